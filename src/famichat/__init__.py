@@ -1,0 +1,1 @@
+"""Famichat: a messenger that a family runs for itself."""
