@@ -1,0 +1,125 @@
+"""What an operator can choose, read once at start, with every fault reported together.
+
+From the environment (`FAMICHAT_PORT=4001`) or a `famichat.toml` in the working directory (`port = 4001`); the
+environment wins. `docs/running.md` lists the same names; a test compares the two.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+EncryptionPolicy = Literal["required", "optional", "forbidden"]
+Switch = Literal["on", "off"]
+
+
+class SettingsFaults(Exception):  # noqa: N818 - it is the list of faults, as the operator reads it
+    """Settings that cannot be used: one line of words for each fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def _database_url(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    if scheme not in {"sqlite", "postgresql"}:
+        raise ValueError("must start with sqlite:/// or postgresql://")
+    return url
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError("must be an address such as https://chat.example.org")
+    return url.rstrip("/")
+
+
+def _broker_url(url: str) -> str:
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return url
+
+
+class Settings(BaseSettings):
+    """The settings of one Famichat process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FAMICHAT_", toml_file="famichat.toml", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Path("data")
+    database_url: Annotated[str, AfterValidator(_database_url)] | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 4000
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    secret_key: Annotated[str, Field(min_length=32)] | None = None
+    vault_keys: str | None = None
+    pubsub_url: Annotated[str, AfterValidator(_broker_url)] | None = None
+    encryption_policy_self: EncryptionPolicy = "optional"
+    encryption_policy_direct: EncryptionPolicy = "optional"
+    encryption_policy_group: EncryptionPolicy = "optional"
+    encryption_policy_family: EncryptionPolicy = "optional"
+    rate_limits: Switch = "on"
+    test_endpoints: bool = False
+    metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "console"
+
+    @property
+    def encryption_policies(self) -> dict[str, EncryptionPolicy]:
+        """Which conversation types demand, allow or refuse ciphertext."""
+        return {
+            "self": self.encryption_policy_self,
+            "direct": self.encryption_policy_direct,
+            "group": self.encryption_policy_group,
+            "family": self.encryption_policy_family,
+        }
+
+    @property
+    def effective_database_url(self) -> str:
+        """Where the data is: the given database, or SQLite in the data directory."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'famichat.db'}"
+
+    @property
+    def effective_public_url(self) -> str:
+        """The address people open."""
+        host = "localhost" if self.host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else self.host  # noqa: S104 - compared, not bound
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class passes all four
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then `famichat.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and check all settings.
+
+    Args:
+        overrides: settings given on the command line, by field name; they win.
+
+    Raises:
+        SettingsFaults: with every fault at once, each in words and by the name the operator wrote.
+    """
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsFaults([_in_words(fault["loc"], fault["msg"]) for fault in error.errors()]) from error
+
+
+def _in_words(location: tuple[int | str, ...], message: str) -> str:
+    # The value itself is left out: it may be a secret.
+    name = str(location[0]) if location else "settings"
+    words = message.removeprefix("Value error, ")
+    return f"FAMICHAT_{name.upper()}: {words}"

@@ -1,0 +1,196 @@
+"""Every event Famichat emits: a frozen value whose fields *are* the allow-list.
+
+What is not a field here cannot be emitted, so a body, a token, an e-mail address or a key has no way out. Times are
+seconds, sizes are bytes. `docs/telemetry.md` lists the same names; a test compares the two.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+EncryptionStatus = Literal["enabled", "disabled"]
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, in the past tense, with nothing secret in it."""
+
+    name: ClassVar[str]
+    level: ClassVar[Level] = "info"
+
+
+# What happens on a conversation's channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageChannelJoined(Event):
+    """A device joined a conversation. Says whether encryption is on there, and nothing else about it."""
+
+    name: ClassVar[str] = "famichat.message_channel.join"
+    status: Literal["ok"] = "ok"
+    conversation_type: str
+    encryption_status: EncryptionStatus
+    user_id: str
+    conversation_id: str
+    replayed: int
+    recovered: bool
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageChannelJoinRefused(Event):
+    """A join was refused. Carries nothing about encryption, and no topic that somebody made up."""
+
+    name: ClassVar[str] = "famichat.message_channel.join"
+    level: ClassVar[Level] = "warning"
+    status: Literal["error"] = "error"
+    reason: str
+    user_id: str
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageBroadcast(Event):
+    """A conversation was told something. `since_receipt_seconds` runs from the arrival of the cause."""
+
+    name: ClassVar[str] = "famichat.message_channel.broadcast"
+    conversation_type: str
+    conversation_id: str
+    event: str
+    payload_bytes: int
+    since_receipt_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastOverBudget(Event):
+    """A message took more than 200 ms from its arrival to its broadcast: a warning, never a refusal."""
+
+    name: ClassVar[str] = "famichat.message_channel.over_budget"
+    level: ClassVar[Level] = "warning"
+    conversation_type: str
+    since_receipt_seconds: float
+    budget_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageAcknowledged(Event):
+    """A device said how far it has received or read a conversation."""
+
+    name: ClassVar[str] = "famichat.message_channel.ack"
+    conversation_id: str
+    user_id: str
+    device_id: str
+    status: Literal["delivered", "read"]
+    seq: int
+    moved: bool
+
+
+# What happens to messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(Event):
+    """A message is on disk, or was there already (`repeat`)."""
+
+    name: ClassVar[str] = "famichat.message.sent"
+    conversation_type: str
+    body_bytes: int
+    store_seconds: float
+    repeat: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSerialized(Event):
+    """A message was made ready to be carried or kept."""
+
+    name: ClassVar[str] = "famichat.message.serialized"
+    level: ClassVar[Level] = "debug"
+    encryption_status: EncryptionStatus
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeserialized(Event):
+    """A payload was understood as a message."""
+
+    name: ClassVar[str] = "famichat.message.deserialized"
+    level: ClassVar[Level] = "debug"
+    encryption_status: EncryptionStatus
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecryptionFailed(Event):
+    """Something sealed did not open. Says which kind of thing, never what it held."""
+
+    name: ClassVar[str] = "famichat.message.decryption_failed"
+    level: ClassVar[Level] = "error"
+    error_code: Literal[603] = 603
+    error_type: Literal["decryption_failure"] = "decryption_failure"
+    purpose: str
+
+
+# What happens to conversations and groups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationCreated(Event):
+    """A conversation was made (`made`), or asked for and there already."""
+
+    name: ClassVar[str] = "famichat.conversation.created"
+    conversation_type: str
+    conversation_id: str
+    made: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationDenied(Event):
+    """Somebody asked for what is not theirs. `door` is where they knocked, `reason` the stable code they got."""
+
+    name: ClassVar[str] = "famichat.authorization.denied"
+    level: ClassVar[Level] = "warning"
+    door: str
+    reason: str
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitThrottled(Event):
+    """A device knocked too often and was told when to come back."""
+
+    name: ClassVar[str] = "famichat.rate_limit.throttled"
+    level: ClassVar[Level] = "warning"
+    limit: str
+    retry_in_seconds: float
+
+
+# What happens below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalBatchWritten(Event):
+    """The journal committed one batch of messages."""
+
+    name: ClassVar[str] = "famichat.journal.batch_written"
+    level: ClassVar[Level] = "debug"
+    messages: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageFailed(Event):
+    """The database refused or did not answer; nothing was acknowledged. `error_type` is the exception's class."""
+
+    name: ClassVar[str] = "famichat.storage.failed"
+    level: ClassVar[Level] = "error"
+    operation: str
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionRetried(Event):
+    """A serialisable transaction lost a race and ran again."""
+
+    name: ClassVar[str] = "famichat.storage.transaction_retried"
+    level: ClassVar[Level] = "debug"
+    attempt: int

@@ -1,0 +1,73 @@
+"""Structured logs: every telemetry event and every library's log line, as JSON or for the eye.
+
+Only what `events.py` declares is logged of an event. Library loggers stay at warning, because some of them would
+write request lines, and a request line may carry a token.
+"""
+
+import dataclasses
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+from famichat.telemetry.events import Event
+
+LogFormat = Literal["json", "console"]
+
+_events = structlog.stdlib.get_logger("famichat.events")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logging(level: str, log_format: LogFormat) -> None:
+    """Send everything logged in this process to standard error, one record a line.
+
+    Args:
+        level: the least severe level written, such as "INFO".
+        log_format: "json" for machines, "console" for people.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("famichat").setLevel(level)
+
+
+def log_event(event: Event) -> None:
+    """Write one telemetry event: its name, and its declared fields."""
+    level = _LEVELS[event.level]
+    if logging.getLogger("famichat.events").isEnabledFor(level):
+        _events.log(level, event.name, **_fields(event))
+
+
+def _fields(event: Event) -> dict[str, object]:
+    # structlog calls the message itself "event".
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    if "event" in fields:
+        fields["broadcast_event"] = fields.pop("event")
+    return fields

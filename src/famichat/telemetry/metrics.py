@@ -1,0 +1,56 @@
+"""Prometheus metrics, counted from the event stream and from gauges that are read when somebody scrapes."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from famichat.telemetry import events
+from famichat.telemetry.events import Event
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
+_BATCH = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+
+
+class Metrics:
+    """One registry; attach `record` to the event stream, and serve `render()` at `/metrics`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._events = Counter("famichat_events", "Telemetry events by name", ["name"], registry=self.registry)
+        self._joins = self._histogram("famichat_join_seconds", "Time to join a conversation")
+        self._store = self._histogram("famichat_message_store_seconds", "Time from submission to commit")
+        self._broadcast = self._histogram("famichat_broadcast_seconds", "Time from receipt of a cause to its broadcast")
+        self._batch = Histogram(
+            "famichat_journal_batch_messages", "Messages per commit", buckets=_BATCH, registry=self.registry
+        )
+        self._refusals = Counter("famichat_refusals", "Refusals by stable code", ["reason"], registry=self.registry)
+
+    def record(self, event: Event) -> None:
+        """Count one event. The labels are names and stable codes only, never ids."""
+        self._events.labels(event.name).inc()
+        match event:
+            case events.MessageChannelJoined():
+                self._joins.observe(event.duration_seconds)
+            case events.MessageSent():
+                self._store.observe(event.store_seconds)
+            case events.MessageBroadcast():
+                self._broadcast.observe(event.since_receipt_seconds)
+            case events.JournalBatchWritten():
+                self._batch.observe(event.messages)
+            case events.MessageChannelJoinRefused() | events.AuthorizationDenied():
+                self._refusals.labels(event.reason).inc()
+            case events.RateLimitThrottled():
+                self._refusals.labels("rate_limited").inc()
+            case _:
+                pass
+
+    def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show a value that is read at each scrape, such as the number of open connections."""
+        Gauge(name, documentation, registry=self.registry).set_function(read)
+
+    def render(self) -> bytes:
+        """Everything counted so far, in the Prometheus text format."""
+        return generate_latest(self.registry)
+
+    def _histogram(self, name: str, documentation: str) -> Histogram:
+        return Histogram(name, documentation, buckets=_SECONDS, registry=self.registry)
