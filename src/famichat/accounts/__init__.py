@@ -1,0 +1,1 @@
+"""Who is speaking: people, their devices and sessions, and how they come in."""

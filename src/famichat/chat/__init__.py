@@ -1,0 +1,1 @@
+"""What was said: families, conversations, messages and receipts."""

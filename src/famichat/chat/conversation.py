@@ -1,0 +1,51 @@
+"""A conversation, and its four types; a type never changes."""
+
+from typing import Literal
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated
+
+ConversationType = Literal["self", "direct", "group", "family"]
+CONVERSATION_TYPES: tuple[ConversationType, ...] = ("self", "direct", "group", "family")
+MAX_NAME = 100
+
+
+class Conversation(Base):
+    """One conversation. The database refuses a changed type and a second self, direct or family conversation.
+
+    `direct_key` is a keyed hash of the sorted pair and the family. `last_seq` is the position of the newest message;
+    only the journal moves it. `encryption_required` remembers that ciphertext was demanded once, for ever.
+    """
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        CheckConstraint("type IN ('self', 'direct', 'group', 'family')", name="type"),
+        CheckConstraint(f"name IS NULL OR length(name) BETWEEN 1 AND {MAX_NAME}", name="name_length"),
+        CheckConstraint("(type = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
+        CheckConstraint("(type = 'self') = (owner_id IS NOT NULL)", name="owner"),
+        CheckConstraint("type = 'self' OR family_id IS NOT NULL", name="family"),
+        CheckConstraint("last_seq >= 0", name="last_seq"),
+        Index("uq_conversations_self", "owner_id", unique=True),
+        Index("uq_conversations_direct", "direct_key", unique=True),
+        Index(
+            "uq_conversations_family",
+            "family_id",
+            unique=True,
+            sqlite_where=text("type = 'family'"),
+            postgresql_where=text("type = 'family'"),
+        ),
+    )
+
+    id: Mapped[PrimaryKey]
+    type: Mapped[str] = mapped_column(String(8))
+    family_id: Mapped[str | None] = mapped_column(Id, ForeignKey("families.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    owner_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"))
+    direct_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    created_by_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="SET NULL"))
+    last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    encryption_required: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[Created]
+    updated_at: Mapped[Updated]

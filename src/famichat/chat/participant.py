@@ -1,0 +1,31 @@
+"""A participant: one person's place in one conversation, and how that person wants to see it."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from famichat.storage.base import Base, Created, Id
+
+
+class Participant(Base):
+    """Someone who is in a conversation. Roles live apart, in `group_conversation_privileges`.
+
+    `visible_from_seq` is the first message this person may see. `hidden_at`, `archived_at` and `muted_until` are this
+    person's own view; `muted_until` in the far future means muted without an end.
+    """
+
+    __tablename__ = "conversation_participants"
+    __table_args__ = (CheckConstraint("visible_from_seq >= 1", name="visible_from_seq"),)
+
+    conversation_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    joined_at: Mapped[Created]
+    visible_from_seq: Mapped[int] = mapped_column(BigInteger, default=1)
+    hidden_at: Mapped[datetime | None]
+    archived_at: Mapped[datetime | None]
+    muted_until: Mapped[datetime | None]

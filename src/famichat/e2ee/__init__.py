@@ -1,0 +1,1 @@
+"""What we carry but cannot read: the public metadata of an encrypted message."""

@@ -1,0 +1,204 @@
+"""One database, SQLite or PostgreSQL, and the threads that talk to it.
+
+Domain functions are plain functions of a `Session`: they run whole, inside one transaction, in a thread that belongs to
+the database, so that the event loop never waits for a disk and no lock is held across an `await`.
+
+    conversation = await database.transaction(lambda session: create_self_conversation(session, user_id))
+
+On SQLite exactly one connection of the process writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt a WAL when
+two do (https://www.sqlite.org/wal.html, section 11). All other connections are read-only. On PostgreSQL every
+transaction is serialisable, and one that loses a race runs again.
+"""
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS = 12
+_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
+_READERS = 4
+_POSTGRES_CONNECTIONS = 8
+_BUSY_SECONDS = 5
+_TIMEOUT_MS = 5000
+
+
+class Database:
+    """Where sessions come from.
+
+    Args:
+        url: `sqlite:///absolute/path.db` or `postgresql://user@host/name`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if self.url.drivername == "sqlite" else "postgresql"
+        if self.dialect == "sqlite":
+            self._writing = _sqlite_writer(self.url)
+            self._reading = _sqlite_readers(self.url)
+            self._writers = ThreadPoolExecutor(1, "database-writer")
+            self._readers = ThreadPoolExecutor(_READERS, "database-reader")
+        else:
+            self._writing = self._reading = _postgres(self.url)
+            self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
+
+    async def transaction(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a serialisable transaction and commit it; see `run`."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self.run, work)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run `work`, which only reads, on a consistent snapshot; see `run_read`."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.run_read, work)
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a serialisable transaction, again when it lost a race, at most `MAX_ATTEMPTS` times.
+
+        `work` may run more than once, so whatever it does besides the session must bear that: tell the world after
+        the commit. Must not be called from the event loop, nor (on SQLite) from two threads at once.
+
+        Raises:
+            StorageUnavailable: the database is full, gone, or keeps losing the race. Nothing was stored.
+            Exception: whatever `work` raises, after a rollback.
+        """
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                with Session(self._writing, expire_on_commit=False) as session, session.begin():
+                    return work(session)
+            except DBAPIError as error:
+                if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
+                    raise self._explain(error, "transaction") from error
+            emit(events.TransactionRetried(attempt=attempt))
+            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311 - jitter is no secret
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover - for the type checker
+
+    def run_read(self, work: Callable[[Session], T]) -> T:
+        """Run `work` on a consistent snapshot that it cannot change.
+
+        Raises:
+            StorageUnavailable: the database did not answer.
+        """
+        try:
+            with Session(self._reading, expire_on_commit=False) as session, session.begin():
+                if self.dialect == "postgresql":
+                    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+                return work(session)
+        except DBAPIError as error:
+            raise self._explain(error, "read") from error
+
+    async def on_writer(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on the connection that writes, outside any transaction: for the journal's plain driver calls."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self._with_writer, work)
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """One transaction on the connection that writes, for changes of the schema."""
+        with self._writing.connect() as connection:
+            if self.dialect == "postgresql":
+                connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                if self.dialect == "postgresql":
+                    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                yield connection
+
+    def close(self) -> None:
+        """Finish what is under way and let go of every connection."""
+        self._writers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._reading.dispose()
+        self._writing.dispose()
+
+    def _with_writer(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._writing.connect() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise self._explain(error, "journal") from error
+
+    def _explain(self, error: DBAPIError, operation: str) -> Exception:
+        """Tell "the database cannot now" apart from "this statement is wrong"."""
+        cannot_now = isinstance(error, OperationalError) or error.connection_invalidated or _lost_a_race(error)
+        if not cannot_now:
+            return error
+        emit(events.StorageFailed(operation=operation, error_type=type(error.orig).__name__))
+        return StorageUnavailable(operation)
+
+
+def _lost_a_race(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in {_SERIALIZATION_FAILURE, _DEADLOCK}
+
+
+def _sqlite_writer(url: URL) -> Engine:
+    path = _sqlite_path(url)
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        # FULL: with NORMAL a power cut loses commits that were acknowledged already.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # The driver's own BEGIN is deferred: it would take the write lock late, and fail instead of waiting.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _sqlite_readers(url: URL) -> Engine:
+    address = f"file:{quote(str(_sqlite_path(url)))}?mode=ro"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _sqlite_path(url: URL) -> Path:
+    if not url.database:
+        raise ValueError("an SQLite database needs a file: every connection must see the same data")
+    return Path(url.database)
+
+
+def _postgres(url: URL) -> Engine:
+    options: dict[str, Any] = {
+        "connect_timeout": 3,
+        "options": f"-c statement_timeout={_TIMEOUT_MS} -c lock_timeout={_TIMEOUT_MS} -c timezone=UTC",
+    }
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        isolation_level="SERIALIZABLE",
+        pool_size=_POSTGRES_CONNECTIONS,
+        max_overflow=1,
+        pool_timeout=_BUSY_SECONDS,
+        pool_pre_ping=True,
+        connect_args=options,
+    )

@@ -1,0 +1,69 @@
+"""What every test can ask for: a migrated database of each kind, fresh for each test, and the telemetry it caused."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from famichat.storage.migrate import upgrade
+from famichat.telemetry import attach
+from famichat.telemetry.events import Event
+from tests.support.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """The name of a migrated database to copy from."""
+    database = Database(postgres.create("famichat_template"))
+    upgrade(database)
+    database.close()
+    return "famichat_template"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file to copy."""
+    path = tmp_path_factory.mktemp("template") / "famichat.db"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a fresh, migrated database: every test that asks for it runs on both kinds."""
+    if request.param == "sqlite":
+        path = tmp_path / "famichat.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+        return
+    cluster: Postgres = request.getfixturevalue("postgres")
+    name = f"test_{new_id()}"
+    yield cluster.create(name, request.getfixturevalue("migrated_postgres"))
+    cluster.drop(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def emitted() -> Iterator[list[Event]]:
+    """Every telemetry event since the test began."""
+    events: list[Event] = []
+    detach = attach(events.append)
+    yield events
+    detach()
