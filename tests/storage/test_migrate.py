@@ -11,7 +11,7 @@ import famichat.chat.group_privileges
 import famichat.chat.message
 import famichat.chat.participant
 import famichat.chat.receipt  # noqa: F401 - the models must be known to be compared
-from famichat.storage import migrate
+from famichat.storage import history, migrate  # noqa: F401 - history, too, is a model
 from famichat.storage.database import Database
 
 
