@@ -1,0 +1,91 @@
+"""People who talk while the server is tormented, and the history of what they saw.
+
+load = Load(server.socket_url, seats)
+async with load:
+    await asyncio.sleep(1)
+    server.kill()
+    await server.start()
+load.records  # for the checker
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from tests.support.chatter import Chatter, Seat, eavesdrop
+from tests.support.history import Record, Settled
+
+
+class Load:
+    """All the devices of a run. Leaving the block quiets them down and waits until everything is answered."""
+
+    def __init__(
+        self, url: str, seats: Iterable[Seat], *, strangers: Iterable[Seat] = (), pace: float = 0.02, seed: int = 0
+    ) -> None:
+        self.records: list[Record] = []
+        self.chatters = [Chatter(url, seat, self.records, pace=pace, seed=seed + n) for n, seat in enumerate(seats)]
+        self._url = url
+        self._strangers = tuple(strangers)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        work = [chatter.run() for chatter in self.chatters]
+        work += [eavesdrop(self._url, seat, self.records) for seat in self._strangers]
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
+        if not await self.wait_until(lambda: all(chatter.joined.is_set() for chatter in self.chatters)):
+            await self._end()
+            raise TimeoutError("not everybody could join")
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                await self.settle()
+        finally:
+            await self._end()
+
+    async def wait_until(self, is_so: Callable[[], bool], patience: float = 20.0) -> bool:
+        """Wait until something is so, at most for a while; answers whether it came to be. A dead device ends it."""
+        deadline = time.monotonic() + patience
+        while not is_so() and self._goes_on(deadline):  # noqa: ASYNC110 - a state of many, not one event
+            await asyncio.sleep(0.02)
+        return is_so()
+
+    async def settle(self) -> None:
+        """Say nothing new; wait until all is answered and everyone has what the foremost has."""
+        for chatter in self.chatters:
+            chatter.speaking = False
+        await self.wait_until(self._is_settled)
+        self.records.extend(Settled(chatter.seat.device, chatter.seat.conv) for chatter in self.chatters)
+
+    def _goes_on(self, deadline: float) -> bool:
+        return time.monotonic() < deadline and not any(task.done() for task in self._tasks)
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+
+    def _is_settled(self) -> bool:
+        heads = Counter[str]()
+        for chatter in self.chatters:
+            heads[chatter.seat.conv] = max(heads[chatter.seat.conv], chatter.reached)
+        return all(
+            chatter.joined.is_set() and not chatter.drafts and chatter.reached == heads[chatter.seat.conv]
+            for chatter in self.chatters
+        )
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many attempts ended how: "acked", "timeout", or an error code."""
+        return sum((chatter.outcomes for chatter in self.chatters), Counter())
+
+    @property
+    def gaps(self) -> int:
+        """How often somebody had to fetch what was not pushed."""
+        return sum(chatter.gaps for chatter in self.chatters)

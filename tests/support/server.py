@@ -1,0 +1,123 @@
+"""The real program in its own process, to be killed, starved and started again.
+
+server = FamichatServer(tmp_path / "data")
+await server.start()
+server.kill()
+await server.start()
+await server.stop()
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+
+class FamichatServer:
+    """`famichat serve` on a port of its own; the port and the data stay the same over restarts.
+
+    Args:
+        data_dir: where it keeps its secrets, and its SQLite database.
+        database_url: a PostgreSQL to use instead of SQLite.
+        program: what Python runs; a test that plants a bug puts its own module here.
+        settings: more `FAMICHAT_*` variables, without the prefix.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        database_url: str | None = None,
+        program: tuple[str, ...] = ("-m", "famichat", "serve"),
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.port = _free_port()
+        self.log = data_dir.with_name(f"{data_dir.name}.log")
+        self._command = [sys.executable, *program]
+        self._settings = {
+            "DATA_DIR": str(data_dir),
+            "DATABASE_URL": database_url or "",
+            "PORT": str(self.port),
+            "RATE_LIMITS": "off",
+            "LOG_LEVEL": "WARNING",
+            **(settings or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/socket/websocket"
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    async def start(self, patience: float = 30.0) -> float:
+        """Start it and wait until it is ready; answers how long that took."""
+        began = time.monotonic()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; readiness is awaited below
+                self._command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+            while not await self._is_ready(http):
+                if self._process.poll() is not None or time.monotonic() > began + patience:
+                    raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-4000:]}")
+                await asyncio.sleep(0.02)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """End it as a crash would: no handler runs, nothing is flushed."""
+        process = self._running()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self._process = None
+
+    async def stop(self, patience: float = 30.0) -> int:
+        """Ask it to end, as an operator would, and answer its exit code."""
+        process = self._running()
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(process.wait, patience)
+        self._process = None
+        return code
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.kill()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}
+        return inherited | {f"FAMICHAT_{name}": value for name, value in self._settings.items()}
+
+    async def _is_ready(self, http: httpx.AsyncClient) -> bool:
+        try:
+            return (await http.get("/readyz")).is_success
+        except httpx.TransportError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
