@@ -50,13 +50,18 @@ class Database:
         self.url = make_url(url)
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if self.url.drivername == "sqlite" else "postgresql"
         if self.dialect == "sqlite":
-            self._writing = _sqlite_writer(self.url)
+            self._writing = self._journaling = _sqlite_writer(self.url)
             self._reading = _sqlite_readers(self.url)
-            self._writers = ThreadPoolExecutor(1, "database-writer")
+            self._writers = self._journalists = ThreadPoolExecutor(1, "database-writer")
             self._readers = ThreadPoolExecutor(_READERS, "database-reader")
         else:
-            self._writing = self._reading = _postgres(self.url)
+            self._writing = self._reading = _postgres(self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS)
+            # The journal locks the rows it depends on, so that it never has to run again.
+            self._journaling = _postgres(self.url, "READ COMMITTED", 1)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
+            self._journalists = ThreadPoolExecutor(1, "database-journal")
+        self._driver: Any = self._journaling.dialect.loaded_dbapi
+        self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
 
     async def transaction(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction and commit it; see `run`."""
@@ -101,9 +106,38 @@ class Database:
         except DBAPIError as error:
             raise self._explain(error, "read") from error
 
-    async def on_writer(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on the connection that writes, outside any transaction: for the journal's plain driver calls."""
-        return await asyncio.get_running_loop().run_in_executor(self._writers, self._with_writer, work)
+    async def on_journal(self, work: Callable[[], T]) -> T:
+        """Run `work` in the journal's thread: on SQLite the one that writes, on PostgreSQL one of its own.
+
+        Raises:
+            StorageUnavailable: as `run` does.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._journalists, work)
+
+    @contextmanager
+    def journal_transaction(self) -> Iterator[Any]:
+        """A driver's own cursor in a transaction that commits at the end: no ORM between the journal and the disk.
+
+        Raises:
+            StorageUnavailable: the database cannot store anything now. Nothing was stored.
+        """
+        try:
+            connection = self._journaling.raw_connection()
+        except DBAPIError as error:
+            raise self._explain(error, "journal") from error
+        try:
+            cursor = connection.cursor()
+            if self.dialect == "sqlite":
+                cursor.execute("BEGIN IMMEDIATE")
+            yield cursor
+            connection.commit()
+        except self._driver.OperationalError as error:
+            # After a failed commit nobody knows what the connection thinks; the next batch gets a fresh one.
+            connection.invalidate()
+            emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
+            raise StorageUnavailable("journal") from error
+        finally:
+            connection.close()
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -118,17 +152,10 @@ class Database:
 
     def close(self) -> None:
         """Finish what is under way and let go of every connection."""
-        self._writers.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
-        self._reading.dispose()
-        self._writing.dispose()
-
-    def _with_writer(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self._writing.connect() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            raise self._explain(error, "journal") from error
+        for executor in (self._journalists, self._writers, self._readers):
+            executor.shutdown(wait=True)
+        for engine in (self._journaling, self._reading, self._writing):
+            engine.dispose()
 
     def _explain(self, error: DBAPIError, operation: str) -> Exception:
         """Tell "the database cannot now" apart from "this statement is wrong"."""
@@ -188,16 +215,16 @@ def _sqlite_path(url: URL) -> Path:
     return Path(url.database)
 
 
-def _postgres(url: URL) -> Engine:
+def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], connections: int) -> Engine:
     options: dict[str, Any] = {
         "connect_timeout": 3,
         "options": f"-c statement_timeout={_TIMEOUT_MS} -c lock_timeout={_TIMEOUT_MS} -c timezone=UTC",
     }
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
-        isolation_level="SERIALIZABLE",
-        pool_size=_POSTGRES_CONNECTIONS,
-        max_overflow=1,
+        isolation_level=isolation,
+        pool_size=connections,
+        max_overflow=0,
         pool_timeout=_BUSY_SECONDS,
         pool_pre_ping=True,
         connect_args=options,

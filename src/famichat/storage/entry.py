@@ -1,0 +1,50 @@
+"""A message on its way through the journal: what is asked, and what is answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+ClientKey = tuple[str, str, str]
+Reason = Literal["not_found", "conflict", "invalid_reply", "encryption_required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message that asks to be stored. `body` is sealed already, or the sender's own ciphertext."""
+
+    id: str
+    conversation_id: str
+    conversation_type: str
+    user_id: str
+    device_id: str
+    message_type: str
+    body: bytes
+    client_id: str | None
+    fingerprint: bytes | None
+    reply_to_id: str | None
+    encryption_flag: bool
+    encryption_version: str | None
+    key_id: str | None
+
+    @property
+    def client_key(self) -> ClientKey | None:
+        """What makes a repeat a repeat: the same person, conversation and client id."""
+        return None if self.client_id is None else (self.conversation_id, self.user_id, self.client_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a message is. `repeat` says that it was there before."""
+
+    id: str
+    seq: int
+    inserted_at: datetime
+    repeat: bool
+
+
+class JournalRefusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """This one message may not be stored; its neighbours in the batch are not touched."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,228 @@
+"""The journal's statements, once for each database: plain driver calls, one per question, however large the batch.
+
+Both classes answer the same five questions and take the same three orders; `batch.py` decides.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import psycopg
+
+from famichat.storage.entry import ClientKey, Entry, Stored
+
+Sender = tuple[str, str, str]
+Reply = tuple[str, str]
+Known = dict[ClientKey, tuple[Stored, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the journal needs to know of a conversation."""
+
+    type: str
+    last_seq: int
+    encryption_required: bool
+
+
+class Statements(Protocol):
+    """What a batch asks of its database, inside its transaction."""
+
+    def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
+        """The conversations among these that exist, locked until the commit."""
+
+    def senders(self, senders: set[Sender]) -> set[Sender]:
+        """Those (conversation, user, device) of which the user takes part and the device is not revoked."""
+
+    def known(self, keys: set[ClientKey]) -> Known:
+        """The messages that were stored under these client ids, with their fingerprints."""
+
+    def replies(self, replies: set[Reply]) -> set[Reply]:
+        """Those (conversation, message) of which the message is in the conversation."""
+
+    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+        """Store messages, each with its seq."""
+
+    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+        """Set the last seq of conversations, and show them again to those who had hidden them."""
+
+
+_COLUMNS = (
+    "id, conversation_id, seq, user_id, device_id, message_type, body, client_id, fingerprint, reply_to_id, "
+    "encryption_flag, encryption_version, key_id, inserted_at"
+)
+
+_TYPES = ["uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea", "text", "bytea", "uuid", "bool", "text", "text", "timestamptz"]
+
+
+def _row(entry: Entry, seq: int, moment: Any) -> tuple[Any, ...]:
+    return (
+        entry.id,
+        entry.conversation_id,
+        seq,
+        entry.user_id,
+        entry.device_id,
+        entry.message_type,
+        entry.body,
+        entry.client_id,
+        entry.fingerprint,
+        entry.reply_to_id,
+        entry.encryption_flag,
+        entry.encryption_version,
+        entry.key_id,
+        moment,
+    )
+
+
+class SqliteStatements:
+    """On SQLite, many values travel as one JSON parameter. The transaction is the lock: there is one writer."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
+        """See `Statements.heads`."""
+        rows = self._cursor.execute(
+            "SELECT id, type, last_seq, encryption_required FROM conversations "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(conversation_ids),),
+        )
+        return {row[0]: Head(row[1], row[2], bool(row[3])) for row in rows}
+
+    def senders(self, senders: set[Sender]) -> set[Sender]:
+        """See `Statements.senders`."""
+        rows = self._cursor.execute(
+            "SELECT p.conversation_id, p.user_id, d.id "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d FROM json_each(?)) AS asked "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN accounts_devices d ON d.id = asked.d AND d.user_id = asked.u AND d.revoked_at IS NULL",
+            (_json(senders),),
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def known(self, keys: set[ClientKey]) -> Known:
+        """See `Statements.known`."""
+        rows = self._cursor.execute(
+            "SELECT m.conversation_id, m.user_id, m.client_id, m.id, m.seq, m.inserted_at, m.fingerprint "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS k FROM json_each(?)) AS asked "
+            "JOIN messages m ON m.conversation_id = asked.c AND m.user_id = asked.u AND m.client_id = asked.k",
+            (_json(keys),),
+        )
+        return dict(_known(row, datetime.fromisoformat(row[5]).replace(tzinfo=UTC)) for row in rows)
+
+    def replies(self, replies: set[Reply]) -> set[Reply]:
+        """See `Statements.replies`."""
+        rows = self._cursor.execute(
+            "SELECT m.conversation_id, m.id "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS m FROM json_each(?)) AS asked "
+            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c",
+            (_json(replies),),
+        )
+        return {(row[0], row[1]) for row in rows}
+
+    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+        """See `Statements.insert`."""
+        written = _sqlite_time(moment)
+        self._cursor.executemany(
+            f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",  # noqa: S608 - constants only
+            [_row(entry, seq, written) for entry, seq in rows],
+        )
+
+    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+        """See `Statements.move`."""
+        self._cursor.executemany(
+            "UPDATE conversations SET last_seq = ?, updated_at = ? WHERE id = ?",
+            [(seq, _sqlite_time(moment), conversation_id) for conversation_id, seq in heads.items()],
+        )
+        self._cursor.execute(
+            "UPDATE conversation_participants SET hidden_at = NULL "
+            "WHERE hidden_at IS NOT NULL AND conversation_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(heads)),),
+        )
+
+
+class PostgresStatements:
+    """On PostgreSQL, many values travel as arrays; the conversations' rows are locked, in the order of their ids."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
+        """See `Statements.heads`."""
+        rows = self._cursor.execute(
+            "SELECT id::text, type, last_seq, encryption_required FROM conversations "
+            "WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+            (conversation_ids,),
+        )
+        return {row[0]: Head(row[1], row[2], row[3]) for row in rows}
+
+    def senders(self, senders: set[Sender]) -> set[Sender]:
+        """See `Statements.senders`."""
+        rows = self._cursor.execute(
+            "SELECT p.conversation_id::text, p.user_id::text, d.id::text "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, d) "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN accounts_devices d ON d.id = asked.d AND d.user_id = asked.u AND d.revoked_at IS NULL",
+            _arrays(senders),
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def known(self, keys: set[ClientKey]) -> Known:
+        """See `Statements.known`."""
+        rows = self._cursor.execute(
+            "SELECT m.conversation_id::text, m.user_id::text, m.client_id, m.id::text, m.seq, m.inserted_at, "
+            "m.fingerprint FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS asked (c, u, k) "
+            "JOIN messages m ON m.conversation_id = asked.c AND m.user_id = asked.u AND m.client_id = asked.k",
+            _arrays(keys),
+        )
+        return dict(_known(row, row[5].astimezone(UTC)) for row in rows)
+
+    def replies(self, replies: set[Reply]) -> set[Reply]:
+        """See `Statements.replies`."""
+        rows = self._cursor.execute(
+            "SELECT m.conversation_id::text, m.id::text FROM unnest(%s::uuid[], %s::uuid[]) AS asked (c, m) "
+            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c",
+            _arrays(replies),
+        )
+        return {(row[0], row[1]) for row in rows}
+
+    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+        """See `Statements.insert`."""
+        arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+        self._cursor.execute(
+            f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only
+            _arrays([_row(entry, seq, moment) for entry, seq in rows]),
+        )
+
+    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+        """See `Statements.move`."""
+        self._cursor.execute(
+            "UPDATE conversations SET last_seq = head.seq, updated_at = %s "
+            "FROM unnest(%s::uuid[], %s::bigint[]) AS head (id, seq) WHERE conversations.id = head.id",
+            (moment, list(heads), list(heads.values())),
+        )
+        self._cursor.execute(
+            "UPDATE conversation_participants SET hidden_at = NULL "
+            "WHERE hidden_at IS NOT NULL AND conversation_id = ANY(%s::uuid[])",
+            (list(heads),),
+        )
+
+
+def _known(row: Any, inserted_at: datetime) -> tuple[ClientKey, tuple[Stored, bytes]]:
+    return (row[0], row[1], row[2]), (Stored(row[3], row[4], inserted_at, repeat=True), bytes(row[6]))
+
+
+def _json(values: Iterable[tuple[str | None, ...]]) -> str:
+    return json.dumps(list(values))
+
+
+def _arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*values, strict=True)]
+
+
+def _sqlite_time(moment: datetime) -> str:
+    # As SQLAlchemy writes a DateTime on SQLite: naive, in UTC.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
