@@ -55,7 +55,10 @@ _COLUMNS = (
     "encryption_flag, encryption_version, key_id, inserted_at"
 )
 
-_TYPES = ["uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea", "text", "bytea", "uuid", "bool", "text", "text", "timestamptz"]
+_TYPES = (
+    *("uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea"),
+    *("text", "bytea", "uuid", "bool", "text", "text", "timestamptz"),
+)
 
 
 def _row(entry: Entry, seq: int, moment: Any) -> tuple[Any, ...]:
