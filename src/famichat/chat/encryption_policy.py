@@ -1,0 +1,44 @@
+"""Which conversation types demand ciphertext, allow it, or refuse it. It fails closed."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from famichat.chat.conversation import ConversationType
+from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata
+from famichat.e2ee.envelope import Envelope
+from famichat.e2ee.errors import EncryptionErrorCode
+from famichat.telemetry.events import EncryptionStatus
+
+Policy = Literal["required", "optional", "forbidden"]
+
+
+class EncryptionPolicies:
+    """The operator's choice for each conversation type.
+
+    Args:
+        by_type: a policy for each of the four types; a type without one is `required`.
+    """
+
+    def __init__(self, by_type: Mapping[str, Policy]) -> None:
+        self._by_type = dict(by_type)
+
+    def of(self, conversation_type: str, *, required_once: bool = False) -> Policy:
+        """The policy of a conversation. One that was required once stays required for ever."""
+        return "required" if required_once else self._by_type.get(conversation_type, "required")
+
+    def status(self, conversation_type: str, *, required_once: bool = False) -> EncryptionStatus:
+        """Whether what is said there is certainly encrypted end to end."""
+        return "enabled" if self.of(conversation_type, required_once=required_once) == "required" else "disabled"
+
+    def check(self, conversation_type: ConversationType, envelope: Envelope) -> None:
+        """Let a message pass, or not.
+
+        Raises:
+            EncryptionRequired: plaintext where ciphertext is demanded.
+            InvalidEncryptionMetadata: ciphertext where it is forbidden.
+        """
+        policy = self.of(conversation_type)
+        if policy == "required" and not envelope.encryption_flag:
+            raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
+        if policy == "forbidden" and envelope.encryption_flag:
+            raise InvalidEncryptionMetadata(error_code=int(EncryptionErrorCode.POLICY_REFUSAL), field="encryption_flag")

@@ -1,0 +1,51 @@
+"""What can be wrong with what somebody asks of a conversation. Each error has a stable `code`, part of the interface."""
+
+from typing import ClassVar
+
+
+class ChatError(Exception):
+    """The root of this package's errors.
+
+    Attributes:
+        code: what programs read; listed in `docs/errors.md`.
+        details: further fields for the answer, where they help.
+    """
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str = "", **details: object) -> None:
+        super().__init__(message or self.code)
+        self.details = details
+
+
+# About messages
+
+
+class InvalidMessage(ChatError):
+    """The message, or a part of it, is not of the form that it must have; `details` says which part."""
+
+    code = "invalid_message"
+
+
+class MessageTooLarge(ChatError):
+    """The body is larger than 64 KiB of UTF-8."""
+
+    code = "message_too_large"
+
+
+class Conflict(ChatError):
+    """The client id was used for another message already; nothing changed."""
+
+    code = "conflict"
+
+
+class EncryptionRequired(ChatError):
+    """This conversation takes ciphertext only."""
+
+    code = "encryption_required"
+
+
+class InvalidEncryptionMetadata(ChatError):
+    """The metadata of the encryption is missing, malformed, or not allowed in this conversation."""
+
+    code = "invalid_encryption_metadata"
