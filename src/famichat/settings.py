@@ -15,7 +15,7 @@ EncryptionPolicy = Literal["required", "optional", "forbidden"]
 Switch = Literal["on", "off"]
 
 
-class SettingsFaults(Exception):  # noqa: N818 - it is the list of faults, as the operator reads it
+class SettingsFaults(Exception):
     """Settings that cannot be used: one line of words for each fault."""
 
     def __init__(self, faults: list[str]) -> None:

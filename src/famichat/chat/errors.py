@@ -1,4 +1,4 @@
-"""What can be wrong with what somebody asks of a conversation. Each error has a stable `code`, part of the interface."""
+"""What can be wrong with what somebody asks of a conversation: each error has a stable `code`."""
 
 from typing import ClassVar
 

@@ -36,8 +36,7 @@ class Envelope:
         """Read the encryption fields of a payload; `version_tag` is taken as another name of `encryption_version`.
 
         Raises:
-            EnvelopeError: 601 when the flag is set and a field is missing, 602 when a field is malformed, or is there
-                although the message says that it is not encrypted.
+            EnvelopeError: 601 when the flag is set and a field is missing, 602 when a field is malformed.
         """
         flag = payload.get("encryption_flag")
         if flag is None:
@@ -53,12 +52,14 @@ class Envelope:
         return envelope
 
     def check(self) -> None:
-        """Refuse half an envelope: metadata without the flag would look encrypted and not be."""
+        """Refuse a message that says it is encrypted and does not say how.
+
+        Raises:
+            EnvelopeError: 601, naming the missing field.
+        """
         for field, value in (("encryption_version", self.encryption_version), ("key_id", self.key_id)):
             if self.encryption_flag and value is None:
                 raise EnvelopeError(EncryptionErrorCode.MISSING_METADATA, field)
-            if not self.encryption_flag and value is not None:
-                raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, field)
 
 
 def _matching(payload: Mapping[str, Any], field: str, pattern: re.Pattern[str]) -> str | None:

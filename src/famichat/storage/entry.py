@@ -42,7 +42,7 @@ class Stored:
     repeat: bool
 
 
-class JournalRefusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class JournalRefusal(Exception):
     """This one message may not be stored; its neighbours in the batch are not touched."""
 
     def __init__(self, reason: Reason) -> None:

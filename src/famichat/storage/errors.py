@@ -5,7 +5,7 @@ class StorageError(Exception):
     """The root of this package's errors."""
 
 
-class StorageUnavailable(StorageError):  # noqa: N818 - named as the state it reports
+class StorageUnavailable(StorageError):
     """The database did not take or give anything: full, gone, locked or failing. Nothing was stored."""
 
 
