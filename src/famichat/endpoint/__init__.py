@@ -1,0 +1,1 @@
+"""The doors: frames and requests become calls, and results become replies."""

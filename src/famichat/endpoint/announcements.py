@@ -1,0 +1,87 @@
+"""Tells a conversation, and its people, what just happened: always after the commit, and the same from every door."""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from famichat.chat.send_path import Announce
+from famichat.endpoint.topics import ConversationTopic, user_topic
+from famichat.realtime.pubsub import PubSub
+from famichat.telemetry import emit, events
+
+BUDGET_SECONDS = 0.2
+
+
+class Announcements:
+    """What is said on the topics of this server.
+
+    Args:
+        pubsub: carries it to every subscriber, on all nodes.
+    """
+
+    def __init__(self, pubsub: PubSub) -> None:
+        self._pubsub = pubsub
+
+    def message(self, topic: ConversationTopic, received_at: float) -> Announce:
+        """How to announce the message that was received at `received_at` (of `time.perf_counter`)."""
+
+        def announce(view: dict[str, Any]) -> None:
+            self.to_conversation(topic, "new_msg", view, received_at)
+
+        return announce
+
+    def to_conversation(
+        self, topic: ConversationTopic, event: str, payload: dict[str, Any], received_at: float
+    ) -> None:
+        """Tell everybody in a conversation, and measure how long that took since its cause arrived."""
+        self._pubsub.broadcast(str(topic), event, payload)
+        elapsed = time.perf_counter() - received_at
+        emit(
+            events.MessageBroadcast(
+                conversation_type=topic.type,
+                conversation_id=topic.conversation_id,
+                event=event,
+                payload_bytes=len(payload.get("body") or ""),
+                since_receipt_seconds=elapsed,
+            )
+        )
+        if elapsed > BUDGET_SECONDS:
+            emit(
+                events.BroadcastOverBudget(
+                    conversation_type=topic.type, since_receipt_seconds=elapsed, budget_seconds=BUDGET_SECONDS
+                )
+            )
+
+    def conversation_created(
+        self, topic: ConversationTopic, views: Mapping[str, dict[str, Any]], *, made: bool
+    ) -> None:
+        """Tell each member's devices of a new conversation, as that member sees it; nobody, if it was there already.
+
+        Args:
+            topic: the conversation.
+            views: the conversation as each member sees it, by user id.
+            made: whether it is new.
+        """
+        emit(events.ConversationCreated(conversation_type=topic.type, conversation_id=topic.conversation_id, made=made))
+        if made:
+            self._to_each(views, "conversation_created")
+
+    def conversation_updated(self, views: Mapping[str, dict[str, Any]]) -> None:
+        """Tell each member's devices that a conversation has changed: its name, its members, or that member's view."""
+        self._to_each(views, "conversation_updated")
+
+    def removed(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
+        """Put somebody out of conversations: their channels end at once, on every node, and their devices are told."""
+        for topic in topics:
+            self._pubsub.evict(str(topic), f"user:{user_id}")
+            left = {"conversation_id": topic.conversation_id, "type": topic.type}
+            self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
+
+    def device_revoked(self, user_id: str, device_id: str) -> None:
+        """Close what a device has open, on every node, and tell its person's other devices."""
+        self._pubsub.disconnect(f"device:{device_id}")
+        self._pubsub.broadcast(user_topic(user_id), "device_revoked", {"device_id": device_id})
+
+    def _to_each(self, views: Mapping[str, dict[str, Any]], event: str) -> None:
+        for user_id, view in views.items():
+            self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})

@@ -1,0 +1,1 @@
+"""What a client may join: conversations, and its own person's news."""

@@ -1,0 +1,76 @@
+"""What every door needs, built once by `famichat.app` and handed in."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from famichat.accounts.errors import InvalidToken
+from famichat.accounts.token import Identity, Tokens, authenticate
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.send_path import SendPath
+from famichat.endpoint.announcements import Announcements
+from famichat.endpoint.rate_limit import RateLimits
+from famichat.realtime.presence import Presence
+from famichat.realtime.pubsub import PubSub
+from famichat.storage.database import Database
+from famichat.storage.sealed import BlindIndex, Vault
+from famichat.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of a running server, for its doors."""
+
+    database: Database
+    vault: Vault
+    index: BlindIndex
+    tokens: Tokens
+    policies: EncryptionPolicies
+    send_path: SendPath
+    pubsub: PubSub
+    presence: Presence
+    announcements: Announcements
+    rate_limits: RateLimits
+    metrics: Metrics
+    setup_code: str | None
+    public_url: str
+    test_endpoints: bool
+    metrics_token: str | None
+
+    async def identify(self, token: str | None) -> Identity:
+        """Say who holds an access token.
+
+        Raises:
+            InvalidToken: nobody does; the same for every reason.
+            StorageUnavailable: the database did not answer, so nobody is let in.
+        """
+        if not token:
+            raise InvalidToken
+        claims = self.tokens.read(token)
+        return await self.database.read(lambda session: authenticate(session, claims))
+
+
+def context_of(request: Request) -> Context:
+    """The context of the application that serves this request."""
+    context: Context = request.app.state.context
+    return context
+
+
+InContext = Annotated[Context, Depends(context_of)]
+_bearer = HTTPBearer(auto_error=False, description="An access token, from POST /api/v1/sessions.")
+
+
+async def caller(
+    context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Identity:
+    """Who makes this request.
+
+    Raises:
+        InvalidToken: the bearer token is missing, malformed, expired or revoked.
+    """
+    return await context.identify(credentials.credentials if credentials else None)
+
+
+Caller = Annotated[Identity, Depends(caller)]
