@@ -54,9 +54,18 @@ class RefusedError(Exception):
 
 
 class Chatter:
-    """One device in one conversation. `pace` is the mean pause before it says something new, in seconds."""
+    """One device in one conversation.
 
-    def __init__(self, url: str, seat: Seat, records: list[Record], *, pace: float, seed: int) -> None:
+    Args:
+        url: where the server's socket is.
+        seat: who, and in which conversation.
+        records: where it notes what it saw.
+        pace: the mean pause before it says something new, in seconds.
+        size: how long its messages are, at least.
+        seed: what its randomness starts from.
+    """
+
+    def __init__(self, url: str, seat: Seat, records: list[Record], *, pace: float, size: int, seed: int) -> None:
         self.seat = seat
         self.reached = 0
         self.gaps = 0
@@ -68,6 +77,7 @@ class Chatter:
         self._url = f"{url}?vsn=2.0.0&token={seat.token}"
         self._records = records
         self._pace = pace
+        self._size = size
         self._random = random.Random(seed)  # noqa: S311 - a storm to repeat, not a secret
         self._in_flight: dict[str, tuple[Draft, float]] = {}
         self._held: list[Entry] = []
@@ -188,7 +198,9 @@ class Chatter:
             await asyncio.sleep(2 * self._pace * self._random.random() if self.speaking else BACK_OFF)
             if self.speaking and len(self.drafts) < WINDOW:
                 client_id = f"{self.seat.device}-{next(self._names)}"
-                self.drafts[client_id] = Draft(client_id, f"{client_id}: {self._random.random()}")
+                self.drafts[client_id] = Draft(
+                    client_id, f"{client_id} {self._random.random()} ".ljust(self._size, ".")
+                )
 
     async def _send(self, ws: ClientConnection, draft: Draft) -> None:
         ref = str(next(self._refs))

@@ -23,10 +23,20 @@ class Load:
     """All the devices of a run. Leaving the block quiets them down and waits until everything is answered."""
 
     def __init__(
-        self, url: str, seats: Iterable[Seat], *, strangers: Iterable[Seat] = (), pace: float = 0.02, seed: int = 0
+        self,
+        url: str,
+        seats: Iterable[Seat],
+        *,
+        strangers: Iterable[Seat] = (),
+        pace: float = 0.02,
+        size: int = 0,
+        seed: int = 0,
     ) -> None:
         self.records: list[Record] = []
-        self.chatters = [Chatter(url, seat, self.records, pace=pace, seed=seed + n) for n, seat in enumerate(seats)]
+        self.chatters = [
+            Chatter(url, seat, self.records, pace=pace, size=size, seed=seed + number)
+            for number, seat in enumerate(seats)
+        ]
         self._url = url
         self._strangers = tuple(strangers)
         self._tasks: list[asyncio.Task[None]] = []
@@ -53,6 +63,12 @@ class Load:
         while not is_so() and self._goes_on(deadline):  # noqa: ASYNC110 - a state of many, not one event
             await asyncio.sleep(0.02)
         return is_so()
+
+    async def talk_on(self, more: int = 20, patience: float = 20.0) -> None:
+        """Wait until so many more messages were acknowledged: proof that there is talk to disturb."""
+        before = self.outcomes["acked"]
+        if not await self.wait_until(lambda: self.outcomes["acked"] >= before + more, patience):
+            raise TimeoutError(f"the talk has stopped: {dict(self.outcomes)}")
 
     async def settle(self) -> None:
         """Say nothing new; wait until all is answered and everyone has what the foremost has."""

@@ -28,6 +28,7 @@ class FamichatServer:
         database_url: a PostgreSQL to use instead of SQLite.
         program: what Python runs; a test that plants a bug puts its own module here.
         settings: more `FAMICHAT_*` variables, without the prefix.
+        log: where its output goes; beside the data if not said.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class FamichatServer:
         database_url: str | None = None,
         program: tuple[str, ...] = ("-m", "famichat", "serve"),
         settings: dict[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.port = _free_port()
-        self.log = data_dir.with_name(f"{data_dir.name}.log")
+        self.log = log or data_dir.with_name(f"{data_dir.name}.log")
         self._command = [sys.executable, *program]
         self._settings = {
             "DATA_DIR": str(data_dir),
