@@ -194,3 +194,87 @@ class TransactionRetried(Event):
     name: ClassVar[str] = "famichat.storage.transaction_retried"
     level: ClassVar[Level] = "debug"
     attempt: int
+
+
+# What happens on the wire, of whatever application
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOpened(Event):
+    """A client connected. `transport` is "websocket" or "longpoll", `vsn` the dialect it speaks."""
+
+    name: ClassVar[str] = "famichat.realtime.connection_opened"
+    level: ClassVar[Level] = "debug"
+    transport: str
+    vsn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionClosed(Event):
+    """A connection is over. `code` is the server's close code, or None where the client left."""
+
+    name: ClassVar[str] = "famichat.realtime.connection_closed"
+    level: ClassVar[Level] = "debug"
+    transport: str
+    code: int | None
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRefused(Event):
+    """Somebody was turned away before connecting. `reason` names the check that failed, never what was offered."""
+
+    name: ClassVar[str] = "famichat.realtime.connection_refused"
+    level: ClassVar[Level] = "warning"
+    transport: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowConsumerClosed(Event):
+    """A client stopped reading, and was closed when its queue was full."""
+
+    name: ClassVar[str] = "famichat.realtime.slow_consumer_closed"
+    level: ClassVar[Level] = "warning"
+    queued_frames: int
+    queued_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelCrashed(Event):
+    """An application's channel raised; only that channel ended. `where` is a file and a line, and quotes no data."""
+
+    name: ClassVar[str] = "famichat.realtime.channel_crashed"
+    level: ClassVar[Level] = "error"
+    stage: str
+    error_type: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MalformedFrameReceived(Event):
+    """A client sent something that is no frame; its connection was closed."""
+
+    name: ClassVar[str] = "famichat.realtime.malformed_frame"
+    level: ClassVar[Level] = "warning"
+    reason: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryFrameDropped(Event):
+    """Bytes were meant for a client whose dialect or transport carries text only."""
+
+    name: ClassVar[str] = "famichat.realtime.binary_dropped"
+    level: ClassVar[Level] = "warning"
+    transport: str
+    vsn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerUnreachable(Event):
+    """The other nodes cannot be told or heard; clients of this node are served as before."""
+
+    name: ClassVar[str] = "famichat.realtime.broker_unreachable"
+    level: ClassVar[Level] = "error"
+    error_type: str

@@ -1,0 +1,35 @@
+"""Phoenix Channels for Python: topics, channels and presence over WebSocket and long poll.
+
+Knows nothing of what is said over it. An application subclasses `Channel` and `SocketHandler`, and hands an
+`Endpoint` to `websocket_protocol` and `LongPoll`.
+"""
+
+from famichat.realtime.channel import Channel, ChannelFactory, Deferred, Departure, Refused
+from famichat.realtime.endpoint import Connected, ConnectRequest, Endpoint, SocketHandler
+from famichat.realtime.limits import Limits
+from famichat.realtime.message import Broadcast, Payload, Ref, Reply, error, ok
+from famichat.realtime.pubsub import PubSub
+from famichat.realtime.socket import Socket
+from famichat.realtime.transport import websocket_protocol
+
+__all__ = [
+    "Broadcast",
+    "Channel",
+    "ChannelFactory",
+    "ConnectRequest",
+    "Connected",
+    "Deferred",
+    "Departure",
+    "Endpoint",
+    "Limits",
+    "Payload",
+    "PubSub",
+    "Ref",
+    "Refused",
+    "Reply",
+    "Socket",
+    "SocketHandler",
+    "error",
+    "ok",
+    "websocket_protocol",
+]

@@ -1,0 +1,127 @@
+r"""JSON as every entrance of the server takes it: nothing that another reader could understand differently.
+
+Refused: NaN and infinities (also `1e400`), lone surrogates, U+0000, duplicate keys, integers beyond 2^53, nesting
+beyond 32. Each of these is taken by some JSON library, and then breaks a database, a neighbour or a browser.
+
+    >>> loads('{"a": [1, 2]}')
+    {'a': [1, 2]}
+    >>> dumps({"a": "é/"})
+    b'{"a":"\xc3\xa9/"}'
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 32
+MAX_INTEGER = 2**53
+_MAX_INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
+
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
+
+class InvalidJSON(ValueError):
+    """The text is not JSON, or not strict JSON; `reason` says why and quotes nothing of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def loads(data: bytes | str) -> Any:
+    """Read one JSON value.
+
+    Raises:
+        InvalidJSON: it is malformed, or uses something that is refused here.
+    """
+    text = _text(data)
+    _check_depth(text)
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError:
+        raise InvalidJSON("malformed JSON") from None
+    except RecursionError:
+        # Unreachable while _check_depth is right; kept, because the alternative is a dead server.
+        raise InvalidJSON("nested too deeply") from None
+    if "\\u" in text:
+        _check_strings(value)
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Write one value compactly: no blanks, no escapes for what is not ASCII or a slash, as some clients need."""
+    return orjson.dumps(value)
+
+
+def _text(data: bytes | str) -> str:
+    try:
+        if isinstance(data, bytes):
+            return data.decode()
+        data.encode()
+    except UnicodeError:
+        raise InvalidJSON("not UTF-8") from None
+    return data
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(text):
+        mark = found[0]
+        if mark in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise InvalidJSON("nested too deeply")
+        elif mark in "]}":
+            depth -= 1
+
+
+def _check_strings(value: Any) -> None:
+    """Look for what only an escape can bring in: half a surrogate pair, or U+0000."""
+    match value:
+        case str():
+            if "\0" in value:
+                raise InvalidJSON("U+0000 in a string")
+            if not value.isascii():
+                _text(value)
+        case list():
+            for item in value:
+                _check_strings(item)
+        case dict():
+            for key, item in value.items():
+                _check_strings(key)
+                _check_strings(item)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidJSON("duplicate key")
+    return found
+
+
+def _integer(digits: str) -> int:
+    # Length first: int() takes quadratic time over a million digits.
+    if len(digits) > _MAX_INTEGER_DIGITS or abs(number := int(digits)) > MAX_INTEGER:
+        raise InvalidJSON("integer beyond 2^53")
+    return number
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise InvalidJSON("number out of range")
+    return number
+
+
+def _constant(_name: str) -> None:
+    raise InvalidJSON("not a JSON number")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
+)

@@ -1,0 +1,320 @@
+"""WebSockets: the protocol class for uvicorn's `ws=`, with nothing between the bytes and the channels.
+
+The WebSocket protocol itself is `websockets`' sans-I/O one; here are the network, the clock and the bounds:
+handshake, reading and its pause, the outbox, idle time, and an orderly or a hard end.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, ClassVar, Protocol, cast
+from urllib.parse import unquote
+
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from famichat.realtime import query
+from famichat.realtime.channel import Refused
+from famichat.realtime.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
+from famichat.realtime.endpoint import ConnectRequest, Endpoint, read_offer
+from famichat.realtime.outbox import Outbox
+from famichat.realtime.serializer import Encoded, Serializer
+from famichat.realtime.socket import Socket
+from famichat.telemetry import emit
+from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
+
+# At debug level the library would write request lines, which may carry tokens.
+_logger = logging.getLogger("famichat.realtime.websocket")
+_logger.setLevel(logging.WARNING)
+
+
+class ServerState(Protocol):
+    """What uvicorn shares with its protocols: it waits for these when it shuts down."""
+
+    connections: set[Any]
+    tasks: set["asyncio.Task[None]"]
+
+
+class WebSocketProtocol(asyncio.Protocol):
+    """One WebSocket. Use `websocket_protocol` to bind it to an endpoint."""
+
+    endpoint: ClassVar[Endpoint]
+    carries = "websocket"
+    carries_binary = True
+
+    def __init__(self, config: object, server_state: ServerState, app_state: object, _loop: object = None) -> None:
+        # These are uvicorn's; it passes more than is needed here.
+        del config, app_state, _loop
+        limits = self.endpoint.limits
+        self._limits = limits
+        self._server_state = server_state
+        self._loop = asyncio.get_running_loop()
+        self._ws = ServerProtocol(max_size=limits.max_frame_bytes, logger=_logger)
+        self._connection: Connection | None = None
+        self._fragments: list[bytes] = []
+        self._fragments_binary = False
+        self._heard_at = self._loop.time()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._cut_timer: asyncio.TimerHandle | None = None
+        self._receiving = True
+
+    # What the event loop and uvicorn call
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over a connection from uvicorn's HTTP side, which then feeds the request to `data_received`."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._outbox = Outbox(self._transport, self._limits, self._overflow)
+        self._server_state.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        self._heard_at = self._loop.time()
+        self._ws.receive_data(data)
+        self._write_protocol()
+        for event in self._ws.events_received():
+            if isinstance(event, Frame):
+                self._frame_received(event)
+            elif isinstance(event, Request):
+                self._requested(event)
+        if self._ws.state in (State.CLOSING, State.CLOSED):
+            self._hang_up()
+
+    def eof_received(self) -> None:
+        """Hear that the client sends no more."""
+        self._ws.receive_eof()
+        self._write_protocol()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why the line broke is all the same
+        """Hear that the line is down."""
+        self._server_state.connections.discard(self)
+        for timer in (self._idle_timer, self._cut_timer):
+            if timer is not None:
+                timer.cancel()
+        self._outbox.clear()
+        self._outbox.resume()
+        if self._connection is not None:
+            self._connection.lost()
+
+    def pause_writing(self) -> None:
+        """Hear that the client does not keep up."""
+        self._outbox.pause()
+
+    def resume_writing(self) -> None:
+        """Hear that it does again."""
+        self._outbox.resume()
+
+    def shutdown(self) -> None:
+        """Hear from uvicorn that the server stops: whoever is connected shall come back soon."""
+        if self._connection is not None:
+            self._connection.close(SERVICE_RESTART, "server restart")
+        elif self._ws.state is State.CONNECTING:
+            self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
+
+    # What the connection calls
+
+    def send(self, frame: Encoded) -> None:
+        """Queue a frame for the client."""
+        if self._ws.state is not State.OPEN:
+            return
+        if frame.framed is None:
+            opcode = Opcode.BINARY if frame.binary else Opcode.TEXT
+            frame.framed = Frame(opcode, frame.data).serialize(mask=False)
+        self._outbox.put(frame.framed)
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake, behind everything that was queued."""
+        if self._ws.state is State.OPEN:
+            self._ws.send_close(code, reason)
+            self._write_protocol()
+            self._outbox.flush()
+            self._cut_after_a_while()
+            self.resume_receiving()  # to see the client's own close
+
+    def pause_receiving(self) -> None:
+        """Stop reading: the channels have enough to do."""
+        self._receiving = False
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_receiving(self) -> None:
+        """Read on."""
+        if not self._receiving and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._receiving = True
+        self._heard_at = self._loop.time()
+
+    async def writable(self) -> None:
+        """Wait until the client has read what it was sent, or is gone."""
+        await self._outbox.writable()
+
+    # The handshake
+
+    def _requested(self, request: Request) -> None:
+        # A client that sends frames before it was let in shall not have them heard.
+        self.pause_receiving()
+        task = self._loop.create_task(self._handshake(request))
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
+
+    async def _handshake(self, request: Request) -> None:
+        try:
+            asked, subprotocol = self._read_request(request)
+            admitted = await self.endpoint.admit(asked, self.carries)
+        except _RejectedError as rejected:
+            self._reject(rejected.status)
+        except Refused:
+            self._reject(HTTPStatus.FORBIDDEN)
+        except Exception as fault:  # noqa: BLE001 - the line below says why
+            # The application broke; its client hears that much and no more.
+            emit(ChannelCrashed(stage="connect", error_type=type(fault).__name__, where="connect"))
+            self._reject(HTTPStatus.INTERNAL_SERVER_ERROR)
+        else:
+            self._accept(request, admitted, subprotocol)
+
+    def _read_request(self, request: Request) -> tuple[ConnectRequest, str | None]:
+        path, _, query_string = request.path.partition("?")
+        if unquote(path).rstrip("/") != f"{self.endpoint.path}/websocket":
+            raise _RejectedError(HTTPStatus.NOT_FOUND)
+        if request.method != "GET":
+            raise _RejectedError(HTTPStatus.BAD_REQUEST)
+        try:
+            params = query.parse(query_string)
+        except ValueError:
+            raise _RejectedError(HTTPStatus.BAD_REQUEST) from None
+        headers = {name.lower(): ", ".join(request.headers.get_all(name)) for name in request.headers}
+        peer = self._transport.get_extra_info("peername")
+        asked = ConnectRequest(
+            params,
+            headers,
+            peer=peer[0] if isinstance(peer, tuple) else None,
+            secure=self._transport.get_extra_info("sslcontext") is not None,
+        )
+        self.endpoint.check_origin(asked, self.carries)
+        offered = headers.get("sec-websocket-protocol", "")
+        offer = read_offer([entry.strip() for entry in offered.split(",") if entry.strip()])
+        return replace(asked, token=offer.token), offer.subprotocol
+
+    def _accept(self, request: Request, admitted: tuple[Socket, Serializer], subprotocol: str | None) -> None:
+        if self._transport.is_closing():
+            return
+        # Only now is the upgrade itself looked at: who may not come in learns nothing else.
+        response = self._ws.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._reject(HTTPStatus.BAD_REQUEST)
+            return
+        if subprotocol is not None:
+            response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        self._ws.send_response(response)
+        self._write_protocol()
+        self._connection = self.endpoint.open(admitted, self)
+        self.resume_receiving()
+        self._check_idle()
+
+    def _reject(self, status: HTTPStatus) -> None:
+        if self._ws.state is State.CONNECTING and not self._transport.is_closing() and not self._ws.eof_sent:
+            self._ws.send_response(self._ws.reject(status, ""))
+            self._write_protocol()
+
+    # Frames
+
+    def _frame_received(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self._hang_up()
+        elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+            self._fragments = [bytes(frame.data)]
+            self._fragments_binary = frame.opcode is Opcode.BINARY
+        elif frame.opcode is Opcode.CONT:
+            self._fragments.append(bytes(frame.data))
+            if len(self._fragments) > self._limits.max_fragments:
+                self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+                return
+        else:
+            return  # pings were answered already, pongs say nothing
+        if frame.fin and frame.opcode is not Opcode.CLOSE:
+            self._message_received()
+
+    def _message_received(self) -> None:
+        fragments, self._fragments = self._fragments, []
+        data = fragments[0] if len(fragments) == 1 else b"".join(fragments)
+        if not self._fragments_binary and not _is_utf8(data):
+            self._fail(CloseCode.INVALID_DATA, "not UTF-8")
+        elif self._connection is not None:
+            self._connection.receive(data, binary=self._fragments_binary)
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        if self._ws.state is State.OPEN:
+            self._ws.fail(code, reason)
+            self._write_protocol()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.lost()
+
+    # Writing, and the end
+
+    def _write_protocol(self) -> None:
+        """Queue what the WebSocket protocol itself has to say; its last word is that there is no more to come."""
+        for data in self._ws.data_to_send():
+            if data:
+                self._outbox.put(data)
+                continue
+            self._outbox.flush()
+            if self._transport.can_write_eof():
+                # Closing outright could reset the line before the client has read why.
+                self._transport.write_eof()
+                self._cut_after_a_while()
+                self.resume_receiving()
+            else:
+                self._transport.close()
+
+    def _overflow(self) -> None:
+        frames, size = self._outbox.frames, self._outbox.size
+        self._outbox.clear()
+        if self._connection is None or self._ws.state is not State.OPEN:
+            self._transport.abort()
+            return
+        emit(SlowConsumerClosed(queued_frames=frames, queued_bytes=size))
+        self._connection.close(SLOW_CONSUMER, "slow_consumer")
+
+    def _cut_after_a_while(self) -> None:
+        if self._cut_timer is None:
+            self._cut_timer = self._loop.call_later(self._limits.close_timeout, self._transport.abort)
+
+    def _check_idle(self) -> None:
+        now = self._loop.time()
+        if not self._receiving:
+            self._heard_at = now  # it is we who do not listen
+        left = self._heard_at + self._limits.idle_timeout - now
+        if left > 0:
+            self._idle_timer = self._loop.call_later(left, self._check_idle)
+        elif self._connection is not None:
+            self._connection.close(PROTOCOL_ERROR, "idle")
+
+
+class _RejectedError(Exception):
+    """The request cannot be answered with a connection; this is the status instead."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def websocket_protocol(endpoint: Endpoint) -> type[WebSocketProtocol]:
+    """Make the protocol class that serves an endpoint, for `uvicorn.Config(ws=...)`."""
+
+    class BoundWebSocketProtocol(WebSocketProtocol):
+        """A WebSocket of this endpoint."""
+
+    BoundWebSocketProtocol.endpoint = endpoint
+    return BoundWebSocketProtocol
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""A small application on `famichat.realtime` alone, for every Phoenix client to try.
+
+    python tests/conformance/server.py --port 4001
+
+Tokens: `good` and `good2`, as `?token=` or authToken; the connection's id is `users_socket:<token>`. Topics:
+`message:*`, where `message:direct:forbidden` refuses, and `presence:*`. Events: `new_msg`, `bin_echo`, `bin_msg`,
+`bin_push`, `crash`, `stop`, `disconnect_me`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import socket as sockets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from famichat.realtime import (
+    Channel,
+    Connected,
+    ConnectRequest,
+    Deferred,
+    Endpoint,
+    Limits,
+    Payload,
+    PubSub,
+    Refused,
+    Reply,
+    Socket,
+    SocketHandler,
+    ok,
+    websocket_protocol,
+)
+
+TOKENS = ("good", "good2")
+
+
+class MessageChannel(Channel):
+    """Says again what it hears, in every way a channel can."""
+
+    def __init__(self, socket: Socket, topic: str, pubsub: PubSub) -> None:
+        super().__init__(socket, topic)
+        self._pubsub = pubsub
+
+    async def join(self, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - nothing is asked of who joins
+        if self.topic == "message:direct:forbidden":
+            raise Refused("forbidden")
+        return {}
+
+    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+        match event:
+            case "new_msg" | "bin_msg":
+                self.broadcast(event, payload)
+                return ok()
+            case "bin_echo":
+                return ok(payload)
+            case "bin_push":
+                self.push(event, payload)
+            case "crash":
+                raise RuntimeError("crash was asked for")
+            case "stop":
+                self.close()
+            case "disconnect_me":
+                self._pubsub.disconnect(f"users_socket:{self.socket.assigns}")
+            case _:
+                return await super().handle_in(event, payload)
+        return None
+
+
+class Tokens(SocketHandler):
+    """Lets in whoever knows a token."""
+
+    def __init__(self, pubsub: PubSub) -> None:
+        self.channels = (("message:*", lambda socket, topic: MessageChannel(socket, topic, pubsub)),)
+
+    async def connect(self, request: ConnectRequest) -> Connected:
+        token = request.token or request.params.get("token")
+        if token not in TOKENS:
+            raise Refused
+        return Connected(frozenset({f"users_socket:{token}"}), token)
+
+
+def build(limits: Limits | None = None) -> tuple[Endpoint, Starlette]:
+    """Make the endpoint and the HTTP application that belongs to it."""
+    pubsub = PubSub()
+    endpoint = Endpoint(Tokens(pubsub), pubsub, limits=limits, check_origin=False)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await endpoint.stop()
+
+    return endpoint, Starlette(lifespan=lifespan)
+
+
+async def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=4001, help="0 picks a free one (default: 4001)")
+    endpoint, app = build()
+    with sockets.create_server(("127.0.0.1", parser.parse_args().port)) as listener:
+        config = uvicorn.Config(app, ws=websocket_protocol(endpoint), log_level="warning", access_log=False)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - its one line of output
+        await serving
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

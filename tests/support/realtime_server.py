@@ -1,0 +1,53 @@
+"""An endpoint served by a real uvicorn on a free port, inside the test's own event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from famichat.realtime import Endpoint, websocket_protocol
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    host: str
+    port: int
+    server: uvicorn.Server
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://{self.host}:{self.port}/socket"
+
+
+@contextlib.asynccontextmanager
+async def running_server(endpoint: Endpoint, app: ASGIApp | None = None) -> AsyncIterator[RunningServer]:
+    """Serve until the block ends, then drain as on SIGTERM."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app or _nothing_here, ws=websocket_protocol(endpoint), lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment] # signals belong to pytest
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    try:
+        yield RunningServer("127.0.0.1", listener.getsockname()[1], server)
+    finally:
+        server.should_exit = True
+        await endpoint.stop(timeout=3)
+        await serving
+        listener.close()
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
