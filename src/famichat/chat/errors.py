@@ -49,3 +49,30 @@ class InvalidEncryptionMetadata(ChatError):
     """The metadata of the encryption is missing, malformed, or not allowed in this conversation."""
 
     code = "invalid_encryption_metadata"
+
+
+# About who belongs where
+
+
+class NotFound(ChatError):
+    """There is nothing here that this person can see: missing, forbidden and malformed are one answer."""
+
+    code = "not_found"
+
+
+class NotAdmin(ChatError):
+    """Only an admin can do this."""
+
+    code = "not_admin"
+
+
+class LastAdmin(ChatError):
+    """Somebody must stay admin; make another one first."""
+
+    code = "last_admin"
+
+
+class InvalidName(ChatError):
+    """A name has 1 to 100 characters, and none that is a control."""
+
+    code = "invalid_name"
