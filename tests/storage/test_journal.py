@@ -13,7 +13,7 @@ from famichat.accounts.device import Device
 from famichat.accounts.user import User
 from famichat.chat.conversation import Conversation
 from famichat.chat.participant import Participant
-from famichat.storage import journal as journal_module
+from famichat.storage import group_commit
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from famichat.storage.entry import Entry, JournalRefusal, Stored
@@ -37,7 +37,7 @@ def make(database: Database) -> Make:
     user_id, device_id, conversation_id = new_id(), new_id(), new_id()
 
     def prepare(session: Session) -> None:
-        session.add(User(id=user_id, username="maja", username_key="maja", password_hash="-"))
+        session.add(User(id=user_id, username="maja", username_key="maja", username_look="maja", password_hash="-"))
         session.flush()
         session.add(Device(id=device_id, user_id=user_id, name="tablet"))
         session.add(Conversation(id=conversation_id, type="self", owner_id=user_id))
@@ -219,7 +219,7 @@ async def test_a_message_brings_a_hidden_conversation_back(database: Database, j
 
 
 async def test_a_full_line_refuses_at_once(journal: Journal, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_module, "MAX_WAITING", 2)
+    monkeypatch.setattr(group_commit, "MAX_WAITING", 2)
     waiting = [journal.append(make(), ignore) for _ in range(2)]
 
     with pytest.raises(StorageUnavailable):

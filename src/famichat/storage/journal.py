@@ -1,38 +1,27 @@
-"""The journal: the one writer of messages, which commits everything that waits at that moment at once.
+"""The journal: the one writer of messages. It gives each its `seq`, in one commit for all that wait.
 
-A commit costs a sync of the disk, whether it carries one message or five hundred. So while one batch is being written,
-those that arrive wait together and become the next. A sender hears of a message only after the commit that holds it,
-and the others hear of it first (`on_stored`), in the order of `seq`, even when the sender is gone by then.
+A sender hears of a message only after the commit that holds it, and the others hear of it first (`on_stored`), in the
+order of `seq`, even when the sender is gone by then.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from famichat.storage.batch import Outcome, write_batch
 from famichat.storage.database import Database
 from famichat.storage.entry import Entry, Stored
 from famichat.storage.errors import StorageUnavailable
+from famichat.storage.group_commit import GroupCommit
 from famichat.telemetry import emit, events
 
 OnStored = Callable[[Stored], None]
 
-MAX_BATCH = 500
-MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    entry: Entry
-    on_stored: OnStored
-    done: asyncio.Future[Stored]
-
-
 class Journal:
-    """Stores messages in the order in which they are appended, and gives each its `seq`.
+    """Stores messages in the order in which they are appended.
 
     Args:
         database: where the messages go.
@@ -40,14 +29,13 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[_Waiting] = deque()
+        self._line: GroupCommit[Entry, Stored] = GroupCommit("journal", self._write)
         self._waiting_bytes = 0
-        self._writing: asyncio.Task[None] | None = None
 
     @property
     def depth(self) -> int:
         """How many messages wait for the next commit."""
-        return len(self._waiting)
+        return self._line.depth
 
     def append(self, entry: Entry, on_stored: OnStored) -> asyncio.Future[Stored]:
         """Put a message in line, at once; await the future to know that it is on disk.
@@ -62,50 +50,21 @@ class Journal:
             `StorageUnavailable` (it was not stored; the same message may be sent again).
 
         Raises:
-            StorageUnavailable: too many wait already.
+            StorageUnavailable: too many wait already, or too many bytes.
         """
-        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
+        if self._waiting_bytes >= MAX_WAITING_BYTES:
             raise StorageUnavailable("journal full")
-        waiting = _Waiting(entry, on_stored, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        future = self._line.append(entry, lambda stored: None if stored.repeat else on_stored(stored))
         self._waiting_bytes += len(entry.body)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all(), name="journal")
-        return waiting.done
+        return future
 
     async def close(self) -> None:
         """Write everything that waits, then return."""
-        if self._writing is not None:
-            await self._writing
+        await self._line.close()
 
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-                self._waiting_bytes -= sum(len(waiting.entry.body) for waiting in batch)
-                await self._write(batch)
-        finally:
-            self._writing = None
-
-    async def _write(self, batch: list[_Waiting]) -> None:
+    async def _write(self, entries: list[Entry]) -> list[Outcome]:
+        self._waiting_bytes -= sum(len(entry.body) for entry in entries)
         started = time.perf_counter()
-        outcomes: list[Outcome]
-        try:
-            outcomes = await write_batch(self._database, [waiting.entry for waiting in batch])
-        except StorageUnavailable as error:
-            outcomes = [error for _ in batch]
-        else:
-            emit(events.JournalBatchWritten(messages=len(batch), duration_seconds=time.perf_counter() - started))
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            _settle(waiting, outcome)
-
-
-def _settle(waiting: _Waiting, outcome: Outcome) -> None:
-    if isinstance(outcome, Stored) and not outcome.repeat:
-        waiting.on_stored(outcome)
-    if waiting.done.done():  # the sender did not wait for the answer
-        return
-    if isinstance(outcome, Stored):
-        waiting.done.set_result(outcome)
-    else:
-        waiting.done.set_exception(outcome)
+        outcomes = await write_batch(self._database, entries)
+        emit(events.JournalBatchWritten(messages=len(entries), duration_seconds=time.perf_counter() - started))
+        return outcomes

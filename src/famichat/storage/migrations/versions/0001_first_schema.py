@@ -17,7 +17,8 @@ def upgrade() -> None:
         "accounts_users",
         sa.Column("id", famichat.storage.base.Id(length=36), nullable=False),
         sa.Column("username", sa.String(length=32), nullable=False),
-        sa.Column("username_key", sa.String(length=128), nullable=False),
+        sa.Column("username_key", sa.String(length=256), nullable=False),
+        sa.Column("username_look", sa.String(length=256), nullable=False),
         sa.Column("email", sa.LargeBinary(), nullable=True),
         sa.Column("email_index", sa.LargeBinary(length=32), nullable=True),
         sa.Column("password_hash", sa.String(length=255), nullable=False),
@@ -30,13 +31,21 @@ def upgrade() -> None:
         sa.Column("updated_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
         sa.CheckConstraint("length(username) BETWEEN 1 AND 32", name=op.f("ck_accounts_users_username_length")),
         sa.CheckConstraint(
-            "length(username_key) BETWEEN 1 AND 128", name=op.f("ck_accounts_users_username_key_length")
+            "length(username_key) BETWEEN 1 AND 256", name=op.f("ck_accounts_users_username_key_length")
         ),
+        sa.CheckConstraint(
+            "length(username_look) BETWEEN 1 AND 256", name=op.f("ck_accounts_users_username_look_length")
+        ),
+        sa.CheckConstraint(
+            "length(password_hash) BETWEEN 1 AND 255", name=op.f("ck_accounts_users_password_hash_length")
+        ),
+        sa.CheckConstraint("(email IS NULL) = (email_index IS NULL)", name=op.f("ck_accounts_users_email_pair")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts_users")),
         sa.UniqueConstraint("confirmation_token", name=op.f("uq_accounts_users_confirmation_token")),
         sa.UniqueConstraint("email_index", name=op.f("uq_accounts_users_email_index")),
         sa.UniqueConstraint("reset_token", name=op.f("uq_accounts_users_reset_token")),
         sa.UniqueConstraint("username_key", name=op.f("uq_accounts_users_username_key")),
+        sa.UniqueConstraint("username_look", name=op.f("uq_accounts_users_username_look")),
     )
     op.create_table(
         "families",
