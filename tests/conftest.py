@@ -11,6 +11,7 @@ from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach
 from famichat.telemetry.events import Event
+from tests.factories import people
 from tests.support.postgres import Postgres, running_postgres
 
 
@@ -58,6 +59,12 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def household(database: Database) -> people.Household:
+    """The Sundqvists and Ada, moved in."""
+    return database.run(people.household)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A device: one signed-in browser or program of one person."""
 
+import unicodedata
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
+from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 
 MAX_DEVICE_NAME = 64
 
@@ -22,3 +24,53 @@ class Device(Base):
     created_at: Mapped[Created]
     last_seen_at: Mapped[Created]
     revoked_at: Mapped[datetime | None]
+
+
+def add_device(session: Session, user_id: str, name: str) -> Device:
+    """Let a person use one more device.
+
+    Raises:
+        InvalidDeviceName: the name is empty, too long, or has a control character in it.
+    """
+    device = Device(id=new_id(), user_id=user_id, name=_checked(name))
+    session.add(device)
+    session.flush()
+    return device
+
+
+def devices_of(session: Session, user_id: str) -> list[Device]:
+    """The devices that a person is signed in on, the oldest first."""
+    theirs = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).order_by(Device.id)
+    return list(session.execute(theirs).scalars())
+
+
+def revoke_device(session: Session, user_id: str, device_id: str) -> None:
+    """Sign one of a person's devices out for good. Close what it has open after the commit.
+
+    Raises:
+        NoSuchDevice: the person is not signed in on it.
+    """
+    if device_id not in _revoke(session, user_id, only=device_id):
+        raise NoSuchDevice
+
+
+def revoke_devices(session: Session, user_id: str) -> list[str]:
+    """Sign all of a person's devices out; says which those were, so that what they have open can be closed."""
+    return _revoke(session, user_id)
+
+
+def _revoke(session: Session, user_id: str, only: str | None = None) -> list[str]:
+    if only is not None and not is_id(only):
+        return []
+    theirs = update(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).values(revoked_at=now())
+    one_or_all = theirs if only is None else theirs.where(Device.id == only)
+    return list(session.execute(one_or_all.returning(Device.id)).scalars())
+
+
+def _checked(name: str) -> str:
+    if len(name) > 4 * MAX_DEVICE_NAME:
+        raise InvalidDeviceName
+    shown = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(shown) <= MAX_DEVICE_NAME or any(unicodedata.category(char)[0] == "C" for char in shown):
+        raise InvalidDeviceName
+    return shown

@@ -1,17 +1,25 @@
 """A person with an account.
 
-The e-mail address is sealed; `email_index`, a keyed hash, makes it unique without being readable. `username_key` is
-the folded form of the username, so that no two people can have names that look alike.
+The e-mail address is sealed; `email_index`, a keyed hash, makes it unique without being readable. `username_key` and
+`username_look` are folded forms of the username, so that no two people can have names that read or look alike.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
-from sqlalchemy import CheckConstraint, LargeBinary, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, LargeBinary, String, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.storage.base import Base, Created, PrimaryKey, Updated
+from famichat.accounts.email_address import Email, parse_email
+from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
+from famichat.accounts.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
+from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
+from famichat.storage.sealed import BlindIndex, Vault
 
-MAX_USERNAME = 32
+EMAIL = "email"
+"""The purpose under which addresses are sealed and indexed."""
 
 
 class User(Base):
@@ -20,12 +28,16 @@ class User(Base):
     __tablename__ = "accounts_users"
     __table_args__ = (
         CheckConstraint(f"length(username) BETWEEN 1 AND {MAX_USERNAME}", name="username_length"),
-        CheckConstraint("length(username_key) BETWEEN 1 AND 128", name="username_key_length"),
+        CheckConstraint(f"length(username_key) BETWEEN 1 AND {MAX_FOLDED}", name="username_key_length"),
+        CheckConstraint(f"length(username_look) BETWEEN 1 AND {MAX_FOLDED}", name="username_look_length"),
+        CheckConstraint("length(password_hash) BETWEEN 1 AND 255", name="password_hash_length"),
+        CheckConstraint("(email IS NULL) = (email_index IS NULL)", name="email_pair"),
     )
 
     id: Mapped[PrimaryKey]
     username: Mapped[str] = mapped_column(String(MAX_USERNAME))
-    username_key: Mapped[str] = mapped_column(String(128), unique=True)
+    username_key: Mapped[str] = mapped_column(String(MAX_FOLDED), unique=True)
+    username_look: Mapped[str] = mapped_column(String(MAX_FOLDED), unique=True)
     email: Mapped[bytes | None] = mapped_column(LargeBinary)
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
@@ -36,3 +48,84 @@ class User(Base):
     last_login_at: Mapped[datetime | None]
     inserted_at: Mapped[Created]
     updated_at: Mapped[Updated]
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who wants an account, with a name and an address that are fit for one."""
+
+    username: Username
+    email: Email | None
+
+    @classmethod
+    def parse(cls, username: str, email: str | None) -> Self:
+        """Understand what somebody typed. The address may be left out: a child or a grandmother may have none.
+
+        Raises:
+            InvalidUsername: nobody can have this name.
+            InvalidEmail: this is not an address.
+        """
+        return cls(parse_username(username), None if email is None else parse_email(email))
+
+
+def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex) -> User:
+    """Make an account.
+
+    Args:
+        session: the transaction.
+        newcomer: the name and the address, understood.
+        password_hash: from `password.hash_password`, made before the transaction began.
+        vault: seals the address.
+        index: makes the address unique.
+
+    Raises:
+        UsernameTaken: somebody has the name, or one that looks like it.
+        EmailTaken: an account with this address exists.
+    """
+    user = User(
+        id=new_id(),
+        username=newcomer.username.shown,
+        username_key=newcomer.username.key,
+        username_look=newcomer.username.look,
+        password_hash=password_hash,
+    )
+    if newcomer.email is not None:
+        user.email = vault.seal(EMAIL, newcomer.email.written.encode(), user.id)
+        user.email_index = index.digest(EMAIL, newcomer.email.key)
+    session.add(user)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise _taken(error) from error
+    return user
+
+
+def find_user(session: Session, name_or_email: str, index: BlindIndex) -> User | None:
+    """The person who goes by this username, or by this e-mail address, however either is written."""
+    try:
+        if "@" in name_or_email:
+            same = User.email_index == index.digest(EMAIL, parse_email(name_or_email).key)
+        else:
+            same = User.username_key == parse_username(name_or_email).key
+    except (InvalidUsername, InvalidEmail):
+        return None  # nobody can be called that, so nobody is
+    return session.execute(select(User).where(same)).scalar_one_or_none()
+
+
+def email_of(user: User, vault: Vault) -> str | None:
+    """The address of a person, opened; for that person's eyes only.
+
+    Raises:
+        UnsealError: it was damaged, or moved here from another row.
+    """
+    return None if user.email is None else vault.open(EMAIL, user.email, user.id).decode()
+
+
+def _taken(error: IntegrityError) -> Exception:
+    # The first line names the column on SQLite, the constraint on PostgreSQL; what follows may hold what was typed.
+    first_line = str(error.orig).partition("\n")[0]
+    if "email_index" in first_line:
+        return EmailTaken()
+    if "username_key" in first_line or "username_look" in first_line:
+        return UsernameTaken()
+    return error

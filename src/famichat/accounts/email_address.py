@@ -1,0 +1,43 @@
+"""E-mail addresses: what counts as one, and when two are the same."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from famichat.accounts.errors import InvalidEmail
+
+MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3, with RFC Errata 1690
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_ADDRESS = re.compile(rf"[^\s@<>()\[\]\\,;:\"]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """One address: as it was `written`, and the `key` under which it is unique, whatever its case."""
+
+    written: str
+    key: str
+
+
+def parse_email(typed: str) -> Email:
+    """Understand an address. Only a message sent to it can prove that it exists.
+
+    Raises:
+        InvalidEmail: it is not of the form `somebody@example.org`.
+    """
+    if len(typed) > MAX_EMAIL:
+        raise InvalidEmail
+    written = unicodedata.normalize("NFC", typed.strip())
+    key = fold(written)
+    if not _ADDRESS.fullmatch(written) or ".." in written or not _is_plain(written) or not _ADDRESS.fullmatch(key):
+        raise InvalidEmail
+    return Email(written, key)
+
+
+def fold(address: str) -> str:
+    """What an address is found by."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold())
+
+
+def _is_plain(address: str) -> bool:
+    return not any(unicodedata.category(char)[0] == "C" for char in address)

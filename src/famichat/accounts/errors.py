@@ -1,0 +1,108 @@
+"""What can be wrong with who somebody says they are: each error has a stable `code`."""
+
+from typing import ClassVar
+
+
+class AccountsError(Exception):
+    """The root of this package's errors.
+
+    Attributes:
+        code: what programs read; listed in `docs/errors.md`.
+        details: further fields for the answer, where they help. Never a secret, nor a reason that tells who exists.
+    """
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str = "", **details: object) -> None:
+        super().__init__(message or self.code)
+        self.details = details
+
+
+# About what somebody wants to be called
+
+
+class InvalidUsername(AccountsError):
+    """Nobody can have this name; the message says what is wrong with it."""
+
+    code = "invalid_username"
+
+
+class UsernameTaken(AccountsError):
+    """Somebody has this name already, or one that looks like it."""
+
+    code = "username_taken"
+
+
+class InvalidEmail(AccountsError):
+    """This is not an e-mail address, or none was given where one is needed."""
+
+    code = "invalid_email"
+
+
+class EmailTaken(AccountsError):
+    """The address cannot be used for a new account."""
+
+    code = "email_taken"
+
+
+class InvalidDeviceName(AccountsError):
+    """A device's name has 1 to 64 characters that can be seen."""
+
+    code = "invalid_device_name"
+
+
+class WeakPassword(AccountsError):
+    """The password is too short, too long, or one of those that everybody guesses first."""
+
+    code = "weak_password"
+
+
+# About who somebody is
+
+
+class InvalidCredentials(AccountsError):
+    """No such account, or not its password: one answer for both."""
+
+    code = "invalid_credentials"
+
+
+class TooManyGuesses(AccountsError):
+    """Too many wrong passwords; `details` says when to come back."""
+
+    code = "rate_limited"
+
+    def __init__(self, retry_in_seconds: float) -> None:
+        super().__init__(retry_in_ms=max(1, round(retry_in_seconds * 1000)))
+
+
+class InvalidToken(AccountsError):
+    """The token is malformed, forged, expired, used up or revoked: one answer for all of them."""
+
+    code = "invalid_token"
+
+
+class NoSuchDevice(AccountsError):
+    """The person has no such device, whether or not somebody else has."""
+
+    code = "not_found"
+
+
+# About how somebody comes in
+
+
+class InvalidInvite(AccountsError):
+    """The invitation does not exist, or is expired, revoked or accepted: one answer for all of them."""
+
+    code = "invalid_invite"
+
+
+class AlreadySetUp(AccountsError):
+    """This server has its first family; the next people come by invitation."""
+
+    code = "already_set_up"
+
+
+class InvalidSetupCode(AccountsError):
+    """This is not the code that the server printed when it started."""
+
+    code = "invalid_setup_code"

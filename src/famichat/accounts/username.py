@@ -1,0 +1,144 @@
+"""Names that people choose: how they are shown, and when two of them are the same.
+
+A name is shown as it was typed, composed (NFC). Two names are the same when they fold to the same letters, or when
+they look the same: skeletons after Unicode Technical Standard 39, section 4, over the Consortium's own table.
+
+>>> name = parse_username("Märta")
+>>> name.shown, name.key == parse_username("MÄRTA").key
+('Märta', True)
+>>> parse_username("rnaja").key == parse_username("maja").key  # r and n, drawn like an m
+True
+>>> parse_username("Iarry").look == parse_username("larry").look  # a capital I, a small L
+True
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+
+from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped]  # it ships none
+    confusables_data,
+)
+
+from famichat.accounts.errors import InvalidUsername
+
+MAX_USERNAME = 32
+MAX_FOLDED = 256
+_MAX_TYPED = 4 * MAX_USERNAME
+_MAX_MARKS_IN_A_ROW = 2
+_PUNCTUATION = frozenset(" ._-'")
+_LETTERS_MARKS_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"})
+# Letters and marks that show nothing (Default_Ignorable_Code_Point, which Python's tables lack): they make twins.
+_INVISIBLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Username:
+    """One name: as `shown`, and the two forms that must be unique.
+
+    `key` compares names as they are typed (case does not matter), `look` as they are drawn (a capital I is a small l).
+    """
+
+    shown: str
+    key: str
+    look: str
+
+
+def parse_username(typed: str) -> Username:
+    """Understand the name that somebody wants to have.
+
+    Raises:
+        InvalidUsername: it is empty or too long, has something invisible, a control or a symbol in it, or piles up
+            marks on one letter.
+    """
+    if len(typed) > _MAX_TYPED:
+        raise InvalidUsername(f"a name has at most {MAX_USERNAME} characters")
+    shown = unicodedata.normalize("NFC", typed.strip(" "))
+    if not 1 <= len(shown) <= MAX_USERNAME:
+        raise InvalidUsername(f"a name has 1 to {MAX_USERNAME} characters")
+    _check_characters(shown)
+    name = Username(shown, fold(shown), _looks_of(shown))
+    if not (0 < len(name.key) <= MAX_FOLDED and 0 < len(name.look) <= MAX_FOLDED):
+        raise InvalidUsername("this name cannot be compared with others")
+    return name
+
+
+def fold(name: str) -> str:
+    """What a name is found by: compatible characters, case and look-alikes are one. Folding twice changes nothing."""
+    return _settle(_casefolded(name))
+
+
+def _looks_of(name: str) -> str:
+    # Case first would turn a capital I into i; drawn, it is an l.
+    return _settle(_skeleton(unicodedata.normalize("NFKC", name)))
+
+
+def _settle(name: str) -> str:
+    # A skeleton can have capitals (0 looks like O), and casefolding can make new look-alikes; both only ever shrink the
+    # set of characters in use, so a few rounds reach what stays.
+    before = None
+    while name != before:
+        before, name = name, _casefolded(_skeleton(name))
+    return name
+
+
+def _casefolded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _skeleton(text: str) -> str:
+    prototypes = _prototypes()
+    drawn = "".join(prototypes.get(char, char) for char in unicodedata.normalize("NFD", text))
+    return unicodedata.normalize("NFD", drawn)
+
+
+def _check_characters(shown: str) -> None:
+    if any(char in _INVISIBLE or not _may_stand_in_a_name(char) for char in shown):
+        raise InvalidUsername("a name is made of letters, digits, spaces and . _ - '")
+    if not any(unicodedata.category(char)[0] in "LN" for char in shown) or unicodedata.combining(shown[0]):
+        raise InvalidUsername("a name begins with something that can be seen, and has a letter or a digit")
+    runs = (len(list(run)) for is_mark, run in groupby(shown, _is_mark) if is_mark)
+    if max(runs, default=0) > _MAX_MARKS_IN_A_ROW:
+        raise InvalidUsername(f"a letter carries at most {_MAX_MARKS_IN_A_ROW} marks")
+
+
+def _may_stand_in_a_name(char: str) -> bool:
+    return char in _PUNCTUATION or unicodedata.category(char) in _LETTERS_MARKS_DIGITS
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char).startswith("M")
+
+
+@cache
+def _prototypes() -> dict[str, str]:
+    """The character, or characters, that each look-alike is drawn as.
+
+    The library stores the Consortium's arrows (source to prototype) in both directions. A source has one arrow, and a
+    prototype is never a source, so the end with more arrows, or more characters, is the prototype.
+    """
+    neighbours = {_bare(char): [_bare(other["c"]) for other in others] for char, others in confusables_data.items()}
+    return {
+        char: target
+        for char, others in neighbours.items()
+        if len(char) == 1 and (target := _prototype(char, others, neighbours)) != char
+    }
+
+
+def _prototype(char: str, others: list[str], neighbours: dict[str, list[str]]) -> str:
+    longer = [other for other in others if len(other) > 1]
+    if longer:
+        return longer[0]
+    if len(others) != 1 or char.isascii() > others[0].isascii():
+        return char
+    [other] = others
+    return min(char, other) if len(neighbours.get(other, ())) == 1 else other
+
+
+def _bare(text: str) -> str:
+    # Right-to-left characters come wrapped in marks of direction.
+    return text.strip("\u200e")

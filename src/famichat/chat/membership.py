@@ -1,0 +1,125 @@
+"""How people join a family, change their part in it, and leave it.
+
+The participants of the family's own conversation follow its roster: whoever joins the family is in it, and whoever
+leaves is out of it, in the same transaction.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from famichat.accounts.user import User
+from famichat.chat.conversation import Conversation
+from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
+from famichat.chat.family import Family, FamilyMembership, FamilyRole, Member, role_in
+from famichat.chat.group_privileges import GroupPrivilege
+from famichat.chat.participant import Participant
+from famichat.storage.base import is_id
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Who is out of a family, and which of its conversations (type and id) that person lost with it."""
+
+    user_id: str
+    left: tuple[tuple[str, str], ...]
+
+
+def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole) -> bool:
+    """Let somebody belong to a family, and take part in its conversation from the next message on.
+
+    Returns:
+        whether the person is new there; who belongs already keeps the role.
+    """
+    _lock(session, family_id)
+    if session.get(FamilyMembership, (family_id, user_id)) is not None:
+        return False
+    session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
+    talk = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
+    conversation = session.execute(talk).scalar_one_or_none()
+    if conversation is not None:
+        session.merge(
+            Participant(conversation_id=conversation.id, user_id=user_id, visible_from_seq=conversation.last_seq + 1)
+        )
+    session.flush()
+    return True
+
+
+def remove_member(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
+    """Put somebody out of a family, its conversation and its groups. Everybody may leave; an admin removes others.
+
+    Direct conversations stay: they are between two people, and both keep what they said to each other.
+
+    Raises:
+        NotFound: the one who asks, or the other, does not belong to the family.
+        NotAdmin: only an admin removes others.
+        LastAdmin: the family would have no admin.
+    """
+    membership = _administered(session, actor_id, family_id, user_id)
+    if membership.role == "admin":
+        _keep_an_admin(session, family_id)
+    session.delete(membership)
+    left = _leave_conversations(session, family_id, user_id)
+    session.flush()
+    return Removal(user_id, left)
+
+
+def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> Member:
+    """Make somebody admin, or a plain member again.
+
+    Raises:
+        NotFound: the one who asks, or the other, does not belong to the family.
+        NotAdmin: only an admin changes roles.
+        LastAdmin: the family would have no admin.
+    """
+    membership = _administered(session, actor_id, family_id, user_id, also_oneself=True)
+    if membership.role == "admin" and role == "member":
+        _keep_an_admin(session, family_id)
+    membership.role = role
+    session.flush()
+    username = session.get_one(User, user_id).username
+    return Member(user_id, username, role, membership.joined_at)
+
+
+def _administered(
+    session: Session, actor_id: str, family_id: str, user_id: str, *, also_oneself: bool = False
+) -> FamilyMembership:
+    """The membership that `actor_id` may change, with the family held still."""
+    role = role_in(session, family_id, actor_id)
+    _lock(session, family_id)
+    if role != "admin" and (actor_id != user_id or also_oneself):
+        raise NotAdmin
+    membership = session.get(FamilyMembership, (family_id, user_id)) if is_id(user_id) else None
+    if membership is None:
+        raise NotFound
+    return membership
+
+
+def _lock(session: Session, family_id: str) -> None:
+    # Two admins who go at once must go one after the other. On SQLite there is one writer, and this is a plain read.
+    session.execute(select(Family.id).where(Family.id == family_id).with_for_update(key_share=True))
+
+
+def _keep_an_admin(session: Session, family_id: str) -> None:
+    admins = select(func.count()).where(FamilyMembership.family_id == family_id, FamilyMembership.role == "admin")
+    if session.execute(admins).scalar_one() < 2:  # noqa: PLR2004 - the one who goes, and the one who stays
+        raise LastAdmin
+
+
+def _leave_conversations(session: Session, family_id: str, user_id: str) -> tuple[tuple[str, str], ...]:
+    shared = (
+        select(Conversation.type, Conversation.id)
+        .join(Participant, Participant.conversation_id == Conversation.id)
+        .where(
+            Conversation.family_id == family_id,
+            Conversation.type.in_(("family", "group")),
+            Participant.user_id == user_id,
+        )
+        .order_by(Conversation.id)
+    )
+    left = tuple((kind, conversation_id) for kind, conversation_id in session.execute(shared))
+    ids = [conversation_id for _, conversation_id in left]
+    for record in (Participant, GroupPrivilege):
+        session.execute(delete(record).where(record.conversation_id.in_(ids), record.user_id == user_id))
+    return left

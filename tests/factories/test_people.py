@@ -1,0 +1,27 @@
+from sqlalchemy import select
+
+from famichat.chat.family import FamilyMembership, families_of, members_of, shares_a_family
+from famichat.storage.database import Database
+from tests.factories.people import Household
+
+
+def test_the_sundqvists_share_a_family_and_ada_has_her_own(database: Database, household: Household) -> None:
+    sundqvists = database.run_read(lambda session: members_of(session, household.family_id))
+    adas = database.run_read(lambda session: families_of(session, household.ada.user_id))
+
+    assert [(each.username, each.role) for each in sundqvists] == [
+        ("maja", "admin"),
+        ("emil", "member"),
+        ("inga", "member"),
+        ("nils", "member"),
+    ]
+    assert [each.name for each in adas] == ["Okafor"]
+    assert not database.run_read(
+        lambda session: shares_a_family(session, household.ada.user_id, household.maja.user_id)
+    )
+
+
+def test_nobody_else_lives_there(database: Database, household: Household) -> None:
+    memberships = database.run_read(lambda session: session.execute(select(FamilyMembership)).all())
+
+    assert len(memberships) == 5
