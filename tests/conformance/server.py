@@ -16,20 +16,25 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from famichat.realtime import (
     Channel,
     Connected,
     ConnectRequest,
     Deferred,
+    Departure,
     Endpoint,
     Limits,
+    LongPoll,
     Payload,
+    Presence,
     PubSub,
     Refused,
     Reply,
     Socket,
     SocketHandler,
+    UpgradeRequired,
     ok,
     websocket_protocol,
 )
@@ -44,7 +49,7 @@ class MessageChannel(Channel):
         super().__init__(socket, topic)
         self._pubsub = pubsub
 
-    async def join(self, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - nothing is asked of who joins
+    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
         if self.topic == "message:direct:forbidden":
             raise Refused("forbidden")
         return {}
@@ -69,11 +74,39 @@ class MessageChannel(Channel):
         return None
 
 
+class PresenceChannel(Channel):
+    """Says who is here, under the names of their tokens."""
+
+    def __init__(self, socket: Socket, topic: str, presence: Presence) -> None:
+        super().__init__(socket, topic)
+        self._presence = presence
+
+    async def joined(self) -> None:
+        self._presence.track(self, self.socket.assigns, {"status": "here"})
+        self.push("presence_state", self._presence.list(self.topic))
+
+    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+        match event, payload:
+            case "update", {"status": str(status)}:
+                self._presence.update(self, self.socket.assigns, {"status": status})
+                return ok()
+            case "crash", _:
+                raise RuntimeError("crash was asked for")
+        return await super().handle_in(event, payload)
+
+    async def leave(self, reason: Departure) -> None:
+        self._presence.untrack(self)
+
+
 class Tokens(SocketHandler):
     """Lets in whoever knows a token."""
 
     def __init__(self, pubsub: PubSub) -> None:
-        self.channels = (("message:*", lambda socket, topic: MessageChannel(socket, topic, pubsub)),)
+        presence = Presence(pubsub)
+        self.channels = (
+            ("message:*", lambda socket, topic: MessageChannel(socket, topic, pubsub)),
+            ("presence:*", lambda socket, topic: PresenceChannel(socket, topic, presence)),
+        )
 
     async def connect(self, request: ConnectRequest) -> Connected:
         token = request.token or request.params.get("token")
@@ -92,7 +125,8 @@ def build(limits: Limits | None = None) -> tuple[Endpoint, Starlette]:
         yield
         await endpoint.stop()
 
-    return endpoint, Starlette(lifespan=lifespan)
+    routes = [Route("/socket/longpoll", LongPoll(endpoint)), Route("/socket/websocket", UpgradeRequired(endpoint))]
+    return endpoint, Starlette(routes=routes, lifespan=lifespan)
 
 
 async def main() -> None:

@@ -7,7 +7,9 @@ Knows nothing of what is said over it. An application subclasses `Channel` and `
 from famichat.realtime.channel import Channel, ChannelFactory, Deferred, Departure, Refused
 from famichat.realtime.endpoint import Connected, ConnectRequest, Endpoint, SocketHandler
 from famichat.realtime.limits import Limits
+from famichat.realtime.longpoll import LongPoll, UpgradeRequired
 from famichat.realtime.message import Broadcast, Payload, Ref, Reply, error, ok
+from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.socket import Socket
 from famichat.realtime.transport import websocket_protocol
@@ -22,13 +24,16 @@ __all__ = [
     "Departure",
     "Endpoint",
     "Limits",
+    "LongPoll",
     "Payload",
+    "Presence",
     "PubSub",
     "Ref",
     "Refused",
     "Reply",
     "Socket",
     "SocketHandler",
+    "UpgradeRequired",
     "error",
     "ok",
     "websocket_protocol",

@@ -72,7 +72,7 @@ class Channel:
         self.topic = topic
         self._line: Line | None = None
 
-    async def join(self, params: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
         """Decide whether the client may join, and return what it is told.
 
         What is broadcast on the topic while this runs reaches the client after the reply: see `still_news`.
@@ -85,14 +85,14 @@ class Channel:
     async def joined(self) -> None:
         """Do what comes after the join's reply, such as pushing `presence_state`."""
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:  # noqa: ARG002 - for subclasses
+    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
         """Answer a message from the client: now, later, or not at all."""
         return error("unmatched event")
 
     async def leave(self, reason: Departure) -> None:
         """Clean up. Called exactly once for every channel that was joined, however it ends."""
 
-    def still_news(self, broadcast: Broadcast) -> bool:  # noqa: ARG002 - for subclasses
+    def still_news(self, broadcast: Broadcast) -> bool:
         """Whether a broadcast that came while `join` ran is not yet part of what `join` returned."""
         return True
 

@@ -56,13 +56,17 @@ class Connected:
     assigns: Any = None
 
 
+class Unavailable(Refused):
+    """Raised where nobody can be let in for now; the client shall come back later."""
+
+
 class SocketHandler:
     """What an application subclasses to say who may connect, and which channels there are."""
 
     channels: Sequence[tuple[str, ChannelFactory]] = ()
     """Topics and their channels: a pattern is exact or `prefix*`, and the first that matches wins."""
 
-    async def connect(self, request: ConnectRequest) -> Connected:  # noqa: ARG002 - for subclasses
+    async def connect(self, request: ConnectRequest) -> Connected:
         """Decide about a client.
 
         Raises:
@@ -113,10 +117,12 @@ class Endpoint:
         """Check where a client comes from, before anything else is looked at.
 
         Raises:
-            Refused: a page of that origin may not connect, or nobody may any more.
+            Refused: a page of that origin may not connect.
+            Unavailable: nobody may, because the server is full or about to stop.
         """
         if self._draining or len(self._connections) >= self.limits.max_connections:
-            self._refuse(transport, "full")
+            emit(ConnectionRefused(transport=transport, reason="full"))
+            raise Unavailable
         requested = f"{'https' if request.secure else 'http'}://{request.headers.get('host', '')}"
         origin = request.headers.get("origin")
         if not origin_allowed(origin, self._check_origin, own_host=self._host, requested=requested):

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from famichat.realtime.message import Broadcast, Payload
 from famichat.realtime.serializer import Encoded, Serializer
+from famichat.telemetry import emit
+from famichat.telemetry.events import BrokerNoteIgnored
 
 _T = TypeVar("_T")
 
@@ -156,9 +158,14 @@ class PubSub:
                 subscriber.evict()
 
     def _hear(self, note: dict[str, Any]) -> None:
-        hear = self._hearers.get(note["kind"])
-        if hear is not None:  # a newer node may say what this one does not know yet
+        hear = self._hearers.get(note.get("kind", ""))
+        if hear is None:
+            return  # a newer node may say what this one does not know yet
+        try:
             hear(note)
+        except (KeyError, TypeError, ValueError) as fault:
+            # Another node's note must not end this one's listening.
+            emit(BrokerNoteIgnored(error_type=type(fault).__name__))
 
 
 def _copy(found: Iterable[_T] | None) -> tuple[_T, ...]:

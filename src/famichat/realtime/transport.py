@@ -19,7 +19,7 @@ from websockets.server import ServerProtocol
 from famichat.realtime import query
 from famichat.realtime.channel import Refused
 from famichat.realtime.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
-from famichat.realtime.endpoint import ConnectRequest, Endpoint, read_offer
+from famichat.realtime.endpoint import ConnectRequest, Endpoint, Unavailable, read_offer
 from famichat.realtime.outbox import Outbox
 from famichat.realtime.serializer import Encoded, Serializer
 from famichat.realtime.socket import Socket
@@ -87,7 +87,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._ws.receive_eof()
         self._write_protocol()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why the line broke is all the same
+    def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the line is down."""
         self._server_state.connections.discard(self)
         for timer in (self._idle_timer, self._cut_timer):
@@ -165,6 +165,8 @@ class WebSocketProtocol(asyncio.Protocol):
             admitted = await self.endpoint.admit(asked, self.carries)
         except _RejectedError as rejected:
             self._reject(rejected.status)
+        except Unavailable:
+            self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
         except Refused:
             self._reject(HTTPStatus.FORBIDDEN)
         except Exception as fault:  # noqa: BLE001 - the line below says why

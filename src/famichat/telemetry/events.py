@@ -278,3 +278,12 @@ class BrokerUnreachable(Event):
     name: ClassVar[str] = "famichat.realtime.broker_unreachable"
     level: ClassVar[Level] = "error"
     error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerNoteIgnored(Event):
+    """Another node sent a note that this one cannot read."""
+
+    name: ClassVar[str] = "famichat.realtime.broker_note_ignored"
+    level: ClassVar[Level] = "warning"
+    error_type: str

@@ -1,0 +1,127 @@
+"""Notes between nodes over Redis: a hint that something happened, never the place where it is kept.
+
+Publishing neither waits nor fails. While Redis is away its notes are lost, clients of one node go on hearing each
+other, and everything comes back by itself.
+"""
+
+import asyncio
+import base64
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from famichat.telemetry import emit
+from famichat.telemetry.events import BrokerUnreachable
+
+_MAX_WAITING = 10_000
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_LISTEN_SECONDS = 5.0
+_AWAY = (RedisError, OSError, TimeoutError)
+
+
+class RedisBroker:
+    """Carries the notes of a `PubSub` to those of other nodes that use the same Redis and channel.
+
+    Args:
+        url: such as "redis://localhost:6379/0".
+        channel: the Redis channel; deployments that share a Redis need different ones.
+    """
+
+    def __init__(self, url: str, channel: str = "famichat") -> None:
+        self._redis: Redis = Redis.from_url(
+            url, socket_connect_timeout=2.0, socket_timeout=2 * _LISTEN_SECONDS, health_check_interval=_LISTEN_SECONDS
+        )
+        self._channel = channel
+        self._name = secrets.token_hex(8)
+        self._hear: Callable[[dict[str, Any]], None] = lambda _note: None
+        self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # the oldest hints are worth the least
+        self._awake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
+        """Call `hear` with every note of another node."""
+        self._hear = hear
+
+    def publish(self, note: dict[str, Any]) -> None:
+        """Send a note to the other nodes as soon as may be."""
+        self._waiting.append(_encode({"from": self._name, **note}))
+        self._awake.set()
+
+    async def start(self) -> None:
+        """Begin to carry notes, both ways; Redis need not be there yet."""
+        self._tasks = [
+            asyncio.create_task(self._keep(self._publish_all)),
+            asyncio.create_task(self._keep(self._listen_all)),
+        ]
+
+    async def stop(self) -> None:
+        """Send what waits, if that is possible at once, and stop."""
+        with contextlib.suppress(*_AWAY):
+            async with asyncio.timeout(1.0):
+                while self._waiting:
+                    await self._redis.publish(self._channel, self._waiting.popleft())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(*_AWAY):
+            await self._redis.aclose()
+
+    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it again whenever Redis goes away, with longer and longer pauses."""
+        pause = _FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await work()
+            except _AWAY as fault:
+                if loop.time() - began > _LONGEST_PAUSE:
+                    pause = _FIRST_PAUSE
+                emit(BrokerUnreachable(error_type=type(fault).__name__))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _publish_all(self) -> None:
+        while True:
+            while self._waiting:
+                await self._redis.publish(self._channel, self._waiting.popleft())
+            self._awake.clear()
+            await self._awake.wait()
+
+    async def _listen_all(self) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+            await subscription.subscribe(self._channel)
+            while True:
+                message = await subscription.get_message(timeout=_LISTEN_SECONDS)
+                if message is not None:
+                    self._heard(message["data"])
+
+    def _heard(self, data: bytes) -> None:
+        note = _decode(data)
+        if note is not None and note.get("from") != self._name:
+            self._hear(note)
+
+
+def _encode(note: dict[str, Any]) -> bytes:
+    payload = note.get("payload")
+    if isinstance(payload, bytes):
+        note = {**note, "payload": None, "bytes": base64.b64encode(payload).decode()}
+    return orjson.dumps(note)
+
+
+def _decode(data: bytes) -> dict[str, Any] | None:
+    try:
+        note = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None  # somebody else's message on our channel
+    if not isinstance(note, dict):
+        return None
+    if "bytes" in note:
+        note["payload"] = base64.b64decode(note.pop("bytes"))
+    return note

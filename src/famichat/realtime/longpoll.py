@@ -1,0 +1,338 @@
+"""Channels for networks without WebSockets: a client asks for news again and again, and posts what it has to say.
+
+An ASGI application. Every answer is HTTP 200 with the real status inside, because that is what the clients read.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from famichat.realtime import query, strict_json
+from famichat.realtime.channel import Refused
+from famichat.realtime.connection import INTERNAL_ERROR, SLOW_CONSUMER
+from famichat.realtime.endpoint import ConnectRequest, Endpoint, Unavailable, read_offer
+from famichat.realtime.serializer import Encoded, Serializer
+from famichat.realtime.socket import Socket
+from famichat.telemetry import emit
+from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
+
+_SESSION = "phx-longpoll."
+_OK, _NO_NEWS, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
+
+
+class Session:
+    """One client between its polls. It is the wire of a connection whose frames wait here to be fetched."""
+
+    carries = "longpoll"
+    carries_binary = False
+
+    def __init__(self, sessions: dict[str, "Session"], endpoint: Endpoint, admitted: tuple[Socket, Serializer]) -> None:
+        self.token = _SESSION + secrets.token_urlsafe(32)
+        self._sessions = sessions
+        self._limits = endpoint.limits
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._news = asyncio.Event()
+        self._taking = asyncio.Event()
+        self._taking.set()
+        self._fetched = asyncio.Event()
+        self._polls = 0
+        self._open = True
+        self._timer: asyncio.TimerHandle | None = None
+        sessions[self.token] = self
+        self._connection = endpoint.open(admitted, self)
+        self._expect_poll()
+
+    # What the client does
+
+    async def poll(self) -> list[bytes] | None:
+        """Wait for frames, for one window at most; None means that the session is over."""
+        self._polls += 1
+        poll = self._polls
+        if self._timer is not None:
+            self._timer.cancel()
+        self._news.set()  # an older poll, if one still waits, gives way
+        await asyncio.sleep(0)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.longpoll_window):
+                    while self._open and not self._waiting and poll == self._polls:
+                        self._news.clear()
+                        await self._news.wait()
+        finally:
+            self._expect_poll()
+        if not self._open:
+            return None
+        return self._take() if poll == self._polls else []
+
+    async def receive(self, data: bytes, *, binary: bool) -> int:
+        """Take one frame, once the channels can; the answer is a status."""
+        try:
+            async with asyncio.timeout(self._limits.longpoll_window):
+                await self._taking.wait()
+        except TimeoutError:
+            return _STUCK
+        if self._open:
+            self._connection.receive(data, binary=binary)
+        return _OK if self._open else _GONE
+
+    def refuse(self) -> None:
+        """End the session of a client that sent what cannot be read."""
+        self._connection.close(INTERNAL_ERROR)
+
+    # What the connection calls
+
+    def send(self, frame: Encoded) -> None:
+        """Keep a frame for the next poll."""
+        self._waiting.append(frame.data)
+        self._size += len(frame.data)
+        self._news.set()
+        self._fetched.clear()
+        full = self._size > self._limits.queue_bytes or len(self._waiting) > self._limits.queue_frames
+        if full and len(self._waiting) > 1:
+            emit(SlowConsumerClosed(queued_frames=len(self._waiting), queued_bytes=self._size))
+            self._connection.close(SLOW_CONSUMER)
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session; its client finds out at its next poll."""
+        self._open = False
+        self._waiting.clear()
+        self._sessions.pop(self.token, None)
+        for event in (self._news, self._taking, self._fetched):
+            event.set()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def pause_receiving(self) -> None:
+        """Let posts wait: the channels have enough to do."""
+        self._taking.clear()
+
+    def resume_receiving(self) -> None:
+        """Take posts again."""
+        self._taking.set()
+
+    async def writable(self) -> None:
+        """Wait while the client leaves half a queue of bytes unfetched."""
+        while self._open and self._size > self._limits.queue_bytes // 2:
+            await self._fetched.wait()
+
+    # Inside
+
+    def _take(self) -> list[bytes]:
+        taken, self._waiting, self._size = self._waiting, [], 0
+        self._fetched.set()
+        return taken
+
+    def _expect_poll(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._open:
+            patience = 1.5 * self._limits.longpoll_window
+            self._timer = asyncio.get_running_loop().call_later(patience, self._expire)
+
+    def _expire(self) -> None:
+        self._connection.lost()
+        self.close(0, "no poll")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as the long poll sees it: which session it claims, and what it says for a new one."""
+
+    session: str | None
+    connect: ConnectRequest
+
+
+class LongPoll:
+    """Serves an endpoint's long polls; put it at `<path>/longpoll`."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._limits = endpoint.limits
+        self._sessions: dict[str, Session] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        with contextlib.suppress(ClientDisconnect):
+            response = await self._answer(request)
+            await response(scope, receive, send)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return _preflight(request)
+        if request.method not in ("GET", "POST"):
+            return Response(status_code=400)
+        try:
+            return await self._serve(request, _read(request))
+        except ValueError:
+            return Response(status_code=400)
+        except Unavailable:
+            return _status(_BROKEN)  # the one that makes clients try again
+        except Refused:
+            return _status(_FORBIDDEN)
+
+    async def _serve(self, request: Request, asked: _Asked) -> Response:
+        self._endpoint.check_origin(asked.connect, Session.carries)
+        session = self._sessions.get(asked.session or "")
+        if request.method == "POST":
+            return _status(_GONE) if session is None else await self._post(request, session)
+        return await self._connect(asked.connect) if session is None else await self._poll(request, session)
+
+    async def _connect(self, asked: ConnectRequest) -> Response:
+        if len(self._sessions) >= self._limits.longpoll_sessions:
+            return _status(_BROKEN)
+        try:
+            admitted = await self._endpoint.admit(asked, Session.carries)
+        except Refused:
+            raise
+        except Exception as fault:  # noqa: BLE001 - the application broke; its client hears that much and no more
+            emit(ChannelCrashed(stage="connect", error_type=type(fault).__name__, where="connect"))
+            return _status(_BROKEN)
+        session = Session(self._sessions, self._endpoint, admitted)
+        return _status(_GONE, session.token, [])
+
+    async def _poll(self, request: Request, session: Session) -> Response:
+        polling = asyncio.ensure_future(session.poll())
+        hanging_up = asyncio.ensure_future(_hung_up(request))
+        try:
+            await asyncio.wait((polling, hanging_up), return_when=asyncio.FIRST_COMPLETED)
+            if not polling.done():
+                raise ClientDisconnect  # whoever asked is gone; the frames wait for its next poll
+            frames = polling.result()
+        finally:
+            polling.cancel()
+            hanging_up.cancel()
+        if frames is None:
+            return _status(_GONE, session.token, [])
+        return _status(_OK if frames else _NO_NEWS, session.token, frames)
+
+    async def _post(self, request: Request, session: Session) -> Response:
+        body = await self._body(request)
+        if body is None:
+            return _status(_TOO_LARGE)
+        if not request.headers.get("content-type", "").startswith("application/x-ndjson"):
+            return _status(await session.receive(body, binary=False))
+        for line in islice(_lines(body), self._limits.longpoll_lines):
+            frame = _frame(line)
+            if frame is None:
+                session.refuse()
+                return _status(_GONE)
+            status = await session.receive(*frame[:1], binary=frame[1])
+            if status != _OK:
+                return _status(status)
+        return _status(_OK)
+
+    async def _body(self, request: Request) -> bytes | None:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._limits.max_frame_bytes:
+                return None
+        return bytes(body)
+
+
+def _read(request: Request) -> _Asked:
+    query_string = request.scope["query_string"].decode()
+    params = query.parse(query_string)
+    tokens = [value for name, value in query.pairs(query_string) if name == "token"]
+    own = [token for token in tokens if not token.startswith(_SESSION)]
+    claimed = [token for token in tokens if token.startswith(_SESSION)]
+    # Both the application's token and the session's travel as `token`: the application is to see only its own.
+    params.pop("token", None)
+    if own:
+        params["token"] = own[-1]
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    connect = ConnectRequest(
+        params,
+        headers,
+        token=headers.get("x-phoenix-authtoken"),
+        peer=request.client.host if request.client else None,
+        secure=request.url.scheme == "https",
+    )
+    return _Asked(headers.get("x-phoenix-longpoll-token") or (claimed[-1] if claimed else None), connect)
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    """Go through the lines without making a list of them: eight megabytes of newlines are nobody's messages."""
+    start = 0
+    while start < len(body):
+        end = body.find(b"\n", start)
+        end = len(body) if end < 0 else end
+        yield body[start:end]
+        start = end + 1
+
+
+def _frame(line: bytes) -> tuple[bytes, bool] | None:
+    if line.startswith((b"[", b"{")):
+        return line, False
+    try:
+        return base64.b64decode(line, validate=True), True
+    except binascii.Error:
+        return None
+
+
+def _status(status: int, token: str | None = None, frames: list[bytes] | None = None) -> Response:
+    answer: dict[str, Any] = {"status": status}
+    if token is not None:
+        answer |= {"token": token, "messages": [frame.decode() for frame in frames or []]}
+    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
+    return Response(strict_json.dumps(answer), headers=headers, media_type="application/json")
+
+
+def _preflight(request: Request) -> Response:
+    headers = {
+        "access-control-allow-origin": "*",
+        "access-control-allow-headers": request.headers.get("access-control-request-headers", ""),
+        "access-control-allow-methods": "get, post, options",
+        "access-control-max-age": "3600",
+    }
+    return Response(headers=headers)
+
+
+class UpgradeRequired:
+    """Answers plain HTTP at `<path>/websocket`: 403 to whom the socket would refuse, else 400. An ASGI application."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await Response(status_code=await self._status(Request(scope, receive)))(scope, receive, send)
+
+    async def _status(self, request: Request) -> int:
+        if request.method != "GET":
+            return 400
+        try:
+            asked = _read(request).connect
+            self._endpoint.check_origin(asked, "websocket")
+            offered = [entry.strip() for entry in request.headers.get("sec-websocket-protocol", "").split(",")]
+            offer = read_offer([entry for entry in offered if entry])
+            await self._endpoint.admit(replace(asked, token=offer.token), "websocket")
+        except Unavailable:
+            return 503
+        except Refused:
+            return 403
+        except ValueError:
+            pass  # an unreadable query is answered like a readable one
+        return 400
