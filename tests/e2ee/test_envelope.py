@@ -1,0 +1,74 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, Envelope
+from famichat.e2ee.errors import EnvelopeError
+
+versions = st.from_regex(ENCRYPTION_VERSION, fullmatch=True)
+key_ids = st.from_regex(KEY_ID, fullmatch=True)
+
+
+@given(versions, key_ids)
+def test_an_encrypted_message_keeps_its_metadata(version: str, key_id: str) -> None:
+    parsed = Envelope.parse({"encryption_flag": True, "encryption_version": version, "key_id": key_id})
+
+    assert parsed == Envelope(encryption_flag=True, encryption_version=version, key_id=key_id)
+    assert parsed.status == "enabled"
+
+
+@pytest.mark.parametrize("payload", [{}, {"encryption_flag": False}, {"encryption_flag": None}])
+def test_a_message_without_the_flag_is_plain(payload: dict[str, object]) -> None:
+    assert Envelope.parse(payload) == Envelope()
+    assert Envelope.parse(payload).status == "disabled"
+
+
+def test_version_tag_is_another_name_of_encryption_version() -> None:
+    parsed = Envelope.parse({"encryption_flag": True, "version_tag": "v1.0.0", "key_id": "KEY_FAMILY_v1"})
+
+    assert parsed.encryption_version == "v1.0.0"
+
+
+def test_two_names_that_disagree_are_refused() -> None:
+    with pytest.raises(EnvelopeError) as raised:
+        Envelope.parse({"encryption_flag": True, "version_tag": "v1", "encryption_version": "v2", "key_id": "k"})
+
+    assert raised.value.error_code == 602
+
+
+@pytest.mark.parametrize("missing", ["encryption_version", "key_id"])
+def test_a_flag_without_its_metadata_is_601_and_names_the_field(missing: str) -> None:
+    payload = {"encryption_flag": True, "encryption_version": "v1", "key_id": "k"}
+    del payload[missing]
+
+    with pytest.raises(EnvelopeError) as raised:
+        Envelope.parse(payload)
+
+    assert (raised.value.error_code, raised.value.field) == (601, missing)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("encryption_flag", "true"),
+        ("encryption_flag", 1),
+        ("encryption_version", ""),
+        ("encryption_version", "x" * 33),
+        ("encryption_version", "v1\n"),
+        ("encryption_version", "v 1"),
+        ("encryption_version", 1),
+        ("key_id", ""),
+        ("key_id", "k" * 129),
+        ("key_id", "schlüssel"),
+        ("key_id", ["k"]),
+        ("version_tag", "a/b"),
+    ],
+)
+def test_malformed_metadata_is_602_and_never_quotes_the_value(field: str, value: object) -> None:
+    payload: dict[str, object] = {"encryption_flag": True, "encryption_version": "v1", "key_id": "k", field: value}
+
+    with pytest.raises(EnvelopeError) as raised:
+        Envelope.parse(payload)
+
+    assert (raised.value.error_code, raised.value.field) == (602, field)
+    assert str(raised.value) == f"invalid_metadata ({field})"

@@ -1,0 +1,98 @@
+import secrets
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from famichat.storage.errors import UnsealError
+from famichat.storage.sealed import BlindIndex, Vault
+from famichat.telemetry.events import DecryptionFailed, Event
+
+KEY = secrets.token_bytes(32)
+VAULT = Vault({1: KEY})
+SEALED = VAULT.seal("body", b"hello", "row-1")
+
+
+@given(st.binary(max_size=1000), st.text(max_size=40))
+def test_what_is_sealed_opens_with_the_same_purpose_and_row(plaintext: bytes, row: str) -> None:
+    assert VAULT.open("body", VAULT.seal("body", plaintext, row), row) == plaintext
+
+
+def test_the_same_text_is_sealed_differently_each_time() -> None:
+    assert VAULT.seal("body", b"hello", "row-1") != SEALED
+
+
+def test_a_sealed_value_does_not_show_what_is_in_it() -> None:
+    assert b"hello" not in SEALED
+
+
+@pytest.mark.parametrize(
+    ("purpose", "sealed", "row"),
+    [
+        ("body", SEALED, "row-2"),
+        ("email", SEALED, "row-1"),
+        ("body", SEALED[:-1], "row-1"),
+        ("body", SEALED[:20], "row-1"),
+        ("body", b"", "row-1"),
+        ("body", b"\x02" + SEALED[1:], "row-1"),
+        ("body", SEALED[:1] + b"\x00\x09" + SEALED[3:], "row-1"),
+        ("body", SEALED[:-1] + bytes([SEALED[-1] ^ 1]), "row-1"),
+    ],
+    ids=[
+        "another row",
+        "another purpose",
+        "cut",
+        "cut short",
+        "empty",
+        "unknown format",
+        "unknown key",
+        "one bit flipped",
+    ],
+)
+def test_what_was_changed_or_moved_does_not_open_and_says_nothing_secret(
+    purpose: str, sealed: bytes, row: str, emitted: list[Event]
+) -> None:
+    with pytest.raises(UnsealError) as raised:
+        VAULT.open(purpose, sealed, row)
+
+    assert str(raised.value) == f"sealed data did not open (purpose: {purpose})"
+    assert emitted == [DecryptionFailed(purpose=purpose)]
+    assert (emitted[0].error_code, emitted[0].error_type) == (603, "decryption_failure")  # type: ignore[attr-defined]
+
+
+@given(st.integers(0, len(SEALED) - 1), st.integers(1, 255))
+def test_no_changed_byte_opens(position: int, change: int) -> None:
+    changed = bytearray(SEALED)
+    changed[position] ^= change
+
+    with pytest.raises(UnsealError):
+        VAULT.open("body", bytes(changed), "row-1")
+
+
+def test_a_new_key_seals_what_is_new_and_the_old_one_still_opens_what_is_old() -> None:
+    rotated = Vault({1: KEY, 2: secrets.token_bytes(32)})
+
+    assert rotated.open("body", SEALED, "row-1") == b"hello"
+    with pytest.raises(UnsealError):
+        VAULT.open("body", rotated.seal("body", b"new", "row-1"), "row-1")
+
+
+@pytest.mark.parametrize("keys", [{}, {1: b"short"}, {0: KEY}, {2**16: KEY}])
+def test_a_vault_without_proper_keys_is_refused(keys: dict[int, bytes]) -> None:
+    with pytest.raises(ValueError, match="a vault needs keys"):
+        Vault(keys)
+
+
+@given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
+def test_digests_are_equal_only_for_equal_parts(one: list[str], other: list[str]) -> None:
+    index = BlindIndex("s" * 32)
+
+    assert (index.digest("p", *one) == index.digest("p", *other)) == (one == other)
+
+
+def test_digests_depend_on_the_secret_and_the_purpose() -> None:
+    digest = BlindIndex("s" * 32).digest("email", "maja@example.org")
+
+    assert len(digest) == 32
+    assert digest != BlindIndex("t" * 32).digest("email", "maja@example.org")
+    assert digest != BlindIndex("s" * 32).digest("pair", "maja@example.org")
