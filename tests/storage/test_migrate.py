@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import text
 
 import famichat.accounts.device
+import famichat.accounts.guess
 import famichat.accounts.invite
 import famichat.accounts.session
 import famichat.accounts.user

@@ -8,14 +8,15 @@ class AccountsError(Exception):
 
     Attributes:
         code: what programs read; listed in `docs/errors.md`.
-        details: further fields for the answer, where they help. Never a secret, nor a reason that tells who exists.
+        details: further fields for the answer, where they help; among them `detail`, the message, for people (RFC
+            9457). Never a secret, nor a reason that tells who exists.
     """
 
     code: ClassVar[str]
 
     def __init__(self, message: str = "", **details: object) -> None:
         super().__init__(message or self.code)
-        self.details = details
+        self.details = {"detail": message, **details} if message else details
 
 
 # About what somebody wants to be called

@@ -1,11 +1,19 @@
 """A session: what lets a device come back without a password, by a refresh token that changes at each use."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, LargeBinary
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, LargeBinary, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.accounts.device import Device, add_device, revoke_device
+from famichat.accounts.errors import InvalidCredentials, InvalidToken
+from famichat.accounts.token import Identity, hash_secret, new_secret
+from famichat.accounts.user import User
+from famichat.storage.base import Base, Created, Id, PrimaryKey, now
+
+REFRESH_TOKEN_LIFE = timedelta(days=60)
+"""How long a device may stay away before it is asked for the password again."""
 
 
 class RefreshToken(Base):
@@ -19,3 +27,84 @@ class RefreshToken(Base):
     created_at: Mapped[Created]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A device that is signed in, and the refresh token that keeps it so. The token is told once, here."""
+
+    identity: Identity
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stolen:
+    """A refresh token came twice: either a thief has it, or its owner came after the thief. The device is signed out.
+
+    A value and not an error, because the revocation must be committed. Close what the device has open, then answer
+    `InvalidToken`.
+    """
+
+    user_id: str
+    device_id: str
+
+
+def start_session(session: Session, user_id: str, device_name: str, verified_hash: str | None = None) -> Started:
+    """Sign a person in on a new device.
+
+    Args:
+        session: the transaction.
+        user_id: the person.
+        device_name: what to call the device in the person's list of devices.
+        verified_hash: the password hash that the password was verified against, outside of this transaction.
+
+    Raises:
+        InvalidCredentials: the password was changed meanwhile, or the account is gone.
+        InvalidDeviceName: the device cannot be called that.
+    """
+    user = session.get(User, user_id)
+    if user is None or verified_hash not in {None, user.password_hash}:
+        raise InvalidCredentials
+    user.last_login_at = now()
+    device = add_device(session, user.id, device_name)
+    return Started(Identity(user.id, device.id, user.username), _new_refresh_token(session, device.id))
+
+
+def refresh_session(session: Session, token: str) -> Started | Stolen:
+    """Exchange a refresh token for the next one.
+
+    Raises:
+        InvalidToken: there is no such token, it is expired, or its device was revoked.
+    """
+    same = select(RefreshToken).where(RefreshToken.token_hash == hash_secret(token))
+    found = session.execute(same).scalar_one_or_none()
+    device = session.get(Device, found.device_id) if found is not None else None
+    if found is None or device is None or device.revoked_at is not None or found.expires_at <= now():
+        raise InvalidToken
+    if found.used_at is not None:
+        revoke_device(session, device.user_id, device.id)
+        return Stolen(device.user_id, device.id)
+    found.used_at = device.last_seen_at = now()
+    _forget_expired(session, device.id)
+    username = session.get_one(User, device.user_id).username
+    return Started(Identity(device.user_id, device.id, username), _new_refresh_token(session, device.id))
+
+
+def end_session(session: Session, identity: Identity) -> None:
+    """Sign a device out. Close what it has open after the commit.
+
+    Raises:
+        NoSuchDevice: it was signed out already.
+    """
+    revoke_device(session, identity.user_id, identity.device_id)
+
+
+def _new_refresh_token(session: Session, device_id: str) -> str:
+    token = new_secret()
+    session.add(RefreshToken(device_id=device_id, token_hash=hash_secret(token), expires_at=now() + REFRESH_TOKEN_LIFE))
+    session.flush()
+    return token
+
+
+def _forget_expired(session: Session, device_id: str) -> None:
+    session.execute(delete(RefreshToken).where(RefreshToken.device_id == device_id, RefreshToken.expires_at <= now()))

@@ -1,6 +1,5 @@
 """A family: the people who belong together on this server. How they come and go is in `membership`."""
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,10 +8,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from famichat.accounts.user import User
-from famichat.chat.errors import InvalidName, NotAdmin, NotFound
+from famichat.chat.conversation import MAX_NAME, checked_name
+from famichat.chat.errors import NotAdmin, NotFound
 from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, is_id, new_id
 
-MAX_NAME = 100
 FamilyRole = Literal["admin", "member"]
 
 
@@ -62,13 +61,18 @@ class Member:
     joined_at: datetime
 
 
+def needs_setup(session: Session) -> bool:
+    """Whether this server still waits for its first family."""
+    return session.execute(select(Family.id).limit(1)).scalar_one_or_none() is None
+
+
 def create_family(session: Session, name: str, creator_id: str) -> Family:
     """Found a family, with its creator as the first admin.
 
     Raises:
         InvalidName: the name is empty, too long, or has a control character in it.
     """
-    family = Family(id=new_id(), name=_checked(name))
+    family = Family(id=new_id(), name=checked_name(name))
     session.add(family)
     session.flush()
     session.add(FamilyMembership(family_id=family.id, user_id=creator_id, role="admin"))
@@ -136,10 +140,3 @@ def shared_families(session: Session, one_id: str, other_id: str) -> list[str]:
 def shares_a_family(session: Session, one_id: str, other_id: str) -> bool:
     """Whether two people belong to the same family."""
     return bool(shared_families(session, one_id, other_id))
-
-
-def _checked(name: str) -> str:
-    shown = unicodedata.normalize("NFC", name[: 4 * MAX_NAME + 1]).strip()
-    if not 1 <= len(shown) <= MAX_NAME or any(unicodedata.category(char)[0] == "C" for char in shown):
-        raise InvalidName
-    return shown

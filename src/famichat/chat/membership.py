@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.user import User
 from famichat.chat.conversation import Conversation
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
@@ -59,6 +60,7 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
     membership = _administered(session, actor_id, family_id, user_id)
     if membership.role == "admin":
         _keep_an_admin(session, family_id)
+        revoke_invites_by(session, family_id, user_id)
     session.delete(membership)
     left = _leave_conversations(session, family_id, user_id)
     session.flush()
@@ -76,6 +78,7 @@ def change_role(session: Session, actor_id: str, family_id: str, user_id: str, r
     membership = _administered(session, actor_id, family_id, user_id, also_oneself=True)
     if membership.role == "admin" and role == "member":
         _keep_an_admin(session, family_id)
+        revoke_invites_by(session, family_id, user_id)
     membership.role = role
     session.flush()
     username = session.get_one(User, user_id).username

@@ -14,6 +14,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "accounts_guesses",
+        sa.Column("key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("counted", sa.Integer(), nullable=False),
+        sa.Column("began_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("counted >= 0", name=op.f("ck_accounts_guesses_counted")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_accounts_guesses")),
+    )
+    op.create_index(op.f("ix_accounts_guesses_began_at"), "accounts_guesses", ["began_at"], unique=False)
+    op.create_table(
         "accounts_users",
         sa.Column("id", famichat.storage.base.Id(length=36), nullable=False),
         sa.Column("username", sa.String(length=32), nullable=False),
@@ -433,5 +442,7 @@ def downgrade() -> None:
     op.drop_table("history")
     op.drop_table("families")
     op.drop_table("accounts_users")
+    op.drop_index(op.f("ix_accounts_guesses_began_at"), table_name="accounts_guesses")
+    op.drop_table("accounts_guesses")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION conversations_type_is_immutable()")
