@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from famichat.chat.conversation import ConversationType
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from famichat.chat.conversation import CONVERSATION_TYPES, Conversation, ConversationType
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
@@ -42,3 +45,13 @@ class EncryptionPolicies:
             raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
         if policy == "forbidden" and envelope.encryption_flag:
             raise InvalidEncryptionMetadata(error_code=int(EncryptionErrorCode.POLICY_REFUSAL), field="encryption_flag")
+
+
+def remember_required(session: Session, policies: EncryptionPolicies) -> None:
+    """Write down, for ever, which conversations demand ciphertext by now."""
+    required = [kind for kind in CONVERSATION_TYPES if policies.of(kind) == "required"]
+    session.execute(
+        update(Conversation)
+        .where(Conversation.type.in_(required), Conversation.encryption_required.is_(False))
+        .values(encryption_required=True)
+    )

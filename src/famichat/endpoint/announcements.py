@@ -41,7 +41,7 @@ class Announcements:
                 conversation_type=topic.type,
                 conversation_id=topic.conversation_id,
                 event=event,
-                payload_bytes=len(payload.get("body") or ""),
+                payload_bytes=len((payload.get("body") or "").encode()),
                 since_receipt_seconds=elapsed,
             )
         )

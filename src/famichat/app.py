@@ -1,0 +1,210 @@
+"""The composition root: builds every part of a server, starts them in order, and stops them in the reverse order."""
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+import uvloop
+
+from famichat.accounts.token import Tokens
+from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
+from famichat.chat.family import needs_setup
+from famichat.chat.send_path import SendPath
+from famichat.endpoint.announcements import Announcements
+from famichat.endpoint.context import Context
+from famichat.endpoint.http import build_http
+from famichat.endpoint.rate_limit import RateLimits
+from famichat.endpoint.user_socket import UserSocket
+from famichat.realtime.broker import RedisBroker
+from famichat.realtime.endpoint import Endpoint
+from famichat.realtime.limits import Limits
+from famichat.realtime.longpoll import LongPoll
+from famichat.realtime.presence import Presence
+from famichat.realtime.pubsub import PubSub
+from famichat.realtime.transport import websocket_protocol
+from famichat.settings import Settings
+from famichat.storage.data_dir import DataDir
+from famichat.storage.database import Database
+from famichat.storage.journal import Journal
+from famichat.storage.migrate import upgrade
+from famichat.storage.sealed import BlindIndex, Vault
+from famichat.telemetry import attach
+from famichat.telemetry.log import log_event
+from famichat.telemetry.metrics import Metrics
+
+# The largest frame that can be right: a body of 64 KiB, every character of it escaped, and what comes with it.
+LIMITS = Limits(max_frame_bytes=1024 * 1024)
+_GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a server says once people can come.
+
+    Attributes:
+        url: the address it listens on.
+        setup_code: lets the first person in; None when somebody is there already.
+    """
+
+    url: str
+    setup_code: str | None
+
+
+def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then drain and return.
+
+    Args:
+        settings: what the operator chose.
+        on_ready: called once, when clients can connect.
+
+    Raises:
+        OSError: the address is taken, or the data directory cannot be used.
+        NewerDatabaseError: the database is of a newer Famichat.
+        StorageUnavailable: the database does not answer.
+    """
+
+    async def until_a_signal() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await serve(settings, on_ready, stop)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(until_a_signal())
+
+
+async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asyncio.Event) -> None:
+    """Build everything, serve until `stop` is set, and take everything down again; see `run`."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        address = settings.model_copy(update={"port": listener.getsockname()[1]})
+        data_dir = DataDir(settings.data_dir)
+        stack.enter_context(data_dir.lock())
+        metrics = Metrics()
+        stack.callback(attach(metrics.record))
+        stack.callback(attach(log_event))
+        database = Database(settings.effective_database_url)
+        stack.callback(database.close)
+        await asyncio.to_thread(upgrade, database)
+        pubsub = PubSub(await _broker(settings, stack))
+        context = await _context(address, data_dir, database, pubsub, metrics, stack)
+        origins = [settings.public_url] if settings.public_url else "conn"
+        endpoint = Endpoint(UserSocket(context), pubsub, limits=LIMITS, check_origin=origins)
+        metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
+        http = build_http(context, LongPoll(endpoint))
+        server = _Server(_config(http, endpoint), endpoint)
+        server.on_started = lambda: on_ready(Ready(_url(listener, settings.host), context.setup_code))
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        stack.callback(stopping.cancel)
+        stopping.add_done_callback(lambda _: server.stop())
+        await server.serve(sockets=[listener])
+
+
+async def _context(
+    settings: Settings, data_dir: DataDir, database: Database, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack
+) -> Context:
+    keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
+    vault, index = Vault(keys.vault_keys), BlindIndex(keys.secret_key)
+    policies = EncryptionPolicies(settings.encryption_policies)
+    await database.transaction(lambda session: remember_required(session, policies))
+    journal = Journal(database)
+    stack.push_async_callback(journal.close)
+    metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    presence = Presence(pubsub)
+    stack.push_async_callback(presence.stop)
+    await presence.start()
+    return Context(
+        database=database,
+        vault=vault,
+        index=index,
+        tokens=Tokens(keys.secret_key),
+        policies=policies,
+        send_path=SendPath(journal, vault, index, policies),
+        pubsub=pubsub,
+        presence=presence,
+        announcements=Announcements(pubsub),
+        rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
+        metrics=metrics,
+        setup_code=_setup_code() if await database.read(needs_setup) else None,
+        public_url=settings.effective_public_url,
+        test_endpoints=settings.test_endpoints,
+        metrics_token=settings.metrics_token,
+    )
+
+
+async def _broker(settings: Settings, stack: AsyncExitStack) -> RedisBroker | None:
+    if settings.pubsub_url is None:
+        return None
+    broker = RedisBroker(settings.pubsub_url)
+    stack.push_async_callback(broker.stop)
+    await broker.start()
+    return broker
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which leaves the signals to `run`, so that everything is closed in order before the process ends."""
+
+    def __init__(self, config: uvicorn.Config, endpoint: Endpoint) -> None:
+        super().__init__(config)
+        self._endpoint = endpoint
+        self.on_started: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send clients away with 1012, let what they sent be stored, and stop."""
+        await self._endpoint.stop()
+        await super().shutdown(sockets)
+
+
+def _config(http: object, endpoint: Endpoint) -> uvicorn.Config:
+    return uvicorn.Config(
+        http,  # type: ignore[arg-type]  # uvicorn's ASGI types are stricter than the specification
+        ws=websocket_protocol(endpoint),
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # a request line may carry a token
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        yield listener
+
+
+def _url(listener: socket.socket, host: str) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listener.getsockname()[1]}"
+
+
+def _setup_code() -> str:
+    """A code to read aloud: 40 bits, in letters and digits that cannot be confused."""
+    alphabet = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"
+    letters = "".join(secrets.choice(alphabet) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"

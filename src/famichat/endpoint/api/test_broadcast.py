@@ -1,0 +1,57 @@
+"""The mission's curl endpoint (story 7.4.2): one request, one broadcast. There only where the operator enables it."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from famichat.chat.access import conversation_for
+from famichat.chat.errors import NotFound
+from famichat.endpoint.context import Caller, InContext
+from famichat.endpoint.sending import send_message
+from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.topics import ConversationTopic, InvalidTopic
+from famichat.storage.base import iso
+
+router = APIRouter(prefix="/test", tags=["test"], route_class=StrictRoute)
+
+
+class TestBroadcast(BaseModel):
+    """A message to trigger; the fields of encryption as in `new_msg`."""
+
+    __test__ = False  # pytest looks for classes of this name
+    model_config = ConfigDict(extra="forbid")
+
+    conversation_type: str
+    conversation_id: str
+    body: str
+    client_id: str | None = None
+    encryption_flag: bool | None = None
+    encryption_version: str | None = None
+    version_tag: str | None = None
+    key_id: str | None = None
+
+
+@router.post("/broadcast")
+async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) -> dict[str, Any]:
+    """Send a message through the same path as everybody, and so cause exactly one broadcast.
+
+    Raises:
+        NotFound: the caller is not in such a conversation.
+        ChatError: the message is refused; then nothing was broadcast.
+    """
+    try:
+        topic = ConversationTopic.parse(f"message:{request.conversation_type}:{request.conversation_id}")
+    except InvalidTopic:
+        raise NotFound from None
+    await context.database.read(
+        lambda session: conversation_for(session, caller.user_id, topic.conversation_id, topic.type)
+    )
+    sent = await send_message(context, caller, topic, request.model_dump(exclude_none=True))
+    return {
+        "topic": str(topic),
+        "event": "new_msg",
+        "message_id": sent.message_id,
+        "seq": sent.seq,
+        "inserted_at": iso(sent.inserted_at),
+    }

@@ -1,0 +1,158 @@
+"""A conversation, as one device hears it: join, talk, acknowledge, look back."""
+
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from famichat.accounts.token import Identity
+from famichat.chat.access import Access, conversation_for
+from famichat.chat.errors import InvalidMessage
+from famichat.chat.history import messages_after, messages_before, resume
+from famichat.chat.receipt import acknowledge
+from famichat.chat.view import conversation_view, message_view
+from famichat.endpoint.context import Context
+from famichat.endpoint.errors import EXPECTED, code_of, refusal, refuse
+from famichat.endpoint.sending import send_message
+from famichat.endpoint.topics import ConversationTopic
+from famichat.realtime.channel import Channel, Deferred, Departure, Refused
+from famichat.realtime.message import Broadcast, Payload, Reply, error, ok
+from famichat.realtime.socket import Socket
+from famichat.storage.base import iso
+from famichat.telemetry import emit, events
+
+
+
+class MessageChannel(Channel):
+    """`message:<type>:<conversation id>`.
+
+    Access is asked at the join and, in the transaction itself, at each send and each read; a person who was removed
+    finds the channel closed, and the next join refused.
+    """
+
+    def __init__(self, socket: Socket, topic: str, context: Context) -> None:
+        super().__init__(socket, topic)
+        self._context = context
+        self._identity: Identity = socket.assigns
+        self._replayed_to = 0
+
+    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Let a member in, with the messages after `last_seq`, or with the newest ones.
+
+        Raises:
+            Refused: with `invalid_topic_format`, `not_found`, `rate_limited`, `invalid_message` or `unavailable`.
+        """
+        started = time.perf_counter()
+        try:
+            return await self._join(params, started)
+        except EXPECTED as fault:
+            emit(
+                events.MessageChannelJoinRefused(
+                    reason=code_of(fault),
+                    user_id=self._identity.user_id,
+                    duration_seconds=time.perf_counter() - started,
+                )
+            )
+            raise Refused(refusal(fault)) from fault
+
+    async def joined(self) -> None:
+        """Show who is here, and show this person to the others."""
+        self._context.presence.track(self, self._identity.user_id, {"device_id": self._identity.device_id})
+        self.push("presence_state", self._context.presence.list(self.topic))
+
+    async def leave(self, reason: Departure) -> None:
+        """Be here no more."""
+        self._context.presence.untrack(self)
+
+    def still_news(self, broadcast: Broadcast) -> bool:
+        """A message that the join's answer counts already is none."""
+        if broadcast.event != "new_msg" or not isinstance(broadcast.payload, dict):
+            return True
+        seq: int = broadcast.payload["seq"]
+        return seq > self._replayed_to
+
+    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+        """Answer one event of the contract; every other one is unmatched."""
+        handlers = {
+            "new_msg": self._new_msg,
+            "message_ack": self._message_ack,
+            "fetch": self._fetch,
+            "typing": self._typing,
+        }
+        handle = handlers.get(event)
+        if handle is None:
+            return await super().handle_in(event, payload)
+        try:
+            if not isinstance(payload, dict):
+                raise InvalidMessage(field="payload")
+            return await handle(payload)
+        except Exception as fault:
+            # Expected or not, the asker gets a stable code, and the channel stays.
+            return refuse(fault)
+
+    async def _join(self, params: dict[str, Any], started: float) -> dict[str, Any]:
+        self._address = ConversationTopic.parse(self.topic)
+        self._context.rate_limits.check("join", self._identity.device_id)
+        last_seq, epoch = _optional_seq(params, "last_seq"), params.get("epoch")
+        if epoch is not None and not isinstance(epoch, str):
+            raise InvalidMessage(field="epoch")
+
+        def read(session: Session) -> tuple[Access, Resume, dict[str, Any]]:
+            access = self._access(session)
+            found = resume(session, access, last_seq, epoch, vault=self._context.vault)
+            return access, found, conversation_view(session, access, self._context.policies, self._context.vault)
+
+        access, found, conversation = await self._context.database.read(read)
+        self._replayed_to = found.last_seq
+        status = conversation["encryption_status"]
+        emit(
+            events.MessageChannelJoined(
+                conversation_type=self._address.type,
+                encryption_status=status,
+                user_id=self._identity.user_id,
+                conversation_id=self._address.conversation_id,
+                replayed=len(found.messages),
+                recovered=found.recovered,
+                duration_seconds=time.perf_counter() - started,
+            )
+        )
+        return {
+            "conversation": conversation,
+            "epoch": found.epoch,
+            "last_seq": found.last_seq,
+            "recovered": found.recovered,
+            "encryption_status": status,
+            "messages": found.messages,
+            "has_more": found.has_more,
+        }
+
+    async def _new_msg(self, payload: dict[str, Any]) -> Deferred:
+        sent = send_message(self._context, self._identity, self._address, payload)
+
+        async def answer() -> Reply:
+            try:
+                message = await sent
+            except Exception as fault:
+                # As in handle_in: the sender gets a stable code, and the channel stays.
+                return refuse(fault)
+            return ok({"message_id": message.message_id, "seq": message.seq, "inserted_at": iso(message.inserted_at)})
+
+        return Deferred(answer())
+
+    async def _message_ack(self, payload: dict[str, Any]) -> Reply:
+        position = await self._context.receipts.acknowledge(self._identity, self._address, payload)
+        return ok()
+
+    async def _fetch(self, payload: dict[str, Any]) -> Reply:
+        self._context.rate_limits.check("read", self._identity.device_id)
+        page = Page.parse(payload)
+        return ok(await self._context.database.read(lambda session: page.read(session, self._access(session))))
+
+    async def _typing(self, payload: dict[str, Any]) -> None:
+        if not isinstance(payload.get("typing"), bool):
+            raise InvalidMessage(field="typing")
+        self._context.rate_limits.check("typing", self._identity.device_id)
+        typing = {"user_id": self._identity.user_id, "device_id": self._identity.device_id, "typing": payload["typing"]}
+        self.broadcast("typing", typing, exclude_self=True)
+
+    def _access(self, session: Session) -> Access:
+        return conversation_for(session, self._identity.user_id, self._address.conversation_id, self._address.type)

@@ -1,0 +1,17 @@
+"""Every topic that this server does not have: a join is refused with the reason of the contract."""
+
+from typing import Any
+
+from famichat.realtime.channel import Channel, Refused
+
+
+class UnknownChannel(Channel):
+    """Nobody can join it."""
+
+    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Refuse.
+
+        Raises:
+            Refused: always, with `invalid_topic_format`.
+        """
+        raise Refused("invalid_topic_format")

@@ -1,0 +1,28 @@
+"""What concerns one person, on that person's own devices: conversations that come and go, unread counts, devices."""
+
+from typing import Any
+
+from famichat.accounts.token import Identity
+from famichat.endpoint.topics import user_topic
+from famichat.realtime.channel import Channel, Refused
+from famichat.realtime.socket import Socket
+from famichat.telemetry import emit, events
+
+
+class UserChannel(Channel):
+    """`user:<user id>`. The server speaks, the devices listen; see `announcements.py` for what it says."""
+
+    def __init__(self, socket: Socket, topic: str) -> None:
+        super().__init__(socket, topic)
+        self._identity: Identity = socket.assigns
+
+    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Let a person's own devices in.
+
+        Raises:
+            Refused: it is somebody else's topic, or nobody's: which of the two, is not said.
+        """
+        if self.topic != user_topic(self._identity.user_id):
+            emit(events.AuthorizationDenied(door="user_channel", reason="not_found", user_id=self._identity.user_id))
+            raise Refused("not_found")
+        return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}

@@ -1,0 +1,52 @@
+"""The sitemap: every address of this server, and the one handler behind it."""
+
+from fastapi import APIRouter, FastAPI
+
+from famichat.endpoint import errors, pages
+from famichat.endpoint.api import (
+    conversations,
+    devices,
+    families,
+    invites,
+    me,
+    messages,
+    operations,
+    sessions,
+    setup,
+    test_broadcast,
+)
+from famichat.endpoint.context import Context
+from famichat.endpoint.guard import Asgi, Guard
+from famichat.endpoint.strict_route import StrictRoute
+
+LONGPOLL_PATH = "/socket/longpoll"
+
+
+def build_http(context: Context, longpoll: Asgi) -> Asgi:
+    """Put together everything that answers HTTP.
+
+    Args:
+        context: what the handlers need.
+        longpoll: answers `/socket/longpoll`, for networks without WebSockets.
+    """
+    app = FastAPI(
+        title="Famichat",
+        version="1",
+        summary="A messenger that a family runs for itself.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    errors.install(app)
+    api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
+    for noun in (setup, sessions, me, devices, families, invites, conversations, messages):
+        api.include_router(noun.router)
+    if context.test_broadcasts:
+        api.include_router(test_broadcast.router)
+    app.include_router(api)
+    app.include_router(operations.router)
+    app.mount(LONGPOLL_PATH, longpoll)
+    app.include_router(pages.router)
+    https = context.public_url.startswith("https://")
+    return Guard(app, unlimited=(LONGPOLL_PATH,), https=https)

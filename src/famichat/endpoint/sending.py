@@ -1,0 +1,41 @@
+"""Sends a message for whoever asks over whichever door: the steps that all of them share."""
+
+import time
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from famichat.accounts.token import Identity
+from famichat.chat.send_path import Draft, Sender, Sent
+from famichat.endpoint.context import Context
+from famichat.endpoint.topics import ConversationTopic
+
+
+def send_message(
+    context: Context, identity: Identity, topic: ConversationTopic, payload: Mapping[str, Any]
+) -> Awaitable[Sent]:
+    """Understand a message, put it in line to be stored, and let it be announced when it is.
+
+    Everything before the line happens at once, so that one sender's messages keep the order of these calls; await
+    what is returned to know that the message is on disk.
+
+    Args:
+        context: the parts of the server.
+        identity: who sends.
+        topic: the conversation, under the type by which the sender knows it.
+        payload: a `new_msg` payload.
+
+    Raises:
+        RateLimited: this device sends too often.
+        ChatError: see `Draft.parse` and `SendPath.send`.
+        StorageUnavailable: it was not stored.
+    """
+    received_at = time.perf_counter()
+    context.rate_limits.check("send", identity.device_id)
+    draft = Draft.parse(payload)
+    return context.send_path.send(
+        Sender(identity.user_id, identity.device_id),
+        topic.type,
+        topic.conversation_id,
+        draft,
+        context.announcements.message(topic, received_at),
+    )

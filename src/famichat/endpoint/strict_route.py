@@ -1,0 +1,34 @@
+"""Routes that read a request's body as strict JSON, as the socket reads its frames."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from famichat.realtime import strict_json
+
+
+class StrictRequest(Request):
+    """A request whose body must be strict JSON."""
+
+    async def json(self) -> Any:
+        """Read the body.
+
+        Raises:
+            InvalidJSON: it is not strict JSON.
+        """
+        return strict_json.loads(await self.body())
+
+
+class StrictRoute(APIRoute):
+    """Give to a router as `route_class`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler, which asks the request for its JSON."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return handle_strictly

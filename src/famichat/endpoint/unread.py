@@ -1,0 +1,73 @@
+"""Tells people how much they have not read, soon after it changed: once per conversation, however much was said."""
+
+import asyncio
+
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import everyones_access
+from famichat.chat.overview import unread_counts
+from famichat.endpoint.topics import user_topic
+from famichat.realtime.pubsub import PubSub
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
+
+DELAY_SECONDS = 0.1
+
+
+class UnreadCounts:
+    """Pushes `unread` to the devices of each member of a conversation in which something changed.
+
+    Args:
+        database: where the counts come from; no client counts by itself.
+        pubsub: carries them.
+    """
+
+    def __init__(self, database: Database, pubsub: PubSub) -> None:
+        self._database = database
+        self._pubsub = pubsub
+        self._changed: dict[str, None] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    def changed(self, conversation_id: str) -> None:
+        """Note that something was said or read in a conversation; its people are told a moment later."""
+        self._changed[conversation_id] = None
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell_all(), name="unread counts")
+
+    async def stop(self) -> None:
+        """Tell nobody any more."""
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.wait({self._telling})
+
+    async def _tell_all(self) -> None:
+        try:
+            while self._changed:
+                await asyncio.sleep(DELAY_SECONDS)
+                changed, self._changed = list(self._changed), {}
+                await self._tell(changed)
+        except StorageUnavailable:
+            # The next message, and each new sign-in, brings the counts again.
+            self._changed.clear()
+        finally:
+            self._telling = None
+
+    async def _tell(self, conversation_ids: list[str]) -> None:
+        for user_id, payload in await self._database.read(lambda session: _counts(session, conversation_ids)):
+            self._pubsub.broadcast(user_topic(user_id), "unread", payload)
+
+
+def _counts(session: Session, conversation_ids: list[str]) -> list[tuple[str, dict[str, object]]]:
+    accesses = [access for each in conversation_ids for access in everyones_access(session, each)]
+    unread = unread_counts(session, accesses)
+    return [
+        (
+            access.user_id,
+            {
+                "conversation_id": access.conversation.id,
+                "last_seq": access.conversation.last_seq,
+                "unread": unread.get((access.conversation.id, access.user_id), 0),
+            },
+        )
+        for access in accesses
+    ]

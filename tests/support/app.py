@@ -1,0 +1,117 @@
+"""The whole application, running in the test's own event loop, with the household in it."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from sqlalchemy.orm import Session
+
+from famichat.accounts.token import Tokens
+from famichat.app import Ready, serve
+from famichat.chat.create import (
+    create_direct_conversation,
+    create_family_conversation,
+    create_group_conversation,
+    create_self_conversation,
+)
+from famichat.settings import Settings
+from famichat.storage.database import Database
+from tests.factories.people import INDEX, SECRET, Household, Person, household
+from tests.support.channel_client import ChannelClient
+
+VAULT_KEYS = '{"1": "' + base64.b64encode(b"\x07" * 32).decode() + '"}'
+"""As `tests.factories.people.VAULT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Talks:
+    """The ids of Maja's conversations, one of each type; Emil is in all but her notes."""
+
+    self: str
+    direct: str
+    group: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunningApp:
+    """A server to talk to."""
+
+    url: str
+    home: Household
+    talks: Talks
+    settings: Settings
+
+    def token(self, person: Person) -> str:
+        """An access token for a person's device."""
+        return Tokens(SECRET).issue(person.user_id, person.device_id)
+
+    def connect(self, person: Person, **options: str) -> ChannelClient:
+        """That person's socket, to be entered with `async with`."""
+        return ChannelClient.connect(f"{self.url}/socket", token=self.token(person), **options)
+
+    def http(self, person: Person | None = None) -> httpx.AsyncClient:
+        """A client of the HTTP API, signed in as that person."""
+        headers = {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
+        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=headers)
+
+
+def move_in(session: Session) -> tuple[Household, Talks]:
+    """Let the household move in and make one conversation of each type."""
+    home = household(session)
+    maja, emil, inga = home.maja.user_id, home.emil.user_id, home.inga.user_id
+    created = (
+        create_self_conversation(session, maja),
+        create_direct_conversation(session, maja, emil, blind_index=INDEX),
+        create_group_conversation(session, maja, "Holiday", [emil, inga]),
+        create_family_conversation(session, maja),
+    )
+    return home, Talks(*(each.conversation.id for each in created))
+
+
+@asynccontextmanager
+async def running_app(database_url: str, folder: Path, **settings: object) -> AsyncIterator[RunningApp]:
+    """Serve a fresh database with the household in it.
+
+    Args:
+        database_url: a migrated, empty database.
+        folder: for the data directory.
+        settings: differences from the tests' usual settings.
+    """
+    database = Database(database_url)
+    home, talks = database.run(move_in)
+    database.close()
+    chosen = Settings.model_validate(
+        {
+            "data_dir": folder / "data",
+            "database_url": database_url,
+            "port": 0,
+            "secret_key": SECRET,
+            "vault_keys": VAULT_KEYS,
+            "rate_limits": "off",
+            "test_endpoints": True,
+            **settings,
+        }
+    )
+    async with served(chosen) as ready:
+        yield RunningApp(ready.url, home, talks, chosen)
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[Ready]:
+    """Serve with these settings for as long as the block runs."""
+    ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    server = asyncio.create_task(serve(settings, ready.set_result, stop))
+    await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        server.result()
+    try:
+        yield await ready
+    finally:
+        stop.set()
+        await server
