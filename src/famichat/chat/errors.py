@@ -76,3 +76,21 @@ class InvalidName(ChatError):
     """A name has 1 to 100 characters, and none that is a control."""
 
     code = "invalid_name"
+
+
+class NotParticipant(ChatError):
+    """The person whom this is about does not take part in the conversation."""
+
+    code = "not_participant"
+
+
+class NotGroupConversation(ChatError):
+    """Conversations of this type do not change so."""
+
+    code = "not_group_conversation"
+
+
+class InvalidMembers(ChatError):
+    """So many people, or these, cannot make up a conversation of this type."""
+
+    code = "invalid_members"

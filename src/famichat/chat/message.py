@@ -9,6 +9,8 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_STORED_BYTES = MAX_BODY_BYTES + 64
+BODY_PURPOSE = "body"
+"""The purpose under which bodies are sealed, each bound to its message's id."""
 
 
 class Message(Base):

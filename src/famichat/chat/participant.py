@@ -1,9 +1,10 @@
 """A participant: one person's place in one conversation, and how that person wants to see it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id
 
@@ -29,3 +30,20 @@ class Participant(Base):
     hidden_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
     muted_until: Mapped[datetime | None]
+
+
+def participants(session: Session, conversation_id: str) -> list[str]:
+    """The ids of the people in a conversation, in the order in which they came."""
+    theirs = select(Participant.user_id).where(Participant.conversation_id == conversation_id)
+    return list(session.execute(theirs.order_by(Participant.joined_at, Participant.user_id)).scalars())
+
+
+def add_participants(
+    session: Session, conversation_id: str, user_ids: Iterable[str], *, visible_from_seq: int = 1
+) -> None:
+    """Let people take part, who do not yet; they see the messages from `visible_from_seq` on."""
+    session.add_all(
+        Participant(conversation_id=conversation_id, user_id=user_id, visible_from_seq=visible_from_seq)
+        for user_id in user_ids
+    )
+    session.flush()

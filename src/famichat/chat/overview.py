@@ -1,0 +1,120 @@
+"""What somebody sees of conversations from outside: who is in them, what was said last, how much is unread.
+
+A whole list costs the same number of queries as a single conversation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import Access, role_of, with_roles
+from famichat.chat.conversation import Conversation, Role
+from famichat.chat.message import Message
+from famichat.chat.participant import Participant
+from famichat.chat.receipt import Receipt
+from famichat.storage.history import current_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person in a conversation."""
+
+    user_id: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A conversation, as one person sees it from outside.
+
+    Attributes:
+        access: whose view this is, and of what.
+        epoch: the history in which the conversation's positions count.
+        members: everybody in it.
+        last_message: the newest message, if this person may see it.
+        unread: how many messages of others came after what this person has read on any device.
+    """
+
+    access: Access
+    epoch: str
+    members: tuple[Member, ...]
+    last_message: Message | None
+    unread: int
+
+
+def overviews(session: Session, accesses: Sequence[Access]) -> list[Overview]:
+    """Look at conversations from outside, in the given order."""
+    epoch = current_epoch(session)
+    members = _members(session, {access.conversation.id for access in accesses})
+    last_messages = _last_messages(session, accesses)
+    unread = _unread(session, accesses)
+    return [
+        Overview(
+            access,
+            epoch,
+            tuple(members[access.conversation.id]),
+            _visible(last_messages.get(access.conversation.id), access),
+            unread.get((access.conversation.id, access.user_id), 0),
+        )
+        for access in accesses
+    ]
+
+
+def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[Member]]:
+    found: dict[str, list[Member]] = {conversation_id: [] for conversation_id in conversation_ids}
+    query = (
+        with_roles(select(Participant.conversation_id, Participant.user_id, role_of().label("role")))
+        .where(Participant.conversation_id.in_(conversation_ids))
+        .order_by(Participant.joined_at, Participant.user_id)
+    )
+    for row in session.execute(query):
+        found[row.conversation_id].append(Member(row.user_id, row.role))
+    return found
+
+
+def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, Message]:
+    ids = {access.conversation.id for access in accesses}
+    newest = (
+        select(Message)
+        .join(Conversation, and_(Conversation.id == Message.conversation_id, Conversation.last_seq == Message.seq))
+        .where(Conversation.id.in_(ids))
+    )
+    return {message.conversation_id: message for message in session.execute(newest).scalars()}
+
+
+def _visible(message: Message | None, access: Access) -> Message | None:
+    return message if message is not None and message.seq >= access.participant.visible_from_seq else None
+
+
+def _unread(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
+    """Count what others said after each person's furthest reading; own messages, and those taken back, do not count."""
+    ids = {access.conversation.id for access in accesses}
+    people = {access.user_id for access in accesses}
+    read = (
+        select(Receipt.conversation_id, Receipt.user_id, func.max(Receipt.read_seq).label("seq"))
+        .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(people))
+        .group_by(Receipt.conversation_id, Receipt.user_id)
+        .subquery()
+    )
+    counts = (
+        select(Participant.conversation_id, Participant.user_id, func.count().label("unread"))
+        .select_from(Participant)
+        .outerjoin(
+            read, and_(read.c.conversation_id == Participant.conversation_id, read.c.user_id == Participant.user_id)
+        )
+        .join(
+            Message,
+            and_(
+                Message.conversation_id == Participant.conversation_id,
+                Message.seq >= Participant.visible_from_seq,
+                Message.seq > func.coalesce(read.c.seq, 0),
+                Message.user_id != Participant.user_id,
+                Message.deleted_at.is_(None),
+            ),
+        )
+        .where(Participant.conversation_id.in_(ids), Participant.user_id.in_(people))
+        .group_by(Participant.conversation_id, Participant.user_id)
+    )
+    return {(row.conversation_id, row.user_id): row.unread for row in session.execute(counts)}

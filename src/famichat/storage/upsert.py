@@ -1,0 +1,14 @@
+"""INSERT with an ON CONFLICT clause, which SQLite and PostgreSQL both understand and SQLAlchemy has once for each.
+
+session.execute(insert_for(session, Receipt).values(...).on_conflict_do_nothing())
+"""
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from famichat.storage.base import Base
+
+
+def insert_for(session: Session, record: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT into the table of `record`, in the dialect of the session's database."""
+    return sqlite.insert(record) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(record)
