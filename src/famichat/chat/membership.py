@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.user import User
-from famichat.chat.conversation import Conversation
+from famichat.chat.conversation import Conversation, ConversationType
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.family import Family, FamilyMembership, FamilyRole, Member, role_in
 from famichat.chat.group_privileges import GroupPrivilege
@@ -24,7 +24,7 @@ class Removal:
     """Who is out of a family, and which of its conversations (type and id) that person lost with it."""
 
     user_id: str
-    left: tuple[tuple[str, str], ...]
+    left: tuple[tuple[ConversationType, str], ...]
 
 
 def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole) -> bool:
@@ -110,7 +110,7 @@ def _keep_an_admin(session: Session, family_id: str) -> None:
         raise LastAdmin
 
 
-def _leave_conversations(session: Session, family_id: str, user_id: str) -> tuple[tuple[str, str], ...]:
+def _leave_conversations(session: Session, family_id: str, user_id: str) -> tuple[tuple[ConversationType, str], ...]:
     shared = (
         select(Conversation.type, Conversation.id)
         .join(Participant, Participant.conversation_id == Conversation.id)
@@ -121,8 +121,8 @@ def _leave_conversations(session: Session, family_id: str, user_id: str) -> tupl
         )
         .order_by(Conversation.id)
     )
-    left = tuple((kind, conversation_id) for kind, conversation_id in session.execute(shared))
-    ids = [conversation_id for _, conversation_id in left]
+    found = session.execute(shared).all()
+    ids = [conversation_id for _, conversation_id in found]
     for record in (Participant, GroupPrivilege):
         session.execute(delete(record).where(record.conversation_id.in_(ids), record.user_id == user_id))
-    return left
+    return tuple(("family" if kind == "family" else "group", conversation_id) for kind, conversation_id in found)

@@ -50,7 +50,7 @@ class RateLimits:
     """
 
     def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._enabled = enabled
+        self.enabled = enabled
         self._clock = clock
         self._buckets: dict[tuple[LimitName, str], tuple[float, float]] = {}
 
@@ -60,7 +60,7 @@ class RateLimits:
         Raises:
             RateLimited: it is one too many.
         """
-        if not self._enabled:
+        if not self.enabled:
             return
         limit, moment = LIMITS[name], self._clock()
         tokens, since = self._buckets.get((name, key), (limit.burst, moment))

@@ -1,0 +1,71 @@
+"""Signing in with a password: two short transactions, and the slow part, the hash, between them.
+
+    claim = await database.transaction(lambda session: claim_account(session, name, address, index))
+    if not await verify_password(claim.password_hash, password):
+        raise InvalidCredentials
+    started = await database.transaction(lambda session: admit(session, claim, address, device_name, index))
+
+Every step is the same for an account that nobody has, so that neither the answer nor its time tells.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from famichat.accounts import email_address, username
+from famichat.accounts.errors import InvalidCredentials
+from famichat.accounts.guess import count_guess, forgive_guesses
+from famichat.accounts.session import Started, start_session
+from famichat.accounts.user import find_user
+from famichat.storage.sealed import BlindIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody says to be this person. Nobody has the account, if there is no `user_id`.
+
+    Attributes:
+        account: what guesses are counted by.
+        user_id: the person.
+        password_hash: what the password must match.
+    """
+
+    account: str
+    user_id: str | None
+    password_hash: str | None
+
+
+def claim_account(
+    session: Session, name_or_email: str, address: str, index: BlindIndex, *, limited: bool = True
+) -> Claim:
+    """Find the account that somebody wants to sign in to, and count the guess.
+
+    Args:
+        session: the transaction.
+        name_or_email: as it was typed.
+        address: where the guess comes from.
+        index: finds e-mail addresses.
+        limited: False counts nothing, for demonstrations and benchmarks.
+
+    Raises:
+        TooManyGuesses: too many wrong passwords came before.
+    """
+    user = find_user(session, name_or_email, index)
+    same = email_address if "@" in name_or_email else username
+    claim = Claim(same.fold(name_or_email), None, None) if user is None else Claim(user.id, user.id, user.password_hash)
+    if limited:
+        count_guess(session, index, claim.account, address)
+    return claim
+
+
+def admit(session: Session, claim: Claim, address: str, device_name: str, index: BlindIndex) -> Started:
+    """Let in whoever has shown the right password.
+
+    Raises:
+        InvalidCredentials: nobody has this account, or its password was changed a moment ago.
+        InvalidDeviceName: the device cannot be called that.
+    """
+    if claim.user_id is None:
+        raise InvalidCredentials
+    forgive_guesses(session, index, claim.account, address)
+    return start_session(session, claim.user_id, device_name, claim.password_hash)

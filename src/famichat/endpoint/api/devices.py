@@ -1,0 +1,56 @@
+"""The devices that one is signed in on."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from famichat.accounts.device import devices_of, revoke_device
+from famichat.endpoint.context import Caller, InContext
+from famichat.endpoint.moment import Moment
+from famichat.endpoint.strict_route import StrictRoute
+
+router = APIRouter(prefix="/devices", tags=["devices"], route_class=StrictRoute)
+
+
+class DeviceView(BaseModel):
+    """One device. `current` is the one that asks; `last_seen_at` is when it last refreshed its session."""
+
+    id: str
+    name: str
+    created_at: Moment
+    last_seen_at: Moment
+    current: bool
+
+
+class DevicesView(BaseModel):
+    """All devices of one person."""
+
+    devices: list[DeviceView]
+
+
+@router.get("", summary="My devices")
+async def devices(caller: Caller, context: InContext) -> DevicesView:
+    """List the devices that the caller is signed in on, the oldest first."""
+    found = await context.database.read(lambda session: devices_of(session, caller.user_id))
+    return DevicesView(
+        devices=[
+            DeviceView(
+                id=device.id,
+                name=device.name,
+                created_at=device.created_at,
+                last_seen_at=device.last_seen_at,
+                current=device.id == caller.device_id,
+            )
+            for device in found
+        ]
+    )
+
+
+@router.delete("/{device_id}", status_code=204, summary="Sign a device out")
+async def revoke(device_id: str, caller: Caller, context: InContext) -> None:
+    """Sign one of the caller's devices out: its tokens end, and its connections close at once.
+
+    Raises:
+        NoSuchDevice: the caller has no such device.
+    """
+    await context.database.transaction(lambda session: revoke_device(session, caller.user_id, device_id))
+    context.announcements.device_revoked(caller.user_id, device_id)

@@ -1,0 +1,113 @@
+"""Families: who belongs to them, and who may change that."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from famichat.chat.family import Belonging, FamilyRole, Member, families_of, members_of, role_in
+from famichat.chat.membership import change_role, remove_member
+from famichat.endpoint.context import Caller, InContext
+from famichat.endpoint.moment import Moment
+from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.topics import ConversationTopic
+
+router = APIRouter(prefix="/families", tags=["families"], route_class=StrictRoute)
+
+
+class FamilyView(BaseModel):
+    """A family that the caller belongs to, and the caller's role in it."""
+
+    id: str
+    name: str
+    role: FamilyRole
+    joined_at: Moment
+
+
+class FamiliesView(BaseModel):
+    """All families of one person."""
+
+    families: list[FamilyView]
+
+
+class MemberView(BaseModel):
+    """One person of a family."""
+
+    user_id: str
+    username: str
+    role: FamilyRole
+    joined_at: Moment
+
+
+class MembersView(BaseModel):
+    """All people of one family."""
+
+    members: list[MemberView]
+
+
+class RoleChange(BaseModel):
+    """The role that somebody gets."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: FamilyRole
+
+
+@router.get("", summary="My families")
+async def families(caller: Caller, context: InContext) -> FamiliesView:
+    """List the families that the caller belongs to, the longest-standing first."""
+    found = await context.database.read(lambda session: families_of(session, caller.user_id))
+    return FamiliesView(families=[family_view(each) for each in found])
+
+
+@router.get("/{family_id}/members", summary="Who belongs")
+async def members(family_id: str, caller: Caller, context: InContext) -> MembersView:
+    """List the people of a family, the longest-standing first.
+
+    Raises:
+        NotFound: the caller does not belong to it.
+    """
+
+    def work(session: Session) -> list[Member]:
+        role_in(session, family_id, caller.user_id)
+        return members_of(session, family_id)
+
+    return MembersView(members=[_member_view(each) for each in await context.database.read(work)])
+
+
+@router.put("/{family_id}/members/{user_id}", summary="Change a role")
+async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Caller, context: InContext) -> MemberView:
+    """Make somebody an admin, or a plain member again. People come in by invitation, not here.
+
+    Raises:
+        NotFound: the caller, or the other, does not belong to the family.
+        NotAdmin: the caller is a plain member.
+        LastAdmin: the family would have no admin.
+    """
+    member = await context.database.transaction(
+        lambda session: change_role(session, caller.user_id, family_id, user_id, body.role)
+    )
+    return _member_view(member)
+
+
+@router.delete("/{family_id}/members/{user_id}", status_code=204, summary="Leave, or remove somebody")
+async def delete_member(family_id: str, user_id: str, caller: Caller, context: InContext) -> None:
+    """Leave a family, or, as its admin, remove somebody: out of its conversation and its groups at once.
+
+    Raises:
+        NotFound: the caller, or the other, does not belong to the family.
+        NotAdmin: the caller is a plain member, and it is about somebody else.
+        LastAdmin: the family would have no admin.
+    """
+    removal = await context.database.transaction(
+        lambda session: remove_member(session, caller.user_id, family_id, user_id)
+    )
+    context.announcements.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
+
+
+def family_view(belonging: Belonging) -> FamilyView:
+    """A family as the one who belongs to it is told of it."""
+    return FamilyView(id=belonging.family_id, name=belonging.name, role=belonging.role, joined_at=belonging.joined_at)
+
+
+def _member_view(member: Member) -> MemberView:
+    return MemberView(user_id=member.user_id, username=member.username, role=member.role, joined_at=member.joined_at)

@@ -1,0 +1,128 @@
+"""Signing in, staying signed in, signing out."""
+
+from typing import Annotated, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from famichat.accounts.email_address import MAX_EMAIL
+from famichat.accounts.errors import InvalidCredentials, InvalidToken
+from famichat.accounts.password import MAX_PASSWORD, verify_password
+from famichat.accounts.session import Started, Stolen, end_session, refresh_session
+from famichat.accounts.sign_in import admit, claim_account
+from famichat.accounts.token import ACCESS_TOKEN_SECONDS
+from famichat.endpoint.address import FromAddress
+from famichat.endpoint.context import Caller, Context, InContext
+from famichat.endpoint.strict_route import StrictRoute
+from famichat.telemetry import emit, events
+
+router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRoute)
+
+Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
+DEFAULT_DEVICE_NAME = "A device"
+
+
+class SignIn(BaseModel):
+    """Who one is, by name or by e-mail address, and the password. `device_name` helps to recognise the device later."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Annotated[str, Field(max_length=MAX_EMAIL)] | None = None
+    email: Annotated[str, Field(max_length=MAX_EMAIL)] | None = None
+    password: Password
+    device_name: str = DEFAULT_DEVICE_NAME
+
+    @model_validator(mode="after")
+    def _has_one_name(self) -> Self:
+        if (self.username is None) == (self.email is None):
+            raise ValueError("give a username or an e-mail address")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the person goes by."""
+        return self.username or self.email or ""
+
+
+class Refresh(BaseModel):
+    """The newest refresh token of this device."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: Annotated[str, Field(max_length=512)]
+
+
+class UserView(BaseModel):
+    """A person, as that person is shown to others."""
+
+    id: str
+    username: str
+
+
+class SessionView(BaseModel):
+    """A device that is signed in. `expires_in` counts seconds, for the access token; a refresh token works once."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    user: UserView
+    device_id: str
+
+
+@router.post("", status_code=201, summary="Sign in")
+async def sign_in(body: SignIn, context: InContext, address: FromAddress) -> SessionView:
+    """Sign in on a new device. An unknown name and a wrong password get the same answer, after the same time.
+
+    Raises:
+        RateLimited: too much comes from this address.
+        TooManyGuesses: too many wrong passwords came for this account.
+        InvalidCredentials: no such account, or not its password.
+    """
+    context.rate_limits.check("sign_in", address)
+    limited = context.rate_limits.enabled
+    claim = await context.database.transaction(
+        lambda session: claim_account(session, body.name, address, context.index, limited=limited)
+    )
+    if not await verify_password(claim.password_hash, body.password):
+        emit(events.AuthorizationDenied(door="sign_in", reason=InvalidCredentials.code, user_id=claim.user_id))
+        raise InvalidCredentials
+    started = await context.database.transaction(
+        lambda session: admit(session, claim, address, body.device_name, context.index)
+    )
+    return session_view(context, started)
+
+
+@router.post("/refresh", summary="Stay signed in")
+async def refresh(body: Refresh, context: InContext) -> SessionView:
+    """Exchange a refresh token for the next one, and a fresh access token.
+
+    Using one twice signs the device out: one of the two who used it has stolen it, and nobody can tell which.
+
+    Raises:
+        InvalidToken: it is unknown, expired, used already, or its device was revoked.
+    """
+    renewed = await context.database.transaction(lambda session: refresh_session(session, body.refresh_token))
+    if isinstance(renewed, Stolen):
+        emit(events.AuthorizationDenied(door="refresh", reason="refresh_token_reused", user_id=renewed.user_id))
+        context.announcements.device_revoked(renewed.user_id, renewed.device_id)
+        raise InvalidToken
+    return session_view(context, renewed)
+
+
+@router.delete("/current", status_code=204, summary="Sign out")
+async def sign_out(caller: Caller, context: InContext) -> None:
+    """Sign this device out: its tokens end, and its connections close."""
+    await context.database.transaction(lambda session: end_session(session, caller))
+    context.announcements.device_revoked(caller.user_id, caller.device_id)
+
+
+def session_view(context: Context, started: Started) -> SessionView:
+    """A session as its device is told of it, with a fresh access token."""
+    identity = started.identity
+    return SessionView(
+        access_token=context.tokens.issue(identity.user_id, identity.device_id),
+        expires_in=ACCESS_TOKEN_SECONDS,
+        refresh_token=started.refresh_token,
+        user=UserView(id=identity.user_id, username=identity.username),
+        device_id=identity.device_id,
+    )

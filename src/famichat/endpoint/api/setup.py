@@ -1,0 +1,81 @@
+"""The first run: whoever operates the server lets the first person in."""
+
+import hmac
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
+from famichat.accounts.password import hash_password
+from famichat.accounts.session import Started, start_session
+from famichat.accounts.user import Newcomer
+from famichat.chat.family import needs_setup
+from famichat.chat.joining import Arrival, set_up
+from famichat.endpoint.address import FromAddress
+from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, session_view
+from famichat.endpoint.context import InContext
+from famichat.endpoint.strict_route import StrictRoute
+
+router = APIRouter(prefix="/setup", tags=["setup"], route_class=StrictRoute)
+
+
+class Setup(BaseModel):
+    """The code that `serve` printed, the first family, and its first person, who becomes its admin."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    family_name: str
+    username: str
+    password: Password
+    email: str | None = None
+    device_name: str = DEFAULT_DEVICE_NAME
+
+
+class SetupView(BaseModel):
+    """Whether the server waits for its first family."""
+
+    needed: bool
+
+
+class ArrivedView(SessionView):
+    """A session, and the family that the person came into."""
+
+    family_id: str
+
+
+@router.get("", summary="Is the server new?")
+async def is_needed(context: InContext) -> SetupView:
+    """Say whether the server waits for its first family, so that a client can offer to set it up."""
+    return SetupView(needed=await context.database.read(needs_setup))
+
+
+@router.post("", status_code=201, summary="Set the server up")
+async def set_up_server(body: Setup, context: InContext, address: FromAddress) -> ArrivedView:
+    """Make the first family and its admin, and sign in. Works once; from then on it answers `already_set_up` (409).
+
+    Raises:
+        AlreadySetUp: there is a family already.
+        InvalidSetupCode: this is not the code that the server printed.
+        AccountsError: the name, the address or the password cannot be used; the code still can.
+    """
+    context.rate_limits.check("sign_in", address)
+    if not await context.database.read(needs_setup):
+        raise AlreadySetUp
+    _check_code(body.code, context.setup_code)
+    newcomer = Newcomer.parse(body.username, body.email)
+    password_hash = await hash_password(body.password, newcomer.username.shown)
+
+    def work(session: Session) -> tuple[Arrival, Started]:
+        arrival = set_up(session, body.family_name, newcomer, password_hash, context.vault, context.index)
+        return arrival, start_session(session, arrival.user_id, body.device_name)
+
+    arrival, started = await context.database.transaction(work)
+    return ArrivedView(**session_view(context, started).model_dump(), family_id=arrival.family_id)
+
+
+def _check_code(given: str, printed: str | None) -> None:
+    typed = given.strip().upper().encode()
+    if printed is None or not hmac.compare_digest(typed, printed.encode()):
+        raise InvalidSetupCode
