@@ -14,11 +14,13 @@ import uvloop
 from famichat.accounts.token import Tokens
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.chat.family import needs_setup
+from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.context import Context
 from famichat.endpoint.http import build_http
 from famichat.endpoint.rate_limit import RateLimits
+from famichat.endpoint.unread import UnreadCounts
 from famichat.endpoint.user_socket import UserSocket
 from famichat.realtime.broker import RedisBroker
 from famichat.realtime.endpoint import Endpoint
@@ -115,6 +117,10 @@ async def _context(
     journal = Journal(database)
     stack.push_async_callback(journal.close)
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    receipts = Receipts(database)
+    stack.push_async_callback(receipts.close)
+    unread = UnreadCounts(database, pubsub)
+    stack.push_async_callback(unread.stop)
     presence = Presence(pubsub)
     stack.push_async_callback(presence.stop)
     await presence.start()
@@ -125,9 +131,10 @@ async def _context(
         tokens=Tokens(keys.secret_key),
         policies=policies,
         send_path=SendPath(journal, vault, index, policies),
+        receipts=receipts,
         pubsub=pubsub,
         presence=presence,
-        announcements=Announcements(pubsub),
+        announcements=Announcements(pubsub, unread),
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
         metrics=metrics,
         setup_code=_setup_code() if await database.read(needs_setup) else None,

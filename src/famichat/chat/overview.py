@@ -49,7 +49,7 @@ def overviews(session: Session, accesses: Sequence[Access]) -> list[Overview]:
     epoch = current_epoch(session)
     members = _members(session, {access.conversation.id for access in accesses})
     last_messages = _last_messages(session, accesses)
-    unread = _unread(session, accesses)
+    unread = unread_counts(session, accesses)
     return [
         Overview(
             access,
@@ -88,7 +88,7 @@ def _visible(message: Message | None, access: Access) -> Message | None:
     return message if message is not None and message.seq >= access.participant.visible_from_seq else None
 
 
-def _unread(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
+def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
     """Count what others said after each person's furthest reading; own messages, and those taken back, do not count."""
     ids = {access.conversation.id for access in accesses}
     people = {access.user_id for access in accesses}

@@ -1,11 +1,13 @@
 """Tells a conversation, and its people, what just happened: always after the commit, and the same from every door."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from famichat.chat.receipts import Written
 from famichat.chat.send_path import Announce
 from famichat.endpoint.topics import ConversationTopic, user_topic
+from famichat.endpoint.unread import UnreadCounts
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
 
@@ -17,40 +19,30 @@ class Announcements:
 
     Args:
         pubsub: carries it to every subscriber, on all nodes.
+        unread: tells people how much they have not read, a moment later.
     """
 
-    def __init__(self, pubsub: PubSub) -> None:
+    def __init__(self, pubsub: PubSub, unread: UnreadCounts) -> None:
         self._pubsub = pubsub
+        self._unread = unread
 
     def message(self, topic: ConversationTopic, received_at: float) -> Announce:
         """How to announce the message that was received at `received_at` (of `time.perf_counter`)."""
 
         def announce(view: dict[str, Any]) -> None:
-            self.to_conversation(topic, "new_msg", view, received_at)
+            self._to_conversation(topic, "new_msg", view, received_at)
+            self._unread.changed(topic.conversation_id)
 
         return announce
 
-    def to_conversation(
-        self, topic: ConversationTopic, event: str, payload: dict[str, Any], received_at: float
-    ) -> None:
-        """Tell everybody in a conversation, and measure how long that took since its cause arrived."""
-        self._pubsub.broadcast(str(topic), event, payload)
-        elapsed = time.perf_counter() - received_at
-        emit(
-            events.MessageBroadcast(
-                conversation_type=topic.type,
-                conversation_id=topic.conversation_id,
-                event=event,
-                payload_bytes=len((payload.get("body") or "").encode()),
-                since_receipt_seconds=elapsed,
-            )
-        )
-        if elapsed > BUDGET_SECONDS:
-            emit(
-                events.BroadcastOverBudget(
-                    conversation_type=topic.type, since_receipt_seconds=elapsed, budget_seconds=BUDGET_SECONDS
-                )
-            )
+    def acknowledged(self, topic: ConversationTopic, received_at: float) -> Callable[[Written], None]:
+        """How to announce that a device is further in a conversation than it was."""
+
+        def announce(written: Written) -> None:
+            self._to_conversation(topic, "message_status", written.view, received_at)
+            self._unread.changed(topic.conversation_id)
+
+        return announce
 
     def conversation_created(
         self, topic: ConversationTopic, views: Mapping[str, dict[str, Any]], *, made: bool
@@ -85,3 +77,25 @@ class Announcements:
     def _to_each(self, views: Mapping[str, dict[str, Any]], event: str) -> None:
         for user_id, view in views.items():
             self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})
+
+    def _to_conversation(
+        self, topic: ConversationTopic, event: str, payload: dict[str, Any], received_at: float
+    ) -> None:
+        """Tell everybody in a conversation, and measure how long that took since its cause arrived."""
+        self._pubsub.broadcast(str(topic), event, payload)
+        elapsed = time.perf_counter() - received_at
+        emit(
+            events.MessageBroadcast(
+                conversation_type=topic.type,
+                conversation_id=topic.conversation_id,
+                event=event,
+                payload_bytes=len((payload.get("body") or "").encode()),
+                since_receipt_seconds=elapsed,
+            )
+        )
+        if elapsed > BUDGET_SECONDS:
+            emit(
+                events.BroadcastOverBudget(
+                    conversation_type=topic.type, since_receipt_seconds=elapsed, budget_seconds=BUDGET_SECONDS
+                )
+            )

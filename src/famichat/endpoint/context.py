@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.token import Identity, Tokens, authenticate
 from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.rate_limit import RateLimits
@@ -29,6 +30,7 @@ class Context:
     tokens: Tokens
     policies: EncryptionPolicies
     send_path: SendPath
+    receipts: Receipts
     pubsub: PubSub
     presence: Presence
     announcements: Announcements

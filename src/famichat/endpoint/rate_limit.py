@@ -26,13 +26,14 @@ class Limit:
     per_second: float
 
 
-LimitName = Literal["send", "join", "connect", "typing", "read", "sign_in", "invite"]
+LimitName = Literal["send", "join", "connect", "typing", "acknowledge", "read", "sign_in", "invite"]
 
 LIMITS: dict[LimitName, Limit] = {
     "send": Limit(60, 10),
     "join": Limit(200, 10),
     "connect": Limit(60, 2),
     "typing": Limit(20, 4),
+    "acknowledge": Limit(200, 50),
     "read": Limit(200, 50),
     "sign_in": Limit(20, 0.2),
     "invite": Limit(20, 0.1),

@@ -2,24 +2,27 @@
 
 import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
 
 from famichat.accounts.token import Identity
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.history import messages_after, messages_before, resume
-from famichat.chat.receipt import acknowledge
-from famichat.chat.view import conversation_view, message_view
+from famichat.chat.history import Page, PageRequest, Resume, place, resume
+from famichat.chat.receipts import Acknowledgement, parse_status
+from famichat.chat.view import ConversationView, conversation_view
 from famichat.endpoint.context import Context
 from famichat.endpoint.errors import EXPECTED, code_of, refusal, refuse
 from famichat.endpoint.sending import send_message
 from famichat.endpoint.topics import ConversationTopic
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused
-from famichat.realtime.message import Broadcast, Payload, Reply, error, ok
+from famichat.realtime.message import Broadcast, Payload, Reply, ok
 from famichat.realtime.socket import Socket
 from famichat.storage.base import iso
 from famichat.telemetry import emit, events
 
+_Answer = TypeVar("_Answer", bound=Reply | Deferred | None)
 
 
 class MessageChannel(Channel):
@@ -81,27 +84,23 @@ class MessageChannel(Channel):
         handle = handlers.get(event)
         if handle is None:
             return await super().handle_in(event, payload)
-        try:
-            if not isinstance(payload, dict):
-                raise InvalidMessage(field="payload")
-            return await handle(payload)
-        except Exception as fault:
-            # Expected or not, the asker gets a stable code, and the channel stays.
-            return refuse(fault)
+        if not isinstance(payload, dict):
+            return refuse(InvalidMessage(field="payload"))
+        return await _in_words(handle(payload))
 
     async def _join(self, params: dict[str, Any], started: float) -> dict[str, Any]:
         self._address = ConversationTopic.parse(self.topic)
         self._context.rate_limits.check("join", self._identity.device_id)
-        last_seq, epoch = _optional_seq(params, "last_seq"), params.get("epoch")
+        last_seq, epoch = place(params, "last_seq"), params.get("epoch")
         if epoch is not None and not isinstance(epoch, str):
             raise InvalidMessage(field="epoch")
 
-        def read(session: Session) -> tuple[Access, Resume, dict[str, Any]]:
-            access = self._access(session)
-            found = resume(session, access, last_seq, epoch, vault=self._context.vault)
-            return access, found, conversation_view(session, access, self._context.policies, self._context.vault)
+        def read(session: Session) -> tuple[Resume, ConversationView]:
+            access, vault = self._access(session), self._context.vault
+            found = resume(session, access, last_seq, epoch, vault=vault)
+            return found, conversation_view(session, access, self._context.policies, vault)
 
-        access, found, conversation = await self._context.database.read(read)
+        found, conversation = await self._context.database.read(read)
         self._replayed_to = found.last_seq
         status = conversation["encryption_status"]
         emit(
@@ -129,23 +128,35 @@ class MessageChannel(Channel):
         sent = send_message(self._context, self._identity, self._address, payload)
 
         async def answer() -> Reply:
-            try:
-                message = await sent
-            except Exception as fault:
-                # As in handle_in: the sender gets a stable code, and the channel stays.
-                return refuse(fault)
+            message = await sent
             return ok({"message_id": message.message_id, "seq": message.seq, "inserted_at": iso(message.inserted_at)})
 
-        return Deferred(answer())
+        return Deferred(_in_words(answer()))
 
-    async def _message_ack(self, payload: dict[str, Any]) -> Reply:
-        position = await self._context.receipts.acknowledge(self._identity, self._address, payload)
-        return ok()
+    async def _message_ack(self, payload: dict[str, Any]) -> Deferred:
+        received_at, identity, address = time.perf_counter(), self._identity, self._address
+        self._context.rate_limits.check("acknowledge", identity.device_id)
+        asked = Acknowledgement(
+            identity.user_id, identity.device_id, address.type, address.conversation_id, *parse_status(payload)
+        )
+        announce = self._context.announcements.acknowledged(address, received_at)
+        written = self._context.receipts.acknowledge(asked, announce)
+
+        async def answer() -> Reply:
+            await written
+            return ok()
+
+        return Deferred(_in_words(answer()))
 
     async def _fetch(self, payload: dict[str, Any]) -> Reply:
         self._context.rate_limits.check("read", self._identity.device_id)
-        page = Page.parse(payload)
-        return ok(await self._context.database.read(lambda session: page.read(session, self._access(session))))
+        asked = PageRequest.parse(payload)
+
+        def read(session: Session) -> Page:
+            return asked.read(session, self._access(session), self._context.vault)
+
+        page = await self._context.database.read(read)
+        return ok({"messages": page.messages, "has_more": page.has_more})
 
     async def _typing(self, payload: dict[str, Any]) -> None:
         if not isinstance(payload.get("typing"), bool):
@@ -156,3 +167,11 @@ class MessageChannel(Channel):
 
     def _access(self, session: Session) -> Access:
         return conversation_for(session, self._identity.user_id, self._address.conversation_id, self._address.type)
+
+
+async def _in_words(answer: Awaitable[_Answer]) -> _Answer | Reply:
+    """Turn whatever goes wrong into a reply: expected or not, the asker gets a stable code, and the channel stays."""
+    try:
+        return await answer
+    except Exception as fault:  # noqa: BLE001 - see above; what nobody expected is logged by `refuse`
+        return refuse(fault)

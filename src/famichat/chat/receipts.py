@@ -1,0 +1,123 @@
+"""How acknowledgements are written down: all that wait at that moment in one commit, as messages are.
+
+Every member of a family acknowledges every message, so there are more of these than of messages.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import conversation_for
+from famichat.chat.errors import ChatError, InvalidMessage
+from famichat.chat.history import place, seq_of
+from famichat.chat.receipt import Status, acknowledge
+from famichat.storage.database import Database
+from famichat.storage.group_commit import GroupCommit
+from famichat.telemetry import emit, events
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a device says: it has received, or its person read, everything up to a message."""
+
+    user_id: str
+    device_id: str
+    conversation_type: str
+    conversation_id: str
+    seq: int | None
+    message_id: str | None
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of it: the place it spoke of, and whether the device had not been as far before."""
+
+    asked: Acknowledgement
+    seq: int
+    moved: bool
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """What the conversation is told, as `message_status`."""
+        return {
+            "conversation_id": self.asked.conversation_id,
+            "user_id": self.asked.user_id,
+            "device_id": self.asked.device_id,
+            "status": self.asked.status,
+            "seq": self.seq,
+        }
+
+
+def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, Status]:
+    """Read a `message_ack` payload: a place or a message, and a status, `delivered` by default.
+
+    Raises:
+        InvalidMessage: a field is missing or malformed.
+    """
+    seq, message_id, status = place(payload, "seq"), payload.get("message_id"), payload.get("status", "delivered")
+    if status not in {"delivered", "read"}:
+        raise InvalidMessage(field="status")
+    if (seq is None) == (message_id is None):
+        raise InvalidMessage(field="seq")
+    if message_id is not None and not isinstance(message_id, str):
+        raise InvalidMessage(field="message_id")
+    return seq, message_id, status
+
+
+class Receipts:
+    """Writes acknowledgements down.
+
+    Args:
+        database: where they go.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._line: GroupCommit[Acknowledgement, Written] = GroupCommit("receipts", self._write)
+
+    def acknowledge(self, asked: Acknowledgement, announce: Callable[[Written], None]) -> Awaitable[Written]:
+        """Put an acknowledgement in line, at once; await what is returned to know that it is written.
+
+        Args:
+            asked: what a device says.
+            announce: called after the commit, if the device had not been as far before.
+
+        Raises:
+            StorageUnavailable: too many wait, at once; or, when awaited, it was not written.
+            NotFound, InvalidMessage: when awaited.
+        """
+        return self._line.append(asked, lambda written: announce(written) if written.moved else None)
+
+    async def close(self) -> None:
+        """Write everything that waits, then return."""
+        await self._line.close()
+
+    async def _write(self, batch: list[Acknowledgement]) -> list[Written | Exception]:
+        written = await self._database.transaction(lambda session: [_write_one(session, asked) for asked in batch])
+        for each in written:
+            if isinstance(each, Written):
+                emit(
+                    events.MessageAcknowledged(
+                        conversation_id=each.asked.conversation_id,
+                        user_id=each.asked.user_id,
+                        device_id=each.asked.device_id,
+                        status=each.asked.status,
+                        seq=each.seq,
+                        moved=each.moved,
+                    )
+                )
+        return written
+
+
+def _write_one(session: Session, asked: Acknowledgement) -> Written | Exception:
+    try:
+        access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
+        seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
+        if seq is None:
+            raise InvalidMessage(field="seq")
+        return Written(asked, seq, acknowledge(session, access, asked.device_id, seq, asked.status).moved)
+    except ChatError as refusal:
+        return refusal
