@@ -29,23 +29,32 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def running_server(endpoint: Endpoint, app: ASGIApp | None = None) -> AsyncIterator[RunningServer]:
-    """Serve until the block ends, then drain as on SIGTERM."""
+    """Serve until the block ends, then drain."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app or _nothing_here, ws=websocket_protocol(endpoint), lifespan="off", log_config=None, access_log=False
     )
+    config.load()
     server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment] # signals belong to pytest
-    serving = asyncio.create_task(server.serve([listener]))
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.005)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup([listener])
     try:
         yield RunningServer("127.0.0.1", listener.getsockname()[1], server)
     finally:
-        server.should_exit = True
         await endpoint.stop(timeout=3)
-        await serving
+        await _stop(server)
         listener.close()
+
+
+async def _stop(server: uvicorn.Server) -> None:
+    # As uvicorn does it, without its pauses.
+    for each in server.servers:
+        each.close()
+    async with asyncio.timeout(10):
+        while server.server_state.connections:
+            for connection in tuple(server.server_state.connections):
+                connection.shutdown()
+            await asyncio.sleep(0.001)
 
 
 async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,97 @@
+"""An application for tests of the wire: rooms whose channels do what the test says, and tokens that name their user."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from famichat.realtime import (
+    Channel,
+    ChannelFactory,
+    Connected,
+    ConnectRequest,
+    Departure,
+    Endpoint,
+    Limits,
+    Payload,
+    PubSub,
+    Refused,
+    Reply,
+    SocketHandler,
+    ok,
+)
+from famichat.realtime.channel import Deferred
+from famichat.realtime.origin import OriginCheck
+from tests.support.realtime_server import RunningServer, running_server
+
+
+class Room(Channel):
+    """Broadcasts what it hears; a client whose token names somebody may enter. `left` records every departure."""
+
+    left: list[Departure]
+
+    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+        match event:
+            case "shout":
+                self.broadcast("shout", payload)
+                return ok()
+            case "whisper":
+                self.broadcast("whisper", payload, exclude_self=True)
+                return ok()
+            case "echo":
+                return ok(payload)
+            case "crash":
+                raise RuntimeError("a secret s3cr3t")
+            case "stop":
+                self.close()
+                return None
+        return await super().handle_in(event, payload)
+
+    async def leave(self, reason: Departure) -> None:
+        self.left.append(reason)
+
+
+class Rooms(SocketHandler):
+    """Lets everybody in who is not called "nobody"; "broken" breaks it."""
+
+    def __init__(self, factory: ChannelFactory) -> None:
+        self.channels = (("room:*", factory),)
+        self.requests: list[ConnectRequest] = []
+
+    async def connect(self, request: ConnectRequest) -> Connected:
+        self.requests.append(request)
+        name = request.token or request.params.get("token", "somebody")
+        if name == "nobody":
+            raise Refused
+        if name == "broken":
+            raise RuntimeError("a secret s3cr3t")
+        return Connected(frozenset({f"user:{name}"}), name)
+
+
+class House:
+    """A served endpoint, and what a test wants to know of it."""
+
+    def __init__(self, server: RunningServer, endpoint: Endpoint, rooms: Rooms, left: list[Departure]) -> None:
+        self.server = server
+        self.endpoint = endpoint
+        self.pubsub = endpoint.pubsub
+        self.rooms = rooms
+        self.left = left
+        self.url = server.socket_url
+
+
+@contextlib.asynccontextmanager
+async def house(
+    channel: type[Room] = Room,
+    *,
+    limits: Limits | None = None,
+    check_origin: OriginCheck = False,
+    pubsub: PubSub | None = None,
+    app: Callable[[Endpoint], Any] | None = None,
+) -> AsyncIterator[House]:
+    """Serve rooms of this class until the block ends."""
+    left: list[Departure] = []
+    served = type(channel.__name__, (channel,), {"left": left})
+    rooms = Rooms(served)
+    endpoint = Endpoint(rooms, pubsub, limits=limits, check_origin=check_origin)
+    async with running_server(endpoint, app(endpoint) if app else None) as server:
+        yield House(server, endpoint, rooms, left)
