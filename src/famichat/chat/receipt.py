@@ -1,9 +1,17 @@
 """A receipt: how far one device has received, and its person read, a conversation."""
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
-from sqlalchemy.orm import Mapped, mapped_column
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from famichat.storage.base import Base, Id, Updated
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, case, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+
+from famichat.chat.access import Access
+from famichat.chat.errors import InvalidMessage
+from famichat.storage.base import Base, Id, Updated, now
+from famichat.storage.upsert import insert_for
+
+Status = Literal["delivered", "read"]
 
 
 class Receipt(Base):
@@ -22,3 +30,79 @@ class Receipt(Base):
     delivered_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     read_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     updated_at: Mapped[Updated]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far one device is in a conversation."""
+
+    user_id: str
+    device_id: str
+    delivered_seq: int
+    read_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Where a device stands after it said how far it is. `moved` is False when it had been as far already."""
+
+    position: Position
+    moved: bool
+
+
+def acknowledge(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Acknowledged:
+    """Let a device say that it has received, or its person read, everything up to `seq`. It never moves back.
+
+    Args:
+        session: the transaction.
+        access: whose device, and in which conversation.
+        device_id: the device, which is this person's.
+        seq: the place of a message.
+        status: what happened up to there; whoever has read has received.
+
+    Raises:
+        InvalidMessage: there is no message at this place.
+    """
+    if not 1 <= seq <= access.conversation.last_seq:
+        raise InvalidMessage(field="seq")
+    moved = session.execute(_move(session, access, device_id, seq, status)).scalar_one_or_none() is not None
+    return Acknowledged(_position(session, access.conversation.id, device_id), moved)
+
+
+def positions(session: Session, conversation_id: str) -> list[Position]:
+    """How far every device is that ever said so."""
+    theirs = select(*_POSITION).where(Receipt.conversation_id == conversation_id).order_by(Receipt.device_id)
+    return [Position(*row) for row in session.execute(theirs)]
+
+
+_POSITION = (Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, Receipt.read_seq)
+
+
+def _move(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Any:
+    """One statement, so that two acknowledgements at once cannot undo each other; it gives a row only if it moved."""
+    insert = insert_for(session, Receipt).values(
+        conversation_id=access.conversation.id,
+        device_id=device_id,
+        user_id=access.user_id,
+        delivered_seq=seq,
+        read_seq=seq if status == "read" else 0,
+    )
+    further = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[Receipt.conversation_id, Receipt.device_id],
+        set_={
+            "delivered_seq": _further(further.delivered_seq, Receipt.delivered_seq),
+            "read_seq": _further(further.read_seq, Receipt.read_seq),
+            "updated_at": now(),
+        },
+        where=or_(further.delivered_seq > Receipt.delivered_seq, further.read_seq > Receipt.read_seq),
+    ).returning(Receipt.device_id)
+
+
+def _further(given: Any, kept: InstrumentedAttribute[int]) -> Any:
+    return case((given > kept, given), else_=kept)
+
+
+def _position(session: Session, conversation_id: str, device_id: str) -> Position:
+    row = select(*_POSITION).where(Receipt.conversation_id == conversation_id, Receipt.device_id == device_id)
+    return Position(*session.execute(row).one())

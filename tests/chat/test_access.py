@@ -1,0 +1,153 @@
+"""The one door: who is let into a conversation, and what everybody else learns (nothing)."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import conversation_for, conversations_of, everyones_access
+from famichat.chat.conversation import CONVERSATION_TYPES
+from famichat.chat.create import create_family_conversation, create_self_conversation
+from famichat.chat.errors import NotFound
+from famichat.chat.participant import Participant
+from famichat.chat.visibility import archive, hide
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from tests.factories.people import Household
+from tests.factories.talk import direct_of, group_of, say
+from tests.support.statements import count_statements
+
+
+def test_a_participant_is_let_in(database: Database, household: Household) -> None:
+    direct_id = database.run(lambda session: direct_of(session, household))
+    access = database.run_read(lambda session: conversation_for(session, household.emil.user_id, direct_id, "direct"))
+
+    assert access.conversation.id == direct_id
+    assert access.user_id == household.emil.user_id
+    assert access.role == "member"
+
+
+def _removed(session: Session, household: Household, conversation_id: str) -> None:
+    session.execute(
+        delete(Participant).where(
+            Participant.conversation_id == conversation_id, Participant.user_id == household.emil.user_id
+        )
+    )
+
+
+def test_missing_forbidden_malformed_mistyped_and_removed_are_one_answer(
+    database: Database, household: Household
+) -> None:
+    direct_id = database.run(lambda session: direct_of(session, household))
+    group_id = database.run(lambda session: group_of(session, household))
+    database.run(lambda session: _removed(session, household, group_id))
+    maja, emil, ada = household.maja.user_id, household.emil.user_id, household.ada.user_id
+    asked: dict[str, tuple[str, str, str | None]] = {
+        "missing": (maja, new_id(), "direct"),
+        "forbidden": (ada, direct_id, "direct"),
+        "forbidden without a type": (household.inga.user_id, direct_id, None),
+        "malformed": (maja, "1 OR 1=1", "direct"),
+        "not as we write ids": (maja, direct_id.upper() + " ", "direct"),
+        "a surrogate": (maja, "\ud800" * 36, "direct"),
+        "mistyped": (maja, direct_id, "group"),
+        "a type that does not exist": (maja, direct_id, "secret"),
+        "removed": (emil, group_id, "group"),
+        "nobody asks": ("nobody", direct_id, "direct"),
+    }
+    answers = set()
+    for user_id, conversation_id, kind in asked.values():
+        with pytest.raises(NotFound) as refusal:
+            database.run_read(
+                lambda session, u=user_id, c=conversation_id, k=kind: conversation_for(session, u, c, k)  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
+            )
+        answers.add((type(refusal.value), str(refusal.value), str(refusal.value.details), refusal.value.code))
+
+    assert answers == {(NotFound, "not_found", "{}", "not_found")}
+
+
+@pytest.mark.parametrize("kind", CONVERSATION_TYPES)
+def test_an_id_opens_under_its_own_type_only(database: Database, household: Household, kind: str) -> None:
+    group_id = database.run(lambda session: group_of(session, household))
+
+    def ask(session: Session) -> str:
+        return conversation_for(session, household.maja.user_id, group_id, kind).conversation.id
+
+    if kind == "group":
+        assert database.run_read(ask) == group_id
+    else:
+        with pytest.raises(NotFound):
+            database.run_read(ask)
+
+
+def test_roles_come_from_the_group_or_from_the_family(database: Database, household: Household) -> None:
+    made: dict[str, str] = {
+        "group": database.run(lambda session: group_of(session, household)),
+        "family": database.run(
+            lambda session: create_family_conversation(session, household.nils.user_id)
+        ).conversation.id,
+        "direct": database.run(lambda session: direct_of(session, household)),
+    }
+
+    def role(session: Session, user_id: str, kind: str) -> str:
+        return conversation_for(session, user_id, made[kind], kind).role
+
+    maja, emil = household.maja.user_id, household.emil.user_id
+    roles = database.run_read(lambda session: [(role(session, maja, k), role(session, emil, k)) for k in made])
+
+    assert roles == [("admin", "member"), ("admin", "member"), ("member", "member")]
+
+
+def test_a_conversation_is_on_exactly_one_shelf(database: Database, household: Household) -> None:
+    user_id = household.maja.user_id
+
+    def fill(session: Session) -> list[str]:
+        ids = [group_of(session, household) for _ in range(4)]
+        for conversation_id in (ids[1], ids[3]):
+            hide(session, user_id, conversation_id)
+        for conversation_id in (ids[2], ids[3]):
+            archive(session, user_id, conversation_id)
+        return ids
+
+    ids = database.run(fill)
+
+    def shelves(session: Session) -> list[list[str]]:
+        return [
+            [each.conversation.id for each in conversations_of(session, user_id, hidden=hidden, archived=archived)]
+            for hidden, archived in ((False, False), (True, False), (False, True), (True, True))
+        ]
+
+    assert database.run_read(shelves) == [[each] for each in ids]
+
+
+def test_the_list_has_what_happened_last_first_and_nothing_of_others(database: Database, household: Household) -> None:
+    def fill(session: Session) -> tuple[str, str]:
+        create_self_conversation(session, household.emil.user_id)
+        return direct_of(session, household), group_of(session, household)
+
+    direct_id, group_id = database.run(fill)
+    database.run(lambda session: say(session, direct_id, household.emil, "hej"))
+
+    def ids(session: Session) -> list[str]:
+        return [each.conversation.id for each in conversations_of(session, household.maja.user_id)]
+
+    assert database.run_read(ids) == [direct_id, group_id]
+    assert database.run_read(lambda session: conversations_of(session, household.ada.user_id)) == []
+
+
+def test_everybody_has_an_access_of_their_own(database: Database, household: Household) -> None:
+    group_id = database.run(lambda session: group_of(session, household))
+    accesses = database.run_read(lambda session: everyones_access(session, group_id))
+
+    assert {(each.user_id, each.role) for each in accesses} == {
+        (household.maja.user_id, "admin"),
+        (household.emil.user_id, "member"),
+        (household.inga.user_id, "member"),
+    }
+
+
+def test_a_long_list_costs_one_query(database: Database, household: Household) -> None:
+    database.run(lambda session: [group_of(session, household) for _ in range(25)])
+    ask: Callable[[Session], object] = lambda session: conversations_of(session, household.maja.user_id)  # noqa: E731 - its type is the point
+
+    assert count_statements(database, ask) == 1

@@ -1,0 +1,50 @@
+"""Something that was said already: messages put into the database at once, without the journal."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from famichat.chat.conversation import Conversation
+from famichat.chat.create import create_direct_conversation, create_group_conversation
+from famichat.chat.message import BODY_PURPOSE, Message
+from famichat.storage.base import new_id
+from tests.factories.people import INDEX, VAULT, Household, Person
+
+
+def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fields: Any) -> list[str]:
+    """Let somebody have said something; gives the ids of the messages. `fields` replace those of the rows."""
+    conversation = session.get_one(Conversation, conversation_id, populate_existing=True)
+    ids = []
+    for body in bodies:
+        conversation.last_seq += 1
+        message_id = new_id()
+        row = {
+            "id": message_id,
+            "conversation_id": conversation_id,
+            "seq": conversation.last_seq,
+            "user_id": who.user_id,
+            "device_id": who.device_id,
+            "body": VAULT.seal(BODY_PURPOSE, body.encode(), message_id),
+        }
+        session.add(Message(**{**row, **fields}))
+        ids.append(message_id)
+    session.flush()
+    return ids
+
+
+def direct_of(session: Session, household: Household) -> str:
+    """The conversation of Maja and Emil."""
+    pair = household.maja.user_id, household.emil.user_id
+    return create_direct_conversation(session, *pair, blind_index=INDEX).conversation.id
+
+
+def group_of(session: Session, household: Household) -> str:
+    """A new group of Maja, its admin, with Emil and Inga."""
+    others = household.emil.user_id, household.inga.user_id
+    return create_group_conversation(session, household.maja.user_id, "Fika", others).conversation.id
+
+
+def stored(session: Session) -> int:
+    """How many messages there are."""
+    return session.execute(select(func.count(Message.id))).scalar_one()
