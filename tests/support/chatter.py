@@ -81,6 +81,7 @@ class Chatter:
         self._random = random.Random(seed)  # noqa: S311 - a storm to repeat, not a secret
         self._in_flight: dict[str, tuple[Draft, float]] = {}
         self._held: list[Entry] = []
+        self._connection: ClientConnection | None = None
         self._rest_until = 0.0
         self._refs = count(1)
         self._names = count(1)
@@ -92,10 +93,16 @@ class Chatter:
                 await self._session()
             await asyncio.sleep(BACK_OFF * self._random.random())
 
+    def lose_connection(self) -> None:
+        """Be cut off in the middle of whatever goes on, as by a train that enters a tunnel."""
+        if self._connection is not None:
+            self._connection.transport.abort()
+
     async def _session(self) -> None:
         async with connect(
             self._url, compression=None, ping_interval=None, max_size=None, open_timeout=5, close_timeout=1, proxy=None
         ) as ws:
+            self._connection = ws
             speaking: asyncio.Task[None] | None = None
             try:
                 await self._join(ws)
@@ -161,7 +168,7 @@ class Chatter:
         if event == "phx_reply" and ref in self._in_flight:
             self._answered(*self._in_flight.pop(ref), payload)
         elif event == "new_msg":
-            entry = _entry(payload)
+            entry = entry_of(payload)
             if hold or entry.seq > self.reached + 1:
                 self._held.append(entry)
             else:
@@ -171,7 +178,7 @@ class Chatter:
 
     def _take_page(self, page: dict[str, Any]) -> None:
         for message in page["messages"]:
-            self._take(_entry(message))
+            self._take(entry_of(message))
 
     def _take(self, entry: Entry) -> None:
         self._records.append(Received(time.monotonic(), self.seat.device, self.seat.user, self.seat.conv, entry))
@@ -243,9 +250,12 @@ async def eavesdrop(url: str, seat: Seat, records: list[Record]) -> None:
                     _, _, _, event, payload = json.loads(text)
                     told = [payload] if event == "new_msg" else payload.get("response", {}).get("messages", [])
                     t = time.monotonic()
-                    records.extend(Received(t, seat.device, seat.user, seat.conv, _entry(message)) for message in told)
+                    records.extend(
+                        Received(t, seat.device, seat.user, seat.conv, entry_of(message)) for message in told
+                    )
         await asyncio.sleep(BACK_OFF)
 
 
-def _entry(message: dict[str, Any]) -> Entry:
+def entry_of(message: dict[str, Any]) -> Entry:
+    """A message, as the checker compares it."""
     return Entry(message["seq"], message["user_id"], message["client_id"], fingerprint(message["body"]))

@@ -31,6 +31,7 @@ class Load:
         pace: float = 0.02,
         size: int = 0,
         seed: int = 0,
+        patience: float = 20.0,
     ) -> None:
         self.records: list[Record] = []
         self.chatters = [
@@ -39,6 +40,7 @@ class Load:
         ]
         self._url = url
         self._strangers = tuple(strangers)
+        self._patience = patience
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -57,18 +59,23 @@ class Load:
         finally:
             await self._end()
 
-    async def wait_until(self, is_so: Callable[[], bool], patience: float = 20.0) -> bool:
+    async def wait_until(self, is_so: Callable[[], bool], patience: float | None = None) -> bool:
         """Wait until something is so, at most for a while; answers whether it came to be. A dead device ends it."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (patience or self._patience)
         while not is_so() and self._goes_on(deadline):  # noqa: ASYNC110 - a state of many, not one event
             await asyncio.sleep(0.02)
         return is_so()
 
-    async def talk_on(self, more: int = 20, patience: float = 20.0) -> None:
+    async def talk_on(self, more: int = 20, patience: float | None = None) -> None:
         """Wait until so many more messages were acknowledged: proof that there is talk to disturb."""
         before = self.outcomes["acked"]
         if not await self.wait_until(lambda: self.outcomes["acked"] >= before + more, patience):
             raise TimeoutError(f"the talk has stopped: {dict(self.outcomes)}")
+
+    def lose_connections(self) -> None:
+        """Cut everybody off; they come back by themselves."""
+        for chatter in self.chatters:
+            chatter.lose_connection()
 
     async def settle(self) -> None:
         """Say nothing new; wait until all is answered and everyone has what the foremost has."""

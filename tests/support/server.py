@@ -15,9 +15,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import httpx
+
+ROOT: Final = Path(__file__).parents[2]
 
 
 class FamichatServer:
@@ -70,7 +72,7 @@ class FamichatServer:
         began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; readiness is awaited below
-                self._command, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self._command, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
             while not await self._is_ready(http):
