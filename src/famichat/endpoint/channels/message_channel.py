@@ -1,7 +1,7 @@
 """A conversation, as one device hears it: join, talk, acknowledge, look back."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -75,7 +75,7 @@ class MessageChannel(Channel):
 
     async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
         """Answer one event of the contract; every other one is unmatched."""
-        handlers = {
+        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[Reply | Deferred | None]]] = {
             "new_msg": self._new_msg,
             "message_ack": self._message_ack,
             "fetch": self._fetch,
