@@ -23,6 +23,8 @@ class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
+        # To count a person's own messages after a place; its first column serves the foreign key.
+        Index("ix_messages_user_id_conversation_id_seq", "user_id", "conversation_id", "seq"),
         Index("uq_messages_client_id", "conversation_id", "user_id", "client_id", unique=True),
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint(f"body IS NULL OR length(body) <= {MAX_STORED_BYTES}", name="body_length"),
@@ -42,7 +44,7 @@ class Message(Base):
     id: Mapped[PrimaryKey]
     conversation_id: Mapped[str] = mapped_column(Id, ForeignKey("conversations.id", ondelete="CASCADE"))
     seq: Mapped[int] = mapped_column(BigInteger)
-    user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id"), index=True)
+    user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id"))
     device_id: Mapped[str | None] = mapped_column(
         Id, ForeignKey("accounts_devices.id", ondelete="SET NULL"), index=True
     )

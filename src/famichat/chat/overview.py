@@ -6,7 +6,7 @@ A whole list costs the same number of queries as a single conversation.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, role_of, with_roles
@@ -56,10 +56,49 @@ def overviews(session: Session, accesses: Sequence[Access]) -> list[Overview]:
             epoch,
             tuple(members[access.conversation.id]),
             _visible(last_messages.get(access.conversation.id), access),
-            unread.get((access.conversation.id, access.user_id), 0),
+            unread[access.conversation.id, access.user_id],
         )
         for access in accesses
     ]
+
+
+def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
+    """How much each person has not read, by conversation and person.
+
+    That is what others said after the furthest that this person has read on any device. It is computed from places
+    (`seq` has no gaps), and only a person's own messages are counted one by one: the price is that of what somebody
+    said since reading last, not of what everybody did.
+    """
+    ids = {access.conversation.id for access in accesses}
+    people = {access.user_id for access in accesses}
+    furthest = (
+        select(Receipt.conversation_id, Receipt.user_id, func.max(Receipt.read_seq).label("seq"))
+        .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(people))
+        .group_by(Receipt.conversation_id, Receipt.user_id)
+        .subquery()
+    )
+    unseen = Participant.visible_from_seq - 1
+    read = case((furthest.c.seq > unseen, furthest.c.seq), else_=unseen)
+    own = (
+        select(func.count())
+        .where(
+            Message.user_id == Participant.user_id,
+            Message.conversation_id == Participant.conversation_id,
+            Message.seq > read,
+        )
+        .correlate(Participant, furthest)
+        .scalar_subquery()
+    )
+    counts = (
+        select(Participant.conversation_id, Participant.user_id, (Conversation.last_seq - read - own).label("unread"))
+        .join_from(Participant, Conversation, Conversation.id == Participant.conversation_id)
+        .outerjoin(
+            furthest,
+            and_(furthest.c.conversation_id == Participant.conversation_id, furthest.c.user_id == Participant.user_id),
+        )
+        .where(Participant.conversation_id.in_(ids), Participant.user_id.in_(people))
+    )
+    return {(row.conversation_id, row.user_id): row.unread for row in session.execute(counts)}
 
 
 def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[Member]]:
@@ -86,35 +125,3 @@ def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, Me
 
 def _visible(message: Message | None, access: Access) -> Message | None:
     return message if message is not None and message.seq >= access.participant.visible_from_seq else None
-
-
-def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
-    """Count what others said after each person's furthest reading; own messages, and those taken back, do not count."""
-    ids = {access.conversation.id for access in accesses}
-    people = {access.user_id for access in accesses}
-    read = (
-        select(Receipt.conversation_id, Receipt.user_id, func.max(Receipt.read_seq).label("seq"))
-        .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(people))
-        .group_by(Receipt.conversation_id, Receipt.user_id)
-        .subquery()
-    )
-    counts = (
-        select(Participant.conversation_id, Participant.user_id, func.count().label("unread"))
-        .select_from(Participant)
-        .outerjoin(
-            read, and_(read.c.conversation_id == Participant.conversation_id, read.c.user_id == Participant.user_id)
-        )
-        .join(
-            Message,
-            and_(
-                Message.conversation_id == Participant.conversation_id,
-                Message.seq >= Participant.visible_from_seq,
-                Message.seq > func.coalesce(read.c.seq, 0),
-                Message.user_id != Participant.user_id,
-                Message.deleted_at.is_(None),
-            ),
-        )
-        .where(Participant.conversation_id.in_(ids), Participant.user_id.in_(people))
-        .group_by(Participant.conversation_id, Participant.user_id)
-    )
-    return {(row.conversation_id, row.user_id): row.unread for row in session.execute(counts)}

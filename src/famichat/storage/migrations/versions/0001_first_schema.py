@@ -373,7 +373,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_messages_device_id"), "messages", ["device_id"], unique=False)
     op.create_index(op.f("ix_messages_reply_to_id"), "messages", ["reply_to_id"], unique=False)
-    op.create_index(op.f("ix_messages_user_id"), "messages", ["user_id"], unique=False)
+    op.create_index("ix_messages_user_id_conversation_id_seq", "messages", ["user_id", "conversation_id", "seq"])
     op.create_index("uq_messages_client_id", "messages", ["conversation_id", "user_id", "client_id"], unique=True)
     _refuse_changed_types()
     op.bulk_insert(
@@ -408,7 +408,7 @@ def _refuse_changed_types() -> None:
 
 def downgrade() -> None:
     op.drop_index("uq_messages_client_id", table_name="messages")
-    op.drop_index(op.f("ix_messages_user_id"), table_name="messages")
+    op.drop_index("ix_messages_user_id_conversation_id_seq", table_name="messages")
     op.drop_index(op.f("ix_messages_reply_to_id"), table_name="messages")
     op.drop_index(op.f("ix_messages_device_id"), table_name="messages")
     op.drop_table("messages")
