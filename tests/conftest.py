@@ -1,7 +1,7 @@
 """What every test can ask for: a migrated database of each kind, fresh for each test, and the telemetry it caused."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach
 from famichat.telemetry.events import Event
 from tests.factories import people
+from tests.support.app import RunningApp, running_app
 from tests.support.postgres import Postgres, running_postgres
 
 
@@ -74,3 +75,10 @@ def emitted() -> Iterator[list[Event]]:
     detach = attach(events.append)
     yield events
     detach()
+
+
+@pytest.fixture
+async def app(database_url: str, tmp_path: Path) -> AsyncIterator[RunningApp]:
+    """The whole application with the household in it, on each kind of database."""
+    async with running_app(database_url, tmp_path) as running:
+        yield running

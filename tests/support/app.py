@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class RunningApp:
         """An access token for a person's device."""
         return Tokens(SECRET).issue(person.user_id, person.device_id)
 
-    def connect(self, person: Person, **options: str) -> ChannelClient:
+    def connect(self, person: Person, **options: str) -> AbstractAsyncContextManager[ChannelClient]:
         """That person's socket, to be entered with `async with`."""
         return ChannelClient.connect(f"{self.url}/socket", token=self.token(person), **options)
 
@@ -107,9 +107,7 @@ async def served(settings: Settings) -> AsyncIterator[Ready]:
     ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     server = asyncio.create_task(serve(settings, ready.set_result, stop))
-    await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)
-    if server.done():
-        server.result()
+    server.add_done_callback(lambda _: ready.cancel())  # it ended before it was ready: `await server` says why
     try:
         yield await ready
     finally:
