@@ -9,20 +9,13 @@ from famichat.realtime import Broadcast, Departure, Limits, Payload, Refused, Re
 from famichat.realtime.channel import Deferred
 from famichat.telemetry.events import ChannelCrashed, Event
 from tests.support.channel_client import ChannelClient, Frame
-from tests.support.room import House, Room, house
+from tests.support.room import Room, house
 
 CLOSE, REPLY = "phx_close", "phx_reply"
 
 
 def brief(frames: list[Frame]) -> list[tuple[Any, Any, str]]:
     return [(frame.join_ref, frame.ref, frame.event) for frame in frames]
-
-
-async def settled(served: House, departures: int) -> list[Departure]:
-    async with asyncio.timeout(3):
-        while len(served.left) < departures:  # noqa: ASYNC110 - the application under test has no event for it
-            await asyncio.sleep(0.005)
-    return served.left
 
 
 class Refusing(Room):
@@ -154,7 +147,7 @@ async def test_rule_23_version_1_hears_no_close_on_a_duplicate_join() -> None:
         await client.join("room:1")
         await client.refute_push("room:1", CLOSE)
 
-        assert await settled(served, 1) == ["closed"]
+        assert await served.until_left(1) == ["closed"]
 
 
 @pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
@@ -270,7 +263,7 @@ async def test_rule_32_a_channel_that_the_server_ends_is_closed() -> None:
         close = await client.assert_push("room:1", CLOSE, {})
 
         assert (close.join_ref, close.ref) == ("1", "1")
-        assert await settled(served, 1) == ["closed"]
+        assert await served.until_left(1) == ["closed"]
 
 
 async def test_rule_33_a_crash_ends_that_channel_only(emitted: list[Event]) -> None:
@@ -304,7 +297,7 @@ async def test_rule_34_a_lost_client_leaves_every_channel_once() -> None:
             client.websocket.transport.abort()
             await client.closed()
 
-        assert await settled(served, 2) == ["gone", "gone"]
+        assert await served.until_left(2) == ["gone", "gone"]
         assert served.endpoint.connections == 0
 
 
@@ -379,7 +372,7 @@ async def test_a_deferred_reply_that_raises_crashes_the_channel() -> None:
         Later.waiting[0].set_exception(RuntimeError("a secret s3cr3t"))
         await client.assert_push("room:1", "phx_error", {"reason": "channel_crash"})
 
-        assert await settled(served, 1) == ["crashed"]
+        assert await served.until_left(1) == ["crashed"]
 
 
 async def test_evicting_closes_at_once_and_lets_nothing_through_afterwards() -> None:

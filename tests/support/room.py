@@ -1,5 +1,6 @@
 """An application for tests of the wire: rooms whose channels do what the test says, and tokens that name their user."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -21,6 +22,7 @@ from famichat.realtime import (
 )
 from famichat.realtime.channel import Deferred
 from famichat.realtime.origin import OriginCheck
+from famichat.realtime.transport import WebSocketProtocol
 from tests.support.realtime_server import RunningServer, running_server
 
 
@@ -77,6 +79,24 @@ class House:
         self.rooms = rooms
         self.left = left
         self.url = server.socket_url
+
+    @property
+    def websockets(self) -> list[WebSocketProtocol]:
+        """The server's ends of the WebSockets that are open."""
+        return [each for each in self.server.server.server_state.connections if isinstance(each, WebSocketProtocol)]
+
+    async def until_connections(self, number: int) -> None:
+        """Wait until so many connections are left."""
+        async with asyncio.timeout(3):
+            while self.endpoint.connections > number:  # noqa: ASYNC110 - the endpoint has no event for it
+                await asyncio.sleep(0.005)
+
+    async def until_left(self, number: int) -> list[Departure]:
+        """Wait until so many channels have left, and return how."""
+        async with asyncio.timeout(3):
+            while len(self.left) < number:  # noqa: ASYNC110 - the channels have no event for it
+                await asyncio.sleep(0.005)
+        return self.left
 
 
 @contextlib.asynccontextmanager

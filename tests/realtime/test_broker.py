@@ -1,0 +1,106 @@
+"""Two nodes over a real Redis, also while it goes away and comes back."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from famichat.realtime.broker import RedisBroker
+from famichat.realtime.message import Broadcast
+from famichat.realtime.pubsub import PubSub
+from famichat.telemetry.events import BrokerUnreachable, Event
+from tests.realtime.test_pubsub import Listener
+
+pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
+
+
+class Redis:
+    """A Redis of its own, that can be killed and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["redis-server", "--port", str(self._port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"],
+            cwd=self._directory,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    yield server
+    server.kill()
+
+
+async def hears(pubsub: PubSub, listener: Listener, payload: dict[str, int] | bytes) -> None:
+    """Broadcast until it is heard: the broker's notes are hints, and one alone may be lost."""
+    wanted = Broadcast("a", "e", payload)
+    async with asyncio.timeout(10):
+        while wanted not in listener.heard:
+            pubsub.broadcast("a", "e", payload)
+            await asyncio.sleep(0.02)
+
+
+async def test_nodes_hear_each_other_before_and_after_an_outage(redis: Redis, emitted: list[Event]) -> None:
+    brokers = [RedisBroker(redis.url) for _ in range(2)]
+    here, there = (PubSub(broker) for broker in brokers)
+    local, remote = Listener(), Listener()
+    here.subscribe("a", local)
+    there.subscribe("a", remote)
+    for broker in brokers:
+        await broker.start()
+    await hears(here, remote, {"n": 1})
+    await hears(here, remote, b"\x00\xff")
+    redis.kill()
+    await asyncio.sleep(0.1)
+    here.broadcast("a", "e", {"n": 2})
+    assert local.heard[-1] == Broadcast("a", "e", {"n": 2})
+    redis.start()
+    await hears(here, remote, {"n": 3})
+    for broker in brokers:
+        await broker.stop()
+
+    assert any(isinstance(event, BrokerUnreachable) for event in emitted)
+    assert [heard for heard in local.heard if heard.payload == {"n": 2}] == [Broadcast("a", "e", {"n": 2})]
+
+
+async def test_a_broker_that_was_never_there_harms_nobody() -> None:
+    broker = RedisBroker("redis://127.0.0.1:1/0")
+    pubsub, listener = PubSub(broker), Listener()
+    pubsub.subscribe("a", listener)
+    await broker.start()
+    for number in range(20_000):
+        pubsub.broadcast("a", "e", {"n": number})
+    await asyncio.sleep(0.05)
+    await broker.stop()
+
+    assert len(listener.heard) == 20_000
+    assert len(broker._waiting) <= 10_000
+
+
+async def test_foreign_messages_on_the_channel_are_ignored(redis: Redis) -> None:
+    broker = RedisBroker(redis.url)
+    pubsub, listener = PubSub(broker), Listener()
+    pubsub.subscribe("a", listener)
+    await broker.start()
+    for foreign in (b"not json", b"[1]", b'{"kind":"broadcast"}', b'{"kind":"broadcast","bytes":"!"}', b"{}"):
+        broker._heard(foreign)
+    broker._heard(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
+    await broker.stop()
+
+    assert listener.heard == [Broadcast("a", "e", {})]

@@ -1,0 +1,212 @@
+"""Who is here: section 8 of the protocol, on one node and on several."""
+
+import asyncio
+from typing import Any
+
+from famichat.realtime import Channel, Departure, Presence, PubSub, Socket
+from famichat.realtime.presence import State
+from tests.realtime.test_pubsub import Listener, Wire
+from tests.support.channel_client import ChannelClient
+from tests.support.room import Room, house
+
+
+class Guest(Room):
+    presence: Presence
+
+    async def joined(self) -> None:
+        self.presence.track(self, str(self.socket.assigns), {"status": "here"})
+        self.push("presence_state", self.presence.list(self.topic))
+
+    async def handle_in(self, event: str, payload: Any) -> Any:
+        if event == "update":
+            self.presence.update(self, str(self.socket.assigns), payload)
+            return None
+        return await super().handle_in(event, payload)
+
+    async def leave(self, reason: Departure) -> None:
+        self.presence.untrack(self)
+        await super().leave(reason)
+
+
+def guest(topic: str = "room:1") -> Channel:
+    return Channel(Socket((), max_channels=1), topic)
+
+
+def metas(state: State, key: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = state[key]["metas"]
+    return found
+
+
+async def test_rules_41_42_and_45_the_joiner_gets_its_own_diff_then_the_state() -> None:
+    pubsub = PubSub()
+    Guest.presence = Presence(pubsub)
+    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
+        await ann.join("room:1")
+        state = await ann.assert_push("room:1", "presence_state")
+        diff = await ann.assert_broadcast("room:1", "presence_diff")
+
+        assert [frame.event for frame in ann.received] == ["phx_reply", "presence_diff", "presence_state"]
+        assert (state.join_ref, state.ref) == ("1", None)
+        assert (diff.join_ref, diff.ref) == (None, None)
+        assert diff.payload == {"joins": state.payload, "leaves": {}}
+        assert isinstance(metas(state.payload, "ann")[0]["phx_ref"], str)
+
+
+async def test_rule_41_a_rejoin_gets_the_state_again() -> None:
+    pubsub = PubSub()
+    Guest.presence = Presence(pubsub)
+    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
+        await ann.join("room:1")
+        first = await ann.assert_push("room:1", "presence_state")
+        await ann.join("room:1")
+        second = await ann.assert_push("room:1", "presence_state")
+
+        assert second.join_ref == "2"
+        assert len(metas(second.payload, "ann")) == 1
+        assert metas(first.payload, "ann") != metas(second.payload, "ann")
+
+
+async def test_rule_43_two_devices_are_two_metas_and_a_leave_lists_only_its_own() -> None:
+    pubsub = PubSub()
+    Guest.presence = Presence(pubsub)
+    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as one:
+        await one.join("room:1")
+        own = metas((await one.assert_push("room:1", "presence_state")).payload, "ann")
+        async with ChannelClient.connect(served.url, "ann") as two:
+            await two.join("room:1")
+            both = metas((await two.assert_push("room:1", "presence_state")).payload, "ann")
+        await one.assert_broadcast("room:1", "presence_diff", {"leaves": {}})
+        await one.assert_broadcast("room:1", "presence_diff", {"leaves": {}})
+        left = await one.assert_broadcast("room:1", "presence_diff", {"joins": {}})
+
+        assert len(both) == 2
+        assert metas(left.payload["leaves"], "ann") == [meta for meta in both if meta not in own]
+        assert metas(Guest.presence.list("room:1"), "ann") == own
+
+
+async def test_rule_44_an_update_is_one_diff_that_names_the_older_ref() -> None:
+    pubsub = PubSub()
+    Guest.presence = Presence(pubsub)
+    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
+        await ann.join("room:1")
+        old = metas((await ann.assert_push("room:1", "presence_state")).payload, "ann")[0]
+        await ann.push("room:1", "update", {"status": "away"})
+        await ann.assert_broadcast("room:1", "presence_diff", {"leaves": {}})
+        diff = (await ann.assert_broadcast("room:1", "presence_diff")).payload
+
+        assert metas(diff["leaves"], "ann") == [old]
+        assert metas(diff["joins"], "ann")[0]["phx_ref_prev"] == old["phx_ref"]
+        assert metas(diff["joins"], "ann")[0]["status"] == "away"
+
+
+async def test_rule_45_leave_close_crash_and_loss_all_end_a_presence() -> None:
+    pubsub = PubSub()
+    Guest.presence = Presence(pubsub)
+    async with house(Guest, pubsub=pubsub) as served:
+        for end in ("phx_leave", "stop", "crash", None):
+            async with ChannelClient.connect(served.url, "ann") as ann:
+                await ann.join("room:1")
+                await ann.assert_push("room:1", "presence_state")
+                if end:
+                    await ann.push("room:1", end)
+        await served.until_left(4)
+
+        assert Guest.presence.list("room:1") == {}
+        assert Guest.presence._tracked == {}
+
+
+def test_rule_43_extra_fields_go_into_state_and_diff_alike() -> None:
+    pubsub, listener = PubSub(), Listener()
+    pubsub.subscribe("room:1", listener)
+
+    def named(_topic: str, state: State) -> State:
+        return {key: {**value, "name": key.title()} for key, value in state.items()}
+
+    presence = Presence(pubsub, fetch=named)
+    presence.track(guest(), "ann", {})
+    diff = listener.heard[0].payload
+
+    assert presence.list("room:1")["ann"]["name"] == "Ann"
+    assert isinstance(diff, dict)
+    assert diff["joins"]["ann"]["name"] == "Ann"
+
+
+def test_untracking_who_was_not_tracked_says_nothing() -> None:
+    pubsub, listener = PubSub(), Listener()
+    pubsub.subscribe("room:1", listener)
+    Presence(pubsub).untrack(guest())
+
+    assert listener.heard == []
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(3):
+        while not condition():  # noqa: ASYNC110 - presence has no event for it
+            await asyncio.sleep(0.005)
+
+
+async def test_other_nodes_hear_of_joins_updates_and_leaves() -> None:
+    wire = Wire()
+    here, there = (Presence(PubSub(wire.node())) for _ in range(2))
+    await here.start()
+    await there.start()
+    await asyncio.sleep(0.02)
+    ann = guest()
+    here.track(ann, "ann", {"status": "here"})
+    assert there.list("room:1") == here.list("room:1") != {}
+    here.update(ann, "ann", {"status": "away"})
+    assert metas(there.list("room:1"), "ann")[0]["status"] == "away"
+    here.untrack(ann)
+    assert there.list("room:1") == {}
+    await here.stop()
+    await there.stop()
+
+
+async def test_a_node_that_comes_later_learns_who_is_here() -> None:
+    wire = Wire()
+    pubsub, listener = PubSub(wire.node()), Listener()
+    pubsub.subscribe("room:1", listener)
+    here = Presence(pubsub)
+    await here.start()
+    here.track(guest(), "ann", {})
+    there = Presence(PubSub(wire.node()))
+    there.track(guest(), "ben", {})
+    await there.start()
+    await until(lambda: set(there.list("room:1")) == {"ann", "ben"} == set(here.list("room:1")))
+    joins = [broadcast.payload["joins"] for broadcast in listener.heard if isinstance(broadcast.payload, dict)]
+
+    assert [list(join) for join in joins] == [["ann"], ["ben"]]
+    await there.stop()
+    assert set(here.list("room:1")) == {"ann"}
+    await here.stop()
+
+
+async def test_a_change_that_was_missed_is_made_up_at_the_next_heartbeat() -> None:
+    wire = Wire()
+    here, there = (Presence(PubSub(wire.node()), heartbeat=0.02) for _ in range(2))
+    await here.start()
+    await there.start()
+    await asyncio.sleep(0.05)
+    hearers, wire.hearers[:] = list(wire.hearers), []
+    gone, come = guest(), guest()
+    here.track(gone, "ann", {})
+    here.untrack(gone)
+    here.track(come, "ben", {})
+    wire.hearers[:] = hearers
+    await until(lambda: set(there.list("room:1")) == {"ben"})
+    await here.stop()
+    await there.stop()
+
+
+async def test_who_was_on_a_node_that_died_leaves_after_a_while() -> None:
+    wire = Wire()
+    here, there = (Presence(PubSub(wire.node()), heartbeat=0.02, expiry=0.1) for _ in range(2))
+    await here.start()
+    await there.start()
+    await asyncio.sleep(0.05)
+    here.track(guest(), "ann", {})
+    assert set(there.list("room:1")) == {"ann"}
+    assert here._beating is not None
+    here._beating.cancel()
+    await until(lambda: there.list("room:1") == {})
+    await there.stop()

@@ -1,0 +1,133 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from famichat.realtime.message import Broadcast
+from famichat.realtime.pubsub import Dispatch, PubSub
+from famichat.realtime.serializer import V1, V2
+from famichat.telemetry.events import BrokerNoteIgnored, Event
+
+
+class Listener:
+    def __init__(self, *ids: str) -> None:
+        self.ids = frozenset(ids)
+        self.heard: list[Broadcast] = []
+        self.evicted = self.disconnected = False
+
+    def deliver(self, dispatch: Dispatch) -> None:
+        self.heard.append(dispatch.broadcast)
+
+    def evict(self) -> None:
+        self.evicted = True
+
+    def disconnect(self) -> None:
+        self.disconnected = True
+
+
+class Wire:
+    """A broker between nodes of one process."""
+
+    def __init__(self) -> None:
+        self.hearers: list[Callable[[dict[str, Any]], None]] = []
+
+    def node(self) -> "Node":
+        return Node(self)
+
+
+class Node:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
+        self._hear = hear
+        self._wire.hearers.append(hear)
+
+    def publish(self, note: dict[str, Any]) -> None:
+        for hear in self._wire.hearers:
+            if hear is not self._hear:
+                hear(note)
+
+
+def test_a_broadcast_reaches_the_subscribers_of_its_topic_but_not_the_excluded() -> None:
+    pubsub, one, two, other = PubSub(), Listener(), Listener(), Listener()
+    pubsub.subscribe("a", one)
+    pubsub.subscribe("a", two)
+    pubsub.subscribe("b", other)
+    pubsub.broadcast("a", "e", {"n": 1}, exclude=two)
+
+    assert one.heard == [Broadcast("a", "e", {"n": 1})]
+    assert two.heard == other.heard == []
+
+
+def test_who_unsubscribed_hears_no_more_and_leaves_nothing_behind() -> None:
+    pubsub, one = PubSub(), Listener("x")
+    pubsub.subscribe("a", one)
+    pubsub.connected(one)
+    pubsub.unsubscribe("a", one)
+    pubsub.unsubscribe("a", one)
+    pubsub.disconnected(one)
+    pubsub.broadcast("a", "e", {})
+
+    assert one.heard == []
+    assert (pubsub._topics, pubsub._connections) == ({}, {})
+
+
+def test_evict_and_disconnect_go_by_id() -> None:
+    pubsub, ann, ben = PubSub(), Listener("user:ann", "device:1"), Listener("user:ben")
+    for each in (ann, ben):
+        pubsub.subscribe("a", each)
+        pubsub.connected(each)
+    pubsub.evict("a", "user:ann")
+    pubsub.disconnect("device:1")
+
+    assert (ann.evicted, ann.disconnected) == (True, True)
+    assert (ben.evicted, ben.disconnected) == (False, False)
+
+
+def test_a_subscriber_may_leave_while_it_is_told() -> None:
+    class Leaver(Listener):
+        def deliver(self, dispatch: Dispatch) -> None:
+            super().deliver(dispatch)
+            pubsub.unsubscribe("a", self)
+
+    pubsub, leaver, stayer = PubSub(), Leaver(), Listener()
+    pubsub.subscribe("a", leaver)
+    pubsub.subscribe("a", stayer)
+    pubsub.broadcast("a", "e", {})
+
+    assert len(leaver.heard) == len(stayer.heard) == 1
+
+
+def test_rule_13_a_dispatch_is_encoded_once_for_each_dialect() -> None:
+    dispatch = Dispatch(Broadcast("a", "e", {}))
+
+    assert dispatch.encoded(V2) is dispatch.encoded(V2)
+    assert dispatch.encoded(V1) is dispatch.encoded(V1)
+    assert dispatch.encoded(V1).data != dispatch.encoded(V2).data
+
+
+def test_everything_reaches_the_other_nodes_too() -> None:
+    wire = Wire()
+    here, there = PubSub(wire.node()), PubSub(wire.node())
+    ann = Listener("user:ann")
+    there.subscribe("a", ann)
+    there.connected(ann)
+    here.broadcast("a", "e", {"n": 1})
+    here.broadcast("a", "e", b"bytes")
+    here.broadcast_here("a", "e", {"n": 2})
+    here.evict("a", "user:ann")
+    here.disconnect("user:ann")
+
+    assert ann.heard == [Broadcast("a", "e", {"n": 1}), Broadcast("a", "e", b"bytes")]
+    assert ann.evicted
+    assert ann.disconnected
+
+
+@pytest.mark.parametrize("note", [{"kind": "broadcast"}, {"kind": "evict", "topic": []}, {"kind": "new"}, {}])
+def test_a_note_that_cannot_be_read_ends_nothing(note: dict[str, Any], emitted: list[Event]) -> None:
+    wire = Wire()
+    PubSub(wire.node())
+    wire.hearers[0](note)
+
+    assert all(isinstance(event, BrokerNoteIgnored) for event in emitted)
