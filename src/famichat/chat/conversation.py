@@ -52,7 +52,7 @@ class Conversation(Base):
     )
 
     id: Mapped[PrimaryKey]
-    type: Mapped[str] = mapped_column(String(8))
+    type: Mapped[ConversationType] = mapped_column(String(8))
     family_id: Mapped[str | None] = mapped_column(Id, ForeignKey("families.id", ondelete="CASCADE"), index=True)
     name: Mapped[str | None] = mapped_column(String(MAX_NAME))
     owner_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"))

@@ -4,10 +4,12 @@ from fastapi import APIRouter, FastAPI
 
 from famichat.endpoint import errors, pages
 from famichat.endpoint.api import (
+    conversations,
     devices,
     families,
     invites,
     me,
+    messages,
     operations,
     sessions,
     setup,
@@ -38,7 +40,7 @@ def build_http(context: Context, longpoll: Asgi) -> Asgi:
     app.state.context = context
     errors.install(app)
     api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
-    for noun in (setup, sessions, me, devices, families, invites):
+    for noun in (setup, sessions, me, devices, families, invites, conversations, messages):
         api.include_router(noun.router)
     if context.test_endpoints:
         api.include_router(test_broadcast.router)

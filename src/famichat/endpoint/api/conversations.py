@@ -1,0 +1,290 @@
+"""Conversations: make them, list them, name them, and choose how to see them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from famichat.accounts.token import Identity
+from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
+from famichat.chat.conversation import ConversationType, rename
+from famichat.chat.create import (
+    Created,
+    create_direct_conversation,
+    create_family_conversation,
+    create_group_conversation,
+    create_self_conversation,
+)
+from famichat.chat.view import ConversationView, conversation_view, conversation_views
+from famichat.chat.visibility import FOR_EVER, archive, hide, mute, unarchive, unhide, unmute
+from famichat.endpoint.api import shapes
+from famichat.endpoint.context import Caller, Context, InContext
+from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.topics import ConversationTopic
+
+router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=StrictRoute)
+
+_MAX_NAMED = 500
+_SHAPE: dict[str, Any] = {"response_model": shapes.Conversation, "response_model_exclude_unset": True}
+_MAKING: dict[str, Any] = {
+    **_SHAPE,
+    "status_code": 201,
+    "responses": {200: {"model": shapes.Conversation, "description": "It was there already"}},
+}
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DirectRequest(_Request):
+    """With whom to talk, and in which family; without one, in the oldest that both belong to."""
+
+    user_id: str
+    family_id: str | None = None
+
+
+class GroupRequest(_Request):
+    """A group's name and its people besides the caller; without a family, the oldest to which all of them belong."""
+
+    name: str
+    member_ids: list[str] = Field(max_length=_MAX_NAMED)
+    family_id: str | None = None
+
+
+class FamilyRequest(_Request):
+    """Of which family; without one, of the oldest that the caller belongs to."""
+
+    family_id: str | None = None
+
+
+class Renaming(_Request):
+    """What a conversation is called from now on. Nothing else of it can change, and never its type."""
+
+    name: str
+
+
+def _storable(moment: datetime) -> datetime:
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= moment <= FOR_EVER:
+        raise ValueError("this moment is out of range")
+    return moment
+
+
+class Muting(_Request):
+    """Until when; without a moment, for ever."""
+
+    until: Annotated[AwareDatetime, AfterValidator(_storable)] | None = None
+
+
+@router.get("", summary="My conversations", response_model=shapes.Conversations, response_model_exclude_unset=True)
+async def list_conversations(
+    caller: Caller, context: InContext, *, hidden: bool = False, archived: bool = False
+) -> dict[str, list[ConversationView]]:
+    """List one shelf: the conversations that are neither hidden nor archived, or either, or both; as asked."""
+    context.rate_limits.check("read", caller.device_id)
+
+    def work(session: Session) -> list[ConversationView]:
+        shelf = conversations_of(session, caller.user_id, hidden=hidden, archived=archived)
+        return conversation_views(session, shelf, context.policies, context.vault)
+
+    return {"conversations": await context.database.read(work)}
+
+
+@router.get("/{conversation_id}", summary="One conversation", **_SHAPE)
+async def get_conversation(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Show a conversation from outside; see `messages` for what was said.
+
+    Raises:
+        NotFound: the caller is in no such conversation.
+    """
+    context.rate_limits.check("read", caller.device_id)
+    return await context.database.read(
+        lambda session: _view(session, conversation_for(session, caller.user_id, conversation_id), context)
+    )
+
+
+@router.post("/self", summary="My notes", **_MAKING)
+async def make_self(caller: Caller, context: InContext, response: Response) -> ConversationView:
+    """Make the caller's notes to self, or give them."""
+    return await _make(
+        "self",
+        lambda session, required: create_self_conversation(session, caller.user_id, encryption_required=required),
+        caller,
+        context,
+        response,
+    )
+
+
+@router.post("/direct", summary="Talk with somebody", **_MAKING)
+async def make_direct(body: DirectRequest, caller: Caller, context: InContext, response: Response) -> ConversationView:
+    """Make the conversation of two people, or give it; one that the caller has hidden is shown again.
+
+    Raises:
+        NotFound: the other does not exist, or is in no family with the caller.
+        InvalidMembers: the other is the caller.
+    """
+    return await _make(
+        "direct",
+        lambda session, required: create_direct_conversation(
+            session,
+            caller.user_id,
+            body.user_id,
+            body.family_id,
+            blind_index=context.index,
+            encryption_required=required,
+        ),
+        caller,
+        context,
+        response,
+    )
+
+
+@router.post("/group", summary="Start a group", **_SHAPE, status_code=201)
+async def make_group(body: GroupRequest, caller: Caller, context: InContext, response: Response) -> ConversationView:
+    """Make a group, whose admin is the caller.
+
+    Raises:
+        InvalidMembers: fewer than three people.
+        InvalidName: it cannot be called that.
+        NotFound: somebody does not exist, or they are not all of one family.
+    """
+    return await _make(
+        "group",
+        lambda session, required: create_group_conversation(
+            session, caller.user_id, body.name, body.member_ids, body.family_id, encryption_required=required
+        ),
+        caller,
+        context,
+        response,
+    )
+
+
+@router.post("/family", summary="Talk with the family", **_MAKING)
+async def make_family(
+    caller: Caller, context: InContext, response: Response, body: FamilyRequest | None = None
+) -> ConversationView:
+    """Make the conversation of a whole family, or give it.
+
+    Raises:
+        NotFound: the caller does not belong to this family, or to any.
+    """
+    family_id = None if body is None else body.family_id
+    return await _make(
+        "family",
+        lambda session, required: create_family_conversation(
+            session, caller.user_id, family_id, encryption_required=required
+        ),
+        caller,
+        context,
+        response,
+    )
+
+
+@router.patch("/{conversation_id}", summary="Rename", **_SHAPE)
+async def patch_conversation(
+    conversation_id: str, body: Renaming, caller: Caller, context: InContext
+) -> ConversationView:
+    """Give a group, or a family's conversation, another name.
+
+    Raises:
+        NotFound: the caller is in no such conversation.
+        NotGroupConversation: it has no name.
+        NotAdmin: the caller is no admin there.
+        InvalidName: it cannot be called that.
+    """
+
+    def work(session: Session) -> dict[str, ConversationView]:
+        access = conversation_for(session, caller.user_id, conversation_id)
+        rename(session, access.conversation, body.name, role=access.role)
+        return _everyones_views(session, conversation_id, context)
+
+    views = await context.database.transaction(work)
+    context.announcements.conversation_updated(views)
+    return views[caller.user_id]
+
+
+@router.put("/{conversation_id}/hidden", summary="Hide", **_SHAPE)
+async def put_hidden(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Put a conversation away until something is said in it."""
+    return await _see(lambda session: hide(session, caller.user_id, conversation_id), caller, context)
+
+
+@router.delete("/{conversation_id}/hidden", summary="Show again", **_SHAPE)
+async def delete_hidden(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Show a hidden conversation again."""
+    return await _see(lambda session: unhide(session, caller.user_id, conversation_id), caller, context)
+
+
+@router.put("/{conversation_id}/archived", summary="Archive", **_SHAPE)
+async def put_archived(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Put a conversation away, whatever is said in it."""
+    return await _see(lambda session: archive(session, caller.user_id, conversation_id), caller, context)
+
+
+@router.delete("/{conversation_id}/archived", summary="Take out of the archive", **_SHAPE)
+async def delete_archived(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Take a conversation out of the archive."""
+    return await _see(lambda session: unarchive(session, caller.user_id, conversation_id), caller, context)
+
+
+@router.put("/{conversation_id}/muted", summary="Mute", **_SHAPE)
+async def put_muted(
+    conversation_id: str, caller: Caller, context: InContext, body: Muting | None = None
+) -> ConversationView:
+    """Let a conversation make no noise, for ever or until a moment."""
+    until = None if body is None else body.until
+    return await _see(lambda session: mute(session, caller.user_id, conversation_id, until), caller, context)
+
+
+@router.delete("/{conversation_id}/muted", summary="Unmute", **_SHAPE)
+async def delete_muted(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Let a conversation make noise again."""
+    return await _see(lambda session: unmute(session, caller.user_id, conversation_id), caller, context)
+
+
+async def _make(
+    kind: ConversationType,
+    make: Callable[[Session, bool], Created],
+    caller: Identity,
+    context: Context,
+    response: Response,
+) -> ConversationView:
+    """Make a conversation, or find it, and tell those whom it concerns: its people if it is new, else the caller."""
+    context.rate_limits.check("send", caller.device_id)
+    required = context.policies.of(kind) == "required"
+
+    def work(session: Session) -> tuple[Created, dict[str, ConversationView]]:
+        created = make(session, required)
+        return created, _everyones_views(session, created.conversation.id, context)
+
+    created, views = await context.database.transaction(work)
+    topic = ConversationTopic(kind, created.conversation.id)
+    context.announcements.conversation_created(topic, views, made=created.made)
+    if not created.made:
+        context.announcements.conversation_updated({caller.user_id: views[caller.user_id]})
+    response.status_code = 201 if created.made else 200
+    return views[caller.user_id]
+
+
+async def _see(change: Callable[[Session], Access], caller: Identity, context: Context) -> ConversationView:
+    """Change how the caller sees a conversation, and tell the caller's other devices.
+
+    Raises:
+        NotFound: the caller is in no such conversation.
+    """
+    view = await context.database.transaction(lambda session: _view(session, change(session), context))
+    context.announcements.conversation_updated({caller.user_id: view})
+    return view
+
+
+def _view(session: Session, access: Access, context: Context) -> ConversationView:
+    return conversation_view(session, access, context.policies, context.vault)
+
+
+def _everyones_views(session: Session, conversation_id: str, context: Context) -> dict[str, ConversationView]:
+    accesses = everyones_access(session, conversation_id)
+    views = conversation_views(session, accesses, context.policies, context.vault)
+    return {access.user_id: view for access, view in zip(accesses, views, strict=True)}

@@ -1,0 +1,75 @@
+"""What the API says of messages and conversations, declared for OpenAPI; `famichat.chat.view` makes the values.
+
+A field that is missing here would be dropped from the answers: a test compares these with the views.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from famichat.chat.conversation import ConversationType, Role
+from famichat.chat.encryption_policy import Policy
+from famichat.telemetry.events import EncryptionStatus
+
+_Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Message(BaseModel):
+    """A message, at its place (`seq`) in its conversation."""
+
+    message_id: str
+    conversation_id: str
+    seq: int
+    user_id: str
+    device_id: str | None
+    message_type: str
+    body: str | None = Field(description="Ciphertext when `encryption_flag` is set; null when deleted or unreadable.")
+    client_id: str | None
+    reply_to: str | None
+    inserted_at: _Moment
+    edited_at: _Moment | None
+    deleted_at: _Moment | None
+    encryption_flag: bool
+    encryption_version: str | None
+    key_id: str | None
+    error_code: Literal[603] | None = Field(None, description="There only when the stored body does not open any more.")
+
+
+class Page(BaseModel):
+    """Messages in a row, oldest first."""
+
+    messages: list[Message]
+    has_more: bool
+
+
+class Member(BaseModel):
+    """One person in a conversation; the role is the one in the group, or in the family."""
+
+    user_id: str
+    role: Role
+
+
+class Conversation(BaseModel):
+    """A conversation, as the caller sees it from outside."""
+
+    id: str
+    type: ConversationType
+    family_id: str | None
+    name: str | None
+    created_at: _Moment
+    epoch: str
+    last_seq: int
+    members: list[Member]
+    encryption_policy: Policy
+    encryption_status: EncryptionStatus
+    last_message: Message | None
+    unread: int
+    hidden: bool
+    archived: bool
+    muted_until: _Moment | None = Field(description="The year 9999 means for ever.")
+
+
+class Conversations(BaseModel):
+    """A shelf of conversations, the one in which something happened last first."""
+
+    conversations: list[Conversation]
