@@ -1,0 +1,78 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text, update
+
+from famichat.accounts.errors import TooManyGuesses
+from famichat.accounts.guess import FROM_ANYWHERE, FROM_ONE_ADDRESS, Guesses, count_guess, forgive_guesses
+from famichat.storage.base import now
+from famichat.storage.database import Database
+from tests.factories.people import INDEX
+
+
+def guess(database: Database, address: str = "192.0.2.1", account: str = "maja") -> None:
+    database.run(lambda session: count_guess(session, INDEX, account, address))
+
+
+def let_pass(database: Database, time: timedelta) -> None:
+    database.run(lambda session: session.execute(update(Guesses).values(began_at=now() - time)))
+
+
+def test_ten_guesses_from_one_address_are_allowed_and_the_next_must_wait(database: Database) -> None:
+    for _ in range(FROM_ONE_ADDRESS.guesses):
+        guess(database)
+
+    with pytest.raises(TooManyGuesses) as refused:
+        guess(database)
+
+    assert 890_000 < refused.value.details["retry_in_ms"] <= 900_000  # type: ignore[operator]  # a number
+
+
+def test_another_address_and_another_account_are_not_concerned(database: Database) -> None:
+    for _ in range(FROM_ONE_ADDRESS.guesses):
+        guess(database)
+
+    guess(database, address="192.0.2.2")
+    guess(database, account="emil")
+
+
+def test_after_the_window_there_are_new_guesses(database: Database) -> None:
+    for _ in range(FROM_ONE_ADDRESS.guesses):
+        guess(database)
+    let_pass(database, FROM_ONE_ADDRESS.window)
+
+    guess(database)
+
+
+def test_whoever_has_many_addresses_is_stopped_too(database: Database) -> None:
+    for number in range(FROM_ANYWHERE.guesses):
+        guess(database, address=f"192.0.2.{number}")
+
+    with pytest.raises(TooManyGuesses):
+        guess(database, address="198.51.100.1")
+
+
+def test_the_right_password_gives_its_guess_back(database: Database) -> None:
+    for _ in range(FROM_ANYWHERE.guesses + 1):
+        guess(database)
+        database.run(lambda session: forgive_guesses(session, INDEX, "maja", "192.0.2.1"))
+
+
+def test_old_guesses_are_forgotten(database: Database) -> None:
+    guess(database)
+    let_pass(database, FROM_ANYWHERE.window + timedelta(seconds=1))
+    database.run(lambda session: forgive_guesses(session, INDEX, "emil", "192.0.2.1"))
+
+    count = text("SELECT count(*) FROM accounts_guesses")
+    assert database.run_read(lambda session: session.execute(count).scalar_one()) == 0
+
+
+async def test_thirty_guesses_at_once_are_no_more_than_thirty_in_a_row(database: Database) -> None:
+    results = await asyncio.gather(
+        *(database.transaction(lambda session: count_guess(session, INDEX, "maja", "192.0.2.1")) for _ in range(30)),
+        return_exceptions=True,
+    )
+
+    assert results.count(None) == FROM_ONE_ADDRESS.guesses
+    assert sum(isinstance(each, TooManyGuesses) for each in results) == 20

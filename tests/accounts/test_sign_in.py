@@ -1,0 +1,49 @@
+import pytest
+
+from famichat.accounts.errors import InvalidCredentials, TooManyGuesses
+from famichat.accounts.guess import FROM_ONE_ADDRESS
+from famichat.accounts.sign_in import admit, claim_account
+from famichat.storage.database import Database
+from tests.factories.people import INDEX, PASSWORD_HASH, Household
+
+HERE = "192.0.2.1"
+
+
+@pytest.mark.parametrize("name", ["maja", "MAJA", "maja@example.org"])
+def test_a_person_is_claimed_by_name_or_address(database: Database, household: Household, name: str) -> None:
+    claim = database.run(lambda session: claim_account(session, name, HERE, INDEX))
+
+    assert (claim.user_id, claim.password_hash) == (household.maja.user_id, PASSWORD_HASH)
+
+
+@pytest.mark.parametrize("name", ["nobody", "nobody@example.org", ""])
+def test_nobody_is_claimed_like_somebody(database: Database, household: Household, name: str) -> None:
+    claim = database.run(lambda session: claim_account(session, name, HERE, INDEX))
+
+    assert (claim.user_id, claim.password_hash) == (None, None)
+    with pytest.raises(InvalidCredentials):
+        database.run(lambda session: admit(session, claim, HERE, "tablet", INDEX))
+
+
+@pytest.mark.parametrize(("first", "second"), [("maja", "maja@example.org"), ("nobody", "NOBODY")])
+def test_guesses_are_counted_for_the_account_whatever_it_is_called(
+    database: Database, household: Household, first: str, second: str
+) -> None:
+    for _ in range(FROM_ONE_ADDRESS.guesses):
+        database.run(lambda session: claim_account(session, first, HERE, INDEX))
+
+    with pytest.raises(TooManyGuesses):
+        database.run(lambda session: claim_account(session, second, HERE, INDEX))
+
+
+def test_whoever_knows_the_password_may_come_as_often_as_needed(database: Database, household: Household) -> None:
+    for _ in range(2 * FROM_ONE_ADDRESS.guesses):
+        claim = database.run(lambda session: claim_account(session, "maja", HERE, INDEX))
+        started = database.run(lambda session, it=claim: admit(session, it, HERE, "tablet", INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+        assert started.identity.user_id == household.maja.user_id
+
+
+def test_without_limits_nothing_is_counted(database: Database, household: Household) -> None:
+    for _ in range(2 * FROM_ONE_ADDRESS.guesses):
+        database.run(lambda session: claim_account(session, "maja", HERE, INDEX, limited=False))
