@@ -1,0 +1,167 @@
+"""The data directory: one process at a time keeps its database and its secrets there.
+
+    data_dir = DataDir(Path("data"))
+    with data_dir.lock():
+        keys = data_dir.secrets()
+
+`secrets.json` is made at the first start. Whoever loses it loses every message that is sealed at rest, so it belongs
+into the backup, and never anywhere that the backup's readers are not trusted.
+"""
+
+import base64
+import binascii
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from famichat.storage.errors import StorageError
+from famichat.storage.sealed import KEY_BYTES
+
+_SECRET_BYTES = 48
+_PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
+
+
+class DirectoryInUse(StorageError):
+    """Another process of Famichat works in this data directory; `process` is its id, where that is known."""
+
+    def __init__(self, path: Path, process: str) -> None:
+        super().__init__(f"Famichat is running here ({path}{f', process {process}' if process else ''}); stop it first")
+        self.process = process
+
+
+class SecretsDamaged(StorageError):
+    """The file of secrets is there and cannot be used. It is never replaced: what it sealed would be lost."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged; put back the copy from your backup")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The keys of one server.
+
+    Attributes:
+        secret_key: signs tokens and makes blind indexes.
+        vault_keys: seal what is stored, by version; the newest seals, the others still open.
+    """
+
+    secret_key: str
+    vault_keys: dict[int, bytes]
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """New keys, for a new server."""
+        return cls(secrets.token_urlsafe(_SECRET_BYTES), {1: secrets.token_bytes(KEY_BYTES)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            stored = json.loads(text)
+            keys = {int(version): base64.b64decode(key, validate=True) for version, key in stored["vault_keys"].items()}
+            secret_key = stored["secret_key"]
+        except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise ValueError("these are no secrets of Famichat") from error
+        if not isinstance(secret_key, str) or not secret_key or not keys or {KEY_BYTES} != {*map(len, keys.values())}:
+            raise ValueError("these are no secrets of Famichat")
+        return cls(secret_key, keys)
+
+    def to_json(self) -> str:
+        """The same, to be kept in a file."""
+        keys = {str(version): base64.b64encode(key).decode() for version, key in self.vault_keys.items()}
+        return json.dumps({"secret_key": self.secret_key, "vault_keys": keys}, indent=2) + "\n"
+
+
+class DataDir:
+    """Where one server keeps what is its own.
+
+    Args:
+        path: the directory. It is made when it is first needed, for its owner only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def secrets_file(self) -> Path:
+        """Where the secrets are kept, unless the operator gives them."""
+        return self.path / "secrets.json"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Work here alone until the block ends, or the process does, however it ends.
+
+        Raises:
+            DirectoryInUse: another process works here.
+            OSError: the directory cannot be made or written to.
+        """
+        self._make()
+        descriptor = os.open(self.path / "famichat.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+        try:
+            self._take(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def secrets(self, secret_key: str | None = None, vault_keys: Mapping[int, bytes] | None = None) -> Secrets:
+        """The keys of this server: the given ones, and for those not given the ones kept here, made if there are none.
+
+        Raises:
+            SecretsDamaged: the file is there, and cannot be used.
+            OSError: the file cannot be read or written.
+        """
+        if secret_key is not None and vault_keys is not None:
+            return Secrets(secret_key, dict(vault_keys))
+        kept = self._kept() or self._keep(Secrets.fresh())
+        return Secrets(secret_key or kept.secret_key, dict(vault_keys or kept.vault_keys))
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
+
+    def _take(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DirectoryInUse(self.path, os.pread(descriptor, 20, 0).decode(errors="replace").strip()) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _kept(self) -> Secrets | None:
+        try:
+            return Secrets.from_json(self.secrets_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise SecretsDamaged(self.secrets_file) from error
+
+    def _keep(self, made: Secrets) -> Secrets:
+        """Write a file that is there whole or not at all, also after a power cut in between."""
+        self._make()
+        draft = self.secrets_file.with_suffix(".draft")
+        draft.unlink(missing_ok=True)  # left by a crash; nothing was sealed with it
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(made.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.secrets_file)
+        _sync_directory(self.path)
+        return made
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
