@@ -4,15 +4,27 @@ From the environment (`FAMICHAT_PORT=4001`) or a `famichat.toml` in the working 
 environment wins. `docs/running.md` lists the same names; a test compares the two.
 """
 
+import base64
+import binascii
+import json
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 EncryptionPolicy = Literal["required", "optional", "forbidden"]
 Switch = Literal["on", "off"]
+_TOML = "famichat.toml"
+_VAULT_KEY_BYTES, _MAX_VAULT_VERSION = 32, 2**16 - 1
 
 
 class SettingsFaults(Exception):
@@ -43,11 +55,32 @@ def _broker_url(url: str) -> str:
     return url
 
 
+def _vault_keys(given: Any) -> dict[int, bytes]:
+    try:
+        written = json.loads(given) if isinstance(given, str) else given
+        keys = {int(version): base64.b64decode(key, validate=True) for version, key in written.items()}
+    except (AttributeError, TypeError, ValueError, binascii.Error):
+        raise ValueError('must be JSON such as {"1": "<32 bytes in base64>"}') from None
+    if not keys or any(len(key) != _VAULT_KEY_BYTES for key in keys.values()):
+        raise ValueError(f"each key must have {_VAULT_KEY_BYTES} bytes, in base64")
+    if not all(0 < version <= _MAX_VAULT_VERSION for version in keys):
+        raise ValueError(f"versions go from 1 to {_MAX_VAULT_VERSION}")
+    return keys
+
+
+_VaultKeys = Annotated[dict[int, bytes], BeforeValidator(_vault_keys)]
+
+
 class Settings(BaseSettings):
     """The settings of one Famichat process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FAMICHAT_", toml_file="famichat.toml", extra="forbid", frozen=True, env_ignore_empty=True
+        env_prefix="FAMICHAT_",
+        toml_file=_TOML,
+        extra="forbid",
+        frozen=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Path("data")
@@ -56,7 +89,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     secret_key: Annotated[str, Field(min_length=32)] | None = None
-    vault_keys: str | None = None
+    vault_keys: Annotated[_VaultKeys | None, NoDecode] = None
     pubsub_url: Annotated[str, AfterValidator(_broker_url)] | None = None
     encryption_policy_self: EncryptionPolicy = "optional"
     encryption_policy_direct: EncryptionPolicy = "optional"
@@ -114,6 +147,8 @@ def load_settings(**overrides: object) -> Settings:
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsFaults([f"{_TOML}: {error}"]) from error
     except ValidationError as error:
         raise SettingsFaults([_in_words(fault["loc"], fault["msg"]) for fault in error.errors()]) from error
 
@@ -121,5 +156,5 @@ def load_settings(**overrides: object) -> Settings:
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
     # The value itself is left out: it may be a secret.
     name = str(location[0]) if location else "settings"
-    words = message.removeprefix("Value error, ")
+    words = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such setting")
     return f"FAMICHAT_{name.upper()}: {words}"

@@ -1,0 +1,125 @@
+import base64
+from pathlib import Path
+
+import pytest
+
+from famichat.settings import Settings, SettingsFaults, load_settings
+
+KEY = base64.b64encode(b"\x07" * 32).decode()
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_setting_it_is_a_server_for_this_machine() -> None:
+    settings = load_settings()
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 4000)
+    assert settings.effective_public_url == "http://localhost:4000"
+    assert settings.effective_database_url == f"sqlite:///{Path.cwd()}/data/famichat.db"
+    assert set(settings.encryption_policies.values()) == {"optional"}
+    assert not settings.test_endpoints
+    assert settings.rate_limits == "on"
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "famichat.toml").write_text('port = 4001\nhost = "::1"\nlog_level = "ERROR"\n')
+    monkeypatch.setenv("FAMICHAT_PORT", "4002")
+    monkeypatch.setenv("FAMICHAT_HOST", "127.0.0.2")
+
+    settings = load_settings(port=4003, host=None)
+
+    assert (settings.port, settings.host, settings.log_level) == (4003, "127.0.0.2", "ERROR")
+
+
+def test_all_faults_are_told_at_once_by_the_names_that_the_operator_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAMICHAT_PORT", "70000")
+    monkeypatch.setenv("FAMICHAT_DATABASE_URL", "mysql://here")
+    monkeypatch.setenv("FAMICHAT_PUBLIC_URL", "chat.example.org")
+    monkeypatch.setenv("FAMICHAT_PUBSUB_URL", "amqp://here")
+    monkeypatch.setenv("FAMICHAT_ENCRYPTION_POLICY_FAMILY", "perhaps")
+    monkeypatch.setenv("FAMICHAT_VAULT_KEYS", "nonsense")
+
+    faults = _faults()
+
+    assert {fault.partition(":")[0] for fault in faults} == {
+        "FAMICHAT_PORT",
+        "FAMICHAT_DATABASE_URL",
+        "FAMICHAT_PUBLIC_URL",
+        "FAMICHAT_PUBSUB_URL",
+        "FAMICHAT_ENCRYPTION_POLICY_FAMILY",
+        "FAMICHAT_VAULT_KEYS",
+    }
+    assert "FAMICHAT_PUBSUB_URL: must start with redis://, rediss:// or unix://" in faults
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "VAULT_KEYS", "METRICS_TOKEN", "DATABASE_URL"])
+def test_no_fault_repeats_a_value_that_may_be_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"FAMICHAT_{name}", "hunter2")
+
+    with pytest.raises(SettingsFaults) as refused:
+        load_settings()
+
+    assert f"FAMICHAT_{name}" in str(refused.value)
+    assert "hunter2" not in f"{refused.value} {refused.value.__cause__}"
+
+
+def test_vault_keys_are_given_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAMICHAT_VAULT_KEYS", f'{{"1": "{KEY}", "2": "{KEY}"}}')
+
+    assert load_settings().vault_keys == {1: b"\x07" * 32, 2: b"\x07" * 32}
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("[]", "must be JSON"),
+        ("{}", "each key must have 32 bytes"),
+        ('{"1": 1}', "must be JSON"),
+        ('{"one": "a"}', "must be JSON"),
+        ('{"1": "c2hvcnQ="}', "each key must have 32 bytes"),
+        (f'{{"0": "{KEY}"}}', "versions go from 1 to 65535"),
+    ],
+)
+def test_malformed_vault_keys_are_a_fault_in_words(monkeypatch: pytest.MonkeyPatch, written: str, words: str) -> None:
+    monkeypatch.setenv("FAMICHAT_VAULT_KEYS", written)
+
+    (fault,) = _faults()
+
+    assert fault.startswith("FAMICHAT_VAULT_KEYS: ")
+    assert words in fault
+
+
+def test_a_file_that_is_no_toml_is_a_fault_in_words(tmp_path: Path) -> None:
+    (tmp_path / "famichat.toml").write_text("port 4001")
+
+    (fault,) = _faults()
+
+    assert fault.startswith("famichat.toml: ")
+
+
+def test_a_misspelt_name_in_the_file_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "famichat.toml").write_text("prot = 4001")
+
+    assert _faults() == ["FAMICHAT_PROT: there is no such setting"]
+
+
+def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAMICHAT_DATABASE_URL", "")
+
+    assert load_settings().database_url is None
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().port = 1
+
+
+def _faults() -> list[str]:
+    with pytest.raises(SettingsFaults) as refused:
+        load_settings()
+    return refused.value.faults
