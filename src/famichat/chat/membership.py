@@ -37,8 +37,7 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
     if session.get(FamilyMembership, (family_id, user_id)) is not None:
         return False
     session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
-    talk = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
-    conversation = session.execute(talk).scalar_one_or_none()
+    conversation = family_conversation(session, family_id)
     if conversation is not None:
         session.merge(
             Participant(conversation_id=conversation.id, user_id=user_id, visible_from_seq=conversation.last_seq + 1)
@@ -83,6 +82,12 @@ def change_role(session: Session, actor_id: str, family_id: str, user_id: str, r
     session.flush()
     username = session.get_one(User, user_id).username
     return Member(user_id, username, role, membership.joined_at)
+
+
+def family_conversation(session: Session, family_id: str) -> Conversation | None:
+    """The conversation of a whole family, if somebody has begun it."""
+    talk = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
+    return session.execute(talk).scalar_one_or_none()
 
 
 def _administered(

@@ -62,6 +62,11 @@ class Announcements:
         """Tell each member's devices that a conversation has changed: its name, its members, or that member's view."""
         self._to_each(views, "conversation_updated")
 
+    def joined(self, user_id: str, views: Mapping[str, dict[str, Any]]) -> None:
+        """Tell somebody's devices of a conversation that this person has come into, and the others of the newcomer."""
+        self._to_each({user_id: views[user_id]}, "conversation_created")
+        self._to_each({other: view for other, view in views.items() if other != user_id}, "conversation_updated")
+
     def removed(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
         """Put somebody out of conversations: their channels end at once, on every node, and their devices are told."""
         for topic in topics:

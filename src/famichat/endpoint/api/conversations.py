@@ -199,7 +199,7 @@ async def patch_conversation(
     def work(session: Session) -> dict[str, ConversationView]:
         access = conversation_for(session, caller.user_id, conversation_id)
         rename(session, access.conversation, body.name, role=access.role)
-        return _everyones_views(session, conversation_id, context)
+        return everyones_views(session, conversation_id, context)
 
     views = await context.database.transaction(work)
     context.announcements.conversation_updated(views)
@@ -258,7 +258,7 @@ async def _make(
 
     def work(session: Session) -> tuple[Created, dict[str, ConversationView]]:
         created = make(session, required)
-        return created, _everyones_views(session, created.conversation.id, context)
+        return created, everyones_views(session, created.conversation.id, context)
 
     created, views = await context.database.transaction(work)
     topic = ConversationTopic(kind, created.conversation.id)
@@ -284,7 +284,8 @@ def _view(session: Session, access: Access, context: Context) -> ConversationVie
     return conversation_view(session, access, context.policies, context.vault)
 
 
-def _everyones_views(session: Session, conversation_id: str, context: Context) -> dict[str, ConversationView]:
+def everyones_views(session: Session, conversation_id: str, context: Context) -> dict[str, ConversationView]:
+    """A conversation as each person in it sees it, by user id: to tell them what has changed."""
     accesses = everyones_access(session, conversation_id)
     views = conversation_views(session, accesses, context.policies, context.vault)
     return {access.user_id: view for access, view in zip(accesses, views, strict=True)}

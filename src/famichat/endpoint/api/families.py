@@ -5,13 +5,18 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.chat.family import Belonging, FamilyRole, Member, families_of, members_of, role_in
-from famichat.chat.membership import change_role, remove_member
-from famichat.endpoint.context import Caller, InContext
+from famichat.chat.membership import Removal, change_role, family_conversation, remove_member
+from famichat.chat.view import ConversationView
+from famichat.endpoint.api.conversations import everyones_views
+from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.endpoint.topics import ConversationTopic
 
 router = APIRouter(prefix="/families", tags=["families"], route_class=StrictRoute)
+
+Views = dict[str, ConversationView]
+"""A conversation as each person in it sees it, by user id."""
 
 
 class FamilyView(BaseModel):
@@ -83,9 +88,13 @@ async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Cal
         NotAdmin: the caller is a plain member.
         LastAdmin: the family would have no admin.
     """
-    member = await context.database.transaction(
-        lambda session: change_role(session, caller.user_id, family_id, user_id, body.role)
-    )
+
+    def work(session: Session) -> tuple[Member, Views | None]:
+        member = change_role(session, caller.user_id, family_id, user_id, body.role)
+        return member, family_talk_views(session, family_id, context)
+
+    member, views = await context.database.transaction(work)
+    context.announcements.conversation_updated(views or {})
     return _member_view(member)
 
 
@@ -98,10 +107,21 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
         NotAdmin: the caller is a plain member, and it is about somebody else.
         LastAdmin: the family would have no admin.
     """
-    removal = await context.database.transaction(
-        lambda session: remove_member(session, caller.user_id, family_id, user_id)
-    )
+
+    def work(session: Session) -> tuple[Removal, list[Views]]:
+        removal = remove_member(session, caller.user_id, family_id, user_id)
+        return removal, [everyones_views(session, conversation_id, context) for _, conversation_id in removal.left]
+
+    removal, views_of_others = await context.database.transaction(work)
     context.announcements.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
+    for views in views_of_others:
+        context.announcements.conversation_updated(views)
+
+
+def family_talk_views(session: Session, family_id: str, context: Context) -> Views | None:
+    """The conversation of a whole family, as each of its people sees it; nothing, if nobody has begun it."""
+    talk = family_conversation(session, family_id)
+    return None if talk is None else everyones_views(session, talk.id, context)
 
 
 def family_view(belonging: Belonging) -> FamilyView:

@@ -15,6 +15,7 @@ from famichat.accounts.user import Newcomer
 from famichat.chat.family import FamilyRole, require_admin
 from famichat.chat.joining import Arrival, accept, accept_as_newcomer, invite, read_invitation
 from famichat.endpoint.address import FromAddress
+from famichat.endpoint.api.families import Views, family_talk_views
 from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, session_view
 from famichat.endpoint.api.setup import ArrivedView
 from famichat.endpoint.context import Caller, Context, InContext
@@ -174,7 +175,14 @@ async def accept_invitation(
     if body is not None and body.username is not None and body.password is not None:
         return await _arrive(context, token, body, body.username, body.password)
     caller = await context.identify(bearer.credentials if bearer else None)
-    arrival = await context.database.transaction(lambda session: accept(session, token, caller.user_id))
+
+    def work(session: Session) -> tuple[Arrival, Views | None]:
+        arrival = accept(session, token, caller.user_id)
+        return arrival, family_talk_views(session, arrival.family_id, context) if arrival.joined else None
+
+    arrival, views = await context.database.transaction(work)
+    if views is not None:
+        context.announcements.joined(arrival.user_id, views)
     response.status_code = 200
     return JoinedView(family_id=arrival.family_id, joined=arrival.joined)
 
@@ -184,11 +192,14 @@ async def _arrive(context: Context, token: str, body: Acceptance, username: str,
     await context.database.read(lambda session: read_invitation(session, token))  # before the work of hashing
     password_hash = await hash_password(password, newcomer.username.shown)
 
-    def work(session: Session) -> tuple[Arrival, Started]:
+    def work(session: Session) -> tuple[Arrival, Started, Views | None]:
         arrival = accept_as_newcomer(session, token, newcomer, password_hash, context.vault, context.index)
-        return arrival, start_session(session, arrival.user_id, body.device_name)
+        started = start_session(session, arrival.user_id, body.device_name)
+        return arrival, started, family_talk_views(session, arrival.family_id, context)
 
-    arrival, started = await context.database.transaction(work)
+    arrival, started, views = await context.database.transaction(work)
+    if views is not None:
+        context.announcements.joined(arrival.user_id, views)
     return ArrivedView(**session_view(context, started).model_dump(), family_id=arrival.family_id)
 
 
