@@ -25,7 +25,7 @@ from famichat.endpoint.user_socket import UserSocket
 from famichat.realtime.broker import RedisBroker
 from famichat.realtime.endpoint import Endpoint
 from famichat.realtime.limits import Limits
-from famichat.realtime.longpoll import LongPoll
+from famichat.realtime.longpoll import LongPoll, UpgradeRequired
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.transport import websocket_protocol
@@ -98,7 +98,7 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asy
         origins = [settings.public_url] if settings.public_url else "conn"
         endpoint = Endpoint(UserSocket(context), pubsub, limits=LIMITS, check_origin=origins)
         metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
-        http = build_http(context, LongPoll(endpoint))
+        http = build_http(context, LongPoll(endpoint), UpgradeRequired(endpoint))
         server = _Server(_config(http, endpoint), endpoint)
         server.on_started = lambda: on_ready(Ready(_url(listener, settings.host), context.setup_code))
         stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -199,7 +199,8 @@ def _config(http: object, endpoint: Endpoint) -> uvicorn.Config:
 @contextmanager
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # The protocol by name: asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         yield listener
