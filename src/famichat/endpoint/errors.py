@@ -56,6 +56,7 @@ CODES: dict[str, Code] = {
     "invalid_email": Code(422, "This is not an e-mail address."),
     "email_taken": Code(409, "This e-mail address cannot be used."),
     "weak_password": Code(422, "This password is too easy to guess."),
+    "invalid_device_name": Code(422, "A device has a name of 1 to 64 characters that can be seen."),
     "already_set_up": Code(409, "This server has been set up already."),
     "invalid_setup_code": Code(403, "This is not the code that the server printed."),
     # what the rules of a family say
