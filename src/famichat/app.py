@@ -36,7 +36,7 @@ from famichat.storage.journal import Journal
 from famichat.storage.migrate import upgrade
 from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry import attach
-from famichat.telemetry.log import log_event
+from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
 
 # The largest frame that can be right: a body of 64 KiB, every character of it escaped, and what comes with it.
@@ -58,7 +58,7 @@ class Ready:
 
 
 def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
-    """Serve until SIGINT or SIGTERM, then drain and return.
+    """Serve until SIGINT or SIGTERM, then drain and return; write a log meanwhile.
 
     Args:
         settings: what the operator chose.
@@ -69,6 +69,8 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         NewerDatabaseError: the database is of a newer Famichat.
         StorageUnavailable: the database does not answer.
     """
+    configure_logging(settings.log_level, settings.log_format)
+    attach(log_event)
 
     async def until_a_signal() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -89,7 +91,6 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asy
         stack.enter_context(data_dir.lock())
         metrics = Metrics()
         stack.callback(attach(metrics.record))
-        stack.callback(attach(log_event))
         database = Database(settings.effective_database_url)
         stack.callback(database.close)
         await asyncio.to_thread(upgrade, database)
