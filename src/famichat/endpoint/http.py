@@ -1,6 +1,7 @@
 """The sitemap: every address of this server, and the one handler behind it."""
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import Route
 
 from famichat.endpoint import errors, pages
 from famichat.endpoint.api import (
@@ -20,14 +21,16 @@ from famichat.endpoint.guard import Asgi, Guard
 from famichat.endpoint.strict_route import StrictRoute
 
 LONGPOLL_PATH = "/socket/longpoll"
+WEBSOCKET_PATH = "/socket/websocket"
 
 
-def build_http(context: Context, longpoll: Asgi) -> Asgi:
+def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     """Put together everything that answers HTTP.
 
     Args:
         context: what the handlers need.
         longpoll: answers `/socket/longpoll`, for networks without WebSockets.
+        plain_websocket: answers plain HTTP at the WebSocket's address.
     """
     app = FastAPI(
         title="Famichat",
@@ -46,7 +49,8 @@ def build_http(context: Context, longpoll: Asgi) -> Asgi:
         api.include_router(test_broadcast.router)
     app.include_router(api)
     app.include_router(operations.router)
-    app.mount(LONGPOLL_PATH, longpoll)
+    # Routes, not mounts: a mount would redirect clients to the same address with a slash.
+    app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
     app.include_router(pages.router)
     https = context.public_url.startswith("https://")
     return Guard(app, unlimited=(LONGPOLL_PATH,), https=https)
