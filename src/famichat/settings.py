@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     @property
     def effective_public_url(self) -> str:
         """The address people open."""
-        host = "localhost" if self.host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else self.host  # noqa: S104 - compared, not bound
+        host = "localhost" if self.host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else self.host  # noqa: S104 - compared, not bound  # nosec B104
         return self.public_url or f"http://{host}:{self.port}"
 
     @classmethod

@@ -89,7 +89,7 @@ class Database:
                 if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
                     raise self._explain(error, "transaction") from error
             emit(events.TransactionRetried(attempt=attempt))
-            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311 - jitter is no secret
+            time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311 - jitter is no secret  # nosec B311
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover - for the type checker
 
     def run_read(self, work: Callable[[Session], T]) -> T:

@@ -130,7 +130,7 @@ class SqliteStatements:
         """See `Statements.insert`."""
         written = _sqlite_time(moment)
         self._cursor.executemany(
-            f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",  # noqa: S608 - constants only
+            f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",  # noqa: S608 - constants only  # nosec B608
             [_row(entry, seq, written) for entry, seq in rows],
         )
 
@@ -196,7 +196,7 @@ class PostgresStatements:
         """See `Statements.insert`."""
         arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         self._cursor.execute(
-            f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only
+            f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only  # nosec B608
             _arrays([_row(entry, seq, moment) for entry, seq in rows]),
         )
 
