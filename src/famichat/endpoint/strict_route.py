@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from famichat.realtime import strict_json
 
@@ -29,6 +30,18 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            try:
+                try:
+                return await handle(StrictRequest(request.scope, request.receive))
+            except HTTPException as error:
+                # FastAPI turns whatever happens while it reads a body into an answer of its own.
+                if isinstance(error.__cause__, strict_json.InvalidJSON):
+                    raise error.__cause__ from None
+                raise
+            except HTTPException as fault:
+                # FastAPI makes one of whatever reading the body raises.
+                if isinstance(fault.__cause__, strict_json.InvalidJSON):
+                    raise fault.__cause__ from None
+                raise
 
         return handle_strictly

@@ -1,0 +1,258 @@
+"""Conversations over HTTP: the routes of the contract, and who is told what."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from famichat.storage.base import new_id
+from famichat.telemetry.events import ConversationCreated, Event
+from tests.support.app import RunningApp
+
+FLAGS = ("hidden", "archived", "muted")
+FIELDS = {
+    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "members", "encryption_policy",
+    "encryption_status", "last_message", "unread", "hidden", "archived", "muted_until",
+}  # fmt: skip
+
+
+def requests_for(app: RunningApp) -> dict[str, tuple[str, dict[str, Any] | None]]:
+    """What Inga asks to make one of each type; her group is the only one that makes another each time."""
+    home = app.home
+    return {
+        "self": ("/conversations/self", None),
+        "direct": ("/conversations/direct", {"user_id": home.nils.user_id}),
+        "group": ("/conversations/group", {"name": "Fika", "member_ids": [home.nils.user_id, home.emil.user_id]}),
+        "family": ("/conversations/family", {}),
+    }
+
+
+async def a_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    problem: dict[str, Any] = answer.json()
+    assert (answer.status_code, problem["code"], problem["status"]) == (status, code, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+    return problem
+
+
+@pytest.mark.parametrize(("kind", "statuses"), [("self", [201, 200]), ("direct", [201, 200]), ("group", [201, 201])])
+async def test_it_is_made_once_and_found_again(app: RunningApp, kind: str, statuses: list[int]) -> None:
+    path, body = requests_for(app)[kind]
+    async with app.http(app.home.inga) as inga:
+        answers = [await inga.post(path, json=body) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == statuses
+    assert answers[0].json().keys() == FIELDS
+    assert answers[0].json()["type"] == kind
+    assert (answers[0].json()["id"] == answers[1].json()["id"]) == (statuses[1] == 200)
+
+
+@pytest.mark.parametrize("with_body", [True, False])
+async def test_the_familys_conversation_is_found_with_and_without_naming_it(
+    app: RunningApp, *, with_body: bool
+) -> None:
+    body = {"family_id": app.home.family_id} if with_body else None
+    async with app.http(app.home.nils) as nils:
+        answer = await nils.post("/conversations/family", json=body)
+
+    assert (answer.status_code, answer.json()["id"]) == (200, app.talks.family)
+    assert len(answer.json()["members"]) == 4
+
+
+async def test_fifty_requests_at_once_make_one(app: RunningApp, emitted: list[Event]) -> None:
+    async with app.http(app.home.inga) as inga:
+        body = {"user_id": app.home.nils.user_id}
+        answers = await asyncio.gather(*(inga.post("/conversations/direct", json=body) for _ in range(50)))
+
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sorted(answer.status_code for answer in answers) == [200] * 49 + [201]
+    assert [event.made for event in emitted if isinstance(event, ConversationCreated)].count(True) == 1
+
+
+@pytest.mark.parametrize("kind", ["direct", "group", "family"])
+async def test_strangers_are_not_found(app: RunningApp, kind: str) -> None:
+    home = app.home
+    path, body = {
+        "direct": ("/conversations/direct", {"user_id": home.ada.user_id}),
+        "group": ("/conversations/group", {"name": "Fika", "member_ids": [home.emil.user_id, home.ada.user_id]}),
+        "family": ("/conversations/family", {"family_id": home.other_family_id}),
+    }[kind]
+    async with app.http(home.maja) as maja:
+        answer = await maja.post(path, json=body)
+
+    assert (await a_problem(answer, 404, "not_found")).keys() == {"type", "title", "status", "code"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"name": "Fika", "member_ids": []}, "invalid_members"),
+        ({"name": "", "member_ids": "EMIL NILS"}, "invalid_name"),
+        ({"name": "Fika"}, "invalid_request"),
+        ({"name": "Fika", "member_ids": [], "type": "direct"}, "invalid_request"),
+        ({"name": "Fika", "member_ids": ["x"] * 501}, "invalid_request"),
+    ],
+)
+async def test_a_group_that_cannot_be_is_refused(app: RunningApp, body: dict[str, Any], code: str) -> None:
+    if body.get("member_ids") == "EMIL NILS":
+        body = {**body, "member_ids": [app.home.emil.user_id, app.home.nils.user_id]}
+    async with app.http(app.home.maja) as maja:
+        await a_problem(await maja.post("/conversations/group", json=body), 422, code)
+
+
+async def test_nobody_talks_directly_to_themselves(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        answer = await maja.post("/conversations/direct", json={"user_id": app.home.maja.user_id})
+
+    await a_problem(answer, 422, "invalid_members")
+
+
+async def test_a_list_has_what_the_caller_is_in_and_nothing_else(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja, app.http(app.home.nils) as nils, app.http(app.home.ada) as ada:
+        lists = [(await each.get("/conversations")).json()["conversations"] for each in (maja, nils, ada)]
+
+    talks = app.talks
+    assert {each["id"] for each in lists[0]} == {talks.self, talks.direct, talks.group, talks.family}
+    assert [each["id"] for each in lists[1]] == [talks.family]
+    assert lists[2] == []
+    assert all(each.keys() == FIELDS for each in lists[0])
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+async def test_what_is_not_ones_own_is_not_found(app: RunningApp, method: str) -> None:
+    body = {"name": "Mitt"} if method == "PATCH" else None
+    asked = [
+        (app.home.ada, app.talks.direct),
+        (app.home.nils, app.talks.group),
+        (app.home.maja, new_id()),
+        (app.home.maja, "malformed"),
+        (app.home.maja, "%00"),
+    ]
+    answers = set()
+    for who, conversation_id in asked:
+        async with app.http(who) as client:
+            answer = await client.request(method, f"/conversations/{conversation_id}", json=body)
+            await a_problem(answer, 404, "not_found")
+            answers.add(answer.content)
+
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+async def test_each_flag_is_set_and_taken_back_and_twice_is_once(app: RunningApp, flag: str) -> None:
+    path = f"/conversations/{app.talks.direct}/{flag}"
+    field = "muted_until" if flag == "muted" else flag
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        seen = []
+        for method in ("PUT", "PUT", "DELETE", "DELETE"):
+            answer = await maja.request(method, path)
+            assert answer.status_code == 200
+            seen.append(answer.json()[field])
+            assert (await maja.get(f"/conversations/{app.talks.direct}")).json()[field] == seen[-1]
+        assert (await emil.get(f"/conversations/{app.talks.direct}")).json()[field] in {False, None}
+
+    assert seen == (["9999-12-31T23:59:59.999999Z"] * 2 + [None] * 2 if flag == "muted" else [True, True, False, False])
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_flags_of_what_is_not_ones_own_are_not_found(app: RunningApp, flag: str, method: str) -> None:
+    async with app.http(app.home.ada) as ada:
+        await a_problem(await ada.request(method, f"/conversations/{app.talks.direct}/{flag}"), 404, "not_found")
+
+
+async def test_muting_until_a_moment(app: RunningApp) -> None:
+    path = f"/conversations/{app.talks.direct}/muted"
+    async with app.http(app.home.maja) as maja:
+        answer = await maja.put(path, json={"until": "2099-01-01T01:00:00+01:00"})
+        for until in ("2099-01-01T00:00:00", "soon", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"):
+            await a_problem(await maja.put(path, json={"until": until}), 422, "invalid_request")
+
+    assert answer.json()["muted_until"] == "2099-01-01T00:00:00.000000Z"
+
+
+async def test_a_hidden_conversation_is_on_its_own_shelf_until_something_is_said(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        await maja.put(f"/conversations/{app.talks.direct}/hidden")
+        shown = (await maja.get("/conversations")).json()["conversations"]
+        hidden = (await maja.get("/conversations", params={"hidden": "true"})).json()["conversations"]
+        await emil.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})
+        again = (await maja.get("/conversations")).json()["conversations"]
+
+    assert app.talks.direct not in {each["id"] for each in shown}
+    assert [each["id"] for each in hidden] == [app.talks.direct]
+    assert (again[0]["id"], again[0]["unread"], again[0]["last_message"]["body"]) == (app.talks.direct, 1, "hej")
+
+
+@pytest.mark.parametrize(
+    ("who", "kind", "status", "code"),
+    [
+        ("maja", "group", 200, None),
+        ("maja", "family", 200, None),
+        ("emil", "group", 403, "not_admin"),
+        ("emil", "family", 403, "not_admin"),
+        ("maja", "self", 409, "not_group_conversation"),
+        ("maja", "direct", 409, "not_group_conversation"),
+    ],
+)
+async def test_who_may_name_what(app: RunningApp, who: str, kind: str, status: int, code: str | None) -> None:
+    async with app.http(getattr(app.home, who)) as client:
+        answer = await client.patch(f"/conversations/{getattr(app.talks, kind)}", json={"name": " Nytt "})
+
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+    if status == 200:
+        assert answer.json()["name"] == "Nytt"
+
+
+@pytest.mark.parametrize("body", [{}, {"name": 1}, {"type": "direct"}, {"name": "x", "type": "direct"}, []])
+async def test_nothing_but_a_name_can_change(app: RunningApp, body: Any) -> None:
+    async with app.http(app.home.maja) as maja:
+        await a_problem(await maja.patch(f"/conversations/{app.talks.group}", json=body), 422, "invalid_request")
+
+
+async def test_the_people_of_a_new_conversation_are_told_and_nobody_else(app: RunningApp) -> None:
+    home = app.home
+    people = [home.inga, home.nils, home.ada]
+    async with app.connect(home.inga) as inga, app.connect(home.nils) as nils, app.connect(home.ada) as ada:
+        for client, who in zip((inga, nils, ada), people, strict=True):
+            await client.join(f"user:{who.user_id}")
+        async with app.http(home.inga) as http:
+            made = (await http.post("/conversations/direct", json={"user_id": home.nils.user_id})).json()
+
+        for client, who in ((inga, home.inga), (nils, home.nils)):
+            told = await client.assert_broadcast(f"user:{who.user_id}", "conversation_created")
+            assert told.payload["conversation"]["id"] == made["id"]
+        await ada.refute_broadcast(f"user:{home.ada.user_id}", "conversation_created")
+
+
+async def test_a_new_name_is_told_to_everybody_in_it(app: RunningApp) -> None:
+    home = app.home
+    async with app.connect(home.emil) as emil, app.http(home.maja) as maja:
+        await emil.join(f"user:{home.emil.user_id}")
+        await maja.patch(f"/conversations/{app.talks.group}", json={"name": "Nytt"})
+        told = await emil.assert_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
+
+    assert (told.payload["conversation"]["name"], told.payload["conversation"]["id"]) == ("Nytt", app.talks.group)
+
+
+async def test_a_flag_is_told_to_ones_own_devices_only(app: RunningApp) -> None:
+    home = app.home
+    async with app.connect(home.emil) as emil, app.connect(home.maja) as maja, app.http(home.maja) as http:
+        await emil.join(f"user:{home.emil.user_id}")
+        await maja.join(f"user:{home.maja.user_id}")
+        await http.put(f"/conversations/{app.talks.direct}/hidden")
+
+        told = await maja.assert_broadcast(f"user:{home.maja.user_id}", "conversation_updated")
+        assert told.payload["conversation"]["hidden"]
+        await emil.refute_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
+
+
+async def test_nothing_is_told_without_a_token(app: RunningApp) -> None:
+    async with app.http() as nobody:
+        for method, path in (
+            ("GET", "/conversations"),
+            ("POST", "/conversations/self"),
+            ("GET", f"/conversations/{app.talks.direct}"),
+            ("PUT", f"/conversations/{app.talks.direct}/hidden"),
+        ):
+            assert (await nobody.request(method, path)).status_code == 401
