@@ -77,6 +77,7 @@ class FamichatServer:
         async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
             while not await self._is_ready(http):
                 if self._process.poll() is not None or time.monotonic() > began + patience:
+                    self.kill()
                     raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-4000:]}")
                 await asyncio.sleep(0.02)
         return time.monotonic() - began

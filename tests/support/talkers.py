@@ -7,6 +7,7 @@ async with FamichatServer(tmp_path / "data", database_url=database_url, settings
     history = await talkers.history(server.url, load.records)
 """
 
+import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from tests.support.chatter import Seat, entry_of
 from tests.support.history import Entry, History, Member, Read, Record
 
 _VAULT_KEY: Final = b64encode(b"\x07" * KEY_BYTES).decode()  # as in people.VAULT
-KEYS: Final = {"SECRET_KEY": people.SECRET, "VAULT_KEYS": f"1:{_VAULT_KEY}"}
+KEYS: Final = {"SECRET_KEY": people.SECRET, "VAULT_KEYS": json.dumps({1: _VAULT_KEY})}
 PAGE: Final = 200
 
 
