@@ -31,13 +31,7 @@ class StrictRoute(APIRoute):
 
         async def handle_strictly(request: Request) -> Response:
             try:
-                try:
                 return await handle(StrictRequest(request.scope, request.receive))
-            except HTTPException as error:
-                # FastAPI turns whatever happens while it reads a body into an answer of its own.
-                if isinstance(error.__cause__, strict_json.InvalidJSON):
-                    raise error.__cause__ from None
-                raise
             except HTTPException as fault:
                 # FastAPI makes one of whatever reading the body raises.
                 if isinstance(fault.__cause__, strict_json.InvalidJSON):
