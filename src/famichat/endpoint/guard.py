@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from famichat.endpoint.errors import problem
 
 Scope = MutableMapping[str, Any]
@@ -23,8 +25,11 @@ SECURITY_HEADERS = {
 }
 
 
-class TooLarge(Exception):
-    """The request brings more than the server takes."""
+class TooLarge(HTTPException):
+    """The request brings more than the server takes. Of the framework's kind, so that it passes through it."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class Guard:

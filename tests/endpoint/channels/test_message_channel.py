@@ -271,7 +271,8 @@ async def test_an_unknown_event_is_answered_and_the_channel_stays(app: RunningAp
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
 
-        assert (await maja.ask(topic, "explode", {})).status == "error"
+        refused = await maja.ask(topic, "explode", {})
+        assert (refused.status, refused.response) == ("error", {"reason": "unmatched_event"})
         assert (await maja.ask(topic, "new_msg", {"body": "x"})).status == "ok"
 
 

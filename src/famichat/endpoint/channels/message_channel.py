@@ -17,7 +17,7 @@ from famichat.endpoint.errors import EXPECTED, code_of, refusal, refuse
 from famichat.endpoint.sending import send_message
 from famichat.endpoint.topics import ConversationTopic
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused
-from famichat.realtime.message import Broadcast, Payload, Reply, ok
+from famichat.realtime.message import Broadcast, Payload, Reply, error, ok
 from famichat.realtime.socket import Socket
 from famichat.storage.base import iso
 from famichat.telemetry import emit, events
@@ -83,7 +83,7 @@ class MessageChannel(Channel):
         }
         handle = handlers.get(event)
         if handle is None:
-            return await super().handle_in(event, payload)
+            return error("unmatched_event")
         if not isinstance(payload, dict):
             return refuse(InvalidMessage(field="payload"))
         return await _in_words(handle(payload))

@@ -5,6 +5,7 @@ from typing import Any
 from famichat.accounts.token import Identity
 from famichat.endpoint.topics import user_topic
 from famichat.realtime.channel import Channel, Refused
+from famichat.realtime.message import Payload, Reply, error
 from famichat.realtime.socket import Socket
 from famichat.telemetry import emit, events
 
@@ -26,3 +27,7 @@ class UserChannel(Channel):
             emit(events.AuthorizationDenied(door="user_channel", reason="not_found", user_id=self._identity.user_id))
             raise Refused("not_found")
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
+
+    async def handle_in(self, event: str, payload: Payload) -> Reply:
+        """Answer that nothing can be said here."""
+        return error("unmatched_event")

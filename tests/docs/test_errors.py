@@ -1,0 +1,35 @@
+"""docs/errors.md and the one registry are the same."""
+
+import re
+from pathlib import Path
+
+from famichat.accounts import errors as accounts_errors
+from famichat.chat import errors as chat_errors
+from famichat.e2ee.errors import EncryptionErrorCode
+from famichat.endpoint.errors import CODES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
+
+
+def test_the_page_lists_every_code_with_its_status_and_its_sentence() -> None:
+    listed = re.findall(r"^\| `(\w+)` \| (\d{3}) \| (.+) \|$", PAGE, re.MULTILINE)
+
+    assert listed == [(code, str(known.status), known.title) for code, known in CODES.items()]
+
+
+def test_the_page_lists_every_6xx_number() -> None:
+    listed = re.findall(r"^\| (6\d\d) \| `(\w+)` \|", PAGE, re.MULTILINE)
+
+    assert listed == [(str(code.value), code.name) for code in EncryptionErrorCode]
+
+
+def test_every_error_of_the_domain_is_in_the_registry() -> None:
+    kinds = [
+        kind
+        for module, root in ((accounts_errors, accounts_errors.AccountsError), (chat_errors, chat_errors.ChatError))
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, root) and kind is not root
+    ]
+
+    assert {kind.code for kind in kinds} <= set(CODES)  # type: ignore[attr-defined]
+    assert len(kinds) > 15
