@@ -24,6 +24,8 @@ class Refusing(Room):
             raise RuntimeError("a secret s3cr3t")
         if params.get("wrong"):
             return None  # type: ignore[return-value] # the mistake to catch
+        if params.get("unencodable"):
+            return {"a": object()}
         raise Refused({"reason": "not_found", "details": {"a": 1}})
 
 
@@ -36,7 +38,7 @@ async def test_rule_20_a_refused_join_says_why_and_the_connection_stays() -> Non
         assert served.left == []
 
 
-@pytest.mark.parametrize("fault", ["crash", "wrong"])
+@pytest.mark.parametrize("fault", ["crash", "wrong", "unencodable"])
 async def test_rule_20_a_join_that_raises_is_answered_join_crashed(fault: str, emitted: list[Event]) -> None:
     async with house(Refusing) as served, ChannelClient.connect(served.url) as client:
         assert await client.join("room:1", {fault: True}, status="error") == {"reason": "join crashed"}
@@ -435,3 +437,41 @@ async def test_a_wrong_return_from_handle_in_crashes_the_channel() -> None:
         await client.join("room:1")
         await client.push("room:1", "anything")
         await client.assert_push("room:1", "phx_error")
+
+
+async def test_what_cannot_be_encoded_crashes_the_channel_that_sent_it() -> None:
+    class Unencodable(Room):
+        async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+            match event:
+                case "reply":
+                    return ok({"a": object()})
+                case "push":
+                    self.push("a", {"a": {1}})
+                case "broadcast":
+                    self.broadcast("a", [])  # type: ignore[arg-type] # the mistake to catch
+            return None
+
+    topic = "room:" + "x" * 300
+    async with (
+        house(Unencodable) as served,
+        ChannelClient.connect(served.url) as client,
+        ChannelClient.connect(served.url) as neighbour,
+    ):
+        await neighbour.join(topic)
+        for event in ("reply", "push", "broadcast"):
+            await client.join(topic)
+            await client.push(topic, event)
+            await client.assert_push(topic, "phx_error", {"reason": "channel_crash"})
+        await neighbour.heartbeat()
+
+        assert [frame.event for frame in neighbour.received] == ["phx_reply", "phx_reply"]
+
+
+async def test_a_channel_that_cannot_even_be_made_is_answered_join_crashed() -> None:
+    class Broken(Room):
+        def __init__(self, *_: object) -> None:
+            raise RuntimeError("a secret s3cr3t")
+
+    async with house(Broken) as served, ChannelClient.connect(served.url) as client:
+        assert await client.join("room:1", status="error") == {"reason": "join crashed"}
+        await client.heartbeat()

@@ -1,6 +1,9 @@
+import contextlib
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from famichat.realtime.message import Answer, Broadcast, Message, Push, error, ok
 from famichat.realtime.serializer import (
@@ -196,3 +199,28 @@ def test_rule_10_a_payload_from_the_server_is_an_object() -> None:
     for serializer in (V1, V2):
         with pytest.raises(TypeError):
             serializer.encode(Broadcast("t", "e", ["no object"]))  # type: ignore[arg-type] # the mistake to catch
+
+
+@given(st.binary(max_size=200))
+def test_decoding_raises_nothing_but_malformed_frame(data: bytes) -> None:
+    for serializer in (V1, V2):
+        for binary in (False, True):
+            with contextlib.suppress(MalformedFrameError):
+                serializer.decode(data, binary=binary)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_json, max_size=7) | _json)
+def test_decoding_any_json_gives_a_message_or_malformed_frame(value: object) -> None:
+    with contextlib.suppress(MalformedFrameError):
+        message = V2.decode(json.dumps(value).encode(), binary=False)
+
+        assert isinstance(message.topic, str)
+        assert isinstance(message.event, str)
+        assert V2.encode(Answer(message.join_ref, message.ref, message.topic, ok())).data

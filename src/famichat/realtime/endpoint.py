@@ -101,8 +101,7 @@ class Endpoint:
         self.pubsub = pubsub or PubSub()
         self.limits = limits or Limits()
         self.path = path
-        # Reversed, so that the first of two equal patterns wins, and put back in the order they were declared in.
-        self.routes: Mapping[str, ChannelFactory] = dict(reversed(dict(reversed(handler.channels)).items()))
+        self.routes: Mapping[str, ChannelFactory] = _first_wins(handler.channels)
         self._check_origin = check_origin
         self._host = host
         self._connections: dict[Connection, None] = {}
@@ -186,6 +185,13 @@ class Endpoint:
     def _refuse(self, transport: str, reason: str) -> NoReturn:
         emit(ConnectionRefused(transport=transport, reason=reason))
         raise Refused(reason)
+
+
+def _first_wins(channels: Sequence[tuple[str, ChannelFactory]]) -> dict[str, ChannelFactory]:
+    routes: dict[str, ChannelFactory] = {}
+    for pattern, factory in channels:
+        routes.setdefault(pattern, factory)
+    return routes
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,13 +153,24 @@ class Runner:
         reply = await self._ask_to_join(join)
         if reply.status == "error" or self._silent:
             self._stop("closed", None)
-        self._home.send(Answer(join.join_ref, join.ref, join.topic, reply if not self._silent else _refusal(reply)))
+        self._answer_join(join, reply)
         self._close_replaced()
         self._handled(size)
         if self._silent:
             return False
         self._release_held()
         return True
+
+    def _answer_join(self, join: Message, reply: Reply) -> None:
+        if self._silent and reply.status == "ok":
+            reply = error("join crashed")  # it was put out again before it was told that it is in
+        try:
+            self._home.send(Answer(join.join_ref, join.ref, join.topic, reply))
+        except (TypeError, ValueError) as fault:
+            # What join returned cannot be encoded.
+            _report(fault, "join")
+            self._stop("crashed", None)
+            self._home.send(Answer(join.join_ref, join.ref, join.topic, error("join crashed")))
 
     async def _ask_to_join(self, join: Message) -> Reply:
         try:
@@ -328,10 +339,6 @@ class Runner:
                 self._send(item)
             elif not self._silent and self._channel.still_news(item.broadcast):
                 self._home.send_dispatch(item)
-
-
-def _refusal(reply: Reply) -> Reply:
-    return reply if reply.status == "error" else error("join crashed")
 
 
 def _report(fault: Exception, stage: str) -> None:

@@ -1,0 +1,47 @@
+import asyncio
+
+import pytest
+
+from famichat.realtime import Channel, Connected, ConnectRequest, Endpoint, Limits, Refused, SocketHandler
+from famichat.realtime.endpoint import Unavailable, read_offer
+
+
+class Slow(SocketHandler):
+    channels = (("room:*", Channel), ("*", Channel), ("room:*", SocketHandler))  # type: ignore[assignment] # the last is never used
+
+    async def connect(self, request: ConnectRequest) -> Connected:
+        await asyncio.sleep(10)
+        return await super().connect(request)
+
+
+def test_the_first_of_two_equal_patterns_wins_in_the_order_declared() -> None:
+    assert list(Endpoint(Slow()).routes.items()) == [("room:*", Channel), ("*", Channel)]
+
+
+async def test_an_application_that_does_not_decide_is_not_waited_for() -> None:
+    endpoint = Endpoint(Slow(), limits=Limits(connect_timeout=0.01))
+    with pytest.raises(TimeoutError):
+        await endpoint.admit(ConnectRequest({}, {}), "websocket")
+
+
+async def test_by_default_everybody_may_connect() -> None:
+    socket, serializer = await Endpoint(SocketHandler()).admit(ConnectRequest({"vsn": "2.0.0"}, {}), "websocket")
+
+    assert (socket.ids, serializer.version) == (frozenset(), "2.0.0")
+
+
+async def test_nobody_is_let_in_after_a_drain() -> None:
+    endpoint = Endpoint(SocketHandler())
+    await endpoint.drain()
+    with pytest.raises(Unavailable):
+        endpoint.check_origin(ConnectRequest({}, {}), "websocket")
+
+
+def test_a_request_does_not_show_its_token() -> None:
+    assert "s3cr3t" not in repr(ConnectRequest({}, {}, token="s3cr3t"))
+
+
+@pytest.mark.parametrize("offered", [["graphql"], ["phoenix", "base64url.bearer.phx.a"]])
+def test_rule_6_an_offer_that_cannot_be_met_is_refused(offered: list[str]) -> None:
+    with pytest.raises(Refused):
+        read_offer(offered)
