@@ -1,9 +1,9 @@
-import json
 import multiprocessing
 import os
 import secrets
 import stat
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -78,12 +78,18 @@ def test_damaged_secrets_are_reported_and_never_replaced(data_dir: DataDir, text
 
 def test_a_crash_while_the_secrets_were_made_leaves_nothing_in_the_way(data_dir: DataDir) -> None:
     data_dir.path.mkdir(parents=True)
-    (data_dir.path / "secrets.draft").write_text('{"secret_')
+    (data_dir.path / "secrets.abcd1234").write_text('{"secret_')
 
-    made = data_dir.secrets()
+    assert data_dir.secrets() == data_dir.secrets()
 
+
+def test_of_two_that_make_secrets_at_once_the_first_wins(data_dir: DataDir) -> None:
+    with patch.object(DataDir, "_kept", autospec=True, side_effect=[None, Secrets("the first", VAULT_KEYS)]):
+        data_dir.path.mkdir(parents=True)
+        data_dir.secrets_file.write_text("of the first")
+
+        assert data_dir.secrets() == Secrets("the first", VAULT_KEYS)
     assert [file.name for file in data_dir.path.iterdir()] == ["secrets.json"]
-    assert json.loads(data_dir.secrets_file.read_text())["secret_key"] == made.secret_key
 
 
 def test_secrets_survive_their_file() -> None:

@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,16 +146,16 @@ class DataDir:
             raise SecretsDamaged(self.secrets_file) from error
 
     def _keep(self, made: Secrets) -> Secrets:
-        """Write a file that is there whole or not at all, also after a power cut in between."""
+        """Write a file that is there whole or not at all, also after a power cut in between; the first one stays."""
         self._make()
-        draft = self.secrets_file.with_suffix(".draft")
-        draft.unlink(missing_ok=True)  # left by a crash; nothing was sealed with it
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(made.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.secrets_file)
+        with tempfile.NamedTemporaryFile("w", dir=self.path, prefix="secrets.", encoding="utf-8") as draft:
+            draft.write(made.to_json())
+            draft.flush()
+            os.fsync(draft.fileno())
+            try:
+                self.secrets_file.hardlink_to(draft.name)
+            except FileExistsError:
+                return self.secrets()  # on PostgreSQL two processes may start at once: both must use the same
         _sync_directory(self.path)
         return made
 
