@@ -1,0 +1,39 @@
+"""PostgreSQL goes away for a while under people who talk: they are told at once, and it passes by itself."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.support.history import check
+from tests.support.load import Load
+from tests.support.postgres import running_postgres
+from tests.support.server import FamichatServer
+from tests.support.talkers import KEYS, move_in
+
+AWAY_SECONDS = 6.0
+
+
+@pytest.mark.timeout(120)
+async def test_a_database_that_goes_away_is_told_and_outlived(tmp_path: Path) -> None:
+    with running_postgres() as postgres:
+        database_url = postgres.create("famichat")
+        talkers = move_in(database_url)
+        async with FamichatServer(tmp_path / "data", database_url=database_url, settings=KEYS) as server:
+            load = Load(server.socket_url, talkers.seats)
+            async with load:
+                await load.talk_on()
+                await asyncio.to_thread(postgres.stop, "immediate")
+                await asyncio.sleep(AWAY_SECONDS)
+                told = load.outcomes["unavailable"]
+                answer = await talkers.try_to_read(server.url)
+                await asyncio.to_thread(postgres.start)
+                await load.talk_on(patience=10)
+            history = await talkers.history(server.url, load.records)
+
+    assert check(history) == []
+    assert told > 0, "nobody was told that it cannot be stored"
+    assert max(wait for chatter in load.chatters for wait in chatter.waits) < 5
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "unavailable"
+    assert answer.elapsed.total_seconds() < 5
