@@ -1,0 +1,41 @@
+import pytest
+
+from famichat.accounts.token import Tokens
+from tests.factories.people import SECRET
+from tests.support.app import RunningApp
+
+
+async def test_everybody_sees_the_own_account_whole(app: RunningApp) -> None:
+    maja = app.home.maja
+    async with app.http(maja) as http:
+        me = (await http.get("/me")).json()
+
+    assert (me["id"], me["username"], me["email"]) == (maja.user_id, "maja", "maja@example.org")
+    assert me["device_id"] == maja.device_id
+    assert (me["confirmed_at"], me["last_login_at"]) == (None, None)
+    assert me["inserted_at"].endswith("Z")
+    assert [(each["id"], each["name"], each["role"]) for each in me["families"]] == [
+        (app.home.family_id, "Sundqvist", "admin")
+    ]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer nonsense",
+        "Basic bWFqYTpvc3Q=",
+        "Bearer " + "a" * 5000,
+        "Bearer " + Tokens("another secret, of another server").issue("0" * 36, "0" * 36),
+        "Bearer " + Tokens(SECRET, clock=lambda: 0.0).issue("0" * 36, "0" * 36),
+    ],
+)
+async def test_without_a_valid_token_nobody_sees_anything(app: RunningApp, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+    async with app.http() as http:
+        answers = [await http.get(path, headers=headers) for path in ("/me", "/devices", "/families")]
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(401, "invalid_token")}
+    assert {each.headers["www-authenticate"] for each in answers} == {"Bearer"}

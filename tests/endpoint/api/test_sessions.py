@@ -1,0 +1,195 @@
+import asyncio
+import time
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from famichat.accounts.guess import FROM_ONE_ADDRESS
+from famichat.storage.database import Database
+from famichat.telemetry.events import AuthorizationDenied, Event
+from tests.factories.people import PASSWORD
+from tests.support.app import RunningApp, running_app
+from tests.support.channel_client import ChannelClient
+
+MAJA = {"username": "maja", "password": PASSWORD, "device_name": "Maja's tablet"}
+SESSION = {"access_token", "expires_in", "refresh_token", "user", "device_id"}
+
+
+async def sign_in(http: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:
+    answer = await http.post("/sessions", json={**MAJA, **changes})
+    assert answer.status_code == 201, answer.text
+    session: dict[str, Any] = answer.json()
+    return session
+
+
+def tablet_of(app: RunningApp, session: dict[str, Any]) -> AbstractAsyncContextManager[ChannelClient]:
+    return ChannelClient.connect(f"{app.url}/socket", token=session["access_token"])
+
+
+def bearer(session: dict[str, Any]) -> dict[str, str]:
+    return {"authorization": f"Bearer {session['access_token']}"}
+
+
+@pytest.mark.parametrize("name", [{"username": "MAJA"}, {"username": None, "email": "Maja@example.org"}])
+async def test_a_person_signs_in_by_name_or_address(app: RunningApp, name: dict[str, Any]) -> None:
+    async with app.http() as http:
+        session = await sign_in(http, **name)
+        me = await http.get("/me", headers=bearer(session))
+
+    assert set(session) == SESSION
+    assert session["expires_in"] == 900
+    assert session["user"] == {"id": app.home.maja.user_id, "username": "maja"}
+    assert (me.status_code, me.json()["device_id"]) == (200, session["device_id"])
+
+
+async def test_an_unknown_name_and_a_wrong_password_get_the_same_bytes(app: RunningApp, emitted: list[Event]) -> None:
+    wrong = [
+        {**MAJA, "password": "not her password"},
+        {**MAJA, "username": "nobody"},
+        {"email": "maja@example.org", "password": "not her password"},
+        {"email": "nobody@example.org", "password": PASSWORD},
+        {**MAJA, "username": "ma/ja"},
+        {**MAJA, "password": ""},
+    ]
+    async with app.http() as http:
+        answers = [await http.post("/sessions", json=each) for each in wrong]
+
+    assert {each.status_code for each in answers} == {401}
+    assert len({each.content for each in answers}) == 1
+    assert answers[0].json()["code"] == "invalid_credentials"
+    assert answers[0].headers["content-type"] == "application/problem+json"
+    denied = [each for each in emitted if isinstance(each, AuthorizationDenied)]
+    assert {(each.door, each.reason) for each in denied} == {("sign_in", "invalid_credentials")}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"username": "maja"},
+        {"password": PASSWORD},
+        {"username": "maja", "email": "maja@example.org", "password": PASSWORD},
+        {**MAJA, "password": "a" * 1025},
+        {**MAJA, "username": "a" * 255},
+        {**MAJA, "username": 1},
+        {**MAJA, "role": "admin"},
+        {**MAJA, "user_id": "x"},
+        [],
+        None,
+    ],
+)
+async def test_a_malformed_request_is_refused_without_repeating_it(app: RunningApp, body: Any) -> None:
+    async with app.http() as http:
+        answer = await http.post("/sessions", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert PASSWORD not in answer.text
+    assert "aaaa" not in answer.text
+
+
+async def test_a_device_name_that_cannot_be_read_is_refused(app: RunningApp) -> None:
+    async with app.http() as http:
+        answer = await http.post("/sessions", json={**MAJA, "device_name": "\u202etelbat"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_device_name")
+
+
+async def test_a_session_is_refreshed_and_the_old_token_ends_it(app: RunningApp) -> None:
+    async with app.http() as http:
+        first = await sign_in(http)
+        second = (await http.post("/sessions/refresh", json={"refresh_token": first["refresh_token"]})).json()
+        assert set(second) == SESSION
+        assert (second["user"], second["device_id"]) == (first["user"], first["device_id"])
+        assert (await http.get("/me", headers=bearer(second))).status_code == 200
+
+        stolen = await http.post("/sessions/refresh", json={"refresh_token": first["refresh_token"]})
+        unknown = await http.post("/sessions/refresh", json={"refresh_token": "nonsense"})
+        after = await http.post("/sessions/refresh", json={"refresh_token": second["refresh_token"]})
+
+        assert {each.status_code for each in (stolen, unknown, after)} == {401}
+        assert stolen.content == unknown.content == after.content
+        assert (await http.get("/me", headers=bearer(second))).json()["code"] == "invalid_token"
+
+
+async def test_a_refresh_token_that_comes_twice_closes_what_the_device_has_open(app: RunningApp) -> None:
+    async with app.http() as http:
+        session = await sign_in(http)
+        person = app.home.maja
+        async with app.connect(person) as phone, tablet_of(app, session) as tablet:
+            await phone.join(f"user:{person.user_id}")
+            await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+            await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+
+            await phone.assert_broadcast(
+                f"user:{person.user_id}", "device_revoked", {"device_id": session["device_id"]}
+            )
+            await asyncio.wait_for(tablet.websocket.wait_closed(), 5)
+            await phone.heartbeat()
+
+
+async def test_signing_out_ends_the_session_and_closes_its_socket(app: RunningApp) -> None:
+    async with app.http() as http:
+        session = await sign_in(http)
+        async with tablet_of(app, session) as tablet:
+            answer = await http.delete("/sessions/current", headers=bearer(session))
+
+            assert (answer.status_code, answer.content) == (204, b"")
+            await asyncio.wait_for(tablet.websocket.wait_closed(), 5)
+        assert (await http.get("/me", headers=bearer(session))).status_code == 401
+        again = await http.delete("/sessions/current", headers=bearer(session))
+        assert (again.status_code, again.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("name", ["maja", "nobody"])
+async def test_after_ten_wrong_passwords_even_the_right_one_must_wait(
+    database_url: str, tmp_path: Path, name: str
+) -> None:
+    async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http() as http:
+        for _ in range(FROM_ONE_ADDRESS.guesses):
+            assert (
+                await http.post("/sessions", json={**MAJA, "username": name, "password": "wrong"})
+            ).status_code == 401
+
+        answer = await http.post("/sessions", json={**MAJA, "username": name})
+        async with app.http(app.home.maja) as signed_in:
+            before = await signed_in.get("/me")
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert 0 < answer.json()["retry_in_ms"] <= 900_000
+    assert int(answer.headers["retry-after"]) <= 900
+    assert before.status_code == 200, "who was signed in before stays so"
+
+
+async def test_no_password_and_no_token_is_in_the_database_or_in_an_event(
+    app: RunningApp, database: Database, emitted: list[Event]
+) -> None:
+    async with app.http() as http:
+        session = await sign_in(http)
+        await http.post("/sessions", json={**MAJA, "password": "a wrong password"})
+
+    said = repr(emitted)
+    for secret in (PASSWORD, "a wrong password", session["access_token"], session["refresh_token"]):
+        assert secret not in said
+
+
+async def test_an_unknown_name_takes_about_as_long_as_a_wrong_password(app: RunningApp) -> None:
+    """The household's hash is cheap, so this compares two people who came by invitation, and nobody."""
+    async with app.http(app.home.maja) as http:
+        invited = (await http.post(f"/families/{app.home.family_id}/invites")).json()
+        accepted = await http.post(
+            f"/invites/{invited['token']}/accept", json={"username": "olle", "password": "a real password"}
+        )
+        assert accepted.status_code == 201
+
+        times: dict[str, list[float]] = {"olle": [], "nobody": []}
+        for _ in range(9):
+            for name, taken in times.items():
+                began = time.perf_counter()
+                await http.post("/sessions", json={"username": name, "password": "not the password"})
+                taken.append(time.perf_counter() - began)
+
+    olle, nobody = (sorted(taken)[4] for taken in times.values())
+    assert 0.5 < olle / nobody < 2
