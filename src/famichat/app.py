@@ -30,7 +30,7 @@ from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.transport import websocket_protocol
 from famichat.settings import Settings
-from famichat.storage.data_dir import DataDir
+from famichat.storage.data_dir import DataDir, Secrets
 from famichat.storage.database import Database
 from famichat.storage.journal import Journal
 from famichat.storage.migrate import upgrade
@@ -66,6 +66,8 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
 
     Raises:
         OSError: the address is taken, or the data directory cannot be used.
+        DirectoryInUse: another process works in the data directory.
+        SecretsDamaged, SecretsMissing: what the database was sealed with is lost.
         NewerDatabaseError: the database is of a newer Famichat.
         StorageUnavailable: the database does not answer.
     """
@@ -89,13 +91,14 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asy
         address = settings.model_copy(update={"port": listener.getsockname()[1]})
         data_dir = DataDir(settings.data_dir)
         stack.enter_context(data_dir.lock())
+        keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
         metrics = Metrics()
         stack.callback(attach(metrics.record))
         database = Database(settings.effective_database_url)
         stack.callback(database.close)
         await asyncio.to_thread(upgrade, database)
         pubsub = PubSub(await _broker(settings, stack))
-        context = await _context(address, data_dir, database, pubsub, metrics, stack)
+        context = await _context(address, keys, database, pubsub, metrics, stack)
         origins = [settings.public_url] if settings.public_url else "conn"
         endpoint = Endpoint(UserSocket(context), pubsub, limits=LIMITS, check_origin=origins)
         metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
@@ -109,9 +112,8 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asy
 
 
 async def _context(
-    settings: Settings, data_dir: DataDir, database: Database, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack
+    settings: Settings, keys: Secrets, database: Database, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack
 ) -> Context:
-    keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
     vault, index = Vault(keys.vault_keys), BlindIndex(keys.secret_key)
     policies = EncryptionPolicies(settings.encryption_policies)
     await database.transaction(lambda session: remember_required(session, policies))

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets, SecretsDamaged
+from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets, SecretsDamaged, SecretsMissing
 from famichat.storage.sealed import Vault
 
 VAULT_KEYS = {1: b"\x01" * 32, 2: b"\x02" * 32}
@@ -74,6 +74,15 @@ def test_damaged_secrets_are_reported_and_never_replaced(data_dir: DataDir, text
     with pytest.raises(SecretsDamaged, match=r"secrets\.json is damaged"):
         data_dir.secrets()
     assert data_dir.secrets_file.read_text() == text
+
+
+def test_lost_secrets_are_not_replaced_while_there_is_a_database(data_dir: DataDir) -> None:
+    data_dir.path.mkdir(parents=True)
+    (data_dir.path / "famichat.db").touch()
+
+    with pytest.raises(SecretsMissing, match=r"no .*secrets\.json; put back"):
+        data_dir.secrets()
+    assert data_dir.secrets("k" * 32, VAULT_KEYS) == Secrets("k" * 32, VAULT_KEYS)
 
 
 def test_a_crash_while_the_secrets_were_made_leaves_nothing_in_the_way(data_dir: DataDir) -> None:

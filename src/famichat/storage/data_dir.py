@@ -43,6 +43,16 @@ class SecretsDamaged(StorageError):
         super().__init__(f"{path} is damaged; put back the copy from your backup")
 
 
+class SecretsMissing(StorageError):
+    """There is a database, and no secrets to open it with. New ones would make what it holds unreadable."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is a database, but no {path}; put back the copy from your backup, "
+            "or give FAMICHAT_SECRET_KEY and FAMICHAT_VAULT_KEYS"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """The keys of one server.
@@ -117,13 +127,16 @@ class DataDir:
     def secrets(self, secret_key: str | None = None, vault_keys: Mapping[int, bytes] | None = None) -> Secrets:
         """The keys of this server: the given ones, and for those not given the ones kept here, made if there are none.
 
+        Ask before the database is made: one that is older than the secrets has lost its own.
+
         Raises:
             SecretsDamaged: the file is there, and cannot be used.
+            SecretsMissing: the file is not there, and a database is.
             OSError: the file cannot be read or written.
         """
         if secret_key is not None and vault_keys is not None:
             return Secrets(secret_key, dict(vault_keys))
-        kept = self._kept() or self._keep(Secrets.fresh())
+        kept = self._kept() or self._made()
         return Secrets(secret_key or kept.secret_key, dict(vault_keys or kept.vault_keys))
 
     def _make(self) -> None:
@@ -144,6 +157,11 @@ class DataDir:
             return None
         except ValueError as error:
             raise SecretsDamaged(self.secrets_file) from error
+
+    def _made(self) -> Secrets:
+        if (self.path / "famichat.db").exists():
+            raise SecretsMissing(self.secrets_file)
+        return self._keep(Secrets.fresh())
 
     def _keep(self, made: Secrets) -> Secrets:
         """Write a file that is there whole or not at all, also after a power cut in between; the first one stays."""
