@@ -9,6 +9,7 @@ from famichat.realtime import Broadcast, Departure, Limits, Payload, Refused, Re
 from famichat.realtime.channel import Deferred
 from famichat.telemetry.events import ChannelCrashed, Event
 from tests.support.channel_client import ChannelClient, Frame
+from tests.support.raw_websocket import TEXT, encode, raw_websocket
 from tests.support.room import Room, house
 
 CLOSE, REPLY = "phx_close", "phx_reply"
@@ -475,3 +476,26 @@ async def test_a_channel_that_cannot_even_be_made_is_answered_join_crashed() -> 
     async with house(Broken) as served, ChannelClient.connect(served.url) as client:
         assert await client.join("room:1", status="error") == {"reason": "join crashed"}
         await client.heartbeat()
+
+
+async def test_a_client_with_much_to_say_does_not_hold_up_the_others() -> None:
+    turns: list[str] = []
+
+    class Talkative(Room):
+        async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+            turns.append(self.topic)
+            return None
+
+    say = [*["room:long"] * 200, "room:short"]
+    joins = [b'["1","1","%s","phx_join",{}]' % topic.encode() for topic in ("room:long", "room:short")]
+    frames = [*joins, *(b'["1","2","%s","say",{}]' % topic.encode() for topic in say)]
+    async with (
+        house(Talkative) as served,
+        raw_websocket(served.server.host, served.server.port, "/socket/websocket?vsn=2.0.0") as raw,
+    ):
+        raw.write(b"".join(encode(TEXT, frame) for frame in frames))
+        async with asyncio.timeout(3):
+            while len(turns) < 201:  # noqa: ASYNC110 - the channel has no event for it
+                await asyncio.sleep(0.005)
+
+        assert turns.index("room:short") < 100

@@ -1,6 +1,7 @@
 """A channel at work: one task that joins it, hands it its messages one at a time, and ends it, exactly once."""
 
 import asyncio
+import itertools
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed
 
 _MAX_HELD = 1000
+_TURN = 32
 
 
 class Home(Protocol):
@@ -190,7 +192,10 @@ class Runner:
 
     async def _serve(self) -> None:
         await self._channel.joined()
+        turns = itertools.cycle(range(_TURN))
         while (work := await self._next()) is not None:
+            if next(turns) == 0:
+                await asyncio.sleep(0)  # a client with much to say lets the others have their turn
             message, size = work
             if message.event == LEAVE:
                 await self._farewell(message)
