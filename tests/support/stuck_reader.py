@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -11,14 +12,20 @@ from websockets.uri import parse_uri
 
 from tests.support.chatter import Seat
 
-ESTABLISHED: Final = 1  # TCP_ESTABLISHED of the kernel's tcp_states.h
+ESTABLISHED: Final = "01"  # of the kernel's tcp_states.h
 RECEIVE_BUFFER: Final = 4096
 
 
 class StuckReader:
-    """Holds its connection open with a tiny receive buffer. Use it as a context manager."""
+    """Holds its connection open with a tiny receive buffer. Use it as a context manager.
 
-    def __init__(self, url: str, seat: Seat) -> None:
+    Args:
+        url: where the server's socket is.
+        seat: who, and in which conversation.
+        after: the last seq that it claims to have.
+    """
+
+    def __init__(self, url: str, seat: Seat, after: int) -> None:
         url = f"{url}?vsn=2.0.0&token={seat.token}"
         address = urlsplit(url)
         self._socket = socket.socket()
@@ -27,13 +34,16 @@ class StuckReader:
         self._socket.connect((address.hostname, address.port))
         self._protocol = ClientProtocol(parse_uri(url))
         self._open()
-        self._join(seat.topic)
+        self._join(seat.topic, after)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the server has ended the connection, as the kernel knows without any reading."""
-        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        return info[0] != ESTABLISHED
+        """Whether the server has let go of the connection. We cannot see that ourselves: its end waits unread."""
+        ours, servers = self._socket.getsockname()[1], self._socket.getpeername()[1]
+        with Path("/proc/net/tcp").open() as connections:
+            fields = [line.split() for line in connections]
+        ends = {(_port(local), _port(remote)): state for _, local, remote, state, *_ in fields[1:]}
+        return ends.get((servers, ours)) != ESTABLISHED
 
     def __enter__(self) -> Self:
         return self
@@ -49,10 +59,14 @@ class StuckReader:
         if self._protocol.handshake_exc is not None:
             raise self._protocol.handshake_exc
 
-    def _join(self, topic: str) -> None:
-        self._protocol.send_text(json.dumps(["1", "1", topic, "phx_join", {"last_seq": 0}]).encode())
+    def _join(self, topic: str, after: int) -> None:
+        self._protocol.send_text(json.dumps(["1", "1", topic, "phx_join", {"last_seq": after}]).encode())
         self._flush()
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
             self._socket.sendall(data)
+
+
+def _port(address: str) -> int:
+    return int(address.partition(":")[2], 16)

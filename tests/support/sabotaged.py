@@ -1,0 +1,115 @@
+"""Famichat with a bug planted in it, for the checker to find: `python -m tests.support.sabotaged "sync off"`."""
+
+import asyncio
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+from unittest.mock import patch
+
+from famichat.app import run
+from famichat.chat import history
+from famichat.endpoint.channels import message_channel
+from famichat.realtime.message import Reply, ok
+from famichat.settings import load_settings
+from famichat.storage import batch, journal
+from famichat.storage.database import Database
+from famichat.storage.entry import ClientKey, Entry, Stored
+from famichat.storage.statements import Head, SqliteStatements
+from tests.support.model_server import Bug
+
+COMMIT_LATER: Final = 0.05
+
+
+def sync_off() -> None:
+    class Careless(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            return super().execute(sql.replace("synchronous = FULL", "synchronous = OFF"), *parameters)
+
+    plant(sqlite3, "connect", partial(sqlite3.connect, factory=Careless))
+
+
+def ack_before_commit() -> None:
+    async def write_batch(database: Database, entries: list[Entry]) -> list[batch.Outcome]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[batch.Outcome]] = loop.create_future()
+
+        def write() -> None:
+            with database.journal_transaction() as cursor:
+                rows = batch._Batch(SqliteStatements(cursor), entries)
+                outcomes = [rows.place(entry) for entry in entries]
+                rows.store()
+                loop.call_soon_threadsafe(answer.set_result, outcomes)
+                time.sleep(COMMIT_LATER)
+
+        writing = asyncio.create_task(database.on_journal(write))
+        outcomes = await answer
+        writing.add_done_callback(asyncio.Task.result)
+        return outcomes
+
+    plant(journal, "write_batch", write_batch)
+
+
+def no_id_check() -> None:
+    def known(_: SqliteStatements, __: set[ClientKey]) -> dict[ClientKey, tuple[Stored, bytes]]:
+        return {}
+
+    plant(SqliteStatements, "known", known)
+    path = load_settings().effective_database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection:  # the database would notice
+        connection.execute("DROP INDEX IF EXISTS uq_messages_client_id")
+
+
+def broker_only() -> None:
+    asked = history.resume
+
+    def resume(*arguments: Any, **named: Any) -> history.Resume:
+        return replace(asked(*arguments, **named), messages=[], has_more=False)
+
+    async def fetch(_: message_channel.MessageChannel, __: dict[str, Any]) -> Reply:
+        return ok({"messages": [], "has_more": False})
+
+    plant(message_channel, "resume", resume)
+    plant(message_channel.MessageChannel, "_fetch", fetch)
+
+
+def seq_from_clock() -> None:
+    def next_seq(self: batch._Batch, entry: Entry, _: Head, __: ClientKey | None) -> Stored:
+        seq = time.time_ns() // 1000
+        self._moved[entry.conversation_id] = seq
+        self._rows.append((entry, seq))
+        return Stored(entry.id, seq, self._moment, repeat=False)
+
+    plant(batch._Batch, "_next", next_seq)
+
+
+def resume_off_by_one() -> None:
+    asked = history.resume
+
+    def resume(session: Any, access: Any, last_seq: int | None, epoch: str | None, **named: Any) -> history.Resume:
+        return asked(session, access, last_seq - 1 if last_seq else last_seq, epoch, **named)
+
+    plant(message_channel, "resume", resume)
+
+
+def plant(where: object, name: str, bug: object) -> None:
+    """Put `bug` in the place of what works, for as long as the process lives."""
+    patch.object(where, name, bug).start()
+
+
+PLANTS: Final[dict[Bug, Callable[[], None]]] = {
+    Bug.SYNC_OFF: sync_off,
+    Bug.ACK_BEFORE_COMMIT: ack_before_commit,
+    Bug.NO_ID_CHECK: no_id_check,
+    Bug.BROKER_ONLY: broker_only,
+    Bug.SEQ_FROM_CLOCK: seq_from_clock,
+    Bug.RESUME_OFF_BY_ONE: resume_off_by_one,
+}
+
+if __name__ == "__main__":
+    PLANTS[Bug(sys.argv[1])]()
+    run(load_settings(), lambda _: None)
