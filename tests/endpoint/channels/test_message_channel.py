@@ -405,9 +405,17 @@ async def test_an_acknowledgement_is_kept_told_and_only_moves_forward(app: Runni
 
 @pytest.mark.parametrize(
     "payload",
-    [{}, {"seq": 0}, {"seq": 2}, {"seq": -1}, {"seq": 1.5}, {"seq": 1, "status": "eaten"}, {"seq": 1, "message_id": "x"},
-     {"message_id": 5}],
-)  # fmt: skip
+    [
+        {},
+        {"seq": 0},
+        {"seq": 2},
+        {"seq": -1},
+        {"seq": 1.5},
+        {"seq": 1, "status": "eaten"},
+        {"seq": 1, "message_id": "x"},
+        {"message_id": 5},
+    ],
+)
 async def test_an_acknowledgement_of_what_is_not_there_is_refused(app: RunningApp, payload: dict[str, object]) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja:
