@@ -9,7 +9,7 @@ import pytest
 
 from famichat.accounts.guess import FROM_ONE_ADDRESS
 from famichat.storage.database import Database
-from famichat.telemetry.events import AuthorizationDenied, Event
+from famichat.telemetry.events import AuthorizationDenied, DeviceRevoked, Event, RateLimitThrottled, SessionStarted
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
@@ -63,6 +63,7 @@ async def test_an_unknown_name_and_a_wrong_password_get_the_same_bytes(app: Runn
     assert answers[0].headers["content-type"] == "application/problem+json"
     denied = [each for each in emitted if isinstance(each, AuthorizationDenied)]
     assert {(each.door, each.reason) for each in denied} == {("sign_in", "invalid_credentials")}
+    assert not [each for each in emitted if isinstance(each, SessionStarted)]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ async def test_a_refresh_token_that_comes_twice_closes_what_the_device_has_open(
             await phone.heartbeat()
 
 
-async def test_signing_out_ends_the_session_and_closes_its_socket(app: RunningApp) -> None:
+async def test_signing_out_ends_the_session_and_closes_its_socket(app: RunningApp, emitted: list[Event]) -> None:
     async with app.http() as http:
         session = await sign_in(http)
         async with tablet_of(app, session) as tablet:
@@ -141,11 +142,14 @@ async def test_signing_out_ends_the_session_and_closes_its_socket(app: RunningAp
         assert (await http.get("/me", headers=bearer(session))).status_code == 401
         again = await http.delete("/sessions/current", headers=bearer(session))
         assert (again.status_code, again.headers["www-authenticate"]) == (401, "Bearer")
+    device = {"user_id": app.home.maja.user_id, "device_id": session["device_id"]}
+    about_devices = [each for each in emitted if isinstance(each, SessionStarted | DeviceRevoked)]
+    assert about_devices == [SessionStarted(**device), DeviceRevoked(**device, cause="signed_out")]
 
 
 @pytest.mark.parametrize("name", ["maja", "nobody"])
 async def test_after_ten_wrong_passwords_even_the_right_one_must_wait(
-    database_url: str, tmp_path: Path, name: str
+    database_url: str, tmp_path: Path, name: str, emitted: list[Event]
 ) -> None:
     async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http() as http:
         for _ in range(FROM_ONE_ADDRESS.guesses):
@@ -159,6 +163,7 @@ async def test_after_ten_wrong_passwords_even_the_right_one_must_wait(
 
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert 0 < answer.json()["retry_in_ms"] <= 900_000
+    assert [each.limit for each in emitted if isinstance(each, RateLimitThrottled)] == ["guesses"]
     assert int(answer.headers["retry-after"]) <= 900
     assert before.status_code == 200, "who was signed in before stays so"
 

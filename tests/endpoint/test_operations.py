@@ -1,0 +1,46 @@
+"""What an operator asks a running server."""
+
+from pathlib import Path
+
+import httpx
+
+from tests.support.app import RunningApp, running_app
+
+
+async def test_a_server_says_that_it_is_alive_and_ready(app: RunningApp) -> None:
+    async with httpx.AsyncClient(base_url=app.url) as client:
+        assert (await client.get("/healthz")).text == "ok\n"
+        assert (await client.get("/readyz")).text == "ready\n"
+
+
+async def test_metrics_count_what_happened_and_name_nobody(app: RunningApp) -> None:
+    topic = f"message:self:{app.talks.self}"
+    async with app.connect(app.home.maja) as maja, httpx.AsyncClient(base_url=app.url) as client:
+        await maja.join(topic)
+        await maja.ask(topic, "new_msg", {"body": "canary-body"})
+        metrics = (await client.get("/metrics")).text
+
+    assert 'famichat_events_total{name="famichat.message.sent"} 1.0' in metrics
+    assert "famichat_connections 1.0" in metrics
+    for secret in ("canary-body", app.home.maja.user_id, app.talks.self, app.home.maja.username):
+        assert secret not in metrics
+
+
+async def test_metrics_are_not_for_who_comes_through_a_proxy_without_the_token(
+    database_url: str, tmp_path: Path
+) -> None:
+    token = "a-metrics-token-of-the-tests"
+    async with (
+        running_app(database_url, tmp_path, metrics_token=token) as app,
+        httpx.AsyncClient(base_url=app.url, headers={"x-forwarded-for": "203.0.113.7"}) as client,
+    ):
+        assert (await client.get("/metrics")).status_code == 404
+        assert (await client.get("/metrics", headers={"authorization": "Bearer wrong"})).status_code == 404
+        assert (await client.get("/metrics", headers={"authorization": f"Bearer {token}"})).status_code == 200
+
+
+async def test_the_test_endpoint_is_not_there_unless_it_is_enabled(database_url: str, tmp_path: Path) -> None:
+    async with running_app(database_url, tmp_path, test_endpoints=False) as app, app.http(app.home.maja) as client:
+        answer = await client.post("/test/broadcast", json={})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
