@@ -16,7 +16,7 @@ def test_a_person_is_claimed_by_name_or_address(database: Database, household: H
     assert (claim.user_id, claim.password_hash) == (household.maja.user_id, PASSWORD_HASH)
 
 
-@pytest.mark.parametrize("name", ["nobody", "nobody@example.org", ""])
+@pytest.mark.parametrize("name", ["nobody", "nobody@example.org", "", "\ud800"])
 def test_nobody_is_claimed_like_somebody(database: Database, household: Household, name: str) -> None:
     claim = database.run(lambda session: claim_account(session, name, HERE, INDEX))
 

@@ -74,6 +74,7 @@ class TooManyGuesses(AccountsError):
 
     def __init__(self, retry_in_seconds: float) -> None:
         super().__init__(retry_in_ms=max(1, round(retry_in_seconds * 1000)))
+        self.retry_in_seconds = retry_in_seconds
 
 
 class InvalidToken(AccountsError):

@@ -44,11 +44,14 @@ class Issued:
 def create_invite(
     session: Session,
     family_id: str,
-    created_by_id: str,
+    created_by_id: str | None,
     role: Literal["admin", "member"] = "member",
     life: timedelta = DEFAULT_LIFE,
 ) -> Issued:
-    """Invite one person into a family. Ask first whether the one who invites may: `chat.family.require_admin`."""
+    """Invite one person into a family. Ask first whether the one who invites may: `chat.family.require_admin`.
+
+    The operator, who invites from the server's own terminal, has no account there: then `created_by_id` is None.
+    """
     if not timedelta(0) < life <= MAX_LIFE:
         raise ValueError(f"an invitation lives for up to {MAX_LIFE.days} days")
     token = new_secret()

@@ -51,8 +51,7 @@ def claim_account(
         TooManyGuesses: too many wrong passwords came before.
     """
     user = find_user(session, name_or_email, index)
-    same = email_address if "@" in name_or_email else username
-    claim = Claim(same.fold(name_or_email), None, None) if user is None else Claim(user.id, user.id, user.password_hash)
+    claim = Claim(_folded(name_or_email), None, None) if user is None else Claim(user.id, user.id, user.password_hash)
     if limited:
         count_guess(session, index, claim.account, address)
     return claim
@@ -69,3 +68,8 @@ def admit(session: Session, claim: Claim, address: str, device_name: str, index:
         raise InvalidCredentials
     forgive_guesses(session, index, claim.account, address)
     return start_session(session, claim.user_id, device_name, claim.password_hash)
+
+
+def _folded(name_or_email: str) -> str:
+    sound = name_or_email.encode(errors="replace").decode()  # whoever guesses may send half a character
+    return email_address.fold(sound) if "@" in sound else username.fold(sound)

@@ -143,6 +143,72 @@ class ConversationCreated(Event):
     made: bool
 
 
+# What happens to people, their devices and their families
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStarted(Event):
+    """Somebody signed in on a new device: with a password, by an invitation, or by setting the server up."""
+
+    name: ClassVar[str] = "famichat.session.started"
+    user_id: str
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRevoked(Event):
+    """A device was signed out for good, and what it had open was closed."""
+
+    name: ClassVar[str] = "famichat.device.revoked"
+    user_id: str
+    device_id: str
+    cause: Literal["signed_out", "revoked", "refresh_token_reused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InviteCreated(Event):
+    """An admin invited somebody into a family."""
+
+    name: ClassVar[str] = "famichat.invite.created"
+    family_id: str
+    invite_id: str
+    role: str
+    created_by_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyMemberAdded(Event):
+    """Somebody came into a family."""
+
+    name: ClassVar[str] = "famichat.family.member_added"
+    family_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyMemberRemoved(Event):
+    """Somebody left a family (then both ids are the same), or was removed from it by an admin."""
+
+    name: ClassVar[str] = "famichat.family.member_removed"
+    family_id: str
+    user_id: str
+    removed_by_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyRoleChanged(Event):
+    """An admin made somebody an admin, or a plain member again."""
+
+    name: ClassVar[str] = "famichat.family.role_changed"
+    family_id: str
+    user_id: str
+    role: str
+    changed_by_id: str
+
+
+# What is refused
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationDenied(Event):
     """Somebody asked for what is not theirs. `door` is where they knocked, `reason` the stable code they got."""

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from famichat.storage.base import new_id
+from famichat.telemetry.events import Event, FamilyMemberRemoved, FamilyRoleChanged
 from tests.support.app import RunningApp
 
 
@@ -109,3 +110,17 @@ async def test_whoever_is_removed_hears_nothing_more_at_once(app: RunningApp) ->
         await out.refute_broadcast(family, "new_msg")
         assert (await out.join(family, status="error"))["reason"] == "not_found"
         await out.assert_reply(await out.push(f"message:direct:{app.talks.direct}", "new_msg", {"body": "bye"}), "ok")
+
+
+async def test_what_an_admin_does_is_put_on_record(app: RunningApp, emitted: list[Event]) -> None:
+    maja, emil, family_id = app.home.maja.user_id, app.home.emil.user_id, app.home.family_id
+    async with app.http(app.home.maja) as http:
+        await http.put(member(app, "emil"), json={"role": "admin"})
+        await http.delete(member(app, "emil"))
+        await http.delete(member(app, "ada"))
+    done = [each for each in emitted if isinstance(each, FamilyRoleChanged | FamilyMemberRemoved)]
+
+    assert done == [
+        FamilyRoleChanged(family_id=family_id, user_id=emil, role="admin", changed_by_id=maja),
+        FamilyMemberRemoved(family_id=family_id, user_id=emil, removed_by_id=maja),
+    ]

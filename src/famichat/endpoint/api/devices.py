@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from famichat.accounts.device import devices_of, revoke_device
+from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
@@ -53,4 +54,4 @@ async def revoke(device_id: str, caller: Caller, context: InContext) -> None:
         NoSuchDevice: the caller has no such device.
     """
     await context.database.transaction(lambda session: revoke_device(session, caller.user_id, device_id))
-    context.announcements.device_revoked(caller.user_id, device_id)
+    announce_revoked(context, caller.user_id, device_id, "revoked")

@@ -12,6 +12,7 @@ from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.endpoint.topics import ConversationTopic
+from famichat.telemetry import emit, events
 
 router = APIRouter(prefix="/families", tags=["families"], route_class=StrictRoute)
 
@@ -94,6 +95,7 @@ async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Cal
         return member, family_talk_views(session, family_id, context)
 
     member, views = await context.database.transaction(work)
+    emit(events.FamilyRoleChanged(family_id=family_id, user_id=user_id, role=member.role, changed_by_id=caller.user_id))
     context.announcements.conversation_updated(views or {})
     return _member_view(member)
 
@@ -113,6 +115,7 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
         return removal, [everyones_views(session, conversation_id, context) for _, conversation_id in removal.left]
 
     removal, views_of_others = await context.database.transaction(work)
+    emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=caller.user_id))
     context.announcements.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
         context.announcements.conversation_updated(views)

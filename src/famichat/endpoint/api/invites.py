@@ -16,11 +16,12 @@ from famichat.chat.family import FamilyRole, require_admin
 from famichat.chat.joining import Arrival, accept, accept_as_newcomer, invite, read_invitation
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.families import Views, family_talk_views
-from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, session_view
-from famichat.endpoint.api.setup import ArrivedView
+from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password
+from famichat.endpoint.api.setup import ArrivedView, arrived
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
+from famichat.telemetry import emit, events
 
 router = APIRouter(tags=["invites"], route_class=StrictRoute)
 
@@ -107,6 +108,7 @@ async def create(family_id: str, caller: Caller, context: InContext, body: NewIn
         lambda session: invite(session, caller.user_id, family_id, wanted.role, timedelta(seconds=wanted.expires_in))
     )
     view = _invite_view(issued.invite)
+    emit(events.InviteCreated(family_id=family_id, invite_id=view.id, role=view.role, created_by_id=caller.user_id))
     return IssuedView(**view.model_dump(), token=issued.token, url=f"{context.public_url}/invite#{issued.token}")
 
 
@@ -155,7 +157,13 @@ async def look(token: str, context: InContext, address: FromAddress) -> Invitati
     return InvitationView(family_name=found.family_name, role=found.role, expires_at=found.expires_at)
 
 
-@router.post("/invites/{token}/accept", status_code=201, summary="Accept an invitation")
+@router.post(
+    "/invites/{token}/accept",
+    status_code=201,
+    summary="Accept an invitation",
+    responses={200: {"model": JoinedView, "description": "Came with the account that one has"}},
+    openapi_extra={"security": [{}, {"HTTPBearer": []}]},
+)
 async def accept_invitation(
     token: str,
     context: InContext,
@@ -181,6 +189,8 @@ async def accept_invitation(
         return arrival, family_talk_views(session, arrival.family_id, context) if arrival.joined else None
 
     arrival, views = await context.database.transaction(work)
+    if arrival.joined:
+        emit(events.FamilyMemberAdded(family_id=arrival.family_id, user_id=arrival.user_id))
     if views is not None:
         context.announcements.joined(arrival.user_id, views)
     response.status_code = 200
@@ -200,7 +210,7 @@ async def _arrive(context: Context, token: str, body: Acceptance, username: str,
     arrival, started, views = await context.database.transaction(work)
     if views is not None:
         context.announcements.joined(arrival.user_id, views)
-    return ArrivedView(**session_view(context, started).model_dump(), family_id=arrival.family_id)
+    return arrived(context, arrival, started)
 
 
 def _invite_view(found: Invite) -> InviteView:

@@ -1,12 +1,12 @@
 """Signing in, staying signed in, signing out."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.email_address import MAX_EMAIL
-from famichat.accounts.errors import InvalidCredentials, InvalidToken
+from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyGuesses
 from famichat.accounts.password import MAX_PASSWORD, verify_password
 from famichat.accounts.session import Started, Stolen, end_session, refresh_session
 from famichat.accounts.sign_in import admit, claim_account
@@ -19,6 +19,7 @@ from famichat.telemetry import emit, events
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRoute)
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
+Cause = Literal["signed_out", "revoked", "refresh_token_reused"]
 DEFAULT_DEVICE_NAME = "A device"
 
 
@@ -80,16 +81,20 @@ async def sign_in(body: SignIn, context: InContext, address: FromAddress) -> Ses
     """
     context.rate_limits.check("sign_in", address)
     limited = context.rate_limits.enabled
-    claim = await context.database.transaction(
-        lambda session: claim_account(session, body.name, address, context.index, limited=limited)
-    )
+    try:
+        claim = await context.database.transaction(
+            lambda session: claim_account(session, body.name, address, context.index, limited=limited)
+        )
+    except TooManyGuesses as fault:
+        emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=fault.retry_in_seconds))
+        raise
     if not await verify_password(claim.password_hash, body.password):
         emit(events.AuthorizationDenied(door="sign_in", reason=InvalidCredentials.code, user_id=claim.user_id))
         raise InvalidCredentials
     started = await context.database.transaction(
         lambda session: admit(session, claim, address, body.device_name, context.index)
     )
-    return session_view(context, started)
+    return begun(context, started)
 
 
 @router.post("/refresh", summary="Stay signed in")
@@ -103,8 +108,7 @@ async def refresh(body: Refresh, context: InContext) -> SessionView:
     """
     renewed = await context.database.transaction(lambda session: refresh_session(session, body.refresh_token))
     if isinstance(renewed, Stolen):
-        emit(events.AuthorizationDenied(door="refresh", reason="refresh_token_reused", user_id=renewed.user_id))
-        context.announcements.device_revoked(renewed.user_id, renewed.device_id)
+        announce_revoked(context, renewed.user_id, renewed.device_id, "refresh_token_reused")
         raise InvalidToken
     return session_view(context, renewed)
 
@@ -113,7 +117,19 @@ async def refresh(body: Refresh, context: InContext) -> SessionView:
 async def sign_out(caller: Caller, context: InContext) -> None:
     """Sign this device out: its tokens end, and its connections close."""
     await context.database.transaction(lambda session: end_session(session, caller))
-    context.announcements.device_revoked(caller.user_id, caller.device_id)
+    announce_revoked(context, caller.user_id, caller.device_id, "signed_out")
+
+
+def begun(context: Context, started: Started) -> SessionView:
+    """Say that a device was signed in, and what the device is told of it."""
+    emit(events.SessionStarted(user_id=started.identity.user_id, device_id=started.identity.device_id))
+    return session_view(context, started)
+
+
+def announce_revoked(context: Context, user_id: str, device_id: str, cause: Cause) -> None:
+    """Say that a device was signed out, and close what it has open."""
+    emit(events.DeviceRevoked(user_id=user_id, device_id=device_id, cause=cause))
+    context.announcements.device_revoked(user_id, device_id)
 
 
 def session_view(context: Context, started: Started) -> SessionView:

@@ -13,9 +13,10 @@ from famichat.accounts.user import Newcomer
 from famichat.chat.family import needs_setup
 from famichat.chat.joining import Arrival, set_up
 from famichat.endpoint.address import FromAddress
-from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, session_view
-from famichat.endpoint.context import InContext
+from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun
+from famichat.endpoint.context import Context, InContext
 from famichat.endpoint.strict_route import StrictRoute
+from famichat.telemetry import emit, events
 
 router = APIRouter(prefix="/setup", tags=["setup"], route_class=StrictRoute)
 
@@ -72,10 +73,17 @@ async def set_up_server(body: Setup, context: InContext, address: FromAddress) -
         return arrival, start_session(session, arrival.user_id, body.device_name)
 
     arrival, started = await context.database.transaction(work)
-    return ArrivedView(**session_view(context, started).model_dump(), family_id=arrival.family_id)
+    return arrived(context, arrival, started)
+
+
+def arrived(context: Context, arrival: Arrival, started: Started) -> ArrivedView:
+    """Say that somebody came into a family and was signed in, and what the device is told of it."""
+    emit(events.FamilyMemberAdded(family_id=arrival.family_id, user_id=arrival.user_id))
+    return ArrivedView(**begun(context, started).model_dump(), family_id=arrival.family_id)
 
 
 def _check_code(given: str, printed: str | None) -> None:
     typed = given.strip().upper().encode()
     if printed is None or not hmac.compare_digest(typed, printed.encode()):
+        emit(events.AuthorizationDenied(door="setup", reason=InvalidSetupCode.code))
         raise InvalidSetupCode
