@@ -28,13 +28,15 @@ from tests.support.channel_client import ChannelClient
 T = TypeVar("T")
 
 EXAMPLES = 12
-STEPS = 40
+STEPS = 50
+MAX_TALKS = 3  # so that what happens meets what happened before
 FAMILY = ("maja", "emil", "inga", "nils")
 OUTSIDER = "ada"
 
 names = st.sampled_from((*FAMILY, OUTSIDER))
 kinds = st.sampled_from(("self", "direct", "group", "family"))
 picks = st.integers(0, 99)
+MOSTLY = 75
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Histories(RuleBasedStateMachine):
         self.clients: dict[str, httpx.AsyncClient] = {}
         self.run(self._connect())
 
+    @precondition(lambda self: len(self.talks) < MAX_TALKS)
     @rule(who=names, kind=kinds, other=names)
     def create(self, who: str, kind: str, other: str) -> None:
         """Somebody asks for a conversation."""
@@ -131,14 +134,16 @@ class Histories(RuleBasedStateMachine):
         assert {each["user_id"] for each in got["members"]} == {self.id_of(name) for name in talk.members}
 
     @precondition(lambda self: self.talks)
-    @rule(who=names, pick=picks, afresh=st.booleans())
-    def join(self, who: str, pick: int, *, afresh: bool) -> None:
-        """Somebody listens, going on where they were, or for the first time; a second time on top of the first, too."""
-        talk, socket = self.pick(pick), self.sockets[who]
+    @rule(someone=picks, pick=picks, afresh=picks)
+    def join(self, someone: int, pick: int, afresh: int) -> None:
+        """Somebody listens, going on where they were, or from the start; perhaps on top of listening already."""
+        talk = self.pick(pick)
+        who = self.someone(someone, talk)
+        socket = self.sockets[who]
         if who not in talk.members:
             assert self.run(socket.join(talk.topic, status="error")) == {"reason": "not_found"}
             return
-        last_seq = None if afresh else self.heard.get((who, talk.id))
+        last_seq = None if afresh >= MOSTLY else self.heard.get((who, talk.id))
         joined = self.run(socket.join(talk.topic, {} if last_seq is None else {"last_seq": last_seq}))
 
         assert [each["seq"] for each in joined["messages"]] == [m.seq for m in talk.said if m.seq > (last_seq or 0)]
@@ -147,10 +152,11 @@ class Histories(RuleBasedStateMachine):
         self.heard[who, talk.id] = len(talk.said)
 
     @precondition(lambda self: self.talks)
-    @rule(who=names, pick=picks)
-    def send(self, who: str, pick: int) -> None:
+    @rule(someone=picks, pick=picks)
+    def send(self, someone: int, pick: int) -> None:
         """Somebody says something: over the socket when listening, else over HTTP."""
         talk = self.pick(pick)
+        who = self.someone(someone, talk)
         self.count += 1
         body = {"body": f"body {self.count}", "client_id": f"client {self.count}"}
         seq = self._send(who, talk, body)
@@ -192,10 +198,11 @@ class Histories(RuleBasedStateMachine):
         self.listening.discard((who, talk_id))
 
     @precondition(lambda self: self.talks)
-    @rule(who=names, pick=picks, after=st.integers(0, 12), limit=st.integers(1, 5))
-    def fetch(self, who: str, pick: int, after: int, limit: int) -> None:
+    @rule(someone=picks, pick=picks, after=st.integers(0, 12), limit=st.integers(1, 5))
+    def fetch(self, someone: int, pick: int, after: int, limit: int) -> None:
         """Somebody looks something up: over the socket when listening, else over HTTP."""
         talk = self.pick(pick)
+        who = self.someone(someone, talk)
         page = self._fetch(who, talk, {"after_seq": after, "limit": limit})
         if who not in talk.members:
             assert page is None
@@ -206,9 +213,12 @@ class Histories(RuleBasedStateMachine):
         assert page["has_more"] == (len(expected) > limit)
 
     @precondition(lambda self: Counter(self.roster.values())["home"] > 3)
-    @rule(who=st.sampled_from(FAMILY[1:]))
-    def put_out(self, who: str) -> None:
+    @rule(pick=picks)
+    def put_out(self, pick: int) -> None:
         """Maja puts somebody out of the family: out of its conversation and its groups, and of nothing else."""
+        # Somebody who listens, if there is such a one: it must be quiet at once.
+        listeners = sorted({who for who, _ in self.listening} & set(FAMILY[1:])) or FAMILY[1:]
+        who = listeners[pick % len(listeners)]
         answer = self.ask("maja", "DELETE", f"/families/{self.home.family_id}/members/{self.id_of(who)}")
         assert answer.status_code == (204 if self.roster[who] == "home" else 404)
         self.roster[who] = "nowhere"
@@ -282,6 +292,11 @@ class Histories(RuleBasedStateMachine):
 
     def find(self, kind: str, about: str) -> Talk | None:
         return next((talk for talk in self.talks if (talk.kind, talk.about) == (kind, about)), None)
+
+    def someone(self, number: int, talk: Talk) -> str:
+        """Mostly a member of a conversation, sometimes anybody."""
+        among = sorted(talk.members) if number < MOSTLY and talk.members else (*FAMILY, OUTSIDER)
+        return among[number % len(among)]
 
     def pick(self, pick: int) -> Talk:
         return self.talks[pick % len(self.talks)]
