@@ -198,6 +198,22 @@ async def test_a_change_that_was_missed_is_made_up_at_the_next_heartbeat() -> No
     await there.stop()
 
 
+async def test_a_change_that_was_missed_is_made_up_at_the_next_change() -> None:
+    wire = Wire()
+    here, there = (Presence(PubSub(wire.node())) for _ in range(2))
+    await here.start()
+    await there.start()
+    await asyncio.sleep(0.02)
+    hearers, wire.hearers[:] = list(wire.hearers), []
+    here.track(guest(), "ann", {})
+    wire.hearers[:] = hearers
+    here.track(guest(), "ben", {})
+
+    assert set(there.list("room:1")) == {"ann", "ben"}
+    await here.stop()
+    await there.stop()
+
+
 async def test_who_was_on_a_node_that_died_leaves_after_a_while() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node()), heartbeat=0.02, expiry=0.1) for _ in range(2))

@@ -423,14 +423,23 @@ async def test_one_frame_larger_than_the_queue_is_sent_all_the_same() -> None:
 
 
 async def test_a_client_that_does_not_read_its_answers_is_not_served_more() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    handled: list[str] = []
+
+    class Counting(Room):
+        async def handle_in(self, event: str, payload: Any) -> Any:
+            handled.append(event)
+            return await super().handle_in(event, payload)
+
+    async with house(Counting) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         protocol = served.websockets[0]
         protocol.pause_writing()
-        ref = await client.push("room:1", "shout", {})
-        await client.refute_broadcast("room:1", "shout", within=0.05)
+        refs = [await client.push("room:1", "echo", {}) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert handled == []
         protocol.resume_writing()
-        await client.assert_reply(ref)
+        for ref in refs:
+            await client.assert_reply(ref)
 
 
 async def test_pings_from_someone_who_never_reads_end_in_a_cut(emitted: list[Event]) -> None:
@@ -476,6 +485,22 @@ async def test_reading_pauses_while_the_channels_have_enough_to_do() -> None:
 def load(protocol: WebSocketProtocol) -> tuple[bool, int]:
     assert protocol._connection is not None
     return protocol._receiving, protocol._connection._waiting_frames
+
+
+async def test_a_crashed_channel_leaves_nothing_to_do_behind() -> None:
+    Gated.gate = asyncio.Event()
+    async with house(Gated) as served, ChannelClient.connect(served.url) as client:
+        await client.join("room:1")
+        for event in ("crash", "echo", "echo"):
+            await client.push("room:1", event)
+        await client.heartbeat()
+        assert load(served.websockets[0]) == (True, 3)
+        Gated.gate.set()
+        await client.assert_push("room:1", "phx_error")
+        await served.until_left(1)
+        await client.heartbeat()
+
+        assert load(served.websockets[0]) == (True, 0)
 
 
 async def test_a_client_is_not_idle_while_it_is_we_who_do_not_read() -> None:
