@@ -65,8 +65,10 @@ def acknowledge(session: Session, access: Access, device_id: str, seq: int, stat
     """
     if not 1 <= seq <= access.conversation.last_seq:
         raise InvalidMessage(field="seq")
-    moved = session.execute(_move(session, access, device_id, seq, status)).scalar_one_or_none() is not None
-    return Acknowledged(_position(session, access.conversation.id, device_id), moved)
+    further = session.execute(_move(session, access, device_id, seq, status)).one_or_none()
+    if further is not None:
+        return Acknowledged(Position(*further), moved=True)
+    return Acknowledged(_position(session, access.conversation.id, device_id), moved=False)
 
 
 def positions(session: Session, conversation_id: str) -> list[Position]:
@@ -96,7 +98,7 @@ def _move(session: Session, access: Access, device_id: str, seq: int, status: St
             "updated_at": now(),
         },
         where=or_(further.delivered_seq > Receipt.delivered_seq, further.read_seq > Receipt.read_seq),
-    ).returning(Receipt.device_id)
+    ).returning(*_POSITION)
 
 
 def _further(given: Any, kept: InstrumentedAttribute[int]) -> Any:
