@@ -2,8 +2,6 @@
 
 import asyncio
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,30 +12,9 @@ from famichat.realtime.message import Broadcast
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry.events import BrokerUnreachable, Event
 from tests.realtime.test_pubsub import Listener
+from tests.support.redis import Redis
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
-
-
-class Redis:
-    """A Redis of its own, that can be killed and started again."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self._port}/0"
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self._port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"],
-            cwd=self._directory,
-            stdout=subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture

@@ -45,3 +45,21 @@ def test_a_request_does_not_show_its_token() -> None:
 def test_rule_6_an_offer_that_cannot_be_met_is_refused(offered: list[str]) -> None:
     with pytest.raises(Refused):
         read_offer(offered)
+
+
+async def test_who_is_disconnected_while_being_let_in_does_not_slip_through() -> None:
+    class Hesitating(SocketHandler):
+        async def connect(self, request: ConnectRequest) -> Connected:
+            await asyncio.sleep(0.02)
+            return Connected(frozenset({f"user:{request.params['token']}"}))
+
+    endpoint = Endpoint(Hesitating())
+    endpoint.pubsub.disconnect("user:ben")  # this one was before
+    asked = [endpoint.admit(ConnectRequest({"token": name}, {}), "websocket") for name in ("ann", "ben")]
+    admitting = [asyncio.ensure_future(each) for each in asked]
+    await asyncio.sleep(0.01)
+    endpoint.pubsub.disconnect("user:ann")
+    ann, ben = await asyncio.gather(*admitting, return_exceptions=True)
+
+    assert isinstance(ann, Refused)
+    assert not isinstance(ben, BaseException)

@@ -16,6 +16,7 @@ uvicorn.Config(app, ws=websocket_protocol(endpoint))
 import asyncio
 import base64
 import binascii
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -134,12 +135,15 @@ class Endpoint:
             Refused: it may not.
         """
         serializer = self._negotiate(request, transport)
+        asked_at = time.monotonic()
         try:
             async with asyncio.timeout(self.limits.connect_timeout):
                 connected = await self.handler.connect(request)
         except Refused:
             emit(ConnectionRefused(transport=transport, reason="application"))
             raise
+        if self.pubsub.disconnected_since(asked_at, connected.ids):
+            self._refuse(transport, "disconnected")
         patterns = tuple(self.routes)
         socket = Socket(patterns, max_channels=self.limits.max_channels, ids=connected.ids, assigns=connected.assigns)
         return socket, serializer

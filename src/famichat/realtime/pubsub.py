@@ -4,6 +4,9 @@ pubsub = PubSub()
 pubsub.broadcast("room:lobby", "new_msg", {"body": "hello"})
 """
 
+import itertools
+import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +16,8 @@ from famichat.telemetry import emit
 from famichat.telemetry.events import BrokerNoteIgnored
 
 _T = TypeVar("_T")
+
+_REMEMBERED_DISCONNECTS = 1000
 
 
 class Dispatch:
@@ -80,6 +85,7 @@ class PubSub:
     def __init__(self, broker: Broker | None = None) -> None:
         self._topics: dict[str, dict[Subscriber, None]] = {}
         self._connections: dict[str, dict[Disconnectable, None]] = {}
+        self._disconnects: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED_DISCONNECTS)
         self._hearers: dict[str, Callable[[dict[str, Any]], None]] = {
             "broadcast": self._heard_broadcast,
             "disconnect": lambda note: self._disconnect_here(note["id"]),
@@ -116,6 +122,19 @@ class PubSub:
         self._evict_here(topic, id)
         self.tell("evict", {"topic": topic, "id": id})
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that somebody listens to on this node."""
+        return tuple(self._topics)
+
+    def disconnected_since(self, moment: float, ids: frozenset[str]) -> bool:
+        """Whether one of these ids was disconnected since then, a moment of `time.monotonic()`.
+
+        Who was asked about before the disconnect, and let in after it, would slip through otherwise.
+        """
+        recent = itertools.takewhile(lambda told: told[0] >= moment, reversed(self._disconnects))
+        return any(each in ids for _, each in recent)
+
     def connected(self, connection: Disconnectable) -> None:
         """Remember a connection, so that it can be closed by its ids."""
         for each in connection.ids:
@@ -149,6 +168,7 @@ class PubSub:
         self._broadcast_here(Broadcast(note["topic"], note["event"], note["payload"]), None)
 
     def _disconnect_here(self, id: str) -> None:  # noqa: A002 - see disconnect
+        self._disconnects.append((time.monotonic(), id))
         for connection in _copy(self._connections.get(id)):
             connection.disconnect()
 
