@@ -47,6 +47,11 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         return before, newest
 
 
+def newest() -> str | None:
+    """The revision that this program works with."""
+    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+
+
 def revision(connection: Connection) -> str | None:
     """The revision a database is at; None when it is empty."""
     return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,1 @@
+"""The `famichat` program, one file per noun."""

@@ -1,0 +1,141 @@
+"""What `famichat doctor` looks at. Nothing here changes anything."""
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar
+
+import redis
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from famichat.accounts.user import User, email_of
+from famichat.cli.desk import sqlite_file
+from famichat.settings import Settings
+from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageError, UnsealError
+from famichat.storage.migrate import newest, revision
+from famichat.storage.sealed import Vault
+
+_PRIVATE = 0o077
+_SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    GOOD: ClassVar = "ok"
+    ODD: ClassVar = "note"
+    BAD: ClassVar = "bad"
+
+    name: str
+    status: str
+    detail: str
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Look at everything that a server needs, one thing after the other."""
+    data_dir = DataDir(settings.data_dir)
+    yield _directory(data_dir)
+    yield _secrets_file(data_dir, settings)
+    file = sqlite_file(settings)
+    if file is not None and not file.is_file():
+        yield Check("database", Check.ODD, f"none at {file} yet; the first start makes it")
+    else:
+        yield from _database(settings, data_dir)
+    yield _pages()
+    if settings.pubsub_url is not None:
+        yield _broker(settings.pubsub_url)
+
+
+def _directory(data_dir: DataDir) -> Check:
+    if not data_dir.path.is_dir():
+        return Check("data directory", Check.ODD, f"{data_dir.path} is not there yet; the first start makes it")
+    if _mode(data_dir.path) & _PRIVATE:
+        return Check("data directory", Check.ODD, f"others can look into {data_dir.path}; chmod 700 keeps them out")
+    try:
+        with data_dir.lock():
+            return Check("data directory", Check.GOOD, f"{data_dir.path.absolute()}, and no server runs here")
+    except DirectoryInUse as running:
+        return Check("data directory", Check.GOOD, f"{data_dir.path.absolute()}; a server runs ({running.process})")
+
+
+def _secrets_file(data_dir: DataDir, settings: Settings) -> Check:
+    if not _has_secrets(data_dir, settings):
+        lost = (data_dir.path / "famichat.db").exists()
+        told = "lost; put back the copy from your backup" if lost else "not there yet; the first start makes it"
+        return Check("secrets", Check.BAD if lost else Check.ODD, f"{data_dir.secrets_file} is {told}")
+    if not data_dir.secrets_file.is_file():
+        return Check("secrets", Check.GOOD, "given by the settings")
+    if _mode(data_dir.secrets_file) & _PRIVATE:
+        return Check("secrets", Check.BAD, f"others can read {data_dir.secrets_file}; chmod 600, and think of new keys")
+    return Check("secrets", Check.GOOD, f"{data_dir.secrets_file}; is it in your backup?")
+
+
+def _has_secrets(data_dir: DataDir, settings: Settings) -> bool:
+    given = settings.secret_key is not None and settings.vault_keys is not None
+    return given or data_dir.secrets_file.is_file()
+
+
+def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
+    database = Database(settings.effective_database_url)
+    try:
+        at = database.run_read(lambda session: revision(session.connection()))
+        yield _revision(at)
+        if at == newest() and _has_secrets(data_dir, settings):
+            keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
+            yield database.run_read(lambda session: _sealed(session, keys))
+    except StorageError as error:
+        yield Check("database", Check.BAD, str(error) or "does not answer")
+    finally:
+        database.close()
+    file = sqlite_file(settings)
+    if file is not None:
+        yield _integrity(file)
+
+
+def _revision(at: str | None) -> Check:
+    if at == newest():
+        return Check("database", Check.GOOD, f"at revision {at}")
+    return Check("database", Check.ODD, f"at revision {at}, not {newest()}; the next start brings it up to date")
+
+
+def _sealed(session: Session, keys: Secrets) -> Check:
+    vault = Vault(keys.vault_keys)
+    people = session.execute(select(User).where(User.email.is_not(None)).limit(_SAMPLE)).scalars().all()
+    try:
+        opened = [email_of(person, vault) for person in people]
+    except UnsealError:
+        return Check("sealed data", Check.BAD, "does not open: these are not the keys that it was sealed with")
+    return Check("sealed data", Check.GOOD, f"opens ({len(opened)} addresses tried)")
+
+
+def _integrity(file: Path) -> Check:
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return Check("database file", Check.GOOD if found == "ok" else Check.BAD, found)
+
+
+def _pages() -> Check:
+    if (files("famichat") / "static" / "index.html").is_file():
+        return Check("web pages", Check.GOOD, "built")
+    return Check("web pages", Check.ODD, "not built; ./run serve builds them")
+
+
+def _broker(url: str) -> Check:
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as broker:
+            broker.ping()
+    except redis.RedisError as error:
+        return Check("broker", Check.BAD, f"does not answer: {type(error).__name__}")
+    return Check("broker", Check.GOOD, "answers")
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)

@@ -1,0 +1,116 @@
+"""What an operator does with the database: bring it up to date, look into it, and see whether all is well."""
+
+import code
+import os
+import shutil
+import subprocess  # nosec B404 - starts sqlite3 or psql, see _run
+from pathlib import Path
+
+import click
+from sqlalchemy import make_url
+
+from famichat.accounts.device import Device
+from famichat.accounts.user import User
+from famichat.chat.conversation import Conversation
+from famichat.chat.family import Family, FamilyMembership
+from famichat.chat.message import Message
+from famichat.cli.check import Check, checks
+from famichat.cli.desk import Desk, on_sqlite, sqlite_file, to_read, to_write
+from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.refusal import Refused
+from famichat.settings import Settings, load_settings
+from famichat.storage.data_dir import DataDir, DirectoryInUse
+from famichat.storage.migrate import make, newest
+
+
+@click.command()
+@click.option("--make", "message", help="For developers: write a migration from what changed in the models.")
+@data_dir_option
+@json_option
+def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Bring the database up to date; `famichat serve` does so by itself."""
+    with to_write(load_settings(data_dir=data_dir)) as desk:
+        if message is not None:
+            make(desk.database, message)
+    answer({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)
+
+
+@click.command()
+@click.argument("statement", nargs=-1)
+@data_dir_option
+def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
+    """Open the database's own shell, sqlite3 or psql; read-only on SQLite while the server runs.
+
+    With a STATEMENT, run that and return.
+    """
+    settings = load_settings(data_dir=data_dir)
+    if not on_sqlite(settings):
+        _psql(settings, statement)
+        return
+    with to_read(data_dir):
+        pass  # says so, if there is no database
+    try:
+        with DataDir(settings.data_dir).lock():
+            _run("sqlite3", str(sqlite_file(settings)), *statement)
+    except DirectoryInUse:
+        click.echo("Famichat is running here, so this is read-only.", err=True)
+        _run("sqlite3", "-readonly", str(sqlite_file(settings)), *statement)
+
+
+@click.command()
+@data_dir_option
+def shell(data_dir: Path | None) -> None:
+    """Open a Python shell with the application loaded; it can only read while the server runs on SQLite."""
+    settings = load_settings(data_dir=data_dir)
+    try:
+        with to_write(settings) as desk:
+            _interact(desk, writable=True)
+    except DirectoryInUse:
+        with to_read(data_dir) as desk:
+            _interact(desk, writable=False)
+
+
+@click.command()
+@data_dir_option
+@json_option
+def doctor(data_dir: Path | None, *, as_json: bool) -> None:
+    """See whether all is well: settings, data directory, secrets, database, pages. Changes nothing."""
+    found = list(checks(load_settings(data_dir=data_dir)))
+    told = [{"check": each.name, "status": each.status, "detail": each.detail} for each in found]
+    answer({"checks": told}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
+    if any(each.status == Check.BAD for each in found):
+        raise Refused("not_well", "Not all is well here")
+
+
+def _psql(settings: Settings, statement: tuple[str, ...]) -> None:
+    # The password goes into the environment: everybody on the machine can read a command line.
+    url = make_url(settings.effective_database_url)
+    password = {"PGPASSWORD": str(url.password)} if url.password else {}
+    bare = url._replace(password=None).render_as_string()
+    command = ["--command", " ".join(statement)] if statement else []
+    _run("psql", bare, *command, **password)
+
+
+def _run(program: str, *arguments: str, **environment: str) -> None:
+    found = shutil.which(program)
+    if found is None:
+        package = {"psql": "postgresql-client"}.get(program, program)
+        raise Refused("no_program", f"{program} is not installed; on Debian: apt-get install {package}")
+    command = [found, *arguments]
+    ended = subprocess.run(command, env=os.environ | environment, check=False)  # noqa: S603 - no shell reads it  # nosec B603
+    if ended.returncode:
+        raise Refused("program_failed", f"{program} ended with {ended.returncode}")
+
+
+def _interact(desk: Desk, *, writable: bool) -> None:
+    names = {
+        "settings": desk.settings,
+        "vault": desk.vault,
+        "index": desk.index,
+        "read": desk.database.run_read,
+        **({"write": desk.database.run} if writable else {}),
+        **{record.__name__: record for record in (User, Device, Family, FamilyMembership, Conversation, Message)},
+    }
+    mode = "read(work) and write(work)" if writable else "Famichat is running here, so only read(work)"
+    banner = f"Famichat. {mode}, with a function of a session: read(lambda session: session.query(User).count())"
+    code.interact(f"{banner}\nHere are: {', '.join(names)}", local=names, exitmsg="")

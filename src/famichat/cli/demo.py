@@ -1,0 +1,98 @@
+"""`famichat demo`: the server with a family in it, to try."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from famichat.accounts.token import Tokens
+from famichat.app import Ready, run
+from famichat.cli.demo_family import Demo, settle
+from famichat.cli.desk import to_write
+from famichat.cli.options import answer, json_option, table
+from famichat.cli.serve import PORT
+from famichat.settings import Settings, load_settings
+
+
+@click.command()
+@click.option("--port", type=PORT, help="The port to listen on; 4000 by default, 0 for any free one.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the demo there; else it is thrown away."
+)
+@json_option
+def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Run a server with a demo family in it, until SIGINT or SIGTERM.
+
+    With --json, one line on standard output says when it is ready, who lives there, and where they talk.
+    """
+    with _stoppable(), _directory(data_dir) as directory:
+        settings = load_settings(
+            port=port,
+            data_dir=directory,
+            database_url=f"sqlite:///{directory / 'famichat.db'}",
+            rate_limits="off",
+            test_endpoints=True,
+            log_level=os.environ.get("FAMICHAT_LOG_LEVEL", "WARNING"),
+        )
+        with to_write(settings) as desk:
+            people = settle(desk, directory / "demo.json")
+            tokens = Tokens(desk.secret_key)
+
+        def tell(ready: Ready) -> None:
+            token = tokens.issue(people.users[0].id, people.viewer_device_id)
+            answer(people.view(ready.url), _welcome(ready.url, people, token, settings), as_json=as_json)
+
+        run(settings, tell)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Clean up also when SIGTERM comes before the server listens to it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _directory(given: Path | None) -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        yield given.absolute() if given else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="famichat-")))
+
+
+def _welcome(url: str, people: Demo, token: str, settings: Settings) -> str:
+    names = {family["id"]: family["name"] for family in people.families}
+    sign_ins = [("  user", "password", "family")]
+    sign_ins += [(f"  {user.username}", user.password, names[user.family_ids[0]]) for user in people.users]
+    talks = [(f"  {kind}", id_) for kind, id_ in people.conversations.items()]
+    broadcast = {
+        "conversation_type": "family",
+        "conversation_id": people.conversations["family"],
+        "body": "Hello from curl",
+    }
+    return f"""\
+Famichat is at {url}
+
+Sign in as any of these, in two browsers as two of them:
+{table(sign_ins)}
+
+{people.users[0].username}'s conversations, one of each type:
+{table(talks)}
+
+Watch what happens, live (the link is good for 15 minutes; a sign-in gives another token):
+  {url}/events#token={token}&topic=message:family:{people.conversations["family"]}
+
+Make something happen:
+  curl -X POST {url}/api/v1/test/broadcast \\
+    -H 'authorization: Bearer {token}' -H 'content-type: application/json' \\
+    -d '{json.dumps(broadcast)}'
+
+The data is in {settings.data_dir}. Ctrl-C ends the demo."""

@@ -1,0 +1,188 @@
+"""The people of the demo, and what they have said to each other so far.
+
+They are kept in `demo.json` beside the database, so that a second start shows the same people with the same passwords.
+"""
+
+import asyncio
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from famichat.accounts.device import add_device
+from famichat.accounts.password import hash_password
+from famichat.accounts.user import Newcomer, register
+from famichat.chat.conversation import CONVERSATION_TYPES, ConversationType
+from famichat.chat.create import (
+    Created,
+    create_direct_conversation,
+    create_family_conversation,
+    create_group_conversation,
+    create_self_conversation,
+)
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.errors import EncryptionRequired
+from famichat.chat.family import create_family, needs_setup
+from famichat.chat.membership import add_member
+from famichat.chat.send_path import Draft, Sender, SendPath
+from famichat.cli.desk import Desk
+from famichat.cli.refusal import Refused
+from famichat.storage.journal import Journal
+
+# Who lives where; the first of each family is its admin. Inga is the grandmother, Nils the child.
+HOUSEHOLDS = {"Sundqvist": ("maja", "emil", "inga", "nils"), "Okafor": ("ada",)}
+GROUP = "Summer house"
+_TALK: dict[ConversationType, tuple[tuple[str, str], ...]] = {
+    "self": (
+        ("maja", "Dentist on Thursday, 15:20, Nils"),
+        ("maja", "Ask Inga for the cardamom bun recipe"),
+    ),
+    "direct": (
+        ("maja", "Can you fetch Nils today? My meeting runs late."),
+        ("emil", "Of course. We'll pass by the shop, do we need anything?"),
+        ("maja", "Milk, and something green 🥦"),
+    ),
+    "group": (
+        ("emil", "The ferry at ten or at noon?"),
+        ("inga", "At noon, please. I am baking in the morning."),
+        ("maja", "Noon it is."),
+    ),
+    "family": (
+        ("inga", "The first buns are out of the oven. Who comes on Sunday?"),
+        ("nils", "me!! 🙋"),
+        ("emil", "All three of us. Two o'clock?"),
+        ("inga", "Two o'clock. Nils, you may put the sugar on."),
+    ),
+}
+_WORDS = (
+    "amber apple birch bridge candle cedar clover cloud copper cotton daisy ember fern field forest garden ginger "
+    "hazel harbor honey island ivory lake lantern lemon linen maple marble meadow mint moss oak ocean olive orchard "
+    "paper pebble pepper pine plum poppy quiet raven river saffron sail sand silver sparrow stone summer thistle "
+    "thunder timber tulip velvet violet walnut water willow winter"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """One person of the demo, who may be signed in as by anybody who can read this."""
+
+    id: str
+    username: str
+    password: str
+    family_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demo's people: the admin first, the outsider last. The conversations are the admin's.
+
+    Attributes:
+        viewer_device_id: the admin's device on which the event viewer is signed in.
+    """
+
+    families: list[dict[str, str]]
+    users: list[DemoUser]
+    conversations: dict[str, str]
+    viewer_device_id: str
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back what `to_json` wrote."""
+        kept = json.loads(text)
+        return cls(**{**kept, "users": [DemoUser(**each) for each in kept["users"]]})
+
+    def to_json(self) -> str:
+        """The same, to be kept in a file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    def view(self, url: str) -> dict[str, Any]:
+        """What a program is told of it."""
+        told = {"url": url, **asdict(self)}
+        del told["viewer_device_id"]
+        return told
+
+
+def settle(desk: Desk, file: Path) -> Demo:
+    """The demo in this directory: the one that is there, or a new one.
+
+    Raises:
+        Refused: other people live here.
+    """
+    if file.is_file():
+        return Demo.from_json(file.read_text(encoding="utf-8"))
+    if not desk.database.run_read(needs_setup):
+        raise Refused("not_a_demo", f"{file.parent} holds a real server's data; give the demo a directory of its own")
+    demo = asyncio.run(_move_in(desk))
+    file.touch(mode=0o600)
+    file.write_text(demo.to_json(), encoding="utf-8")
+    return demo
+
+
+async def _move_in(desk: Desk) -> Demo:
+    passwords = {name: _password() for names in HOUSEHOLDS.values() for name in names}
+    hashes = {name: await hash_password(password, name) for name, password in passwords.items()}
+
+    def work(session: Session) -> tuple[Demo, dict[str, Sender]]:
+        senders = {name: _person(session, desk, name, password_hash) for name, password_hash in hashes.items()}
+        families = {name: _family(session, name, senders) for name in HOUSEHOLDS}
+        users = [
+            DemoUser(senders[name].user_id, name, passwords[name], [families[family]])
+            for family, names in HOUSEHOLDS.items()
+            for name in names
+        ]
+        viewer = add_device(session, users[0].id, "Live event viewer").id
+        listed = [{"id": id_, "name": name} for name, id_ in families.items()]
+        return Demo(listed, users, _conversations(session, desk, users), viewer), senders
+
+    demo, senders = await desk.database.transaction(work)
+    await _talk(desk, demo, senders)
+    return demo
+
+
+def _person(session: Session, desk: Desk, name: str, password_hash: str) -> Sender:
+    newcomer = Newcomer.parse(name, f"{name}@demo.invalid")
+    user = register(session, newcomer, password_hash, desk.vault, desk.index)
+    return Sender(user.id, add_device(session, user.id, f"{name.title()}'s phone").id)
+
+
+def _family(session: Session, name: str, people: dict[str, Sender]) -> str:
+    admin, *others = HOUSEHOLDS[name]
+    family = create_family(session, name, people[admin].user_id)
+    for other in others:
+        add_member(session, family.id, people[other].user_id, "member")
+    return family.id
+
+
+def _conversations(session: Session, desk: Desk, users: list[DemoUser]) -> dict[str, str]:
+    maja, emil, inga, *_ = (user.id for user in users)
+    required = {kind: desk.settings.encryption_policies[kind] == "required" for kind in CONVERSATION_TYPES}
+    made: dict[str, Created] = {
+        "self": create_self_conversation(session, maja, encryption_required=required["self"]),
+        "direct": create_direct_conversation(
+            session, maja, emil, blind_index=desk.index, encryption_required=required["direct"]
+        ),
+        "group": create_group_conversation(session, maja, GROUP, [emil, inga], encryption_required=required["group"]),
+        "family": create_family_conversation(session, maja, encryption_required=required["family"]),
+    }
+    return {kind: created.conversation.id for kind, created in made.items()}
+
+
+async def _talk(desk: Desk, demo: Demo, senders: dict[str, Sender]) -> None:
+    journal = Journal(desk.database)
+    path = SendPath(journal, desk.vault, desk.index, EncryptionPolicies(desk.settings.encryption_policies))
+    try:
+        for kind, lines in _TALK.items():
+            for name, body in lines:
+                draft = Draft.parse({"body": body})
+                await path.send(senders[name], kind, demo.conversations[kind], draft, lambda _view: None)
+    except EncryptionRequired:
+        pass  # the demo has no end-to-end keys, so where the operator demands them nothing was said yet
+    finally:
+        await journal.close()
+
+
+def _password() -> str:
+    return "-".join(secrets.choice(_WORDS.split()) for _ in range(4))

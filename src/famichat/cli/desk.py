@@ -1,0 +1,74 @@
+"""What an operator's command works with: the settings, and a database that nobody else changes meanwhile.
+
+A server on SQLite is the only writer of its database, so a command that writes waits for no one: it takes the same lock
+as the server, or says that Famichat is running. On PostgreSQL both may work at once.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from famichat.cli.refusal import Refused
+from famichat.settings import Settings, load_settings
+from famichat.storage.data_dir import DataDir
+from famichat.storage.database import Database
+from famichat.storage.migrate import upgrade
+from famichat.storage.sealed import BlindIndex, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A server's data, opened."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    index: BlindIndex
+    secret_key: str
+
+
+@contextmanager
+def to_write(settings: Settings) -> Iterator[Desk]:
+    """Open a server's data to change it, migrated, and made if there was none.
+
+    Raises:
+        DirectoryInUse: the server runs, on SQLite.
+    """
+    with ExitStack() as stack:
+        if on_sqlite(settings):
+            stack.enter_context(DataDir(settings.data_dir).lock())
+        desk = stack.enter_context(_opened(settings))
+        upgrade(desk.database)
+        yield desk
+
+
+@contextmanager
+def to_read(data_dir: Path | None) -> Iterator[Desk]:
+    """Open a server's data to look at it, also while the server runs."""
+    settings = load_settings(data_dir=data_dir)
+    file = sqlite_file(settings)
+    if file is not None and not file.is_file():
+        raise Refused("no_database", f"There is no database at {file} yet; `famichat migrate` makes it")
+    with _opened(settings) as desk:
+        yield desk
+
+
+def on_sqlite(settings: Settings) -> bool:
+    """Whether the database is a file that one process may write to."""
+    return settings.effective_database_url.startswith("sqlite")
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """Where the SQLite database is; None for PostgreSQL."""
+    return Path(settings.effective_database_url.removeprefix("sqlite:///")) if on_sqlite(settings) else None
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Desk]:
+    keys = DataDir(settings.data_dir).secrets(settings.secret_key, settings.vault_keys)
+    database = Database(settings.effective_database_url)
+    try:
+        yield Desk(settings, database, Vault(keys.vault_keys), BlindIndex(keys.secret_key), keys.secret_key)
+    finally:
+        database.close()

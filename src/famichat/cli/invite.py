@@ -1,0 +1,78 @@
+"""`famichat invite`: invitations into a family, made by the operator."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from famichat.accounts.invite import MAX_LIFE, Invite, create_invite, open_invites, revoke_invite
+from famichat.chat.family import FamilyRole
+from famichat.cli.desk import to_read, to_write
+from famichat.cli.family import ROLE, find_family
+from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.settings import load_settings
+from famichat.storage.base import iso
+
+
+@click.group()
+def invite() -> None:
+    """Invitations into a family: make them, list them, take them back."""
+
+
+@invite.command("create")
+@click.argument("family")
+@click.option("--role", type=ROLE, default="member", show_default=True, help="What the person will be in the family.")
+@click.option(
+    "--days", type=click.IntRange(1, MAX_LIFE.days), default=7, show_default=True, help="How long it is good."
+)
+@data_dir_option
+@json_option
+def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, as_json: bool) -> None:
+    """Invite one person into FAMILY, a name or an id, and print the link to send."""
+    with to_write(load_settings(data_dir=data_dir)) as desk:
+        issued = desk.database.run(
+            lambda session: create_invite(session, find_family(session, family).id, None, role, timedelta(days=days))
+        )
+        url = f"{desk.settings.effective_public_url}/invite#{issued.token}"
+    told = {**_view(issued.invite), "token": issued.token, "url": url}
+    answer(told, f"Good for one person, until {told['expires_at']}:\n{url}", as_json=as_json)
+
+
+@invite.command("list")
+@click.argument("family")
+@data_dir_option
+@json_option
+def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """List the invitations into FAMILY that can still be accepted."""
+    with to_read(data_dir) as desk:
+
+        def work(session: Session) -> list[dict[str, Any]]:
+            return [_view(each) for each in open_invites(session, find_family(session, family).id)]
+
+        found = desk.database.run_read(work)
+    rows = [(each["id"], each["role"], each["expires_at"]) for each in found]
+    answer({"invites": found}, table([("id", "role", "expires"), *rows]), as_json=as_json)
+
+
+@invite.command("revoke")
+@click.argument("family")
+@click.argument("invite_id")
+@data_dir_option
+@json_option
+def revoke(family: str, invite_id: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Take the invitation INVITE_ID into FAMILY back: its link works no more."""
+    with to_write(load_settings(data_dir=data_dir)) as desk:
+        desk.database.run(lambda session: revoke_invite(session, find_family(session, family).id, invite_id))
+    answer({"id": invite_id, "revoked": True}, "The invitation is taken back.", as_json=as_json)
+
+
+def _view(found: Invite) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "family_id": found.family_id,
+        "role": found.role,
+        "created_at": iso(found.created_at),
+        "expires_at": iso(found.expires_at),
+    }

@@ -1,0 +1,132 @@
+"""`famichat user`: people with an account, as the operator sees them."""
+
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from famichat.accounts.password import hash_password
+from famichat.accounts.recovery import set_password
+from famichat.accounts.user import Newcomer, User, find_user, register
+from famichat.chat.family import FamilyRole, families_of
+from famichat.chat.membership import add_member
+from famichat.cli.desk import Desk, to_read, to_write
+from famichat.cli.family import ROLE, find_family
+from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.refusal import Refused
+from famichat.settings import load_settings
+from famichat.storage.base import iso
+
+password_stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+_generate_option = click.option("--generate-password", "generate", is_flag=True, help="Make a password and print it.")
+_GENERATED_BYTES = 12
+
+
+@click.group()
+def user() -> None:
+    """People with an account: list and add them, give them a new password."""
+
+
+@user.command("list")
+@data_dir_option
+@json_option
+def list_users(data_dir: Path | None, *, as_json: bool) -> None:
+    """List everybody, with their families; the longest here first."""
+    with to_read(data_dir) as desk:
+        people = desk.database.run_read(_people)
+    rows = [(each["username"], each["id"], ", ".join(f["name"] for f in each["families"])) for each in people]
+    answer({"users": people}, table([("user", "id", "families"), *rows]), as_json=as_json)
+
+
+@user.command("add")
+@click.argument("username")
+@click.option("--email", help="An address, to find the account by.")
+@click.option("--family", "family_name", help="The family to join: its name or id.")
+@click.option("--role", type=ROLE, default="member", show_default=True, help="What the person is in the family.")
+@password_stdin_option
+@_generate_option
+@data_dir_option
+@json_option
+def add_user(
+    username: str,
+    email: str | None,
+    family_name: str | None,
+    role: FamilyRole,
+    data_dir: Path | None,
+    *,
+    password_stdin: bool,
+    generate: bool,
+    as_json: bool,
+) -> None:
+    """Make an account for USERNAME. It asks for the password, unless told where to take it from."""
+    newcomer = Newcomer.parse(username, email)
+    with to_write(load_settings(data_dir=data_dir)) as desk:
+        password = read_password(stdin=password_stdin, generate=generate)
+        password_hash = asyncio.run(hash_password(password, newcomer.username.shown))
+
+        def work(session: Session) -> str:
+            family_id = find_family(session, family_name).id if family_name is not None else None
+            added = register(session, newcomer, password_hash, desk.vault, desk.index)
+            if family_id is not None:
+                add_member(session, family_id, added.id, role)
+            return added.id
+
+        user_id = desk.database.run(work)
+    shown = {"password": password} if generate else {}
+    told = {"id": user_id, "username": newcomer.username.shown, **shown}
+    answer(told, " ".join(f"{name}: {value}" for name, value in told.items()), as_json=as_json)
+
+
+@user.command("password")
+@click.argument("name")
+@password_stdin_option
+@_generate_option
+@data_dir_option
+@json_option
+def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, generate: bool, as_json: bool) -> None:
+    """Give NAME, a username or an e-mail address, a new password, and sign out all of that person's devices."""
+    with to_write(load_settings(data_dir=data_dir)) as desk:
+        username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
+        password = read_password(stdin=password_stdin, generate=generate)
+        password_hash = asyncio.run(hash_password(password, username))
+        done = desk.database.run(lambda session: set_password(session, _existing(session, desk, name), password_hash))
+    shown = {"password": password} if generate else {}
+    told = {"id": done.user_id, "username": username, "signed_out_devices": len(done.device_ids), **shown}
+    text = f"{username} has a new password, and is signed out on {len(done.device_ids)} devices."
+    answer(told, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
+
+
+def read_password(*, stdin: bool, generate: bool = False, confirm: bool = True) -> str:
+    """A password: the first line of standard input, a fresh one, or what somebody types unseen."""
+    if generate:
+        return secrets.token_urlsafe(_GENERATED_BYTES)
+    if stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
+    return typed
+
+
+def _existing(session: Session, desk: Desk, name: str) -> User:
+    found = find_user(session, name, desk.index)
+    if found is None:
+        raise Refused("not_found", f"Nobody here is called {name}")
+    return found
+
+
+def _people(session: Session) -> list[dict[str, Any]]:
+    everybody = session.execute(select(User).order_by(User.id)).scalars()
+    return [
+        {
+            "id": person.id,
+            "username": person.username,
+            "families": [{"id": f.family_id, "name": f.name, "role": f.role} for f in families_of(session, person.id)],
+            "last_login_at": None if person.last_login_at is None else iso(person.last_login_at),
+            "inserted_at": iso(person.inserted_at),
+        }
+        for person in everybody
+    ]
