@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -214,6 +214,17 @@ def test_asking_again_shows_a_hidden_conversation_to_the_one_who_asks(database: 
         ]
 
     assert database.run_read(hidden) == [False, True]
+
+
+def test_whoever_is_out_of_it_does_not_get_it_by_asking_again(database: Database, household: Household) -> None:
+    created = database.run(lambda session: MAKERS["direct"](session, household))
+    database.run(
+        lambda session: session.execute(delete(Participant).where(Participant.user_id == household.maja.user_id))
+    )
+
+    with pytest.raises(NotFound):
+        database.run(lambda session: MAKERS["direct"](session, household))
+    assert database.run_read(lambda session: participants(session, created.conversation.id)) == [household.emil.user_id]
 
 
 def test_what_must_be_encrypted_is_so_from_the_beginning(database: Database, household: Household) -> None:

@@ -38,12 +38,7 @@ def participants(session: Session, conversation_id: str) -> list[str]:
     return list(session.execute(theirs.order_by(Participant.joined_at, Participant.user_id)).scalars())
 
 
-def add_participants(
-    session: Session, conversation_id: str, user_ids: Iterable[str], *, visible_from_seq: int = 1
-) -> None:
-    """Let people take part, who do not yet; they see the messages from `visible_from_seq` on."""
-    session.add_all(
-        Participant(conversation_id=conversation_id, user_id=user_id, visible_from_seq=visible_from_seq)
-        for user_id in user_ids
-    )
+def add_participants(session: Session, conversation_id: str, user_ids: Iterable[str]) -> None:
+    """Let people take part in a new conversation, from its first message on."""
+    session.add_all(Participant(conversation_id=conversation_id, user_id=user_id) for user_id in user_ids)
     session.flush()
