@@ -58,7 +58,7 @@ def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, St
         InvalidMessage: a field is missing or malformed.
     """
     seq, message_id, status = place(payload, "seq"), payload.get("message_id"), payload.get("status", "delivered")
-    if status not in ("delivered", "read"):
+    if status not in ("delivered", "read"):  # no set: what came may not be hashable
         raise InvalidMessage(field="status")
     if (seq is None) == (message_id is None):
         raise InvalidMessage(field="seq")
