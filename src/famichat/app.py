@@ -18,6 +18,7 @@ from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.context import Context
+from famichat.endpoint.heads import Heads
 from famichat.endpoint.http import build_http
 from famichat.endpoint.rate_limit import RateLimits
 from famichat.endpoint.unread import UnreadCounts
@@ -124,6 +125,10 @@ async def _context(
     stack.push_async_callback(receipts.close)
     unread = UnreadCounts(database, pubsub)
     stack.push_async_callback(unread.stop)
+    if settings.pubsub_url is not None:
+        heads = Heads(database, pubsub)
+        stack.push_async_callback(heads.stop)
+        heads.start()
     presence = Presence(pubsub)
     stack.push_async_callback(presence.stop)
     await presence.start()

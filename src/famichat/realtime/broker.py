@@ -22,6 +22,7 @@ from famichat.telemetry.events import BrokerUnreachable
 _MAX_WAITING = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LISTEN_SECONDS = 5.0
+_FAREWELL_SECONDS = 1.0
 _AWAY = (RedisError, OSError, TimeoutError)
 
 
@@ -43,6 +44,7 @@ class RedisBroker:
         self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # the oldest hints are worth the least
         self._awake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
         """Call `hear` with every note of another node."""
@@ -62,10 +64,10 @@ class RedisBroker:
 
     async def stop(self) -> None:
         """Send what waits, if that is possible at once, and stop."""
-        with contextlib.suppress(*_AWAY):
-            async with asyncio.timeout(1.0):
-                while self._waiting:
-                    await self._redis.publish(self._channel, self._waiting.popleft())
+        self._stopping = True
+        self._awake.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=_FAREWELL_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -76,7 +78,7 @@ class RedisBroker:
         """Do it again whenever Redis goes away, with longer and longer pauses."""
         pause = _FIRST_PAUSE
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._stopping:
             began = loop.time()
             try:
                 await work()
@@ -91,13 +93,16 @@ class RedisBroker:
         while True:
             while self._waiting:
                 await self._redis.publish(self._channel, self._waiting.popleft())
+            if self._stopping:
+                return
             self._awake.clear()
             await self._awake.wait()
 
     async def _listen_all(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(self._channel)
-            while True:
+            # Not `while True`: redis-py may swallow the cancellation of what it awaits.
+            while not self._stopping:
                 message = await subscription.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
                     self._heard(message["data"])

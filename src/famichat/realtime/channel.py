@@ -93,7 +93,10 @@ class Channel:
         """Clean up. Called exactly once for every channel that was joined, however it ends."""
 
     def still_news(self, broadcast: Broadcast) -> bool:
-        """Whether a broadcast that came while `join` ran is not yet part of what `join` returned."""
+        """Whether a broadcast is not yet part of what `join` returned.
+
+        Asked of each, also after the join's reply: what `join` read may have been broadcast only later. Must not raise.
+        """
         return True
 
     def push(self, event: str, payload: Payload) -> None:

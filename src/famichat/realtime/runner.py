@@ -106,10 +106,10 @@ class Runner:
 
     def deliver(self, dispatch: Dispatch) -> None:
         """Queue a broadcast for the client, or hold it until the join has been answered."""
-        if self._held is None:
-            self._home.send_dispatch(dispatch)
-        else:
+        if self._held is not None:
             self._hold(dispatch)
+        elif self._channel.still_news(dispatch.broadcast):
+            self._home.send_dispatch(dispatch)
 
     def evict(self) -> None:
         """End the channel now, told with phx_close if the client knows of it already."""
