@@ -88,6 +88,17 @@ async def test_rule_21_the_join_reply_comes_first_and_nothing_said_meanwhile_is_
         assert events == [(REPLY, None), ("early", None), ("shout", 1), ("shout", 3), ("presence_state", None)]
 
 
+async def test_what_a_join_returned_is_no_news_when_it_is_broadcast_after_the_reply() -> None:
+    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+        await client.join("room:1")
+        served.pubsub.broadcast("room:1", "shout", {"number": 1, "known": True})
+        served.pubsub.broadcast("room:1", "shout", {"number": 2})
+        await client.assert_broadcast("room:1", "shout", {"number": 2})
+
+        shouts = [frame.payload["number"] for frame in client.received if frame.event == "shout"]
+        assert shouts == [2]
+
+
 async def test_rule_22_what_is_pipelined_behind_a_join_is_handled_after_it_in_order() -> None:
     async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.send_join("room:1")

@@ -123,7 +123,7 @@ class Chatter:
         reply = await self._ask(ws, "phx_join", {"last_seq": self.reached})
         if reply["status"] != "ok":
             reason = reply["response"]["reason"]
-            raise OSError(reason) if reason in UNKNOWN else RefusedError(reason)
+            raise OSError(reason) if reason in {*UNKNOWN, "join crashed"} else RefusedError(reason)
         self._records.append(Resumed(self.seat.device, self.seat.conv, self.reached))
         page = reply["response"]
         self._take_page(page)

@@ -1,0 +1,30 @@
+"""Everybody's connection breaks again and again while they talk, as on a train."""
+
+import asyncio
+from pathlib import Path
+
+from tests.support.history import check
+from tests.support.load import Load
+from tests.support.server import FamichatServer
+from tests.support.talkers import KEYS, move_in
+
+BREAKS = 40
+
+
+async def test_who_is_cut_off_and_comes_back_misses_nothing_and_gets_nothing_twice(
+    tmp_path: Path, database_url: str
+) -> None:
+    """They come back in the midst of commits: what a join brings must not be pushed after it once more."""
+    talkers = move_in(database_url)
+    async with FamichatServer(tmp_path / "data", database_url=database_url, settings=KEYS) as server:
+        load = Load(server.socket_url, talkers.seats, pace=0.01)
+        async with load:
+            for _ in range(BREAKS):
+                await load.talk_on(10)
+                load.lose_connections()
+                await asyncio.sleep(0.05)
+        history = await talkers.history(server.url, load.records)
+
+    assert check(history) == []
+    assert load.gaps == 0
+    assert load.outcomes["timeout"] > 0
