@@ -1,0 +1,127 @@
+import json
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.program import famichat, started
+
+
+def test_it_says_in_one_line_all_that_a_program_needs(tmp_path: Path) -> None:
+    with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
+        ready = json.loads(demo.line())
+        people = [_me(ready, user) for user in ready["users"]]
+        admin = _http(ready, ready["users"][0])
+        found = {each["id"]: each["type"] for each in admin.get("/conversations").json()["conversations"]}
+        admin.close()
+        code = demo.end()
+        assert demo.process.stdout is not None
+        rest = demo.process.stdout.read()
+
+    assert set(ready) == {"url", "families", "users", "conversations"}
+    assert [set(family) for family in ready["families"]] == [{"id", "name"}] * 2
+    assert {frozenset(user) for user in ready["users"]} == {frozenset({"id", "username", "password", "family_ids"})}
+    assert list(ready["conversations"]) == ["self", "direct", "group", "family"]
+    assert found == {id_: kind for kind, id_ in ready["conversations"].items()}
+    assert [(me["id"], [family["id"] for family in me["families"]]) for me in people] == [
+        (user["id"], user["family_ids"]) for user in ready["users"]
+    ]
+    assert [me["families"][0]["role"] for me in people] == ["admin", "member", "member", "member", "admin"]
+    assert people[0]["families"][0]["id"] != people[-1]["families"][0]["id"]
+    assert (code, rest) == (0, "")
+
+
+def test_what_was_said_is_there_and_can_be_answered(tmp_path: Path) -> None:
+    with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
+        ready = json.loads(demo.line())
+        with _http(ready, ready["users"][0]) as http:
+            pages = {
+                kind: http.get(f"/conversations/{id_}/messages").json()["messages"]
+                for kind, id_ in ready["conversations"].items()
+            }
+            broadcast = {"conversation_type": "family", "conversation_id": ready["conversations"]["family"]}
+            answered = http.post("/test/broadcast", json={**broadcast, "body": "hello"})
+
+    assert all(len(messages) >= 2 for messages in pages.values())
+    assert [message["seq"] for message in pages["family"]] == [1, 2, 3, 4]
+    assert answered.json()["seq"] == 5
+
+
+def test_a_directory_of_its_own_is_gone_at_the_end(tmp_path: Path) -> None:
+    with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
+        demo.line()
+        during = list(tmp_path.glob("famichat-*/famichat.db"))
+        demo.end()
+
+    assert len(during) == 1
+    assert list(tmp_path.glob("famichat-*")) == []
+
+
+def test_a_given_directory_stays_and_gives_the_same_people_again(tmp_path: Path) -> None:
+    said = []
+    for _ in range(2):
+        with started("demo", "--port", "0", "--json", "--data-dir", tmp_path / "demo") as demo:
+            said.append(json.loads(demo.line()))
+            assert _me(said[-1], said[-1]["users"][0])["username"] == "maja"
+            assert demo.end() == 0
+
+    first, second = ({**each, "url": ""} for each in said)
+    assert first == second
+    assert stat.S_IMODE((tmp_path / "demo" / "demo.json").stat().st_mode) == 0o600
+
+
+def test_people_are_told_how_to_sign_in_to_watch_and_to_use_curl(tmp_path: Path) -> None:
+    with started("demo", "--port", "0", TMPDIR=tmp_path) as demo:
+        lines = [demo.line()]
+        while "Ctrl-C" not in lines[-1]:
+            lines.append(demo.line())
+    told = "".join(lines)
+
+    assert lines[0].startswith("Famichat is at http://127.0.0.1:")
+    assert all(name in told for name in ("maja", "emil", "inga", "nils", "ada"))
+    assert "/events#token=" in told
+    assert "curl -X POST http://127.0.0.1:" in told
+
+
+def test_the_directory_of_a_real_server_is_left_alone(tmp_path: Path) -> None:
+    famichat("user", "add", "anna", "--generate-password", data_dir=tmp_path)
+    famichat("family", "add", "Berg", "--admin", "anna", data_dir=tmp_path)
+
+    refused = famichat("demo", "--port", "0", "--data-dir", tmp_path)
+
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("(not_a_demo)\n")
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        refused = famichat("demo", "--json", "--port", other.getsockname()[1], TMPDIR=tmp_path)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "famichat: This port is taken; choose another one with --port (port_taken)\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_operators_policy_holds_in_the_demo_too(tmp_path: Path) -> None:
+    with started("demo", "--port", "0", "--json", TMPDIR=tmp_path, encryption_policy_direct="required") as demo:
+        ready = json.loads(demo.line())
+        with _http(ready, ready["users"][0]) as http:
+            path = f"/conversations/{ready['conversations']['direct']}/messages"
+            silent, refused = http.get(path).json(), http.post(path, json={"body": "in plain words"}).json()
+
+    assert silent["messages"] == []
+    assert refused["code"] == "encryption_required"
+
+
+def _http(ready: dict[str, Any], user: dict[str, Any]) -> httpx.Client:
+    sign_in = {"username": user["username"], "password": user["password"]}
+    answered = httpx.post(f"{ready['url']}/api/v1/sessions", json=sign_in, trust_env=False).json()
+    bearer = {"authorization": f"Bearer {answered['access_token']}"}
+    return httpx.Client(base_url=f"{ready['url']}/api/v1", headers=bearer, trust_env=False)
+
+
+def _me(ready: dict[str, Any], user: dict[str, Any]) -> Any:
+    with _http(ready, user) as http:
+        return http.get("/me").json()

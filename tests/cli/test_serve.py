@@ -1,0 +1,106 @@
+import json
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.program import famichat, started
+
+ANNA = {"family_name": "Berg", "username": "anna", "password": "a long enough one"}
+
+
+def test_the_first_start_lets_the_first_person_in_by_a_code_that_works_once(tmp_path: Path) -> None:
+    with started("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json") as server:
+        ready = json.loads(server.line())
+        setup = {
+            "family_name": "Berg",
+            "username": "anna",
+            "password": "a long enough one",
+            "code": ready["setup_code"],
+        }
+        with httpx.Client(base_url=ready["url"], trust_env=False) as http:
+            wrong = http.post("/api/v1/setup", json={**setup, "code": "AAAA-AAAA"})
+            right = http.post("/api/v1/setup", json=setup)
+            again = http.post("/api/v1/setup", json=setup)
+        ended = server.end()
+
+    assert (wrong.status_code, right.status_code, again.status_code) == (403, 201, 409)
+    assert ended == 0
+
+
+def test_later_starts_print_no_code_and_keep_everybody_signed_in(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json")
+    with started(*arguments) as server:
+        ready = json.loads(server.line())
+        setup = {
+            "family_name": "Berg",
+            "username": "anna",
+            "password": "a long enough one",
+            "code": ready["setup_code"],
+        }
+        came = httpx.post(f"{ready['url']}/api/v1/setup", json=setup, trust_env=False).json()
+        server.end()
+
+    with started(*arguments) as server:
+        ready = json.loads(server.line())
+        bearer = {"authorization": f"Bearer {came['access_token']}"}
+        me = httpx.get(f"{ready['url']}/api/v1/me", headers=bearer, trust_env=False)
+
+    assert ready["setup_code"] is None
+    assert me.json()["username"] == "anna"
+
+
+def test_a_person_is_told_where_to_go(tmp_path: Path) -> None:
+    with started("serve", "--port", "0", data_dir=tmp_path / "data") as server:
+        where, code = server.line(), server.line()
+
+    assert where.startswith("Famichat is at http://127.0.0.1:")
+    assert "begin with this code, which works once: " in code
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(tmp_path: Path, how: signal.Signals) -> None:
+    with started("serve", "--port", "0", data_dir=tmp_path / "data") as server:
+        server.line()
+
+        assert server.end(how) == 0
+        assert "Traceback" not in server.errors()
+
+
+def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
+    with started("serve", "--port", "0", data_dir=tmp_path) as server:
+        server.line()
+        second = famichat("serve", "--port", "0", data_dir=tmp_path)
+
+    assert second.returncode == 1
+    assert second.stderr.startswith("famichat: Famichat is running here")
+    assert second.stderr.endswith("(directory_in_use)\n")
+    assert second.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        refused = famichat("serve", "--port", other.getsockname()[1], data_dir=tmp_path)
+
+    assert refused.returncode == 1
+    assert refused.stderr == "famichat: This port is taken; choose another one with --port (port_taken)\n"
+
+
+def test_every_fault_of_the_settings_is_told_at_once(tmp_path: Path) -> None:
+    refused = famichat("serve", data_dir=tmp_path, database_url="mysql://x", rate_limits="perhaps", secret_key="short")
+
+    told = [line.partition(":")[2].split(":")[0].strip() for line in refused.stderr.splitlines()]
+    assert refused.returncode == 2
+    assert sorted(told) == ["FAMICHAT_DATABASE_URL", "FAMICHAT_RATE_LIMITS", "FAMICHAT_SECRET_KEY"]
+
+
+def test_lost_secrets_stop_the_start(tmp_path: Path) -> None:
+    famichat("migrate", data_dir=tmp_path)
+    (tmp_path / "secrets.json").unlink()
+
+    refused = famichat("serve", "--port", "0", data_dir=tmp_path)
+
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("(secrets_missing)\n")

@@ -1,0 +1,97 @@
+"""The `famichat` program in processes of its own, as people start it: with nobody's environment but the test's.
+
+result = famichat("user", "list", "--json", data_dir=tmp_path / "data")
+with started("demo", "--json", "--port", "0") as demo:
+    ready = json.loads(demo.line())
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE: Final = 30.0
+
+
+def famichat(*arguments: object, given: str = "", **settings: object) -> "subprocess.CompletedProcess[str]":
+    """Run one command to its end.
+
+    Args:
+        arguments: the command.
+        given: standard input.
+        settings: `FAMICHAT_*` variables, in lower case and without the prefix; or others, in capitals.
+    """
+    return subprocess.run(
+        _command(arguments),
+        input=given,
+        env=_environment(settings),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@dataclass
+class Started:
+    """A command that goes on for a while."""
+
+    process: "subprocess.Popen[str]"
+
+    def line(self) -> str:
+        """The next line of standard output; fails with what it said instead if it ends, or says nothing for long."""
+        assert self.process.stdout is not None
+        impatience = threading.Timer(PATIENCE, self.process.kill)
+        impatience.start()
+        line = self.process.stdout.readline()
+        impatience.cancel()
+        if not line:
+            raise AssertionError(f"it ended with {self.process.wait()}: {self.errors()}")
+        return line
+
+    def errors(self) -> str:
+        """What it has written to standard error, once it has ended."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; answers its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def started(*arguments: object, **settings: object) -> Iterator[Started]:
+    """Start a command, and end it when the block ends."""
+    with subprocess.Popen(
+        _command(arguments),
+        env=_environment(settings),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as process:
+        try:
+            yield Started(process)
+        finally:
+            process.terminate()
+
+
+def _command(arguments: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-m", "famichat", *map(str, arguments)]
+
+
+def _environment(settings: dict[str, Any]) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}
+    given = {name if name.isupper() else f"FAMICHAT_{name.upper()}": str(value) for name, value in settings.items()}
+    return inherited | given
