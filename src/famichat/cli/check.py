@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import redis
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User, email_of
@@ -93,6 +94,8 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
             yield database.run_read(lambda session: _sealed(session, keys))
     except StorageError as error:
         yield Check("database", Check.BAD, str(error) or "does not answer")
+    except DBAPIError as error:
+        yield Check("database", Check.BAD, str(error.orig))
     finally:
         database.close()
     file = sqlite_file(settings)
@@ -117,8 +120,11 @@ def _sealed(session: Session, keys: Secrets) -> Check:
 
 
 def _integrity(file: Path) -> Check:
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = str(error)
     return Check("database file", Check.GOOD if found == "ok" else Check.BAD, found)
 
 

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from famichat.cli.check import Check, checks
+from famichat.settings import Settings
+from famichat.storage.data_dir import DataDir, Secrets
+from tests.support.operator import Operator
+
+KEYS: Any = {1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
+
+
+def test_all_is_well_with_a_server_that_works(at_home: Operator) -> None:
+    assert {Check.BAD} & set(_found(at_home).values()) == set()
+
+
+def test_a_server_that_never_started_is_not_ill(tmp_path: Path) -> None:
+    found = {check.name: check.status for check in checks(Settings(data_dir=tmp_path / "data"))}
+
+    assert found["data directory"] == found["secrets"] == found["database"] == Check.ODD
+
+
+def test_keys_that_do_not_open_the_data_are_noticed(at_home: Operator) -> None:
+    DataDir(at_home.data_dir).secrets_file.write_text(Secrets.fresh().to_json())
+
+    assert _found(at_home)["sealed data"] == Check.BAD
+    assert at_home.refused("doctor") == "not_well"
+
+
+def test_lost_secrets_are_noticed(at_home: Operator) -> None:
+    DataDir(at_home.data_dir).secrets_file.unlink()
+
+    assert _found(at_home)["secrets"] == Check.BAD
+
+
+def test_secrets_that_others_can_read_are_noticed(at_home: Operator) -> None:
+    DataDir(at_home.data_dir).secrets_file.chmod(0o644)
+    at_home.data_dir.chmod(0o755)
+
+    found = _found(at_home)
+    assert (found["secrets"], found["data directory"]) == (Check.BAD, Check.ODD)
+
+
+def test_secrets_may_come_from_the_settings(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path, secret_key="k" * 32, vault_keys={1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
+    )
+
+    assert {check.name: check.detail for check in checks(settings)}["secrets"] == "given by the settings"
+
+
+@pytest.mark.parametrize("damage", [slice(0, 100), slice(4096, 8192), slice(8192, 20000)])
+def test_a_damaged_database_file_is_noticed(at_home: Operator, damage: slice) -> None:
+    file = at_home.data_dir / "famichat.db"
+    content = bytearray(file.read_bytes())
+    content[damage] = b"\xff" * len(content[damage])
+    file.write_bytes(content)
+
+    assert Check.BAD in _found(at_home).values()
+
+
+def test_a_broker_that_is_away_is_noticed(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, pubsub_url="redis://127.0.0.1:1")
+
+    assert {check.name: check.status for check in checks(settings)}["broker"] == Check.BAD
+
+
+def test_a_running_server_is_named(at_home: Operator) -> None:
+    with DataDir(at_home.data_dir).lock():
+        told = at_home.run("doctor").stdout
+
+    assert "a server runs" in told
+
+
+def _found(operator: Operator) -> dict[str, str]:
+    told = json.loads(operator.run("doctor", "--json").stdout)
+    return {each["check"]: each["status"] for each in told["checks"]}

@@ -1,0 +1,24 @@
+from tests.support.operator import Operator
+
+
+def test_a_family_begins_with_its_admin(at_home: Operator) -> None:
+    (berg,) = at_home("family", "list")["families"]
+
+    assert berg["name"] == "Berg"
+    assert [(member["username"], member["role"]) for member in berg["members"]] == [("anna", "admin")]
+    assert "anna (admin)" in at_home.run("family", "list").stdout
+
+
+def test_its_admin_must_have_an_account(at_home: Operator) -> None:
+    assert at_home.refused("family", "add", "Strand", "--admin", "bo") == "not_found"
+
+
+def test_a_family_needs_a_name(at_home: Operator) -> None:
+    assert at_home.refused("family", "add", " ", "--admin", "anna") == "invalid_name"
+
+
+def test_families_of_one_name_are_told_apart_by_id(at_home: Operator) -> None:
+    second = at_home("family", "add", "Berg", "--admin", "anna")["id"]
+
+    assert at_home.refused("invite", "create", "Berg") == "ambiguous"
+    assert at_home("invite", "create", second)["family_id"] == second

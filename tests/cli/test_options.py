@@ -1,0 +1,22 @@
+import pytest
+
+from famichat.cli.options import table, visible
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("hej på dig 👋", "hej på dig 👋"),
+        ("two\nlines", "two\nlines"),
+        ("\x1b[2Jgone", "?[2Jgone"),
+        ("\x07bell\x9b31m", "?bell?31m"),
+        ("abc\u202edcba", "abc?dcba"),
+        ("👩\u200d👧", "👩\u200d👧"),
+    ],
+)
+def test_nobody_elses_words_move_the_cursor(written: str, shown: str) -> None:
+    assert visible(written) == shown
+
+
+def test_a_table_has_columns() -> None:
+    assert table([("a", "bb"), ("ccc", "")]) == "a    bb\nccc"

@@ -1,0 +1,46 @@
+from importlib.metadata import version
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from famichat.cli.program import program
+from famichat.cli.refusal import in_words
+from tests.support.program import famichat
+
+
+def test_it_says_its_version_and_what_it_can_do() -> None:
+    assert famichat("--version").stdout == f"{version('famichat')}\n"
+    assert "serve" in famichat("-h").stdout
+
+
+@pytest.mark.parametrize("arguments", [["dance"], ["serve", "--port", "70000"], ["user", "add"], ["listen"]])
+def test_a_wrong_call_ends_with_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(program, arguments).exit_code == 2
+
+
+def test_every_command_that_answers_can_do_so_in_json() -> None:
+    silent = {"sql", "shell"}
+    without = [
+        name
+        for name, command in _commands(program)
+        if name not in silent and not any("--json" in option.opts for option in command.params)
+    ]
+
+    assert without == []
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert [name for name, command in _commands(program) if not command.help] == []
+
+
+def test_what_nobody_expected_is_not_hidden() -> None:
+    assert in_words(ZeroDivisionError()) is None
+    assert in_words(BrokenPipeError()) is None
+
+
+def _commands(group: click.Group) -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = []
+    for name, command in group.commands.items():
+        found += _commands(command) if isinstance(command, click.Group) else [(name, command)]
+    return found

@@ -1,0 +1,76 @@
+from famichat.storage.data_dir import DataDir
+from tests.support.operator import Operator
+
+
+def test_somebody_who_is_added_is_listed(at_home: Operator) -> None:
+    (anna,) = at_home("user", "list")["users"]
+
+    assert (anna["username"], [family["name"] for family in anna["families"]]) == ("anna", ["Berg"])
+    assert anna["last_login_at"] is None
+
+
+def test_somebody_can_be_added_to_a_family_at_once(at_home: Operator) -> None:
+    at_home("user", "add", "bo", "--family", "Berg", "--role", "admin", "--generate-password")
+
+    (berg,) = at_home("family", "list")["families"]
+    assert [(member["username"], member["role"]) for member in berg["members"]] == [("anna", "admin"), ("bo", "admin")]
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(operator: Operator) -> None:
+    added = operator.run("user", "add", "bo", given="a long enough one\na long enough one\n")
+
+    assert added.exit_code == 0
+    assert "a long enough one" not in added.output
+
+
+def test_a_generated_password_is_told(operator: Operator) -> None:
+    assert len(operator("user", "add", "bo", "--generate-password")["password"]) >= 12
+    assert "password: " in operator.run("user", "password", "bo", "--generate-password").stdout
+
+
+def test_a_new_password_signs_everything_out(at_home: Operator) -> None:
+    changed = at_home("user", "password", "ANNA@example.org", "--password-stdin", given="another long one\n")
+
+    assert changed["username"] == "anna"
+    assert changed["signed_out_devices"] == 0
+    assert "password" not in changed
+
+
+def test_nobody_gets_a_password_that_everybody_guesses(operator: Operator) -> None:
+    assert operator.refused("user", "add", "bo", "--password-stdin", given="password\n") == "weak_password"
+
+
+def test_two_people_do_not_have_one_name_nor_one_address(at_home: Operator) -> None:
+    assert at_home.refused("user", "add", "Anna", "--generate-password") == "username_taken"
+    taken = ("user", "add", "bo", "--email", "anna@example.org", "--generate-password")
+    assert at_home.refused(*taken) == "email_taken"
+
+
+def test_who_does_not_exist_cannot_be_changed(at_home: Operator) -> None:
+    assert at_home.refused("user", "password", "bo", "--generate-password") == "not_found"
+    assert at_home.refused("user", "add", "bo", "--family", "Strand", "--generate-password") == "not_found"
+    assert len(at_home("user", "list")["users"]) == 1
+
+
+def test_nobody_is_added_while_the_server_runs(at_home: Operator) -> None:
+    with DataDir(at_home.data_dir).lock():
+        assert at_home.refused("user", "add", "bo", "--generate-password") == "directory_in_use"
+        assert len(at_home("user", "list")["users"]) == 1
+
+
+def test_on_postgresql_both_may_work_at_once(database_url: str, operator: Operator) -> None:
+    operator = Operator(operator.data_dir, database_url)
+    if not database_url.startswith("sqlite"):
+        with DataDir(operator.data_dir).lock():
+            operator("user", "add", "bo", "--generate-password")
+    else:
+        operator("user", "add", "bo", "--generate-password")
+
+    assert [user["username"] for user in operator("user", "list")["users"]] == ["bo"]
+
+
+def test_people_read_a_table(at_home: Operator) -> None:
+    heading, anna = at_home.run("user", "list").stdout.splitlines()
+
+    assert heading.split() == ["user", "id", "families"]
+    assert anna.startswith("anna  ")
