@@ -275,3 +275,14 @@ async def test_a_database_that_fails_to_commit_acknowledges_nothing(
 
 async def _outcome(journal: Journal, entry: Entry) -> Stored | BaseException:
     return (await asyncio.gather(journal.append(entry, ignore), return_exceptions=True))[0]
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/famichat.db", "postgresql://famichat@127.0.0.1:1/famichat"])
+async def test_a_database_that_cannot_be_reached_is_unavailable(url: str, make: Make) -> None:
+    away = Database(url)
+    journal = Journal(away)
+
+    with pytest.raises(StorageUnavailable):
+        await journal.append(make(), ignore)
+
+    away.close()

@@ -123,8 +123,9 @@ class Database:
         """
         try:
             connection = self._journaling.raw_connection()
-        except DBAPIError as error:
-            raise self._explain(error, "journal") from error
+        except self._driver.OperationalError as error:  # the driver's own: nothing has wrapped it yet
+            emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
+            raise StorageUnavailable("journal") from error
         try:
             cursor = connection.cursor()
             if self.dialect == "sqlite":
