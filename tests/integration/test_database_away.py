@@ -33,6 +33,7 @@ async def test_a_database_that_goes_away_is_told_and_outlived(tmp_path: Path) ->
 
     assert check(history) == []
     assert told > 0, "nobody was told that it cannot be stored"
+    assert set(load.outcomes) == {"acked", "unavailable"}
     assert max(wait for chatter in load.chatters for wait in chatter.waits) < 5
     assert answer.status_code == 503
     assert answer.json()["code"] == "unavailable"

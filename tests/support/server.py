@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -82,10 +83,17 @@ class FamichatServer:
                 await asyncio.sleep(0.02)
         return time.monotonic() - began
 
-    def kill(self) -> None:
-        """End it as a crash would: no handler runs, nothing is flushed."""
+    def kill(self, along_with: Callable[[], object] | None = None) -> None:
+        """End it as a crash would: no handler runs, nothing is flushed.
+
+        Args:
+            along_with: takes away something else in the same moment. What the server had not answered before, it
+                answers no more.
+        """
         process = self._running()
         process.send_signal(signal.SIGKILL)
+        if along_with is not None:
+            along_with()
         process.wait()
         self._process = None
 
