@@ -46,6 +46,7 @@ async def test_readers_that_are_stuck_are_closed_and_nobody_else_waits(
 
     assert check(history) == []
     assert load.outcomes["timeout"] == 0
+    assert server.log.read_text().count("slow_consumer_closed") == STUCK
     assert p95(beside) < 3 * p95(quiet) + 0.05
 
 

@@ -70,6 +70,7 @@ class Chatter:
         self.reached = 0
         self.gaps = 0
         self.outcomes: Counter[str] = Counter()
+        self.closings: Counter[int | None] = Counter()
         self.waits: list[float] = []
         self.drafts: dict[str, Draft] = {}
         self.speaking = True
@@ -113,6 +114,7 @@ class Chatter:
                         await self._catch_up(ws)
             finally:
                 self.joined.clear()
+                self.closings[ws.close_code] += 1
                 if speaking is not None:
                     speaking.cancel()
                     with suppress(asyncio.CancelledError, WebSocketException):

@@ -112,3 +112,8 @@ class Load:
     def gaps(self) -> int:
         """How often somebody had to fetch what was not pushed."""
         return sum(chatter.gaps for chatter in self.chatters)
+
+    @property
+    def closings(self) -> Counter[int | None]:
+        """With which codes connections were closed; 1006 stands for no word at all, None for our own leaving."""
+        return sum((chatter.closings for chatter in self.chatters), Counter())
