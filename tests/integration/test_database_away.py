@@ -7,11 +7,13 @@ import pytest
 
 from tests.support.history import check
 from tests.support.load import Load
-from tests.support.postgres import running_postgres
+from tests.support.lossy_proxy import LossyProxy
+from tests.support.postgres import Postgres, running_postgres
 from tests.support.server import FamichatServer
 from tests.support.talkers import KEYS, move_in
 
 AWAY_SECONDS = 6.0
+LOST_ANSWERS = 5
 
 
 @pytest.mark.timeout(120)
@@ -38,3 +40,26 @@ async def test_a_database_that_goes_away_is_told_and_outlived(tmp_path: Path) ->
     assert answer.status_code == 503
     assert answer.json()["code"] == "unavailable"
     assert answer.elapsed.total_seconds() < 5
+
+
+@pytest.mark.timeout(120)
+async def test_a_commit_whose_answer_is_lost_is_stored_once_and_reaches_everybody(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """The senders hear `unavailable`, though the messages are there: they send again, and find them."""
+    database_url = postgres.create("lost_answers")
+    talkers = move_in(database_url)
+    async with LossyProxy(postgres.port) as proxy:
+        proxied = database_url.replace(str(postgres.port), str(proxy.port))
+        async with FamichatServer(tmp_path / "data", database_url=proxied, settings=KEYS) as server:
+            load = Load(server.socket_url, talkers.seats)
+            async with load:
+                for _ in range(LOST_ANSWERS):
+                    await load.talk_on()
+                    proxy.lose_an_answer()
+                    await asyncio.wait_for(proxy.lost.wait(), 10)
+            history = await talkers.history(server.url, load.records)
+    postgres.drop("lost_answers")
+
+    assert check(history) == []
+    assert load.outcomes["unavailable"] >= LOST_ANSWERS

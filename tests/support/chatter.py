@@ -82,6 +82,8 @@ class Chatter:
         self._random = random.Random(seed)  # noqa: S311 - a storm to repeat, not a secret
         self._in_flight: dict[str, tuple[Draft, float]] = {}
         self._held: list[Entry] = []
+        self._head = 0
+        self._fetched_to = 0
         self._connection: ClientConnection | None = None
         self._rest_until = 0.0
         self._refs = count(1)
@@ -110,7 +112,7 @@ class Chatter:
                 speaking = asyncio.create_task(self._speak(ws))
                 async for text in ws:
                     self._hear(json.loads(text))
-                    if self._held:
+                    if self._held or self._head > self.reached:
                         await self._catch_up(ws)
             finally:
                 self.joined.clear()
@@ -135,8 +137,8 @@ class Chatter:
         self.joined.set()
 
     async def _catch_up(self, ws: ClientConnection) -> None:
-        """Something is missing before what was pushed: fetch it, as the contract asks of a client."""
-        self.gaps += 1
+        """Something is missing before what was pushed, or before the head: fetch it, as a client should."""
+        self.gaps += bool(self._held)
         while (await self._fetch(ws))["has_more"]:
             pass
         self._release()
@@ -147,6 +149,7 @@ class Chatter:
             raise OSError(f"fetch was answered {reply['response']}")  # connect again, and join
         page: dict[str, Any] = reply["response"]
         self._take_page(page)
+        self._fetched_to = self.reached
         return page
 
     async def _ask(self, ws: ClientConnection, event: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -170,13 +173,17 @@ class Chatter:
         if event == "phx_reply" and ref in self._in_flight:
             self._answered(*self._in_flight.pop(ref), payload)
         elif event == "new_msg":
-            entry = entry_of(payload)
-            if hold or entry.seq > self.reached + 1:
-                self._held.append(entry)
-            else:
-                self._take(entry)
+            self._hear_message(entry_of(payload), hold=hold)
+        elif event == "head":
+            self._head = payload["last_seq"]
         elif event in {"phx_error", "phx_close"}:
             raise OSError(f"the server ended the channel: {event}")
+
+    def _hear_message(self, entry: Entry, *, hold: bool) -> None:
+        if hold or entry.seq > self.reached + 1:
+            self._held.append(entry)
+        elif entry.seq > self._fetched_to:  # what it had to fetch may be pushed after all; a join's page may not
+            self._take(entry)
 
     def _take_page(self, page: dict[str, Any]) -> None:
         for message in page["messages"]:
