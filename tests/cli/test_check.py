@@ -44,9 +44,7 @@ def test_secrets_that_others_can_read_are_noticed(at_home: Operator) -> None:
 
 
 def test_secrets_may_come_from_the_settings(tmp_path: Path) -> None:
-    settings = Settings(
-        data_dir=tmp_path, secret_key="k" * 32, vault_keys={1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
-    )
+    settings = Settings(data_dir=tmp_path, secret_key="k" * 32, vault_keys=KEYS)
 
     assert {check.name: check.detail for check in checks(settings)}["secrets"] == "given by the settings"
 

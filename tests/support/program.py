@@ -5,6 +5,7 @@ with started("demo", "--json", "--port", "0") as demo:
     ready = json.loads(demo.line())
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 30.0
 
 
-def famichat(*arguments: object, given: str = "", **settings: object) -> "subprocess.CompletedProcess[str]":
+def famichat(*arguments: object, given: str = "", **settings: Any) -> "subprocess.CompletedProcess[str]":
     """Run one command to its end.
 
     Args:
@@ -57,6 +58,14 @@ class Started:
             raise AssertionError(f"it ended with {self.process.wait()}: {self.errors()}")
         return line
 
+    def event(self, name: str, **fields: object) -> dict[str, Any]:
+        """The payload of the next such event that `famichat listen --json` tells of."""
+        while True:
+            told = json.loads(self.line())
+            payload: dict[str, Any] = told["payload"]
+            if told["event"] == name and fields.items() <= payload.items():
+                return payload
+
     def errors(self) -> str:
         """What it has written to standard error, once it has ended."""
         assert self.process.stderr is not None
@@ -69,7 +78,7 @@ class Started:
 
 
 @contextmanager
-def started(*arguments: object, **settings: object) -> Iterator[Started]:
+def started(*arguments: object, **settings: Any) -> Iterator[Started]:
     """Start a command, and end it when the block ends."""
     with subprocess.Popen(
         _command(arguments),

@@ -1,0 +1,27 @@
+import json
+from pathlib import Path
+
+from tests.support.program import famichat, started
+
+
+def test_a_listener_hears_everything_once_over_a_restart_of_the_server(tmp_path: Path) -> None:
+    people = {"XDG_CONFIG_HOME": str(tmp_path / "maja")}
+    demo = ("demo", "--json", "--data-dir", tmp_path / "demo", "--port")
+    with started(*demo, 0) as server:
+        ready = json.loads(server.line())
+        password = f"{ready['users'][0]['password']}\n"
+        famichat("login", "maja", "--url", ready["url"], "--password-stdin", given=password, **people)
+        with started("listen", "family", "--history", "0", "--json", **people) as listening:
+            listening.event("joined")
+            famichat("send", "family", "before", **people)
+            heard = [listening.event("new_msg")["body"]]
+            server.end()
+
+            with started(*demo, ready["url"].rpartition(":")[2]) as again:
+                again.line()
+                famichat("send", "family", "while nobody listened, or after", **people)
+                famichat("send", "family", "after", **people)
+                while heard[-1] != "after":
+                    heard.append(listening.event("new_msg")["body"])
+
+    assert heard == ["before", "while nobody listened, or after", "after"]
