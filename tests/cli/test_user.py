@@ -1,5 +1,8 @@
+from pathlib import Path
+
 from famichat.storage.data_dir import DataDir
 from tests.support.operator import Operator
+from tests.support.postgres import Postgres
 
 
 def test_somebody_who_is_added_is_listed(at_home: Operator) -> None:
@@ -58,15 +61,15 @@ def test_nobody_is_added_while_the_server_runs(at_home: Operator) -> None:
         assert len(at_home("user", "list")["users"]) == 1
 
 
-def test_on_postgresql_both_may_work_at_once(database_url: str, operator: Operator) -> None:
-    operator = Operator(operator.data_dir, database_url)
-    if not database_url.startswith("sqlite"):
-        with DataDir(operator.data_dir).lock():
-            operator("user", "add", "bo", "--generate-password")
-    else:
+def test_on_postgresql_both_may_work_at_once(postgres: Postgres, migrated_postgres: str, tmp_path: Path) -> None:
+    operator = Operator(tmp_path, postgres.create("operated", migrated_postgres))
+    with DataDir(tmp_path).lock():
         operator("user", "add", "bo", "--generate-password")
+        # But the server would not close what Bo's devices have open.
+        assert operator.refused("user", "password", "bo", "--generate-password") == "directory_in_use"
 
     assert [user["username"] for user in operator("user", "list")["users"]] == ["bo"]
+    postgres.drop("operated")
 
 
 def test_people_read_a_table(at_home: Operator) -> None:

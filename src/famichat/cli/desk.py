@@ -1,7 +1,7 @@
 """What an operator's command works with: the settings, and a database that nobody else changes meanwhile.
 
-A server on SQLite is the only writer of its database, so a command that writes waits for no one: it takes the same lock
-as the server, or says that Famichat is running. On PostgreSQL both may work at once.
+A server on SQLite is the only writer of its database, so a command that writes takes the same lock as the server, or
+says that Famichat is running. On PostgreSQL both may work at once.
 """
 
 from collections.abc import Iterator
@@ -29,14 +29,18 @@ class Desk:
 
 
 @contextmanager
-def to_write(settings: Settings) -> Iterator[Desk]:
+def to_write(settings: Settings, *, stopped: bool = False) -> Iterator[Desk]:
     """Open a server's data to change it, migrated, and made if there was none.
 
+    Args:
+        settings: which server's.
+        stopped: whether the server must not run on PostgreSQL either, because it would not notice the change.
+
     Raises:
-        DirectoryInUse: the server runs, on SQLite.
+        DirectoryInUse: the server runs.
     """
     with ExitStack() as stack:
-        if on_sqlite(settings):
+        if stopped or on_sqlite(settings):
             stack.enter_context(DataDir(settings.data_dir).lock())
         desk = stack.enter_context(_opened(settings))
         upgrade(desk.database)

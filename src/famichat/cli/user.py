@@ -90,7 +90,8 @@ def add_user(
 @json_option
 def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, generate: bool, as_json: bool) -> None:
     """Give NAME, a username or an e-mail address, a new password, and sign out all of that person's devices."""
-    with to_write(load_settings(data_dir=data_dir)) as desk:
+    # A running server would not close what these devices have open.
+    with to_write(load_settings(data_dir=data_dir), stopped=True) as desk:
         username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
         password = read_password(stdin=password_stdin, generate=generate)
         password_hash = asyncio.run(hash_password(password, username))
