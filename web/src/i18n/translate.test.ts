@@ -1,0 +1,43 @@
+import { describe, expect, test } from "vitest"
+
+import { en, type Key } from "./en"
+import { choose, joined, LANGUAGES, refusalKey, translator } from "./translate"
+
+const placeholders = (text: unknown) => new Set(JSON.stringify(text).match(/\{\w+\}/g) ?? [])
+
+describe.each(Object.entries(LANGUAGES))("%s", (_, { messages }) => {
+  test("has every sentence, and no others", () => {
+    expect(Object.keys(messages).sort()).toEqual(Object.keys(en).sort())
+  })
+
+  test.each(Object.keys(en) as Key[])("%s is not empty and fills in what the English one does", (key) => {
+    expect(JSON.stringify(messages[key])).not.toContain('""')
+    expect(placeholders(messages[key])).toEqual(placeholders(en[key]))
+  })
+})
+
+test("a count chooses the form", () => {
+  const t = translator("en")
+  expect(t("shelf.unread", { n: 1 })).toBe("1 unread message")
+  expect(t("shelf.unread", { n: 3 })).toBe("3 unread messages")
+  expect(translator("ja")("shelf.unread", { n: 1 })).toBe("未読 1 件")
+})
+
+test("what is filled in is not filled in again", () => {
+  expect(translator("en")("room.newFrom", { name: "{text}", text: "hi" })).toBe("{text}: hi")
+})
+
+test("the first language that we speak is chosen, else English", () => {
+  expect(choose(["sv-SE", "ja-JP", "en"])).toBe("ja")
+  expect(choose(["sv-SE"])).toBe("en")
+})
+
+test("an unknown refusal still gets words", () => {
+  expect(refusalKey("weak_password")).toBe("error.weak_password")
+  expect(refusalKey("teapot")).toBe("error.unknown")
+})
+
+test("names are joined as the language does it", () => {
+  expect(joined("en", ["Maja", "Emil", "Inga"])).toBe("Maja, Emil, and Inga")
+  expect(joined("ja", ["Maja", "Emil"])).toContain("Maja")
+})

@@ -1,0 +1,42 @@
+/** Sentences in the reader's language. Plain functions; `language.ts` keeps the choice. */
+import { en, type Key, type Messages, type Text } from "./en"
+import { ja } from "./ja"
+
+export const LANGUAGES: Readonly<Record<string, { readonly name: string; readonly messages: Messages }>> = {
+  en: { name: "English", messages: en },
+  ja: { name: "日本語", messages: ja },
+}
+
+export type Values = Readonly<Record<string, string | number>>
+export type Translate = (key: Key, values?: Values) => string
+
+/** The first of the wanted languages that we speak; else English. */
+export function choose(wanted: readonly string[]): string {
+  return wanted.map((tag) => tag.split("-")[0] ?? "").find((tag) => tag in LANGUAGES) ?? "en"
+}
+
+export function translator(language: string): Translate {
+  const messages = LANGUAGES[language]?.messages ?? en
+  const plural = new Intl.PluralRules(language)
+  return (key, values = {}) => fill(form(messages[key], values["n"], plural), values)
+}
+
+/** What a refusal is called; a code that has no words of its own gets the general ones. */
+export function refusalKey(code: string): Key {
+  const key = `error.${code}`
+  return key in en ? (key as Key) : "error.unknown"
+}
+
+/** `Maja, Emil and Inga`, as the language joins names. */
+export function joined(language: string, names: readonly string[]): string {
+  return new Intl.ListFormat(language, { type: "conjunction" }).format(names)
+}
+
+function form(text: Text, n: string | number | undefined, plural: Intl.PluralRules): string {
+  if (typeof text === "string") return text
+  return plural.select(Number(n)) === "one" ? (text.one ?? text.other) : text.other
+}
+
+function fill(text: string, values: Values): string {
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""))
+}

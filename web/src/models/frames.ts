@@ -1,0 +1,55 @@
+/** What the live event viewer shows: frames as they came, newest last, and how each is put on the page. */
+
+export interface Frame {
+  readonly number: number
+  readonly at: Date
+  readonly direction: "in" | "out"
+  readonly topic: string
+  readonly event: string
+  readonly payload: unknown
+}
+
+/** A line of a payload; what has to do with encryption stands out. */
+export interface Line {
+  readonly text: string
+  readonly kind: "plain" | "encryption" | "opaque"
+}
+
+const MOST_FRAMES = 1_000
+const HEARTBEATS = "phoenix"
+const ENCRYPTION = /^\s*"(encryption_\w+|version_tag|key_id)":/
+
+export function append(frames: readonly Frame[], frame: Frame): readonly Frame[] {
+  return [...frames.slice(1 - MOST_FRAMES), frame]
+}
+
+/** The frames that somebody wants to see: those that contain every word asked for, in topic, event or payload. */
+export function matching(frames: readonly Frame[], filter: string, heartbeats: boolean): readonly Frame[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean)
+  return frames.filter((frame) => {
+    if (!heartbeats && frame.topic === HEARTBEATS) return false
+    const text = `${frame.topic} ${frame.event} ${JSON.stringify(frame.payload)}`.toLowerCase()
+    return words.every((word) => text.includes(word))
+  })
+}
+
+/** A payload, line by line. The body of an encrypted message is for its readers only: its size is all that is shown. */
+export function lines(payload: unknown): readonly Line[] {
+  const text = JSON.stringify(payload, hideCiphertext, 2) ?? "null"
+  return text.split("\n").map((line) => ({ text: line, kind: kindOf(line) }))
+}
+
+const OPAQUE = "\u2039opaque, "
+
+function hideCiphertext(_: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value
+  const message = value as { encryption_flag?: unknown; body?: unknown }
+  if (message.encryption_flag !== true || typeof message.body !== "string" || message.body.startsWith(OPAQUE))
+    return value
+  return { ...message, body: `${OPAQUE}${message.body.length} characters\u203a` }
+}
+
+function kindOf(line: string): Line["kind"] {
+  if (line.includes(`"body": "${OPAQUE}`)) return "opaque"
+  return ENCRYPTION.test(line) ? "encryption" : "plain"
+}

@@ -1,0 +1,81 @@
+/**
+ * What was written here and is not yet known to be on the server.
+ *
+ * Each draft keeps the `client_id` that it was born with: however often it is sent, the server stores it once.
+ */
+import type { Sealed } from "../crypto/seal"
+import type { Refusal } from "../realtime/shapes"
+
+export interface Draft {
+  readonly client_id: string
+  readonly conversation_id: string
+  /** What was written, to show it here. */
+  readonly text: string
+  /** What is sent. Made once: another ciphertext under the same `client_id` would be another message. */
+  readonly sealed: Sealed
+  readonly written_at: string
+  /** Why the server will never take it; the person decides then. */
+  readonly refused?: string
+}
+
+export type Outbox = readonly Draft[]
+
+/** Refusals that pass by themselves: the draft stays and is sent again. */
+const PASSING = new Set(["rate_limited", "unavailable", "internal_error", "unmatched topic", "timeout"])
+const PATIENCE_MS = 2_000
+const MOST_PATIENCE_MS = 60_000
+
+export function add(outbox: Outbox, draft: Draft): Outbox {
+  return [...outbox, draft]
+}
+
+export function remove(outbox: Outbox, clientId: string | null): Outbox {
+  return clientId === null ? outbox : outbox.filter((draft) => draft.client_id !== clientId)
+}
+
+/** What is still to be sent in a conversation, in the order in which it was written. */
+export function due(outbox: Outbox, conversationId: string): Outbox {
+  return outbox.filter((draft) => draft.conversation_id === conversationId && draft.refused === undefined)
+}
+
+export function passes(refusal: Refusal): boolean {
+  return PASSING.has(refusal.reason)
+}
+
+/** How long to wait before the `attempt`-th repetition (from 1): as told, or longer each time. */
+export function patience(refusal: Refusal, attempt: number): number {
+  return refusal.retry_in_ms ?? Math.min(PATIENCE_MS * 2 ** (attempt - 1), MOST_PATIENCE_MS)
+}
+
+/** Keep a draft that the server will not take, with the reason. */
+export function refuse(outbox: Outbox, clientId: string, reason: string): Outbox {
+  return outbox.map((draft) => (draft.client_id === clientId ? { ...draft, refused: reason } : draft))
+}
+
+/** Try a refused draft once more. */
+export function retry(outbox: Outbox, clientId: string): Outbox {
+  return outbox.map((draft) => {
+    if (draft.client_id !== clientId) return draft
+    const { refused: _, ...again } = draft
+    return again
+  })
+}
+
+/** Read what an earlier page kept; whatever is not an outbox counts as an empty one. */
+export function parse(kept: string | null): Outbox {
+  if (kept === null) return []
+  try {
+    const found: unknown = JSON.parse(kept)
+    return Array.isArray(found) ? found.filter(isDraft) : []
+  } catch (error) {
+    if (error instanceof SyntaxError) return []
+    throw error
+  }
+}
+
+function isDraft(value: unknown): value is Draft {
+  if (typeof value !== "object" || value === null) return false
+  const { client_id, conversation_id, text, written_at, sealed } = value as Record<string, unknown>
+  const named = [client_id, conversation_id, text, written_at].every((field) => typeof field === "string")
+  return named && typeof sealed === "object" && sealed !== null
+}

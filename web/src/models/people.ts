@@ -1,0 +1,28 @@
+/** People as they are shown: by name, by initial and by a colour that stays theirs. */
+import type { Conversation, Member } from "../realtime/shapes"
+
+/** Names by user id. */
+export type People = ReadonlyMap<string, string>
+
+const COLOURS = 8
+
+export function know(people: People, members: readonly Pick<Member, "user_id" | "username">[]): People {
+  return new Map([...people, ...members.map((member) => [member.user_id, member.username] as const)])
+}
+
+/** The first letter that a reader would see, whatever the script. */
+export function initial(name: string): string {
+  const [first] = new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(name.trim())
+  return (first?.segment ?? "?").toLocaleUpperCase()
+}
+
+/** One of a few colours, the same on every device. */
+export function colour(id: string): number {
+  let hash = 0
+  for (const letter of id) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0
+  return hash % COLOURS
+}
+
+export function others(conversation: Conversation, me: string): readonly string[] {
+  return conversation.members.map((member) => member.user_id).filter((id) => id !== me)
+}

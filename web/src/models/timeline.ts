@@ -1,0 +1,81 @@
+/**
+ * The messages of one conversation that this device has: a stretch of `seq` without gaps, which grows at both ends.
+ *
+ *     let timeline = begin(epoch, 40)                 // nothing yet; whatever comes after 40 is news
+ *     timeline = receive(timeline, [message41])       // 41 follows: it is shown
+ *     timeline = receive(timeline, [message43])       // a gap: 43 waits aside,
+ *     behind(timeline)                                // and this says what to fetch after: 41
+ *     timeline = prepend(timeline, olderPage)         // reading back
+ *
+ * Sequence numbers have no gaps, so order, doubles and losses are all decided by counting.
+ */
+import type { Joined, Message, Page } from "../realtime/shapes"
+
+export interface Timeline {
+  readonly epoch: string
+  /** The place just before the first message here; 0 when the beginning of the conversation is here. */
+  readonly before: number
+  /** The place of the last message here. */
+  readonly last: number
+  readonly messages: readonly Message[]
+  /** Messages that came too early, by their place. */
+  readonly aside: ReadonlyMap<number, Message>
+  /** How far the server says that the conversation goes. */
+  readonly head: number
+}
+
+export function begin(epoch: string, last: number): Timeline {
+  return { epoch, before: last, last, messages: [], aside: new Map(), head: last }
+}
+
+/** Take in messages that are new, repeated, changed, or too early, in any order. */
+export function receive(timeline: Timeline, arrived: readonly Message[]): Timeline {
+  const messages = [...timeline.messages]
+  const aside = new Map(timeline.aside)
+  for (const message of arrived) {
+    if (message.seq > timeline.last) aside.set(message.seq, message)
+    else if (message.seq > timeline.before) messages[message.seq - timeline.before - 1] = message
+  }
+  let last = timeline.last
+  for (let next = aside.get(last + 1); next; next = aside.get(last + 1)) {
+    messages.push(next)
+    aside.delete(++last)
+  }
+  return { ...timeline, messages, aside, last, head: Math.max(timeline.head, last, ...aside.keys()) }
+}
+
+/** The server says that the conversation goes up to `head`. */
+export function hear(timeline: Timeline, head: number): Timeline {
+  return head > timeline.head ? { ...timeline, head } : timeline
+}
+
+/** After which place to fetch, when something is missing; else nothing. */
+export function behind(timeline: Timeline): number | undefined {
+  return timeline.head > timeline.last ? timeline.last : undefined
+}
+
+/** Whether there is more to read back to. */
+export function hasOlder(timeline: Timeline): boolean {
+  return timeline.before > 0
+}
+
+/** Take in a page that was fetched with `before_seq` of the first message here. */
+export function prepend(timeline: Timeline, page: Page): Timeline {
+  const older = page.messages.filter((message) => message.seq <= timeline.before)
+  const first = older[0]
+  if (!first) return page.has_more ? timeline : { ...timeline, before: 0 }
+  if (older.at(-1)?.seq !== timeline.before) return timeline // an answer to an earlier question
+  return { ...timeline, before: first.seq - 1, messages: [...older, ...timeline.messages] }
+}
+
+/** Go on after a (re)join: from where we were, or, when the server has another history now, from the start. */
+export function resume(timeline: Timeline, joined: Joined): Timeline {
+  if (joined.recovered && joined.epoch === timeline.epoch) {
+    return hear(receive(timeline, joined.messages), joined.last_seq)
+  }
+  const first = joined.messages[0]
+  return receive(
+    { ...begin(joined.epoch, first ? first.seq - 1 : joined.last_seq), head: joined.last_seq },
+    joined.messages,
+  )
+}

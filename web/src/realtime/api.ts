@@ -1,0 +1,45 @@
+/** The HTTP API: one function that asks, and the two ways in which that can fail. */
+
+const ROOT = "/api/v1"
+
+/** The server answered, and refused. `code` is one of `docs/errors.md`. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly field: string | undefined,
+  ) {
+    super(`${status} ${code}`)
+  }
+}
+
+/** There was no answer: no network, or no server. */
+export class Unreachable extends Error {}
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+
+/**
+ * Ask the server.
+ *
+ * @throws {ApiError} it refuses
+ * @throws {Unreachable} it does not answer
+ */
+export async function ask<Answer>(method: Method, path: string, body?: object, token?: string): Promise<Answer> {
+  const headers = new Headers({ accept: "application/json" })
+  if (body !== undefined) headers.set("content-type", "application/json")
+  if (token !== undefined) headers.set("authorization", `Bearer ${token}`)
+  const request: RequestInit = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+  const response = await fetch(ROOT + path, request).catch((error: unknown) => {
+    throw new Unreachable(path, { cause: error })
+  })
+  if (!response.ok) throw await refusal(response)
+  return (response.status === 204 ? undefined : await response.json()) as Answer
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  if (!response.headers.get("content-type")?.includes("json")) {
+    return new ApiError(response.status, "internal_error", undefined) // a proxy in between
+  }
+  const problem = (await response.json()) as { code?: string; details?: { field?: string } }
+  return new ApiError(response.status, problem.code ?? "internal_error", problem.details?.field)
+}

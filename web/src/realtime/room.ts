@@ -1,0 +1,257 @@
+/** One conversation, live: joined, resumed, caught up, written to and acknowledged. */
+import { Presence, type Channel, type Socket } from "phoenix"
+
+import { due, passes, patience, refuse, remove } from "../models/outbox"
+import { note, type Receipts } from "../models/receipts"
+import { begin, behind, hasOlder, hear, prepend, receive, resume, type Timeline } from "../models/timeline"
+import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from "../models/typists"
+import type { Mailbox } from "./mailbox"
+import type { Reader } from "./reader"
+import type { Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "./shapes"
+
+const FIRST_PAGE = 60
+const PAGE = 100
+const ACK_AFTER_MS = 120
+
+export interface Surroundings {
+  readonly socket: Socket
+  readonly me: string
+  readonly mailbox: Mailbox
+  readonly reader: Reader
+  /** Something is to be shown anew. */
+  changed(): void
+  /** A message came in, live. */
+  arrived(message: Message): void
+  /** The server does not let this person in any more. */
+  shut(conversationId: string): void
+}
+
+export class Room {
+  readonly id: string
+  timeline: Timeline
+  receipts: Receipts = new Map()
+  typists: Typists = new Map()
+  here: readonly string[] = []
+  joined = false
+  /** Whether a page of earlier messages is on its way. */
+  reading = false
+  readonly #channel: Channel
+  readonly #sending = new Set<string>()
+  readonly #acknowledged = { delivered: 0, read: 0 }
+  #attended = false
+  #catchingUp = false
+  #ackTimer: ReturnType<typeof setTimeout> | undefined
+  #attempts = 0
+  #saidTyping = 0
+
+  constructor(
+    conversation: Conversation,
+    private readonly around: Surroundings,
+  ) {
+    this.id = conversation.id
+    this.timeline = begin(conversation.epoch, conversation.last_seq)
+    const place = () => ({ last_seq: this.timeline.last, epoch: this.timeline.epoch })
+    this.#channel = around.socket.channel(`message:${conversation.type}:${conversation.id}`, place)
+    this.#listen()
+  }
+
+  join(): void {
+    this.#channel
+      .join()
+      .receive("ok", (reply: Joined) => this.#entered(reply))
+      .receive("error", (refusal: Refusal) => {
+        if (refusal.reason === "not_found") this.around.shut(this.id)
+      })
+  }
+
+  leave(): void {
+    clearTimeout(this.#ackTimer)
+    this.#channel.leave()
+  }
+
+  /** Send what waits here. Safe to call at any time: nothing is on its way twice, and a repeat is stored once. */
+  flush(): void {
+    if (!this.joined) return
+    for (const draft of due(this.around.mailbox.drafts, this.id)) {
+      if (this.#sending.has(draft.client_id)) continue
+      this.#sending.add(draft.client_id)
+      this.#channel
+        .push("new_msg", { ...draft.sealed, client_id: draft.client_id })
+        .receive("ok", (stored: Stored) => this.#stored(draft.client_id, stored))
+        .receive("error", (refusal: Refusal) => this.#refused(draft.client_id, refusal))
+        .receive("timeout", () => this.#refused(draft.client_id, { reason: "timeout" }))
+    }
+  }
+
+  /** Whether somebody is looking at the end of this conversation. */
+  attend(attended: boolean): void {
+    this.#attended = attended
+    if (attended) this.#acknowledgeSoon()
+  }
+
+  /** Read back: a first page when there is nothing yet, then the one before, and so on. */
+  readOlder(): void {
+    if (!this.joined || this.reading || !hasOlder(this.timeline)) return
+    this.reading = true
+    const limit = this.timeline.messages.length === 0 ? FIRST_PAGE : PAGE
+    this.#fetch({ before_seq: this.timeline.before + 1, limit }, (page) => {
+      this.#show(prepend(this.timeline, page))
+      void this.around.reader.take(page.messages)
+      this.#acknowledgeSoon()
+    })
+  }
+
+  /** Tell the others about typing: that it goes on, every few seconds; that it ended, at once. */
+  type(typing: boolean): void {
+    if (!this.joined || (!typing && this.#saidTyping === 0)) return
+    if (typing && Date.now() - this.#saidTyping < SAY_EVERY_MS) return
+    this.#saidTyping = typing ? Date.now() : 0
+    this.#channel.push("typing", { typing })
+  }
+
+  #listen(): void {
+    this.#channel.on("new_msg", (message: Message) => this.#received(message))
+    this.#channel.on("message_updated", (message: Message) => this.#take([message]))
+    this.#channel.on("head", ({ last_seq }: { last_seq: number }) => {
+      this.#show(hear(this.timeline, last_seq))
+      this.#catchUp()
+    })
+    this.#channel.on("message_status", (status: MessageStatus) => {
+      this.receipts = note(this.receipts, status)
+      this.around.changed()
+    })
+    this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
+      this.#typing(user_id, typing)
+    })
+    this.#channel.onError(() => this.#left())
+    this.#channel.onClose(() => this.#left())
+    const presence = new Presence(this.#channel)
+    presence.onSync(() => {
+      this.here = presence.list((id: string) => id)
+      this.around.changed()
+    })
+  }
+
+  #entered(reply: Joined): void {
+    this.joined = true
+    this.#sending.clear()
+    const anew = !reply.recovered
+    this.#show(resume(this.timeline, reply))
+    if (anew) this.receipts = new Map()
+    void this.around.reader.take(reply.messages)
+    for (const message of reply.messages) this.#settle(message)
+    this.#catchUp()
+    this.flush()
+    if (this.#attended && this.timeline.messages.length === 0) this.readOlder()
+    this.#acknowledgeSoon()
+  }
+
+  #left(): void {
+    this.joined = false
+    this.reading = false
+    this.#catchingUp = false
+    this.#sending.clear()
+    this.#saidTyping = 0
+    this.here = []
+    this.typists = new Map()
+    this.around.changed()
+  }
+
+  #received(message: Message): void {
+    const news = message.seq > this.timeline.last
+    this.#take([message])
+    this.#typing(message.user_id, false)
+    if (news) this.around.arrived(message)
+  }
+
+  #take(messages: readonly Message[]): void {
+    void this.around.reader.take(messages)
+    this.#show(receive(this.timeline, messages))
+    for (const message of messages) this.#settle(message)
+    this.#catchUp()
+    this.#acknowledgeSoon()
+  }
+
+  /** A message of mine that is in the timeline waits no longer. */
+  #settle(message: Message): void {
+    if (message.user_id !== this.around.me) return
+    if (!this.around.mailbox.drafts.some((draft) => draft.client_id === message.client_id)) return
+    this.around.mailbox.change((outbox) => remove(outbox, message.client_id))
+  }
+
+  #stored(clientId: string, stored: Stored): void {
+    this.#attempts = 0
+    this.#sending.delete(clientId)
+    this.#show(hear(this.timeline, stored.seq))
+    this.around.mailbox.change((outbox) => remove(outbox, clientId))
+    this.#catchUp()
+  }
+
+  #refused(clientId: string, refusal: Refusal): void {
+    this.#sending.delete(clientId)
+    if (!passes(refusal)) {
+      this.around.mailbox.change((outbox) => refuse(outbox, clientId, refusal.reason))
+      return
+    }
+    setTimeout(() => this.flush(), patience(refusal, ++this.#attempts))
+  }
+
+  /** Fetch what is missing, page by page, until nothing is. */
+  #catchUp(): void {
+    const after = behind(this.timeline)
+    if (after === undefined || this.#catchingUp || !this.joined) return
+    this.#catchingUp = true
+    this.#fetch({ after_seq: after, limit: 200 }, (page) => {
+      this.#catchingUp = false
+      this.#take(page.messages)
+    })
+  }
+
+  #fetch(what: object, take: (page: Page) => void): void {
+    const failed = (refusal: Refusal) => {
+      this.reading = false
+      this.#catchingUp = false
+      if (passes(refusal)) setTimeout(() => this.#catchUp(), patience(refusal, ++this.#attempts))
+      this.around.changed()
+    }
+    this.#channel
+      .push("fetch", what)
+      .receive("ok", (page: Page) => {
+        this.reading = false
+        take(page)
+      })
+      .receive("error", failed)
+      .receive("timeout", () => failed({ reason: "timeout" }))
+  }
+
+  #typing(userId: string, typing: boolean): void {
+    this.typists = hearTyping(this.typists, userId, typing, Date.now())
+    if (typing) setTimeout(() => this.around.changed(), FORGET_AFTER_MS)
+    this.around.changed()
+  }
+
+  /** Say, a moment later and for many messages at once, that this device has them, or that its person has read them. */
+  #acknowledgeSoon(): void {
+    this.#ackTimer ??= setTimeout(() => {
+      this.#ackTimer = undefined
+      if (this.joined) this.#acknowledge(this.#attended ? "read" : "delivered")
+    }, ACK_AFTER_MS)
+  }
+
+  #acknowledge(status: "delivered" | "read"): void {
+    const { messages, last } = this.timeline
+    // Before the first page is here, the end of the conversation is all that this device knows.
+    const seq = messages.length === 0 ? last : messages.findLast((each) => each.user_id !== this.around.me)?.seq
+    if (seq === undefined || seq <= this.#acknowledged[status] || seq === 0) return
+    if (status === "read" && messages.length === 0) return
+    this.#channel.push("message_ack", { seq, status }).receive("ok", () => {
+      this.#acknowledged[status] = Math.max(this.#acknowledged[status], seq)
+      if (status === "read") this.#acknowledged.delivered = Math.max(this.#acknowledged.delivered, seq)
+    })
+  }
+
+  #show(timeline: Timeline): void {
+    this.timeline = timeline
+    this.around.changed()
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Who is signed in here, with tokens that are renewed before they run out.
+ *
+ * The tokens are in `localStorage`: a family member wants to stay signed in for months, and all tabs must agree on the
+ * newest refresh token, because using an old one signs the device out. A cookie that scripts cannot read would not be
+ * safer here, as the socket needs a token from a script; what protects them is the Content-Security-Policy, which lets
+ * no foreign script run. The access token is kept with it, so that a reload need not refresh: an answer that a reload
+ * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
+ */
+import { ApiError, ask, type Method } from "./api"
+import type { SessionView } from "./shapes"
+import { inTurn } from "./turn"
+
+const KEY = "famichat.session"
+const MARGIN_MS = 90_000
+
+interface Kept {
+  readonly access_token: string
+  readonly expires_at: number
+  readonly refresh_token: string
+  readonly user: { readonly id: string; readonly username: string }
+  readonly device_id: string
+}
+
+export class Session {
+  readonly user: { readonly id: string; readonly username: string }
+  readonly deviceId: string
+  /** Called once, when this device is not signed in any more. */
+  onEnded: () => void = () => undefined
+  #kept: Kept
+  #renewing: Promise<void> | undefined
+
+  private constructor(kept: Kept) {
+    this.#kept = kept
+    this.user = kept.user
+    this.deviceId = kept.device_id
+    addEventListener("storage", (event) => {
+      if (event.key === KEY || event.key === null) this.#adopt()
+    })
+  }
+
+  /** Keep what a sign-in, a setup or an accepted invitation answered. */
+  static begin(view: SessionView): Session {
+    return new Session(keep(view))
+  }
+
+  /** The one that was kept on this device, if any. */
+  static kept(): Session | undefined {
+    const kept = read()
+    return kept && new Session(kept)
+  }
+
+  /** The access token as it is now, for the socket, which cannot wait. */
+  get token(): string {
+    return this.#kept.access_token
+  }
+
+  /**
+   * Ask the server as this person.
+   *
+   * @throws {ApiError} it refuses
+   * @throws {Unreachable} it does not answer
+   */
+  async ask<Answer>(method: Method, path: string, body?: object): Promise<Answer> {
+    await this.fresh()
+    try {
+      return await ask<Answer>(method, path, body, this.token)
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error
+      await this.#renew(this.token)
+      return await ask<Answer>(method, path, body, this.token)
+    }
+  }
+
+  /** Make sure that the access token is good for a while yet. */
+  async fresh(): Promise<void> {
+    this.#adopt()
+    if (this.#kept.expires_at - Date.now() < MARGIN_MS) await this.#renew(this.token)
+  }
+
+  /** Sign this device out, here and, where it can be reached, on the server. */
+  async end(): Promise<void> {
+    try {
+      await this.ask("DELETE", "/sessions/current")
+    } finally {
+      this.#ended()
+    }
+  }
+
+  #renew(stale: string): Promise<void> {
+    this.#renewing ??= inTurn(KEY, () => this.#renewOnce(stale)).finally(() => (this.#renewing = undefined))
+    return this.#renewing
+  }
+
+  async #renewOnce(stale: string): Promise<void> {
+    this.#adopt()
+    if (this.token !== stale) return // another tab was faster
+    try {
+      this.#kept = keep(
+        await ask<SessionView>("POST", "/sessions/refresh", { refresh_token: this.#kept.refresh_token }),
+      )
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) this.#ended()
+      throw error
+    }
+  }
+
+  #adopt(): void {
+    const kept = read()
+    if (kept?.device_id === this.deviceId) this.#kept = kept
+    else this.#ended(false)
+  }
+
+  #ended(forget = true): void {
+    if (forget) localStorage.removeItem(KEY)
+    const tell = this.onEnded
+    this.onEnded = () => undefined
+    tell()
+  }
+}
+
+function keep(view: SessionView): Kept {
+  const { access_token, refresh_token, user, device_id } = view
+  const kept = { access_token, refresh_token, user, device_id, expires_at: Date.now() + view.expires_in * 1000 }
+  localStorage.setItem(KEY, JSON.stringify(kept))
+  return kept
+}
+
+function read(): Kept | undefined {
+  const found = localStorage.getItem(KEY)
+  return found === null ? undefined : (JSON.parse(found) as Kept)
+}

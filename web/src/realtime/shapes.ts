@@ -1,0 +1,94 @@
+/** What the server says, field by field; `docs/protocol.md` explains each. */
+
+export type ConversationType = "self" | "direct" | "group" | "family"
+export type Role = "admin" | "member"
+
+export interface Message {
+  readonly message_id: string
+  readonly conversation_id: string
+  readonly seq: number
+  readonly user_id: string
+  readonly device_id: string | null
+  readonly message_type: string
+  /** Null when the message was deleted, or does not open any more. */
+  readonly body: string | null
+  readonly client_id: string | null
+  readonly reply_to: string | null
+  readonly inserted_at: string
+  readonly edited_at: string | null
+  readonly deleted_at: string | null
+  readonly encryption_flag: boolean
+  readonly encryption_version: string | null
+  readonly key_id: string | null
+  readonly error_code?: number | null
+}
+
+export interface Conversation {
+  readonly id: string
+  readonly type: ConversationType
+  readonly family_id: string | null
+  readonly name: string | null
+  readonly created_at: string
+  readonly epoch: string
+  readonly last_seq: number
+  readonly members: readonly { readonly user_id: string; readonly role: Role }[]
+  readonly encryption_policy: "required" | "optional" | "forbidden"
+  readonly encryption_status: "enabled" | "disabled"
+  readonly last_message: Message | null
+  readonly unread: number
+  readonly hidden: boolean
+  readonly archived: boolean
+  readonly muted_until: string | null
+}
+
+export interface Page {
+  readonly messages: readonly Message[]
+  readonly has_more: boolean
+}
+
+export interface Joined extends Page {
+  readonly conversation: Conversation
+  readonly epoch: string
+  readonly last_seq: number
+  readonly recovered: boolean
+}
+
+export interface Stored {
+  readonly message_id: string
+  readonly seq: number
+  readonly inserted_at: string
+}
+
+export interface MessageStatus {
+  readonly conversation_id: string
+  readonly user_id: string
+  readonly device_id: string
+  readonly status: "delivered" | "read"
+  readonly seq: number
+}
+
+export interface Family {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+}
+
+export interface Member {
+  readonly user_id: string
+  readonly username: string
+  readonly role: Role
+}
+
+export interface SessionView {
+  readonly access_token: string
+  readonly expires_in: number
+  readonly refresh_token: string
+  readonly user: { readonly id: string; readonly username: string }
+  readonly device_id: string
+}
+
+/** A refusal on the socket. */
+export interface Refusal {
+  readonly reason: string
+  readonly retry_in_ms?: number
+}

@@ -1,0 +1,20 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte"
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  plugins: [svelte()],
+  build: {
+    outDir: "../src/famichat/static",
+    emptyOutDir: true,
+    target: "es2022",
+    // The Content-Security-Policy allows files of this server and nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    // Swagger UI alone is larger than the usual limit; only /api/docs loads it.
+    chunkSizeWarningLimit: 2000,
+    rolldownOptions: {
+      input: { index: "index.html", events: "events.html", docs: "docs.html" },
+    },
+  },
+  test: { include: ["src/**/*.test.ts"] },
+})
