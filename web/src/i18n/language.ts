@@ -8,6 +8,11 @@ const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"])
 
 export const language = writable(localStorage.getItem(KEY) ?? choose(navigator.languages))
 export const t = derived(language, translator)
+/** How dates and times are written: as this browser's person has it, where that is the language on the page. */
+export const locale = derived(
+  language,
+  (tag) => navigator.languages.find((wanted) => wanted === tag || wanted.startsWith(`${tag}-`)) ?? tag,
+)
 
 language.subscribe((tag) => {
   document.documentElement.lang = tag

@@ -17,10 +17,11 @@ export function initial(name: string): string {
 }
 
 /** One of a few colours, the same on every device. */
-export function colour(id: string): number {
+export function colour(name: string): number {
   let hash = 0
-  for (const letter of id) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0
-  return hash % COLOURS
+  for (const letter of name) hash = (Math.imul(hash, 131) + (letter.codePointAt(0) ?? 0)) >>> 0
+  // The high bits of a multiplication by the golden ratio: near hashes get far colours.
+  return Math.floor(((Math.imul(hash, 2_654_435_761) >>> 0) / 2 ** 32) * COLOURS)
 }
 
 export function others(conversation: Conversation, me: string): readonly string[] {

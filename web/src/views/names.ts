@@ -1,25 +1,27 @@
 /** What a conversation, or what somebody said, is called in words. */
 import type { Opened } from "../crypto/seal"
-import { joined, type Translate } from "../i18n/translate"
+import { joined, refusalKey, type Translate } from "../i18n/translate"
 import { others, type People } from "../models/people"
 import type { Whereabouts } from "../models/receipts"
-import type { Conversation } from "../realtime/shapes"
-import { refusalKey } from "../i18n/translate"
+import type { Conversation, Family } from "../realtime/shapes"
+
+interface Seen {
+  readonly me: { readonly id: string }
+  readonly people: People
+  readonly families: readonly Family[]
+}
 
 export function nameOf(t: Translate, people: People, userId: string): string {
   return people.get(userId) ?? t("person.unknown")
 }
 
-export function title(t: Translate, people: People, conversation: Conversation, me: string): string {
+/** What a conversation is called by the one who looks at it. */
+export function title(t: Translate, seen: Seen, conversation: Conversation): string {
   if (conversation.type === "self") return t("kind.self")
-  const [other] = others(conversation, me)
-  if (conversation.type === "direct" && other) return nameOf(t, people, other)
-  return conversation.name ?? t(`kind.${conversation.type}`)
-}
-
-/** Whose initial and colour stand for a conversation. */
-export function face(conversation: Conversation, me: string): string {
-  return conversation.type === "direct" ? (others(conversation, me)[0] ?? conversation.id) : conversation.id
+  const [other] = others(conversation, seen.me.id)
+  if (conversation.type === "direct" && other) return nameOf(t, seen.people, other)
+  const family = seen.families.length > 1 && seen.families.find((each) => each.id === conversation.family_id)?.name
+  return conversation.name || family || t(`kind.${conversation.type}`)
 }
 
 export function text(t: Translate, opened: Opened | undefined): string {

@@ -1,0 +1,52 @@
+/** A family's messages and conversations, for the tests beside the models. */
+import type { Conversation, Message, Page } from "../realtime/shapes"
+
+export function message(seq: number, change: Partial<Message> = {}): Message {
+  return {
+    message_id: `m${seq}`,
+    conversation_id: "kitchen",
+    seq,
+    user_id: "inga",
+    device_id: "tablet",
+    message_type: "text",
+    body: `message ${seq}`,
+    client_id: `c${seq}`,
+    reply_to: null,
+    inserted_at: new Date(Date.UTC(2026, 10, 23, 12, 0, seq)).toISOString(),
+    edited_at: null,
+    deleted_at: null,
+    encryption_flag: false,
+    encryption_version: null,
+    key_id: null,
+    ...change,
+  }
+}
+
+export function messages(from: number, to: number): Message[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => message(from + index))
+}
+
+export function page(from: number, to: number): Page {
+  return { messages: messages(from, to), has_more: from > 1 }
+}
+
+export function conversation(id: string, change: Partial<Conversation> = {}): Conversation {
+  return {
+    id,
+    type: "group",
+    family_id: "sundqvist",
+    name: id,
+    created_at: "2026-11-01T00:00:00Z",
+    epoch: "e1",
+    last_seq: 0,
+    members: ["maja", "inga", "nils"].map((user_id) => ({ user_id, role: "member" })),
+    encryption_policy: "optional",
+    encryption_status: "disabled",
+    last_message: null,
+    unread: 0,
+    hidden: false,
+    archived: false,
+    muted_until: null,
+    ...change,
+  }
+}

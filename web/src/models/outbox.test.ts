@@ -1,0 +1,47 @@
+import { expect, test } from "vitest"
+
+import { add, due, parse, passes, patience, refuse, remove, retry, type Draft } from "./outbox"
+
+const draft = (client_id: string, conversation_id = "kitchen"): Draft => ({
+  client_id,
+  conversation_id,
+  text: client_id,
+  sealed: { body: client_id },
+  written_at: "2026-11-23T12:00:00Z",
+})
+const two = add(add([], draft("first")), draft("second"))
+
+test("what was written is due in the order in which it was written, in its own conversation", () => {
+  const outbox = add(two, draft("elsewhere", "garden"))
+  expect(due(outbox, "kitchen").map((each) => each.client_id)).toEqual(["first", "second"])
+})
+
+test("what is on the server is not due any more, and saying so again changes nothing", () => {
+  const outbox = remove(remove(two, "first"), "first")
+  expect(due(outbox, "kitchen").map((each) => each.client_id)).toEqual(["second"])
+  expect(remove(outbox, null)).toEqual(outbox)
+})
+
+test("what was refused stays, is not sent by itself, and keeps its client_id when tried again", () => {
+  const refused = refuse(two, "first", "message_too_large")
+  expect(due(refused, "kitchen").map((each) => each.client_id)).toEqual(["second"])
+  expect(refused).toHaveLength(2)
+  expect(retry(refused, "first")).toEqual(two)
+})
+
+test("only refusals that pass by themselves are waited out", () => {
+  expect(["rate_limited", "unavailable", "timeout"].every((reason) => passes({ reason }))).toBe(true)
+  expect(["conflict", "not_found", "message_too_large"].some((reason) => passes({ reason }))).toBe(false)
+})
+
+test("the server says how long to wait, else each wait is longer, up to a minute", () => {
+  expect(patience({ reason: "rate_limited", retry_in_ms: 700 }, 3)).toBe(700)
+  expect([1, 2, 3, 20].map((attempt) => patience({ reason: "unavailable" }, attempt))).toEqual([
+    2000, 4000, 8000, 60000,
+  ])
+})
+
+test("it survives being written down; anything else is an empty one", () => {
+  expect(parse(JSON.stringify(two))).toEqual(two)
+  for (const broken of [null, "", "{", "{}", '[{"client_id": 1}]', "[null]"]) expect(parse(broken)).toEqual([])
+})
