@@ -1,10 +1,12 @@
 import json
+import signal
 import socket
 import stat
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.program import famichat, started
 
@@ -49,11 +51,12 @@ def test_what_was_said_is_there_and_can_be_answered(tmp_path: Path) -> None:
     assert answered.json()["seq"] == 5
 
 
-def test_a_directory_of_its_own_is_gone_at_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_directory_of_its_own_is_gone_at_the_end(tmp_path: Path, how: signal.Signals) -> None:
     with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
         demo.line()
         during = list(tmp_path.glob("famichat-*/famichat.db"))
-        demo.end()
+        demo.end(how)
 
     assert len(during) == 1
     assert list(tmp_path.glob("famichat-*")) == []

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from famichat.cli.program import program
-from famichat.cli.refusal import in_words
+from famichat.cli.refusal import Refused, in_words
 from tests.support.program import famichat
 
 
@@ -37,6 +37,10 @@ def test_every_command_says_what_it_does() -> None:
 def test_what_nobody_expected_is_not_hidden() -> None:
     assert in_words(ZeroDivisionError()) is None
     assert in_words(BrokenPipeError()) is None
+
+
+def test_a_code_that_is_not_known_yet_is_told_all_the_same() -> None:
+    assert str(Refused("of next year")) == "The server refuses"
 
 
 def _commands(group: click.Group) -> list[tuple[str, click.Command]]:

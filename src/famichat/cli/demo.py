@@ -54,8 +54,10 @@ def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Clean up also when SIGTERM comes before the server listens to it."""
+    """Clean up also when SIGTERM comes before the server listens to it, and when the terminal is closed."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:

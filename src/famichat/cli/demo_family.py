@@ -116,8 +116,10 @@ def settle(desk: Desk, file: Path) -> Demo:
     if not desk.database.run_read(needs_setup):
         raise Refused("not_a_demo", f"{file.parent} holds a real server's data; give the demo a directory of its own")
     demo = asyncio.run(_move_in(desk))
-    file.touch(mode=0o600)
-    file.write_text(demo.to_json(), encoding="utf-8")
+    draft = file.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_text(demo.to_json(), encoding="utf-8")
+    draft.replace(file)
     return demo
 
 

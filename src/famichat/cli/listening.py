@@ -199,10 +199,10 @@ class Wire:
         if reply["status"] == "ok":
             response: dict[str, Any] = reply["response"]
             return response
-        reason = reply["response"].get("reason", "")
+        reason = reply["response"].get("reason", "refused")
         if reason in _FOR_NOW:
             raise Lost(reason)
-        raise Refused(reason, "" if reason else "The server refuses")
+        raise Refused(reason)
 
     async def _receive(self, ref: str | None = None) -> dict[str, Any] | None:
         """Take the next frame: give the payload of the reply to `ref`, keep an event for later, and drop the rest."""

@@ -38,7 +38,7 @@ class Refused(click.ClickException):
     exit_code = FAILED
 
     def __init__(self, code: str, sentence: str = "") -> None:
-        super().__init__(sentence or CODES[code].title)
+        super().__init__(sentence or (CODES[code].title if code in CODES else "The server refuses"))
         self.code = code
 
     def show(self, file: IO[Any] | None = None) -> None:
