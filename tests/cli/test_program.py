@@ -43,6 +43,12 @@ def test_a_code_that_is_not_known_yet_is_told_all_the_same() -> None:
     assert str(Refused("of next year")) == "The server refuses"
 
 
+def test_a_strange_servers_words_do_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    Refused("strange", "\x1b[2JAll is well").show()
+
+    assert capsys.readouterr().err == "famichat: ?[2JAll is well (strange)\n"
+
+
 def _commands(group: click.Group) -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
     for name, command in group.commands.items():

@@ -10,6 +10,7 @@ import click
 
 from famichat.accounts.errors import AccountsError
 from famichat.chat.errors import ChatError
+from famichat.cli.options import visible
 from famichat.endpoint.errors import CODES
 from famichat.settings import SettingsFaults
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
@@ -43,7 +44,8 @@ class Refused(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Tell it."""
-        click.echo(f"famichat: {self.message.rstrip('.')} ({self.code})", file=file, err=file is None)
+        told = visible(f"{self.message.rstrip('.')} ({self.code})")  # a strange server's words may be in it
+        click.echo(f"famichat: {told}", file=file, err=file is None)
 
 
 class BadSettings(click.ClickException):
