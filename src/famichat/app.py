@@ -125,10 +125,9 @@ async def _context(
     stack.push_async_callback(receipts.close)
     unread = UnreadCounts(database, pubsub)
     stack.push_async_callback(unread.stop)
-    if settings.pubsub_url is not None:
-        heads = Heads(database, pubsub)
-        stack.push_async_callback(heads.stop)
-        heads.start()
+    heads = Heads(database, pubsub)
+    stack.push_async_callback(heads.stop)
+    heads.start()
     presence = Presence(pubsub)
     stack.push_async_callback(presence.stop)
     await presence.start()

@@ -8,7 +8,7 @@ import famichat.accounts.session
 import famichat.accounts.user
 import famichat.chat.conversation
 import famichat.chat.family
-import famichat.chat.group_privileges
+import famichat.chat.group_privilege
 import famichat.chat.message
 import famichat.chat.participant
 import famichat.chat.receipt  # noqa: F401 - the models must be known to be compared

@@ -1,10 +1,10 @@
 """What was said before: pages of messages by their place (`seq`), and what a client missed while it was away.
 
 Nobody sees what came before their time (`visible_from_seq`). Every page is in order of `seq` and has at most 200
-messages; `has_more` says that the page does not reach the end in the direction in which it was asked for.
+messages, fewer when their bodies are large; `has_more` says that it does not reach the end in the direction asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from famichat.storage.history import current_epoch
 from famichat.storage.sealed import Vault
 
 MAX_PAGE = 200
+MAX_PAGE_BYTES = 256 * 1024
 MAX_SEQ = 2**53
 
 
@@ -160,7 +161,18 @@ def _visible(access: Access) -> Select[Message]:
 def _page(session: Session, query: Select[Message], limit: int, vault: Vault) -> Page:
     limit = min(limit, MAX_PAGE)
     found = session.execute(query.limit(limit + 1)).scalars().all()
-    return Page([message_view(message, vault) for message in found[:limit]], len(found) > limit)
+    fitting = found[: min(limit, _fit(found))]
+    return Page([message_view(message, vault) for message in fitting], len(found) > len(fitting))
+
+
+def _fit(messages: Sequence[Message]) -> int:
+    """How many of these go into one answer, which a slow line must be able to take whole; at least one."""
+    size = 0
+    for count, message in enumerate(messages):
+        size += len(message.body or b"")
+        if size > MAX_PAGE_BYTES and count:
+            return count
+    return len(messages)
 
 
 def _find(session: Session, access: Access, message_id: str) -> Message:

@@ -130,7 +130,8 @@ class SendPath:
 
         Raises:
             EncryptionRequired, InvalidEncryptionMetadata: the policy refuses it, at once.
-            StorageUnavailable: too many wait, at once; or, when awaited, it was not stored.
+            StorageUnavailable: too many wait, at once; or, when awaited, nobody knows that it was stored: send it
+                again, by the same client id.
             NotFound, Conflict, InvalidMessage: when awaited.
         """
         self._policies.check(conversation_type, draft.envelope)

@@ -1,7 +1,7 @@
 """Tells each conversation that somebody listens to here how far it is, every few seconds.
 
-Between nodes a broadcast is a hint that may be lost. Whoever missed a message sees the gap when the next one comes;
-whoever missed the last one sees it here.
+Between nodes a broadcast is a hint that may be lost, and a commit whose answer was lost is announced by nobody. Whoever
+missed a message sees the gap when the next one comes; whoever missed the last one sees it here.
 """
 
 import asyncio
@@ -46,6 +46,8 @@ class Heads:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             topics = [ConversationTopic.parse(topic) for topic in self._pubsub.topics if topic.startswith("message:")]
+            if not topics:
+                continue
             try:
                 heads = await self._database.read(partial(_heads, topics))
             except StorageUnavailable:

@@ -27,7 +27,7 @@ def send_message(
     Raises:
         RateLimited: this device sends too often.
         ChatError: see `Draft.parse` and `SendPath.send`.
-        StorageUnavailable: it was not stored.
+        StorageUnavailable: nobody knows that it was stored; send it again, by the same client id.
     """
     received_at = time.perf_counter()
     context.rate_limits.check("send", identity.device_id)

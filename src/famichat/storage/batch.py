@@ -25,7 +25,7 @@ async def write_batch(database: Database, entries: list[Entry]) -> list[Outcome]
         one outcome per entry, in the same order.
 
     Raises:
-        StorageUnavailable: the database cannot store anything now, and stored nothing of this.
+        StorageUnavailable: the database cannot store anything now, or did not answer to the commit.
     """
     return await database.on_journal(lambda: _write(database, entries))
 

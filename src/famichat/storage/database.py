@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -78,7 +78,7 @@ class Database:
         the commit. Must not be called from the event loop, nor (on SQLite) from two threads at once.
 
         Raises:
-            StorageUnavailable: the database is full, gone, or keeps losing the race. Nothing was stored.
+            StorageUnavailable: the database is full, gone, damaged, or keeps losing the race.
             Exception: whatever `work` raises, after a rollback.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -119,7 +119,7 @@ class Database:
         """A driver's own cursor in a transaction that commits at the end: no ORM between the journal and the disk.
 
         Raises:
-            StorageUnavailable: the database cannot store anything now. Nothing was stored.
+            StorageUnavailable: the database cannot store anything now, or did not answer to the commit.
         """
         try:
             connection = self._journaling.raw_connection()
@@ -132,7 +132,9 @@ class Database:
                 cursor.execute("BEGIN IMMEDIATE")
             yield cursor
             connection.commit()
-        except self._driver.OperationalError as error:
+        except self._driver.DatabaseError as error:
+            if not self._cannot_now(error):
+                raise
             # After a failed commit nobody knows what the connection thinks; the next batch gets a fresh one.
             connection.invalidate()
             emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
@@ -160,11 +162,14 @@ class Database:
 
     def _explain(self, error: DBAPIError, operation: str) -> Exception:
         """Tell "the database cannot now" apart from "this statement is wrong"."""
-        cannot_now = isinstance(error, OperationalError) or error.connection_invalidated or _lost_a_race(error)
-        if not cannot_now:
+        if not (self._cannot_now(error.orig) or error.connection_invalidated or _lost_a_race(error)):
             return error
         emit(events.StorageFailed(operation=operation, error_type=type(error.orig).__name__))
         return StorageUnavailable(operation)
+
+    def _cannot_now(self, error: BaseException | None) -> bool:
+        # SQLite reports a damaged file as a plain DatabaseError.
+        return isinstance(error, self._driver.OperationalError) or type(error) is self._driver.DatabaseError
 
 
 def _lost_a_race(error: DBAPIError) -> bool:

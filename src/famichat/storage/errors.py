@@ -6,7 +6,10 @@ class StorageError(Exception):
 
 
 class StorageUnavailable(StorageError):
-    """The database did not take or give anything: full, gone, locked or failing. Nothing was stored."""
+    """The database is full, gone, locked, damaged or failing, and did not say that anything was stored.
+
+    When it went away during a commit, nobody knows: ask again in a way that bears repetition, such as by a client id.
+    """
 
 
 class UnsealError(StorageError):

@@ -47,7 +47,7 @@ class Journal:
 
         Returns:
             a future that gives where the message is, or raises `JournalRefusal` (this message may not be stored) or
-            `StorageUnavailable` (it was not stored; the same message may be sent again).
+            `StorageUnavailable` (nobody knows that it was stored; the same message may be sent again).
 
         Raises:
             StorageUnavailable: too many wait already, or too many bytes.

@@ -22,6 +22,9 @@ MESSAGE_FIELDS = {
     "message_id", "conversation_id", "seq", "user_id", "device_id", "message_type", "body", "client_id", "reply_to",
     "inserted_at", "edited_at", "deleted_at", "encryption_flag", "encryption_version", "key_id",
 }  # fmt: skip
+JOIN_FIELDS = {
+    "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more", "receipts",
+}  # fmt: skip
 CONVERSATION_FIELDS = {
     "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "members", "encryption_policy",
     "encryption_status", "last_message", "unread", "hidden", "archived", "muted_until",
@@ -58,9 +61,7 @@ async def test_a_member_joins_a_conversation_of_each_type(app: RunningApp, kind:
     async with app.connect(app.home.maja) as maja:
         joined = await maja.join(topic_of(app, kind))
 
-        assert set(joined) == {
-            "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more"
-        }  # fmt: skip
+        assert set(joined) == JOIN_FIELDS
         assert set(joined["conversation"]) == CONVERSATION_FIELDS
         assert (joined["conversation"]["id"], joined["conversation"]["type"]) == (getattr(app.talks, kind), kind)
         assert (joined["last_seq"], joined["recovered"], joined["messages"], joined["has_more"]) == (0, True, [], False)
@@ -341,6 +342,25 @@ async def test_more_than_200_missed_messages_come_in_pages_without_gap_or_repeat
     assert seqs == list(range(11, 451))
 
 
+async def test_large_messages_come_in_pages_that_fit_a_slow_line(app: RunningApp) -> None:
+    topic = topic_of(app, "self")
+    async with app.connect(app.home.maja) as maja:
+        await maja.join(topic)
+        for n in range(12):
+            await maja.ask(topic, "new_msg", {"body": str(n % 10) * 65536})
+
+        page = await maja.join(topic, {"last_seq": 0})
+        seqs = [message["seq"] for message in page["messages"]]
+        assert (len(seqs), page["has_more"]) == (3, True)
+        while page["has_more"]:
+            page = (await maja.ask(topic, "fetch", {"after_seq": seqs[-1]})).response
+            seqs += [message["seq"] for message in page["messages"]]
+        newest = await maja.join(topic)
+
+    assert seqs == list(range(1, 13))
+    assert [message["seq"] for message in newest["messages"]] == [10, 11, 12]
+
+
 @pytest.mark.parametrize("params", [{"last_seq": 99}, {"last_seq": 0, "epoch": "another"}])
 async def test_a_client_of_another_history_is_told_to_start_over(app: RunningApp, params: dict[str, object]) -> None:
     topic = topic_of(app, "self")
@@ -399,6 +419,8 @@ async def test_an_acknowledgement_is_kept_told_and_only_moves_forward(app: Runni
         ).status == "ok"
         await maja.assert_broadcast(topic, "message_status", {**status, "status": "read", "seq": 3})
 
+        (receipt,) = (await maja.join(topic))["receipts"]
+        assert receipt == {**status, "delivered_seq": 3, "read_seq": 3}
     moved = [(event.seq, event.status, event.moved) for event in emitted if isinstance(event, MessageAcknowledged)]
     assert moved == [(2, "delivered", True), (1, "delivered", False), (3, "read", True)]
 

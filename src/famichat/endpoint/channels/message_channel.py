@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -10,6 +11,7 @@ from famichat.accounts.token import Identity
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.history import Page, PageRequest, Resume, place, resume
+from famichat.chat.receipt import Position, positions
 from famichat.chat.receipts import Acknowledgement, parse_status
 from famichat.chat.view import ConversationView, conversation_view
 from famichat.endpoint.context import Context
@@ -95,12 +97,13 @@ class MessageChannel(Channel):
         if epoch is not None and not isinstance(epoch, str):
             raise InvalidMessage(field="epoch")
 
-        def read(session: Session) -> tuple[Resume, ConversationView]:
+        def read(session: Session) -> tuple[Resume, ConversationView, list[Position]]:
             access, vault = self._access(session), self._context.vault
             found = resume(session, access, last_seq, epoch, vault=vault)
-            return found, conversation_view(session, access, self._context.policies, vault)
+            conversation = conversation_view(session, access, self._context.policies, vault)
+            return found, conversation, positions(session, self._address.conversation_id)
 
-        found, conversation = await self._context.database.read(read)
+        found, conversation, receipts = await self._context.database.read(read)
         self._replayed_to = found.last_seq
         status = conversation["encryption_status"]
         emit(
@@ -122,6 +125,7 @@ class MessageChannel(Channel):
             "encryption_status": status,
             "messages": found.messages,
             "has_more": found.has_more,
+            "receipts": [asdict(position) for position in receipts],
         }
 
     async def _new_msg(self, payload: dict[str, Any]) -> Deferred:

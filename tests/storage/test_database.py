@@ -1,0 +1,128 @@
+"""Transactions on both databases: what they promise, and how they fail."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, InternalError
+from sqlalchemy.orm import Session
+
+from famichat.chat.family import Family
+from famichat.storage.base import new_id
+from famichat.storage.database import MAX_ATTEMPTS, Database
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry.events import Event, StorageFailed, TransactionRetried
+
+
+def names(database: Database) -> list[str]:
+    query = text("SELECT name FROM families ORDER BY name")
+    return database.run_read(lambda session: list(session.execute(query).scalars()))
+
+
+def test_what_a_transaction_did_is_kept_and_what_failed_is_not(database: Database) -> None:
+    def fail(session: Session) -> None:
+        session.add(Family(name="Half"))
+        session.flush()
+        raise LookupError("on the way")
+
+    database.run(lambda session: session.add(Family(name="Whole")))
+    with pytest.raises(LookupError):
+        database.run(fail)
+
+    assert names(database) == ["Whole"]
+
+
+def test_a_reader_cannot_write(database: Database) -> None:
+    database.run(lambda session: session.add(Family(name="Safe")))
+
+    with pytest.raises((StorageUnavailable, InternalError)):
+        database.run_read(lambda session: session.execute(text("DELETE FROM families")))
+
+    assert names(database) == ["Safe"]
+
+
+async def test_the_event_loop_goes_on_while_a_transaction_waits(database: Database) -> None:
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def work(session: Session) -> str:
+        waiting.set()
+        assert go_on.wait(5)
+        return threading.current_thread().name
+
+    transaction = asyncio.create_task(database.transaction(work))
+    await asyncio.to_thread(waiting.wait, 5)
+    go_on.set()
+
+    assert (await transaction).startswith("database")
+
+
+def test_a_wrong_statement_is_a_fault_of_ours_and_not_of_the_database(database: Database, emitted: list[Event]) -> None:
+    family = Family(id=new_id(), name="Once")
+    database.run(lambda session: session.add(family))
+
+    with pytest.raises(IntegrityError):
+        database.run(lambda session: session.add(Family(id=family.id, name="Twice")))
+
+    assert [event for event in emitted if isinstance(event, StorageFailed)] == []
+
+
+async def test_counting_up_from_many_sides_at_once_loses_nothing(database: Database, emitted: list[Event]) -> None:
+    family_id = new_id()
+    database.run(lambda session: session.add(Family(id=family_id, name="0")))
+
+    def count_up(session: Session) -> None:
+        family = session.get_one(Family, family_id)
+        family.name = str(int(family.name) + 1)
+
+    await asyncio.gather(*[database.transaction(count_up) for _ in range(30)])
+
+    assert names(database) == ["30"]
+    if database.dialect == "postgresql":
+        assert any(isinstance(event, TransactionRetried) for event in emitted)
+
+
+def test_who_keeps_losing_the_race_is_told_so_in_the_end(database: Database, emitted: list[Event]) -> None:
+    if database.dialect == "sqlite":
+        database.run(lambda session: session.add(Family(name="Alone")))
+        assert emitted == []  # with one writer there is no race to lose
+        return
+    raise_it = text("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = 'serialization_failure'; END $$")
+
+    with pytest.raises(StorageUnavailable):
+        database.run(lambda session: session.execute(raise_it))
+
+    retries = [event.attempt for event in emitted if isinstance(event, TransactionRetried)]
+    assert retries == list(range(1, MAX_ATTEMPTS))
+
+
+def test_a_postgresql_that_is_not_there_is_unavailable_at_once() -> None:
+    database = Database("postgresql://famichat@127.0.0.1:1/nothing")
+
+    with pytest.raises(StorageUnavailable):
+        database.run_read(lambda session: session.execute(text("SELECT 1")))
+    database.close()
+
+
+def test_a_damaged_sqlite_file_is_reported_and_never_served(
+    migrated_sqlite: Path, tmp_path: Path, emitted: list[Event]
+) -> None:
+    content = bytearray(migrated_sqlite.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(content)
+    database = Database(f"sqlite:///{damaged}")
+
+    with pytest.raises(StorageUnavailable):
+        names(database)
+    with pytest.raises(StorageUnavailable):
+        database.run(lambda session: session.add(Family(name="Never")))
+    database.close()
+
+    assert {event.error_type for event in emitted if isinstance(event, StorageFailed)} == {"DatabaseError"}
+
+
+def test_an_sqlite_database_without_a_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a file"):
+        Database("sqlite://")
