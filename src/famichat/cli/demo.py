@@ -14,7 +14,7 @@ import click
 
 from famichat.accounts.token import Tokens
 from famichat.app import Ready, run
-from famichat.cli.demo_family import Demo, settle
+from famichat.cli.demo_family import HOUSEHOLDS, Demo, settle
 from famichat.cli.desk import to_write
 from famichat.cli.options import answer, json_option, table
 from famichat.cli.serve import PORT
@@ -72,8 +72,11 @@ def _directory(given: Path | None) -> Iterator[Path]:
 
 def _welcome(url: str, people: Demo, token: str, settings: Settings) -> str:
     names = {family["id"]: family["name"] for family in people.families}
-    sign_ins = [("  user", "password", "family")]
-    sign_ins += [(f"  {user.username}", user.password, names[user.family_ids[0]]) for user in people.users]
+    about = {name: who for people_there in HOUSEHOLDS.values() for name, who in people_there.items()}
+    sign_ins = [("  user", "password", "family", "")]
+    sign_ins += [
+        (f"  {user.username}", user.password, names[user.family_ids[0]], about[user.username]) for user in people.users
+    ]
     talks = [(f"  {kind}", id_) for kind, id_ in people.conversations.items()]
     broadcast = {
         "conversation_type": "family",

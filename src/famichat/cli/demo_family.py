@@ -32,8 +32,11 @@ from famichat.cli.desk import Desk
 from famichat.cli.refusal import Refused
 from famichat.storage.journal import Journal
 
-# Who lives where; the first of each family is its admin. Inga is the grandmother, Nils the child.
-HOUSEHOLDS = {"Sundqvist": ("maja", "emil", "inga", "nils"), "Okafor": ("ada",)}
+# Who lives where; the first of each family is its admin.
+HOUSEHOLDS = {
+    "Sundqvist": {"maja": "the family's admin", "emil": "a member", "inga": "the grandmother", "nils": "the child"},
+    "Okafor": {"ada": "who belongs to another family"},
+}
 GROUP = "Summer house"
 _TALK: dict[ConversationType, tuple[tuple[str, str], ...]] = {
     "self": (
