@@ -18,7 +18,7 @@ from famichat.chat.create import (
 )
 from famichat.chat.errors import ChatError, InvalidMembers, InvalidName, NotFound
 from famichat.chat.family import create_family
-from famichat.chat.group_privileges import GroupPrivilege
+from famichat.chat.group_privilege import GroupPrivilege
 from famichat.chat.participant import Participant, participants
 from famichat.chat.visibility import hide
 from famichat.storage.base import new_id

@@ -14,7 +14,7 @@ from famichat.chat.create import (
 )
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.family import FamilyRole, members_of
-from famichat.chat.group_privileges import GroupPrivilege
+from famichat.chat.group_privilege import GroupPrivilege
 from famichat.chat.joining import invite
 from famichat.chat.membership import Removal, add_member, change_role, remove_member
 from famichat.chat.participant import Participant

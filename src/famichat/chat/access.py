@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.conversation import Conversation, Role
 from famichat.chat.errors import NotFound
 from famichat.chat.family import FamilyMembership
-from famichat.chat.group_privileges import GroupPrivilege
+from famichat.chat.group_privilege import GroupPrivilege
 from famichat.chat.participant import Participant
 from famichat.storage.base import is_id
 

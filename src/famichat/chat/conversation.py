@@ -5,9 +5,10 @@ listed by type, and the type is in no list.
 """
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Literal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.chat.errors import InvalidName, NotAdmin, NotGroupConversation
@@ -15,6 +16,7 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated
 
 ConversationType = Literal["self", "direct", "group", "family"]
 Role = Literal["admin", "member"]
+History = Literal["joined", "all"]
 
 CONVERSATION_TYPES: tuple[ConversationType, ...] = ("self", "direct", "group", "family")
 MAY_BE_RENAMED: frozenset[str] = frozenset({"group", "family"})
@@ -29,7 +31,8 @@ class Conversation(Base):
     """One conversation. The database refuses a changed type and a second self, direct or family conversation.
 
     `direct_key` is a keyed hash of the sorted pair and the family. `last_seq` is the position of the newest message;
-    only the journal moves it. `encryption_required` remembers that ciphertext was demanded once, for ever.
+    only the journal moves it. `encryption_required` remembers that ciphertext was demanded once, for ever. `history`
+    is a group's, chosen when it is made: newcomers see what is said from their joining on, or all of it.
     """
 
     __tablename__ = "conversations"
@@ -40,6 +43,8 @@ class Conversation(Base):
         CheckConstraint("(type = 'self') = (owner_id IS NOT NULL)", name="owner"),
         CheckConstraint("type = 'self' OR family_id IS NOT NULL", name="family"),
         CheckConstraint("last_seq >= 0", name="last_seq"),
+        CheckConstraint("(type = 'group') = (history IS NOT NULL)", name="history_of_group"),
+        CheckConstraint("history IN ('joined', 'all')", name="history"),
         Index("uq_conversations_self", "owner_id", unique=True),
         Index("uq_conversations_direct", "direct_key", unique=True),
         Index(
@@ -60,6 +65,7 @@ class Conversation(Base):
     created_by_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="SET NULL"))
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     encryption_required: Mapped[bool] = mapped_column(default=False)
+    history: Mapped[History | None] = mapped_column(String(8))
     created_at: Mapped[Created]
     updated_at: Mapped[Updated]
 
@@ -78,6 +84,29 @@ def rename(session: Session, conversation: Conversation, name: str, *, role: Rol
         raise NotAdmin
     conversation.name = checked_name(name)
     session.flush()
+
+
+def hold(session: Session, conversation_ids: Iterable[str]) -> list[Conversation]:
+    """Hold conversations still until the commit: whoever changes who takes part in one calls this first.
+
+    The journal, which asks who takes part when it has locked the row, then writes before this transaction or after it.
+    The row is written as well, to what it is: a transaction that saw it earlier must start again, and not decide by
+    what was true before.
+    """
+    held = (
+        select(Conversation)
+        .where(Conversation.id.in_(set(conversation_ids)))
+        .order_by(Conversation.id)  # the journal locks in this order, too
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    found = list(session.execute(held).scalars())
+    ids = [conversation.id for conversation in found]
+    session.execute(
+        update(Conversation).where(Conversation.id.in_(ids)).values(updated_at=Conversation.updated_at),
+        execution_options={"synchronize_session": False},
+    )
+    return found
 
 
 def checked_name(name: str) -> str:

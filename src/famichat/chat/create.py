@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from famichat.chat.conversation import Conversation, ConversationType, checked_name
+from famichat.chat.conversation import Conversation, ConversationType, History, checked_name
 from famichat.chat.errors import InvalidMembers, NotFound
 from famichat.chat.family import FamilyMembership
-from famichat.chat.group_privileges import GroupPrivilege
+from famichat.chat.group_privilege import GroupPrivilege
 from famichat.chat.participant import Participant, add_participants
 from famichat.storage.base import is_id, new_id
 from famichat.storage.sealed import BlindIndex
@@ -90,6 +90,7 @@ def create_group_conversation(
     initial_member_ids: Iterable[str],
     family_id: str | None = None,
     *,
+    history: History = "joined",
     encryption_required: bool = False,
 ) -> Created:
     """A new group of three or more people of one family. The creator is its admin, the others are members.
@@ -100,6 +101,7 @@ def create_group_conversation(
         name: what it is called.
         initial_member_ids: the others; naming somebody twice, or the creator, changes nothing.
         family_id: the family. Without one it is the oldest to which all of them belong.
+        history: what those who are added later see of the past: nothing that was said before they came, or all of it.
         encryption_required: see `create_self_conversation`.
 
     Raises:
@@ -116,6 +118,7 @@ def create_group_conversation(
         name=checked_name(name),
         family_id=_family_of(session, people, family_id),
         created_by_id=creator_id,
+        history=history,
         encryption_required=encryption_required,
     )
     session.add(conversation)

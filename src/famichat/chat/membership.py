@@ -6,25 +6,32 @@ leaves is out of it, in the same transaction.
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.user import User
-from famichat.chat.conversation import Conversation, ConversationType
+from famichat.chat.conversation import Conversation, ConversationType, hold
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.family import Family, FamilyMembership, FamilyRole, Member, role_in
-from famichat.chat.group_privileges import GroupPrivilege
+from famichat.chat.group_membership import Heir, take_out, take_out_of_all
 from famichat.chat.participant import Participant
 from famichat.storage.base import is_id
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Who is out of a family, and which of its conversations (type and id) that person lost with it."""
+    """Who is out of a family, and what came of it.
+
+    Attributes:
+        user_id: the person.
+        left: the family's conversations (type and id) that this person lost with it.
+        heirs: who became the admin of a group, because this person had been its last one.
+    """
 
     user_id: str
     left: tuple[tuple[ConversationType, str], ...]
+    heirs: tuple[Heir, ...] = ()
 
 
 def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole) -> bool:
@@ -39,6 +46,7 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
     session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
     conversation = family_conversation(session, family_id)
     if conversation is not None:
+        [conversation] = hold(session, [conversation.id])
         session.merge(
             Participant(conversation_id=conversation.id, user_id=user_id, visible_from_seq=conversation.last_seq + 1)
         )
@@ -49,7 +57,8 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
 def remove_member(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
     """Put somebody out of a family, its conversation and its groups. Everybody may leave; an admin removes others.
 
-    Direct conversations stay: they are between two people, and both keep what they said to each other.
+    Direct conversations stay: they are between two people, and both keep what they said to each other. A group that
+    loses its last admin so gets another one (docs/decisions/0005-last-admin-of-a-group.md).
 
     Raises:
         NotFound: the one who asks, or the other, does not belong to the family.
@@ -61,9 +70,8 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
         _keep_an_admin(session, family_id)
         revoke_invites_by(session, family_id, user_id)
     session.delete(membership)
-    left = _leave_conversations(session, family_id, user_id)
     session.flush()
-    return Removal(user_id, left)
+    return _leave_conversations(session, actor_id, family_id, user_id)
 
 
 def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> Member:
@@ -115,19 +123,19 @@ def _keep_an_admin(session: Session, family_id: str) -> None:
         raise LastAdmin
 
 
-def _leave_conversations(session: Session, family_id: str, user_id: str) -> tuple[tuple[ConversationType, str], ...]:
+def _leave_conversations(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
     shared = (
-        select(Conversation.type, Conversation.id)
+        select(Conversation.id)
         .join(Participant, Participant.conversation_id == Conversation.id)
         .where(
             Conversation.family_id == family_id,
             Conversation.type.in_(("family", "group")),
             Participant.user_id == user_id,
         )
-        .order_by(Conversation.id)
     )
-    found = session.execute(shared).all()
-    ids = [conversation_id for _, conversation_id in found]
-    for record in (Participant, GroupPrivilege):
-        session.execute(delete(record).where(record.conversation_id.in_(ids), record.user_id == user_id))
-    return tuple(("family" if kind == "family" else "group", conversation_id) for kind, conversation_id in found)
+    held = hold(session, session.execute(shared).scalars())
+    for talk in held:
+        if talk.type == "family":
+            take_out(session, talk.id, user_id)
+    heirs = take_out_of_all(session, actor_id, [talk for talk in held if talk.type == "group"], user_id)
+    return Removal(user_id, tuple((talk.type, talk.id) for talk in held), heirs)
