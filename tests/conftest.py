@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
@@ -81,4 +82,16 @@ def emitted() -> Iterator[list[Event]]:
 async def app(database_url: str, tmp_path: Path) -> AsyncIterator[RunningApp]:
     """The whole application with the household in it, on each kind of database."""
     async with running_app(database_url, tmp_path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_app(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApp]:
+    """As `app`, but one for all tests of a module, on SQLite.
+
+    For tests that leave it as they found it, and are marked `pytest.mark.asyncio(loop_scope="module")`.
+    """
+    folder = tmp_path_factory.mktemp("shared_app")
+    shutil.copy(migrated_sqlite, folder / "famichat.db")
+    async with running_app(f"sqlite:///{folder / 'famichat.db'}", folder) as running:
         yield running

@@ -56,8 +56,14 @@ class RunningApp:
 
     def http(self, person: Person | None = None) -> httpx.AsyncClient:
         """A client of the HTTP API, signed in as that person."""
-        headers = {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
-        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=headers)
+        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=self._authorization(person))
+
+    def site(self, person: Person | None = None) -> httpx.AsyncClient:
+        """The same for every address of the server."""
+        return httpx.AsyncClient(base_url=self.url, headers=self._authorization(person))
+
+    def _authorization(self, person: Person | None) -> dict[str, str]:
+        return {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
 
 
 def move_in(session: Session) -> tuple[Household, Talks]:

@@ -39,6 +39,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.context = context
     errors.install(app)

@@ -24,6 +24,7 @@ DOCS_POLICY = (
 
 _STATIC = files("famichat") / "static"
 _FOREVER = "public, max-age=31536000, immutable"
+_MAX_NAME = 255  # a file system refuses to look for a longer one, instead of not finding it
 
 router = APIRouter(include_in_schema=False)
 
@@ -62,7 +63,7 @@ async def root_file(name: str) -> Response:
 def _file(name: str, policy: str, cache: str = "no-cache") -> Response:
     # `name` is one path segment, or "assets/" and one: the router lets no slash through.
     found = _STATIC.joinpath(name)
-    if ".." in name or "\\" in name or not found.is_file():
+    if len(name.encode()) > _MAX_NAME or ".." in name or "\\" in name or not found.is_file():
         raise NotFound
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     headers = {"content-security-policy": policy, "cache-control": cache}
