@@ -1,0 +1,65 @@
+"""Two or three people before real browsers, and the real server."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.browser.household import CHROMIUM, ROOT, Person, Server, a_browser, someone
+
+SignedIn = Callable[..., Awaitable[Person]]
+
+
+@pytest.fixture(autouse=True)
+def _what_it_takes() -> None:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("needs chromium: on Debian, apt-get install chromium")
+    if not (ROOT / "src/famichat/static/index.html").exists():
+        pytest.skip("needs the built pages: cd web && npm ci && npm run build")
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "demo").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[Server]:
+    """One that nobody has set up."""
+    server = Server(tmp_path / "new", "serve").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with a_browser() as running:
+        yield running
+
+
+@pytest.fixture
+async def person(browser: Browser) -> AsyncIterator[SignedIn]:
+    """Makes a person; afterwards, nothing bad may have happened in any of their browsers."""
+    everybody: list[Person] = []
+
+    async def make(url: str, **wishes: Any) -> Person:
+        everybody.append(await someone(browser, url, **wishes))
+        return everybody[-1]
+
+    yield make
+    assert [fault for each in everybody for fault in each.faults] == []
+
+
+@pytest.fixture
+def of_the_family(demo: Server, person: SignedIn) -> SignedIn:
+    """Makes a person of the demo's family, signed in."""
+
+    async def make(username: str, **wishes: Any) -> Person:
+        somebody = await person(demo.url, **wishes)
+        return await somebody.sign_in(username, demo.user(username)["password"])
+
+    return make

@@ -1,0 +1,164 @@
+"""A real server with a family in it, and people who sit before real browsers."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, async_playwright
+
+ROOT: Final = Path(__file__).parents[2]
+CHROMIUM: Final = "/usr/bin/chromium"
+# A browser that asks nobody anything by itself.
+QUIET: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Server:
+    """`famichat demo` or `famichat serve`, on a port and with data that outlive the process.
+
+    Args:
+        data_dir: where the data is.
+        task: `demo` or `serve`.
+    """
+
+    def __init__(self, data_dir: Path, task: str = "demo") -> None:
+        self.log = data_dir.with_suffix(".log")
+        self.told: dict[str, Any] = {}
+        self._port = _free_port()
+        self._command = [sys.executable, "-m", "famichat", task, "--data-dir", str(data_dir), "--json"]
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> Self:
+        """Start it, and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "--port", str(self._port)],
+                cwd=ROOT,
+                env={**os.environ, "FAMICHAT_RATE_LIMITS": "off", "FAMICHAT_LOG_LEVEL": "INFO"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, self.log.read_text()
+        self.told = json.loads(line)
+        return self
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it; once more does nothing."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        process.communicate(timeout=30)
+
+    def logged(self) -> str:
+        return self.log.read_text()
+
+    def user(self, username: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(user for user in self.told["users"] if user["username"] == username)
+        return found
+
+
+@dataclass
+class Person:
+    """Somebody before a browser, who notices what should not happen: errors, and requests to anywhere else."""
+
+    context: BrowserContext
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> Page:
+        page.on("pageerror", lambda error: self.faults.append(f"{error}"))
+        page.on("console", lambda said: self._noticed(said.type, said.text))
+        page.on("request", self._requested)
+        return page
+
+    async def another_tab(self) -> Page:
+        return self.watch(await self.context.new_page())
+
+    async def sign_in(self, username: str, password: str) -> Self:
+        await self.page.goto(self.url)
+        await self.page.get_by_label("Name or e-mail").fill(username)
+        await self.page.get_by_label("Password", exact=True).fill(password)
+        await self.page.get_by_role("button", name="Sign in").click()
+        await self.page.get_by_role("heading", name="Conversations").wait_for()
+        return self
+
+    async def open(self, conversation: str) -> Self:
+        await self.listed(conversation).click()
+        await self.page.get_by_role("heading", name=conversation).wait_for()
+        return self
+
+    def listed(self, conversation: str, page: Page | None = None) -> Locator:
+        """A conversation in the list: its entry begins with its name."""
+        entries = (page or self.page).get_by_role("navigation")
+        return entries.get_by_role("link", name=re.compile(f"^{re.escape(conversation)} "))
+
+    async def say(self, text: str) -> None:
+        box = self.page.get_by_label("Message to")
+        await box.fill(text)
+        await box.press("Enter")
+
+    def messages(self, page: Page | None = None) -> Locator:
+        return (page or self.page).get_by_role("region", name="Messages")
+
+    def _noticed(self, kind: str, text: str) -> None:
+        # A server that is being restarted does not answer; a browser calls that an error.
+        if kind in {"error", "warning"} and "ERR_CONNECTION_REFUSED" not in text:
+            self.faults.append(text)
+
+    def _requested(self, request: Request) -> None:
+        self.requests.append(request.url)
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.faults.append(f"asked {request.url}")
+
+
+@asynccontextmanager
+async def a_browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def someone(browser: Browser, url: str, **wishes: Any) -> Person:
+    """A person with a browser of their own."""
+    context = await browser.new_context(**{"locale": "en-GB", **wishes})
+    context.set_default_timeout(10_000)
+    person = Person(context, await context.new_page(), url)
+    person.watch(person.page)
+    return person
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,43 @@
+"""From nothing to the first message: a new server, its first person, an invitation, the second person."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.household import Server
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
+    maja, inga = await person(new_server.url), await person(new_server.url)
+    await maja.page.goto(new_server.url)
+    await maja.page.get_by_label("Setup code").fill(new_server.told["setup_code"])
+    await maja.page.get_by_label("What is your family called?").fill("Sundqvist")
+    await maja.page.get_by_label("Your name").fill("Maja")
+    await maja.page.get_by_label("Choose a password").fill("a short sentence, for me")
+    await maja.page.get_by_role("button", name="Start").click()
+    await maja.open("The whole family")
+    await maja.say("Is anybody here?")
+    await expect(maja.page.get_by_text("On your server").last).to_be_visible()
+
+    await maja.page.get_by_role("button", name="New conversation").click()
+    await maja.page.get_by_role("button", name="Invite somebody to Sundqvist").click()
+    link = await maja.page.locator("output").inner_text()
+    await maja.page.get_by_role("button", name="Close").click()
+
+    await inga.page.goto(link)
+    await expect(inga.page.get_by_role("heading", name="Welcome to Sundqvist")).to_be_visible()
+    await inga.page.get_by_label("Your name").fill("Inga")
+    await inga.page.get_by_label("Choose a password").fill("cardamom and butter")
+    await inga.page.get_by_role("button", name="Join Sundqvist").click()
+    await inga.open("The whole family")
+    await expect(inga.messages().get_by_text("Is anybody here?")).to_have_count(0)  # that was before her time
+    await inga.say("I am!")
+    await expect(maja.messages().get_by_text("I am!")).to_be_visible()
+    await expect(maja.page.get_by_text("2 people")).to_be_visible()
+
+    late = await person(new_server.url)
+    await late.page.goto(link)
+    await expect(late.page.get_by_role("heading", name="This invitation is not valid any more")).to_be_visible()
+    late.faults.clear()  # a browser calls a 404 an error

@@ -1,0 +1,228 @@
+"""Two people, in two browsers, talk to each other (issue 2)."""
+
+import json
+import re
+import signal
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.household import Person, Server
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_two_people_talk_and_each_sees_where_a_message_is(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await expect(maja.page.get_by_text("Here now", exact=True)).to_be_visible()
+
+    await maja.say("Is there milk?")
+    await expect(maja.page.get_by_text("Delivered to emil").last).to_be_visible()
+    await expect(emil.listed("maja")).to_contain_text("Is there milk?")
+
+    await emil.open("maja")
+    await expect(maja.page.get_by_text("Read by emil").last).to_be_visible()
+    await emil.page.get_by_label("Message to").press_sequentially("Two bot")
+    await expect(maja.page.get_by_text("emil is typing…")).to_be_visible()
+    await emil.say("Two bottles")
+    await expect(maja.messages().get_by_text("Two bottles")).to_be_visible()
+    await expect(maja.page.get_by_text("emil is typing…")).to_be_hidden()
+    await expect(maja.page.locator("[aria-live=polite]")).to_have_text("emil: Two bottles")
+
+
+async def test_what_is_unread_is_counted_until_it_is_read(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await emil.open("maja")
+    await maja.open("Notes to self")
+    entry = maja.listed("emil")
+    await emil.say("one")
+    await emil.say("two")
+    await expect(entry).to_contain_text("3 unread messages")  # one is the demo's own
+    await maja.open("emil")
+    await expect(entry).not_to_contain_text("unread")
+
+
+async def test_a_message_written_while_the_server_is_away_waits_and_arrives_once(
+    demo: Server, of_the_family: SignedIn
+) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    await expect(maja.messages().get_by_text("something green")).to_be_visible()
+
+    demo.stop(signal.SIGKILL)
+    await maja.say("Can you hear me?")
+    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await expect(maja.page.get_by_role("status").filter(has_text="Looking for your server")).to_be_visible()
+    demo.start()
+
+    await expect(emil.messages().get_by_text("Can you hear me?")).to_have_count(1, timeout=30_000)
+    await expect(maja.page.get_by_text("Read by emil").last).to_be_visible()
+    await expect(maja.messages().get_by_text("Can you hear me?")).to_have_count(1)
+    await emil.say("Loud and clear")
+    await expect(maja.messages().get_by_text("Loud and clear")).to_be_visible()
+
+
+async def test_what_waits_survives_closing_the_tab(demo: Server, of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    await expect(maja.messages().get_by_text("cardamom")).to_be_visible()
+    demo.stop(signal.SIGKILL)
+    await maja.say("Buy candles")
+    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await maja.page.close()
+    demo.start()
+
+    tab = await maja.another_tab()
+    await tab.goto(maja.url)
+    await maja.listed("Notes to self", tab).click()
+    await expect(maja.messages(tab).get_by_text("Buy candles")).to_have_count(1)
+    await expect(tab.get_by_text("On your server").last).to_be_visible()
+    await expect(tab.get_by_text("Waiting on this device")).to_have_count(0)
+
+
+async def test_one_reads_back_through_what_was_said(demo: Server, of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await _say_by_http(demo, maja.page, [f"line {number}." for number in range(1, 251)])
+    await maja.open("emil")
+    await expect(maja.messages().get_by_text("line 250.", exact=True)).to_be_in_viewport()
+    for _ in range(20):
+        await maja.messages().evaluate("region => region.scrollTo(0, 0)")
+        if await maja.page.get_by_text("This is the beginning.").is_visible():
+            break
+    await expect(maja.page.get_by_text("This is the beginning.")).to_be_visible()
+    seen = re.findall(r"line (\d+)\.", await maja.messages().inner_text())
+    assert [int(number) for number in seen] == list(range(1, 251))
+
+
+async def test_a_page_that_was_away_for_long_gets_everything_once(demo: Server, of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await expect(maja.messages().get_by_text("something green")).to_be_visible()
+    demo.stop()
+    demo.start()
+    # The browser comes back by itself, perhaps in the middle of this: both ways are as good.
+    await _say_by_http(demo, emil.page, [f"line {number}." for number in range(1, 501)])
+    await expect(maja.messages().get_by_text("line 500.", exact=True)).to_be_visible(timeout=30_000)
+    seen = re.findall(r"line (\d+)\.", await maja.messages().inner_text())
+    assert [int(number) for number in seen] == list(range(1, 501))
+
+
+async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_renews_it(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    tabs = [maja.page, await maja.another_tab(), await maja.another_tab()]
+    await maja.page.evaluate(
+        """() => {
+            const kept = JSON.parse(localStorage.getItem("famichat.session"))
+            localStorage.setItem("famichat.session", JSON.stringify({...kept, access_token: "stale", expires_at: 0}))
+        }"""
+    )
+    for tab in tabs:
+        await tab.goto(maja.url, wait_until="commit")
+    for tab in tabs:
+        await expect(maja.listed("emil", tab)).to_be_visible()
+    assert len([url for url in maja.requests if url.endswith("/sessions/refresh")]) == 1
+
+
+async def test_a_message_from_my_other_tab_is_shown_here_too(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    tab = await maja.another_tab()
+    await tab.goto(maja.page.url)
+    await tab.get_by_label("Message to").fill("From the other tab")
+    await tab.get_by_label("Message to").press("Enter")
+    await expect(maja.messages().get_by_text("From the other tab")).to_have_count(1)
+
+
+async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
+    maja = await person(demo.url)
+    page = maja.page
+    await page.goto(demo.url)
+    await _tab_to(page, "Name or e-mail")
+    await page.keyboard.type("maja")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(demo.user("maja")["password"])
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="Conversations").wait_for()
+    await maja.listed("emil").wait_for()
+    while not await maja.listed("emil").evaluate("link => link === document.activeElement"):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Message to")).to_be_focused()
+    await page.keyboard.type("one")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("two")
+    await page.keyboard.press("Enter")
+    await expect(maja.messages().get_by_text("one\ntwo")).to_be_visible()
+
+
+async def test_a_conversation_begins_with_somebody_from_the_family(of_the_family: SignedIn) -> None:
+    maja, inga = await of_the_family("maja"), await of_the_family("inga")
+    await _begin(maja, "inga")
+    await maja.say("Dear Inga")
+    await expect(inga.listed("maja").filter(has_text="Dear Inga")).to_be_visible()
+
+    await maja.page.get_by_role("button", name="New conversation").click()
+    for name in ("inga", "nils"):
+        await maja.page.get_by_role("checkbox", name=name).check()
+    await maja.page.get_by_label("What is the group called?").fill("Buns")
+    await maja.page.get_by_role("button", name="Begin").click()
+    await maja.say("Who takes the last one?")
+    await inga.open("Buns")
+    await expect(inga.messages().get_by_text("Who takes the last one?")).to_be_visible()
+
+
+async def test_it_speaks_japanese(demo: Server, person: SignedIn) -> None:
+    maja = await person(demo.url, locale="ja-JP")
+    await maja.page.goto(demo.url)
+    await expect(maja.page.get_by_role("heading", name="おかえりなさい")).to_be_visible()
+    assert await maja.page.evaluate("document.documentElement.lang") == "ja"
+
+
+async def test_a_wrong_password_is_told_in_words(demo: Server, person: SignedIn) -> None:
+    maja = await person(demo.url)
+    await maja.page.goto(demo.url)
+    await maja.page.get_by_label("Name or e-mail").fill("maja")
+    await maja.page.get_by_label("Password", exact=True).fill("not it")
+    await maja.page.get_by_role("button", name="Sign in").click()
+    await expect(maja.page.get_by_role("alert")).to_have_text("The name or the password is not right.")
+    maja.faults.clear()  # a browser calls a 401 an error
+
+
+async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    tab = await maja.another_tab()
+    await tab.goto(maja.url)
+    await tab.get_by_role("button", name="Sign out").click()
+    for page in (tab, maja.page):
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert await maja.page.evaluate("localStorage.getItem('famichat.session')") is None
+
+
+async def _begin(somebody: Person, name: str) -> None:
+    await somebody.page.get_by_role("button", name="New conversation").click()
+    await somebody.page.get_by_role("checkbox", name=name).check()
+    await somebody.page.get_by_role("button", name="Begin").click()
+    await somebody.page.get_by_role("heading", name=name).wait_for()
+
+
+async def _tab_to(page: Page, label: str) -> None:
+    for _ in range(10):
+        await page.keyboard.press("Tab")
+        if await page.get_by_label(label).evaluate("field => field === document.activeElement"):
+            return
+    raise AssertionError(f"no Tab leads to {label}")
+
+
+async def _say_by_http(demo: Server, page: Page, bodies: list[str]) -> None:
+    """Say many things in the direct conversation, as whoever is signed in on a page."""
+    kept: dict[str, Any] = json.loads(await page.evaluate("localStorage.getItem('famichat.session')"))
+    headers = {"authorization": f"Bearer {kept['access_token']}"}
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", headers=headers, trust_env=False) as http:
+        for body in bodies:
+            path = f"/conversations/{demo.told['conversations']['direct']}/messages"
+            (await http.post(path, json={"body": body})).raise_for_status()
