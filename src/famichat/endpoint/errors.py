@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from famichat.accounts.errors import AccountsError
 from famichat.chat.errors import ChatError
@@ -76,7 +77,7 @@ CODES: dict[str, Code] = {
 
 ExpectedError = AccountsError | ChatError | RateLimited | InvalidTopic | StorageUnavailable
 EXPECTED = (AccountsError, ChatError, RateLimited, InvalidTopic, StorageUnavailable)
-_UNAUTHORIZED = {"unauthorized", "invalid_token"}
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def code_of(fault: ExpectedError) -> str:
@@ -144,10 +145,24 @@ def _malformed(_request: Request, fault: Exception) -> Response:
     return problem("invalid_request", {"errors": fields})
 
 
-def _of_the_framework(_request: Request, fault: Exception) -> Response:
+def _of_the_framework(request: Request, fault: Exception) -> Response:
     status = fault.status_code if isinstance(fault, HTTPException) else 500
     codes = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 413: "request_too_large"}
-    return problem(codes.get(status, "invalid_request" if status < 500 else "internal_error"))  # noqa: PLR2004 - HTTP
+    answer = problem(codes.get(status, "invalid_request" if status < 500 else "internal_error"))  # noqa: PLR2004 - HTTP
+    if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
+        answer.headers["allow"] = ", ".join(_methods_at(request))
+    return answer
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What can be done at this address: the framework names the methods of one route only."""
+    found = [method for method in _METHODS if _matches(request, method)]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
+
+
+def _matches(request: Request, method: str) -> bool:
+    scope = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": [], "method": method}
+    return any(route.matches({**scope})[0] is Match.FULL for route in request.app.routes)
 
 
 def _unexpected(_request: Request, fault: Exception) -> Response:

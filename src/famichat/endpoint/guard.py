@@ -57,6 +57,8 @@ class Guard:
         if limited and _announced(scope) > MAX_REQUEST_BYTES:
             await problem("request_too_large")(scope, receive, self._with_headers(send))
             return
+        if limited and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server leaves the body out: it knows what was asked
         try:
             await self._app(scope, _counted(receive) if limited else receive, self._with_headers(send))
         except TooLarge:
