@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 
 
 def famichat(*arguments: object, given: str = "", **settings: Any) -> "subprocess.CompletedProcess[str]":
