@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-WAIT = 5.0
+WAIT = 15.0
 QUIET = 0.15
 
 
