@@ -68,6 +68,17 @@ def test_a_wrong_statement_is_a_fault_of_ours_and_not_of_the_database(database: 
     assert [event for event in emitted if isinstance(event, StorageFailed)] == []
 
 
+def test_a_statement_that_fails_does_not_tell_what_it_was_to_store(database: Database) -> None:
+    """It would be in the log: a password's hash, for one."""
+    family = Family(id=new_id(), name="Once")
+    database.run(lambda session: session.add(family))
+
+    with pytest.raises(IntegrityError) as fault:
+        database.run(lambda session: session.add(Family(id=family.id, name="canary")))
+
+    assert "canary" not in str(fault.value)
+
+
 async def test_counting_up_from_many_sides_at_once_loses_nothing(database: Database, emitted: list[Event]) -> None:
     family_id = new_id()
     database.run(lambda session: session.add(Family(id=family_id, name="0")))

@@ -37,6 +37,8 @@ _READERS = 4
 _POSTGRES_CONNECTIONS = 8
 _BUSY_SECONDS = 5
 _TIMEOUT_MS = 5000
+# A statement that fails is logged; what it was to store, such as a password's hash, is not.
+_DISCREET: Any = {"hide_parameters": True}
 
 
 class Database:
@@ -186,7 +188,7 @@ def _sqlite_writer(url: URL) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0, **_DISCREET)
     event.listen(engine, "begin", _begin_immediate)
     return engine
 
@@ -206,7 +208,9 @@ def _sqlite_readers(url: URL) -> Engine:
         connection.execute("PRAGMA query_only = ON")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0, **_DISCREET
+    )
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -234,4 +238,5 @@ def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], co
         pool_timeout=_BUSY_SECONDS,
         pool_pre_ping=True,
         connect_args=options,
+        **_DISCREET,
     )
