@@ -118,6 +118,11 @@ async def test_pages_go_forward_and_back(app: RunningApp) -> None:
         ({"before_seq": "x"}, "invalid_request"),
         ({"after_seq": "9" * 30}, "invalid_request"),
         ({"limit": "0"}, "invalid_request"),
+        ({"limit": "1.0"}, "invalid_request"),
+        ({"limit": "1_0"}, "invalid_request"),
+        ({"after_seq": " 1"}, "invalid_request"),
+        ({"after_seq": "\uff11"}, "invalid_request"),
+        ({"before_seq": "1\0"}, "invalid_request"),
     ],
 )
 async def test_a_page_that_cannot_be_is_refused(app: RunningApp, query: dict[str, str], code: str) -> None:

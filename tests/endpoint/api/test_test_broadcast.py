@@ -44,6 +44,7 @@ async def test_one_request_is_one_broadcast_to_everybody_who_listens(app: Runnin
         ({"body": ""}, 422, "invalid_message"),
         ({"body": "x" * 65537}, 413, "message_too_large"),
         ({"encryption_flag": True}, 422, "invalid_encryption_metadata"),
+        ({"encryption_flag": "no"}, 422, "invalid_request"),
         ({"surprise": 1}, 422, "invalid_request"),
     ],
 )

@@ -32,7 +32,7 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_bearer
 class NewInvite(BaseModel):
     """What the one who is invited becomes, and for how many seconds the invitation is good."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     role: FamilyRole = "member"
     expires_in: Annotated[int, Field(ge=1, le=int(MAX_LIFE.total_seconds()))] = int(DEFAULT_LIFE.total_seconds())

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import conversation_for
@@ -19,8 +19,19 @@ from famichat.endpoint.topics import ConversationTopic
 
 router = APIRouter(prefix="/conversations/{conversation_id}/messages", tags=["messages"], route_class=StrictRoute)
 
-_Place = Annotated[int | None, Query(ge=0, le=MAX_SEQ)]
-_Limit = Annotated[int | None, Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}.")]
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("a whole number is written in digits")  # the framework would take " 1", "1.0" and "1_0", too
+    return value
+
+
+_Place = Annotated[int | None, BeforeValidator(_digits), Query(ge=0, le=MAX_SEQ)]
+_Limit = Annotated[
+    int | None,
+    BeforeValidator(_digits),
+    Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}."),
+]
 
 
 class MessageRequest(BaseModel):

@@ -20,7 +20,7 @@ class TestBroadcast(BaseModel):
     """A message to trigger; the fields of encryption as in `new_msg`."""
 
     __test__ = False  # pytest looks for classes of this name
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     conversation_type: str
     conversation_id: str
