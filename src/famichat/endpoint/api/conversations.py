@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.accounts.token import Identity
@@ -67,6 +67,12 @@ class Renaming(_Request):
     name: str
 
 
+def _written(moment: object) -> object:
+    if moment is not None and not (isinstance(moment, str) and moment[4:5] == "-"):
+        raise ValueError("a moment is written as a date and a time")  # the framework would take seconds since 1970, too
+    return moment
+
+
 def _storable(moment: datetime) -> datetime:
     if not datetime(1970, 1, 1, tzinfo=UTC) <= moment <= FOR_EVER:
         raise ValueError("this moment is out of range")
@@ -76,7 +82,7 @@ def _storable(moment: datetime) -> datetime:
 class Muting(_Request):
     """Until when; without a moment, for ever."""
 
-    until: Annotated[AwareDatetime, AfterValidator(_storable)] | None = None
+    until: Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)] | None = None
 
 
 @router.get("", summary="My conversations", response_model=shapes.Conversations, response_model_exclude_unset=True)
