@@ -35,7 +35,7 @@ export function disconnectAll() {
   return Promise.all(opened.splice(0).map((socket) => new Promise((done) => socket.disconnect(done))));
 }
 
-export const within = (promise, what, ms = 5000) =>
+export const within = (promise, what, ms = 15000) =>
   Promise.race([
     promise,
     new Promise((_, reject) => setTimeout(() => reject(new Error(`${what} did not happen`)), ms).unref()),
@@ -54,7 +54,7 @@ export const event = (channel, name) =>
   within(new Promise((resolve) => channel.on(name, (payload) => resolve(payload))), name);
 
 export async function until(condition, what = condition.toString()) {
-  for (const deadline = Date.now() + 5000; !condition(); ) {
+  for (const deadline = Date.now() + 15000; !condition(); ) {
     if (Date.now() > deadline) throw new Error(`${what} did not become true`);
     await pause(5);
   }

@@ -56,11 +56,11 @@ class RunningApp:
 
     def http(self, person: Person | None = None) -> httpx.AsyncClient:
         """A client of the HTTP API, signed in as that person."""
-        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=self._authorization(person))
+        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=self._authorization(person), timeout=30)
 
     def site(self, person: Person | None = None) -> httpx.AsyncClient:
         """The same for every address of the server."""
-        return httpx.AsyncClient(base_url=self.url, headers=self._authorization(person))
+        return httpx.AsyncClient(base_url=self.url, headers=self._authorization(person), timeout=30)
 
     def _authorization(self, person: Person | None) -> dict[str, str]:
         return {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
