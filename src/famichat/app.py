@@ -18,6 +18,7 @@ from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.context import Context
+from famichat.endpoint.departures import Departures
 from famichat.endpoint.heads import Heads
 from famichat.endpoint.http import build_http
 from famichat.endpoint.rate_limit import RateLimits
@@ -123,7 +124,8 @@ async def _context(
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
     receipts = Receipts(database)
     stack.push_async_callback(receipts.close)
-    unread = UnreadCounts(database, pubsub)
+    departures = Departures()
+    unread = UnreadCounts(database, pubsub, departures)
     stack.push_async_callback(unread.stop)
     heads = Heads(database, pubsub)
     stack.push_async_callback(heads.stop)
@@ -141,7 +143,7 @@ async def _context(
         receipts=receipts,
         pubsub=pubsub,
         presence=presence,
-        announcements=Announcements(pubsub, unread),
+        announcements=Announcements(pubsub, unread, departures),
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
         metrics=metrics,
         setup_code=_setup_code() if await database.read(needs_setup) else None,

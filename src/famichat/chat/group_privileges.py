@@ -8,7 +8,7 @@ of that is asked inside the transaction, with the group held still.
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, conversation_for
@@ -34,14 +34,15 @@ def is_admin(session: Session, conversation_id: str, user_id: str) -> bool:
     """Whether somebody takes part in a group and is an admin of it; in any other conversation nobody is."""
     if not (is_id(conversation_id) and is_id(user_id)):
         return False
-    granted = exists().where(
-        GroupPrivilege.conversation_id == conversation_id,
-        GroupPrivilege.user_id == user_id,
-        GroupPrivilege.role == "admin",
-        Participant.conversation_id == conversation_id,
-        Participant.user_id == user_id,
+    here = and_(
+        Participant.conversation_id == GroupPrivilege.conversation_id, Participant.user_id == GroupPrivilege.user_id
     )
-    return bool(session.execute(select(granted)).scalar_one())
+    granted = (
+        select(GroupPrivilege.role)
+        .join(Participant, here)
+        .where(GroupPrivilege.conversation_id == conversation_id, GroupPrivilege.user_id == user_id)
+    )
+    return session.execute(granted).scalar_one_or_none() == "admin"
 
 
 def assign_admin(session: Session, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:

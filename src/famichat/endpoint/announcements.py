@@ -6,6 +6,7 @@ from typing import Any
 
 from famichat.chat.receipts import Written
 from famichat.chat.send_path import Announce
+from famichat.endpoint.departures import Departures
 from famichat.endpoint.topics import ConversationTopic, user_topic
 from famichat.endpoint.unread import UnreadCounts
 from famichat.realtime.pubsub import PubSub
@@ -20,11 +21,13 @@ class Announcements:
     Args:
         pubsub: carries it to every subscriber, on all nodes.
         unread: tells people how much they have not read, a moment later.
+        departures: who must not be told what was read before they went.
     """
 
-    def __init__(self, pubsub: PubSub, unread: UnreadCounts) -> None:
+    def __init__(self, pubsub: PubSub, unread: UnreadCounts, departures: Departures) -> None:
         self._pubsub = pubsub
         self._unread = unread
+        self._departures = departures
 
     def message(self, topic: ConversationTopic, received_at: float) -> Announce:
         """How to announce the message that was received at `received_at` (of `time.perf_counter`)."""
@@ -64,12 +67,14 @@ class Announcements:
 
     def joined(self, user_id: str, views: Mapping[str, dict[str, Any]]) -> None:
         """Tell somebody's devices of a conversation that this person has come into, and the others of the newcomer."""
+        self._departures.came(user_id, views[user_id]["id"])
         self._to_each({user_id: views[user_id]}, "conversation_created")
         self._to_each({other: view for other, view in views.items() if other != user_id}, "conversation_updated")
 
     def removed(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
         """Put somebody out of conversations: their channels end at once, on every node, and their devices are told."""
         for topic in topics:
+            self._departures.went(user_id, topic.conversation_id)
             self._pubsub.evict(str(topic), f"user:{user_id}")
             left = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
@@ -81,7 +86,8 @@ class Announcements:
 
     def _to_each(self, views: Mapping[str, dict[str, Any]], event: str) -> None:
         for user_id, view in views.items():
-            self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})
+            if not self._departures.just_went(user_id, view["id"]):
+                self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})
 
     def _to_conversation(
         self, topic: ConversationTopic, event: str, payload: dict[str, Any], received_at: float

@@ -10,6 +10,7 @@ from famichat.endpoint.api import (
     families,
     invites,
     me,
+    members,
     messages,
     operations,
     sessions,
@@ -44,7 +45,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     app.state.context = context
     errors.install(app)
     api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
-    for noun in (setup, sessions, me, devices, families, invites, conversations, messages):
+    for noun in (setup, sessions, me, devices, families, invites, conversations, members, messages):
         api.include_router(noun.router)
     if context.test_endpoints:
         api.include_router(test_broadcast.router)

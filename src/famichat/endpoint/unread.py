@@ -1,11 +1,13 @@
 """Tells people how much they have not read, soon after it changed: once per conversation, however much was said."""
 
 import asyncio
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import everyones_access
 from famichat.chat.overview import unread_counts
+from famichat.endpoint.departures import Departures
 from famichat.endpoint.topics import user_topic
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
@@ -20,11 +22,13 @@ class UnreadCounts:
     Args:
         database: where the counts come from; no client counts by itself.
         pubsub: carries them.
+        departures: who must not be told what was read before they went.
     """
 
-    def __init__(self, database: Database, pubsub: PubSub) -> None:
+    def __init__(self, database: Database, pubsub: PubSub, departures: Departures) -> None:
         self._database = database
         self._pubsub = pubsub
+        self._departures = departures
         self._changed: dict[str, None] = {}
         self._telling: asyncio.Task[None] | None = None
 
@@ -54,10 +58,11 @@ class UnreadCounts:
 
     async def _tell(self, conversation_ids: list[str]) -> None:
         for user_id, payload in await self._database.read(lambda session: _counts(session, conversation_ids)):
-            self._pubsub.broadcast(user_topic(user_id), "unread", payload)
+            if not self._departures.just_went(user_id, payload["conversation_id"]):
+                self._pubsub.broadcast(user_topic(user_id), "unread", payload)
 
 
-def _counts(session: Session, conversation_ids: list[str]) -> list[tuple[str, dict[str, object]]]:
+def _counts(session: Session, conversation_ids: list[str]) -> list[tuple[str, dict[str, Any]]]:
     accesses = [access for each in conversation_ids for access in everyones_access(session, each)]
     unread = unread_counts(session, accesses)
     return [

@@ -143,6 +143,37 @@ class ConversationCreated(Event):
     made: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMemberAdded(Event):
+    """An admin of a group let somebody of the family into it."""
+
+    name: ClassVar[str] = "famichat.group.member_added"
+    conversation_id: str
+    user_id: str
+    added_by_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMemberRemoved(Event):
+    """Somebody left a group (then both ids are the same), or was removed from it or from its family by an admin."""
+
+    name: ClassVar[str] = "famichat.group.member_removed"
+    conversation_id: str
+    user_id: str
+    removed_by_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRoleChanged(Event):
+    """Somebody became an admin of a group, or a plain member again."""
+
+    name: ClassVar[str] = "famichat.group.role_changed"
+    conversation_id: str
+    user_id: str
+    role: str
+    changed_by_id: str
+
+
 # What happens to people, their devices and their families
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.token import Identity
 from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
-from famichat.chat.conversation import ConversationType, rename
+from famichat.chat.conversation import ConversationType, History, rename
 from famichat.chat.create import (
     Created,
     create_direct_conversation,
@@ -53,6 +53,7 @@ class GroupRequest(_Request):
     name: str
     member_ids: list[str] = Field(max_length=_MAX_NAMED)
     family_id: str | None = None
+    history: History = Field("joined", description="What newcomers see: from their joining on, or all of it.")
 
 
 class FamilyRequest(_Request):
@@ -160,7 +161,13 @@ async def make_group(body: GroupRequest, caller: Caller, context: InContext, res
     return await _make(
         "group",
         lambda session, required: create_group_conversation(
-            session, caller.user_id, body.name, body.member_ids, body.family_id, encryption_required=required
+            session,
+            caller.user_id,
+            body.name,
+            body.member_ids,
+            body.family_id,
+            history=body.history,
+            encryption_required=required,
         ),
         caller,
         context,

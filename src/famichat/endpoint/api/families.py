@@ -116,6 +116,7 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
 
     removal, views_of_others = await context.database.transaction(work)
     emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=caller.user_id))
+    _emit_group_changes(removal, caller.user_id)
     context.announcements.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
         context.announcements.conversation_updated(views)
@@ -130,6 +131,18 @@ def family_talk_views(session: Session, family_id: str, context: Context) -> Vie
 def family_view(belonging: Belonging) -> FamilyView:
     """A family as the one who belongs to it is told of it."""
     return FamilyView(id=belonging.family_id, name=belonging.name, role=belonging.role, joined_at=belonging.joined_at)
+
+
+def _emit_group_changes(removal: Removal, actor_id: str) -> None:
+    for kind, id_ in removal.left:
+        if kind == "group":
+            emit(events.GroupMemberRemoved(conversation_id=id_, user_id=removal.user_id, removed_by_id=actor_id))
+    for heir in removal.heirs:
+        emit(
+            events.GroupRoleChanged(
+                conversation_id=heir.conversation_id, user_id=heir.user_id, role="admin", changed_by_id=actor_id
+            )
+        )
 
 
 def _member_view(member: Member) -> MemberView:
