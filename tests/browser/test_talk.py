@@ -171,6 +171,7 @@ async def test_a_conversation_begins_with_somebody_from_the_family(of_the_family
         await maja.page.get_by_role("checkbox", name=name).check()
     await maja.page.get_by_label("What is the group called?").fill("Buns")
     await maja.page.get_by_role("button", name="Begin").click()
+    await maja.page.get_by_role("heading", name="Buns").wait_for()
     await maja.say("Who takes the last one?")
     await inga.open("Buns")
     await expect(inga.messages().get_by_text("Who takes the last one?")).to_be_visible()

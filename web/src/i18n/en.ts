@@ -81,14 +81,12 @@ export const en = {
   "at.readAll": "Read by everyone",
   "at.refused": "Not sent. {why}",
 
-  "link.connecting": "Connecting…",
   "link.lost": "Looking for your server. What you write is kept on this device until then.",
 
   "begin.title": "New conversation",
   "begin.who": "With whom?",
   "begin.hint": "One person, or several for a group.",
   "begin.group": "What is the group called?",
-  "begin.tooFew": "A group needs at least two others.",
   "begin.action": "Begin",
   "begin.notes": "Notes to self",
   "begin.family": "The whole family",

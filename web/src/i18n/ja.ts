@@ -79,14 +79,12 @@ export const ja: Messages = {
   "at.readAll": "全員が読みました",
   "at.refused": "送信できませんでした。{why}",
 
-  "link.connecting": "接続中…",
   "link.lost": "サーバーを探しています。書いたものは、つながるまでこの端末に残ります。",
 
   "begin.title": "新しい会話",
   "begin.who": "だれと話しますか？",
   "begin.hint": "一人、またはグループなら数人を選んでください。",
   "begin.group": "グループの名前は？",
-  "begin.tooFew": "グループには、自分のほかに二人以上が必要です。",
   "begin.action": "始める",
   "begin.notes": "自分用メモ",
   "begin.family": "家族みんな",

@@ -7,7 +7,7 @@
  * no foreign script run. The access token is kept with it, so that a reload need not refresh: an answer that a reload
  * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
  */
-import { ApiError, ask, type Method } from "./api"
+import { ApiError, ask, Unreachable, type Method } from "./api"
 import type { SessionView } from "./shapes"
 import { inTurn } from "./turn"
 
@@ -78,10 +78,12 @@ export class Session {
     if (this.#kept.expires_at - Date.now() < MARGIN_MS) await this.#renew(this.token)
   }
 
-  /** Sign this device out, here and, where it can be reached, on the server. */
+  /** Sign this device out: on the server, if it can be reached, and here in any case. */
   async end(): Promise<void> {
     try {
       await this.ask("DELETE", "/sessions/current")
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     } finally {
       this.#ended()
     }
@@ -128,5 +130,11 @@ function keep(view: SessionView): Kept {
 
 function read(): Kept | undefined {
   const found = localStorage.getItem(KEY)
-  return found === null ? undefined : (JSON.parse(found) as Kept)
+  if (found === null) return undefined
+  try {
+    return JSON.parse(found) as Kept
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined // whoever wrote that, one can sign in again
+    throw error
+  }
 }
