@@ -112,8 +112,13 @@ async def test_a_page_that_was_away_for_long_gets_everything_once(demo: Server, 
     assert [int(number) for number in seen] == list(range(1, 501))
 
 
-async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_renews_it(of_the_family: SignedIn) -> None:
+@pytest.mark.parametrize("withheld", ["", "locks"], ids=["on HTTPS", "on plain HTTP"])
+async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_renews_it(
+    of_the_family: SignedIn, withheld: str
+) -> None:
     maja = await of_the_family("maja")
+    if withheld:  # browsers do not have it there
+        await maja.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', {value: undefined})")
     tabs = [maja.page, await maja.another_tab(), await maja.another_tab()]
     await maja.page.evaluate(
         """() => {
@@ -126,6 +131,20 @@ async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_rene
     for tab in tabs:
         await expect(maja.listed("emil", tab)).to_be_visible()
     assert len([url for url in maja.requests if url.endswith("/sessions/refresh")]) == 1
+
+
+async def test_networks_without_websockets_get_by_with_long_polling(demo: Server, person: SignedIn) -> None:
+    maja, emil = await person(demo.url), await person(demo.url)
+    await maja.context.add_init_script("WebSocket = undefined")
+    for who, name, other in ((maja, "maja", "emil"), (emil, "emil", "maja")):
+        await who.sign_in(name, demo.user(name)["password"])
+        await who.open(other)
+    await maja.say("The hotel's network is odd")
+    await expect(emil.messages().get_by_text("network is odd")).to_be_visible()
+    await emil.say("I hear you")
+    await expect(maja.messages().get_by_text("I hear you")).to_be_visible()
+    assert any("/socket/longpoll" in url for url in maja.requests)
+    assert not any("token=ey" in url for url in maja.requests)
 
 
 async def test_a_message_from_my_other_tab_is_shown_here_too(of_the_family: SignedIn) -> None:
