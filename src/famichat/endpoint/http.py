@@ -1,6 +1,6 @@
 """The sitemap: every address of this server, and the one handler behind it."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from starlette.routing import Route
 
 from famichat.endpoint import errors, pages
@@ -19,6 +19,7 @@ from famichat.endpoint.api import (
 )
 from famichat.endpoint.context import Context
 from famichat.endpoint.guard import Asgi, Guard
+from famichat.endpoint.openapi import DescribedApi
 from famichat.endpoint.strict_route import StrictRoute
 
 LONGPOLL_PATH = "/socket/longpoll"
@@ -33,7 +34,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
         longpoll: answers `/socket/longpoll`, for networks without WebSockets.
         plain_websocket: answers plain HTTP at the WebSocket's address.
     """
-    app = FastAPI(
+    app = DescribedApi(
         title="Famichat",
         version="1",
         summary="A messenger that a family runs for itself.",

@@ -1,7 +1,5 @@
 """The mission's curl endpoint (story 7.4.2): one request, one broadcast. There only where the operator enables it."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
@@ -32,8 +30,18 @@ class TestBroadcast(BaseModel):
     key_id: str | None = None
 
 
-@router.post("/broadcast")
-async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) -> dict[str, Any]:
+class TriggeredView(BaseModel):
+    """What was broadcast, and where."""
+
+    topic: str
+    event: str
+    message_id: str
+    seq: int
+    inserted_at: str
+
+
+@router.post("/broadcast", summary="Trigger a broadcast")
+async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) -> TriggeredView:
     """Send a message through the same path as everybody, and so cause exactly one broadcast.
 
     Raises:
@@ -48,10 +56,10 @@ async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) 
         lambda session: conversation_for(session, caller.user_id, topic.conversation_id, topic.type)
     )
     sent = await send_message(context, caller, topic, request.model_dump(exclude_none=True))
-    return {
-        "topic": str(topic),
-        "event": "new_msg",
-        "message_id": sent.message_id,
-        "seq": sent.seq,
-        "inserted_at": iso(sent.inserted_at),
-    }
+    return TriggeredView(
+        topic=str(topic),
+        event="new_msg",
+        message_id=sent.message_id,
+        seq=sent.seq,
+        inserted_at=iso(sent.inserted_at),
+    )
