@@ -32,6 +32,7 @@ from famichat.telemetry import emit, events
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 12
+OPEN_ATTEMPTS = 3
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _READERS = 4
 _POSTGRES_CONNECTIONS = 8
@@ -76,6 +77,9 @@ class Database:
     def run(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction, again when it lost a race, at most `MAX_ATTEMPTS` times.
 
+        After `OPEN_ATTEMPTS` it runs with the journal kept waiting: where people talk without a pause, it would find
+        the conversation changed each time.
+
         `work` may run more than once, so whatever it does besides the session must bear that: tell the world after
         the commit. Must not be called from the event loop, nor (on SQLite) from two threads at once.
 
@@ -86,6 +90,8 @@ class Database:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with Session(self._writing, expire_on_commit=False) as session, session.begin():
+                    if attempt > OPEN_ATTEMPTS:
+                        _keep_the_journal_waiting(session)
                     return work(session)
             except DBAPIError as error:
                 if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
@@ -172,6 +178,12 @@ class Database:
     def _cannot_now(self, error: BaseException | None) -> bool:
         # SQLite reports a damaged file as a plain DatabaseError.
         return isinstance(error, self._driver.OperationalError) or type(error) is self._driver.DatabaseError
+
+
+def _keep_the_journal_waiting(session: Session) -> None:
+    # LOCK before any query: the snapshot is taken when the lock is held (PostgreSQL's manual, "LOCK", Notes). Whoever
+    # waits for it stands in a queue, so that this ends. Reading goes on; SQLite, with one writer, never comes here.
+    session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
 
 
 def _lost_a_race(error: DBAPIError) -> bool:
