@@ -1,0 +1,305 @@
+"""Who may do what, over every route and every socket event: the whole table.
+
+A route or an event that is not in it fails: whoever adds one has to say who may use it.
+"""
+
+import inspect
+import re
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.orm import Session
+from websockets.exceptions import InvalidStatus
+
+from famichat.accounts.device import add_device, revoke_device
+from famichat.chat.conversation import CONVERSATION_TYPES
+from famichat.chat.group_membership import add_to_group
+from famichat.chat.joining import invite
+from famichat.chat.membership import remove_member
+from famichat.endpoint.channels.message_channel import MessageChannel
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from tests.factories.people import Person, join, person
+from tests.support.app import RunningApp, running_app
+from tests.support.channel_client import ChannelClient
+
+Statuses = tuple[int, int, int, int, int]
+ALL: Statuses = (200, 200, 200, 200, 200)
+IN_GROUP: Statuses = (200, 200, 404, 404, 404)
+IN_FAMILY: Statuses = (200, 200, 200, 404, 404)
+ADMIN_OF_GROUP: Statuses = (200, 403, 404, 404, 404)
+ADMIN_OF_FAMILY: Statuses = (200, 403, 403, 404, 404)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everybody whom the table is about, and what they want something of.
+
+    Maja administers the family and the group; Emil is a plain member of both; Nils is of the family, but not in the
+    group; Inga was in both until a moment ago; Ada is of another family. Olle, of both, is whom they do it to.
+    """
+
+    app: RunningApp
+    ids: Mapping[str, Any]
+    revoked: Person
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """The columns of the table."""
+        home = self.app.home
+        return home.maja, home.emil, home.nils, home.inga, home.ada
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One route, and what Maja, Emil, Nils, Inga and Ada get; `{names}` in it are of the `Stage`.
+
+    `nobody` is for who has no token, or one of a revoked device.
+    """
+
+    verb: str
+    route: str
+    expected: Statuses
+    body: Mapping[str, Any] | None = None
+    path: str = ""
+    nobody: int = 401
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.path or self.route}"
+
+
+def of(kind: str, rest: str = "") -> str:
+    return f"/conversations/{{{kind}}}{rest}"
+
+
+CONVERSATION = "/conversations/{conversation_id}"
+MATRIX = [
+    Row("get", "/setup", ALL, nobody=200),
+    Row("post", "/setup", (409,) * 5, {"code": "x", "family_name": "x", "username": "x", "password": "x"}, nobody=409),
+    Row("post", "/sessions", (401,) * 5, {"username": "maja", "password": "wrong"}),
+    Row("post", "/sessions/refresh", (401,) * 5, {"refresh_token": "wrong"}),
+    Row("delete", "/sessions/current", (204,) * 5),
+    Row("get", "/me", ALL),
+    Row("get", "/devices", ALL),
+    Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
+    Row("get", "/families", ALL),
+    Row("get", "/families/{family_id}/members", IN_FAMILY),
+    Row("put", "/families/{family_id}/members/{user_id}", ADMIN_OF_FAMILY, {"role": "member"}),
+    Row("delete", "/families/{family_id}/members/{user_id}", (204, 403, 403, 404, 404)),
+    Row("post", "/families/{family_id}/invites", (201, 403, 403, 404, 404), {}),
+    Row("get", "/families/{family_id}/invites", ADMIN_OF_FAMILY),
+    Row("delete", "/families/{family_id}/invites/{invite_id}", (204, 403, 403, 404, 404)),
+    Row("get", "/invites/{token}", ALL, nobody=200),
+    Row("post", "/invites/{token}/accept", (404, 404, 404, 404, 200)),  # Ada comes first, and it works once
+    Row("get", "/conversations", ALL),
+    Row("post", "/conversations/self", (200, 201, 201, 201, 201)),
+    Row("post", "/conversations/direct", (200, 422, 201, 404, 404), {"user_id": "{emil}", "family_id": "{family_id}"}),
+    Row("post", "/conversations/direct", (201, 201, 201, 404, 404), {"user_id": "{user_id}"}),
+    Row(
+        "post",
+        "/conversations/group",
+        (201, 201, 201, 404, 404),
+        {"name": "x", "member_ids": ["{user_id}", "{emil}", "{nils}"], "family_id": "{family_id}"},
+    ),
+    Row("post", "/conversations/family", IN_FAMILY, {"family_id": "{family_id}"}),
+    Row("get", CONVERSATION, (200, 404, 404, 404, 404), path=of("self")),
+    Row("get", CONVERSATION, IN_GROUP, path=of("direct")),
+    Row("get", CONVERSATION, IN_GROUP, path=of("group")),
+    Row("get", CONVERSATION, IN_FAMILY, path=of("family")),
+    Row("patch", CONVERSATION, (409, 404, 404, 404, 404), {"name": "x"}, path=of("self")),
+    Row("patch", CONVERSATION, (409, 409, 404, 404, 404), {"name": "x"}, path=of("direct")),
+    Row("patch", CONVERSATION, ADMIN_OF_GROUP, {"name": "x"}, path=of("group")),
+    Row("patch", CONVERSATION, ADMIN_OF_FAMILY, {"name": "x"}, path=of("family")),
+    *(
+        Row(verb, f"{CONVERSATION}/{flag}", IN_GROUP, path=of("group", f"/{flag}"))
+        for verb in ("put", "delete")
+        for flag in ("hidden", "archived", "muted")
+    ),
+    Row("post", f"{CONVERSATION}/members", (409, 409, 404, 404, 404), {"user_id": "{nils}"}, of("direct", "/members")),
+    Row("post", f"{CONVERSATION}/members", (409, 409, 409, 404, 404), {"user_id": "{nils}"}, of("family", "/members")),
+    Row("post", f"{CONVERSATION}/members", (201, 403, 404, 404, 404), {"user_id": "{nils}"}, of("group", "/members")),
+    Row(
+        "delete",
+        f"{CONVERSATION}/members/{{user_id}}",
+        (204, 403, 404, 404, 404),
+        path=of("group", "/members/{user_id}"),
+    ),
+    Row(
+        "put",
+        f"{CONVERSATION}/members/{{user_id}}/role",
+        ADMIN_OF_GROUP,
+        {"role": "admin"},
+        of("group", "/members/{user_id}/role"),
+    ),
+    Row("get", f"{CONVERSATION}/messages", (200, 404, 404, 404, 404), path=of("self", "/messages")),
+    Row("get", f"{CONVERSATION}/messages", IN_GROUP, path=of("direct", "/messages")),
+    Row("get", f"{CONVERSATION}/messages", IN_GROUP, path=of("group", "/messages")),
+    Row("get", f"{CONVERSATION}/messages", IN_FAMILY, path=of("family", "/messages")),
+    Row("post", f"{CONVERSATION}/messages", (201, 404, 404, 404, 404), {"body": "x"}, of("self", "/messages")),
+    Row("post", f"{CONVERSATION}/messages", (201, 201, 404, 404, 404), {"body": "x"}, of("direct", "/messages")),
+    Row("post", f"{CONVERSATION}/messages", (201, 201, 404, 404, 404), {"body": "x"}, of("group", "/messages")),
+    Row("post", f"{CONVERSATION}/messages", (201, 201, 201, 404, 404), {"body": "x"}, of("family", "/messages")),
+    Row(
+        "post",
+        "/test/broadcast",
+        IN_GROUP,
+        {"conversation_type": "group", "conversation_id": "{group}", "body": "x"},
+    ),
+]
+
+EVENTS: Mapping[str, Mapping[str, Any]] = {
+    "new_msg": {"body": "x"},
+    "message_ack": {"seq": 1},
+    "fetch": {},
+    "typing": {"typing": True},
+}
+MAY_JOIN = {
+    "self": (True, False, False, False, False),
+    "direct": (True, True, False, False, False),
+    "group": (True, True, False, False, False),
+    "family": (True, True, True, False, False),
+}
+
+
+@pytest.fixture
+async def stage(migrated_sqlite: Path, tmp_path: Path) -> AsyncIterator[Stage]:
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    url = f"sqlite:///{tmp_path / 'famichat.db'}"
+    async with running_app(url, tmp_path) as app:
+        database = Database(url)
+        ids, revoked = database.run(lambda session: set_up(session, app))
+        database.close()
+        yield Stage(app, ids, revoked)
+
+
+def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
+    home, talks = app.home, app.talks
+    olle = person(session, "olle")
+    join(session, home.family_id, olle)
+    add_to_group(session, home.maja.user_id, talks.group, olle.user_id)
+    remove_member(session, home.maja.user_id, home.family_id, home.inga.user_id)
+    issued = invite(session, home.maja.user_id, home.family_id, "member")
+    lost = add_device(session, home.maja.user_id, "Maja's old phone")
+    revoke_device(session, home.maja.user_id, lost.id)
+    ids = {kind: getattr(talks, kind) for kind in CONVERSATION_TYPES} | {
+        "family_id": home.family_id,
+        "user_id": olle.user_id,
+        "device_id": home.emil.device_id,
+        "emil": home.emil.user_id,
+        "nils": home.nils.user_id,
+        "token": issued.token,
+        "invite_id": issued.invite.id,
+    }
+    return ids, Person(home.maja.user_id, lost.id, "maja")
+
+
+async def ask(client: httpx.AsyncClient, row: Row, ids: Mapping[str, Any]) -> httpx.Response:
+    path = (row.path or row.route).format(**ids)
+    body = None if row.body is None else {name: filled(value, ids) for name, value in row.body.items()}
+    return await client.request(row.verb, path, json=body)
+
+
+def filled(value: Any, ids: Mapping[str, Any]) -> Any:
+    return [filled(each, ids) for each in value] if isinstance(value, list) else value.format(**ids)
+
+
+@pytest.mark.parametrize("row", MATRIX, ids=str)
+async def test_a_route_does_it_for_whom_it_is_meant_and_for_nobody_else(stage: Stage, row: Row) -> None:
+    async with stage.app.http() as nobody, stage.app.http(stage.revoked) as revoked:
+        refused = [await ask(client, row, stage.ids) for client in (nobody, revoked)]
+    assert [answer.status_code for answer in refused] == [row.nobody, row.nobody]
+
+    # Whoever may least comes first, so that nothing is done yet that would explain the refusal.
+    for who, expected in reversed(list(zip(stage.people, row.expected, strict=True))):
+        async with stage.app.http(who) as client:
+            answer = await ask(client, row, stage.ids)
+            assert answer.status_code == expected, (who.username, answer.text)
+            if expected == 404:
+                absent = await ask(client, row, absent_instead(stage.ids))
+                assert answer.content == absent.content, who.username
+
+
+def absent_instead(ids: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if name == "token" else new_id() for name, value in ids.items()} | {"token": "nonsense"}
+
+
+async def test_every_route_is_in_the_table(stage: Stage) -> None:
+    async with stage.app.site() as site:
+        paths = (await site.get("/api/openapi.json")).json()["paths"]
+
+    there = {(verb, path.removeprefix("/api/v1")) for path, verbs in paths.items() for verb in verbs}
+    assert {(row.verb, row.route) for row in MATRIX} == there
+
+
+async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) -> None:
+    """No type, role, family, sender, seq or time of a message comes in beside what is asked for."""
+    async with stage.app.site() as site:
+        document = (await site.get("/api/openapi.json")).json()
+
+    asked = re.findall(r"'requestBody': .*?schemas/(\w+)", repr(document["paths"]))
+    assert len(asked) >= 14
+    for name in asked:
+        assert document["components"]["schemas"][name]["additionalProperties"] is False, name
+
+
+@pytest.mark.parametrize("kind", CONVERSATION_TYPES)
+async def test_a_conversation_is_heard_and_spoken_in_by_its_people_only(stage: Stage, kind: str) -> None:
+    topic = f"message:{kind}:{stage.ids[kind]}"
+    for who, may in zip(stage.people, MAY_JOIN[kind], strict=True):
+        async with stage.app.connect(who) as client:
+            joined = await client.assert_reply(await client.send_join(topic), "ok" if may else "error")
+
+            if not may:
+                assert joined.response == {"reason": "not_found"}, who.username
+            for event, payload in EVENTS.items():
+                if may and event == "typing":
+                    await client.push(topic, event, dict(payload))  # is never answered
+                    continue
+                answer = await client.ask(topic, event, dict(payload))
+                assert answer.status == ("ok" if may else "error"), (who.username, event, answer)
+                assert may or answer.response == {"reason": "unmatched topic"}
+
+
+async def test_the_right_conversation_under_another_type_is_not_found(stage: Stage) -> None:
+    async with stage.app.connect(stage.app.home.maja) as maja:
+        for kind in CONVERSATION_TYPES:
+            for other in CONVERSATION_TYPES:
+                topic = f"message:{other}:{stage.ids[kind]}"
+                if other != kind:
+                    assert await maja.join(topic, status="error") == {"reason": "not_found"}, topic
+
+
+async def test_a_persons_own_topic_is_for_that_person_only(stage: Stage) -> None:
+    for who in stage.people:
+        async with stage.app.connect(who) as client:
+            for whose in stage.people:
+                await client.join(f"user:{whose.user_id}", status="ok" if whose is who else "error")
+
+
+def test_every_event_is_in_the_table() -> None:
+    handled = re.findall(r'"(\w+)": self\._', inspect.getsource(MessageChannel.handle_in))
+
+    assert set(EVENTS) == set(handled)
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "revoked"])
+async def test_a_socket_opens_for_nobody_without_a_device(stage: Stage, token: str) -> None:
+    shown = stage.app.token(stage.revoked) if token == "revoked" else token
+    url = f"{stage.app.url}/socket"
+
+    with pytest.raises(InvalidStatus) as by_url:
+        async with ChannelClient.connect(url, token=shown):
+            pass
+    with pytest.raises(InvalidStatus) as by_header:
+        async with ChannelClient.connect(url, auth_token=shown):
+            pass
+    async with stage.app.site() as site:
+        polled = await site.get("/socket/longpoll", params={"vsn": "2.0.0", "token": shown})
+
+    assert by_url.value.response.status_code == by_header.value.response.status_code == 403
+    assert polled.json() == {"status": 403}
