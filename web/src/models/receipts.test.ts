@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 
 import { translator } from "../i18n/translate"
 import { where } from "../views/names"
-import { note, whereabouts, type Receipts } from "./receipts"
+import { gather, note, whereabouts, type Receipts } from "./receipts"
 
 const says = (user_id: string, status: "delivered" | "read", seq: number) => ({
   conversation_id: "kitchen",
@@ -24,6 +24,17 @@ function words(receipts: Receipts, seq: number, of = others): string {
 
 test("a stored message is on the server until somebody's device says more", () => {
   expect(words(none, 1)).toBe("On your server")
+})
+
+test("what was said before one came counts, each person by the furthest device", () => {
+  const receipts = gather([
+    { user_id: "inga", device_id: "tablet", delivered_seq: 3, read_seq: 1 },
+    { user_id: "inga", device_id: "phone", delivered_seq: 2, read_seq: 2 },
+  ])
+
+  expect(words(receipts, 2)).toBe("Read by Gran")
+  expect(words(receipts, 3)).toBe("Delivered to Gran")
+  expect(words(receipts, 4)).toBe("On your server")
 })
 
 test("each step is told in words, with names", () => {

@@ -1,5 +1,5 @@
 /** How far the others are in a conversation, and what that makes true of a message. */
-import type { MessageStatus } from "../realtime/shapes"
+import type { MessageStatus, Receipt } from "../realtime/shapes"
 
 interface Reach {
   readonly delivered: number
@@ -27,6 +27,17 @@ export function note(receipts: Receipts, status: MessageStatus): Receipts {
     read: status.status === "read" ? Math.max(before.read, status.seq) : before.read,
   }
   return new Map(receipts).set(status.user_id, after)
+}
+
+/** What all devices said before this one came. */
+export function gather(told: readonly Receipt[]): Receipts {
+  const reach = new Map<string, Reach>()
+  for (const { user_id, delivered_seq, read_seq } of told) {
+    const before = reach.get(user_id) ?? NOWHERE
+    const delivered = Math.max(before.delivered, delivered_seq)
+    reach.set(user_id, { delivered, read: Math.max(before.read, read_seq) })
+  }
+  return reach
 }
 
 /** Where a stored message is: as far as the furthest claim that somebody's device has made. */

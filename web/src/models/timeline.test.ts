@@ -8,7 +8,7 @@ const seqs = (timeline: Timeline) => timeline.messages.map((each) => each.seq)
 
 function joined(change: Partial<Joined>): Joined {
   const rest = { conversation: conversation("kitchen"), epoch: "e1", last_seq: 0, recovered: true, has_more: false }
-  return { ...rest, messages: [], ...change }
+  return { ...rest, messages: [], receipts: [], ...change }
 }
 
 describe("receiving", () => {

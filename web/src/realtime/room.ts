@@ -2,7 +2,7 @@
 import { Presence, type Channel, type Socket } from "phoenix"
 
 import { due, passes, patience, refuse, remove } from "../models/outbox"
-import { note, type Receipts } from "../models/receipts"
+import { gather, note, type Receipts } from "../models/receipts"
 import { begin, behind, hasOlder, hear, prepend, receive, resume, type Timeline } from "../models/timeline"
 import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from "../models/typists"
 import type { Mailbox } from "./mailbox"
@@ -36,7 +36,8 @@ export class Room {
   /** Whether a page of earlier messages is on its way. */
   reading = false
   readonly #channel: Channel
-  readonly #sending = new Set<string>()
+  /** The draft that is on its way. */
+  #sending: string | undefined
   readonly #acknowledged = { delivered: 0, read: 0 }
   #attended = false
   #catchingUp = false
@@ -69,18 +70,19 @@ export class Room {
     this.#channel.leave()
   }
 
-  /** Send what waits here. Safe to call at any time: nothing is on its way twice, and a repeat is stored once. */
+  /**
+   * Send what waits here, one after the other, so that it keeps its order whatever the server has to refuse on the way.
+   * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
+   */
   flush(): void {
-    if (!this.joined) return
-    for (const draft of due(this.around.mailbox.drafts, this.id)) {
-      if (this.#sending.has(draft.client_id)) continue
-      this.#sending.add(draft.client_id)
-      this.#channel
-        .push("new_msg", { ...draft.sealed, client_id: draft.client_id })
-        .receive("ok", (stored: Stored) => this.#stored(draft.client_id, stored))
-        .receive("error", (refusal: Refusal) => this.#refused(draft.client_id, refusal))
-        .receive("timeout", () => this.#refused(draft.client_id, { reason: "timeout" }))
-    }
+    const [draft] = due(this.around.mailbox.drafts, this.id)
+    if (!this.joined || this.#sending || draft === undefined) return
+    this.#sending = draft.client_id
+    this.#channel
+      .push("new_msg", { ...draft.sealed, client_id: draft.client_id })
+      .receive("ok", (stored: Stored) => this.#stored(draft.client_id, stored))
+      .receive("error", (refusal: Refusal) => this.#refused(draft.client_id, refusal))
+      .receive("timeout", () => this.#refused(draft.client_id, { reason: "timeout" }))
   }
 
   /** Whether somebody is looking at the end of this conversation. */
@@ -134,10 +136,10 @@ export class Room {
 
   #entered(reply: Joined): void {
     this.joined = true
-    this.#sending.clear()
-    const anew = !reply.recovered
+    this.#sending = undefined
+    this.receipts = gather(reply.receipts)
+    if (!reply.recovered) Object.assign(this.#acknowledged, { delivered: 0, read: 0 })
     this.#show(resume(this.timeline, reply))
-    if (anew) this.receipts = new Map()
     void this.around.reader.take(reply.messages)
     for (const message of reply.messages) this.#settle(message)
     this.#catchUp()
@@ -150,7 +152,7 @@ export class Room {
     this.joined = false
     this.reading = false
     this.#catchingUp = false
-    this.#sending.clear()
+    this.#sending = undefined
     this.#saidTyping = 0
     this.here = []
     this.typists = new Map()
@@ -181,16 +183,19 @@ export class Room {
 
   #stored(clientId: string, stored: Stored): void {
     this.#attempts = 0
-    this.#sending.delete(clientId)
+    if (this.#sending === clientId) this.#sending = undefined
     this.#show(hear(this.timeline, stored.seq))
     this.around.mailbox.change((outbox) => remove(outbox, clientId))
     this.#catchUp()
+    this.flush()
   }
 
   #refused(clientId: string, refusal: Refusal): void {
-    this.#sending.delete(clientId)
+    if (this.#sending !== clientId) return
+    this.#sending = undefined
     if (!passes(refusal)) {
       this.around.mailbox.change((outbox) => refuse(outbox, clientId, refusal.reason))
+      this.flush()
       return
     }
     setTimeout(() => this.flush(), patience(refusal, ++this.#attempts))
@@ -203,7 +208,7 @@ export class Room {
     this.#catchingUp = true
     this.#fetch({ after_seq: after, limit: 200 }, (page) => {
       this.#catchingUp = false
-      this.#take(page.messages)
+      if (page.messages.length > 0) this.#take(page.messages)
     })
   }
 

@@ -51,6 +51,15 @@ export interface Joined extends Page {
   readonly epoch: string
   readonly last_seq: number
   readonly recovered: boolean
+  readonly receipts: readonly Receipt[]
+}
+
+/** How far one device is. */
+export interface Receipt {
+  readonly user_id: string
+  readonly device_id: string
+  readonly delivered_seq: number
+  readonly read_seq: number
 }
 
 export interface Stored {
