@@ -21,6 +21,7 @@ from famichat.endpoint.context import Context
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.heads import Heads
 from famichat.endpoint.http import build_http
+from famichat.endpoint.http_protocol import HttpProtocol
 from famichat.endpoint.rate_limit import RateLimits
 from famichat.endpoint.unread import UnreadCounts
 from famichat.endpoint.user_socket import UserSocket
@@ -195,7 +196,7 @@ def _config(http: object, endpoint: Endpoint) -> uvicorn.Config:
     return uvicorn.Config(
         http,  # type: ignore[arg-type]  # uvicorn's ASGI types are stricter than the specification
         ws=websocket_protocol(endpoint),
-        http="httptools",
+        http=HttpProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,  # a request line may carry a token

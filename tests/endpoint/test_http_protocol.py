@@ -1,0 +1,123 @@
+"""Whoever says too little or too much, on a real connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from famichat.endpoint.http_protocol import HttpProtocol
+from tests.support.app import RunningApp
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+class Line:
+    """A connection to the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def say(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def heard(self) -> bytes:
+        """All that the server says until it hangs up."""
+        async with asyncio.timeout(5):
+            return await self.reader.read()
+
+    async def answer(self) -> bytes:
+        """The head of the next answer."""
+        async with asyncio.timeout(5):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+
+@asynccontextmanager
+async def line(app: RunningApp) -> AsyncIterator[Line]:
+    where = urlsplit(app.url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    try:
+        yield Line(reader, writer)
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HttpProtocol, "head_seconds", 0.2)
+    monkeypatch.setattr(HttpProtocol, "request_seconds", 0.4)
+
+
+async def test_who_never_says_anything_is_hung_up_on(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as silent:
+        assert await silent.heard() == b""
+
+
+async def test_who_does_not_come_to_the_end_of_a_head_is_told_so(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        await slow.say(REQUEST)
+
+        assert (await slow.heard()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_who_dribbles_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        with pytest.raises(ConnectionError):
+            for _ in range(60):
+                await slow.say(b"\r\n")
+                await asyncio.sleep(0.05)
+
+
+async def test_the_second_request_on_a_connection_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        await slow.say(REQUEST + b"\r\n")
+        assert (await slow.answer()).startswith(b"HTTP/1.1 200 ")
+        await slow.say(REQUEST)
+
+        assert b"HTTP/1.1 408 " in await slow.heard()
+
+
+async def test_who_does_not_come_to_the_end_of_a_body_is_hung_up_on(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        await slow.say(head + b'Content-Length: 10\r\n\r\n{"')
+
+        assert await slow.heard() == b""
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET /", b"a" * 1024),
+        (b"GET / HTTP/1.1\r\nA: ", b"a" * 1024),
+        (b"GET / HTTP/1.1\r\n", b"A: b\r\n" * 200),
+    ],
+)
+async def test_a_head_without_end_is_refused(shared_app: RunningApp, begin: bytes, more: bytes) -> None:
+    async with line(shared_app) as talker:
+        await talker.say(begin)
+        for _ in range(HttpProtocol.head_bytes // len(more)):
+            await talker.say(more)
+        assert not talker.reader.at_eof()
+        await talker.say(more)
+
+        assert (await talker.answer()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_an_answer_takes_as_long_as_it_does(shared_app: RunningApp, impatient: None) -> None:
+    token = shared_app.token(shared_app.home.maja)
+    async with line(shared_app) as patient, shared_app.connect(shared_app.home.emil) as emil:
+        await patient.say(f"GET /socket/longpoll?vsn=2.0.0&token={token} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (await patient.answer()).startswith(b"HTTP/1.1 200 ")
+        session = (await patient.reader.readuntil(b"}")).decode().split('"token":"')[1].split('"')[0]
+        await patient.say(
+            f"GET /socket/longpoll?vsn=2.0.0&token={session} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        )
+        await asyncio.sleep(0.6)
+        assert not patient.reader.at_eof()
+        await emil.heartbeat()  # a socket, too, is none of this protocol's business any more
