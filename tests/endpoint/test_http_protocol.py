@@ -26,6 +26,11 @@ class Line:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def dribble(self, data: bytes, times: int) -> None:
+        for _ in range(times):
+            await self.say(data)
+            await asyncio.sleep(0.05)
+
     async def heard(self) -> bytes:
         """All that the server says until it hangs up."""
         async with asyncio.timeout(5):
@@ -68,9 +73,7 @@ async def test_who_does_not_come_to_the_end_of_a_head_is_told_so(shared_app: Run
 async def test_who_dribbles_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as slow:
         with pytest.raises(ConnectionError):
-            for _ in range(60):
-                await slow.say(b"\r\n")
-                await asyncio.sleep(0.05)
+            await slow.dribble(b"\r\n", times=60)
 
 
 async def test_the_second_request_on_a_connection_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
