@@ -7,6 +7,7 @@ import inspect
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from famichat.chat.group_membership import add_to_group
 from famichat.chat.joining import invite
 from famichat.chat.membership import remove_member
 from famichat.endpoint.channels.message_channel import MessageChannel
+from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Person, join, person
@@ -168,9 +170,15 @@ MAY_JOIN = {
 
 @pytest.fixture
 async def stage(migrated_sqlite: Path, tmp_path: Path) -> AsyncIterator[Stage]:
-    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
-    url = f"sqlite:///{tmp_path / 'famichat.db'}"
-    async with running_app(url, tmp_path) as app:
+    async with staged(migrated_sqlite, tmp_path) as staging:
+        yield staging
+
+
+@asynccontextmanager
+async def staged(migrated: Path, folder: Path, **settings: str) -> AsyncIterator[Stage]:
+    shutil.copy(migrated, folder / "famichat.db")
+    url = f"sqlite:///{folder / 'famichat.db'}"
+    async with running_app(url, folder, **settings) as app:
         database = Database(url)
         ids, revoked = database.run(lambda session: set_up(session, app))
         database.close()
@@ -236,6 +244,20 @@ async def test_every_route_is_in_the_table(stage: Stage) -> None:
 
     there = {(verb, path.removeprefix("/api/v1")) for path, verbs in paths.items() for verb in verbs}
     assert {(row.verb, row.route) for row in MATRIX} == there
+
+
+async def test_every_route_has_a_limit(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlimited = {"/setup"}  # to ask; it costs nothing, and a client asks before it knows anybody
+    for name in LIMITS:
+        monkeypatch.setitem(LIMITS, name, Limit(burst=0, per_second=1))
+
+    async with staged(migrated_sqlite, tmp_path, rate_limits="on") as stage, stage.app.http() as client:
+        for row in MATRIX:
+            if row.verb == "get" and row.route in unlimited:
+                continue
+            answer = await ask(stage, client, stage.app.home.maja, row, stage.ids)
+            assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited"), row
+            assert answer.headers["retry-after"] == "1"
 
 
 async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) -> None:

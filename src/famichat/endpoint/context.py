@@ -71,8 +71,11 @@ async def caller(
 
     Raises:
         InvalidToken: the bearer token is missing, malformed, expired or revoked.
+        RateLimited: this device asks too much, whatever it asks.
     """
-    return await context.identify(credentials.credentials if credentials else None)
+    identity = await context.identify(credentials.credentials if credentials else None)
+    context.rate_limits.check("request", identity.device_id)
+    return identity
 
 
 Caller = Annotated[Identity, Depends(caller)]

@@ -26,9 +26,12 @@ class Limit:
     per_second: float
 
 
-LimitName = Literal["send", "join", "connect", "typing", "acknowledge", "read", "sign_in", "invite"]
+LimitName = Literal[
+    "request", "send", "join", "connect", "typing", "acknowledge", "read", "sign_in", "refresh", "invite"
+]
 
 LIMITS: dict[LimitName, Limit] = {
+    "request": Limit(400, 50),
     "send": Limit(60, 10),
     "join": Limit(200, 10),
     "connect": Limit(60, 2),
@@ -36,6 +39,7 @@ LIMITS: dict[LimitName, Limit] = {
     "acknowledge": Limit(200, 50),
     "read": Limit(200, 50),
     "sign_in": Limit(20, 0.2),
+    "refresh": Limit(100, 1),
     "invite": Limit(20, 0.1),
 }
 

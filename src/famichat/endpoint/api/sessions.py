@@ -98,14 +98,16 @@ async def sign_in(body: SignIn, context: InContext, address: FromAddress) -> Ses
 
 
 @router.post("/refresh", summary="Stay signed in")
-async def refresh(body: Refresh, context: InContext) -> SessionView:
+async def refresh(body: Refresh, context: InContext, address: FromAddress) -> SessionView:
     """Exchange a refresh token for the next one, and a fresh access token.
 
     Using one twice signs the device out: one of the two who used it has stolen it, and nobody can tell which.
 
     Raises:
+        RateLimited: too much comes from this address.
         InvalidToken: it is unknown, expired, used already, or its device was revoked.
     """
+    context.rate_limits.check("refresh", address)
     renewed = await context.database.transaction(lambda session: refresh_session(session, body.refresh_token))
     if isinstance(renewed, Stolen):
         announce_revoked(context, renewed.user_id, renewed.device_id, "refresh_token_reused")
