@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach
 from famichat.telemetry.events import Event
 from tests.factories import people
 from tests.support.app import RunningApp, running_app
-from tests.support.postgres import Postgres, running_postgres
+from tests.support.postgres import Postgres, Spare, running_postgres
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +29,12 @@ def migrated_postgres(postgres: Postgres) -> str:
     upgrade(database)
     database.close()
     return "famichat_template"
+
+
+@pytest.fixture(scope="session")
+def spare_postgres(postgres: Postgres, migrated_postgres: str) -> Spare:
+    """A migrated database that one test after another may have."""
+    return Spare(postgres, migrated_postgres)
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +55,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    cluster: Postgres = request.getfixturevalue("postgres")
-    name = f"test_{new_id()}"
-    yield cluster.create(name, request.getfixturevalue("migrated_postgres"))
-    cluster.drop(name)
+    spare: Spare = request.getfixturevalue("spare_postgres")
+    yield spare.take()
+    spare.give_back()
 
 
 @pytest.fixture
