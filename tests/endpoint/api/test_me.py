@@ -31,6 +31,8 @@ async def test_everybody_sees_the_own_account_whole(app: RunningApp) -> None:
         "Bearer " + Tokens("another secret, of another server").issue("0" * 36, "0" * 36),
         "Bearer " + Tokens(SECRET, clock=lambda: 0.0).issue("0" * 36, "0" * 36),
     ],
+    # Named, because a token is another one in each process that collects the tests.
+    ids=["none", "empty", "no token", "nonsense", "basic", "long", "another server's", "expired"],
 )
 async def test_without_a_valid_token_nobody_sees_anything(app: RunningApp, authorization: str | None) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
