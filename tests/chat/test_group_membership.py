@@ -340,3 +340,37 @@ async def test_nothing_that_somebody_says_is_stored_after_that_person_was_remove
             assert database.run_read(lambda session: session.execute(furthest).scalar()) == at_removal
             do(database, add_to_group, household.maja, group, household.emil)
             assert people(database, group)[household.emil.user_id] == at_removal + 1
+
+
+async def test_whoever_is_removed_can_be_cut_off_before_anything_later_is_announced(
+    database: Database, household: Household, group: str
+) -> None:
+    announced: list[int | str] = []
+
+    async def say_it(journal: Journal) -> None:
+        await journal.append(entry(group, household.maja), lambda stored: announced.append(stored.seq))
+
+    def put_out(session: Session) -> int:
+        remove_from_group(session, household.maja.user_id, group, household.emil.user_id)
+        return session.get_one(Conversation, group).last_seq
+
+    async def cut_off() -> int:
+        at_removal = await database.between_batches(put_out)
+        announced.append("out")
+        return at_removal
+
+    async with running(database) as journal:
+        for _ in range(25):
+            announced.clear()
+            removing = asyncio.create_task(cut_off())
+            said = []
+            while not removing.done():
+                said.append(asyncio.create_task(say_it(journal)))
+                await asyncio.sleep(0.0005)
+            await asyncio.gather(*said)
+            at_removal = await removing
+
+            before = announced[: announced.index("out")]
+            assert all(int(seq) <= at_removal for seq in before)
+            assert len(announced) == len(said) + 1
+            do(database, add_to_group, household.maja, group, household.emil)

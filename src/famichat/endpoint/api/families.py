@@ -114,7 +114,7 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
         removal = remove_member(session, caller.user_id, family_id, user_id)
         return removal, [everyones_views(session, conversation_id, context) for _, conversation_id in removal.left]
 
-    removal, views_of_others = await context.database.transaction(work)
+    removal, views_of_others = await context.database.between_batches(work)
     emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=caller.user_id))
     _emit_group_changes(removal, caller.user_id)
     context.announcements.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])

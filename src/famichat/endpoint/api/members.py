@@ -93,7 +93,7 @@ async def delete_member(conversation_id: str, user_id: str, caller: Caller, cont
         remove_from_group(session, caller.user_id, conversation_id, user_id)
         return everyones_views(session, conversation_id, context)
 
-    views_of_others = await context.database.transaction(work)
+    views_of_others = await context.database.between_batches(work)
     emit(events.GroupMemberRemoved(conversation_id=conversation_id, user_id=user_id, removed_by_id=caller.user_id))
     context.announcements.removed(user_id, [ConversationTopic("group", conversation_id)])
     context.announcements.conversation_updated(views_of_others)
