@@ -140,8 +140,7 @@ class Database:
         try:
             connection = self._journaling.raw_connection()
         except self._driver.OperationalError as error:  # the driver's own: nothing has wrapped it yet
-            emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
-            raise StorageUnavailable("journal") from error
+            raise _unavailable("journal", error) from error
         try:
             cursor = connection.cursor()
             if self.dialect == "sqlite":
@@ -153,8 +152,7 @@ class Database:
                 raise
             # After a failed commit nobody knows what the connection thinks; the next batch gets a fresh one.
             connection.invalidate()
-            emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
-            raise StorageUnavailable("journal") from error
+            raise _unavailable("journal", error) from error
         finally:
             connection.close()
 
@@ -180,8 +178,7 @@ class Database:
         """Tell "the database cannot now" apart from "this statement is wrong"."""
         if not (self._cannot_now(error.orig) or error.connection_invalidated or _lost_a_race(error)):
             return error
-        emit(events.StorageFailed(operation=operation, error_type=type(error.orig).__name__))
-        return StorageUnavailable(operation)
+        return _unavailable(operation, error.orig)
 
     def _cannot_now(self, error: BaseException | None) -> bool:
         # SQLite reports a damaged file as a plain DatabaseError.
@@ -192,6 +189,11 @@ def _keep_the_journal_waiting(session: Session) -> None:
     # LOCK before any query: the snapshot is taken when the lock is held (PostgreSQL's manual, "LOCK", Notes). Whoever
     # waits for it stands in a queue, so that this ends. Reading goes on; SQLite, with one writer, never comes here.
     session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
+
+
+def _unavailable(operation: str, error: BaseException | None) -> StorageUnavailable:
+    emit(events.StorageFailed(operation=operation, error_type=type(error).__name__))
+    return StorageUnavailable(operation)
 
 
 def _lost_a_race(error: DBAPIError) -> bool:
