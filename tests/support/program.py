@@ -79,7 +79,7 @@ class Started:
 
 @contextmanager
 def started(*arguments: object, **settings: Any) -> Iterator[Started]:
-    """Start a command, and end it when the block ends."""
+    """Start a command, and end it when the block ends; fails if it does not end when it is told to."""
     with subprocess.Popen(
         _command(arguments),
         env=_environment(settings),
@@ -94,6 +94,15 @@ def started(*arguments: object, **settings: Any) -> Iterator[Started]:
             yield Started(process)
         finally:
             process.terminate()
+            _ended(process)
+
+
+def _ended(process: "subprocess.Popen[str]") -> None:
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def _command(arguments: tuple[object, ...]) -> list[str]:
