@@ -11,7 +11,7 @@ from famichat.chat.conversation import CONVERSATION_TYPES
 from famichat.chat.create import create_family_conversation, create_self_conversation
 from famichat.chat.errors import NotFound
 from famichat.chat.participant import Participant
-from famichat.chat.visibility import archive, hide
+from famichat.chat.visibility import archive_conversation, hide_conversation
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household
@@ -104,9 +104,9 @@ def test_a_conversation_is_on_exactly_one_shelf(database: Database, household: H
     def fill(session: Session) -> list[str]:
         ids = [group_of(session, household) for _ in range(4)]
         for conversation_id in (ids[1], ids[3]):
-            hide(session, user_id, conversation_id)
+            hide_conversation(session, user_id, conversation_id)
         for conversation_id in (ids[2], ids[3]):
-            archive(session, user_id, conversation_id)
+            archive_conversation(session, user_id, conversation_id)
         return ids
 
     ids = database.run(fill)

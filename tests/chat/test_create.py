@@ -20,7 +20,7 @@ from famichat.chat.errors import ChatError, InvalidMembers, InvalidName, NotFoun
 from famichat.chat.family import create_family
 from famichat.chat.group_privilege import GroupPrivilege
 from famichat.chat.participant import Participant, participants
-from famichat.chat.visibility import hide
+from famichat.chat.visibility import hide_conversation
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Household, join
@@ -204,7 +204,7 @@ def test_asking_again_shows_a_hidden_conversation_to_the_one_who_asks(database: 
     created = database.run(lambda session: MAKERS["direct"](session, household))
     pair = (household.maja.user_id, household.emil.user_id)
     for user_id in pair:
-        database.run(lambda session, user_id=user_id: hide(session, user_id, created.conversation.id))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        database.run(lambda session, user_id=user_id: hide_conversation(session, user_id, created.conversation.id))  # type: ignore[misc]  # mypy cannot infer a lambda's default
 
     database.run(lambda session: MAKERS["direct"](session, household))
 

@@ -13,7 +13,7 @@ from famichat.chat.message import Message
 from famichat.chat.participant import Participant
 from famichat.chat.receipt import acknowledge
 from famichat.chat.view import conversation_view, conversation_views, message_view, sent_view
-from famichat.chat.visibility import archive, hide, mute
+from famichat.chat.visibility import archive_conversation, hide_conversation, mute_conversation
 from famichat.storage.base import iso, now
 from famichat.storage.database import Database
 from famichat.storage.entry import Entry, Stored
@@ -47,12 +47,14 @@ CONVERSATION_FIELDS = [
     "created_at",
     "epoch",
     "last_seq",
+    "history",
     "members",
     "encryption_policy",
     "encryption_status",
     "last_message",
     "unread",
     "hidden",
+    "hidden_by_users",
     "archived",
     "muted_until",
 ]
@@ -234,9 +236,9 @@ def test_what_came_before_somebody_is_neither_unread_nor_shown(
 
 def test_each_sees_the_own_flags(database: Database, household: Household, direct_id: str) -> None:
     def set_flags(session: Session) -> None:
-        hide(session, household.maja.user_id, direct_id)
-        archive(session, household.maja.user_id, direct_id)
-        mute(session, household.maja.user_id, direct_id)
+        hide_conversation(session, household.maja.user_id, direct_id)
+        archive_conversation(session, household.maja.user_id, direct_id)
+        mute_conversation(session, household.maja.user_id, direct_id)
 
     database.run(set_flags)
     maja, emil = outside(database, household.maja, direct_id), outside(database, household.emil, direct_id)

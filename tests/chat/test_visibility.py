@@ -3,25 +3,45 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.chat.access import Access, conversation_for
-from famichat.chat.conversation import Conversation
+from famichat.chat.access import conversation_for
+from famichat.chat.conversation import CONVERSATION_TYPES, Conversation
+from famichat.chat.create import create_family_conversation
+from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import NotFound
-from famichat.chat.participant import Participant
-from famichat.chat.visibility import FOR_EVER, archive, hide, mute, unarchive, unhide, unmute
+from famichat.chat.participant import participants
+from famichat.chat.view import conversation_view
+from famichat.chat.visibility import (
+    FOR_EVER,
+    Seen,
+    archive_conversation,
+    hide_conversation,
+    mute_conversation,
+    unarchive_conversation,
+    unhide_conversation,
+    unmute_conversation,
+)
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from famichat.storage.entry import Entry
 from famichat.storage.journal import Journal
-from tests.factories.people import Household, Person
-from tests.factories.talk import direct_of, group_of
+from tests.factories.people import VAULT, Household, Person, join, person
+from tests.factories.talk import direct_of
 
-Change = Callable[[Session, str, str], Access]
-CHANGES: list[Change] = [hide, unhide, archive, unarchive, mute, unmute]
+Change = Callable[..., Seen]
+POLICIES = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional"))
+CHANGES: list[Change] = [
+    hide_conversation,
+    unhide_conversation,
+    archive_conversation,
+    unarchive_conversation,
+    mute_conversation,
+    unmute_conversation,
+]
 State = tuple[bool, bool, datetime | None]
 
 
@@ -51,9 +71,9 @@ def test_each_is_done_and_undone_and_twice_is_once(database: Database, household
     maja = household.maja
 
     for do, undo, done in (
-        (hide, unhide, (True, False, None)),
-        (archive, unarchive, (False, True, None)),
-        (mute, unmute, (False, False, FOR_EVER)),
+        (hide_conversation, unhide_conversation, (True, False, None)),
+        (archive_conversation, unarchive_conversation, (False, True, None)),
+        (mute_conversation, unmute_conversation, (False, False, FOR_EVER)),
     ):
         assert [change(database, what, maja, direct_id) for what in (do, do, undo, undo)] == [
             done,
@@ -65,7 +85,9 @@ def test_each_is_done_and_undone_and_twice_is_once(database: Database, household
 
 def test_hiding_again_keeps_the_first_time(database: Database, household: Household, direct_id: str) -> None:
     first, second = (
-        database.run(lambda session: hide(session, household.maja.user_id, direct_id)).participant.hidden_at
+        database.run(
+            lambda session: hide_conversation(session, household.maja.user_id, direct_id)
+        ).access.participant.hidden_at
         for _ in range(2)
     )
 
@@ -73,7 +95,7 @@ def test_hiding_again_keeps_the_first_time(database: Database, household: Househ
 
 
 def test_it_is_each_persons_own(database: Database, household: Household, direct_id: str) -> None:
-    for what in (hide, archive, mute):
+    for what in (hide_conversation, archive_conversation, mute_conversation):
         change(database, what, household.maja, direct_id)
 
     assert state(database, household.emil, direct_id) == (False, False, None)
@@ -81,7 +103,7 @@ def test_it_is_each_persons_own(database: Database, household: Household, direct
 
 def test_muting_may_end(database: Database, household: Household, direct_id: str) -> None:
     end = now() + timedelta(hours=1)
-    database.run(lambda session: mute(session, household.maja.user_id, direct_id, end))
+    database.run(lambda session: mute_conversation(session, household.maja.user_id, direct_id, end))
 
     assert state(database, household.maja, direct_id)[2] == end
     assert datetime.max.replace(tzinfo=UTC) == FOR_EVER
@@ -98,24 +120,46 @@ def test_who_is_not_in_it_cannot(database: Database, household: Household, direc
             database.run(lambda session, u=user_id, c=conversation_id: what(session, u, c))  # type: ignore[misc]  # mypy cannot infer a lambda's defaults
 
 
-async def test_hiding_by_many_at_once_is_all_kept(database: Database, household: Household) -> None:
-    group_id = database.run(lambda session: group_of(session, household))
-    people = [household.maja, household.emil, household.inga] * 8
-    await asyncio.gather(
-        *(database.transaction(lambda session, who=who: hide(session, who.user_id, group_id)) for who in people)  # type: ignore[misc]  # mypy cannot infer a lambda's default
-    )
+async def test_fifty_people_hide_at_once_and_all_of_it_is_kept(database: Database, household: Household) -> None:
+    conversation_id, people = database.run(lambda session: big_family(session, household))
+    hides = [partial(hide_conversation, user_id=who, conversation_id=conversation_id) for who in people]
 
-    def hidden(session: Session) -> list[bool]:
-        rows = session.execute(select(Participant).where(Participant.conversation_id == group_id))
-        return [place.hidden_at is not None for place in rows.scalars()]
+    seen = await asyncio.gather(*(database.transaction(hide) for hide in hides * 2))
 
-    assert database.run_read(hidden) == [True, True, True]
+    def hidden_by_users(session: Session) -> list[str]:
+        view = conversation_view(session, conversation_for(session, people[0], conversation_id), POLICIES, VAULT)
+        ids: list[str] = view["hidden_by_users"]
+        return ids
+
+    assert len(people) == 50
+    assert sorted(database.run_read(hidden_by_users)) == sorted(people)
+    assert sum(each.changed for each in seen) == 50
+
+
+def big_family(session: Session, household: Household) -> tuple[str, list[str]]:
+    """The Sundqvists' conversation, with so many cousins that they are fifty."""
+    for number in range(46):
+        join(session, household.family_id, person(session, f"cousin{number}"))
+    made = create_family_conversation(session, household.maja.user_id, household.family_id)
+    return made.conversation.id, participants(session, made.conversation.id)
+
+
+@pytest.mark.parametrize(("do", "undo"), [CHANGES[0:2], CHANGES[2:4], CHANGES[4:6]])
+def test_it_is_told_whether_it_was_so_already(
+    database: Database, household: Household, direct_id: str, do: Change, undo: Change
+) -> None:
+    outcomes = [
+        database.run(partial(what, user_id=household.maja.user_id, conversation_id=direct_id)).changed
+        for what in (undo, do, do, undo, undo)
+    ]
+
+    assert outcomes == [False, True, False, True, False]
 
 
 async def test_the_next_message_shows_what_is_hidden_and_leaves_what_is_archived(
     database: Database, household: Household, direct_id: str, journal: Journal
 ) -> None:
-    for what in (hide, archive, mute):
+    for what in (hide_conversation, archive_conversation, mute_conversation):
         change(database, what, household.maja, direct_id)
     entry = Entry(
         id=new_id(),

@@ -19,10 +19,11 @@ from famichat.storage.history import current_epoch
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One person in a conversation."""
+    """One person in a conversation; `hides` says whether this person has hidden it."""
 
     user_id: str
     role: Role
+    hides: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,13 @@ def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[st
 def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[Member]]:
     found: dict[str, list[Member]] = {conversation_id: [] for conversation_id in conversation_ids}
     query = (
-        with_roles(select(Participant.conversation_id, Participant.user_id, role_of().label("role")))
+        with_roles(select(Participant, role_of().label("role")))
         .where(Participant.conversation_id.in_(conversation_ids))
         .order_by(Participant.joined_at, Participant.user_id)
     )
     for row in session.execute(query):
-        found[row.conversation_id].append(Member(row.user_id, row.role))
+        place = row.Participant
+        found[place.conversation_id].append(Member(place.user_id, row.role, place.hidden_at is not None))
     return found
 
 

@@ -65,7 +65,7 @@ _bearer = HTTPBearer(auto_error=False, description="An access token, from POST /
 
 
 async def caller(
-    context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Identity:
     """Who makes this request.
 
@@ -74,6 +74,7 @@ async def caller(
         RateLimited: this device asks too much, whatever it asks.
     """
     identity = await context.identify(credentials.credentials if credentials else None)
+    request.state.user_id = identity.user_id  # for whoever notes a refusal
     context.rate_limits.check("request", identity.device_id)
     return identity
 

@@ -21,6 +21,7 @@ from famichat.endpoint.topics import InvalidTopic
 from famichat.realtime import strict_json
 from famichat.realtime.message import Reply, error
 from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
 
 _logger = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ CODES: dict[str, Code] = {
 
 ExpectedError = AccountsError | ChatError | RateLimited | InvalidTopic | StorageUnavailable
 EXPECTED = (AccountsError, ChatError, RateLimited, InvalidTopic, StorageUnavailable)
+# Missing and forbidden are one answer, so 404 may be either; an address that does not exist does not come here.
+_DENIED = (401, 403, 404)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -89,6 +92,18 @@ def details_of(fault: ExpectedError) -> dict[str, Any]:
     """What else the asker may know about it."""
     details: dict[str, Any] = getattr(fault, "details", {})
     return details
+
+
+def note_denial(door: str, fault: Exception, user_id: str | None = None) -> None:
+    """Let telemetry know of an error, if it means that somebody asked for what is not theirs.
+
+    Args:
+        door: where they knocked.
+        fault: what they are told.
+        user_id: who it was; or, at a sign-in, whose account it was about.
+    """
+    if isinstance(fault, EXPECTED) and CODES[code_of(fault)].status in _DENIED:
+        emit(events.AuthorizationDenied(door=door, reason=code_of(fault), user_id=user_id))
 
 
 def refusal(fault: Exception) -> dict[str, Any]:
@@ -132,10 +147,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _expected(_request: Request, fault: Exception) -> Response:
+def _expected(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, EXPECTED):
         raise TypeError("install() names the same errors") from fault
+    note_denial(_door(request), fault, getattr(request.state, "user_id", None))
     return problem(code_of(fault), details_of(fault))
+
+
+def _door(request: Request) -> str:
+    """Where a request knocked, without what it asked for there: `GET /conversations/{conversation_id}`."""
+    return f"{request.method} {request.scope['route'].path}"
 
 
 def _malformed(_request: Request, fault: Exception) -> Response:

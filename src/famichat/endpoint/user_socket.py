@@ -5,14 +5,13 @@ from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.channels.unknown_channel import UnknownChannel
 from famichat.endpoint.channels.user_channel import UserChannel
 from famichat.endpoint.context import Context
-from famichat.endpoint.errors import code_of
+from famichat.endpoint.errors import code_of, note_denial
 from famichat.endpoint.rate_limit import RateLimited
 from famichat.endpoint.topics import user_ids
 from famichat.realtime.channel import Channel, Refused
 from famichat.realtime.endpoint import Connected, ConnectRequest, SocketHandler
 from famichat.realtime.socket import Socket
 from famichat.storage.errors import StorageUnavailable
-from famichat.telemetry import emit, events
 
 
 class UserSocket(SocketHandler):
@@ -36,7 +35,7 @@ class UserSocket(SocketHandler):
             identity = await self._context.identify(request.token or request.params.get("token"))
             self._context.rate_limits.check("connect", identity.device_id)
         except (AccountsError, RateLimited, StorageUnavailable) as refusal:
-            emit(events.AuthorizationDenied(door="socket", reason=code_of(refusal)))
+            note_denial("socket", refusal)
             raise Refused(code_of(refusal)) from refusal
         return Connected(user_ids(identity.user_id, identity.device_id), identity)
 

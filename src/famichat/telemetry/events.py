@@ -144,6 +144,15 @@ class ConversationCreated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationHidden(Event):
+    """Somebody has put a conversation away until the next message."""
+
+    name: ClassVar[str] = "famichat.conversation.hidden"
+    conversation_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMemberAdded(Event):
     """An admin of a group let somebody of the family into it."""
 

@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from famichat.storage.base import new_id
-from famichat.telemetry.events import ConversationCreated, Event
+from famichat.telemetry.events import ConversationCreated, ConversationHidden, Event
 from tests.support.app import RunningApp
 
 FLAGS = ("hidden", "archived", "muted")
 FIELDS = {
-    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "members", "encryption_policy",
-    "encryption_status", "last_message", "unread", "hidden", "archived", "muted_until",
+    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "history", "members", "encryption_policy",
+    "encryption_status", "last_message", "unread", "hidden", "hidden_by_users", "archived", "muted_until",
 }  # fmt: skip
 
 
@@ -254,6 +254,31 @@ async def test_a_flag_is_told_to_ones_own_devices_only(app: RunningApp) -> None:
         told = await maja.assert_broadcast(f"user:{home.maja.user_id}", "conversation_updated")
         assert told.payload["conversation"]["hidden"]
         await emil.refute_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
+
+
+async def test_who_has_hidden_it_is_read_by_those_in_it_and_noted_once(app: RunningApp, emitted: list[Event]) -> None:
+    home, group = app.home, f"/conversations/{app.talks.group}"
+    async with app.http(home.maja) as maja, app.http(home.emil) as emil, app.http(home.nils) as nils:
+        for _ in range(2):
+            assert (await maja.put(f"{group}/hidden")).json()["hidden_by_users"] == [home.maja.user_id]
+        assert (await emil.get(group)).json()["hidden_by_users"] == [home.maja.user_id]
+        assert (await nils.get(group)).status_code == 404
+        await emil.post(f"{group}/messages", json={"body": "come back"})
+        assert (await emil.get(group)).json()["hidden_by_users"] == []
+
+    assert [event for event in emitted if isinstance(event, ConversationHidden)] == [
+        ConversationHidden(conversation_id=app.talks.group, user_id=home.maja.user_id)
+    ]
+
+
+async def test_a_group_says_what_newcomers_see_of_it(app: RunningApp) -> None:
+    home = app.home
+    request = {"name": "Fika", "member_ids": [home.emil.user_id, home.inga.user_id], "history": "all"}
+    async with app.http(home.maja) as maja:
+        made = (await maja.post("/conversations/group", json=request)).json()
+        found = [(await maja.get(f"/conversations/{each}")).json() for each in (app.talks.group, app.talks.family)]
+
+    assert [made["history"], *(each["history"] for each in found)] == ["all", "joined", None]
 
 
 async def test_nothing_is_told_without_a_token(app: RunningApp) -> None:

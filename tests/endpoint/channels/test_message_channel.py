@@ -26,8 +26,8 @@ JOIN_FIELDS = {
     "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more", "receipts",
 }  # fmt: skip
 CONVERSATION_FIELDS = {
-    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "members", "encryption_policy",
-    "encryption_status", "last_message", "unread", "hidden", "archived", "muted_until",
+    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "history", "members", "encryption_policy",
+    "encryption_status", "last_message", "unread", "hidden", "hidden_by_users", "archived", "muted_until",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -19,11 +20,21 @@ from famichat.chat.create import (
     create_self_conversation,
 )
 from famichat.chat.view import ConversationView, conversation_view, conversation_views
-from famichat.chat.visibility import FOR_EVER, archive, hide, mute, unarchive, unhide, unmute
+from famichat.chat.visibility import (
+    FOR_EVER,
+    Seen,
+    archive_conversation,
+    hide_conversation,
+    mute_conversation,
+    unarchive_conversation,
+    unhide_conversation,
+    unmute_conversation,
+)
 from famichat.endpoint.api import shapes
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.endpoint.topics import ConversationTopic
+from famichat.telemetry import emit, events
 
 router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=StrictRoute)
 
@@ -221,26 +232,27 @@ async def patch_conversation(
 
 @router.put("/{conversation_id}/hidden", summary="Hide", **_SHAPE)
 async def put_hidden(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
-    """Put a conversation away until something is said in it."""
-    return await _see(lambda session: hide(session, caller.user_id, conversation_id), caller, context)
+    """Put a conversation away until something is said in it. The others can read it in `hidden_by_users`."""
+    told = events.ConversationHidden(conversation_id=conversation_id, user_id=caller.user_id)
+    return await _see(hide_conversation, conversation_id, caller, context, told)
 
 
 @router.delete("/{conversation_id}/hidden", summary="Show again", **_SHAPE)
 async def delete_hidden(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Show a hidden conversation again."""
-    return await _see(lambda session: unhide(session, caller.user_id, conversation_id), caller, context)
+    return await _see(unhide_conversation, conversation_id, caller, context)
 
 
 @router.put("/{conversation_id}/archived", summary="Archive", **_SHAPE)
 async def put_archived(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Put a conversation away, whatever is said in it."""
-    return await _see(lambda session: archive(session, caller.user_id, conversation_id), caller, context)
+    return await _see(archive_conversation, conversation_id, caller, context)
 
 
 @router.delete("/{conversation_id}/archived", summary="Take out of the archive", **_SHAPE)
 async def delete_archived(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Take a conversation out of the archive."""
-    return await _see(lambda session: unarchive(session, caller.user_id, conversation_id), caller, context)
+    return await _see(unarchive_conversation, conversation_id, caller, context)
 
 
 @router.put("/{conversation_id}/muted", summary="Mute", **_SHAPE)
@@ -249,13 +261,13 @@ async def put_muted(
 ) -> ConversationView:
     """Let a conversation make no noise, for ever or until a moment."""
     until = None if body is None else body.until
-    return await _see(lambda session: mute(session, caller.user_id, conversation_id, until), caller, context)
+    return await _see(partial(mute_conversation, until=until), conversation_id, caller, context)
 
 
 @router.delete("/{conversation_id}/muted", summary="Unmute", **_SHAPE)
 async def delete_muted(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Let a conversation make noise again."""
-    return await _see(lambda session: unmute(session, caller.user_id, conversation_id), caller, context)
+    return await _see(unmute_conversation, conversation_id, caller, context)
 
 
 async def _make(
@@ -282,13 +294,26 @@ async def _make(
     return views[caller.user_id]
 
 
-async def _see(change: Callable[[Session], Access], caller: Identity, context: Context) -> ConversationView:
-    """Change how the caller sees a conversation, and tell the caller's other devices.
+async def _see(
+    change: Callable[[Session, str, str], Seen],
+    conversation_id: str,
+    caller: Identity,
+    context: Context,
+    told: events.Event | None = None,
+) -> ConversationView:
+    """Change how the caller sees a conversation, and tell the caller's other devices; `told` is emitted if it changed.
 
     Raises:
         NotFound: the caller is in no such conversation.
     """
-    view = await context.database.transaction(lambda session: _view(session, change(session), context))
+
+    def work(session: Session) -> tuple[bool, ConversationView]:
+        seen = change(session, caller.user_id, conversation_id)
+        return seen.changed, _view(session, seen.access, context)
+
+    changed, view = await context.database.transaction(work)
+    if told is not None and changed:
+        emit(told)
     context.announcements.conversation_updated({caller.user_id: view})
     return view
 

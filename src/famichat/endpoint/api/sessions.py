@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.email_address import MAX_EMAIL
@@ -71,7 +71,7 @@ class SessionView(BaseModel):
 
 
 @router.post("", status_code=201, summary="Sign in")
-async def sign_in(body: SignIn, context: InContext, address: FromAddress) -> SessionView:
+async def sign_in(request: Request, body: SignIn, context: InContext, address: FromAddress) -> SessionView:
     """Sign in on a new device. An unknown name and a wrong password get the same answer, after the same time.
 
     Raises:
@@ -89,7 +89,7 @@ async def sign_in(body: SignIn, context: InContext, address: FromAddress) -> Ses
         emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=fault.retry_in_seconds))
         raise
     if not await verify_password(claim.password_hash, body.password):
-        emit(events.AuthorizationDenied(door="sign_in", reason=InvalidCredentials.code, user_id=claim.user_id))
+        request.state.user_id = claim.user_id  # whose account it was about, for whoever notes the refusal
         raise InvalidCredentials
     started = await context.database.transaction(
         lambda session: admit(session, claim, address, body.device_name, context.index)

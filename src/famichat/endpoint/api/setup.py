@@ -85,5 +85,4 @@ def arrived(context: Context, arrival: Arrival, started: Started) -> ArrivedView
 def _check_code(given: str, printed: str | None) -> None:
     typed = given.strip().upper().encode()
     if printed is None or not hmac.compare_digest(typed, printed.encode()):
-        emit(events.AuthorizationDenied(door="setup", reason=InvalidSetupCode.code))
         raise InvalidSetupCode

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from famichat.chat.conversation import ConversationType, Role
+from famichat.chat.conversation import ConversationType, History, Role
 from famichat.chat.encryption_policy import Policy
 from famichat.telemetry.events import EncryptionStatus
 
@@ -59,12 +59,14 @@ class Conversation(BaseModel):
     created_at: _Moment
     epoch: str
     last_seq: int
+    history: History | None = Field(description="Of a group: what newcomers see, from their joining on or all of it.")
     members: list[Member]
     encryption_policy: Policy
     encryption_status: EncryptionStatus
     last_message: Message | None
     unread: int
     hidden: bool
+    hidden_by_users: list[str] = Field(description="The members who have hidden it until the next message.")
     archived: bool
     muted_until: _Moment | None = Field(description="The year 9999 means for ever.")
 

@@ -15,7 +15,7 @@ from famichat.chat.receipt import Position, positions
 from famichat.chat.receipts import Acknowledgement, parse_status
 from famichat.chat.view import ConversationView, conversation_view
 from famichat.endpoint.context import Context
-from famichat.endpoint.errors import EXPECTED, code_of, refusal, refuse
+from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse
 from famichat.endpoint.sending import send_message
 from famichat.endpoint.topics import ConversationTopic
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused
@@ -88,7 +88,7 @@ class MessageChannel(Channel):
             return error("unmatched_event")
         if not isinstance(payload, dict):
             return refuse(InvalidMessage(field="payload"))
-        return await _in_words(handle(payload))
+        return await self._in_words(handle(payload))
 
     async def _join(self, params: dict[str, Any], started: float) -> dict[str, Any]:
         self._address = ConversationTopic.parse(self.topic)
@@ -135,7 +135,7 @@ class MessageChannel(Channel):
             message = await sent
             return ok({"message_id": message.message_id, "seq": message.seq, "inserted_at": iso(message.inserted_at)})
 
-        return Deferred(_in_words(answer()))
+        return Deferred(self._in_words(answer()))
 
     async def _message_ack(self, payload: dict[str, Any]) -> Deferred:
         received_at, identity, address = time.perf_counter(), self._identity, self._address
@@ -150,7 +150,7 @@ class MessageChannel(Channel):
             await written
             return ok()
 
-        return Deferred(_in_words(answer()))
+        return Deferred(self._in_words(answer()))
 
     async def _fetch(self, payload: dict[str, Any]) -> Reply:
         self._context.rate_limits.check("read", self._identity.device_id)
@@ -172,10 +172,10 @@ class MessageChannel(Channel):
     def _access(self, session: Session) -> Access:
         return conversation_for(session, self._identity.user_id, self._address.conversation_id, self._address.type)
 
-
-async def _in_words(answer: Awaitable[_Answer]) -> _Answer | Reply:
-    """Turn whatever goes wrong into a reply: expected or not, the asker gets a stable code, and the channel stays."""
-    try:
-        return await answer
-    except Exception as fault:  # noqa: BLE001 - see above; what nobody expected is logged by `refuse`
-        return refuse(fault)
+    async def _in_words(self, answer: Awaitable[_Answer]) -> _Answer | Reply:
+        """Turn whatever goes wrong into a reply: the asker gets a stable code, and the channel stays."""
+        try:
+            return await answer
+        except Exception as fault:  # noqa: BLE001 - see above; what nobody expected is logged by `refuse`
+            note_denial("message_channel", fault, self._identity.user_id)
+            return refuse(fault)

@@ -3,11 +3,12 @@
 from typing import Any
 
 from famichat.accounts.token import Identity
+from famichat.chat.errors import NotFound
+from famichat.endpoint.errors import note_denial
 from famichat.endpoint.topics import user_topic
 from famichat.realtime.channel import Channel, Refused
 from famichat.realtime.message import Payload, Reply, error
 from famichat.realtime.socket import Socket
-from famichat.telemetry import emit, events
 
 
 class UserChannel(Channel):
@@ -24,8 +25,8 @@ class UserChannel(Channel):
             Refused: it is somebody else's topic, or nobody's: which of the two, is not said.
         """
         if self.topic != user_topic(self._identity.user_id):
-            emit(events.AuthorizationDenied(door="user_channel", reason="not_found", user_id=self._identity.user_id))
-            raise Refused("not_found")
+            note_denial("user_channel", NotFound(), self._identity.user_id)
+            raise Refused(NotFound.code)
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
 
     async def handle_in(self, event: str, payload: Payload) -> Reply:

@@ -1,0 +1,71 @@
+"""What is asked for and refused is noted once, from every door, with who asked and nothing else."""
+
+import pytest
+
+from famichat.chat.errors import InvalidName, LastAdmin, NotAdmin, NotFound
+from famichat.endpoint.errors import note_denial
+from famichat.endpoint.rate_limit import RateLimited
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry.events import AuthorizationDenied, Event
+from tests.support.app import RunningApp
+
+
+def denied(emitted: list[Event]) -> list[AuthorizationDenied]:
+    return [event for event in emitted if isinstance(event, AuthorizationDenied)]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_refusal_over_http_is_noted_with_who_asked_where(shared_app: RunningApp, emitted: list[Event]) -> None:
+    home, group = shared_app.home, f"/conversations/{shared_app.talks.group}"
+    async with shared_app.http(home.emil) as emil, shared_app.http(home.ada) as ada, shared_app.http() as nobody:
+        await emil.patch(group, json={"name": "Mine"})
+        await ada.get(group)
+        await nobody.get("/me")
+        await nobody.get("/invites/no-such-invitation")
+        await nobody.post("/sessions", json={"username": "emil", "password": "wrong"})
+
+    asked = "/conversations/{conversation_id}"
+    assert denied(emitted) == [
+        AuthorizationDenied(door=f"PATCH {asked}", reason="not_admin", user_id=home.emil.user_id),
+        AuthorizationDenied(door=f"GET {asked}", reason="not_found", user_id=home.ada.user_id),
+        AuthorizationDenied(door="GET /me", reason="invalid_token"),
+        AuthorizationDenied(door="GET /invites/{token}", reason="invalid_invite"),
+        AuthorizationDenied(door="POST /sessions", reason="invalid_credentials", user_id=home.emil.user_id),
+    ]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_wrong_otherwise_is_no_denial(shared_app: RunningApp, emitted: list[Event]) -> None:
+    async with shared_app.http(shared_app.home.maja) as maja:
+        for path in (f"/conversations/{shared_app.talks.group}", "/no-such-address"):
+            await maja.patch(path, json={"name": ""})
+        await maja.delete(f"/families/{shared_app.home.family_id}/members/{shared_app.home.maja.user_id}")
+
+    assert not denied(emitted)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_refusal_on_a_channel_is_noted_too(shared_app: RunningApp, emitted: list[Event]) -> None:
+    home = shared_app.home
+    async with shared_app.connect(home.emil) as emil:
+        await emil.join(f"user:{home.maja.user_id}", status="error")
+
+    assert denied(emitted) == [AuthorizationDenied(door="user_channel", reason="not_found", user_id=home.emil.user_id)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "noted"),
+    [
+        (NotFound(), True),
+        (NotAdmin(), True),
+        (LastAdmin(), False),
+        (InvalidName(), False),
+        (RateLimited(1), False),
+        (StorageUnavailable("read"), False),
+        (ValueError("a bug"), False),
+    ],
+)
+def test_only_what_is_not_theirs_is_a_denial(fault: Exception, noted: bool, emitted: list[Event]) -> None:  # noqa: FBT001 - a column of the table above
+    note_denial("somewhere", fault)
+
+    assert bool(denied(emitted)) is noted
