@@ -217,6 +217,8 @@ async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     tab = await maja.another_tab()
     await tab.goto(maja.url)
+    for page in (tab, maja.page):  # what is still being asked for would be refused, and a browser calls that an error
+        await page.wait_for_load_state("networkidle")
     await tab.get_by_role("button", name="Sign out").click()
     for page in (tab, maja.page):
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
