@@ -35,6 +35,10 @@ def ack(session: Session, who: Person, conversation_id: str, seq: int, status: S
     return acknowledge(session, conversation_for(session, who.user_id, conversation_id), who.device_id, seq, status)
 
 
+def places(session: Session, who: Person, conversation_id: str) -> list[Position]:
+    return positions(session, conversation_for(session, who.user_id, conversation_id))
+
+
 def test_reading_implies_receiving(database: Database, household: Household, direct_id: str) -> None:
     maja = household.maja
     answer = database.run(lambda session: ack(session, maja, direct_id, 3, "read"))
@@ -65,7 +69,7 @@ def test_each_device_has_its_own_place(database: Database, household: Household,
     database.run(lambda session: ack(session, maja, direct_id, 9, "read"))
     database.run(lambda session: ack(session, Person(maja.user_id, tablet, "maja"), direct_id, 4, "delivered"))
 
-    assert set(database.run_read(lambda session: positions(session, direct_id))) == {
+    assert set(database.run_read(lambda session: places(session, household.maja, direct_id))) == {
         Position(maja.user_id, maja.device_id, 9, 9),
         Position(maja.user_id, tablet, 4, 0),
     }
@@ -101,7 +105,7 @@ async def test_acknowledgements_at_once_end_at_the_furthest(
             for n in range(2 * SAID)
         )
     )
-    [position] = database.run_read(lambda session: positions(session, direct_id))
+    [position] = database.run_read(lambda session: places(session, household.maja, direct_id))
 
     assert (position.delivered_seq, position.read_seq) == (SAID, SAID)
     assert any(answer.moved for answer in answers)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from famichat.accounts.notices import choose_notices
+from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage, NotFound
-from famichat.chat.receipt import positions
+from famichat.chat.receipt import Status, positions
 from famichat.chat.receipts import Acknowledgement, Receipts, Written, parse_status
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
@@ -36,8 +38,10 @@ def said(database: Database, household: Household) -> tuple[str, list[str]]:
     return database.run(fill)
 
 
-def ack(who: Person, conversation_id: str, seq: int | None, message_id: str | None = None) -> Acknowledgement:
-    return Acknowledgement(who.user_id, who.device_id, "direct", conversation_id, seq, message_id, "read")
+def ack(
+    who: Person, conversation_id: str, seq: int | None, message_id: str | None = None, status: Status = "read"
+) -> Acknowledgement:
+    return Acknowledgement(who.user_id, who.device_id, "direct", conversation_id, seq, message_id, status)
 
 
 @pytest.mark.parametrize(
@@ -90,15 +94,48 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
         ack(maja, conversation_id, 1),
     ]
     answers = await asyncio.gather(*(receipts.acknowledge(each, told.append) for each in asked), return_exceptions=True)
-    places = database.run_read(lambda session: positions(session, conversation_id))
+    places = database.run_read(
+        lambda session: positions(session, conversation_for(session, maja.user_id, conversation_id))
+    )
 
     assert [answer if isinstance(answer, Written) else type(answer) for answer in answers] == [
-        Written(asked[0], 2, moved=True),
+        Written(asked[0], 2, moved=True, for_others="read"),
         NotFound,
         InvalidMessage,
         NotFound,
-        Written(asked[4], 4, moved=True),
-        Written(asked[5], 1, moved=False),
+        Written(asked[4], 4, moved=True, for_others="read"),
+        Written(asked[5], 1, moved=False, for_others="read"),
     ]
     assert {(each.user_id, each.read_seq) for each in places} == {(maja.user_id, 2), (emil.user_id, 4)}
     assert [each.seq for each in told] == [2, 4], "who moved nowhere is not announced"
+
+
+async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
+    database: Database, household: Household, said: tuple[str, list[str]], receipts: Receipts
+) -> None:
+    conversation_id, _ = said
+    maja, emil = household.maja, household.emil
+    database.run(lambda session: choose_notices(session, maja.user_id, read=False))
+
+    asked = [
+        ack(maja, conversation_id, 1),  # received with it
+        ack(maja, conversation_id, 3, status="delivered"),
+        ack(maja, conversation_id, 3),  # received before
+        ack(emil, conversation_id, 3),
+    ]
+    told = [await receipts.acknowledge(each, lambda _written: None) for each in asked]
+
+    def shown_to(who: Person) -> list[tuple[str, int, int]]:
+        places = database.run_read(
+            lambda session: positions(session, conversation_for(session, who.user_id, conversation_id))
+        )
+        return sorted((each.user_id, each.delivered_seq, each.read_seq) for each in places)
+
+    assert [(each.moved, each.for_others) for each in told] == [
+        (True, "delivered"),
+        (True, "delivered"),
+        (True, None),
+        (True, "read"),
+    ]
+    assert shown_to(maja) == sorted([(maja.user_id, 3, 3), (emil.user_id, 3, 3)])
+    assert shown_to(emil) == sorted([(maja.user_id, 3, 0), (emil.user_id, 3, 3)])

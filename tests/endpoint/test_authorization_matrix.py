@@ -87,6 +87,7 @@ MATRIX = [
     Row("post", "/sessions/refresh", (401,) * 5, {"refresh_token": "wrong"}),
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
+    Row("patch", "/me/notices", ALL, {}),
     Row("get", "/devices", ALL),
     Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
     Row("get", "/families", ALL),

@@ -60,6 +60,22 @@ def test_a_broadcast_reaches_the_subscribers_of_its_topic_but_not_the_excluded()
     assert two.heard == other.heard == []
 
 
+def test_a_broadcast_may_be_for_those_with_an_id_or_for_all_but_them_on_every_node() -> None:
+    wire = Wire()
+    here, there = PubSub(wire.node()), PubSub(wire.node())
+    mine, yours = Listener("user:me"), Listener("user:you")
+    mine_there, yours_there = Listener("user:me"), Listener("user:you")
+    for pubsub, listeners in ((here, (mine, yours)), (there, (mine_there, yours_there))):
+        for listener in listeners:
+            pubsub.subscribe("a", listener)
+
+    here.broadcast("a", "for me", {}, only="user:me")
+    here.broadcast("a", "for the others", {}, without="user:me")
+
+    assert mine.heard == mine_there.heard == [Broadcast("a", "for me", {})]
+    assert yours.heard == yours_there.heard == [Broadcast("a", "for the others", {})]
+
+
 def test_who_unsubscribed_hears_no_more_and_leaves_nothing_behind() -> None:
     pubsub, one = PubSub(), Listener("x")
     pubsub.subscribe("a", one)

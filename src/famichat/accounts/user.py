@@ -23,7 +23,7 @@ EMAIL = "email"
 
 
 class User(Base):
-    """One person. Tokens are kept as SHA-256 hashes; what was sent out is never stored."""
+    """One person. Tokens are kept as SHA-256 hashes; what was sent out is never stored. Notices: `notices.py`."""
 
     __tablename__ = "accounts_users"
     __table_args__ = (
@@ -46,6 +46,8 @@ class User(Base):
     reset_token: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     reset_token_sent_at: Mapped[datetime | None]
     last_login_at: Mapped[datetime | None]
+    read_notices: Mapped[bool] = mapped_column(default=True)
+    typing_notices: Mapped[bool] = mapped_column(default=True)
     inserted_at: Mapped[Created]
     updated_at: Mapped[Updated]
 

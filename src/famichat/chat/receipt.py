@@ -6,6 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, case, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
+from famichat.accounts.user import User
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
 from famichat.storage.base import Base, Id, Updated, now
@@ -71,9 +72,19 @@ def acknowledge(session: Session, access: Access, device_id: str, seq: int, stat
     return Acknowledged(_position(session, access.conversation.id, device_id), moved=False)
 
 
-def positions(session: Session, conversation_id: str) -> list[Position]:
-    """How far every device is that ever said so."""
-    theirs = select(*_POSITION).where(Receipt.conversation_id == conversation_id).order_by(Receipt.device_id)
+def positions(session: Session, access: Access) -> list[Position]:
+    """How far every device is that ever said so, as far as the person of `access` may know.
+
+    Of those who do not tell others what they have read, it is what they have received.
+    """
+    told = or_(User.read_notices, Receipt.user_id == access.user_id)
+    shown = case((told, Receipt.read_seq), else_=0)
+    theirs = (
+        select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, shown)
+        .join(User, User.id == Receipt.user_id)
+        .where(Receipt.conversation_id == access.conversation.id)
+        .order_by(Receipt.device_id)
+    )
     return [Position(*row) for row in session.execute(theirs)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from famichat.accounts.notices import discreet_readers
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, InvalidMessage
 from famichat.chat.history import place, seq_of
@@ -33,20 +34,28 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of it: the place it spoke of, and whether the device had not been as far before."""
+    """What became of it.
+
+    Attributes:
+        asked: what the device said.
+        seq: the place it spoke of.
+        moved: whether the device had not been as far before.
+        for_others: what the others are told of it. Of a person who does not tell them what was read, that is that it
+            was received, if that is news; or nothing at all.
+    """
 
     asked: Acknowledgement
     seq: int
     moved: bool
+    for_others: Status | None
 
-    @property
-    def view(self) -> dict[str, Any]:
+    def view(self, status: Status) -> dict[str, Any]:
         """What the conversation is told, as `message_status`."""
         return {
             "conversation_id": self.asked.conversation_id,
             "user_id": self.asked.user_id,
             "device_id": self.asked.device_id,
-            "status": self.asked.status,
+            "status": status,
             "seq": self.seq,
         }
 
@@ -96,7 +105,7 @@ class Receipts:
         await self._line.close()
 
     async def _write(self, batch: list[Acknowledgement]) -> list[Written | Exception]:
-        written = await self._database.transaction(lambda session: [_write_one(session, asked) for asked in batch])
+        written = await self._database.transaction(lambda session: _write_all(session, batch))
         for each in written:
             if isinstance(each, Written):
                 emit(
@@ -112,12 +121,22 @@ class Receipts:
         return written
 
 
-def _write_one(session: Session, asked: Acknowledgement) -> Written | Exception:
+def _write_all(session: Session, batch: list[Acknowledgement]) -> list[Written | Exception]:
+    discreet = discreet_readers(session, {asked.user_id for asked in batch if asked.status == "read"})
+    return [_write_one(session, asked, discreet=asked.user_id in discreet) for asked in batch]
+
+
+def _write_one(session: Session, asked: Acknowledgement, *, discreet: bool) -> Written | Exception:
     try:
         access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
         seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
         if seq is None:
             raise InvalidMessage(field="seq")
-        return Written(asked, seq, acknowledge(session, access, asked.device_id, seq, asked.status).moved)
+        if not discreet or asked.status == "delivered":
+            moved = acknowledge(session, access, asked.device_id, seq, asked.status).moved
+            return Written(asked, seq, moved, asked.status)
+        received = acknowledge(session, access, asked.device_id, seq, "delivered").moved
+        read = acknowledge(session, access, asked.device_id, seq, "read").moved
+        return Written(asked, seq, read, "delivered" if received else None)
     except ChatError as refusal:
         return refusal

@@ -42,8 +42,16 @@ class Announcements:
         """How to announce that a device is further in a conversation than it was."""
 
         def announce(written: Written) -> None:
-            self._to_conversation(topic, "message_status", written.view, received_at)
-            self._unread.changed(topic.conversation_id)
+            asked, others = written.asked, written.for_others
+            own = f"user:{asked.user_id}"
+            if others == asked.status:
+                self._to_conversation(topic, "message_status", written.view(others), received_at)
+            else:
+                self._to_conversation(topic, "message_status", written.view(asked.status), received_at, only=own)
+                if others is not None:
+                    self._to_conversation(topic, "message_status", written.view(others), received_at, without=own)
+            if asked.status == "read":
+                self._unread.changed(topic.conversation_id, asked.user_id)
 
         return announce
 
@@ -90,10 +98,17 @@ class Announcements:
                 self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})
 
     def _to_conversation(
-        self, topic: ConversationTopic, event: str, payload: dict[str, Any], received_at: float
+        self,
+        topic: ConversationTopic,
+        event: str,
+        payload: dict[str, Any],
+        received_at: float,
+        *,
+        only: str | None = None,
+        without: str | None = None,
     ) -> None:
-        """Tell everybody in a conversation, and measure how long that took since its cause arrived."""
-        self._pubsub.broadcast(str(topic), event, payload)
+        """Tell the people in a conversation, and measure how long that took since its cause arrived."""
+        self._pubsub.broadcast(str(topic), event, payload, only=only, without=without)
         elapsed = time.perf_counter() - received_at
         emit(
             events.MessageBroadcast(

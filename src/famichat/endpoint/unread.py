@@ -29,12 +29,16 @@ class UnreadCounts:
         self._database = database
         self._pubsub = pubsub
         self._departures = departures
-        self._changed: dict[str, None] = {}
+        self._changed: dict[str, set[str] | None] = {}
         self._telling: asyncio.Task[None] | None = None
 
-    def changed(self, conversation_id: str) -> None:
-        """Note that something was said or read in a conversation; its people are told a moment later."""
-        self._changed[conversation_id] = None
+    def changed(self, conversation_id: str, reader_id: str | None = None) -> None:
+        """Note that something was said in a conversation, or read by one person, to tell its people a moment later.
+
+        What one person reads changes nothing for the others, and they must not even notice it.
+        """
+        readers = self._changed.get(conversation_id, set())
+        self._changed[conversation_id] = None if reader_id is None or readers is None else readers | {reader_id}
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell_all(), name="unread counts")
 
@@ -48,7 +52,7 @@ class UnreadCounts:
         try:
             while self._changed:
                 await asyncio.sleep(DELAY_SECONDS)
-                changed, self._changed = list(self._changed), {}
+                changed, self._changed = self._changed, {}
                 await self._tell(changed)
         except StorageUnavailable:
             # The next message, and each new sign-in, brings the counts again.
@@ -56,14 +60,19 @@ class UnreadCounts:
         finally:
             self._telling = None
 
-    async def _tell(self, conversation_ids: list[str]) -> None:
-        for user_id, payload in await self._database.read(lambda session: _counts(session, conversation_ids)):
+    async def _tell(self, changed: dict[str, set[str] | None]) -> None:
+        for user_id, payload in await self._database.read(lambda session: _counts(session, changed)):
             if not self._departures.just_went(user_id, payload["conversation_id"]):
                 self._pubsub.broadcast(user_topic(user_id), "unread", payload)
 
 
-def _counts(session: Session, conversation_ids: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    accesses = [access for each in conversation_ids for access in everyones_access(session, each)]
+def _counts(session: Session, changed: dict[str, set[str] | None]) -> list[tuple[str, dict[str, Any]]]:
+    accesses = [
+        access
+        for conversation_id, readers in changed.items()
+        for access in everyones_access(session, conversation_id)
+        if readers is None or access.user_id in readers
+    ]
     unread = unread_counts(session, accesses)
     return [
         (

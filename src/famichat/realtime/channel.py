@@ -51,8 +51,8 @@ class Line(Protocol):
         """Send to this client only."""
         ...
 
-    def broadcast(self, event: str, payload: Payload, *, exclude_self: bool) -> None:
-        """Send to everybody on the topic."""
+    def broadcast(self, event: str, payload: Payload, *, exclude_self: bool, only: str | None) -> None:
+        """Send to everybody on the topic, or to those who carry an id."""
         ...
 
     def close(self) -> None:
@@ -103,9 +103,12 @@ class Channel:
         """Send an event to this client only. After the channel's end, this does nothing."""
         self.line.push(event, payload)
 
-    def broadcast(self, event: str, payload: Payload, *, exclude_self: bool = False) -> None:
-        """Send an event to everybody on the topic, on all nodes, this client included unless excluded."""
-        self.line.broadcast(event, payload, exclude_self=exclude_self)
+    def broadcast(self, event: str, payload: Payload, *, exclude_self: bool = False, only: str | None = None) -> None:
+        """Send an event to everybody on the topic, on all nodes, this client included unless excluded.
+
+        With `only`, to those alone whose connection carries this id.
+        """
+        self.line.broadcast(event, payload, exclude_self=exclude_self, only=only)
 
     def close(self) -> None:
         """End this channel; the client is told with `phx_close` and will not rejoin by itself."""

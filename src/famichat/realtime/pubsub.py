@@ -103,14 +103,32 @@ class PubSub:
         """Let it hear no more; does nothing if it did not."""
         _forget(self._topics, topic, subscriber)
 
-    def broadcast(self, topic: str, event: str, payload: Payload, *, exclude: Subscriber | None = None) -> None:
-        """Send an event to every subscriber of a topic, on all nodes, but not to `exclude`.
+    def broadcast(
+        self,
+        topic: str,
+        event: str,
+        payload: Payload,
+        *,
+        exclude: Subscriber | None = None,
+        only: str | None = None,
+        without: str | None = None,
+    ) -> None:
+        """Send an event to the subscribers of a topic, on all nodes.
+
+        Args:
+            topic: who listens to it, hears it.
+            event: what happened.
+            payload: what is said about it.
+            exclude: the one on this node who does not hear it.
+            only: an id; only those hear it whose connection carries it.
+            without: an id; those whose connection carries it do not hear it.
 
         Raises:
             TypeError: the payload cannot be encoded; then nobody received it.
         """
-        self._broadcast_here(Broadcast(topic, event, payload), exclude)
-        self.tell("broadcast", {"topic": topic, "event": event, "payload": payload})
+        audience = {key: each for key, each in (("only", only), ("without", without)) if each is not None}
+        self._broadcast_here(Broadcast(topic, event, payload), exclude, **audience)
+        self.tell("broadcast", {"topic": topic, "event": event, "payload": payload, **audience})
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's own word
         """Close every connection that carries this id, on all nodes."""
@@ -158,14 +176,18 @@ class PubSub:
         """Send an event to the subscribers on this node only, because every node says the same by itself."""
         self._broadcast_here(Broadcast(topic, event, payload), None)
 
-    def _broadcast_here(self, broadcast: Broadcast, exclude: Subscriber | None) -> None:
+    def _broadcast_here(
+        self, broadcast: Broadcast, exclude: Subscriber | None, only: str | None = None, without: str | None = None
+    ) -> None:
         dispatch = Dispatch(broadcast)
         for subscriber in _copy(self._topics.get(broadcast.topic)):
-            if subscriber is not exclude:
+            meant = (only is None or only in subscriber.ids) and without not in subscriber.ids
+            if meant and subscriber is not exclude:
                 subscriber.deliver(dispatch)
 
     def _heard_broadcast(self, note: dict[str, Any]) -> None:
-        self._broadcast_here(Broadcast(note["topic"], note["event"], note["payload"]), None)
+        broadcast = Broadcast(note["topic"], note["event"], note["payload"])
+        self._broadcast_here(broadcast, None, note.get("only"), note.get("without"))
 
     def _disconnect_here(self, id: str) -> None:  # noqa: A002 - see disconnect
         self._disconnects.append((time.monotonic(), id))

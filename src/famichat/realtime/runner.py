@@ -126,9 +126,10 @@ class Runner:
         else:
             self._hold(push)
 
-    def broadcast(self, event: str, payload: Payload, *, exclude_self: bool) -> None:
+    def broadcast(self, event: str, payload: Payload, *, exclude_self: bool, only: str | None) -> None:
         """Send an event to the topic."""
-        self._home.pubsub.broadcast(self.seat.topic, event, payload, exclude=self if exclude_self else None)
+        exclude = self if exclude_self else None
+        self._home.pubsub.broadcast(self.seat.topic, event, payload, exclude=exclude, only=only)
 
     def close(self) -> None:
         """End the channel on the application's wish."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
+from famichat.accounts.notices import notices_of
 from famichat.accounts.token import Identity
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage
@@ -101,7 +102,7 @@ class MessageChannel(Channel):
             access, vault = self._access(session), self._context.vault
             found = resume(session, access, last_seq, epoch, vault=vault)
             conversation = conversation_view(session, access, self._context.policies, vault)
-            return found, conversation, positions(session, self._address.conversation_id)
+            return found, conversation, positions(session, access)
 
         found, conversation, receipts = await self._context.database.read(read)
         self._replayed_to = found.last_seq
@@ -167,7 +168,12 @@ class MessageChannel(Channel):
             raise InvalidMessage(field="typing")
         self._context.rate_limits.check("typing", self._identity.device_id)
         typing = {"user_id": self._identity.user_id, "device_id": self._identity.device_id, "typing": payload["typing"]}
-        self.broadcast("typing", typing, exclude_self=True)
+        told = await self._context.database.read(self._tells_typing)
+        self.broadcast("typing", typing, exclude_self=True, only=None if told else f"user:{self._identity.user_id}")
+
+    def _tells_typing(self, session: Session) -> bool:
+        self._access(session)
+        return notices_of(session, self._identity.user_id).typing
 
     def _access(self, session: Session) -> Access:
         return conversation_for(session, self._identity.user_id, self._address.conversation_id, self._address.type)

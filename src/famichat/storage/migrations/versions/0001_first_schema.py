@@ -36,6 +36,8 @@ def upgrade() -> None:
         sa.Column("reset_token", sa.LargeBinary(length=32), nullable=True),
         sa.Column("reset_token_sent_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("last_login_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("read_notices", sa.Boolean(), nullable=False),
+        sa.Column("typing_notices", sa.Boolean(), nullable=False),
         sa.Column("inserted_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("updated_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
         sa.CheckConstraint("length(username) BETWEEN 1 AND 32", name=op.f("ck_accounts_users_username_length")),

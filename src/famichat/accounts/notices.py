@@ -1,0 +1,47 @@
+"""What a person's devices tell others by the way: that a message was read, and that somebody is typing.
+
+Both are on until the person switches them off. They say nothing about what that person is told of others: whoever tells
+nothing is not punished for it (docs/decisions/0006-read-and-typing-notices.md).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from famichat.accounts.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What others are told of one person: how far messages were read (`read`), and that one is typing (`typing`)."""
+
+    read: bool
+    typing: bool
+
+
+def notices_of(session: Session, user_id: str) -> Notices:
+    """What others are told of somebody."""
+    return _of(session.get_one(User, user_id))
+
+
+def choose_notices(session: Session, user_id: str, *, read: bool | None = None, typing: bool | None = None) -> Notices:
+    """Choose what others are told of oneself, from now on; what is left out stays as it is."""
+    user = session.get_one(User, user_id)
+    user.read_notices = user.read_notices if read is None else read
+    user.typing_notices = user.typing_notices if typing is None else typing
+    session.flush()
+    return _of(user)
+
+
+def discreet_readers(session: Session, user_ids: Collection[str]) -> set[str]:
+    """Those among these people of whom others are not told what they have read."""
+    if not user_ids:
+        return set()
+    quiet = select(User.id).where(User.id.in_(user_ids), User.read_notices.is_(False))
+    return set(session.execute(quiet).scalars())
+
+
+def _of(user: User) -> Notices:
+    return Notices(user.read_notices, user.typing_notices)

@@ -1,0 +1,49 @@
+"""What others are told of a person: everything, until that person says otherwise."""
+
+import pytest
+
+from famichat.accounts.notices import Notices, choose_notices, discreet_readers, notices_of
+from famichat.storage.database import Database
+from tests.factories.people import Household
+
+
+def test_everything_is_told_until_it_is_switched_off(database: Database, household: Household) -> None:
+    assert database.run_read(lambda session: notices_of(session, household.nils.user_id)) == Notices(
+        read=True, typing=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        ({"read": False}, Notices(read=False, typing=True)),
+        ({"typing": False}, Notices(read=True, typing=False)),
+        ({"read": False, "typing": False}, Notices(read=False, typing=False)),
+        ({}, Notices(read=True, typing=True)),
+    ],
+)
+def test_each_is_chosen_for_itself_and_by_oneself(
+    database: Database, household: Household, chosen: dict[str, bool], left: Notices
+) -> None:
+    answered = database.run(lambda session: choose_notices(session, household.nils.user_id, **chosen))
+    kept = database.run_read(lambda session: notices_of(session, household.nils.user_id))
+    others = database.run_read(lambda session: notices_of(session, household.maja.user_id))
+
+    assert (answered, kept, others) == (left, left, Notices(read=True, typing=True))
+
+
+def test_what_was_switched_off_can_be_switched_on_again(database: Database, household: Household) -> None:
+    nils = household.nils.user_id
+    database.run(lambda session: choose_notices(session, nils, read=False, typing=False))
+    database.run(lambda session: choose_notices(session, nils, read=True))
+
+    assert database.run_read(lambda session: notices_of(session, nils)) == Notices(read=True, typing=False)
+
+
+def test_who_is_discreet_is_found_among_many(database: Database, household: Household) -> None:
+    everybody = {each.user_id for each in household.everybody}
+    database.run(lambda session: choose_notices(session, household.nils.user_id, read=False))
+    database.run(lambda session: choose_notices(session, household.inga.user_id, typing=False))
+
+    assert database.run_read(lambda session: discreet_readers(session, everybody)) == {household.nils.user_id}
+    assert database.run_read(lambda session: discreet_readers(session, ())) == set()
