@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from famichat.cli.backup import backup, restore
 from famichat.cli.database import doctor, migrate, shell, sql
 from famichat.cli.demo import demo
 from famichat.cli.family import family
@@ -42,7 +43,7 @@ def program() -> None:
     """
 
 
-for command in (serve, demo, migrate, doctor, user, family, invite, sql, shell):
+for command in (serve, demo, migrate, doctor, backup, restore, user, family, invite, sql, shell):
     program.add_command(command)
 for command in (login, logout, conversations, send, listen):
     program.add_command(command)

@@ -13,9 +13,13 @@ from famichat.chat.errors import ChatError
 from famichat.cli.options import visible
 from famichat.endpoint.errors import CODES
 from famichat.settings import SettingsFaults
+from famichat.storage.archive import BackupDamaged
+from famichat.storage.backup import NothingToBackUp, WrongKeys
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
 from famichat.storage.errors import StorageUnavailable, UnsealError
 from famichat.storage.migrate import NewerDatabaseError
+from famichat.storage.postgres_programs import ProgramFailed, ProgramMissing
+from famichat.storage.restore import KeysNotInBackup, NotEmpty, OtherDatabase
 
 FAILED, MISUSED = 1, 2
 _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
@@ -23,6 +27,14 @@ _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
     (SecretsDamaged, "secrets_damaged", ""),
     (SecretsMissing, "secrets_missing", ""),
     (NewerDatabaseError, "newer_database", ""),
+    (BackupDamaged, "backup_damaged", ""),
+    (NothingToBackUp, "no_database", ""),
+    (NotEmpty, "not_empty", ""),
+    (OtherDatabase, "other_database", ""),
+    (KeysNotInBackup, "secrets_missing", ""),
+    (WrongKeys, "wrong_keys", ""),
+    (ProgramMissing, "no_program", ""),
+    (ProgramFailed, "program_failed", ""),
     (UnsealError, "wrong_keys", "What is stored does not open with these keys"),
     (StorageUnavailable, "unavailable", "The database does not answer; nothing was changed"),
 )

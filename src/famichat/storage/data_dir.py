@@ -139,6 +139,14 @@ class DataDir:
         kept = self._kept() or self._made()
         return Secrets(secret_key or kept.secret_key, dict(vault_keys or kept.vault_keys))
 
+    def put_back(self, kept: Secrets) -> None:
+        """Keep these secrets, which a backup held; those that are here already stay.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._keep(kept)
+
     def _make(self) -> None:
         self.path.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
 
@@ -174,11 +182,12 @@ class DataDir:
                 self.secrets_file.hardlink_to(draft.name)
             except FileExistsError:
                 return self.secrets()  # on PostgreSQL two processes may start at once: both must use the same
-        _sync_directory(self.path)
+        sync_directory(self.path)
         return made
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have a directory's names on disk: without this a power cut may undo a rename."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

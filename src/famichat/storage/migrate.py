@@ -36,11 +36,10 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         before = revision(connection)
-        scripts = ScriptDirectory.from_config(_config(connection))
-        newest = scripts.get_current_head()
+        newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
         if newest is None:
             raise LookupError("this installation of Famichat has no migrations")
-        if before is not None and before not in {script.revision for script in scripts.walk_revisions()}:
+        if before is not None and not is_known(before):
             raise NewerDatabaseError(before)
         if before != newest:
             command.upgrade(_config(connection), "head")
@@ -55,6 +54,11 @@ def newest() -> str | None:
 def revision(connection: Connection) -> str | None:
     """The revision a database is at; None when it is empty."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program can bring a database of that revision up to date."""
+    return revision in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
 
 
 def make(database: Database, message: str) -> None:

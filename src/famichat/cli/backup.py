@@ -1,0 +1,113 @@
+"""`famichat backup` and `famichat restore`: everything of a server in one file, and back again."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from famichat.cli.check import check_sealed
+from famichat.cli.desk import to_read
+from famichat.cli.options import answer, data_dir_option, json_option
+from famichat.cli.refusal import Refused
+from famichat.settings import load_settings
+from famichat.storage.archive import Manifest
+from famichat.storage.backup import backup as take
+from famichat.storage.base import now
+from famichat.storage.data_dir import DataDir, sync_directory
+from famichat.storage.restore import Place
+from famichat.storage.restore import restore as put_back
+
+_PIPE = Path("-")
+_PREFIX = ".famichat-backup-"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False), required=False)
+@click.option("--without-secrets", is_flag=True, help="Leave the keys out; without them nobody can read the backup.")
+@data_dir_option
+@json_option
+def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, as_json: bool) -> None:
+    """Write everything into one FILE, also while the server runs.
+
+    FILE is famichat-<time>.tar here, if you name none; - writes to standard output, to be encrypted by another program.
+    """
+    target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
+    with to_read(data_dir) as desk:
+        desk.database.run_read(lambda session: check_sealed(session, desk.vault))
+        keys = DataDir(desk.settings.data_dir).secrets(desk.settings.secret_key, desk.settings.vault_keys)
+        with _written(target, desk.settings.data_dir) as (stream, folder):
+            manifest = take(desk.database, keys, stream, folder, with_secrets=not without_secrets)
+    told = {"file": str(target), "secrets": not without_secrets, **_told(manifest)}
+    if target == _PIPE:
+        click.echo(_backed_up(told), err=True)
+    else:
+        answer(told, _backed_up(told), as_json=as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@data_dir_option
+@json_option
+def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
+    """Put a backup back where no server has been yet; - reads it from standard input.
+
+    Every client is told that this is another history, and starts over by itself.
+    """
+    settings = load_settings(data_dir=data_dir)
+    here = DataDir(settings.data_dir)
+    with here.lock(), _read(file) as stream:
+        place = Place(here, settings.effective_database_url, settings.secret_key, settings.vault_keys)
+        restored = put_back(stream, place)
+    told = _told(restored.manifest) | {"epoch": restored.epoch}
+    sentence = (
+        f"Put back {told['messages']} messages, as they were at {told['made_at']}. Start the server when you like."
+    )
+    answer(told, sentence, as_json=as_json)
+
+
+def _told(manifest: Manifest) -> dict[str, Any]:
+    names = ("made_at", "database", "revision", "epoch", "messages")
+    return {name: getattr(manifest, name) for name in names}
+
+
+def _backed_up(told: dict[str, Any]) -> str:
+    keys = (
+        "The keys are in it: who has it can read it." if told["secrets"] else "The keys are not in it: keep them too."
+    )
+    where = "" if told["file"] == str(_PIPE) else f" to {told['file']}"
+    return f"Backed up {told['messages']} messages{where}. {keys}"
+
+
+@contextmanager
+def _written(target: Path, data_dir: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A stream to write to, and a folder for what is needed meanwhile; `target` is there whole, or not at all."""
+    if target == _PIPE:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=data_dir) as name:
+            yield sys.stdout.buffer, Path(name)
+            sys.stdout.buffer.flush()
+        return
+    if target.exists():
+        raise Refused("file_exists", f"{target} is there already; it was left alone")
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent) as name:
+        draft = Path(name) / "backup.tar"
+        draft.touch(0o600)
+        with draft.open("wb") as stream:
+            yield stream, Path(name)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.rename(target)
+        sync_directory(target.parent)
+
+
+@contextmanager
+def _read(file: Path) -> Iterator[IO[bytes]]:
+    if file == _PIPE:
+        yield sys.stdin.buffer
+        return
+    with file.open("rb") as stream:
+        yield stream

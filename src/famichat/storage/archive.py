@@ -1,0 +1,139 @@
+"""A backup as it lies on a disk or runs through a pipe: one tar file, and sums by which damage is noticed.
+
+    manifest.json    what this is, of which server, from when
+    famichat.db      the SQLite database; or famichat.dump, what pg_dump wrote
+    secrets.json     the keys, unless they were left out
+    SHA256SUMS       of all the others, as `sha256sum --check` reads it
+
+It is an ordinary tar, so that a backup can be looked into, and brought back by hand, where there is no Famichat.
+"""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, Self, cast
+
+from famichat.storage.errors import StorageError
+
+MANIFEST, SUMS, SECRETS = "manifest.json", "SHA256SUMS", "secrets.json"
+DATABASES = {"sqlite": "famichat.db", "postgresql": "famichat.dump"}
+_FORMAT = 1
+_CHUNK = 1024 * 1024
+_PRIVATE_FILE = 0o600
+
+
+class BackupDamaged(StorageError):
+    """What was given is no whole and unchanged backup; nothing was put back."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"this is no backup that can be trusted: {detail}; nothing was changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup says about itself.
+
+    Attributes:
+        made_at: when.
+        database: the kind of database it was taken from, and can be put back into.
+        revision: the schema.
+        epoch: the history, as it was called then.
+        messages: how many are in it.
+        proofs: by which keys are known to be the right ones; see `famichat.storage.backup`.
+    """
+
+    made_at: str
+    database: Literal["sqlite", "postgresql"]
+    revision: str
+    epoch: str
+    messages: int
+    proofs: dict[str, str]
+
+    def to_json(self) -> str:
+        """The same, for the file."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            BackupDamaged: it is something else, or of a format that this program does not know.
+        """
+        try:
+            told: dict[str, Any] = json.loads(text)
+            if told.pop("format") != _FORMAT or told["database"] not in DATABASES:
+                raise BackupDamaged("its format is not known here")
+            return cls(**told)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BackupDamaged("its manifest cannot be understood") from error
+
+
+def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
+    """Write the files, under these names, and their sums."""
+    with tarfile.open(mode="w|", fileobj=stream, format=tarfile.PAX_FORMAT) as tar:
+        sums = ""
+        for name, path in files.items():
+            sums += f"{_add(tar, name, path)}  {name}\n"
+        _add_text(tar, SUMS, sums)
+
+
+def read(stream: IO[bytes], folder: Path) -> Manifest:
+    """Put what is in a backup into `folder`, once it is known to be what was written.
+
+    Raises:
+        BackupDamaged: it is not.
+    """
+    try:
+        sums = _unpack(stream, folder)
+        written = (folder / SUMS).read_text(encoding="utf-8") if SUMS in sums else ""
+    except (tarfile.TarError, UnicodeDecodeError, EOFError) as error:
+        raise BackupDamaged("it is cut off, or no tar file") from error
+    promised = {name: value for value, _, name in (line.partition("  ") for line in written.splitlines())}
+    if promised != {name: value for name, value in sums.items() if name != SUMS}:
+        raise BackupDamaged("its contents are not those that were written")
+    manifest = Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")) if MANIFEST in sums else None
+    if manifest is None or DATABASES[manifest.database] not in sums:
+        raise BackupDamaged("the database is missing")
+    return manifest
+
+
+def _unpack(stream: IO[bytes], folder: Path) -> dict[str, str]:
+    sums: dict[str, str] = {}
+    with tarfile.open(mode="r|", fileobj=stream) as tar:
+        for member in tar:
+            # Only these names, each once: a name with a path in it would write elsewhere.
+            if member.name not in {MANIFEST, SUMS, SECRETS, *DATABASES.values()} - set(sums) or not member.isfile():
+                raise BackupDamaged("it holds something that no backup of Famichat does")
+            sums[member.name] = _copy(cast("IO[bytes]", tar.extractfile(member)), folder / member.name)
+    return sums
+
+
+def _copy(source: IO[bytes], target: Path) -> str:
+    digest = hashlib.sha256()
+    target.touch(_PRIVATE_FILE, exist_ok=False)
+    with target.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> str:
+    header = tarfile.TarInfo(name)
+    header.size, header.mtime, header.mode = path.stat().st_size, path.stat().st_mtime, _PRIVATE_FILE
+    with path.open("rb") as file:
+        tar.addfile(header, file)
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    content = text.encode()
+    header = tarfile.TarInfo(name)
+    header.size, header.mode = len(content), _PRIVATE_FILE
+    tar.addfile(header, io.BytesIO(content))

@@ -1,0 +1,146 @@
+"""Takes a backup while the server runs: everything that was committed when it began, and nothing half done.
+
+    manifest = backup(database, secrets, stream, folder, with_secrets=True)
+
+On SQLite by its backup API, on a read-only connection, in one step: nobody who writes waits for it. On PostgreSQL by
+`pg_dump`, on a snapshot that the manifest was read from too.
+"""
+
+import base64
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Literal
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from famichat.storage import archive, postgres_programs
+from famichat.storage.archive import BackupDamaged, Manifest
+from famichat.storage.base import iso, now
+from famichat.storage.data_dir import Secrets
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageError, UnsealError
+from famichat.storage.history import current_epoch
+from famichat.storage.migrate import revision
+from famichat.storage.sealed import BlindIndex, Vault
+
+_PURPOSE = "backup"
+_SECRET_KEY = "secret_key"  # noqa: S105 - a name  # nosec B105
+
+
+class NothingToBackUp(StorageError):
+    """The database has no tables yet."""
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing in this database yet")
+
+
+class WrongKeys(StorageError):
+    """These keys are not those of the server that was backed up."""
+
+    def __init__(self) -> None:
+        super().__init__("these are not the keys that this backup was sealed with; nothing was changed")
+
+
+def backup(database: Database, secrets: Secrets, stream: IO[bytes], folder: Path, *, with_secrets: bool) -> Manifest:
+    """Write a backup of all that is committed now.
+
+    Args:
+        database: whose. It may be in use.
+        secrets: its keys. Even if they are left out, the backup can tell whether it meets them again.
+        stream: where the backup goes.
+        folder: an empty, private one, where there is room for a copy of the database.
+        with_secrets: whether the keys go into the backup too.
+
+    Raises:
+        NothingToBackUp: there are no tables.
+        BackupDamaged: the database itself is damaged; a copy would be as well.
+        ProgramMissing, ProgramFailed: `pg_dump` is needed.
+        StorageUnavailable: the database does not answer.
+    """
+    copy = folder / archive.DATABASES[database.dialect]
+    manifest = _sqlite(database, secrets, copy) if database.dialect == "sqlite" else _postgres(database, secrets, copy)
+    files = {archive.MANIFEST: folder / archive.MANIFEST, copy.name: copy}
+    files[archive.MANIFEST].write_text(manifest.to_json(), encoding="utf-8")
+    if with_secrets:
+        files[archive.SECRETS] = folder / archive.SECRETS
+        files[archive.SECRETS].write_text(secrets.to_json(), encoding="utf-8")
+    archive.write(stream, files)
+    return manifest
+
+
+def check_keys(manifest: Manifest, secrets: Secrets) -> None:
+    """See whether these are the keys of the server that was backed up.
+
+    Raises:
+        WrongKeys: they are not, or one is missing.
+    """
+    for name, proof in manifest.proofs.items():
+        if not _is_proven(name, proof, secrets, manifest.epoch):
+            raise WrongKeys
+
+
+def check_file(file: Path) -> None:
+    """Read an SQLite database from end to end, without changing anything.
+
+    Raises:
+        BackupDamaged: it is not sound.
+    """
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise BackupDamaged(f"the database says: {' '.join(found.split())}")
+
+
+def _sqlite(database: Database, secrets: Secrets, copy: Path) -> Manifest:
+    source = f"{Path(str(database.url.database)).absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(source, uri=True)) as there, closing(sqlite3.connect(copy)) as here:
+        there.backup(here)  # all pages in one step: one snapshot, and never begun again
+    check_file(copy)
+    copied = Database(f"sqlite:///{copy}")
+    try:
+        return copied.run_read(lambda session: _manifest(session, "sqlite", secrets))
+    finally:
+        copied.close()
+
+
+def _postgres(database: Database, secrets: Secrets, copy: Path) -> Manifest:
+    def dump(session: Session) -> Manifest:
+        manifest = _manifest(session, "postgresql", secrets)
+        snapshot = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+        options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={copy}")
+        postgres_programs.run("pg_dump", *options, url=database.url)
+        return manifest
+
+    return database.run_read(dump)
+
+
+def _manifest(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Secrets) -> Manifest:
+    at = revision(session.connection())
+    if at is None:
+        raise NothingToBackUp
+    epoch = current_epoch(session)
+    messages = session.execute(text("SELECT count(*) FROM messages")).scalar_one()
+    return Manifest(iso(now()), kind, at, epoch, messages, _proofs(secrets, epoch))
+
+
+def _proofs(secrets: Secrets, epoch: str) -> dict[str, str]:
+    """One for each key: none can be read back from it, and nobody without the key can make it."""
+    proofs = {_SECRET_KEY: BlindIndex(secrets.secret_key).digest(_PURPOSE, epoch).hex()}
+    for version, key in secrets.vault_keys.items():
+        sealed = Vault({version: key}).seal(_PURPOSE, epoch.encode(), bound_to=epoch)
+        proofs[str(version)] = base64.b64encode(sealed).decode()
+    return proofs
+
+
+def _is_proven(name: str, proof: str, secrets: Secrets, epoch: str) -> bool:
+    if name == _SECRET_KEY:
+        return BlindIndex(secrets.secret_key).digest(_PURPOSE, epoch).hex() == proof
+    try:
+        return Vault(secrets.vault_keys).open(_PURPOSE, base64.b64decode(proof), bound_to=epoch) == epoch.encode()
+    except UnsealError:
+        return False

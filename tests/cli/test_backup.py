@@ -1,0 +1,198 @@
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from famichat.storage.data_dir import DataDir, Secrets
+from tests.support.operator import Operator
+from tests.support.postgres import Postgres
+from tests.support.program import famichat
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "backup.tar"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Operator:
+    return Operator(tmp_path / "elsewhere")
+
+
+def epoch(operator: Operator) -> str:
+    return famichat("sql", "SELECT epoch FROM history", data_dir=operator.data_dir).stdout.strip()
+
+
+def members(file: Path) -> list[str]:
+    with tarfile.open(file) as tar:
+        return tar.getnames()
+
+
+def test_a_backup_is_put_back_as_another_history(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+    backed_up = at_home("backup", str(file))
+    put_back = elsewhere("restore", str(file))
+
+    assert backed_up["file"] == str(file)
+    assert backed_up["secrets"] is True
+    assert put_back["made_at"] == backed_up["made_at"]
+    assert backed_up["epoch"] == epoch(at_home)
+    assert put_back["epoch"] == epoch(elsewhere) != backed_up["epoch"]
+    assert elsewhere("user", "list") == at_home("user", "list")
+    assert DataDir(elsewhere.data_dir).secrets() == DataDir(at_home.data_dir).secrets()
+
+
+def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(at_home: Operator, file: Path) -> None:
+    at_home("backup", str(file))
+
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in file.parent.iterdir()} == {"data", file.name}
+    assert members(file) == ["manifest.json", "famichat.db", "secrets.json", "SHA256SUMS"]
+
+
+def test_a_backup_is_taken_while_the_server_runs_and_put_back_only_where_none_does(
+    at_home: Operator, elsewhere: Operator, file: Path
+) -> None:
+    with DataDir(at_home.data_dir).lock():
+        at_home("backup", str(file))
+    with DataDir(elsewhere.data_dir).lock():
+        refused = elsewhere.refused("restore", str(file))
+
+    assert refused == "directory_in_use"
+
+
+def test_nothing_is_put_over_what_is_there(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+    at_home("backup", str(file))
+    before = (at_home.data_dir / "famichat.db").read_bytes()
+    elsewhere.data_dir.mkdir()
+    (elsewhere.data_dir / "notes.txt").write_text("mine")
+
+    assert at_home.refused("restore", str(file)) == "not_empty"
+    assert elsewhere.refused("restore", str(file)) == "not_empty"
+    assert at_home.refused("backup", str(file)) == "file_exists"
+    assert (at_home.data_dir / "famichat.db").read_bytes() == before
+
+
+def test_a_database_elsewhere_is_not_overwritten_either(at_home: Operator, tmp_path: Path, file: Path) -> None:
+    at_home("backup", str(file))
+    other = Operator(tmp_path / "other", f"sqlite:///{at_home.data_dir / 'famichat.db'}")
+
+    assert other.refused("restore", str(file)) == "not_empty"
+
+
+def test_a_damaged_backup_changes_nothing(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+    at_home("backup", str(file))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+    assert elsewhere.refused("restore", str(file)) == "backup_damaged"
+    assert [path.name for path in elsewhere.data_dir.iterdir()] == ["famichat.lock"]
+
+
+def test_without_secrets_it_needs_them_from_somewhere_else(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+    at_home("backup", str(file), "--without-secrets")
+    without = elsewhere.refused("restore", str(file))
+    elsewhere.data_dir.joinpath("secrets.json").write_text(Secrets.fresh().to_json())
+    with_others = elsewhere.refused("restore", str(file))
+    shutil.copy(at_home.data_dir / "secrets.json", elsewhere.data_dir)
+    elsewhere("restore", str(file))
+
+    assert "secrets.json" not in members(file)
+    assert (without, with_others) == ("secrets_missing", "wrong_keys")
+    assert elsewhere("user", "list") == at_home("user", "list")
+
+
+def test_a_backup_with_keys_that_open_nothing_is_not_made(at_home: Operator, file: Path) -> None:
+    (at_home.data_dir / "secrets.json").write_text(Secrets.fresh().to_json())
+
+    assert at_home.refused("backup", str(file)) == "wrong_keys"
+    assert not file.exists()
+
+
+def test_a_damaged_database_is_not_backed_up_as_if_it_were_well(at_home: Operator, file: Path) -> None:
+    database = at_home.data_dir / "famichat.db"
+    content = bytearray(database.read_bytes())
+    pages = famichat("sql", "SELECT rootpage FROM sqlite_master WHERE name LIKE 'ix_%'", data_dir=at_home.data_dir)
+    for page in map(int, pages.stdout.split()):
+        content[(page - 1) * 4096 : (page - 1) * 4096 + 8] = b"\xff" * 8
+    database.write_bytes(content)
+
+    assert at_home.refused("backup", str(file)) == "backup_damaged"
+    assert not file.exists()
+
+
+def test_a_backup_of_a_newer_famichat_is_refused(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+    famichat("sql", "UPDATE alembic_version SET version_num = '9999'", data_dir=at_home.data_dir)
+    at_home("backup", str(file))
+
+    assert elsewhere.refused("restore", str(file)) == "newer_database"
+
+
+def test_there_is_nothing_to_back_up_before_the_first_start(operator: Operator, file: Path) -> None:
+    assert operator.refused("backup", str(file)) == "no_database"
+
+
+def test_a_backup_goes_through_pipes(at_home: Operator, elsewhere: Operator) -> None:
+    command = [sys.executable, "-m", "famichat"]
+    taken = subprocess.run([*command, "backup", "-", "--data-dir", at_home.data_dir], capture_output=True, check=True)
+    put_back = subprocess.run(
+        [*command, "restore", "-", "--json", "--data-dir", elsewhere.data_dir],
+        input=taken.stdout,
+        capture_output=True,
+        check=True,
+    )
+
+    with tarfile.open(fileobj=io.BytesIO(taken.stdout)) as tar:
+        assert tar.getnames()[0] == "manifest.json"
+    assert taken.stderr == b"Backed up 0 messages. The keys are in it: who has it can read it.\n"
+    assert json.loads(put_back.stdout)["messages"] == 0
+    assert {path.name for path in at_home.data_dir.iterdir()} <= {
+        "secrets.json",
+        "famichat.lock",
+        "famichat.db",
+        "famichat.db-wal",
+        "famichat.db-shm",
+    }
+
+
+def test_postgresql_is_backed_up_and_put_back(postgres: Postgres, tmp_path: Path, file: Path) -> None:
+    here = Operator(tmp_path / "here", postgres.create("backed_up"))
+    there = Operator(tmp_path / "there", postgres.create("put_back"))
+    on_sqlite = Operator(tmp_path / "on_sqlite")
+    here("user", "add", "anna", "--email", "anna@example.org", "--password-stdin", given="a long enough one\n")
+    backed_up = here("backup", str(file))
+    put_back = there("restore", str(file))
+
+    assert there("user", "list") == here("user", "list")
+    assert put_back["epoch"] != backed_up["epoch"]
+    assert there("migrate") == here("migrate")
+    assert on_sqlite.refused("restore", str(file)) == "other_database"
+    assert Operator(tmp_path / "once_more", postgres.url("put_back")).refused("restore", str(file)) == ("not_empty")
+
+
+def test_a_dump_that_cannot_be_loaded_leaves_an_empty_database(postgres: Postgres, tmp_path: Path, file: Path) -> None:
+    here = Operator(tmp_path / "here", postgres.create("backed_up_with_more"))
+    there = tmp_path / "there"
+    url = postgres.create("too_little")
+    here("migrate")
+    here("backup", str(file))
+    postgres.sql('ALTER DATABASE "too_little" SET default_transaction_read_only = on')
+
+    assert Operator(there, url).refused("restore", str(file)) == "program_failed"
+    postgres.sql('ALTER DATABASE "too_little" RESET default_transaction_read_only')
+    Operator(there, url)("restore", str(file))
+
+
+def test_a_missing_pg_dump_is_told(postgres: Postgres, tmp_path: Path, file: Path) -> None:
+    url = postgres.create("without_pg_dump")
+    Operator(tmp_path / "here", url)("migrate")
+    told = famichat("backup", file, data_dir=tmp_path / "here", database_url=url, PATH="/nowhere")
+
+    assert told.stderr == (
+        "famichat: pg_dump is not installed; on Debian: apt-get install postgresql-client (no_program)\n"
+    )
