@@ -75,7 +75,7 @@ async def caller(
     """
     identity = await context.identify(credentials.credentials if credentials else None)
     request.state.user_id = identity.user_id  # for whoever notes a refusal
-    context.rate_limits.check("request", identity.device_id)
+    context.rate_limits.check("request", identity)
     return identity
 
 

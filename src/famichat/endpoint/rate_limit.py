@@ -1,10 +1,18 @@
-"""How often one device may knock: a token bucket per limit and key, in memory, on a monotonic clock."""
+"""How often one device may knock, and all devices of one person together: token buckets, in memory.
 
+A refusal cannot be overlooked: `check` gives nothing back that could be left unread, it raises, and whatever was asked
+for is not done. What it raises says when to come back, and is true: after that time, one more passes.
+
+    context.rate_limits.check("send", caller)
+"""
+
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from famichat.accounts.token import Identity
 from famichat.telemetry import emit, events
 
 
@@ -15,7 +23,7 @@ class RateLimited(Exception):
 
     def __init__(self, retry_in_seconds: float) -> None:
         super().__init__("rate_limited")
-        self.details = {"retry_in_ms": max(1, round(retry_in_seconds * 1000))}
+        self.details = {"retry_in_ms": max(1, math.ceil(retry_in_seconds * 1000))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,25 @@ LIMITS: dict[LimitName, Limit] = {
     "invite": Limit(20, 0.1),
 }
 
+DEVICES = 3
+"""As much as so many devices may, one person may on all devices together: another device is quickly signed in."""
+
 _FORGET_AFTER = 10_000
+_ROUNDING = 1e-6  # of seconds: what is due now must not wait for the last bit of a fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Whose bucket it is, and of which limit."""
+
+    name: LimitName
+    id: str
+    person: bool = False
+
+    @property
+    def limit(self) -> Limit:
+        one = LIMITS[self.name]
+        return Limit(one.burst * DEVICES, one.per_second * DEVICES) if self.person else one
 
 
 class RateLimits:
@@ -57,31 +83,35 @@ class RateLimits:
     def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.enabled = enabled
         self._clock = clock
-        self._buckets: dict[tuple[LimitName, str], tuple[float, float]] = {}
+        self._buckets: dict[_Key, tuple[float, float]] = {}
 
-    def check(self, name: LimitName, key: str) -> None:
-        """Count one knock of `key`, such as a device's id or an address.
+    def check(self, name: LimitName, who: Identity | str) -> None:
+        """Count one knock: for the device and for its person, or for the address that somebody unknown comes from.
 
         Raises:
-            RateLimited: it is one too many.
+            RateLimited: it is one too many, and was not counted.
         """
         if not self.enabled:
             return
-        limit, moment = LIMITS[name], self._clock()
-        tokens, since = self._buckets.get((name, key), (limit.burst, moment))
-        tokens = min(limit.burst, tokens + (moment - since) * limit.per_second)
-        if tokens < 1:
-            wait = (1 - tokens) / limit.per_second
+        moment = self._clock()
+        keys = (
+            [_Key(name, who)]
+            if isinstance(who, str)
+            else [_Key(name, who.device_id), _Key(name, who.user_id, person=True)]
+        )
+        left = [self._left(key, moment) for key in keys]
+        wait = max((1 - tokens) / key.limit.per_second for key, tokens in zip(keys, left, strict=True))
+        if wait > _ROUNDING:
             emit(events.RateLimitThrottled(limit=name, retry_in_seconds=wait))
             raise RateLimited(wait)
         if len(self._buckets) >= _FORGET_AFTER:
             self._forget_full(moment)
-        self._buckets[name, key] = (tokens - 1, moment)
+        self._buckets.update({key: (tokens - 1, moment) for key, tokens in zip(keys, left, strict=True)})
+
+    def _left(self, key: _Key, moment: float) -> float:
+        tokens, since = self._buckets.get(key, (key.limit.burst, moment))
+        return min(key.limit.burst, tokens + (moment - since) * key.limit.per_second)
 
     def _forget_full(self, moment: float) -> None:
         """Drop the buckets that have filled up again: forgetting them changes nothing."""
-        self._buckets = {
-            (name, key): (tokens, since)
-            for (name, key), (tokens, since) in self._buckets.items()
-            if tokens + (moment - since) * LIMITS[name].per_second < LIMITS[name].burst
-        }
+        self._buckets = {key: kept for key, kept in self._buckets.items() if self._left(key, moment) < key.limit.burst}

@@ -30,7 +30,7 @@ def send_message(
         StorageUnavailable: nobody knows that it was stored; send it again, by the same client id.
     """
     received_at = time.perf_counter()
-    context.rate_limits.check("send", identity.device_id)
+    context.rate_limits.check("send", identity)
     draft = Draft.parse(payload)
     return context.send_path.send(
         Sender(identity.user_id, identity.device_id),

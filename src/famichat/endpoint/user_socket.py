@@ -33,7 +33,7 @@ class UserSocket(SocketHandler):
         """
         try:
             identity = await self._context.identify(request.token or request.params.get("token"))
-            self._context.rate_limits.check("connect", identity.device_id)
+            self._context.rate_limits.check("connect", identity)
         except (AccountsError, RateLimited, StorageUnavailable) as refusal:
             note_denial("socket", refusal)
             raise Refused(code_of(refusal)) from refusal

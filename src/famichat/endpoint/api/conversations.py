@@ -102,7 +102,7 @@ async def list_conversations(
     caller: Caller, context: InContext, *, hidden: bool = False, archived: bool = False
 ) -> dict[str, list[ConversationView]]:
     """List one shelf: the conversations that are neither hidden nor archived, or either, or both; as asked."""
-    context.rate_limits.check("read", caller.device_id)
+    context.rate_limits.check("read", caller)
 
     def work(session: Session) -> list[ConversationView]:
         shelf = conversations_of(session, caller.user_id, hidden=hidden, archived=archived)
@@ -118,7 +118,7 @@ async def get_conversation(conversation_id: str, caller: Caller, context: InCont
     Raises:
         NotFound: the caller is in no such conversation.
     """
-    context.rate_limits.check("read", caller.device_id)
+    context.rate_limits.check("read", caller)
     return await context.database.read(
         lambda session: _view(session, conversation_for(session, caller.user_id, conversation_id), context)
     )
@@ -278,7 +278,7 @@ async def _make(
     response: Response,
 ) -> ConversationView:
     """Make a conversation, or find it, and tell those whom it concerns: its people if it is new, else the caller."""
-    context.rate_limits.check("send", caller.device_id)
+    context.rate_limits.check("send", caller)
     required = context.policies.of(kind) == "required"
 
     def work(session: Session) -> tuple[Created, dict[str, ConversationView]]:

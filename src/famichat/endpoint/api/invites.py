@@ -102,7 +102,7 @@ async def create(family_id: str, caller: Caller, context: InContext, body: NewIn
         NotFound: the caller does not belong to the family.
         NotAdmin: only an admin invites.
     """
-    context.rate_limits.check("invite", caller.user_id)
+    context.rate_limits.check("invite", caller)
     wanted = body or NewInvite()
     issued = await context.database.transaction(
         lambda session: invite(session, caller.user_id, family_id, wanted.role, timedelta(seconds=wanted.expires_in))

@@ -58,7 +58,7 @@ async def post_member(
         NotGroupConversation: it is no group.
         NotAdmin: the caller is a plain member.
     """
-    context.rate_limits.check("send", caller.device_id)
+    context.rate_limits.check("send", caller)
 
     def work(session: Session) -> tuple[Arrival, Views]:
         arrival = add_to_group(session, caller.user_id, conversation_id, body.user_id)
@@ -87,7 +87,7 @@ async def delete_member(conversation_id: str, user_id: str, caller: Caller, cont
         NotParticipant: the other does not take part, or does not exist.
         LastAdmin: the group would be without an admin.
     """
-    context.rate_limits.check("send", caller.device_id)
+    context.rate_limits.check("send", caller)
 
     def work(session: Session) -> Views:
         remove_from_group(session, caller.user_id, conversation_id, user_id)
@@ -112,7 +112,7 @@ async def put_role(
         NotParticipant: the other does not take part, or does not exist.
         LastAdmin: the group would be without an admin.
     """
-    context.rate_limits.check("send", caller.device_id)
+    context.rate_limits.check("send", caller)
     assign = assign_admin if body.role == "admin" else assign_member
 
     def work(session: Session) -> tuple[RoleChange, Views]:

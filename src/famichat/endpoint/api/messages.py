@@ -64,7 +64,7 @@ async def get_messages(
         NotFound: the caller is in no such conversation.
         InvalidMessage: both places are given.
     """
-    context.rate_limits.check("read", caller.device_id)
+    context.rate_limits.check("read", caller)
     asked = PageRequest.parse({"after_seq": after_seq, "before_seq": before_seq, "limit": limit})
     return await context.database.read(
         lambda session: asked.read(session, conversation_for(session, caller.user_id, conversation_id), context.vault)

@@ -93,7 +93,7 @@ class MessageChannel(Channel):
 
     async def _join(self, params: dict[str, Any], started: float) -> dict[str, Any]:
         self._address = ConversationTopic.parse(self.topic)
-        self._context.rate_limits.check("join", self._identity.device_id)
+        self._context.rate_limits.check("join", self._identity)
         last_seq, epoch = place(params, "last_seq"), params.get("epoch")
         if epoch is not None and not isinstance(epoch, str):
             raise InvalidMessage(field="epoch")
@@ -140,7 +140,7 @@ class MessageChannel(Channel):
 
     async def _message_ack(self, payload: dict[str, Any]) -> Deferred:
         received_at, identity, address = time.perf_counter(), self._identity, self._address
-        self._context.rate_limits.check("acknowledge", identity.device_id)
+        self._context.rate_limits.check("acknowledge", identity)
         asked = Acknowledgement(
             identity.user_id, identity.device_id, address.type, address.conversation_id, *parse_status(payload)
         )
@@ -154,7 +154,7 @@ class MessageChannel(Channel):
         return Deferred(self._in_words(answer()))
 
     async def _fetch(self, payload: dict[str, Any]) -> Reply:
-        self._context.rate_limits.check("read", self._identity.device_id)
+        self._context.rate_limits.check("read", self._identity)
         asked = PageRequest.parse(payload)
 
         def read(session: Session) -> Page:
@@ -166,7 +166,7 @@ class MessageChannel(Channel):
     async def _typing(self, payload: dict[str, Any]) -> None:
         if not isinstance(payload.get("typing"), bool):
             raise InvalidMessage(field="typing")
-        self._context.rate_limits.check("typing", self._identity.device_id)
+        self._context.rate_limits.check("typing", self._identity)
         typing = {"user_id": self._identity.user_id, "device_id": self._identity.device_id, "typing": payload["typing"]}
         told = await self._context.database.read(self._tells_typing)
         self.broadcast("typing", typing, exclude_self=True, only=None if told else f"user:{self._identity.user_id}")
