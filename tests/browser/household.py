@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,17 @@ QUIET: Final = (
 )
 
 
+# What is drawn, each message with its name and its words.
+_DRAWN: Final = """region => Array.from(region.querySelectorAll("[data-entry]"),
+    item => [item.dataset.entry, item.querySelector("p").innerText])"""
+# To where drawing begins or ends, and a frame later the next part is drawn.
+_TO_AN_EDGE: Final = """(region, up) => new Promise(done => {
+    region.scrollTop = up ? 0 : region.scrollHeight
+    requestAnimationFrame(() => requestAnimationFrame(done))
+})"""
+_READING_SECONDS: Final = 90
+
+
 class Server:
     """`famichat demo` or `famichat serve`, on a port and with data that outlive the process.
 
@@ -38,6 +50,7 @@ class Server:
     """
 
     def __init__(self, data_dir: Path, task: str = "demo") -> None:
+        self.data_dir = data_dir
         self.log = data_dir.with_suffix(".log")
         self.told: dict[str, Any] = {}
         self._port = _free_port()
@@ -126,6 +139,18 @@ class Person:
 
     def messages(self, page: Page | None = None) -> Locator:
         return (page or self.page).get_by_role("region", name="Messages")
+
+    async def read_through(self, *, up: bool, until: Locator) -> list[str]:
+        """Scroll through a conversation, up or down, until something is in sight: what is said, in order."""
+        seen: dict[str, str] = {}
+        deadline = time.monotonic() + _READING_SECONDS
+        while True:
+            drawn = await self.messages().evaluate(_DRAWN)
+            seen = {**dict(drawn), **seen} if up else {**seen, **dict(drawn)}
+            if await until.count() and await until.is_visible():
+                return list(seen.values())
+            assert time.monotonic() < deadline, list(seen.values())[:3]
+            await self.messages().evaluate(_TO_AN_EDGE, up)
 
     def _noticed(self, kind: str, text: str) -> None:
         # A server that is being restarted does not answer; a browser calls that an error.

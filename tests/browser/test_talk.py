@@ -11,8 +11,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import Person, Server
+from tests.browser.much import say_much
 
 pytestmark = pytest.mark.timeout(180)
+MOST_ELEMENTS = 4_000  # however long a conversation is, only a part of it is drawn
 
 
 async def test_two_people_talk_and_each_sees_where_a_message_is(of_the_family: SignedIn) -> None:
@@ -67,49 +69,61 @@ async def test_a_message_written_while_the_server_is_away_waits_and_arrives_once
     await expect(maja.messages().get_by_text("Loud and clear")).to_be_visible()
 
 
-async def test_what_waits_survives_closing_the_tab(demo: Server, of_the_family: SignedIn) -> None:
+async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_server(
+    demo: Server, of_the_family: SignedIn
+) -> None:
     maja = await of_the_family("maja")
+    await maja.open("emil")
+    await maja.page.get_by_label("Message to").press_sequentially("Half a sen")
     await maja.open("Notes to self")
     await expect(maja.messages().get_by_text("cardamom")).to_be_visible()
+    shell = await maja.context.new_page()  # a page of the same server that needs it no more
+    await shell.goto(maja.url)
+    await expect(maja.listed("emil", shell)).to_be_visible()
     demo.stop(signal.SIGKILL)
-    await maja.say("Buy candles")
-    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    for line in ("Buy candles", "Buy matches"):
+        await maja.say(line)
+    await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(2)
     await maja.page.close()
-    demo.start()
 
-    tab = await maja.another_tab()
-    await tab.goto(maja.url)
-    await maja.listed("Notes to self", tab).click()
-    await expect(maja.messages(tab).get_by_text("Buy candles")).to_have_count(1)
-    await expect(tab.get_by_text("On your server").last).to_be_visible()
-    await expect(tab.get_by_text("Waiting on this device")).to_have_count(0)
+    await maja.listed("Notes to self", shell).click()
+    await expect(maja.messages(shell).get_by_text("cardamom")).to_be_visible()
+    await expect(shell.get_by_text("Waiting on this device")).to_have_count(2)
+    await maja.listed("emil", shell).click()
+    await expect(shell.get_by_label("Message to emil")).to_have_value("Half a sen")
+    demo.start()
+    await maja.listed("Notes to self", shell).click()
+    await expect(shell.get_by_text("On your server").last).to_be_visible(timeout=30_000)
+    await expect(shell.get_by_text("Waiting on this device")).to_have_count(0)
+    said = await maja.messages(shell).inner_text()
+    assert re.findall(r"Buy (\w+)", said) == ["candles", "matches"]
 
 
 async def test_one_reads_back_through_what_was_said(demo: Server, of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
-    await _say_by_http(demo, maja.page, [f"line {number}." for number in range(1, 251)])
+    await _say_by_http(demo, maja.page, [f"line {number}." for number in range(1, 401)])
     await maja.open("emil")
-    await expect(maja.messages().get_by_text("line 250.", exact=True)).to_be_in_viewport()
-    for _ in range(20):
-        await maja.messages().evaluate("region => region.scrollTo(0, 0)")
-        if await maja.page.get_by_text("This is the beginning.").is_visible():
-            break
-    await expect(maja.page.get_by_text("This is the beginning.")).to_be_visible()
-    seen = re.findall(r"line (\d+)\.", await maja.messages().inner_text())
-    assert [int(number) for number in seen] == list(range(1, 251))
+    await expect(maja.messages().get_by_text("line 400.", exact=True)).to_be_in_viewport()
+    seen = await maja.read_through(up=True, until=maja.page.get_by_text("This is the beginning."))
+    assert [line for line in seen if line.startswith("line ")] == [f"line {number}." for number in range(1, 401)]
 
 
-async def test_a_page_that_was_away_for_long_gets_everything_once(demo: Server, of_the_family: SignedIn) -> None:
-    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+async def test_a_page_that_was_away_for_long_begins_at_what_it_missed_and_gets_everything_once(
+    demo: Server, of_the_family: SignedIn
+) -> None:
+    maja = await of_the_family("maja")
     await maja.open("emil")
     await expect(maja.messages().get_by_text("something green")).to_be_visible()
     demo.stop()
+    await say_much(demo, "emil", [f"line {number}." for number in range(1, 2_501)])
     demo.start()
-    # The browser comes back by itself, perhaps in the middle of this: both ways are as good.
-    await _say_by_http(demo, emil.page, [f"line {number}." for number in range(1, 501)])
-    await expect(maja.messages().get_by_text("line 500.", exact=True)).to_be_visible(timeout=30_000)
-    seen = re.findall(r"line (\d+)\.", await maja.messages().inner_text())
-    assert [int(number) for number in seen] == list(range(1, 501))
+    await expect(maja.page.get_by_text("New since you were here")).to_be_in_viewport(timeout=60_000)
+    await expect(maja.messages().get_by_text("line 1.", exact=True)).to_be_in_viewport()
+
+    end = maja.messages().get_by_text("line 2500.", exact=True)
+    seen = await maja.read_through(up=False, until=end)
+    assert [line for line in seen if line.startswith("line ")] == [f"line {number}." for number in range(1, 2_501)]
+    assert await maja.messages().locator("*").count() < MOST_ELEMENTS
 
 
 @pytest.mark.parametrize("withheld", ["", "locks"], ids=["on HTTPS", "on plain HTTP"])
@@ -120,6 +134,7 @@ async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_rene
     if withheld:  # browsers do not have it there
         await maja.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', {value: undefined})")
     tabs = [maja.page, await maja.another_tab(), await maja.another_tab()]
+    await maja.page.goto(f"{maja.url}/favicon.svg")  # nothing is being asked for while the token grows stale
     await maja.page.evaluate(
         """() => {
             const kept = JSON.parse(localStorage.getItem("famichat.session"))
@@ -147,14 +162,34 @@ async def test_networks_without_websockets_get_by_with_long_polling(demo: Server
     assert not any("token=ey" in url for url in maja.requests)
 
 
-async def test_a_message_from_my_other_tab_is_shown_here_too(of_the_family: SignedIn) -> None:
+async def test_two_tabs_are_one_desk_and_send_each_message_once(demo: Server, of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     tab = await maja.another_tab()
+    pushed: list[str] = []
+    for page in (maja.page, tab):
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: pushed.append(str(frame))))
     await tab.goto(maja.page.url)
-    await tab.get_by_label("Message to").fill("From the other tab")
-    await tab.get_by_label("Message to").press("Enter")
-    await expect(maja.messages().get_by_text("From the other tab")).to_have_count(1)
+    await maja.page.reload()
+    for page in (maja.page, tab):
+        await expect(maja.messages(page).get_by_text("cardamom")).to_be_visible()
+    await tab.get_by_label("Message to").press_sequentially("From the other")
+    await expect(maja.page.get_by_label("Message to")).to_have_value("From the other")
+
+    demo.stop(signal.SIGKILL)
+    lines = [f"{number}. line" for number in range(1, 11)]
+    for number, line in enumerate(lines):
+        box = (maja.page, tab)[number % 2].get_by_label("Message to")
+        await box.fill(line)
+        await box.press("Enter")
+    for page in (maja.page, tab):
+        await expect(page.get_by_text("Waiting on this device")).to_have_count(len(lines))
+    demo.start()
+    for page in (maja.page, tab):
+        await expect(page.get_by_text("Waiting on this device")).to_have_count(0, timeout=30_000)
+        await expect(maja.messages(page).get_by_text(re.compile(r"\d+\. line"))).to_have_count(len(lines))
+    sent = [line for line in lines for frame in pushed if f'"{line}"' in frame and '"new_msg"' in frame]
+    assert sorted(sent) == sorted(lines)
 
 
 async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:

@@ -37,6 +37,7 @@ export const en = {
   "shelf.new": "New conversation",
   "shelf.unread": { one: "{n} unread message", other: "{n} unread messages" },
   "shelf.you": "You: {text}",
+  "shelf.away": { one: "{n} put away", other: "{n} put away" },
   "shelf.nothing": "No messages yet",
 
   "kind.self": "Notes to self",
@@ -49,6 +50,15 @@ export const en = {
   "person.here": "Here now",
   "person.hereSome": { one: "{n} here now", other: "{n} here now" },
 
+  "gone.title": "You are not in {name} any more",
+  "gone.lead": "Nothing that you wrote is lost. You can copy it from here.",
+  "gone.nothing": "You will not get its messages any more.",
+  "gone.copy": "Copy",
+  "gone.copied": "Copied",
+  "gone.discard": "Throw it away",
+  "gone.kept": "Kept for you",
+  "gone.somewhere": "Something you wrote",
+
   "room.pick": "Choose a conversation",
   "room.pickHint": "Or begin a new one.",
   "room.back": "Back to the conversations",
@@ -58,6 +68,7 @@ export const en = {
   "room.firstSelf": "Only you can see what you write here.",
   "room.messages": "Messages",
   "room.toNewest": "To the newest message",
+  "room.news": "New since you were here",
   "room.typingOne": "{name} is typing…",
   "room.typingTwo": "{name} and {other} are typing…",
   "room.typingMany": "Several people are typing…",
@@ -82,6 +93,7 @@ export const en = {
   "at.refused": "Not sent. {why}",
 
   "link.lost": "Looking for your server. What you write is kept on this device until then.",
+  "link.forgetful": "This browser keeps nothing. What has not been sent is lost when you close this page.",
 
   "begin.title": "New conversation",
   "begin.who": "With whom?",

@@ -35,6 +35,7 @@ export const ja: Messages = {
   "shelf.new": "新しい会話",
   "shelf.unread": { other: "未読 {n} 件" },
   "shelf.you": "自分: {text}",
+  "shelf.away": { other: "しまった会話 {n} 件" },
   "shelf.nothing": "まだメッセージはありません",
 
   "kind.self": "自分用メモ",
@@ -47,6 +48,15 @@ export const ja: Messages = {
   "person.here": "オンライン",
   "person.hereSome": { other: "{n} 人がオンライン" },
 
+  "gone.title": "「{name}」から外れました",
+  "gone.lead": "書いたものは失われていません。ここからコピーできます。",
+  "gone.nothing": "この会話のメッセージはもう届きません。",
+  "gone.copy": "コピー",
+  "gone.copied": "コピーしました",
+  "gone.discard": "捨てる",
+  "gone.kept": "書きかけの保管",
+  "gone.somewhere": "書いたもの",
+
   "room.pick": "会話を選んでください",
   "room.pickHint": "新しく始めることもできます。",
   "room.back": "会話の一覧に戻る",
@@ -56,6 +66,7 @@ export const ja: Messages = {
   "room.firstSelf": "ここに書いたことは、自分だけが見られます。",
   "room.messages": "メッセージ",
   "room.toNewest": "最新のメッセージへ",
+  "room.news": "ここから新しいメッセージ",
   "room.typingOne": "{name}さんが入力中…",
   "room.typingTwo": "{name}さんと{other}さんが入力中…",
   "room.typingMany": "数人が入力中…",
@@ -80,6 +91,7 @@ export const ja: Messages = {
   "at.refused": "送信できませんでした。{why}",
 
   "link.lost": "サーバーを探しています。書いたものは、つながるまでこの端末に残ります。",
+  "link.forgetful": "このブラウザには何も保存できません。ページを閉じると、未送信のものは失われます。",
 
   "begin.title": "新しい会話",
   "begin.who": "だれと話しますか？",

@@ -1,7 +1,6 @@
-/** A timeline with what still waits on this device at its end: what a person sees as one conversation. */
+/** A timeline, or a part of it, with what still waits on this device at its end: what a person sees as one conversation. */
 import type { Message } from "../realtime/shapes"
 import type { Draft, Outbox } from "./outbox"
-import type { Timeline } from "./timeline"
 
 export type Entry =
   | {
@@ -19,16 +18,20 @@ export type Entry =
       readonly draft: Draft
     }
 
-/** A message of mine keeps its identity from draft to stored, so that it changes its state in its place. */
-export function entries(timeline: Timeline, outbox: Outbox, conversationId: string, me: string): readonly Entry[] {
+/**
+ * The drawn part of a timeline, and behind its end the drafts.
+ *
+ * A message of mine keeps its identity from draft to stored, so that it changes its state in its place.
+ */
+export function entries(messages: readonly Message[], waiting: Outbox, me: string): readonly Entry[] {
   const here = new Set<string | null>()
-  const stored = timeline.messages.map((message): Entry => {
+  const stored = messages.map((message): Entry => {
     if (message.user_id === me) here.add(message.client_id)
     const id = message.user_id === me && message.client_id !== null ? message.client_id : message.message_id
     return { kind: "stored", id, user_id: message.user_id, moment: message.inserted_at, message }
   })
-  const drafts = outbox
-    .filter((draft) => draft.conversation_id === conversationId && !here.has(draft.client_id))
+  const drafts = waiting
+    .filter((draft) => !here.has(draft.client_id))
     .map((draft): Entry => ({ kind: "draft", id: draft.client_id, user_id: me, moment: draft.written_at, draft }))
   return [...stored, ...drafts]
 }

@@ -33,9 +33,14 @@ export function remove(outbox: Outbox, clientId: string | null): Outbox {
   return clientId === null ? outbox : outbox.filter((draft) => draft.client_id !== clientId)
 }
 
+/** All that waits in a conversation, what was refused too. */
+export function waiting(outbox: Outbox, conversationId: string): Outbox {
+  return outbox.filter((draft) => draft.conversation_id === conversationId)
+}
+
 /** What is still to be sent in a conversation, in the order in which it was written. */
 export function due(outbox: Outbox, conversationId: string): Outbox {
-  return outbox.filter((draft) => draft.conversation_id === conversationId && draft.refused === undefined)
+  return waiting(outbox, conversationId).filter((draft) => draft.refused === undefined)
 }
 
 export function passes(refusal: Refusal): boolean {
@@ -59,23 +64,4 @@ export function retry(outbox: Outbox, clientId: string): Outbox {
     const { refused: _, ...again } = draft
     return again
   })
-}
-
-/** Read what an earlier page kept; whatever is not an outbox counts as an empty one. */
-export function parse(kept: string | null): Outbox {
-  if (kept === null) return []
-  try {
-    const found: unknown = JSON.parse(kept)
-    return Array.isArray(found) ? found.filter(isDraft) : []
-  } catch (error) {
-    if (error instanceof SyntaxError) return []
-    throw error
-  }
-}
-
-function isDraft(value: unknown): value is Draft {
-  if (typeof value !== "object" || value === null) return false
-  const { client_id, conversation_id, text, written_at, sealed } = value as Record<string, unknown>
-  const named = [client_id, conversation_id, text, written_at].every((field) => typeof field === "string")
-  return named && typeof sealed === "object" && sealed !== null
 }

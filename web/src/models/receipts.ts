@@ -1,7 +1,8 @@
 /** How far the others are in a conversation, and what that makes true of a message. */
 import type { MessageStatus, Receipt } from "../realtime/shapes"
 
-interface Reach {
+/** How far somebody is in a conversation. */
+export interface Reach {
   readonly delivered: number
   readonly read: number
 }
@@ -38,6 +39,11 @@ export function gather(told: readonly Receipt[]): Receipts {
     reach.set(user_id, { delivered, read: Math.max(before.read, read_seq) })
   }
   return reach
+}
+
+/** The place up to which somebody has read. */
+export function readUpTo(receipts: Receipts, userId: string): number {
+  return (receipts.get(userId) ?? NOWHERE).read
 }
 
 /** Where a stored message is: as far as the furthest claim that somebody's device has made. */

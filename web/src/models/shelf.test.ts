@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { conversation, message } from "./examples"
-import { drop, put, said, setUnread, totalUnread, type Shelf } from "./shelf"
+import { atHand, drop, put, putAway, said, setUnread, totalUnread, type Shelf } from "./shelf"
 
 const ids = (shelf: Shelf) => shelf.map((each) => each.id)
 const two = put(put([], conversation("kitchen")), conversation("garden", { created_at: "2026-11-02T00:00:00Z" }))
@@ -21,14 +21,26 @@ test("a newer state of a conversation keeps the message that it does not know ye
   expect(shelf[0]).toMatchObject({ name: "Big kitchen", last_seq: 5, last_message: { seq: 5 } })
 })
 
-test("a hidden, archived or left conversation is not on it", () => {
-  expect(ids(put(two, conversation("kitchen", { hidden: true })))).toEqual(["garden"])
-  expect(ids(put(two, conversation("kitchen", { archived: true })))).toEqual(["garden"])
+test("a hidden or archived conversation is put away; one that was left is gone", () => {
+  const shelf = put(put(two, conversation("kitchen", { hidden: true })), conversation("attic", { archived: true }))
+  expect(ids(atHand(shelf))).toEqual(["garden"])
+  expect(ids(putAway(shelf))).toEqual(["kitchen", "attic"])
   expect(ids(drop(two, "garden"))).toEqual(["kitchen"])
 })
 
-test("unread messages are counted per conversation, and together", () => {
+test("a message brings a hidden conversation back, and leaves an archived one where it is", () => {
+  const hidden = put(two, conversation("kitchen", { hidden: true, archived: false }))
+  expect(ids(atHand(said(hidden, message(1))))).toEqual(["kitchen", "garden"])
+  const archived = put(two, conversation("kitchen", { archived: true }))
+  expect(ids(atHand(said(archived, message(1))))).toEqual(["garden"])
+})
+
+test("unread messages are counted per conversation, and together without those that are muted", () => {
+  const now = new Date("2026-11-23T12:00:00Z")
   const shelf = setUnread(setUnread(two, "kitchen", 2), "garden", 3)
-  expect(totalUnread(shelf)).toBe(5)
-  expect(totalUnread(setUnread(shelf, "garden", 0))).toBe(2)
+  expect(totalUnread(shelf, now)).toBe(5)
+  expect(totalUnread(setUnread(shelf, "garden", 0), now)).toBe(2)
+  const muted = (until: string) => put(shelf, conversation("kitchen", { unread: 2, muted_until: until }))
+  expect(totalUnread(muted("2026-11-23T13:00:00Z"), now)).toBe(3)
+  expect(totalUnread(muted("2026-11-23T11:00:00Z"), now)).toBe(5)
 })

@@ -1,12 +1,11 @@
-/** The list of conversations: the one in which something happened last comes first. */
+/** Somebody's conversations: the one in which something happened last comes first. */
 import type { Conversation, Message } from "../realtime/shapes"
 
 export type Shelf = readonly Conversation[]
 
-/** Put a conversation on the shelf, or its newer state in the place of the older; a hidden one leaves it. */
+/** Put a conversation on the shelf, or its newer state in the place of the older. */
 export function put(shelf: Shelf, conversation: Conversation): Shelf {
   const others = drop(shelf, conversation.id)
-  if (conversation.hidden || conversation.archived) return others
   const before = shelf.find((each) => each.id === conversation.id)
   return sorted([
     ...others,
@@ -18,12 +17,26 @@ export function drop(shelf: Shelf, id: string): Shelf {
   return shelf.filter((conversation) => conversation.id !== id)
 }
 
+/** What is listed at once; the rest was put away. */
+export function atHand(shelf: Shelf): Shelf {
+  return shelf.filter((each) => !each.hidden && !each.archived)
+}
+
+/** What was hidden, until something is said in it, or archived, until further notice. */
+export function putAway(shelf: Shelf): Shelf {
+  return shelf.filter((each) => each.hidden || each.archived)
+}
+
+export function isMuted(conversation: Conversation, now: Date): boolean {
+  return conversation.muted_until !== null && new Date(conversation.muted_until) > now
+}
+
 /** A message was said: it is the newest of its conversation, unless a newer one is known. */
 export function said(shelf: Shelf, message: Message): Shelf {
   return sorted(
     shelf.map((each) =>
       each.id === message.conversation_id && message.seq >= each.last_seq
-        ? { ...each, last_seq: message.seq, last_message: message }
+        ? { ...each, last_seq: message.seq, last_message: message, hidden: false }
         : each,
     ),
   )
@@ -33,8 +46,9 @@ export function setUnread(shelf: Shelf, id: string, unread: number): Shelf {
   return shelf.map((each) => (each.id === id ? { ...each, unread } : each))
 }
 
-export function totalUnread(shelf: Shelf): number {
-  return shelf.reduce((sum, each) => sum + each.unread, 0)
+/** How much is unread that its person wants to hear of. */
+export function totalUnread(shelf: Shelf, now: Date): number {
+  return atHand(shelf).reduce((sum, each) => sum + (isMuted(each, now) ? 0 : each.unread), 0)
 }
 
 function keepNews(before: Conversation, after: Conversation): Conversation {

@@ -2,7 +2,20 @@ import { describe, expect, test } from "vitest"
 
 import type { Joined } from "../realtime/shapes"
 import { conversation, message, messages, page } from "./examples"
-import { begin, behind, hasOlder, hear, prepend, receive, resume, type Timeline } from "./timeline"
+import {
+  begin,
+  behind,
+  follow,
+  hasOlder,
+  hear,
+  messageAt,
+  prepend,
+  recall,
+  receive,
+  resume,
+  tail,
+  type Timeline,
+} from "./timeline"
 
 const seqs = (timeline: Timeline) => timeline.messages.map((each) => each.seq)
 
@@ -98,5 +111,43 @@ describe("joining again", () => {
 
   test("with another history that is empty, has nothing", () => {
     expect(seqs(resume(known, joined({ epoch: "e2", recovered: false })))).toEqual([])
+  })
+})
+
+describe("what is kept", () => {
+  const kept = tail(receive(begin("e1", 0), messages(1, 500)), 120)
+
+  test("is the end, and one goes on from there", () => {
+    const timeline = recall(kept)
+    expect(seqs(timeline)).toEqual(messages(381, 500).map((each) => each.seq))
+    expect(hasOlder(timeline)).toBe(true)
+    expect(seqs(resume(timeline, joined({ last_seq: 501, messages: [message(501)] }))).at(-1)).toBe(501)
+  })
+
+  test("of a short conversation is all of it", () => {
+    expect(hasOlder(recall(tail(receive(begin("e1", 0), messages(1, 5)), 120)))).toBe(false)
+  })
+})
+
+describe("somebody who was out of a group for a while", () => {
+  const known = receive(begin("e1", 0), messages(1, 3))
+
+  test("goes on where the server lets them read again, and does not wait for what lies between", () => {
+    const timeline = resume(known, joined({ last_seq: 12, messages: messages(10, 12) }))
+    expect(seqs(timeline)).toEqual([10, 11, 12])
+    expect(behind(timeline)).toBeUndefined()
+    expect(hasOlder(timeline)).toBe(false)
+  })
+
+  test("sees what changes there in its place", () => {
+    const newcomer = prepend(begin("e1", 12), { messages: messages(10, 12), has_more: false })
+    const timeline = receive(prepend(newcomer, { messages: [], has_more: false }), [message(11, { body: "better" })])
+    expect(messageAt(timeline, 11)?.body).toBe("better")
+    expect(seqs(timeline)).toEqual([10, 11, 12])
+  })
+
+  test("a page that goes on without a gap is simply taken in", () => {
+    expect(seqs(follow(known, messages(3, 5)))).toEqual([1, 2, 3, 4, 5])
+    expect(follow(known, [])).toEqual(known)
   })
 })

@@ -13,7 +13,7 @@ import type { Joined, Message, Page } from "../realtime/shapes"
 
 export interface Timeline {
   readonly epoch: string
-  /** The place just before the first message here; 0 when the beginning of the conversation is here. */
+  /** The place just before the first message here. */
   readonly before: number
   /** The place of the last message here. */
   readonly last: number
@@ -22,10 +22,30 @@ export interface Timeline {
   readonly aside: ReadonlyMap<number, Message>
   /** How far the server says that the conversation goes. */
   readonly head: number
+  /** Whether nothing comes before the first message here: for newcomers, a conversation may begin late. */
+  readonly whole: boolean
 }
 
+/** What is kept of a timeline between two starts. */
+export type Tail = Pick<Timeline, "epoch" | "before" | "last" | "messages">
+
 export function begin(epoch: string, last: number): Timeline {
-  return { epoch, before: last, last, messages: [], aside: new Map(), head: last }
+  return { epoch, before: last, last, messages: [], aside: new Map(), head: last, whole: last === 0 }
+}
+
+/** The newest messages, to be kept. */
+export function tail(timeline: Timeline, count: number): Tail {
+  const messages = timeline.messages.slice(-count)
+  return { epoch: timeline.epoch, before: timeline.last - messages.length, last: timeline.last, messages }
+}
+
+/** Go on from what was kept. */
+export function recall({ epoch, before, last, messages }: Tail): Timeline {
+  return { ...begin(epoch, before), last, messages, head: last }
+}
+
+export function messageAt(timeline: Timeline, seq: number): Message | undefined {
+  return timeline.messages[seq - timeline.before - 1]
 }
 
 /** Take in messages that are new, repeated, changed, or too early, in any order. */
@@ -44,6 +64,17 @@ export function receive(timeline: Timeline, arrived: readonly Message[]): Timeli
   return { ...timeline, messages, aside, last, head: Math.max(timeline.head, last, ...aside.keys()) }
 }
 
+/**
+ * Take in what the server gives as the messages after our last one. Where it leaves some out they are not for this
+ * person, who was out of the conversation for a while: the stretch begins anew behind them.
+ */
+export function follow(timeline: Timeline, messages: readonly Message[]): Timeline {
+  const first = messages[0]
+  if (!first || first.seq <= timeline.last + 1) return receive(timeline, messages)
+  const { head, aside } = timeline
+  return receive({ ...begin(timeline.epoch, first.seq - 1), head, aside, whole: true }, messages)
+}
+
 /** The server says that the conversation goes up to `head`. */
 export function hear(timeline: Timeline, head: number): Timeline {
   return head > timeline.head ? { ...timeline, head } : timeline
@@ -56,26 +87,25 @@ export function behind(timeline: Timeline): number | undefined {
 
 /** Whether there is more to read back to. */
 export function hasOlder(timeline: Timeline): boolean {
-  return timeline.before > 0
+  return timeline.before > 0 && !timeline.whole
 }
 
 /** Take in a page that was fetched with `before_seq` of the first message here. */
 export function prepend(timeline: Timeline, page: Page): Timeline {
   const older = page.messages.filter((message) => message.seq <= timeline.before)
   const first = older[0]
-  if (!first) return page.has_more ? timeline : { ...timeline, before: 0 }
+  if (!first) return page.has_more ? timeline : { ...timeline, whole: true }
   if (older.at(-1)?.seq !== timeline.before) return timeline // an answer to an earlier question
-  return { ...timeline, before: first.seq - 1, messages: [...older, ...timeline.messages] }
+  const messages = [...older, ...timeline.messages]
+  return { ...timeline, before: first.seq - 1, messages, whole: first.seq === 1 || !page.has_more }
 }
 
 /** Go on after a (re)join: from where we were, or, when the server has another history now, from the start. */
 export function resume(timeline: Timeline, joined: Joined): Timeline {
   if (joined.recovered && joined.epoch === timeline.epoch) {
-    return hear(receive(timeline, joined.messages), joined.last_seq)
+    return hear(follow(timeline, joined.messages), joined.last_seq)
   }
   const first = joined.messages[0]
-  return receive(
-    { ...begin(joined.epoch, first ? first.seq - 1 : joined.last_seq), head: joined.last_seq },
-    joined.messages,
-  )
+  const anew = begin(joined.epoch, first ? first.seq - 1 : joined.last_seq)
+  return receive({ ...anew, head: joined.last_seq, whole: !joined.has_more }, joined.messages)
 }

@@ -1,17 +1,34 @@
 /** One conversation, live: joined, resumed, caught up, written to and acknowledged. */
 import { Presence, type Channel, type Socket } from "phoenix"
 
-import { due, passes, patience, refuse, remove } from "../models/outbox"
-import { gather, note, type Receipts } from "../models/receipts"
-import { begin, behind, hasOlder, hear, prepend, receive, resume, type Timeline } from "../models/timeline"
+import type { KeptTimeline } from "../kept/kept"
+import type { Mailbox } from "../kept/mailbox"
+import { passes, patience } from "../models/outbox"
+import { gather, note, readUpTo, type Receipts } from "../models/receipts"
+import {
+  begin,
+  behind,
+  follow,
+  hasOlder,
+  hear,
+  prepend,
+  recall,
+  receive,
+  resume,
+  type Timeline,
+} from "../models/timeline"
 import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from "../models/typists"
-import type { Mailbox } from "./mailbox"
 import type { Reader } from "./reader"
+import { Sender } from "./sender"
 import type { Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "./shapes"
 
 const FIRST_PAGE = 60
 const PAGE = 100
 const ACK_AFTER_MS = 120
+/** Whoever missed more than this begins at the end, and reads back from there. */
+const MOST_CAUGHT_UP = 5_000
+/** As many messages are shown before the first unread one. */
+const BEFORE_NEWS = 20
 
 export interface Surroundings {
   readonly socket: Socket
@@ -20,6 +37,8 @@ export interface Surroundings {
   readonly reader: Reader
   /** Something is to be shown anew. */
   changed(): void
+  /** Something is to be remembered for the next start. */
+  learned(conversationId: string): void
   /** A message came in, live. */
   arrived(message: Message): void
   /** The server does not let this person in any more. */
@@ -36,8 +55,7 @@ export class Room {
   /** Whether a page of earlier messages is on its way. */
   reading = false
   readonly #channel: Channel
-  /** The draft that is on its way. */
-  #sending: string | undefined
+  readonly #sender: Sender
   readonly #acknowledged = { delivered: 0, read: 0 }
   #attended = false
   #catchingUp = false
@@ -48,11 +66,15 @@ export class Room {
   constructor(
     conversation: Conversation,
     private readonly around: Surroundings,
+    kept?: KeptTimeline,
   ) {
     this.id = conversation.id
-    this.timeline = begin(conversation.epoch, conversation.last_seq)
+    this.timeline = kept ? recall(kept) : begin(conversation.epoch, conversation.last_seq)
+    if (kept) this.receipts = new Map(kept.receipts)
+    void around.reader.take(this.timeline.messages)
     const place = () => ({ last_seq: this.timeline.last, epoch: this.timeline.epoch })
     this.#channel = around.socket.channel(`message:${conversation.type}:${conversation.id}`, place)
+    this.#sender = new Sender(this.id, this.#channel, around.mailbox, (stored) => this.#stored(stored))
     this.#listen()
   }
 
@@ -67,28 +89,35 @@ export class Room {
 
   leave(): void {
     clearTimeout(this.#ackTimer)
+    this.#ackTimer = undefined
     this.#channel.leave()
   }
 
-  /**
-   * Send what waits here, one after the other, so that it keeps its order whatever the server has to refuse on the way.
-   * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
-   */
+  /** Send what waits here. */
   flush(): void {
-    const [draft] = due(this.around.mailbox.drafts, this.id)
-    if (!this.joined || this.#sending || draft === undefined) return
-    this.#sending = draft.client_id
-    this.#channel
-      .push("new_msg", { ...draft.sealed, client_id: draft.client_id })
-      .receive("ok", (stored: Stored) => this.#stored(draft.client_id, stored))
-      .receive("error", (refusal: Refusal) => this.#refused(draft.client_id, refusal))
-      .receive("timeout", () => this.#refused(draft.client_id, { reason: "timeout" }))
+    this.#sender.flush()
   }
 
   /** Whether somebody is looking at the end of this conversation. */
   attend(attended: boolean): void {
     this.#attended = attended
     if (attended) this.#acknowledgeSoon()
+  }
+
+  /** The place of the first message that its reader has not read, as far as this device knows. */
+  get news(): number {
+    return readUpTo(this.receipts, this.around.me) + 1
+  }
+
+  /** Get something to show: what is there, else the newest messages, or those from the first unread one on. */
+  begin(unread: number): void {
+    if (!this.joined || behind(this.timeline) !== undefined) return
+    const { epoch, before, last, messages, whole } = this.timeline
+    const reachable = unread > 0 && last - this.news < MOST_CAUGHT_UP
+    if (reachable && before >= this.news && !whole) {
+      this.#show(hear(begin(epoch, Math.max(this.news - BEFORE_NEWS, 0)), last))
+      this.#catchUp()
+    } else if (messages.length === 0) this.readOlder()
   }
 
   /** Read back: a first page when there is nothing yet, then the one before, and so on. */
@@ -120,6 +149,7 @@ export class Room {
     })
     this.#channel.on("message_status", (status: MessageStatus) => {
       this.receipts = note(this.receipts, status)
+      this.around.learned(this.id)
       this.around.changed()
     })
     this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
@@ -136,15 +166,15 @@ export class Room {
 
   #entered(reply: Joined): void {
     this.joined = true
-    this.#sending = undefined
     this.receipts = gather(reply.receipts)
     if (!reply.recovered) Object.assign(this.#acknowledged, { delivered: 0, read: 0 })
-    this.#show(resume(this.timeline, reply))
-    void this.around.reader.take(reply.messages)
+    const missed = reply.last_seq - this.timeline.last
+    const far = reply.recovered && missed > MOST_CAUGHT_UP
+    this.#show(far ? begin(reply.epoch, reply.last_seq) : resume(this.timeline, reply))
+    void this.around.reader.take(this.timeline.messages)
     for (const message of reply.messages) this.#settle(message)
     this.#catchUp()
-    this.flush()
-    if (this.#attended && this.timeline.messages.length === 0) this.readOlder()
+    this.#sender.opened()
     this.#acknowledgeSoon()
   }
 
@@ -152,7 +182,7 @@ export class Room {
     this.joined = false
     this.reading = false
     this.#catchingUp = false
-    this.#sending = undefined
+    this.#sender.closed()
     this.#saidTyping = 0
     this.here = []
     this.typists = new Map()
@@ -167,8 +197,12 @@ export class Room {
   }
 
   #take(messages: readonly Message[]): void {
+    this.#know(receive(this.timeline, messages), messages)
+  }
+
+  #know(timeline: Timeline, messages: readonly Message[]): void {
     void this.around.reader.take(messages)
-    this.#show(receive(this.timeline, messages))
+    this.#show(timeline)
     for (const message of messages) this.#settle(message)
     this.#catchUp()
     this.#acknowledgeSoon()
@@ -177,28 +211,12 @@ export class Room {
   /** A message of mine that is in the timeline waits no longer. */
   #settle(message: Message): void {
     if (message.user_id !== this.around.me) return
-    if (!this.around.mailbox.drafts.some((draft) => draft.client_id === message.client_id)) return
-    this.around.mailbox.change((outbox) => remove(outbox, message.client_id))
+    void this.around.mailbox.remove(message.client_id)
   }
 
-  #stored(clientId: string, stored: Stored): void {
-    this.#attempts = 0
-    if (this.#sending === clientId) this.#sending = undefined
+  #stored(stored: Stored): void {
     this.#show(hear(this.timeline, stored.seq))
-    this.around.mailbox.change((outbox) => remove(outbox, clientId))
     this.#catchUp()
-    this.flush()
-  }
-
-  #refused(clientId: string, refusal: Refusal): void {
-    if (this.#sending !== clientId) return
-    this.#sending = undefined
-    if (!passes(refusal)) {
-      this.around.mailbox.change((outbox) => refuse(outbox, clientId, refusal.reason))
-      this.flush()
-      return
-    }
-    setTimeout(() => this.flush(), patience(refusal, ++this.#attempts))
   }
 
   /** Fetch what is missing, page by page, until nothing is. */
@@ -208,7 +226,7 @@ export class Room {
     this.#catchingUp = true
     this.#fetch({ after_seq: after, limit: 200 }, (page) => {
       this.#catchingUp = false
-      if (page.messages.length > 0) this.#take(page.messages)
+      if (page.messages.length > 0) this.#know(follow(this.timeline, page.messages), page.messages)
     })
   }
 
@@ -257,6 +275,7 @@ export class Room {
 
   #show(timeline: Timeline): void {
     this.timeline = timeline
+    this.around.learned(this.id)
     this.around.changed()
   }
 }

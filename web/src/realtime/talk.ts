@@ -2,12 +2,16 @@
 import type { Channel } from "phoenix"
 
 import { seal } from "../crypto/seal"
-import { add, remove, retry, type Outbox } from "../models/outbox"
+import { Desk } from "../kept/desk"
+import { Kept, type KeptTimeline, type Unsent } from "../kept/kept"
+import { Mailbox } from "../kept/mailbox"
+import { Recall, type Recalled } from "../kept/recall"
+import { Wire } from "../kept/wire"
+import { waiting, type Outbox } from "../models/outbox"
 import { know, type People } from "../models/people"
 import { drop, put, said, setUnread, type Shelf } from "../models/shelf"
 import { ApiError, Unreachable } from "./api"
 import { Link, type LinkState } from "./link"
-import { Mailbox } from "./mailbox"
 import { Reader } from "./reader"
 import { Room, type Surroundings } from "./room"
 import type { Session } from "./session"
@@ -28,10 +32,18 @@ export class Talk {
   ready = false
   /** The newest message that came in live from somebody else. */
   latest: Message | undefined
+  /** Conversations that this person is not in any more, by what they were. */
+  gone: ReadonlyMap<string, Conversation> = new Map()
   readonly #rooms = new Map<string, Room>()
   readonly #listeners = new Set<(talk: Talk) => void>()
   readonly #link: Link
+  readonly #kept: Kept
+  readonly #wire: Wire
   readonly #mailbox: Mailbox
+  readonly #desk: Desk
+  readonly #recall: Recall
+  /** What this person leaves by intention: no farewell is due. */
+  readonly #leaving = new Set<string>()
   #told = false
   #stopped = false
 
@@ -40,7 +52,11 @@ export class Talk {
     this.me = session.user
     this.people = know(this.people, [{ user_id: this.me.id, username: this.me.username }])
     this.reader = new Reader(changed)
-    this.#mailbox = new Mailbox(this.me.id, changed)
+    this.#kept = new Kept(this.me.id, changed)
+    this.#wire = new Wire(this.me.id)
+    this.#mailbox = new Mailbox(this.#kept, this.#wire, () => this.#outboxChanged())
+    this.#desk = new Desk(this.#kept, this.#wire, changed)
+    this.#recall = new Recall(this.#kept)
     this.#link = new Link(session, changed)
   }
 
@@ -52,15 +68,43 @@ export class Talk {
     return this.#mailbox.drafts
   }
 
+  /** Whether this browser keeps what is written here. */
+  get durable(): boolean {
+    return this.#kept.durable
+  }
+
+  /** What is half written, by conversation. */
+  get unsent(): ReadonlyMap<string, Unsent> {
+    return this.#desk.all
+  }
+
+  /** What this person wrote in conversations that are gone, so that it is not lost. */
+  get kept(): readonly { readonly id: string; readonly name: string }[] {
+    if (!this.ready) return []
+    const ids = [...this.unsent.keys(), ...this.outbox.map((draft) => draft.conversation_id)]
+    const lost = [...new Set(ids)].filter((id) => this.conversation(id) === undefined)
+    return lost.map((id) => ({ id, name: this.gone.get(id)?.name ?? this.unsent.get(id)?.name ?? "" }))
+  }
+
+  /** Show what was here last time, at once; then go to the server. */
   async start(): Promise<void> {
+    const [recalled] = await Promise.all([this.#recall.load(), this.#mailbox.load(), this.#desk.load()])
+    if (this.#stopped) return
+    this.#remember(recalled)
     this.#hearNews()
+    addEventListener("visibilitychange", this.#flush)
     await this.#link.open()
   }
 
-  stop(): void {
+  /** This device is signed out: forget what others wrote. What this person wrote and did not send stays for later. */
+  async stop(): Promise<void> {
     this.#stopped = true
+    removeEventListener("visibilitychange", this.#flush)
     this.#link.close()
     this.#listeners.clear()
+    this.#wire.close()
+    await this.#recall.clear()
+    await this.#kept.close()
   }
 
   /** A Svelte store: the views are drawn anew when something changed, at most once a turn. */
@@ -78,28 +122,33 @@ export class Talk {
     return this.shelf.find((each) => each.id === id)
   }
 
-  /** Write a message. It is kept on this device before anything else happens to it. */
+  /** Write a message. It is shown at once, and kept on this device before anything else happens to it. */
   async write(conversationId: string, text: string): Promise<void> {
-    const sealed = await seal(text)
     const draft = {
       client_id: randomId(),
       conversation_id: conversationId,
       text,
-      sealed,
+      sealed: await seal(text),
       written_at: new Date().toISOString(),
     }
-    this.#mailbox.change((outbox) => add(outbox, draft))
+    this.#desk.handOver(conversationId)
+    await this.#mailbox.write(draft)
     this.room(conversationId)?.flush()
+  }
+
+  /** Keep what is half written. */
+  jot(conversationId: string, text: string, name: string): void {
+    void this.#desk.write(conversationId, text, name)
   }
 
   /** Try once more to send a message that was refused. */
-  again(conversationId: string, clientId: string): void {
-    this.#mailbox.change((outbox) => retry(outbox, clientId))
+  async again(conversationId: string, clientId: string): Promise<void> {
+    await this.#mailbox.retry(clientId)
     this.room(conversationId)?.flush()
   }
 
-  discard(clientId: string): void {
-    this.#mailbox.change((outbox) => remove(outbox, clientId))
+  async discard(clientId: string): Promise<void> {
+    await this.#mailbox.remove(clientId)
   }
 
   /** Make a conversation, or find the one that there is. */
@@ -115,6 +164,38 @@ export class Talk {
     return `${location.origin}/invite#${invite.token}`
   }
 
+  /** Change a conversation, or how it is seen, and show what the server makes of it. */
+  async change(method: "PUT" | "PATCH" | "POST" | "DELETE", path: string, details?: object): Promise<void> {
+    const conversation = await this.session.ask<Conversation>(method, `/conversations/${path}`, details)
+    this.#open(conversation)
+  }
+
+  /** Put somebody out of a group. */
+  async remove(conversationId: string, userId: string): Promise<void> {
+    await this.session.ask("DELETE", `/conversations/${conversationId}/members/${userId}`)
+  }
+
+  /** Leave a group. */
+  async leave(conversationId: string): Promise<void> {
+    this.#leaving.add(conversationId)
+    try {
+      await this.remove(conversationId, this.me.id)
+    } catch (error) {
+      this.#leaving.delete(conversationId)
+      throw error
+    }
+    this.#shut(conversationId)
+  }
+
+  readonly #flush = () => void this.#recall.flush()
+
+  #remember({ conversations, timelines, around }: Recalled): void {
+    if (around) this.#know(around.families, around.households)
+    for (const conversation of conversations) this.#open(conversation, timelines.get(conversation.id))
+    this.ready = conversations.length > 0
+    this.#changed()
+  }
+
   #hearNews(): void {
     const news: Channel = this.#link.socket.channel(`user:${this.me.id}`)
     const take = ({ conversation }: { conversation: Conversation }) => {
@@ -126,7 +207,7 @@ export class Talk {
     news.on("conversation_left", ({ conversation_id }: { conversation_id: string }) => this.#shut(conversation_id))
     news.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
       this.shelf = setUnread(this.shelf, conversation_id, unread)
-      // A hidden conversation comes back with the next message.
+      this.#learned(conversation_id)
       if (unread > 0 && !this.conversation(conversation_id)) void this.#lookAround()
       this.#changed()
     })
@@ -145,7 +226,7 @@ export class Talk {
   }
 
   async #see(): Promise<void> {
-    const { conversations } = await this.session.ask<{ conversations: Conversation[] }>("GET", "/conversations")
+    const conversations = await this.#all()
     for (const gone of this.shelf.filter((known) => !conversations.some((each) => each.id === known.id))) {
       this.#shut(gone.id)
     }
@@ -153,6 +234,14 @@ export class Talk {
     await this.#meet()
     this.ready = true
     this.#changed()
+  }
+
+  /** All conversations, also those that were put away. */
+  async #all(): Promise<Conversation[]> {
+    const shelves = ["", "?hidden=true", "?archived=true", "?hidden=true&archived=true"].map((which) =>
+      this.session.ask<{ conversations: Conversation[] }>("GET", `/conversations${which}`),
+    )
+    return (await Promise.all(shelves)).flatMap(({ conversations }) => conversations)
   }
 
   async #meet(): Promise<void> {
@@ -163,27 +252,53 @@ export class Talk {
         return [family.id, members] as const
       }),
     )
+    this.#know(families, homes)
+    await this.#recall.noteAround({ families, households: homes })
+  }
+
+  #know(families: readonly Family[], homes: readonly (readonly [string, readonly Member[]])[]): void {
     this.families = families
     this.households = new Map(homes)
     for (const [, members] of homes) this.people = know(this.people, members)
     this.#changed()
   }
 
-  #open(conversation: Conversation): void {
+  #open(conversation: Conversation, kept?: KeptTimeline): void {
     this.shelf = put(this.shelf, conversation)
+    this.gone = new Map([...this.gone].filter(([id]) => id !== conversation.id))
     if (conversation.last_message) void this.reader.take([conversation.last_message])
     if (!this.#rooms.has(conversation.id)) {
-      const room = new Room(conversation, this.#surroundings())
+      const room = new Room(conversation, this.#surroundings(), kept)
       this.#rooms.set(conversation.id, room)
       room.join()
     }
+    this.#learned(conversation.id)
     this.#changed()
   }
 
+  /** This person is not in a conversation any more. What was still to be sent there waits for a decision. */
   #shut(id: string): void {
+    const conversation = this.conversation(id)
+    if (conversation === undefined) return
+    if (!this.#leaving.delete(id)) this.gone = new Map(this.gone).set(id, conversation)
     this.#rooms.get(id)?.leave()
     this.#rooms.delete(id)
     this.shelf = drop(this.shelf, id)
+    for (const draft of waiting(this.outbox, id)) void this.#mailbox.refuse(draft.client_id, "not_found")
+    this.#learned(id)
+    this.#changed()
+  }
+
+  #learned(id: string): void {
+    this.#recall.note(id, () => {
+      const [conversation, room] = [this.conversation(id), this.room(id)]
+      return conversation && room && { conversation, timeline: room.timeline, receipts: room.receipts }
+    })
+  }
+
+  /** Something waits here, perhaps from another tab: whoever has the turn sends it. */
+  #outboxChanged(): void {
+    for (const room of this.#rooms.values()) room.flush()
     this.#changed()
   }
 
@@ -194,6 +309,7 @@ export class Talk {
       mailbox: this.#mailbox,
       reader: this.reader,
       changed: () => this.#changed(),
+      learned: (id) => this.#learned(id),
       arrived: (message) => this.#arrived(message),
       shut: (id) => this.#shut(id),
     }
@@ -201,6 +317,7 @@ export class Talk {
 
   #arrived(message: Message): void {
     this.shelf = said(this.shelf, message)
+    this.#learned(message.conversation_id)
     if (message.user_id !== this.me.id) this.latest = message
     this.#changed()
   }

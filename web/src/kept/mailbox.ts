@@ -1,0 +1,138 @@
+/**
+ * The outbox on this device, shared by all tabs: it survives a reload, a crash and a closed browser.
+ *
+ * What is written is in memory at once, to be shown, and a moment later on the device, to be sent. Only one tab at a
+ * time sends in a conversation. Sent twice it would still be stored once: each draft keeps its `client_id`.
+ */
+import { add, refuse, remove, retry, type Draft, type Outbox } from "../models/outbox"
+import { randomId } from "../realtime/turn"
+import type { Change, Kept } from "./kept"
+import type { Wire } from "./wire"
+
+/** Longer than the wait for an answer: whoever does not answer by then is gone, with its turn. */
+const TURN_MS = 12_000
+
+export class Mailbox {
+  #drafts: Outbox = []
+  #changes = 0
+  readonly #tab = randomId()
+  /** Those that this browser refused to keep: they live in memory, and are sent all the same. */
+  readonly #unkept = new Set<string>()
+
+  constructor(
+    private readonly kept: Kept,
+    private readonly wire: Wire,
+    private readonly changed: () => void,
+  ) {
+    wire.hear(({ what }) => {
+      if (what === "outbox") void this.load()
+    })
+  }
+
+  get drafts(): Outbox {
+    return this.#drafts
+  }
+
+  /** Read what is kept: at the start, and when another tab changed it. */
+  async load(): Promise<void> {
+    const before = this.#changes
+    const found = await this.kept.read((database) => database.getAll("outbox"), undefined)
+    if (found === undefined) return
+    if (this.#changes !== before) return await this.load()
+    this.#show([...found, ...this.#drafts.filter((draft) => this.#unkept.has(draft.client_id))])
+  }
+
+  /** Keep a draft, in place of the half-written text that it comes from. Resolves when the device has it. */
+  async write(draft: Draft): Promise<void> {
+    this.#show(add(this.#drafts, draft))
+    const stored = await this.kept.change(
+      ["outbox", "unsent"],
+      async (change) => {
+        const kept = change.objectStore("outbox").add(draft)
+        const emptied = change.objectStore("unsent").delete(draft.conversation_id)
+        change.commit()
+        await Promise.all([kept, emptied])
+        return true
+      },
+      false,
+    )
+    if (!stored) this.#unkept.add(draft.client_id)
+    this.wire.tell({ what: "outbox" })
+  }
+
+  /** It is on the server, or its person does not want it any more. */
+  async remove(clientId: string | null): Promise<void> {
+    const found = this.#drafts.find((draft) => draft.client_id === clientId)
+    if (found === undefined) return
+    this.#show(remove(this.#drafts, found.client_id))
+    this.#unkept.delete(found.client_id)
+    await this.#rewrite(found.client_id, async (change, place) => change.objectStore("outbox").delete(place))
+  }
+
+  /** The server will never take it. */
+  async refuse(clientId: string, reason: string): Promise<void> {
+    await this.#replace(clientId, refuse(this.#drafts, clientId, reason))
+  }
+
+  /** Try a refused draft once more. */
+  async retry(clientId: string): Promise<void> {
+    await this.#replace(clientId, retry(this.#drafts, clientId))
+  }
+
+  /** Ask for the turn to send a draft: no, while another tab sends in that conversation or when it has sent it. */
+  async claim(draft: Draft): Promise<boolean> {
+    const now = Date.now()
+    return await this.kept.change(
+      ["outbox", "turns"],
+      async (change) => {
+        const turns = change.objectStore("turns")
+        const [held, waiting] = await Promise.all([
+          turns.get(draft.conversation_id),
+          change.objectStore("outbox").index("client_id").getKey(draft.client_id),
+        ])
+        if (held && held.tab !== this.#tab && held.until > now) return false
+        if (waiting === undefined && !this.#unkept.has(draft.client_id)) return false
+        await turns.put({ tab: this.#tab, until: now + TURN_MS }, draft.conversation_id)
+        return true
+      },
+      true,
+    )
+  }
+
+  /** Give the turn back. */
+  async release(conversationId: string): Promise<void> {
+    await this.kept.change(
+      ["turns"],
+      async (change) => {
+        const turns = change.objectStore("turns")
+        if ((await turns.get(conversationId))?.tab === this.#tab) await turns.delete(conversationId)
+      },
+      undefined,
+    )
+    this.wire.tell({ what: "outbox" })
+  }
+
+  async #replace(clientId: string, drafts: Outbox): Promise<void> {
+    this.#show(drafts)
+    const draft = drafts.find((each) => each.client_id === clientId)
+    if (draft) await this.#rewrite(clientId, async (change, place) => change.objectStore("outbox").put(draft, place))
+  }
+
+  async #rewrite(clientId: string, how: (change: Change<"outbox">, place: number) => Promise<unknown>): Promise<void> {
+    await this.kept.change(
+      ["outbox"],
+      async (change) => {
+        const place = await change.objectStore("outbox").index("client_id").getKey(clientId)
+        if (place !== undefined) await how(change, place)
+      },
+      undefined,
+    )
+    this.wire.tell({ what: "outbox" })
+  }
+
+  #show(drafts: Outbox): void {
+    this.#changes += 1
+    this.#drafts = drafts
+    this.changed()
+  }
+}
