@@ -1,4 +1,4 @@
-"""The people of a group: who comes in, who goes out, who may administer it. `docs/groups.md` has the table."""
+"""The people of a group: who comes in, who goes out, who may administer it. `docs/permissions.md` has the table."""
 
 from typing import Any
 

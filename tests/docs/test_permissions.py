@@ -1,0 +1,242 @@
+"""docs/permissions.md says who may do what: each cell of its table is asked of a running server."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+from websockets.exceptions import InvalidStatus
+
+from famichat.chat.conversation import CONVERSATION_TYPES
+from famichat.chat.create import (
+    create_direct_conversation,
+    create_family_conversation,
+    create_group_conversation,
+    create_self_conversation,
+)
+from famichat.chat.family import create_family
+from famichat.chat.group_membership import remove_from_group
+from famichat.chat.group_privileges import assign_admin
+from famichat.chat.joining import invite
+from famichat.chat.membership import remove_member
+from famichat.storage.database import Database
+from tests.factories.people import INDEX, Person, join, person
+from tests.support.app import RunningApp
+from tests.support.channel_client import ChannelClient
+
+PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
+ITSELF = "the family itself"
+
+Act = Callable[["Scene"], Awaitable[str]]
+
+
+def rows() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The table: of what, which action, and what comes of it by who does it."""
+    [block] = re.findall(r"^(\| of \| action \|.*\n(?:\|.*\n)+)", PAGE, re.MULTILINE)
+    header, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
+    for of, action, *cells in lines:
+        yield of, action, {who: cell.strip("`") for who, cell in zip(header[2:], cells, strict=True)}
+
+
+TABLE = {(of, action): cells for of, action, cells in rows()}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A family of its own for each case, with a conversation of each type.
+
+    Maja and Inga administer it and its group, Emil and Sven are members of both. Nils was in the group, Olle in the
+    family; Gun is of the family and was never in the group. Ada is a stranger.
+    """
+
+    family_id: str
+    invite_id: str
+    talks: dict[str, str]
+
+
+class Scene:
+    """Somebody who wants something of one conversation, or of the family."""
+
+    def __init__(self, app: RunningApp, people: dict[str, Person], house: House, of: str, actor: Person | None) -> None:
+        self.people = people
+        self.house = house
+        self.of = of
+        self.actor = actor
+        self._app = app
+
+    @property
+    def it(self) -> str:
+        """The conversation, or the family."""
+        if self.of == ITSELF:
+            return f"/families/{self.house.family_id}"
+        return f"/conversations/{self.house.talks[self.of]}"
+
+    @property
+    def own_place(self) -> str:
+        """Where the actor would be in it."""
+        return self.place("emil") if self.actor is None else f"{self.it}/members/{self.actor.user_id}"
+
+    def place(self, who: str) -> str:
+        return f"{self.it}/members/{self.people[who].user_id}"
+
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> str:
+        """What comes of a request: `yes`, or the code of the refusal."""
+        async with self._app.http(self.actor) as http:
+            answer = await http.request(method, path, json=body)
+        return "yes" if answer.is_success else str(answer.json()["code"])
+
+    async def listen(self, *kinds: str) -> str:
+        """What comes of joining the channel under each of these types: one and the same."""
+        token = None if self.actor is None else self._app.token(self.actor)
+        outcomes = set()
+        try:
+            async with ChannelClient.connect(f"{self._app.url}/socket", token=token) as client:
+                for kind in kinds:
+                    await client.send_join(f"message:{kind}:{self.house.talks[self.of]}")
+                    reply = await client.next_frame()
+                    outcomes.add("yes" if reply.status == "ok" else str(reply.response["reason"]))
+        except InvalidStatus as refused:
+            return str(refused.response.status_code)
+        [outcome] = outcomes
+        return outcome
+
+
+def role(who: str, wanted: str) -> Act:
+    def give(scene: Scene) -> Awaitable[str]:
+        path = scene.place(who) if who else scene.own_place
+        return scene.ask("PUT", path if scene.of == ITSELF else f"{path}/role", {"role": wanted})
+
+    return give
+
+
+def add(who: str) -> Act:
+    return lambda scene: scene.ask("POST", f"{scene.it}/members", {"user_id": scene.people[who].user_id})
+
+
+def remove(who: str) -> Act:
+    return lambda scene: scene.ask("DELETE", scene.place(who))
+
+
+def make(kind: str, *others: str) -> Act:
+    def ask(scene: Scene) -> Awaitable[str]:
+        ids = [scene.people[who].user_id for who in others if scene.people[who] is not scene.actor]
+        wanted: dict[str, dict[str, Any]] = {
+            "direct": {"user_id": next(iter(ids), "")},
+            "group": {"name": "x", "member_ids": ids},
+            "family": {},
+        }
+        return scene.ask("POST", f"/conversations/{kind}", {"family_id": scene.house.family_id, **wanted[kind]})
+
+    return ask
+
+
+def to_it(method: str, rest: str, body: dict[str, Any] | None = None) -> Act:
+    return lambda scene: scene.ask(method, f"{scene.it}{rest}", body)
+
+
+ACTS: dict[str, Act] = {
+    "see it": to_it("GET", ""),
+    "read messages": to_it("GET", "/messages"),
+    "send a message": to_it("POST", "/messages", {"body": "hello"}),
+    "listen": lambda scene: scene.listen(scene.of),
+    "listen under another type": lambda scene: scene.listen(*(kind for kind in CONVERSATION_TYPES if kind != scene.of)),
+    "hide it": to_it("PUT", "/hidden"),
+    "archive it": to_it("PUT", "/archived"),
+    "mute it": to_it("PUT", "/muted"),
+    "rename it": to_it("PATCH", "", {"name": "Fika"}),
+    "add somebody of the family": add("gun"),
+    "add a stranger": add("ada"),
+    "remove a member": remove("sven"),
+    "remove an admin": remove("inga"),
+    "remove somebody who is not in it": remove("olle"),
+    "leave": lambda scene: scene.ask("DELETE", scene.own_place),
+    "make a member admin": role("sven", "admin"),
+    "make an admin a member": role("inga", "member"),
+    "give a role to somebody who is not in it": role("nils", "admin"),
+    "step down": role("", "member"),
+    "see its people": to_it("GET", "/members"),
+    "talk with somebody of it": make("direct", "sven"),
+    "make a group of its people": make("group", "sven", "gun", "inga"),
+    "make its conversation": make("family"),
+    "invite somebody": to_it("POST", "/invites", {}),
+    "see the open invitations": to_it("GET", "/invites"),
+    "take an invitation back": lambda scene: scene.ask("DELETE", f"{scene.it}/invites/{scene.house.invite_id}"),
+}
+
+FORMER = {"group": "nils", "family": "olle", ITSELF: "olle"}
+
+
+def who_is(column: str, of: str) -> str | None:
+    """Who stands in a column."""
+    people = {"admin": "maja", "of the family": "emil" if of == "self" else "gun", "stranger": "ada", "nobody": None}
+    if column == "member":
+        return "maja" if of == "self" else "emil"
+    return FORMER[of] if column == "former member" else people[column]
+
+
+def set_up(session: Session, people: dict[str, Person]) -> House:
+    maja, inga = people["maja"].user_id, people["inga"].user_id
+    family_id = create_family(session, "Sundqvist", maja).id
+    join(session, family_id, people["inga"], "admin")
+    for name in ("emil", "sven", "nils", "gun", "olle"):
+        join(session, family_id, people[name])
+    others = [people[name].user_id for name in ("inga", "emil", "sven", "nils")]
+    made = {
+        "self": create_self_conversation(session, maja),
+        "direct": create_direct_conversation(session, maja, people["emil"].user_id, family_id, blind_index=INDEX),
+        "group": create_group_conversation(session, maja, "Holiday", others, family_id),
+        "family": create_family_conversation(session, maja, family_id),
+    }
+    talks = {kind: each.conversation.id for kind, each in made.items()}
+    assign_admin(session, maja, talks["group"], inga)
+    remove_from_group(session, maja, talks["group"], people["nils"].user_id)
+    remove_member(session, maja, family_id, people["olle"].user_id)
+    return House(family_id, invite(session, maja, family_id).invite.id, talks)
+
+
+@pytest.fixture(scope="module")
+def people(shared_app: RunningApp) -> dict[str, Person]:
+    """Everybody by name: the household, Ada, and those who belong to the families of this page only."""
+    home = shared_app.home
+    database = Database(shared_app.settings.effective_database_url)
+    try:
+        more = database.run(lambda session: [person(session, name) for name in ("sven", "gun", "olle")])
+    finally:
+        database.close()
+    return {each.username: each for each in (*home.everybody, home.ada, *more)}
+
+
+def test_the_table_speaks_of_everything_and_of_nothing_twice() -> None:
+    listed = list(rows())
+
+    assert len(listed) == len(TABLE) > 60
+    assert {action for _, action in TABLE} == set(ACTS)
+    assert {of for of, _ in TABLE} == {*CONVERSATION_TYPES, ITSELF}
+    for (of, _), cells in TABLE.items():
+        there = [column for column, cell in cells.items() if cell != "-"]
+        assert {"member", "stranger", "nobody"} <= set(there)
+        assert ("admin" in there) == (of in FORMER)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("column", next(iter(TABLE.values())))
+@pytest.mark.parametrize("of", [*CONVERSATION_TYPES, ITSELF])
+async def test_everybody_may_do_what_the_table_says_and_nothing_else(
+    shared_app: RunningApp, people: dict[str, Person], of: str, column: str
+) -> None:
+    expected = {action: cells[column] for (what, action), cells in TABLE.items() if what == of and cells[column] != "-"}
+    name = who_is(column, of) if expected else None
+    actor = None if name is None else people[name]
+    outcomes = {}
+    database = Database(shared_app.settings.effective_database_url)
+    try:
+        for action in expected:
+            house = await database.transaction(lambda session: set_up(session, people))
+            outcomes[action] = await ACTS[action](Scene(shared_app, people, house, of, actor))
+    finally:
+        database.close()
+
+    assert outcomes == expected
