@@ -4,11 +4,14 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from famichat.cli.program import program
 from tests.support.app import RunningApp
 
 PAGE = (Path(__file__).parents[2] / "docs" / "groups.md").read_text()
@@ -44,6 +47,29 @@ async def test_the_last_admin_may_do_what_the_table_says(app: RunningApp, compan
 
 def examples(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+async def test_the_terminal_examples_work_in_this_order(app: RunningApp) -> None:
+    [lines] = examples("console")
+    signed_in = {"FAMICHAT_URL": app.url, "FAMICHAT_TOKEN": app.token(app.home.maja)}
+    told = {}
+    for line in lines.splitlines():
+        _, *arguments = shlex.split(line)
+        done = await asyncio.to_thread(CliRunner().invoke, program, arguments, env=signed_in)
+        assert done.exit_code == 0, (line, done.output)
+        told[arguments[1]] = done.output
+
+    assert told["rename"] == "It is called Crayfish party now.\n"
+    listed = {each["name"]: each for each in json.loads(told["list"])["conversations"]}
+    assert listed["Crayfish party"]["history"] == "all"
+    assert {(each["user_id"], each["role"]) for each in listed["Crayfish party"]["members"]} == {
+        (app.home.maja.user_id, "admin"),
+        (app.home.emil.user_id, "member"),
+        (app.home.nils.user_id, "admin"),
+    }
+    async with app.http(app.home.nils) as nils:
+        group = (await nils.get(f"/conversations/{listed['Crayfish party']['id']}")).json()
+    assert app.home.maja.user_id not in [each["user_id"] for each in group["members"]]
 
 
 async def start(app: RunningApp, *command: str, group: str = "") -> asyncio.subprocess.Process:

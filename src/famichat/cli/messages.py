@@ -5,36 +5,20 @@ import json
 import platform
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
-from typing import Any, Literal, ParamSpec
+from collections.abc import Callable
+from typing import Any, Literal
 
 import click
 
+from famichat.cli.asking import DEFAULT_URL, find_conversation, names_of, remote_of, signed_in
 from famichat.cli.listening import Listener
 from famichat.cli.options import answer, json_option, table, visible
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
-from famichat.cli.saved_session import SavedSession, SignedIn
+from famichat.cli.saved_session import SavedSession
 from famichat.cli.user import password_stdin_option, read_password
 
-P = ParamSpec("P")
-
-DEFAULT_URL = "http://127.0.0.1:4000"
 _TRIES = 4
-
-
-def _signed_in(command: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the options that say who asks which server."""
-
-    @click.option("--url", envvar="FAMICHAT_URL", help="The server; by default where `famichat login` signed in.")
-    @click.option("--token", envvar="FAMICHAT_TOKEN", help="An access token, instead of the saved sign-in.")
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        command(*args, **kwargs)
-
-    return wrapped
 
 
 @click.command()
@@ -61,7 +45,7 @@ def logout(*, as_json: bool) -> None:
     session = saved.load()
     if session is None:
         raise Refused("unauthorized", "Nobody is signed in")
-    with _remote(session.url, None) as remote:
+    with remote_of(session.url, None) as remote:
         try:
             remote.ask("DELETE", "/sessions/current")
         except Refused as refused:
@@ -72,11 +56,11 @@ def logout(*, as_json: bool) -> None:
 
 
 @click.command()
-@_signed_in
+@signed_in
 @json_option
 def conversations(url: str | None, token: str | None, *, as_json: bool) -> None:
     """List your conversations; the most recent first."""
-    with _remote(url, token) as remote:
+    with remote_of(url, token) as remote:
         found = remote.get("/conversations")["conversations"]
     rows = [(each["type"], each["id"], each["name"] or "", f"{each['unread']} unread") for each in found]
     answer({"conversations": found}, table([("type", "id", "name", ""), *rows]), as_json=as_json)
@@ -86,7 +70,7 @@ def conversations(url: str | None, token: str | None, *, as_json: bool) -> None:
 @click.argument("conversation")
 @click.argument("body", required=False)
 @click.option("--client-id", help="Sent again with the same one, a message is stored once; made up if not given.")
-@_signed_in
+@signed_in
 @json_option
 def send(
     conversation: str, body: str | None, client_id: str | None, url: str | None, token: str | None, *, as_json: bool
@@ -94,8 +78,10 @@ def send(
     """Say BODY, or what standard input says, in CONVERSATION: an id, a name, or a type that you have one of."""
     text = body if body is not None else sys.stdin.read().rstrip("\n")
     message = {"body": text, "client_id": client_id or str(uuid.uuid4())}
-    with _remote(url, token) as remote:
-        sent = _persistently(remote, f"/conversations/{_find(remote, conversation)['id']}/messages", message)
+    with remote_of(url, token) as remote:
+        sent = _persistently(
+            remote, f"/conversations/{find_conversation(remote, conversation)['id']}/messages", message
+        )
     answer(sent, f"{sent['seq']}", as_json=as_json)
 
 
@@ -109,7 +95,7 @@ def send(
     show_default=True,
     help="What the others are told about the messages shown here.",
 )
-@_signed_in
+@signed_in
 @json_option
 def listen(
     conversation: str,
@@ -124,9 +110,9 @@ def listen(
 
     With --json, each event is a line: {"event", "payload"}.
     """
-    with _remote(url, token) as remote:
-        found = _find(remote, conversation)
-        tell = _tell_program if as_json else _tell_person(_names(remote))
+    with remote_of(url, token) as remote:
+        found = find_conversation(remote, conversation)
+        tell = _tell_program if as_json else _tell_person(names_of(remote))
         topic = f"message:{found['type']}:{found['id']}"
         status = None if acknowledge == "nothing" else acknowledge
         listener = Listener(remote, topic, tell, history=history, status=status)
@@ -134,41 +120,6 @@ def listen(
             asyncio.run(listener.follow())
         except KeyboardInterrupt:
             click.echo(err=True)
-
-
-@contextmanager
-def _remote(url: str | None, token: str | None) -> Iterator[Remote]:
-    saved = SavedSession.of_this_user()
-    if token is not None:
-        remote = Remote(SignedIn((url or DEFAULT_URL).rstrip("/"), token))
-    else:
-        session = saved.load()
-        if session is None or (url is not None and url.rstrip("/") != session.url):
-            raise Refused("unauthorized", "Sign in first, with `famichat login`")
-        remote = Remote(session, saved)
-    try:
-        yield remote
-    finally:
-        remote.close()
-
-
-def _find(remote: Remote, wanted: str) -> dict[str, Any]:
-    """The one conversation of this id, name or type."""
-    found: list[dict[str, Any]] = remote.get("/conversations")["conversations"]
-    same = [each for each in found if wanted in {each["id"], each["name"], each["type"]}]
-    if len(same) > 1:
-        raise Refused("ambiguous", f"{len(same)} of your conversations are called {wanted}; give the id")
-    if not same:
-        # One that is hidden or archived is not in the list.
-        conversation: dict[str, Any] = remote.get(f"/conversations/{wanted.rpartition(':')[2]}")
-        return conversation
-    return same[0]
-
-
-def _names(remote: Remote) -> dict[str, str]:
-    families = remote.get("/families")["families"]
-    members = [each for family in families for each in remote.get(f"/families/{family['id']}/members")["members"]]
-    return {member["user_id"]: member["username"] for member in members}
 
 
 def _persistently(remote: Remote, path: str, message: dict[str, str]) -> dict[str, Any]:

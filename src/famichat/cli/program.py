@@ -9,6 +9,7 @@ from famichat.cli.backup import backup, restore
 from famichat.cli.database import doctor, migrate, shell, sql
 from famichat.cli.demo import demo
 from famichat.cli.family import family
+from famichat.cli.group import group
 from famichat.cli.invite import invite
 from famichat.cli.messages import conversations, listen, login, logout, send
 from famichat.cli.refusal import in_words
@@ -45,5 +46,5 @@ def program() -> None:
 
 for command in (serve, demo, migrate, doctor, backup, restore, user, family, invite, sql, shell):
     program.add_command(command)
-for command in (login, logout, conversations, send, listen):
+for command in (login, logout, conversations, group, send, listen):
     program.add_command(command)

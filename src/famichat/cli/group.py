@@ -1,0 +1,125 @@
+"""`famichat group`: groups, as somebody who is signed in to a running server starts and changes them."""
+
+from typing import Any
+
+import click
+
+from famichat.cli.asking import find_conversation, find_person, names_of, remote_of, signed_in
+from famichat.cli.options import answer, json_option, table, visible
+from famichat.cli.remote import Remote
+
+ROLE = click.Choice(["admin", "member"])
+
+
+@click.group()
+def group() -> None:
+    """Groups: start them, change who is in them, leave.
+
+    GROUP is a conversation's id or name, PERSON a username or an id.
+    """
+
+
+@group.command("list")
+@signed_in
+@json_option
+def list_groups(url: str | None, token: str | None, *, as_json: bool) -> None:
+    """List your groups, with the people in them."""
+    with remote_of(url, token) as remote:
+        found = [each for each in remote.get("/conversations")["conversations"] if each["type"] == "group"]
+        names = names_of(remote) if found and not as_json else {}
+    rows = [(each["name"], each["id"], _people(each, names)) for each in found]
+    answer({"conversations": found}, table([("group", "id", "members"), *rows]), as_json=as_json)
+
+
+@group.command("create")
+@click.argument("name")
+@click.argument("person", nargs=-1, required=True)
+@click.option(
+    "--history",
+    type=click.Choice(["joined", "all"]),
+    default="joined",
+    show_default=True,
+    help="What newcomers see: from their joining on, or all of it.",
+)
+@signed_in
+@json_option
+def create_group(
+    name: str, person: tuple[str, ...], history: str, url: str | None, token: str | None, *, as_json: bool
+) -> None:
+    """Start the group NAME with each PERSON; you are its admin."""
+    with remote_of(url, token) as remote:
+        ids = [find_person(remote, each) for each in person]
+        made = remote.post("/conversations/group", {"name": name, "member_ids": ids, "history": history})
+    answer(made, f"{visible(made['name'])} is there: {made['id']}", as_json=as_json)
+
+
+@group.command("add")
+@click.argument("group")
+@click.argument("person")
+@signed_in
+@json_option
+def add_person(group: str, person: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Let PERSON of the family into GROUP."""
+    with remote_of(url, token) as remote:
+        changed = remote.post(_members(remote, group), {"user_id": find_person(remote, person)})
+    answer(changed, f"{person} is in {visible(changed['name'])}.", as_json=as_json)
+
+
+@group.command("remove")
+@click.argument("group")
+@click.argument("person")
+@signed_in
+@json_option
+def remove_person(group: str, person: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Put PERSON out of GROUP."""
+    with remote_of(url, token) as remote:
+        user_id = find_person(remote, person)
+        remote.ask("DELETE", f"{_members(remote, group)}/{user_id}")
+    answer({"removed": user_id}, f"{person} is out.", as_json=as_json)
+
+
+@group.command("leave")
+@click.argument("group")
+@signed_in
+@json_option
+def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Leave GROUP."""
+    with remote_of(url, token) as remote:
+        user_id = remote.get("/me")["id"]
+        remote.ask("DELETE", f"{_members(remote, group)}/{user_id}")
+    answer({"removed": user_id}, "You are out.", as_json=as_json)
+
+
+@group.command("rename")
+@click.argument("group")
+@click.argument("name")
+@signed_in
+@json_option
+def rename_group(group: str, name: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Call GROUP by another NAME."""
+    with remote_of(url, token) as remote:
+        changed = remote.ask("PATCH", f"/conversations/{find_conversation(remote, group)['id']}", {"name": name})
+    answer(changed, f"It is called {visible(changed['name'])} now.", as_json=as_json)
+
+
+@group.command("role")
+@click.argument("group")
+@click.argument("person")
+@click.argument("role", type=ROLE)
+@signed_in
+@json_option
+def change_role(group: str, person: str, role: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Make PERSON an admin of GROUP, or a plain member again."""
+    with remote_of(url, token) as remote:
+        path = f"{_members(remote, group)}/{find_person(remote, person)}/role"
+        changed = remote.ask("PUT", path, {"role": role})
+    answer(changed, f"{person} is {role} of {visible(changed['name'])}.", as_json=as_json)
+
+
+def _members(remote: Remote, group: str) -> str:
+    return f"/conversations/{find_conversation(remote, group)['id']}/members"
+
+
+def _people(conversation: dict[str, Any], names: dict[str, str]) -> str:
+    shown = [(names.get(each["user_id"], "somebody"), each["role"]) for each in conversation["members"]]
+    return ", ".join(f"{name} (admin)" if role == "admin" else name for name, role in shown)
