@@ -141,6 +141,14 @@ export class Talk {
     void this.#desk.write(conversationId, text, name)
   }
 
+  /** Throw away what was written in a conversation and not sent. */
+  async forgo(conversationId: string): Promise<void> {
+    const drafts = waiting(this.outbox, conversationId)
+    await Promise.all(drafts.map((draft) => this.#mailbox.remove(draft.client_id)))
+    await this.#desk.write(conversationId, "", "")
+    this.#changed()
+  }
+
   /** Try once more to send a message that was refused. */
   async again(conversationId: string, clientId: string): Promise<void> {
     await this.#mailbox.retry(clientId)
