@@ -1,8 +1,10 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte"
 import { defineConfig } from "vitest/config"
 
+import { atMost } from "./build/size"
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), atMost(150_000, "index")],
   build: {
     outDir: "../src/famichat/static",
     emptyOutDir: true,
