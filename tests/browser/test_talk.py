@@ -84,10 +84,10 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     for line in ("Buy candles", "Buy matches"):
         await maja.say(line)
     await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(2)
-    await maja.page.close()
-
     await maja.listed("Notes to self", shell).click()
     await expect(maja.messages(shell).get_by_text("cardamom")).to_be_visible()
+    await expect(shell.get_by_text("Waiting on this device")).to_have_count(2)  # the other tab knows it from the device
+    await maja.page.close()
     await expect(shell.get_by_text("Waiting on this device")).to_have_count(2)
     await maja.listed("emil", shell).click()
     await expect(shell.get_by_label("Message to emil")).to_have_value("Half a sen")
