@@ -59,8 +59,16 @@ def test_no_metric_has_an_id_as_a_label() -> None:
     metrics = Metrics()
     metrics.record(
         events.MessageAcknowledged(
-            conversation_id="c-17", user_id="u-17", device_id="d-17", status="read", seq=1, moved=True
+            conversation_id="c-17",
+            user_id="u-17",
+            device_id="d-17",
+            status="read",
+            seq=1,
+            moved=True,
+            duration_seconds=0.003,
         )
     )
 
-    assert b"-17" not in metrics.render()
+    text = metrics.render()
+    assert b'famichat_ack_seconds_bucket{le="0.005"} 1.0' in text
+    assert b"-17" not in text

@@ -3,8 +3,9 @@
 Every member of a family acknowledges every message, so there are more of these than of messages.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ class Acknowledgement:
     seq: int | None
     message_id: str | None
     status: Status
+    received_at: float = field(default_factory=time.perf_counter, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Receipts:
                         status=each.asked.status,
                         seq=each.seq,
                         moved=each.moved,
+                        duration_seconds=time.perf_counter() - each.asked.received_at,
                     )
                 )
         return written

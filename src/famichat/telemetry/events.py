@@ -74,7 +74,7 @@ class BroadcastOverBudget(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAcknowledged(Event):
-    """A device said how far it has received or read a conversation."""
+    """A device said how far it has received or read a conversation, and that is on disk."""
 
     name: ClassVar[str] = "famichat.message_channel.ack"
     conversation_id: str
@@ -83,6 +83,7 @@ class MessageAcknowledged(Event):
     status: Literal["delivered", "read"]
     seq: int
     moved: bool
+    duration_seconds: float
 
 
 # What happens to messages

@@ -20,6 +20,7 @@ class Metrics:
         self._joins = self._histogram("famichat_join_seconds", "Time to join a conversation")
         self._store = self._histogram("famichat_message_store_seconds", "Time from submission to commit")
         self._broadcast = self._histogram("famichat_broadcast_seconds", "Time from receipt of a cause to its broadcast")
+        self._acks = self._histogram("famichat_ack_seconds", "Time from an acknowledgement to its commit")
         self._batch = Histogram(
             "famichat_journal_batch_messages", "Messages per commit", buckets=_BATCH, registry=self.registry
         )
@@ -35,9 +36,11 @@ class Metrics:
                 self._store.observe(event.store_seconds)
             case events.MessageBroadcast():
                 self._broadcast.observe(event.since_receipt_seconds)
+            case events.MessageAcknowledged():
+                self._acks.observe(event.duration_seconds)
             case events.JournalBatchWritten():
                 self._batch.observe(event.messages)
-            case events.MessageChannelJoinRefused() | events.AuthorizationDenied():
+            case events.MessageChannelJoinRefused() | events.AuthorizationDenied() | events.ConnectionRefused():
                 self._refusals.labels(event.reason).inc()
             case events.RateLimitThrottled():
                 self._refusals.labels("rate_limited").inc()

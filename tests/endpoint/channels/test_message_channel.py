@@ -8,6 +8,7 @@ from websockets.exceptions import InvalidStatus
 from famichat.storage.base import new_id
 from famichat.telemetry.events import (
     AuthorizationDenied,
+    BroadcastOverBudget,
     Event,
     MessageAcknowledged,
     MessageBroadcast,
@@ -471,3 +472,17 @@ async def test_unread_counts_come_to_a_persons_own_devices(app: RunningApp) -> N
         await emil.assert_push(mine, "unread", {"conversation_id": app.talks.direct, "last_seq": 1, "unread": 1})
         await emil.ask(topic, "message_ack", {"seq": 1, "status": "read"})
         await emil.assert_push(mine, "unread", {"conversation_id": app.talks.direct, "unread": 0})
+
+
+async def test_a_message_over_the_budget_is_sent_all_the_same_and_warned_of(
+    app: RunningApp, emitted: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("famichat.endpoint.announcements.BUDGET_SECONDS", 0.0)
+    async with app.connect(app.home.maja) as maja:
+        await maja.join(topic_of(app, "direct"))
+        ref = await maja.push(topic_of(app, "direct"), "new_msg", {"body": "late"})
+        await maja.assert_reply(ref, "ok")
+        await maja.assert_broadcast(topic_of(app, "direct"), "new_msg", {"body": "late"})
+
+    (warning,) = of(BroadcastOverBudget, emitted)
+    assert warning.level == "warning"
