@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import uvicorn
 import uvloop
 
+from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.token import Tokens
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.chat.family import needs_setup
@@ -139,6 +140,7 @@ async def _context(
         vault=vault,
         index=index,
         tokens=Tokens(keys.secret_key),
+        ceremonies=Ceremonies(settings.effective_public_url, keys.secret_key),
         policies=policies,
         send_path=SendPath(journal, vault, index, policies),
         receipts=receipts,

@@ -89,6 +89,24 @@ class NoSuchDevice(AccountsError):
     code = "not_found"
 
 
+class InvalidPasskey(AccountsError):
+    """The passkey cannot be taken: malformed, for another site, too late, here already, or one too many."""
+
+    code = "invalid_passkey"
+
+
+class PasskeysUnavailable(AccountsError):
+    """No browser gives passkeys to the address of this server."""
+
+    code = "passkeys_unavailable"
+
+
+class NoSuchPasskey(AccountsError):
+    """The person has no such passkey, whether or not somebody else has."""
+
+    code = "not_found"
+
+
 # About how somebody comes in
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.token import Identity, Tokens, authenticate
 from famichat.chat.encryption_policy import EncryptionPolicies
@@ -28,6 +29,7 @@ class Context:
     vault: Vault
     index: BlindIndex
     tokens: Tokens
+    ceremonies: Ceremonies
     policies: EncryptionPolicies
     send_path: SendPath
     receipts: Receipts

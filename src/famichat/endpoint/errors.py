@@ -59,6 +59,8 @@ CODES: dict[str, Code] = {
     "email_taken": Code(409, "This e-mail address cannot be used."),
     "weak_password": Code(422, "This password is too easy to guess."),
     "invalid_device_name": Code(422, "A device has a name of 1 to 64 characters that can be seen."),
+    "invalid_passkey": Code(422, "This passkey cannot be used here."),
+    "passkeys_unavailable": Code(409, "Passkeys need a server with a name, reached over HTTPS."),
     "already_set_up": Code(409, "This server has been set up already."),
     "invalid_setup_code": Code(403, "This is not the code that the server printed."),
     # what the rules of a family say

@@ -13,6 +13,7 @@ from famichat.endpoint.api import (
     members,
     messages,
     operations,
+    passkeys,
     sessions,
     setup,
     test_broadcast,
@@ -48,6 +49,8 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
     for noun in (setup, sessions, me, devices, families, invites, conversations, members, messages):
         api.include_router(noun.router)
+    for router in (passkeys.mine, passkeys.sessions):
+        api.include_router(router)
     if context.test_endpoints:
         api.include_router(test_broadcast.router)
     app.include_router(api)

@@ -195,6 +195,37 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_family_memberships_user_id"), "family_memberships", ["user_id"], unique=False)
     op.create_table(
+        "accounts_passkeys",
+        sa.Column("id", famichat.storage.base.Id(length=36), nullable=False),
+        sa.Column("user_id", famichat.storage.base.Id(length=36), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(length=1023), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("created_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 64", name=op.f("ck_accounts_passkeys_name_length")),
+        sa.CheckConstraint("sign_count >= 0", name=op.f("ck_accounts_passkeys_sign_count")),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["accounts_users.id"],
+            name=op.f("fk_accounts_passkeys_user_id_accounts_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts_passkeys")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_accounts_passkeys_credential_id")),
+    )
+    op.create_index(op.f("ix_accounts_passkeys_user_id"), "accounts_passkeys", ["user_id"], unique=False)
+    op.create_table(
+        "accounts_used_challenges",
+        sa.Column("challenge_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("expires_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("challenge_hash", name=op.f("pk_accounts_used_challenges")),
+    )
+    op.create_index(
+        op.f("ix_accounts_used_challenges_expires_at"), "accounts_used_challenges", ["expires_at"], unique=False
+    )
+    op.create_table(
         "accounts_refresh_tokens",
         sa.Column("id", famichat.storage.base.Id(length=36), nullable=False),
         sa.Column("device_id", famichat.storage.base.Id(length=36), nullable=False),
@@ -431,6 +462,10 @@ def downgrade() -> None:
     op.drop_table("group_conversation_privileges")
     op.drop_index(op.f("ix_conversation_participants_user_id"), table_name="conversation_participants")
     op.drop_table("conversation_participants")
+    op.drop_index(op.f("ix_accounts_used_challenges_expires_at"), table_name="accounts_used_challenges")
+    op.drop_table("accounts_used_challenges")
+    op.drop_index(op.f("ix_accounts_passkeys_user_id"), table_name="accounts_passkeys")
+    op.drop_table("accounts_passkeys")
     op.drop_index(op.f("ix_accounts_refresh_tokens_device_id"), table_name="accounts_refresh_tokens")
     op.drop_table("accounts_refresh_tokens")
     op.drop_index(op.f("ix_family_memberships_user_id"), table_name="family_memberships")

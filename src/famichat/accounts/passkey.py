@@ -1,0 +1,150 @@
+"""A passkey: what a person's phone, computer or security key holds in place of a password.
+
+Only its public half is here. What proves it is checked in `ceremony.py`, before the transaction.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, String, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from famichat.accounts.ceremony import CHALLENGE_SECONDS, Made, Proof
+from famichat.accounts.device import MAX_DEVICE_NAME, Device
+from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
+from famichat.accounts.session import Started, start_session
+from famichat.accounts.token import Identity
+from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, now
+from famichat.storage.upsert import insert_for
+
+MAX_PASSKEYS = 20
+"""How many a person may have."""
+
+
+class Passkey(Base):
+    """One passkey, named after the device on which it was made."""
+
+    __tablename__ = "accounts_passkeys"
+    __table_args__ = (
+        CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_DEVICE_NAME}", name="name_length"),
+        CheckConstraint("sign_count >= 0", name="sign_count"),
+    )
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(MAX_DEVICE_NAME))
+    created_at: Mapped[Created]
+    last_used_at: Mapped[datetime | None]
+
+
+class UsedChallenge(Base):
+    """A challenge that was answered, so that nobody who overheard the answer gives it again. Kept while it is good."""
+
+    __tablename__ = "accounts_used_challenges"
+
+    challenge_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a passkey, to check a proof against."""
+
+    user_id: str
+    public_key: bytes
+    sign_count: int
+
+
+def passkeys_of(session: Session, user_id: str) -> list[Passkey]:
+    """A person's passkeys, the oldest first."""
+    theirs = select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id)
+    return list(session.execute(theirs).scalars())
+
+
+def add_passkey(session: Session, identity: Identity, made: Made) -> Passkey:
+    """Let a person come in with one more passkey.
+
+    Args:
+        session: the transaction.
+        identity: the person, on the device that it is named after.
+        made: the passkey.
+
+    Raises:
+        InvalidPasskey: it is here already, or the person has many.
+    """
+    count = select(func.count()).select_from(Passkey).where(Passkey.user_id == identity.user_id)
+    same = select(Passkey.id).where(Passkey.credential_id == made.credential_id)
+    if session.execute(count).scalar_one() >= MAX_PASSKEYS or session.execute(same).first() is not None:
+        raise InvalidPasskey
+    passkey = Passkey(
+        user_id=identity.user_id,
+        credential_id=made.credential_id,
+        public_key=made.public_key,
+        sign_count=made.sign_count,
+        name=session.get_one(Device, identity.device_id).name,
+    )
+    session.add(passkey)
+    session.flush()
+    return passkey
+
+
+def remove_passkey(session: Session, user_id: str, passkey_id: str) -> None:
+    """Nobody comes in with this passkey any more. Who is in stays in.
+
+    Raises:
+        NoSuchPasskey: the person has no such passkey.
+    """
+    passkey = session.get(Passkey, passkey_id) if is_id(passkey_id) else None
+    if passkey is None or passkey.user_id != user_id:
+        raise NoSuchPasskey
+    session.delete(passkey)
+
+
+def forget_passkeys(session: Session, user_id: str) -> None:
+    """None of a person's passkeys opens the account any more."""
+    session.execute(delete(Passkey).where(Passkey.user_id == user_id))
+
+
+def known_passkey(session: Session, credential_id: bytes) -> Known:
+    """What is known of a passkey.
+
+    Raises:
+        InvalidCredentials: nothing is.
+    """
+    passkey = _find(session, credential_id)
+    return Known(passkey.user_id, passkey.public_key, passkey.sign_count)
+
+
+def come_in(session: Session, proof: Proof, device_name: str) -> Started:
+    """Sign in whoever has proven to have a passkey, on a new device.
+
+    Raises:
+        InvalidCredentials: the passkey was removed or used meanwhile, or this very proof came before.
+        InvalidDeviceName: the device cannot be called that.
+    """
+    passkey = _find(session, proof.credential_id)
+    # An authenticator that does not count always says zero; one that does counts up, or else there are two of them.
+    if not _use_up(session, proof.challenge_hash) or 0 < proof.sign_count <= passkey.sign_count:
+        raise InvalidCredentials
+    passkey.sign_count, passkey.last_used_at = proof.sign_count, now()
+    return start_session(session, passkey.user_id, device_name)
+
+
+def _find(session: Session, credential_id: bytes) -> Passkey:
+    same = select(Passkey).where(Passkey.credential_id == credential_id)
+    passkey = session.execute(same).scalar_one_or_none()
+    if passkey is None:
+        raise InvalidCredentials
+    return passkey
+
+
+def _use_up(session: Session, challenge_hash: bytes) -> bool:
+    session.execute(delete(UsedChallenge).where(UsedChallenge.expires_at <= now()))
+    used = insert_for(session, UsedChallenge).values(
+        challenge_hash=challenge_hash, expires_at=now() + timedelta(seconds=2 * CHALLENGE_SECONDS)
+    )
+    fresh = session.execute(used.on_conflict_do_nothing().returning(UsedChallenge.challenge_hash))
+    return fresh.first() is not None

@@ -1,0 +1,150 @@
+"""Passkeys: making them, and signing in with one. Beside the password, which always works."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from famichat.accounts.ceremony import credential_id_of
+from famichat.accounts.errors import InvalidCredentials
+from famichat.accounts.guess import forgive_guesses
+from famichat.accounts.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
+from famichat.accounts.password import verify_password
+from famichat.accounts.sign_in import claim_account
+from famichat.endpoint.address import FromAddress
+from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun
+from famichat.endpoint.context import Caller, InContext
+from famichat.endpoint.moment import Moment
+from famichat.endpoint.strict_route import StrictRoute
+
+mine = APIRouter(prefix="/me/passkeys", tags=["passkeys"], route_class=StrictRoute)
+sessions = APIRouter(prefix="/sessions/passkey", tags=["passkeys"], route_class=StrictRoute)
+
+Options = dict[str, Any]
+"""For `PublicKeyCredential.parseCreationOptionsFromJSON()` or `parseRequestOptionsFromJSON()`."""
+
+
+class Confirmed(BaseModel):
+    """The password once more: a passkey lasts longer than a sign-in that was left open."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: Password
+
+
+class Brought(BaseModel):
+    """What the browser's `PublicKeyCredential.toJSON()` says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    credential: dict[str, Any]
+
+
+class BroughtToSignIn(Brought):
+    """The same, and what to call the device."""
+
+    device_name: str = DEFAULT_DEVICE_NAME
+
+
+class PasskeyView(BaseModel):
+    """One passkey, as its owner sees it. It is named after the device on which it was made."""
+
+    id: str
+    name: str
+    created_at: Moment
+    last_used_at: Moment | None
+
+
+class PasskeysView(BaseModel):
+    """All passkeys of one person."""
+
+    passkeys: list[PasskeyView]
+
+
+@mine.get("", summary="My passkeys")
+async def passkeys(caller: Caller, context: InContext) -> PasskeysView:
+    """List the caller's passkeys, the oldest first."""
+    found = await context.database.read(lambda session: passkeys_of(session, caller.user_id))
+    return PasskeysView(passkeys=[_view(each) for each in found])
+
+
+@mine.post("/options", summary="Begin to make a passkey")
+async def begin(body: Confirmed, caller: Caller, context: InContext, address: FromAddress) -> Options:
+    """Give the options for `navigator.credentials.create()`. They are good for five minutes.
+
+    Raises:
+        RateLimited, TooManyGuesses: too many passwords were tried.
+        InvalidCredentials: this is not the caller's password.
+        PasskeysUnavailable: no browser makes one for the address of this server.
+    """
+    context.rate_limits.check("sign_in", address)
+    limited = context.rate_limits.enabled
+    claim = await context.database.transaction(
+        lambda session: claim_account(session, caller.username, address, context.index, limited=limited)
+    )
+    if not await verify_password(claim.password_hash, body.password):
+        raise InvalidCredentials
+
+    def work(session: Session) -> list[bytes]:
+        forgive_guesses(session, context.index, claim.account, address)
+        return [each.credential_id for each in passkeys_of(session, caller.user_id)]
+
+    known = await context.database.transaction(work)
+    return context.ceremonies.to_make(caller.user_id, caller.username, known)
+
+
+@mine.post("", status_code=201, summary="Keep a passkey")
+async def make(body: Brought, caller: Caller, context: InContext) -> PasskeyView:
+    """Keep the passkey that the browser has made.
+
+    Raises:
+        InvalidPasskey: it is malformed, for another site or person, too late, here already, or one too many.
+    """
+    made = context.ceremonies.made(caller.user_id, body.credential)
+    return await context.database.transaction(lambda session: _view(add_passkey(session, caller, made)))
+
+
+@mine.delete("/{passkey_id}", status_code=204, summary="Give a passkey up")
+async def remove(passkey_id: str, caller: Caller, context: InContext) -> None:
+    """Let nobody in with this passkey any more. Devices that are signed in stay so.
+
+    Raises:
+        NoSuchPasskey: the caller has no such passkey.
+    """
+    await context.database.transaction(lambda session: remove_passkey(session, caller.user_id, passkey_id))
+
+
+@sessions.post("/options", summary="Begin to sign in with a passkey")
+async def begin_to_sign_in(context: InContext, address: FromAddress) -> Options:
+    """Give the options for `navigator.credentials.get()`. They name nobody, and are good for five minutes.
+
+    Raises:
+        RateLimited: too much comes from this address.
+        PasskeysUnavailable: no browser has one for the address of this server.
+    """
+    context.rate_limits.check("sign_in", address)
+    return context.ceremonies.to_sign_in()
+
+
+@sessions.post("", status_code=201, summary="Sign in with a passkey")
+async def sign_in(request: Request, body: BroughtToSignIn, context: InContext, address: FromAddress) -> SessionView:
+    """Sign in on a new device.
+
+    Raises:
+        RateLimited: too much comes from this address.
+        InvalidCredentials: nobody has this passkey, or this is not it; one answer for every reason.
+    """
+    context.rate_limits.check("sign_in", address)
+    credential_id = credential_id_of(body.credential)
+    known = await context.database.read(lambda session: known_passkey(session, credential_id))
+    request.state.user_id = known.user_id  # whose account it was about, for whoever notes a refusal
+    proof = context.ceremonies.proven(body.credential, known.user_id, known.public_key, known.sign_count)
+    started = await context.database.transaction(lambda session: come_in(session, proof, body.device_name))
+    return begun(context, started)
+
+
+def _view(passkey: Passkey) -> PasskeyView:
+    return PasskeyView(
+        id=passkey.id, name=passkey.name, created_at=passkey.created_at, last_used_at=passkey.last_used_at
+    )

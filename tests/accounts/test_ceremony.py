@@ -1,0 +1,176 @@
+import base64
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from famichat.accounts.ceremony import CHALLENGE_SECONDS, Ceremonies, Made, Proof, credential_id_of
+from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, PasskeysUnavailable
+from famichat.storage.base import new_id
+from tests.factories.people import SECRET
+from tests.support.authenticator import PRESENT, Authenticator
+
+URL = "https://chat.example.org"
+MAJA, EMIL = new_id(), new_id()
+ceremonies = Ceremonies(URL, SECRET)
+
+
+def made(key: Authenticator) -> Made:
+    return ceremonies.made(MAJA, key.create(ceremonies.to_make(MAJA, "maja", [])))
+
+
+def proven(passkey: Made, credential: dict[str, Any], user_id: str = MAJA) -> Proof:
+    return ceremonies.proven(credential, user_id, passkey.public_key, passkey.sign_count)
+
+
+def test_a_passkey_that_was_made_proves_itself() -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    proof = proven(passkey, key.get(ceremonies.to_sign_in()))
+
+    assert passkey.credential_id == proof.credential_id == key.credential_id
+    assert (passkey.sign_count, proof.sign_count) == (0, 1)
+
+
+def test_no_two_challenges_are_equal() -> None:
+    assert len({ceremonies.to_sign_in()["challenge"] for _ in range(100)}) == 100
+
+
+def test_an_authenticator_that_is_known_makes_no_second_passkey() -> None:
+    assert len(ceremonies.to_make(MAJA, "maja", [b"known"])["excludeCredentials"]) == 1
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.7:4000", "https://192.0.2.7", "http://[::1]:4000", "http://pi.lan"])
+def test_where_browsers_have_no_passkeys_none_is_asked_for(url: str) -> None:
+    for ask in (lambda: Ceremonies(url, SECRET).to_sign_in(), lambda: Ceremonies(url, SECRET).to_make(MAJA, "m", [])):
+        with pytest.raises(PasskeysUnavailable):
+            ask()
+
+
+@pytest.mark.parametrize("origin", ["http://chat.example.org", "https://chat.example.org.evil.test", f"{URL}:8443"])
+def test_nothing_is_taken_from_another_site(origin: str) -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    key.origin = origin
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, key.get(ceremonies.to_sign_in()))
+    with pytest.raises(InvalidPasskey):
+        made(key)
+
+
+def test_somebody_who_did_not_show_who_they_are_is_refused() -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    key.flags = PRESENT  # touched, without fingerprint or PIN
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, key.get(ceremonies.to_sign_in()))
+    with pytest.raises(InvalidPasskey):
+        made(key)
+
+
+def test_another_key_is_refused() -> None:
+    key, thief = Authenticator(URL), Authenticator(URL)
+    passkey = made(key)
+    thief.credential_id, thief.user_handle = key.credential_id, key.user_handle
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, thief.get(ceremonies.to_sign_in()))
+
+
+def test_a_passkey_is_good_for_its_person_only() -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, key.get(ceremonies.to_sign_in()), EMIL)
+    with pytest.raises(InvalidPasskey):
+        ceremonies.made(EMIL, key.create(ceremonies.to_make(MAJA, "maja", [])))
+
+
+def test_a_challenge_serves_its_purpose_only() -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    options = {**ceremonies.to_sign_in(), "challenge": ceremonies.to_make(MAJA, "maja", [])["challenge"]}
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, key.get(options))
+
+
+def test_a_challenge_of_another_server_is_refused() -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, key.get(Ceremonies(URL, "another secret of a server, as long as it has to be").to_sign_in()))
+
+
+def test_who_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    answer = key.get(ceremonies.to_sign_in())
+    signed_at = int(time.time())
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: signed_at + CHALLENGE_SECONDS + 2)
+
+    with pytest.raises(InvalidCredentials):
+        proven(passkey, answer)
+
+
+def test_a_key_that_was_copied_counts_less_and_is_refused() -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    used_here = Made(passkey.credential_id, passkey.public_key, 7)
+
+    with pytest.raises(InvalidCredentials):
+        proven(used_here, key.get(ceremonies.to_sign_in()))
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ("clientDataJSON", "authenticatorData", "attestationObject", "signature", "userHandle")
+malformed = st.fixed_dictionaries(
+    {},
+    optional={"id": anything, "rawId": anything, "type": st.just("public-key") | anything}
+    | {"response": anything | st.dictionaries(st.sampled_from(FIELDS), anything)},
+)
+
+
+@given(malformed)
+def test_whatever_is_malformed_gets_the_same_answer(credential: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPasskey):
+        ceremonies.made(MAJA, credential)
+    with pytest.raises(InvalidCredentials):
+        ceremonies.proven(credential, MAJA, b"key", 0)
+
+
+@given(st.sampled_from(FIELDS), st.binary(max_size=80))
+def test_no_field_can_be_something_else(name: str, raw: bytes) -> None:
+    key = Authenticator(URL)
+    passkey = made(key)
+    forged = key.get(ceremonies.to_sign_in())
+    forged["response"][name] = base64.urlsafe_b64encode(raw).decode()
+    if name == "attestationObject":  # a proof has none
+        assert proven(passkey, forged).sign_count == 1
+    else:
+        with pytest.raises(InvalidCredentials):
+            proven(passkey, forged)
+
+
+@given(st.sampled_from(["clientDataJSON", "attestationObject"]), st.binary(max_size=80))
+def test_no_field_of_a_new_one_can_be_something_else(name: str, raw: bytes) -> None:
+    new = Authenticator(URL).create(ceremonies.to_make(MAJA, "maja", []))
+    new["response"][name] = base64.urlsafe_b64encode(raw).decode()
+    with pytest.raises(InvalidPasskey):
+        ceremonies.made(MAJA, new)
+
+
+@pytest.mark.parametrize("credential", [{}, {"rawId": None}, {"rawId": 7}, {"rawId": "ä"}])
+def test_a_passkey_without_an_id_is_nobodys(credential: dict[str, Any]) -> None:
+    with pytest.raises(InvalidCredentials):
+        credential_id_of(credential)

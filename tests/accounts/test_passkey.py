@@ -1,0 +1,104 @@
+import asyncio
+
+import pytest
+
+from famichat.accounts.ceremony import Made, Proof
+from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
+from famichat.accounts.passkey import (
+    MAX_PASSKEYS,
+    add_passkey,
+    come_in,
+    forget_passkeys,
+    known_passkey,
+    passkeys_of,
+    remove_passkey,
+)
+from famichat.accounts.token import Identity
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from tests.factories.people import Person, person
+
+KEY = Made(b"credential", b"public key", 0)
+
+
+def identity(somebody: Person) -> Identity:
+    return Identity(somebody.user_id, somebody.device_id, somebody.username)
+
+
+@pytest.fixture
+async def maja(database: Database) -> Identity:
+    return identity(await database.transaction(lambda session: person(session, "maja")))
+
+
+async def keep(database: Database, owner: Identity, made: Made = KEY) -> str:
+    return await database.transaction(lambda session: add_passkey(session, owner, made).id)
+
+
+async def enter(database: Database, challenge: bytes, sign_count: int = 1) -> Identity:
+    proof = Proof(KEY.credential_id, challenge, sign_count)
+    return (await database.transaction(lambda session: come_in(session, proof, "Phone"))).identity
+
+
+async def test_who_has_proven_it_is_signed_in_on_a_new_device(database: Database, maja: Identity) -> None:
+    await keep(database, maja)
+    entered = await enter(database, b"1")
+    [passkey] = await database.read(lambda session: passkeys_of(session, maja.user_id))
+
+    assert (entered.user_id, entered.username) == (maja.user_id, "maja")
+    assert entered.device_id != maja.device_id
+    assert (passkey.sign_count, passkey.last_used_at is not None) == (1, True)
+
+
+async def test_of_fifty_who_bring_the_same_proof_at_once_one_comes_in(database: Database, maja: Identity) -> None:
+    await keep(database, maja, Made(b"credential", b"public key", 0))
+    came = await asyncio.gather(*(enter(database, b"same", 0) for _ in range(50)), return_exceptions=True)
+
+    assert sorted(type(each).__name__ for each in came) == ["Identity"] + ["InvalidCredentials"] * 49
+
+
+async def test_a_proof_that_counts_no_further_was_made_by_a_copy(database: Database, maja: Identity) -> None:
+    await keep(database, maja)
+    await enter(database, b"1", 5)
+    for copied in (4, 5):
+        with pytest.raises(InvalidCredentials):
+            await enter(database, b"2", copied)
+    await enter(database, b"2", 6)
+
+
+async def test_a_passkey_is_somebodys_once(database: Database, maja: Identity) -> None:
+    emil = identity(await database.transaction(lambda session: person(session, "emil")))
+    await keep(database, maja)
+    for whoever in (maja, emil):
+        with pytest.raises(InvalidPasskey):
+            await keep(database, whoever)
+
+
+async def test_a_person_has_so_many_and_no_more(database: Database, maja: Identity) -> None:
+    for number in range(MAX_PASSKEYS):
+        await keep(database, maja, Made(b"%d" % number, b"public key", 0))
+    with pytest.raises(InvalidPasskey):
+        await keep(database, maja)
+
+
+async def test_nobody_comes_in_with_one_that_was_given_up(database: Database, maja: Identity) -> None:
+    given_up = await keep(database, maja)
+    await database.transaction(lambda session: remove_passkey(session, maja.user_id, given_up))
+
+    with pytest.raises(InvalidCredentials):
+        await enter(database, b"1")
+    with pytest.raises(InvalidCredentials):
+        await database.read(lambda session: known_passkey(session, KEY.credential_id))
+
+
+async def test_nobody_gives_up_anothers(database: Database, maja: Identity) -> None:
+    passkey = await keep(database, maja)
+    for user_id, passkey_id in ((new_id(), passkey), (maja.user_id, new_id()), (maja.user_id, "no id")):
+        with pytest.raises(NoSuchPasskey):
+            await database.transaction(lambda session, u=user_id, p=passkey_id: remove_passkey(session, u, p))
+    assert (await enter(database, b"1")).user_id == maja.user_id
+
+
+async def test_all_are_forgotten_together(database: Database, maja: Identity) -> None:
+    await keep(database, maja)
+    await database.transaction(lambda session: forget_passkeys(session, maja.user_id))
+    assert await database.read(lambda session: passkeys_of(session, maja.user_id)) == []
