@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -94,7 +95,7 @@ async def test_nobody_gives_up_anothers(database: Database, maja: Identity) -> N
     passkey = await keep(database, maja)
     for user_id, passkey_id in ((new_id(), passkey), (maja.user_id, new_id()), (maja.user_id, "no id")):
         with pytest.raises(NoSuchPasskey):
-            await database.transaction(lambda session, u=user_id, p=passkey_id: remove_passkey(session, u, p))
+            await database.transaction(partial(remove_passkey, user_id=user_id, passkey_id=passkey_id))
     assert (await enter(database, b"1")).user_id == maja.user_id
 
 

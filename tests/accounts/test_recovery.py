@@ -3,8 +3,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from famichat.accounts.ceremony import Made
 from famichat.accounts.device import devices_of
 from famichat.accounts.errors import InvalidEmail, InvalidToken
+from famichat.accounts.passkey import add_passkey, passkeys_of
 from famichat.accounts.recovery import (
     RESET_LIFE,
     ResetRequest,
@@ -13,7 +15,7 @@ from famichat.accounts.recovery import (
     request_reset,
     reset_password,
 )
-from famichat.accounts.token import hash_secret
+from famichat.accounts.token import Identity, hash_secret
 from famichat.accounts.user import Newcomer, User, register
 from famichat.storage.base import now
 from famichat.storage.database import Database
@@ -70,6 +72,14 @@ def test_a_new_password_signs_every_device_out(
     assert database.run_read(lambda session: devices_of(session, household.maja.user_id)) == []
     maja = user_of(database, household.maja.user_id)
     assert (maja.password_hash, maja.reset_token, maja.reset_token_sent_at) == ("another hash", None, None)
+
+
+def test_a_new_password_ends_every_passkey(database: Database, household: Household, request_: ResetRequest) -> None:
+    maja = Identity(household.maja.user_id, household.maja.device_id, "maja")
+    database.run(lambda session: add_passkey(session, maja, Made(b"credential", b"public key", 0)).id)
+    database.run(lambda session: reset_password(session, request_.token, "another hash"))
+
+    assert database.run_read(lambda session: passkeys_of(session, maja.user_id)) == []
 
 
 def test_a_reset_works_once(database: Database, request_: ResetRequest) -> None:

@@ -26,7 +26,7 @@ from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from tests.factories.people import Person, join, person
+from tests.factories.people import PASSWORD, Person, join, person
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
 
@@ -85,11 +85,17 @@ MATRIX = [
     Row("post", "/setup", (409,) * 5, {"code": "x", "family_name": "x", "username": "x", "password": "x"}, nobody=409),
     Row("post", "/sessions", (401,) * 5, {"username": "maja", "password": "wrong"}),
     Row("post", "/sessions/refresh", (401,) * 5, {"refresh_token": "wrong"}),
+    Row("post", "/sessions/passkey/options", ALL, nobody=200),
+    Row("post", "/sessions/passkey", (401,) * 5, {"credential": {}}),
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
     Row("patch", "/me/notices", ALL, {}),
     Row("get", "/devices", ALL),
     Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
+    Row("get", "/me/passkeys", ALL),
+    Row("post", "/me/passkeys/options", ALL, {"password": PASSWORD}),
+    Row("post", "/me/passkeys", (422, 422, 422, 422, 422), {"credential": {}}),
+    Row("delete", "/me/passkeys/{passkey_id}", (404, 404, 404, 404, 404), path="/me/passkeys/{device_id}"),
     Row("get", "/families", ALL),
     Row("get", "/families/{family_id}/members", IN_FAMILY),
     Row("put", "/families/{family_id}/members/{user_id}", ADMIN_OF_FAMILY, {"role": "member"}),
@@ -217,7 +223,13 @@ async def ask(
 
 
 def filled(value: Any, ids: Mapping[str, Any]) -> Any:
-    return [filled(each, ids) for each in value] if isinstance(value, list) else value.format(**ids)
+    match value:
+        case list():
+            return [filled(each, ids) for each in value]
+        case str():
+            return value.format(**ids)
+        case _:
+            return value
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)

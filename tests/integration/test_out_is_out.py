@@ -13,8 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
 
-from tests.factories.people import Person
+from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient, Frame
 
@@ -140,3 +142,39 @@ async def test_nothing_reaches_whoever_was_removed_while_others_talk(app: Runnin
                 assert (
                     await maja.post(f"/conversations/{group}/members", json={"user_id": home.emil.user_id})
                 ).status_code == 201
+
+
+async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(app: RunningApp) -> None:
+    home, family = app.home, app.talks.family
+    topic, own = f"message:family:{family}", f"user:{home.emil.user_id}"
+    signing_in = {"username": home.emil.username, "password": PASSWORD}
+    async with (
+        app.http(home.emil) as emil,
+        app.http() as http,
+        app.connect(home.inga) as inga,
+        app.connect(home.emil) as witness,
+    ):
+        await asyncio.gather(inga.join(topic), witness.join(topic), witness.join(own))
+        async with talking(inga, topic):
+            for _ in range(ROUNDS // 3):
+                session = (await http.post("/sessions", json=signing_in)).raise_for_status().json()
+                async with ChannelClient.connect(f"{app.url}/socket", token=session["access_token"]) as device:
+                    await device.join(topic)
+                    await witness.heartbeat()
+                    witness.received.clear()
+                    witness.unread.clear()
+                    assert (await emil.delete(f"/devices/{session['device_id']}")).status_code == 204
+
+                    bearer = {"authorization": f"Bearer {session['access_token']}"}
+                    read = await http.get(f"/conversations/{family}/messages", headers=bearer)
+                    refreshed = await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+                    await device.closed()
+                    with pytest.raises(InvalidStatus) as refused:
+                        await ChannelClient.connect(f"{app.url}/socket", token=session["access_token"]).__aenter__()
+                assert (read.status_code, refreshed.status_code, refused.value.response.status_code) == (401, 401, 403)
+
+                await witness.assert_broadcast(own, "device_revoked", {"device_id": session["device_id"]})
+                seen = [each.event for each in witness.received].index("device_revoked")
+                assert furthest(device.received) <= furthest(witness.received[:seen]) or seen == 0, (
+                    "it heard more than the others by then"
+                )

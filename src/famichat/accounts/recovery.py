@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import revoke_devices
 from famichat.accounts.errors import InvalidEmail, InvalidToken
+from famichat.accounts.passkey import forget_passkeys
 from famichat.accounts.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
 from famichat.storage.base import now
@@ -90,7 +91,8 @@ def reset_password(session: Session, token: str, password_hash: str) -> Recovere
 
 
 def set_password(session: Session, user: User, password_hash: str) -> Recovered:
-    """Change a password: whoever knew the old one is out, on every device."""
+    """Change a password: whoever knew the old one is out, on every device, and by every passkey."""
+    forget_passkeys(session, user.id)
     user.password_hash = password_hash
     user.reset_token = user.reset_token_sent_at = None
     return Recovered(user.id, tuple(revoke_devices(session, user.id)))

@@ -53,5 +53,5 @@ async def revoke(device_id: str, caller: Caller, context: InContext) -> None:
     Raises:
         NoSuchDevice: the caller has no such device.
     """
-    await context.database.transaction(lambda session: revoke_device(session, caller.user_id, device_id))
+    await context.database.between_batches(lambda session: revoke_device(session, caller.user_id, device_id))
     announce_revoked(context, caller.user_id, device_id, "revoked")

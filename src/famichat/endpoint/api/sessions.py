@@ -108,7 +108,7 @@ async def refresh(body: Refresh, context: InContext, address: FromAddress) -> Se
         InvalidToken: it is unknown, expired, used already, or its device was revoked.
     """
     context.rate_limits.check("refresh", address)
-    renewed = await context.database.transaction(lambda session: refresh_session(session, body.refresh_token))
+    renewed = await context.database.between_batches(lambda session: refresh_session(session, body.refresh_token))
     if isinstance(renewed, Stolen):
         announce_revoked(context, renewed.user_id, renewed.device_id, "refresh_token_reused")
         raise InvalidToken
@@ -118,7 +118,7 @@ async def refresh(body: Refresh, context: InContext, address: FromAddress) -> Se
 @router.delete("/current", status_code=204, summary="Sign out")
 async def sign_out(caller: Caller, context: InContext) -> None:
     """Sign this device out: its tokens end, and its connections close."""
-    await context.database.transaction(lambda session: end_session(session, caller))
+    await context.database.between_batches(lambda session: end_session(session, caller))
     announce_revoked(context, caller.user_id, caller.device_id, "signed_out")
 
 
