@@ -42,10 +42,12 @@ from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry import attach
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
+from famichat.telemetry.tracing import Tracing
 
 # The largest frame that can be right: a body of 64 KiB, every character of it escaped, and what comes with it.
 LIMITS = Limits(max_frame_bytes=1024 * 1024)
 _GRACE_SECONDS = 10
+_PSEUDONYM_LETTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +151,24 @@ async def _context(
         announcements=Announcements(pubsub, unread, departures),
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
         metrics=metrics,
+        tracing=_tracing(settings, index, stack),
         setup_code=_setup_code() if await database.read(needs_setup) else None,
         public_url=settings.effective_public_url,
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
     )
+
+
+def _tracing(settings: Settings, index: BlindIndex, stack: AsyncExitStack) -> Tracing | None:
+    if settings.otlp_endpoint is None:
+        return None
+    from famichat.telemetry.otlp import Collector  # noqa: PLC0415 - a large library, for those who want it only
+
+    collector = Collector(settings.otlp_endpoint)
+    stack.push_async_callback(asyncio.to_thread, collector.close)
+    if settings.telemetry_ids == "plain":
+        return collector.tracing(str)
+    return collector.tracing(lambda id_: index.digest("telemetry", id_).hex()[:_PSEUDONYM_LETTERS])
 
 
 async def _broker(settings: Settings, stack: AsyncExitStack) -> RedisBroker | None:

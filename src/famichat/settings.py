@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     rate_limits: Switch = "on"
     test_endpoints: bool = False
     metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
+    telemetry_ids: Literal["hashed", "plain"] = "hashed"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "console"
 

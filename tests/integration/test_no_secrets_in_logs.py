@@ -1,4 +1,4 @@
-"""What nobody but a family may read is in no log, no metric, no error answer and no file of a real server.
+"""What nobody but a family may read is in no log, metric, trace, error answer and no file of a real server.
 
 Everything secret is a canary here. A household lives through a day with them, with everything that can go wrong on
 every entrance, at the most talkative log level; then the canaries are looked for wherever the server writes.
@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.channel_client import ChannelClient
+from tests.support.otlp import collector
 from tests.support.program import started
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,6 +51,7 @@ class Day:
     spoken: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     metrics: str = ""
+    traces: str = ""
     output: str = ""
     log: str = ""
 
@@ -70,7 +72,10 @@ def kept_secret(data: Path) -> list[str]:
 async def day(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Day]:
     data = tmp_path_factory.mktemp("day") / "data"
     chosen = {"log_level": "DEBUG", "log_format": "json", "rate_limits": "off", "test_endpoints": "1"}
-    with started("serve", "--port", "0", "--data-dir", data, "--json", **chosen) as server:
+    with (
+        collector() as traces,
+        started("serve", "--port", "0", "--data-dir", data, "--json", otlp_endpoint=traces.url, **chosen) as server,
+    ):
         ready = server.line()
         url = json.loads(ready)["url"]
         day = Day(url, data)
@@ -79,6 +84,7 @@ async def day(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Day]:
             day.metrics = (await http.get("/metrics")).text
         assert server.end() == 0
         assert server.process.stdout is not None
+        day.traces = traces.text
         day.output, day.log = server.process.stdout.read(), server.errors()
     yield day
 
@@ -236,6 +242,11 @@ async def test_no_error_answer_repeats_a_secret_or_shows_the_inside(day: Day) ->
 async def test_the_metrics_hold_no_secret(day: Day) -> None:
     assert "famichat_events_total" in day.metrics
     assert [secret for secret in [*day.secrets, "anna", "Berg"] if hidden_in(day.metrics, secret)] == []
+
+
+async def test_the_traces_hold_no_secret(day: Day) -> None:
+    assert "famichat.message.broadcast" in day.traces
+    assert [secret for secret in [*day.secrets, "anna", "Berg"] if hidden_in(day.traces, secret)] == []
 
 
 async def test_the_files_of_the_database_hold_nothing_that_was_said_and_no_address(day: Day) -> None:

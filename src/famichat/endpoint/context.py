@@ -19,6 +19,7 @@ from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
 from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry.metrics import Metrics
+from famichat.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Context:
     announcements: Announcements
     rate_limits: RateLimits
     metrics: Metrics
+    tracing: Tracing | None
     setup_code: str | None
     public_url: str
     test_endpoints: bool

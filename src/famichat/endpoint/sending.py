@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from famichat.accounts.token import Identity
-from famichat.chat.send_path import Draft, Sender, Sent
+from famichat.chat.send_path import Announce, Draft, Sender, Sent
 from famichat.endpoint.context import Context
 from famichat.endpoint.topics import ConversationTopic
 
@@ -30,12 +30,23 @@ def send_message(
         StorageUnavailable: nobody knows that it was stored; send it again, by the same client id.
     """
     received_at = time.perf_counter()
+    announce = context.announcements.message(topic, received_at)
+    if context.tracing is None:
+        return _send(context, identity, topic, payload, announce)
+    trace = context.tracing.message(topic.type, topic.conversation_id, identity.user_id)
+    try:
+        trace.store()
+        sent = _send(context, identity, topic, payload, trace.announcing(announce))
+    except Exception as fault:
+        trace.refused(fault)
+        raise
+    return trace.answer(sent)
+
+
+def _send(
+    context: Context, identity: Identity, topic: ConversationTopic, payload: Mapping[str, Any], announce: Announce
+) -> Awaitable[Sent]:
     context.rate_limits.check("send", identity)
     draft = Draft.parse(payload)
-    return context.send_path.send(
-        Sender(identity.user_id, identity.device_id),
-        topic.type,
-        topic.conversation_id,
-        draft,
-        context.announcements.message(topic, received_at),
-    )
+    sender = Sender(identity.user_id, identity.device_id)
+    return context.send_path.send(sender, topic.type, topic.conversation_id, draft, announce)

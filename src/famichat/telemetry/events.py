@@ -394,3 +394,15 @@ class BrokerNoteIgnored(Event):
     name: ClassVar[str] = "famichat.realtime.broker_note_ignored"
     level: ClassVar[Level] = "warning"
     error_type: str
+
+
+# What happens to telemetry itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceExportFailed(Event):
+    """The collector of traces did not take a batch of them; they are lost, and nothing else is."""
+
+    name: ClassVar[str] = "famichat.telemetry.export_failed"
+    level: ClassVar[Level] = "warning"
+    spans: int

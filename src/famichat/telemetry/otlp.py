@@ -1,0 +1,69 @@
+"""Sends traces to a collector, by OTLP over HTTP, from a thread of its own.
+
+Imported only where traces are wanted, because it brings a large library. A collector that is away costs traces and one
+warning for each batch; it never holds up a message.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from famichat.telemetry import emit, events
+from famichat.telemetry.tracing import Pseudonym, Tracing
+
+_PATIENCE_SECONDS = 3
+
+
+class Collector:
+    """Where the traces of this process go.
+
+    Args:
+        endpoint: the collector's address, such as "http://localhost:4318".
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        # Its loggers write tracebacks, and a line for each span that is lost; `_Exporter` says it in one event.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
+        self._exporter = _Exporter(OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=_PATIENCE_SECONDS))
+        resource = Resource.create({"service.name": "famichat"})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+
+    def tracing(self, pseudonym: Pseudonym) -> Tracing:
+        """Traces that go there."""
+        return Tracing(self._provider.get_tracer("famichat"), pseudonym)
+
+    def close(self) -> None:
+        """Send what waits, for a few seconds at most. Blocks."""
+        self._exporter.hurry()
+        self._provider.shutdown()
+
+
+class _Exporter(SpanExporter):
+    """As the library's, but telling of a failure by an event, and giving up at once when the server stops."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._hurried = self._gave_up = False
+
+    def hurry(self) -> None:
+        """From now on, drop everything after the first failure."""
+        self._hurried = True
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans; failing is an answer, never an exception."""
+        if self._gave_up:
+            return SpanExportResult.FAILURE
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._gave_up = self._hurried
+            emit(events.TraceExportFailed(spans=len(spans)))
+        return result
+
+    def shutdown(self) -> None:
+        """Close the connection."""
+        self._exporter.shutdown()
