@@ -153,8 +153,8 @@ class Person:
             await self.messages().evaluate(_TO_AN_EDGE, up)
 
     def _noticed(self, kind: str, text: str) -> None:
-        # A server that is being restarted does not answer; a browser calls that an error.
-        if kind in {"error", "warning"} and "ERR_CONNECTION_REFUSED" not in text:
+        # A server that is being restarted answers nothing, or stops in the middle; a browser calls that an error.
+        if kind in {"error", "warning"} and not re.search(r"ERR_CONNECTION_(REFUSED|RESET)", text):
             self.faults.append(text)
 
     def _requested(self, request: Request) -> None:

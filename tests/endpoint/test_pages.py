@@ -50,3 +50,10 @@ async def test_an_address_with_a_slash_too_many_leads_nowhere(shared_app: Runnin
     async with shared_app.site(shared_app.home.maja) as site:
         for path in ("/api/v1/me/", "/assets/", "/events/", "/metrics/"):
             assert (await site.get(path, headers={"host": "evil.example"})).status_code == 404, path
+
+
+async def test_the_icon_is_also_where_browsers_look_by_themselves(shared_app: RunningApp) -> None:
+    async with shared_app.site() as site:
+        answer = await site.get("/favicon.ico")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")

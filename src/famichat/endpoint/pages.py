@@ -54,6 +54,12 @@ async def asset(name: str) -> Response:
     return _file(f"assets/{name}", CONTENT_SECURITY_POLICY, _FOREVER)
 
 
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """The icon, where browsers look by themselves when they show something that names none."""
+    return _file("favicon.svg", CONTENT_SECURITY_POLICY)
+
+
 @router.get("/{name}")
 async def root_file(name: str) -> Response:
     """An icon, the manifest, and the like."""
