@@ -26,6 +26,10 @@ from famichat.endpoint.http_protocol import HttpProtocol
 from famichat.endpoint.rate_limit import RateLimits
 from famichat.endpoint.unread import UnreadCounts
 from famichat.endpoint.user_socket import UserSocket
+from famichat.push.client import PushClient
+from famichat.push.pushes import Ground, Pushes
+from famichat.push.vapid import Vapid
+from famichat.push.whereabouts import Whereabouts
 from famichat.realtime.broker import RedisBroker
 from famichat.realtime.endpoint import Endpoint
 from famichat.realtime.limits import Limits
@@ -131,6 +135,11 @@ async def _context(
     departures = Departures()
     unread = UnreadCounts(database, pubsub, departures)
     stack.push_async_callback(unread.stop)
+    vapid = Vapid(keys.secret_key, contact=settings.public_url if _is_https(settings) else None)
+    client = PushClient(vapid, allow_private=settings.push_private_addresses)
+    pushes = Pushes(Ground(database, vault, index, policies), client, Whereabouts(pubsub))
+    stack.push_async_callback(pushes.stop)
+    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
     heads = Heads(database, pubsub)
     stack.push_async_callback(heads.stop)
     heads.start()
@@ -148,7 +157,9 @@ async def _context(
         receipts=receipts,
         pubsub=pubsub,
         presence=presence,
-        announcements=Announcements(pubsub, unread, departures),
+        announcements=Announcements(pubsub, unread, departures, pushes),
+        pushes=pushes,
+        push_key=vapid.public_key,
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
         metrics=metrics,
         tracing=_tracing(settings, index, stack),
@@ -169,6 +180,10 @@ def _tracing(settings: Settings, index: BlindIndex, stack: AsyncExitStack) -> Tr
     if settings.telemetry_ids == "plain":
         return collector.tracing(str)
     return collector.tracing(lambda id_: index.digest("telemetry", id_).hex()[:_PSEUDONYM_LETTERS])
+
+
+def _is_https(settings: Settings) -> bool:
+    return settings.effective_public_url.startswith("https://")
 
 
 async def _broker(settings: Settings, stack: AsyncExitStack) -> RedisBroker | None:

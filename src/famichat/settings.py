@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     encryption_policy_group: EncryptionPolicy = "optional"
     encryption_policy_family: EncryptionPolicy = "optional"
     rate_limits: Switch = "on"
+    push_private_addresses: bool = False
     test_endpoints: bool = False
     metrics_token: Annotated[str, Field(min_length=16)] | None = None
     otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None

@@ -79,6 +79,14 @@ def of(kind: str, rest: str = "") -> str:
     return f"/conversations/{{{kind}}}{rest}"
 
 
+SUBSCRIPTION = {
+    "endpoint": "https://push.example.org/a",
+    "keys": {
+        # The browser's keys in RFC 8291, appendix A.
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
 CONVERSATION = "/conversations/{conversation_id}"
 MATRIX = [
     Row("get", "/setup", ALL, nobody=200),
@@ -90,6 +98,12 @@ MATRIX = [
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
     Row("patch", "/me/notices", ALL, {}),
+    Row("get", "/push/key", ALL),
+    Row("get", "/me/push", ALL),
+    Row("patch", "/me/push", ALL, {}),
+    Row("put", "/me/push", (204,) * 5, SUBSCRIPTION),
+    Row("delete", "/me/push", (204,) * 5),
+    Row("post", "/me/push/test", ALL),
     Row("get", "/devices", ALL),
     Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
     Row("get", "/me/passkeys", ALL),
@@ -226,6 +240,8 @@ def filled(value: Any, ids: Mapping[str, Any]) -> Any:
     match value:
         case list():
             return [filled(each, ids) for each in value]
+        case dict():
+            return {name: filled(each, ids) for name, each in value.items()}
         case str():
             return value.format(**ids)
         case _:

@@ -11,7 +11,9 @@ import famichat.chat.family
 import famichat.chat.group_privilege
 import famichat.chat.message
 import famichat.chat.participant
-import famichat.chat.receipt  # noqa: F401 - the models must be known to be compared
+import famichat.chat.receipt
+import famichat.push.choices
+import famichat.push.subscription  # noqa: F401 - the models must be known to be compared
 from famichat.storage import history, migrate  # noqa: F401 - history, too, is a model
 from famichat.storage.database import Database
 

@@ -9,6 +9,7 @@ from famichat.chat.send_path import Announce
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.topics import ConversationTopic, user_topic
 from famichat.endpoint.unread import UnreadCounts
+from famichat.push.pushes import Pushes
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
 
@@ -22,12 +23,14 @@ class Announcements:
         pubsub: carries it to every subscriber, on all nodes.
         unread: tells people how much they have not read, a moment later.
         departures: who must not be told what was read before they went.
+        pushes: rings the devices that do not listen, a moment later.
     """
 
-    def __init__(self, pubsub: PubSub, unread: UnreadCounts, departures: Departures) -> None:
+    def __init__(self, pubsub: PubSub, unread: UnreadCounts, departures: Departures, pushes: Pushes) -> None:
         self._pubsub = pubsub
         self._unread = unread
         self._departures = departures
+        self._pushes = pushes
 
     def message(self, topic: ConversationTopic, received_at: float) -> Announce:
         """How to announce the message that was received at `received_at` (of `time.perf_counter`)."""
@@ -35,6 +38,7 @@ class Announcements:
         def announce(view: dict[str, Any]) -> None:
             self._to_conversation(topic, "new_msg", view, received_at)
             self._unread.changed(topic.conversation_id)
+            self._pushes.said(view)
 
         return announce
 

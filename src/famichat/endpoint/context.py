@@ -14,6 +14,7 @@ from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.rate_limit import RateLimits
+from famichat.push.pushes import Pushes
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
@@ -37,6 +38,8 @@ class Context:
     pubsub: PubSub
     presence: Presence
     announcements: Announcements
+    pushes: Pushes
+    push_key: str
     rate_limits: RateLimits
     metrics: Metrics
     tracing: Tracing | None

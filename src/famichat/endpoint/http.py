@@ -14,6 +14,7 @@ from famichat.endpoint.api import (
     messages,
     operations,
     passkeys,
+    push,
     sessions,
     setup,
     test_broadcast,
@@ -47,7 +48,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     app.state.context = context
     errors.install(app)
     api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
-    for noun in (setup, sessions, me, devices, families, invites, conversations, members, messages):
+    for noun in (setup, sessions, me, push, devices, families, invites, conversations, members, messages):
         api.include_router(noun.router)
     for router in (passkeys.mine, passkeys.sessions):
         api.include_router(router)

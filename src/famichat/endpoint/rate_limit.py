@@ -35,7 +35,7 @@ class Limit:
 
 
 LimitName = Literal[
-    "request", "send", "join", "connect", "typing", "acknowledge", "read", "sign_in", "refresh", "invite"
+    "request", "send", "join", "connect", "typing", "acknowledge", "read", "sign_in", "refresh", "invite", "push_test"
 ]
 
 LIMITS: dict[LimitName, Limit] = {
@@ -49,6 +49,7 @@ LIMITS: dict[LimitName, Limit] = {
     "sign_in": Limit(20, 0.2),
     "refresh": Limit(100, 1),
     "invite": Limit(20, 0.1),
+    "push_test": Limit(5, 0.1),
 }
 
 DEVICES = 3

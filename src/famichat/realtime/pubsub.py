@@ -140,6 +140,15 @@ class PubSub:
         self._evict_here(topic, id)
         self.tell("evict", {"topic": topic, "id": id})
 
+    def is_connected(self, id: str) -> bool:  # noqa: A002 - see disconnect
+        """Whether a connection of this node carries this id."""
+        return id in self._connections
+
+    @property
+    def has_other_nodes(self) -> bool:
+        """Whether there may be other nodes."""
+        return self._broker is not None
+
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics that somebody listens to on this node."""

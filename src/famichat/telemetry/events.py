@@ -247,6 +247,36 @@ class FamilyRoleChanged(Event):
     changed_by_id: str
 
 
+# What rings devices that do not listen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushSent(Event):
+    """A push service has taken a notice for a device."""
+
+    name: ClassVar[str] = "famichat.push.sent"
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushFailed(Event):
+    """A push service has not taken a notice. `reason` is a word of ours, `status` what it answered, if it did."""
+
+    name: ClassVar[str] = "famichat.push.failed"
+    level: ClassVar[Level] = "warning"
+    reason: str
+    status: int | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushDropped(Event):
+    """Too many notices waited, and the oldest was let go; its message is on disk."""
+
+    name: ClassVar[str] = "famichat.push.dropped"
+    level: ClassVar[Level] = "warning"
+
+
 # What is refused
 
 

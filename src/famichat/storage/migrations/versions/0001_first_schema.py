@@ -246,6 +246,42 @@ def upgrade() -> None:
         op.f("ix_accounts_refresh_tokens_device_id"), "accounts_refresh_tokens", ["device_id"], unique=False
     )
     op.create_table(
+        "push_subscriptions",
+        sa.Column("device_id", famichat.storage.base.Id(length=36), nullable=False),
+        sa.Column("endpoint_index", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["accounts_devices.id"],
+            name=op.f("fk_push_subscriptions_device_id_accounts_devices"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_push_subscriptions")),
+        sa.UniqueConstraint("endpoint_index", name=op.f("uq_push_subscriptions_endpoint_index")),
+    )
+    op.create_table(
+        "push_choices",
+        sa.Column("user_id", famichat.storage.base.Id(length=36), nullable=False),
+        sa.Column("content", sa.String(length=8), nullable=False),
+        sa.Column("quiet_from", sa.String(length=5), nullable=True),
+        sa.Column("quiet_until", sa.String(length=5), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=True),
+        sa.Column("updated_at", famichat.storage.base.UtcDateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("content IN ('none', 'sender', 'full')", name=op.f("ck_push_choices_content")),
+        sa.CheckConstraint(
+            "(quiet_from IS NULL) = (quiet_until IS NULL) AND (quiet_from IS NULL) = (time_zone IS NULL)",
+            name=op.f("ck_push_choices_quiet"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["accounts_users.id"],
+            name=op.f("fk_push_choices_user_id_accounts_users"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_push_choices")),
+    )
+    op.create_table(
         "conversation_participants",
         sa.Column("conversation_id", famichat.storage.base.Id(length=36), nullable=False),
         sa.Column("user_id", famichat.storage.base.Id(length=36), nullable=False),
@@ -466,6 +502,8 @@ def downgrade() -> None:
     op.drop_table("accounts_used_challenges")
     op.drop_index(op.f("ix_accounts_passkeys_user_id"), table_name="accounts_passkeys")
     op.drop_table("accounts_passkeys")
+    op.drop_table("push_choices")
+    op.drop_table("push_subscriptions")
     op.drop_index(op.f("ix_accounts_refresh_tokens_device_id"), table_name="accounts_refresh_tokens")
     op.drop_table("accounts_refresh_tokens")
     op.drop_index(op.f("ix_family_memberships_user_id"), table_name="family_memberships")

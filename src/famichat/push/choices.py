@@ -1,0 +1,112 @@
+"""What somebody wants to be told when a device rings, and when no device of theirs may ring at all.
+
+Quiet hours are kept by the server's clock in the person's own time zone: they mean what the clock on the wall there
+shows, in summer and in winter.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from famichat.storage.base import Base, Id, Updated
+
+Content = Literal["none", "sender", "full"]
+_MAX_ZONE = 64
+
+
+class PushChoice(Base):
+    """What one person has chosen; who has no row has chosen nothing. Times are written as `22:00`."""
+
+    __tablename__ = "push_choices"
+    __table_args__ = (
+        CheckConstraint("content IN ('none', 'sender', 'full')", name="content"),
+        CheckConstraint(
+            "(quiet_from IS NULL) = (quiet_until IS NULL) AND (quiet_from IS NULL) = (time_zone IS NULL)", name="quiet"
+        ),
+    )
+
+    user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[Content] = mapped_column(String(8), default="none")
+    quiet_from: Mapped[str | None] = mapped_column(String(5))
+    quiet_until: Mapped[str | None] = mapped_column(String(5))
+    time_zone: Mapped[str | None] = mapped_column(String(_MAX_ZONE))
+    updated_at: Mapped[Updated]
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """From when to when nothing rings, over midnight if `until` is earlier, on the clocks of a time zone."""
+
+    from_: time
+    until: time
+    zone: ZoneInfo
+
+    @classmethod
+    def parse(cls, from_: str, until: str, zone: str) -> "QuietHours":
+        """Understand what somebody chose: `22:00`, `07:00`, `Europe/Stockholm`.
+
+        Raises:
+            ValueError: there is no such time or zone, or the hours have no length.
+        """
+        hours = cls(time.fromisoformat(from_), time.fromisoformat(until), _zone(zone))
+        if hours.from_ == hours.until:
+            raise ValueError("quiet hours need a beginning and another end")
+        return hours
+
+    def contain(self, moment: datetime) -> bool:
+        """Whether they are now."""
+        here = moment.astimezone(self.zone).time()
+        if self.from_ < self.until:
+            return self.from_ <= here < self.until
+        return here >= self.from_ or here < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What one person has chosen: how much a notice says, and when there is none."""
+
+    content: Content = "none"
+    quiet_hours: QuietHours | None = None
+
+    def is_quiet(self, moment: datetime) -> bool:
+        """Whether nothing may ring now."""
+        return self.quiet_hours is not None and self.quiet_hours.contain(moment)
+
+
+def choices_of(session: Session, user_id: str) -> Choices:
+    """What somebody has chosen."""
+    return choices_in(session.get(PushChoice, user_id))
+
+
+def choices_in(record: PushChoice | None) -> Choices:
+    """The same, from the row, if there is one."""
+    if record is None:
+        return Choices()
+    if record.quiet_from is None or record.quiet_until is None or record.time_zone is None:
+        return Choices(record.content)
+    return Choices(record.content, QuietHours.parse(record.quiet_from, record.quiet_until, record.time_zone))
+
+
+def choose(session: Session, user_id: str, chosen: Choices) -> None:
+    """Choose how one's devices ring, from now on."""
+    quiet = chosen.quiet_hours
+    record = session.get(PushChoice, user_id) or PushChoice(user_id=user_id)
+    record.content = chosen.content
+    record.quiet_from = None if quiet is None else f"{quiet.from_:%H:%M}"
+    record.quiet_until = None if quiet is None else f"{quiet.until:%H:%M}"
+    record.time_zone = None if quiet is None else quiet.zone.key
+    session.add(record)
+    session.flush()
+
+
+def _zone(name: str) -> ZoneInfo:
+    if len(name) > _MAX_ZONE:
+        raise ValueError("there is no such time zone")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Europe" is a directory
+        raise ValueError("there is no such time zone") from error

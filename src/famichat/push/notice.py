@@ -1,0 +1,128 @@
+"""Who is to be rung about a message, and what their devices are told: what each person chose, and never more.
+
+What is encrypted end to end stays so: of a message that is, or in a conversation where all must be, a notice says only
+that there is one.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select
+from sqlalchemy.orm import Session
+
+from famichat.accounts.device import Device
+from famichat.accounts.user import User
+from famichat.chat.conversation import Conversation
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.participant import Participant
+from famichat.push.choices import Choices, PushChoice, choices_in
+from famichat.push.subscription import PushSubscription
+from famichat.storage.base import now
+
+_MAX_BODY = 500
+Said = dict[str, Any]
+"""A message as everybody in its conversation was told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One device that is to be rung about one message.
+
+    Attributes:
+        device_id: which.
+        said: the message.
+        record: the device's subscription.
+        payload: what the device is told.
+    """
+
+    device_id: str
+    said: Said
+    record: PushSubscription
+    payload: bytes
+
+
+def notices(
+    session: Session, said: Sequence[Said], policies: EncryptionPolicies, only: str | None = None
+) -> list[Notice]:
+    """Say which devices are to be rung, as things are now.
+
+    Not those of the sender, of somebody who has muted or archived the conversation, whose hours are quiet, or who is
+    not in it any more; and no device that was signed out.
+
+    Args:
+        session: a reading transaction.
+        said: the messages.
+        policies: which conversations must be encrypted.
+        only: one device; all others are left aside.
+    """
+    moment = now()
+    rows: dict[str, list[Row[Any]]] = {}
+    query = _devices({each["conversation_id"] for each in said}, only)
+    for row in session.execute(query):
+        rows.setdefault(row.Participant.conversation_id, []).append(row)
+    names = _names(session, {each["user_id"] for each in said})
+    return [
+        Notice(row.PushSubscription.device_id, each, row.PushSubscription, _payload(each, row, names, policies))
+        for each in said
+        for row in rows.get(each["conversation_id"], [])
+        if _concerns(each, row.Participant) and not choices_in(row.PushChoice).is_quiet(moment)
+    ]
+
+
+def test_payload() -> bytes:
+    """What a device is told that was rung to see whether it can be."""
+    return _written({"kind": "test"})
+
+
+def _devices(conversation_ids: set[str], only: str | None) -> Any:
+    query: Any = (
+        select(Participant, Conversation, PushSubscription, PushChoice)
+        .join(Conversation, Conversation.id == Participant.conversation_id)
+        .join(Device, and_(Device.user_id == Participant.user_id, Device.revoked_at.is_(None)))
+        .join(PushSubscription, PushSubscription.device_id == Device.id)
+        .outerjoin(PushChoice, PushChoice.user_id == Participant.user_id)
+        .where(
+            Participant.conversation_id.in_(conversation_ids),
+            Participant.archived_at.is_(None),
+            or_(Participant.muted_until.is_(None), Participant.muted_until <= now()),
+        )
+    )
+    return query if only is None else query.where(Device.id == only)
+
+
+def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
+    return {
+        row.id: row.username for row in session.execute(select(User.id, User.username).where(User.id.in_(user_ids)))
+    }
+
+
+def _concerns(said: Said, participant: Participant) -> bool:
+    return bool(participant.user_id != said["user_id"] and participant.visible_from_seq <= said["seq"])
+
+
+def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> bytes:
+    talk: Conversation = row.Conversation
+    chosen: Choices = choices_in(row.PushChoice)
+    sealed = said["encryption_flag"] or (
+        policies.status(talk.type, required_once=talk.encryption_required) == "enabled"
+    )
+    content = "none" if sealed else chosen.content
+    told: dict[str, Any] = {
+        "kind": "message",
+        "conversation_id": talk.id,
+        "conversation_type": talk.type,
+        "message_id": said["message_id"],
+        "seq": said["seq"],
+        "content": content,
+    }
+    if content != "none":
+        told |= {"sender_id": said["user_id"], "sender": names.get(said["user_id"]), "conversation_name": talk.name}
+    if content == "full" and said["message_type"] == "text":
+        told["body"] = said["body"][:_MAX_BODY]
+    return _written(told)
+
+
+def _written(told: dict[str, Any]) -> bytes:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,173 @@
+"""Rings the devices that were not listening when something was said: after the commit, and off the way of a message.
+
+All that happens where a message is announced is a place in a bounded line. Everything else is done a moment later, by
+tasks of their own. A notice is a hint: the message is on disk, and a notice that was lost with the process, or dropped
+because too many waited, costs nobody a message.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.push.client import Answer, PushClient
+from famichat.push.notice import Notice, Said, notices, test_payload
+from famichat.push.subscription import PushSubscription, opened, unsubscribe
+from famichat.push.vapid import encoded
+from famichat.push.whereabouts import Whereabouts
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.storage.sealed import BlindIndex, Vault
+from famichat.telemetry import emit, events
+
+DELAY_SECONDS = 0.5
+BACKOFF_SECONDS = 2.0
+MAX_WAITING = 1000
+MAX_ATTEMPTS = 5
+_AT_ONCE = 8
+_TOPIC_BYTES = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What this stands on: where subscriptions are, and what opens them."""
+
+    database: Database
+    vault: Vault
+    index: BlindIndex
+    policies: EncryptionPolicies
+
+
+class Pushes:
+    """The notices of this node.
+
+    Args:
+        ground: the database and its keys.
+        client: the way to push services.
+        whereabouts: knows who listens.
+    """
+
+    def __init__(self, ground: Ground, client: PushClient, whereabouts: Whereabouts) -> None:
+        self._ground = ground
+        self._client = client
+        self._whereabouts = whereabouts
+        self._said: dict[tuple[str, str], Said] = {}
+        self._working: asyncio.Task[None] | None = None
+        self._ringing: dict[asyncio.Task[None], None] = {}
+        self._latest: dict[tuple[str, str], int] = {}
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages and devices are in line."""
+        return len(self._said) + len(self._ringing)
+
+    def said(self, message: Said) -> None:
+        """Note that something was said. Of what one person says in a moment in one conversation, the last counts."""
+        key = message["conversation_id"], message["user_id"]
+        self._said.pop(key, None)
+        self._said[key] = message
+        if len(self._said) > MAX_WAITING:
+            del self._said[next(iter(self._said))]
+            emit(events.PushDropped())
+        if self._working is None:
+            self._working = asyncio.create_task(self._work(), name="pushes")
+
+    async def stop(self) -> None:
+        """Ring nobody any more."""
+        under_way = [*self._ringing, *([self._working] if self._working is not None else [])]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._client.close()
+
+    async def test(self, device_id: str) -> Answer | None:
+        """Ring one device now; None, if it has no subscription.
+
+        Raises:
+            StorageUnavailable: the database did not answer.
+        """
+        record = await self._ground.database.read(lambda session: session.get(PushSubscription, device_id))
+        if record is None:
+            return None
+        return await self._post(record, test_payload(), topic=None, attempt=1)
+
+    async def _work(self) -> None:
+        try:
+            while self._said:
+                await asyncio.sleep(DELAY_SECONDS)
+                said, self._said = list(self._said.values()), {}
+                found = await self._ground.database.read(partial(self._notices, said))
+                absent = await self._whereabouts.absent({each.device_id for each in found})
+                for notice in found:
+                    if notice.device_id in absent:
+                        self._begin(notice)
+        except StorageUnavailable:
+            self._said.clear()  # it was reported where it happened; whoever opens the client sees what was said
+        finally:
+            self._working = None
+
+    def _notices(self, said: list[Said], session: Session, only: str | None = None) -> list[Notice]:
+        return notices(session, said, self._ground.policies, only)
+
+    def _begin(self, notice: Notice) -> None:
+        if len(self._ringing) >= MAX_WAITING:
+            next(iter(self._ringing)).cancel()
+            emit(events.PushDropped())
+        self._latest[_line(notice)] = notice.said["seq"]
+        task = asyncio.create_task(self._ring(notice), name="push")
+        self._ringing[task] = None
+        task.add_done_callback(self._ringing.pop)
+
+    async def _ring(self, notice: Notice) -> None:
+        try:
+            for attempt in range(1, MAX_ATTEMPTS + 1):
+                async with self._at_once:
+                    answer = await self._try(notice, attempt)
+                if answer is None or not answer.may_work_later or attempt == MAX_ATTEMPTS:
+                    return
+                jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311
+                await asyncio.sleep(max(answer.retry_after, BACKOFF_SECONDS * 2 ** (attempt - 1)) * jitter)
+        except StorageUnavailable:
+            return  # it was reported where it happened
+        finally:
+            if self._latest.get(_line(notice)) == notice.said["seq"]:
+                del self._latest[_line(notice)]
+
+    async def _try(self, notice: Notice, attempt: int) -> Answer | None:
+        """Ring once, if it is still wanted: the device may be signed out by now, its person gone, or be listening."""
+        if self._latest.get(_line(notice)) != notice.said["seq"]:
+            return None  # something newer was said there, and is told instead
+        ask = partial(self._notices, [notice.said], only=notice.device_id)
+        still = await self._ground.database.read(ask)
+        if not still or (attempt > 1 and not await self._whereabouts.absent({notice.device_id})):
+            return None
+        topic = encoded(self._ground.index.digest("push_topic", notice.said["conversation_id"])[:_TOPIC_BYTES])
+        return await self._post(still[0].record, still[0].payload, topic, attempt)
+
+    async def _post(self, record: PushSubscription, payload: bytes, topic: str | None, attempt: int) -> Answer:
+        try:
+            subscription = opened(record, self._ground.vault)
+        except UnsealError:
+            answer = Answer("gone")  # the vault has reported it; the device gives another one when it comes
+        else:
+            answer = await self._client.post(subscription, payload, topic)
+        if answer.outcome == "sent":
+            emit(events.PushSent(attempt=attempt))
+        else:
+            emit(events.PushFailed(reason=answer.outcome, status=answer.status, attempt=attempt))
+        if answer.outcome == "gone":
+            forget = partial(_forget, record)
+            await self._ground.database.transaction(forget)
+        return answer
+
+
+def _line(notice: Notice) -> tuple[str, str]:
+    return notice.device_id, notice.said["conversation_id"]
+
+
+def _forget(record: PushSubscription, session: Session) -> None:
+    unsubscribe(session, record.device_id, only=record.endpoint_index)

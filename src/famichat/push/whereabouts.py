@@ -1,0 +1,57 @@
+"""Knows which devices are listening, on this node or another: those are told by their sockets, and need no ringing.
+
+Where there are other nodes, they are asked. Who does not answer in time has nobody: at worst a device rings that heard
+the message anyway.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from famichat.realtime.pubsub import PubSub
+from famichat.storage.base import new_id
+
+_WHERE, _HERE = "push_where", "push_here"
+PATIENCE_SECONDS = 0.3
+
+
+class Whereabouts:
+    """Asks all nodes.
+
+    Args:
+        pubsub: knows the connections of this node, and reaches the others.
+    """
+
+    def __init__(self, pubsub: PubSub) -> None:
+        self._pubsub = pubsub
+        self._asked: dict[str, set[str]] = {}
+        pubsub.on(_WHERE, self._heard_question)
+        pubsub.on(_HERE, self._heard_answer)
+
+    async def absent(self, device_ids: Collection[str]) -> set[str]:
+        """Those of these devices that have no connection anywhere."""
+        away = set(device_ids) - self._here(device_ids)
+        if away and self._pubsub.has_other_nodes:
+            away -= await self._elsewhere(away)
+        return away
+
+    def _here(self, device_ids: Collection[str]) -> set[str]:
+        return {each for each in device_ids if self._pubsub.is_connected(f"device:{each}")}
+
+    async def _elsewhere(self, device_ids: set[str]) -> set[str]:
+        question = new_id()
+        found = self._asked[question] = set[str]()
+        self._pubsub.tell(_WHERE, {"question": question, "devices": sorted(device_ids)})
+        try:
+            await asyncio.sleep(PATIENCE_SECONDS)
+        finally:
+            del self._asked[question]
+        return found
+
+    def _heard_question(self, note: dict[str, Any]) -> None:
+        if here := self._here(note["devices"]):
+            self._pubsub.tell(_HERE, {"question": note["question"], "devices": sorted(here)})
+
+    def _heard_answer(self, note: dict[str, Any]) -> None:
+        if note["question"] in self._asked:
+            self._asked[note["question"]].update(note["devices"])
