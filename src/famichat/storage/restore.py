@@ -133,7 +133,7 @@ def _script(dump: Path) -> str:
     postgres_programs.run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
     with script.open("a", encoding="utf-8") as file:
         # pg_dump empties the search path, so that nothing of somebody else's is found by chance.
-        file.write(f"\nRESET search_path;\nUPDATE history SET epoch = '{epoch}';\n")
+        file.write(f"\nRESET search_path;\nUPDATE history SET epoch = '{epoch}';\n")  # nosec B608 - an id that we have just made
     return epoch
 
 
