@@ -15,7 +15,9 @@ def key(app: RunningApp) -> Authenticator:
 
 
 async def make(http: httpx.AsyncClient, key: Authenticator) -> dict[str, Any]:
-    options = (await http.post("/me/passkeys/options", json={"password": PASSWORD})).raise_for_status().json()
+    options = (
+        (await http.post("/me/passkeys/options", json={"password": PASSWORD})).raise_for_status().json()["options"]
+    )
     made = await http.post("/me/passkeys", json={"credential": key.create(options)})
     assert made.status_code == 201, made.text
     passkey: dict[str, Any] = made.json()
@@ -23,7 +25,7 @@ async def make(http: httpx.AsyncClient, key: Authenticator) -> dict[str, Any]:
 
 
 async def prove(http: httpx.AsyncClient, key: Authenticator, **more: Any) -> httpx.Response:
-    options = (await http.post("/sessions/passkey/options")).raise_for_status().json()
+    options = (await http.post("/sessions/passkey/options")).raise_for_status().json()["options"]
     return await http.post("/sessions/passkey", json={"credential": key.get(options), **more})
 
 
@@ -46,7 +48,7 @@ async def test_a_proof_serves_once(app: RunningApp, key: Authenticator) -> None:
     key.counts = False
     async with app.http(app.home.maja) as http, app.http() as elsewhere:
         await make(http, key)
-        proof = key.get((await elsewhere.post("/sessions/passkey/options")).json())
+        proof = key.get((await elsewhere.post("/sessions/passkey/options")).json()["options"])
         answers = [await elsewhere.post("/sessions/passkey", json={"credential": proof}) for _ in range(2)]
 
     assert [each.status_code for each in answers] == [201, 401]

@@ -21,9 +21,6 @@ from famichat.endpoint.strict_route import StrictRoute
 mine = APIRouter(prefix="/me/passkeys", tags=["passkeys"], route_class=StrictRoute)
 sessions = APIRouter(prefix="/sessions/passkey", tags=["passkeys"], route_class=StrictRoute)
 
-Options = dict[str, Any]
-"""For `PublicKeyCredential.parseCreationOptionsFromJSON()` or `parseRequestOptionsFromJSON()`."""
-
 
 class Confirmed(BaseModel):
     """The password once more: a passkey lasts longer than a sign-in that was left open."""
@@ -31,6 +28,12 @@ class Confirmed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     password: Password
+
+
+class OptionsView(BaseModel):
+    """For `PublicKeyCredential.parseCreationOptionsFromJSON()` or `parseRequestOptionsFromJSON()` in a browser."""
+
+    options: dict[str, Any]
 
 
 class Brought(BaseModel):
@@ -70,7 +73,7 @@ async def passkeys(caller: Caller, context: InContext) -> PasskeysView:
 
 
 @mine.post("/options", summary="Begin to make a passkey")
-async def begin(body: Confirmed, caller: Caller, context: InContext, address: FromAddress) -> Options:
+async def begin(body: Confirmed, caller: Caller, context: InContext, address: FromAddress) -> OptionsView:
     """Give the options for `navigator.credentials.create()`. They are good for five minutes.
 
     Raises:
@@ -91,7 +94,7 @@ async def begin(body: Confirmed, caller: Caller, context: InContext, address: Fr
         return [each.credential_id for each in passkeys_of(session, caller.user_id)]
 
     known = await context.database.transaction(work)
-    return context.ceremonies.to_make(caller.user_id, caller.username, known)
+    return OptionsView(options=context.ceremonies.to_make(caller.user_id, caller.username, known))
 
 
 @mine.post("", status_code=201, summary="Keep a passkey")
@@ -116,7 +119,7 @@ async def remove(passkey_id: str, caller: Caller, context: InContext) -> None:
 
 
 @sessions.post("/options", summary="Begin to sign in with a passkey")
-async def begin_to_sign_in(context: InContext, address: FromAddress) -> Options:
+async def begin_to_sign_in(context: InContext, address: FromAddress) -> OptionsView:
     """Give the options for `navigator.credentials.get()`. They name nobody, and are good for five minutes.
 
     Raises:
@@ -124,7 +127,7 @@ async def begin_to_sign_in(context: InContext, address: FromAddress) -> Options:
         PasskeysUnavailable: no browser has one for the address of this server.
     """
     context.rate_limits.check("sign_in", address)
-    return context.ceremonies.to_sign_in()
+    return OptionsView(options=context.ceremonies.to_sign_in())
 
 
 @sessions.post("", status_code=201, summary="Sign in with a passkey")
