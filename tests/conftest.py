@@ -13,7 +13,16 @@ from famichat.telemetry import attach
 from famichat.telemetry.events import Event
 from tests.factories import people
 from tests.support.app import RunningApp, running_app
+from tests.support.leaks import watched
 from tests.support.postgres import Postgres, Spare, running_postgres
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_leaks() -> Iterator[None]:
+    """Fail at the end of the run if anything logged or emitted in it told a secret."""
+    with watched() as leaks:
+        yield
+    assert leaks == []
 
 
 @pytest.fixture(scope="session")
