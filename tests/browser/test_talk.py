@@ -77,6 +77,7 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     await maja.page.get_by_label("Message to").press_sequentially("Half a sen")
     await maja.open("Notes to self")
     await expect(maja.messages().get_by_text("cardamom")).to_be_visible()
+    await maja.page.wait_for_timeout(1_000)  # what was seen is written down a moment later
     shell = await maja.context.new_page()  # a page of the same server that needs it no more
     await shell.goto(maja.url)
     await expect(maja.listed("emil", shell)).to_be_visible()
