@@ -48,10 +48,8 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     app.state.context = context
     errors.install(app)
     api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
-    for noun in (setup, sessions, me, push, devices, families, invites, conversations, members, messages):
+    for noun in (setup, sessions, passkeys, me, push, devices, families, invites, conversations, members, messages):
         api.include_router(noun.router)
-    for router in (passkeys.mine, passkeys.sessions):
-        api.include_router(router)
     if context.test_endpoints:
         api.include_router(test_broadcast.router)
     app.include_router(api)

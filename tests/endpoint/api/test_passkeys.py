@@ -1,11 +1,13 @@
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from famichat.telemetry.events import AuthorizationDenied, Event
+from famichat.accounts.guess import FROM_ONE_ADDRESS
+from famichat.telemetry.events import AuthorizationDenied, Event, RateLimitThrottled
 from tests.factories.people import PASSWORD
-from tests.support.app import RunningApp
+from tests.support.app import RunningApp, running_app
 from tests.support.authenticator import Authenticator
 
 
@@ -59,6 +61,19 @@ async def test_whoever_lacks_the_password_makes_no_passkey(app: RunningApp) -> N
         refused = await http.post("/me/passkeys/options", json={"password": "not her password"})
 
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
+
+
+async def test_a_password_is_guessed_here_no_more_often_than_at_the_door(
+    database_url: str, tmp_path: Path, emitted: list[Event]
+) -> None:
+    async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http(app.home.maja) as http:
+        for _ in range(FROM_ONE_ADDRESS.guesses):
+            assert (await http.post("/me/passkeys/options", json={"password": "wrong"})).status_code == 401
+        here = await http.post("/me/passkeys/options", json={"password": PASSWORD})
+        at_the_door = await http.post("/sessions", json={"username": "maja", "password": PASSWORD})
+
+    assert {(each.status_code, each.json()["code"]) for each in (here, at_the_door)} == {(429, "rate_limited")}
+    assert [each.limit for each in emitted if isinstance(each, RateLimitThrottled)] == ["guesses", "guesses"]
 
 
 async def test_every_reason_why_nobody_comes_in_gets_the_same_answer(

@@ -7,19 +7,15 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.accounts.ceremony import credential_id_of
-from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.guess import forgive_guesses
 from famichat.accounts.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
-from famichat.accounts.password import verify_password
-from famichat.accounts.sign_in import claim_account
 from famichat.endpoint.address import FromAddress
-from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun
+from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun, check_password
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
 
-mine = APIRouter(prefix="/me/passkeys", tags=["passkeys"], route_class=StrictRoute)
-sessions = APIRouter(prefix="/sessions/passkey", tags=["passkeys"], route_class=StrictRoute)
+router = APIRouter(tags=["passkeys"], route_class=StrictRoute)
 
 
 class Confirmed(BaseModel):
@@ -65,15 +61,17 @@ class PasskeysView(BaseModel):
     passkeys: list[PasskeyView]
 
 
-@mine.get("", summary="My passkeys")
+@router.get("/me/passkeys", summary="My passkeys")
 async def passkeys(caller: Caller, context: InContext) -> PasskeysView:
     """List the caller's passkeys, the oldest first."""
     found = await context.database.read(lambda session: passkeys_of(session, caller.user_id))
     return PasskeysView(passkeys=[_view(each) for each in found])
 
 
-@mine.post("/options", summary="Begin to make a passkey")
-async def begin(body: Confirmed, caller: Caller, context: InContext, address: FromAddress) -> OptionsView:
+@router.post("/me/passkeys/options", summary="Begin to make a passkey")
+async def begin(
+    request: Request, body: Confirmed, caller: Caller, context: InContext, address: FromAddress
+) -> OptionsView:
     """Give the options for `navigator.credentials.create()`. They are good for five minutes.
 
     Raises:
@@ -81,13 +79,7 @@ async def begin(body: Confirmed, caller: Caller, context: InContext, address: Fr
         InvalidCredentials: this is not the caller's password.
         PasskeysUnavailable: no browser makes one for the address of this server.
     """
-    context.rate_limits.check("sign_in", address)
-    limited = context.rate_limits.enabled
-    claim = await context.database.transaction(
-        lambda session: claim_account(session, caller.username, address, context.index, limited=limited)
-    )
-    if not await verify_password(claim.password_hash, body.password):
-        raise InvalidCredentials
+    claim = await check_password(request, context, caller.username, body.password, address)
 
     def work(session: Session) -> list[bytes]:
         forgive_guesses(session, context.index, claim.account, address)
@@ -97,7 +89,7 @@ async def begin(body: Confirmed, caller: Caller, context: InContext, address: Fr
     return OptionsView(options=context.ceremonies.to_make(caller.user_id, caller.username, known))
 
 
-@mine.post("", status_code=201, summary="Keep a passkey")
+@router.post("/me/passkeys", status_code=201, summary="Keep a passkey")
 async def make(body: Brought, caller: Caller, context: InContext) -> PasskeyView:
     """Keep the passkey that the browser has made.
 
@@ -108,7 +100,7 @@ async def make(body: Brought, caller: Caller, context: InContext) -> PasskeyView
     return await context.database.transaction(lambda session: _view(add_passkey(session, caller, made)))
 
 
-@mine.delete("/{passkey_id}", status_code=204, summary="Give a passkey up")
+@router.delete("/me/passkeys/{passkey_id}", status_code=204, summary="Give a passkey up")
 async def remove(passkey_id: str, caller: Caller, context: InContext) -> None:
     """Let nobody in with this passkey any more. Devices that are signed in stay so.
 
@@ -118,7 +110,7 @@ async def remove(passkey_id: str, caller: Caller, context: InContext) -> None:
     await context.database.transaction(lambda session: remove_passkey(session, caller.user_id, passkey_id))
 
 
-@sessions.post("/options", summary="Begin to sign in with a passkey")
+@router.post("/sessions/passkey/options", summary="Begin to sign in with a passkey")
 async def begin_to_sign_in(context: InContext, address: FromAddress) -> OptionsView:
     """Give the options for `navigator.credentials.get()`. They name nobody, and are good for five minutes.
 
@@ -130,7 +122,7 @@ async def begin_to_sign_in(context: InContext, address: FromAddress) -> OptionsV
     return OptionsView(options=context.ceremonies.to_sign_in())
 
 
-@sessions.post("", status_code=201, summary="Sign in with a passkey")
+@router.post("/sessions/passkey", status_code=201, summary="Sign in with a passkey")
 async def sign_in(request: Request, body: BroughtToSignIn, context: InContext, address: FromAddress) -> SessionView:
     """Sign in on a new device.
 

@@ -9,7 +9,7 @@ from famichat.accounts.email_address import MAX_EMAIL
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyGuesses
 from famichat.accounts.password import MAX_PASSWORD, verify_password
 from famichat.accounts.session import Started, Stolen, end_session, refresh_session
-from famichat.accounts.sign_in import admit, claim_account
+from famichat.accounts.sign_in import Claim, admit, claim_account
 from famichat.accounts.token import ACCESS_TOKEN_SECONDS
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.context import Caller, Context, InContext
@@ -79,18 +79,7 @@ async def sign_in(request: Request, body: SignIn, context: InContext, address: F
         TooManyGuesses: too many wrong passwords came for this account.
         InvalidCredentials: no such account, or not its password.
     """
-    context.rate_limits.check("sign_in", address)
-    limited = context.rate_limits.enabled
-    try:
-        claim = await context.database.transaction(
-            lambda session: claim_account(session, body.name, address, context.index, limited=limited)
-        )
-    except TooManyGuesses as fault:
-        emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=fault.retry_in_seconds))
-        raise
-    if not await verify_password(claim.password_hash, body.password):
-        request.state.user_id = claim.user_id  # whose account it was about, for whoever notes the refusal
-        raise InvalidCredentials
+    claim = await check_password(request, context, body.name, body.password, address)
     started = await context.database.transaction(
         lambda session: admit(session, claim, address, body.device_name, context.index)
     )
@@ -120,6 +109,36 @@ async def sign_out(caller: Caller, context: InContext) -> None:
     """Sign this device out: its tokens end, and its connections close."""
     await context.database.between_batches(lambda session: end_session(session, caller))
     announce_revoked(context, caller.user_id, caller.device_id, "signed_out")
+
+
+async def check_password(request: Request, context: Context, name: str, password: str, address: str) -> Claim:
+    """See whether somebody knows the password of an account, and count it as a guess until `forgive_guesses`.
+
+    Args:
+        request: what it is asked for; a refusal is noted there.
+        context: the server.
+        name: a username or an e-mail address, as it was typed.
+        password: as it was typed.
+        address: where the guess comes from.
+
+    Raises:
+        RateLimited: too much comes from this address.
+        TooManyGuesses: too many wrong passwords came for this account.
+        InvalidCredentials: no such account, or not its password.
+    """
+    context.rate_limits.check("sign_in", address)
+    limited = context.rate_limits.enabled
+    try:
+        claim = await context.database.transaction(
+            lambda session: claim_account(session, name, address, context.index, limited=limited)
+        )
+    except TooManyGuesses as fault:
+        emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=fault.retry_in_seconds))
+        raise
+    if not await verify_password(claim.password_hash, password):
+        request.state.user_id = claim.user_id  # whose account it was about, for whoever notes the refusal
+        raise InvalidCredentials
+    return claim
 
 
 def begun(context: Context, started: Started) -> SessionView:
