@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from famichat.endpoint.rate_limit import DEVICES, LIMITS
 from famichat.push import pushes
-from tests.factories.people import Person
+from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp, running_app
 from tests.support.push_service import Browser, PushService, push_service, verified
 
@@ -167,3 +168,16 @@ async def test_without_the_setting_nothing_goes_to_this_machine(app: RunningApp)
             await http.put("/me/push", json=browser.subscription())
             assert (await http.post("/me/push/test")).json() == {"outcome": "forbidden_address", "status": None}
         assert service.requests == []
+
+
+async def test_more_devices_do_not_let_one_person_ring_more(database_url: str, tmp_path: Path) -> None:
+    async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http() as http:
+        rung = []
+        for _ in range(DEVICES + 1):
+            session = (await http.post("/sessions", json={"username": "emil", "password": PASSWORD})).json()
+            bearer = {"authorization": f"Bearer {session['access_token']}"}
+            asked = [await http.post("/me/push/test", headers=bearer) for _ in range(int(LIMITS["push_test"].burst))]
+            rung += [each.status_code for each in asked]
+
+    allowed = DEVICES * int(LIMITS["push_test"].burst)
+    assert rung == [200] * allowed + [429] * (len(rung) - allowed)

@@ -134,7 +134,7 @@ async def delete(caller: Caller, context: InContext) -> None:
 @router.post("/me/push/test", summary="Send me a test")
 async def test(caller: Caller, context: InContext) -> TestView:
     """Ring the caller's device now, also in quiet hours, and say what its push service answered."""
-    context.rate_limits.check("push_test", caller.device_id)
+    context.rate_limits.check("push_test", caller)
     answer = await context.pushes.test(caller.device_id)
     if answer is None:
         return TestView(outcome="not_subscribed")
