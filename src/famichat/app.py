@@ -24,6 +24,7 @@ from famichat.endpoint.heads import Heads
 from famichat.endpoint.http import build_http
 from famichat.endpoint.http_protocol import HttpProtocol
 from famichat.endpoint.rate_limit import RateLimits
+from famichat.endpoint.topics import connections_of_device
 from famichat.endpoint.unread import UnreadCounts
 from famichat.endpoint.user_socket import UserSocket
 from famichat.push.client import PushClient
@@ -137,7 +138,8 @@ async def _context(
     stack.push_async_callback(unread.stop)
     vapid = Vapid(keys.secret_key, contact=settings.public_url if _is_https(settings) else None)
     client = PushClient(vapid, allow_private=settings.push_private_addresses)
-    pushes = Pushes(Ground(database, vault, index, policies), client, Whereabouts(pubsub))
+    whereabouts = Whereabouts(pubsub, connections_of_device)
+    pushes = Pushes(Ground(database, vault, index, policies), client, whereabouts)
     stack.push_async_callback(pushes.stop)
     metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
     heads = Heads(database, pubsub)

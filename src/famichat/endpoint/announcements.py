@@ -7,7 +7,7 @@ from typing import Any
 from famichat.chat.receipts import Written
 from famichat.chat.send_path import Announce
 from famichat.endpoint.departures import Departures
-from famichat.endpoint.topics import ConversationTopic, user_topic
+from famichat.endpoint.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.endpoint.unread import UnreadCounts
 from famichat.push.pushes import Pushes
 from famichat.realtime.pubsub import PubSub
@@ -47,7 +47,7 @@ class Announcements:
 
         def announce(written: Written) -> None:
             asked, others = written.asked, written.for_others
-            own = f"user:{asked.user_id}"
+            own = connections_of_user(asked.user_id)
             if others == asked.status:
                 self._to_conversation(topic, "message_status", written.view(others), received_at)
             else:
@@ -87,13 +87,13 @@ class Announcements:
         """Put somebody out of conversations: their channels end at once, on every node, and their devices are told."""
         for topic in topics:
             self._departures.went(user_id, topic.conversation_id)
-            self._pubsub.evict(str(topic), f"user:{user_id}")
+            self._pubsub.evict(str(topic), connections_of_user(user_id))
             left = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
 
     def device_revoked(self, user_id: str, device_id: str) -> None:
         """Close what a device has open, on every node, and tell its person's other devices."""
-        self._pubsub.disconnect(f"device:{device_id}")
+        self._pubsub.disconnect(connections_of_device(device_id))
         self._pubsub.broadcast(user_topic(user_id), "device_revoked", {"device_id": device_id})
 
     def _to_each(self, views: Mapping[str, dict[str, Any]], event: str) -> None:

@@ -40,6 +40,16 @@ def user_topic(user_id: str) -> str:
     return f"user:{user_id}"
 
 
+def connections_of_user(user_id: str) -> str:
+    """The id that all connections of one person carry."""
+    return f"user:{user_id}"
+
+
+def connections_of_device(device_id: str) -> str:
+    """The id that all connections of one device carry."""
+    return f"device:{device_id}"
+
+
 def user_ids(user_id: str, device_id: str) -> frozenset[str]:
-    """The ids that a person's connection carries, by which it can be closed or evicted."""
-    return frozenset({f"user:{user_id}", f"device:{device_id}"})
+    """The ids that a person's connection carries, by which it can be told of something, closed or evicted."""
+    return frozenset({connections_of_user(user_id), connections_of_device(device_id)})

@@ -5,7 +5,7 @@ the message anyway.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from famichat.realtime.pubsub import PubSub
@@ -20,10 +20,12 @@ class Whereabouts:
 
     Args:
         pubsub: knows the connections of this node, and reaches the others.
+        connections_of: the id that all connections of a device carry.
     """
 
-    def __init__(self, pubsub: PubSub) -> None:
+    def __init__(self, pubsub: PubSub, connections_of: Callable[[str], str]) -> None:
         self._pubsub = pubsub
+        self._connections_of = connections_of
         self._asked: dict[str, set[str]] = {}
         pubsub.on(_WHERE, self._heard_question)
         pubsub.on(_HERE, self._heard_answer)
@@ -36,7 +38,7 @@ class Whereabouts:
         return away
 
     def _here(self, device_ids: Collection[str]) -> set[str]:
-        return {each for each in device_ids if self._pubsub.is_connected(f"device:{each}")}
+        return {each for each in device_ids if self._pubsub.is_connected(self._connections_of(each))}
 
     async def _elsewhere(self, device_ids: set[str]) -> set[str]:
         question = new_id()

@@ -18,7 +18,7 @@ from famichat.chat.view import ConversationView, conversation_view
 from famichat.endpoint.context import Context
 from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse
 from famichat.endpoint.sending import send_message
-from famichat.endpoint.topics import ConversationTopic
+from famichat.endpoint.topics import ConversationTopic, connections_of_user
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused
 from famichat.realtime.message import Broadcast, Payload, Reply, error, ok
 from famichat.realtime.socket import Socket
@@ -169,7 +169,8 @@ class MessageChannel(Channel):
         self._context.rate_limits.check("typing", self._identity)
         typing = {"user_id": self._identity.user_id, "device_id": self._identity.device_id, "typing": payload["typing"]}
         told = await self._context.database.read(self._tells_typing)
-        self.broadcast("typing", typing, exclude_self=True, only=None if told else f"user:{self._identity.user_id}")
+        only = None if told else connections_of_user(self._identity.user_id)
+        self.broadcast("typing", typing, exclude_self=True, only=only)
 
     def _tells_typing(self, session: Session) -> bool:
         self._access(session)
