@@ -35,15 +35,15 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     with database.migrating() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        before = revision(connection)
-        newest = ScriptDirectory.from_config(_config(connection)).get_current_head()
-        if newest is None:
+        before, head = revision(connection), newest()
+        if head is None:
             raise LookupError("this installation of Famichat has no migrations")
+        if before == head:
+            return before, head
         if before is not None and not is_known(before):
             raise NewerDatabaseError(before)
-        if before != newest:
-            command.upgrade(_config(connection), "head")
-        return before, newest
+        command.upgrade(_config(connection), "head")
+        return before, head
 
 
 def newest() -> str | None:
