@@ -35,7 +35,6 @@ def send_message(
         return _send(context, identity, topic, payload, announce)
     trace = context.tracing.message(topic.type, topic.conversation_id, identity.user_id)
     try:
-        trace.store()
         sent = _send(context, identity, topic, payload, trace.announcing(announce))
     except Exception as fault:
         trace.refused(fault)

@@ -40,24 +40,19 @@ class Tracing:
 
 
 class MessageTrace:
-    """One message on its way: `refused`, or `store`, then `announcing`, then `answer`."""
+    """One message on its way, which waits for the disk from now on: then `announcing` and `answer`, or `refused`."""
 
     def __init__(self, tracer: Tracer, root: Span) -> None:
         self._tracer = tracer
         self._root = root
-        self._store: Span | None = None
+        self._store: Span | None = self._child("famichat.message.store")
 
     def refused(self, fault: BaseException) -> None:
         """It went no further. Only the kind of error is told: its words might quote what was sent."""
-        if self._store is not None:
-            self._store.end()
+        self._stored()
         self._root.set_attribute("error.type", type(fault).__name__)
         self._root.set_status(StatusCode.ERROR)
         self._root.end()
-
-    def store(self) -> None:
-        """It waits for the disk from now on."""
-        self._store = self._child("famichat.message.store")
 
     def announcing(self, announce: Callable[[_Told], None]) -> Callable[[_Told], None]:
         """As `announce`, which is called when the message is on disk."""
