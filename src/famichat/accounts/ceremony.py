@@ -34,8 +34,8 @@ from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, Passkey
 CHALLENGE_SECONDS = 5 * 60
 _CHALLENGE_BYTES = 32
 _MAX_CREDENTIAL_ID = 1023  # WebAuthn, 4: Credential ID
-# What base64 and JSON say of malformed input, before the library speaks in its own words.
-_MALFORMED = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+# What the libraries say of what they do not take; and base64 and JSON, before one of them sees it.
+_NOT_TAKEN = (WebAuthnException, BadData, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 Credential = Mapping[str, Any]
 """What `PublicKeyCredential.toJSON()` gives in a browser."""
@@ -115,7 +115,7 @@ class Ceremonies:
                 expected_origin=self._origin,
                 require_user_verification=True,
             )
-        except (*_MALFORMED, BadData):
+        except _NOT_TAKEN:
             raise InvalidPasskey from None
         if len(verified.credential_id) > _MAX_CREDENTIAL_ID:
             raise InvalidPasskey
@@ -160,7 +160,7 @@ class Ceremonies:
                 require_user_verification=True,
             )
             handle = base64url_to_bytes(credential["response"]["userHandle"])
-        except (*_MALFORMED, BadData):
+        except _NOT_TAKEN:
             raise InvalidCredentials from None
         if handle != UUID(user_id).bytes:
             raise InvalidCredentials
