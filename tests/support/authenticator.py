@@ -5,7 +5,6 @@ made = key.create(options)      # as PublicKeyCredential.toJSON() has it
 proof = key.get(options)
 """
 
-import base64
 import hashlib
 import json
 import secrets
@@ -16,6 +15,7 @@ from typing import Any, Final
 import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from webauthn.helpers import bytes_to_base64url
 
 PRESENT: Final = 0x01
 VERIFIED: Final = 0x04
@@ -65,15 +65,11 @@ class Authenticator:
         return json.dumps(told).encode()
 
     def _credential(self, **response: bytes) -> dict[str, Any]:
-        shown = _base64url(self.credential_id)
+        shown = bytes_to_base64url(self.credential_id)
         return {
             "id": shown,
             "rawId": shown,
             "type": "public-key",
-            "response": {name: _base64url(value) for name, value in response.items()},
+            "response": {name: bytes_to_base64url(value) for name, value in response.items()},
             "clientExtensionResults": {},
         }
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -2,7 +2,7 @@ import "fake-indexeddb/auto"
 
 import { afterEach, beforeEach, expect, test } from "vitest"
 
-import type { Draft } from "../models/outbox"
+import { draft } from "../models/examples"
 import { Desk } from "./desk"
 import { Kept } from "./kept"
 import { Mailbox } from "./mailbox"
@@ -33,14 +33,6 @@ class Tab {
 let account = ""
 let count = 0
 let tabs: Tab[] = []
-
-const draft = (client_id: string, conversation_id = "kitchen"): Draft => ({
-  client_id,
-  conversation_id,
-  text: client_id,
-  sealed: { body: client_id },
-  written_at: "2026-11-23T12:00:00Z",
-})
 
 async function tab(): Promise<Tab> {
   const opened = await new Tab().opened()

@@ -1,5 +1,6 @@
 /** A family's messages and conversations, for the tests beside the models. */
 import type { Conversation, Message, Page } from "../realtime/shapes"
+import type { Draft } from "./outbox"
 
 export function message(seq: number, change: Partial<Message> = {}): Message {
   return {
@@ -48,5 +49,15 @@ export function conversation(id: string, change: Partial<Conversation> = {}): Co
     archived: false,
     muted_until: null,
     ...change,
+  }
+}
+
+export function draft(client_id: string, conversation_id = "kitchen"): Draft {
+  return {
+    client_id,
+    conversation_id,
+    text: client_id,
+    sealed: { body: client_id },
+    written_at: "2026-11-23T12:00:00Z",
   }
 }

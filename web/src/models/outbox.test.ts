@@ -1,14 +1,8 @@
 import { expect, test } from "vitest"
 
-import { add, due, passes, patience, refuse, remove, retry, waiting, type Draft } from "./outbox"
+import { draft } from "./examples"
+import { add, due, passes, patience, refuse, remove, retry, waiting } from "./outbox"
 
-const draft = (client_id: string, conversation_id = "kitchen"): Draft => ({
-  client_id,
-  conversation_id,
-  text: client_id,
-  sealed: { body: client_id },
-  written_at: "2026-11-23T12:00:00Z",
-})
 const two = add(add([], draft("first")), draft("second"))
 
 test("what was written is due in the order in which it was written, in its own conversation", () => {
