@@ -1,0 +1,141 @@
+"""Every main screen, one after the other: to take pictures of, and to hold to what must be true of each."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import httpx
+from playwright.async_api import Browser, expect
+
+from tests.browser.household import Person, Server, someone
+
+WIDE: Final[dict[str, Any]] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+CONVERSATIONS: Final = {
+    "direct": "emil",
+    "self": "Notes to self",
+    "group": "Summer house",
+    "family": "The whole family",
+}
+
+_CIPHERTEXT: Final = {
+    "body": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k",
+    "encryption_flag": True,
+    "encryption_version": "v1.0.0",
+    "key_id": "KEY_FAMILY_v1",
+}
+
+
+_MORE: Final = ("Did somebody water the tomatoes?", "And the key is under the blue pot.", "I take the cat along.")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The demo's family in the middle of a talk, and a server that nobody has set up.
+
+    Attributes:
+        inga: who says something more now and then.
+        invitation: the link that lets one more person in.
+        watcher: an access token of somebody who has nothing to do with the others, for the event viewer.
+        watched: that person's own conversation.
+    """
+
+    demo: Server
+    untouched: Server
+    inga: Person
+    invitation: str
+    watcher: str
+    watched: str
+    _more: Iterator[str] = field(default_factory=lambda: iter(_MORE))
+
+    @classmethod
+    async def set(cls, browser: Browser, demo: Server, untouched: Server) -> Self:
+        """Let the family talk a little, so that there is something to see."""
+        maja, inga = [await _of_the_family(browser, demo, name) for name in ("maja", "inga")]
+        for name in CONVERSATIONS.values():
+            await maja.open(name)
+            await expect(maja.messages().locator("[data-entry]").last).to_be_visible()
+            await expect(maja.listed(name)).not_to_contain_text("unread")
+        await inga.open(CONVERSATIONS["family"])
+        await maja.say("Shall we bring anything?")
+        await expect(inga.messages().get_by_text("Shall we bring anything?")).to_be_visible()
+        await inga.say("Only yourselves, and an appetite. Emil, please take the big table from the cellar.")
+        await maja.say("He says he will. See you on Sunday!")
+        await expect(maja.page.get_by_text("Read by inga").last).to_be_visible()
+        await maja.context.close()
+        async with _as(demo, "maja") as http:
+            made = await http.post(f"/families/{demo.user('maja')['family_ids'][0]}/invites", json={})
+        invitation = f"{demo.url}/invite#{made.raise_for_status().json()['token']}"
+        async with _as(demo, "ada") as http:
+            watched = (await http.post("/conversations/self", json={})).raise_for_status().json()["id"]
+            token = http.headers["authorization"].removeprefix("Bearer ")
+        return cls(demo, untouched, await inga.open(CONVERSATIONS["group"]), invitation, token, watched)
+
+    async def screens(self, visitor: Person) -> AsyncIterator[str]:
+        """Lead somebody who is not signed in through all screens: the name of each, while it is shown."""
+        async for name in self._doors(visitor):
+            yield name
+        async for name in self._inside(visitor):
+            yield name
+
+    async def _doors(self, visitor: Person) -> AsyncIterator[str]:
+        page = visitor.page
+        await page.goto(self.untouched.url)
+        await page.get_by_label("Setup code").wait_for()
+        yield "set-up"
+        await page.goto(self.invitation)
+        await page.get_by_role("heading", name="Welcome to Sundqvist").wait_for()
+        yield "invitation"
+        await self._watch(visitor)
+        yield "events"
+        await page.goto(self.demo.url)
+        await page.get_by_role("button", name="Sign in").wait_for()
+        yield "sign-in"
+
+    async def _watch(self, visitor: Person) -> None:
+        page = visitor.page
+        await page.goto(f"{self.demo.url}/events#token={self.watcher}&topic=message:self:{self.watched}")
+        await expect(page.get_by_role("status")).to_contain_text("message:self")
+        async with _as(self.demo, "ada") as http:
+            for message in ({"body": "Hello from curl"}, _CIPHERTEXT):
+                body = {"conversation_type": "self", "conversation_id": self.watched, **message}
+                (await http.post("/test/broadcast", json=body)).raise_for_status()
+        await page.get_by_label("Filter").fill("new_msg")
+        await page.get_by_role("row").filter(has_text="opaque").wait_for()
+
+    async def _inside(self, visitor: Person) -> AsyncIterator[str]:
+        page = visitor.page
+        await self.inga.say(next(self._more))
+        await visitor.sign_in("maja", self.demo.user("maja")["password"])
+        await expect(visitor.listed(CONVERSATIONS["group"])).to_contain_text("1 unread")
+        yield "conversations"
+        for kind, name in CONVERSATIONS.items():
+            await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations'][kind]}")
+            await page.get_by_role("heading", name=name).wait_for()
+            await expect(visitor.messages().locator("[data-entry]").last).to_be_visible()
+            yield kind
+        await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['group']}")
+        await page.get_by_role("button", name="About this conversation").click()
+        yield "about-a-group"
+        await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        await page.goto(f"{self.demo.url}/#")
+        await page.get_by_role("button", name="New conversation").click()
+        for name in ("inga", "nils"):
+            await page.get_by_role("checkbox", name=name).check()
+        await page.get_by_label("What is the group called?").fill("Sunday buns")
+        yield "new-conversation"
+        await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+
+
+async def _of_the_family(browser: Browser, demo: Server, name: str) -> Person:
+    return await (await someone(browser, demo.url)).sign_in(name, demo.user(name)["password"])
+
+
+@asynccontextmanager
+async def _as(demo: Server, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False) as http:
+        who = {"username": name, "password": demo.user(name)["password"]}
+        token = (await http.post("/sessions", json=who)).raise_for_status().json()["access_token"]
+        http.headers["authorization"] = f"Bearer {token}"
+        yield http
