@@ -1,0 +1,34 @@
+"""What a file is, by what it begins with: nobody's word is taken for it, neither a name nor an announced type."""
+
+import re
+
+PLAIN = "application/octet-stream"
+SNIFFED_BYTES = 64
+
+PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
+"""What a browser may show inside a page, and under which name Pillow knows it: nothing that can hold a script."""
+
+_STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), content_type)
+    for pattern, content_type in (
+        (rb"\xff\xd8\xff", "image/jpeg"),
+        (rb"\x89PNG\r\n\x1a\n", "image/png"),
+        (rb"GIF8[79]a", "image/gif"),
+        (rb"RIFF....WEBP", "image/webp"),
+        (rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)", "image/heic"),
+        (rb"....ftyp(avif|avis)", "image/avif"),
+        (rb"II\*\0|MM\0\*", "image/tiff"),
+        (rb"....ftyp(M4A |M4B )", "audio/mp4"),
+        (rb"....ftyp", "video/mp4"),
+        (rb"\x1aE\xdf\xa3", "video/webm"),
+        (rb"OggS", "audio/ogg"),
+        (rb"ID3|\xff[\xfb\xf3\xf2]", "audio/mpeg"),
+        (rb"RIFF....WAVE", "audio/wav"),
+        (rb"%PDF-", "application/pdf"),
+    )
+)
+
+
+def sniff(start: bytes) -> str:
+    """The type of a file that begins so; `application/octet-stream` for everything not known here, such as HTML."""
+    return next((content_type for begins, content_type in _STARTS if begins.match(start)), PLAIN)

@@ -1,0 +1,94 @@
+"""The process in which a picture is decoded: reads one from standard input, answers on standard output, and ends.
+
+    python -m famichat.attachments.picture_worker JPEG <pixels at most> <edge of the small one> clean|keep
+
+The answer is a line of JSON, with the sizes of what follows: the new picture (none with `keep`), and the small one.
+Whatever goes wrong in a decoder ends the process without an answer, which is answer enough.
+"""
+
+import io
+import json
+import resource
+import sys
+from typing import IO, Any
+
+from PIL import Image, ImageOps, ImageSequence
+
+_MEMORY, _CPU_SECONDS = 1024 * 1024 * 1024, 20
+_QUALITY = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 2}, "PNG": {"compress_level": 6}, "GIF": {}}
+_THUMBNAIL_QUALITY = 78
+
+
+def main() -> None:
+    """Do what the command line says."""
+    for limit, most in (
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_CPU, _CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+    kind, pixels, edge, how = sys.argv[1:]
+    work(sys.stdin.buffer, sys.stdout.buffer, kind, pixels=int(pixels), edge=int(edge), keep=how == "keep")
+
+
+def work(source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool) -> None:
+    """Answer for one picture; see above."""
+    Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and it is asked before anything is decoded
+    image = Image.open(io.BytesIO(source.read()), formats=[kind])
+    if image.width * image.height * _frames(image) > pixels:
+        answer.write(b'{"too_many_pixels": 1}\n')
+        return
+    small = io.BytesIO()
+    upright = _upright(image)
+    _thumbnail(upright, edge).save(small, "WEBP", quality=_THUMBNAIL_QUALITY)
+    new = b"" if keep else _rewritten(image, upright, kind)
+    told = {
+        "width": upright.width,
+        "height": upright.height,
+        "picture": len(new),
+        "thumbnail": small.getbuffer().nbytes,
+    }
+    answer.write(json.dumps(told).encode() + b"\n" + new + small.getvalue())
+    answer.flush()
+
+
+def _frames(image: Image.Image) -> int:
+    # A JPEG of some phones holds further pictures behind the first, of which nobody sees anything.
+    return 1 if image.format in {"JPEG", "MPO"} else int(getattr(image, "n_frames", 1))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture (of several, the first) as the camera was held, with nothing beside its pixels and its colours."""
+    return _bare(ImageOps.exif_transpose(image))
+
+
+def _bare(image: Image.Image) -> Image.Image:
+    kept = ("icc_profile", "transparency")
+    image.info = {name: image.info[name] for name in kept if name in image.info}
+    return image
+
+
+def _thumbnail(image: Image.Image, edge: int) -> Image.Image:
+    if image.mode not in {"RGB", "RGBA"}:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small = ImageOps.contain(image, (edge, edge)) if max(image.size) > edge else image.copy()
+    return _bare(small)
+
+
+def _rewritten(image: Image.Image, upright: Image.Image, kind: str) -> bytes:
+    new = io.BytesIO()
+    options: dict[str, Any] = {**_QUALITY[kind]}
+    if _frames(image) > 1:
+        frames = [_bare(frame.copy()) for frame in ImageSequence.Iterator(image)]
+        waits = [frame.info.get("duration", 0) for frame in ImageSequence.Iterator(image)]
+        options |= {"save_all": True, "append_images": frames[1:], "duration": waits, "loop": image.info.get("loop", 1)}
+        upright = frames[0]
+    if kind == "JPEG" and upright.mode not in {"L", "RGB"}:
+        upright = _bare(upright.convert("RGB"))
+    upright.save(new, kind, icc_profile=upright.info.get("icc_profile"), **options)
+    return new.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+import pytest
+
+from famichat.attachments.content_type import PICTURES, PLAIN, sniff
+from tests.support.photos import photo
+
+
+@pytest.mark.parametrize("content_type", PICTURES)
+def test_a_picture_is_known_by_how_it_begins(content_type: str) -> None:
+    assert sniff(photo(content_type)[:16]) == content_type
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"<svg onload=alert(1)>", b"<!doctype html>", b"<?xml version='1.0'?>", b" \xff\xd8\xff", b"RIFF1234AVI "],
+)
+def test_what_could_hold_a_script_is_nothing_special(start: bytes) -> None:
+    assert sniff(start) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("start", "content_type"),
+    [
+        (b"\0\0\0\x18ftypheic", "image/heic"),
+        (b"\0\0\0\x18ftypM4A ", "audio/mp4"),
+        (b"\0\0\0\x18ftypisom", "video/mp4"),
+        (b"\x1aE\xdf\xa3\x01", "video/webm"),
+        (b"OggS\0", "audio/ogg"),
+        (b"%PDF-1.7", "application/pdf"),
+        (b"RIFF\n\n\n\nWAVE", "audio/wav"),
+    ],
+)
+def test_other_kinds_are_known_too(start: bytes, content_type: str) -> None:
+    assert sniff(start) == content_type

@@ -1,0 +1,155 @@
+"""Pictures: what is hidden in them goes, what is too large is not even decoded, and the process has limits."""
+
+import io
+import resource
+import struct
+import time
+import zlib
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from famichat.attachments import picture, picture_worker
+from famichat.attachments.content_type import PICTURES
+from famichat.attachments.picture import Picture, PictureRefused, clean
+from tests.support.photos import SECRETS, photo
+
+TYPES = list(PICTURES)
+
+
+def cleaned(data: bytes, content_type: str) -> tuple[Picture, bytes]:
+    new = io.BytesIO()
+    return clean([data[:1000], data[1000:]], content_type, into=new.write), new.getvalue()
+
+
+def worked(data: bytes, content_type: str, **changes: Any) -> tuple[bytes, bytes]:
+    """What the worker answers, done in this process: its first line, and the rest."""
+    answer = io.BytesIO()
+    options: dict[str, Any] = {"pixels": picture.MAX_PIXELS, "edge": 64, "keep": False, **changes}
+    picture_worker.work(io.BytesIO(data), answer, PICTURES[content_type], **options)
+    line, _, rest = answer.getvalue().partition(b"\n")
+    return line, rest
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+def test_where_and_when_it_was_taken_is_gone_and_it_stands_upright(content_type: str) -> None:
+    data = photo(content_type, (40, 20))
+    assert SECRETS.search(data)
+
+    line, new = worked(data, content_type)
+
+    assert not SECRETS.search(new)
+    again = Image.open(io.BytesIO(new))
+    assert again.format == PICTURES[content_type]
+    assert len(again.getexif()) == 0
+    turned = content_type != "image/gif"  # which has no EXIF, and so does not say how the camera was held
+    assert again.size == ((20, 40) if turned else (40, 20))
+    assert f'"width": {again.width}, "height": {again.height}'.encode() in line
+
+
+@pytest.mark.parametrize("content_type", ["image/gif", "image/webp", "image/png"])
+def test_what_moves_still_moves(content_type: str) -> None:
+    frames = [Image.new("RGB", (30, 30), colour) for colour in ("red", "green", "blue")]
+    data = io.BytesIO()
+    frames[0].save(data, PICTURES[content_type], save_all=True, append_images=frames[1:], duration=[100, 200, 300])
+
+    _, new = worked(data.getvalue(), content_type)
+
+    moving: Any = Image.open(io.BytesIO(new))
+    assert moving.n_frames == 3
+
+
+def test_the_worker_answers_with_both_pictures() -> None:
+    whole, new = cleaned(photo("image/jpeg", (1600, 900)), "image/jpeg")
+
+    small = Image.open(io.BytesIO(whole.thumbnail))
+    assert (whole.width, whole.height) == Image.open(io.BytesIO(new)).size == (900, 1600)
+    assert (small.format, small.size) == ("WEBP", (360, 640))
+    assert not SECRETS.search(new + whole.thumbnail)
+
+
+def test_an_original_that_is_kept_has_a_small_one_without_secrets() -> None:
+    kept = clean([photo("image/jpeg", (40, 20))], "image/jpeg", into=None)
+
+    assert (kept.width, kept.height) == (20, 40)
+    assert not SECRETS.search(kept.thumbnail)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_every_way_to_write_colours_is_understood(mode: str) -> None:
+    content_type = "image/jpeg" if mode == "CMYK" else "image/png"
+    data = io.BytesIO()
+    Image.new(mode, (8, 8)).save(data, PICTURES[content_type])
+
+    _, new = worked(data.getvalue(), content_type)
+
+    assert Image.open(io.BytesIO(new)).format == PICTURES[content_type]
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def bomb() -> bytes:
+    """A PNG of 50,000 x 50,000 white pixels in some 300 kB."""
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)
+    squeezer = zlib.compressobj(9)
+    row = b"\0" + b"\xff" * 6250
+    rows = b"".join(squeezer.compress(row * 1000) for _ in range(50)) + squeezer.flush()
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_bomb_is_refused_at_once_and_takes_no_memory() -> None:
+    data, before = bomb(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    assert worked(data, "image/png") == (b'{"too_many_pixels": 1}', b"")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+    started = time.perf_counter()
+    with pytest.raises(PictureRefused) as refused:
+        cleaned(data, "image/png")
+
+    assert refused.value.too_many_pixels
+    assert time.perf_counter() - started < 2
+
+
+def test_many_frames_count_as_one_large_picture() -> None:
+    frames = [Image.new("L", (10, 10), shade) for shade in range(0, 250, 50)]
+    data = io.BytesIO()
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+
+    assert worked(data.getvalue(), "image/gif", pixels=499) == (b'{"too_many_pixels": 1}', b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [photo()[:300], b"", b"<html><script>alert(1)</script>", b"\xff\xd8\xff" + b"\0" * 100_000],
+    ids=["cut off", "empty", "HTML", "only the beginning"],
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(PictureRefused) as refused:
+        cleaned(data, "image/jpeg")
+
+    assert not refused.value.too_many_pixels
+
+
+def test_a_second_file_behind_the_picture_does_not_come_through() -> None:
+    _, new = worked(photo("image/png", (16, 16)) + b"PK\x03\x04<script>", "image/png")
+
+    assert b"<script>" not in new
+
+
+def test_a_worker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "_COMMAND", ("sh", "-c", "exec sleep 60"))
+    monkeypatch.setattr(picture, "TIMEOUT_SECONDS", 0.2)
+
+    with pytest.raises(PictureRefused):
+        cleaned(photo("image/jpeg", (8, 8)), "image/jpeg")
+
+
+def test_the_worker_is_given_no_secret_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = '{"width": 1, "height": 1, "picture": 0, "thumbnail": 0}'
+    monkeypatch.setenv("FAMICHAT_SECRET_KEY", "s")
+    monkeypatch.setattr(picture, "_COMMAND", ("sh", "-c", f"env | grep -q FAMICHAT || echo '{answer}'"))
+
+    assert clean([b""], "image/jpeg", into=None) == Picture(1, 1, b"")

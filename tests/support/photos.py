@@ -1,0 +1,33 @@
+"""Photos as phones take them: turned, and with the place and the maker written into them."""
+
+import io
+import re
+from typing import Any
+
+from PIL import Image, ImageDraw, PngImagePlugin
+from PIL.ExifTags import GPS, IFD, Base
+
+from famichat.attachments.content_type import PICTURES
+
+MAKER = "Hasselblad"
+SECRETS = re.compile(b"Exif|GPS|Hasselblad|xmpmeta")
+
+
+def photo(content_type: str = "image/jpeg", size: tuple[int, int] = (160, 120)) -> bytes:
+    """A picture of this type, `size` as the sensor saw it, taken with the camera on its side."""
+    image = Image.new("RGB", size, "#88aacc")
+    ImageDraw.Draw(image).ellipse((size[0] // 4, size[1] // 4, size[0] // 2, size[1] // 2), fill="#dd5533")
+    exif = image.getexif()
+    exif[Base.Orientation] = 6
+    exif[Base.Make] = MAKER
+    exif.get_ifd(IFD.GPSInfo).update({GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (59.0, 19.0, 46.0)})
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", MAKER)
+    xmp = f"<x:xmpmeta>{MAKER}</x:xmpmeta>".encode()
+    hidden: dict[str, dict[str, Any]] = {
+        "image/gif": {"comment": MAKER.encode()},
+        "image/png": {"pnginfo": text, "exif": exif},
+    }
+    data = io.BytesIO()
+    image.save(data, PICTURES[content_type], **hidden.get(content_type, {"exif": exif, "xmp": xmp}))
+    return data.getvalue()
