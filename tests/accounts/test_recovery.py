@@ -6,6 +6,7 @@ from sqlalchemy import update
 from famichat.accounts.ceremony import Made
 from famichat.accounts.device import devices_of
 from famichat.accounts.errors import InvalidEmail, InvalidToken
+from famichat.accounts.ledger import ledger_of
 from famichat.accounts.passkey import add_passkey, passkeys_of
 from famichat.accounts.recovery import (
     RESET_LIFE,
@@ -14,6 +15,7 @@ from famichat.accounts.recovery import (
     request_confirmation,
     request_reset,
     reset_password,
+    set_password_by_operator,
 )
 from famichat.accounts.token import Identity, hash_secret
 from famichat.accounts.user import Newcomer, User, register
@@ -105,3 +107,23 @@ def test_the_secret_of_a_reset_is_kept_as_a_hash(
 
 def test_nobody_is_reset_by_a_name_that_nobody_has(database: Database, household: Household) -> None:
     assert database.run(lambda session: request_reset(session, "nobody@example.org", INDEX)) is None
+
+
+def test_a_password_that_the_operator_sets_is_on_record_with_every_device_that_it_signs_out(
+    database: Database, household: Household
+) -> None:
+    maja = household.maja
+    database.run(lambda session: set_password_by_operator(session, session.get_one(User, maja.user_id), PASSWORD_HASH))
+
+    entries = database.run_read(lambda session: ledger_of(session, maja.user_id).entries)
+    assert [(each.action, each.device_id, each.name, each.by_id) for each in entries] == [
+        ("device_revoked", maja.device_id, "maja's phone", None),
+        ("password_reset", None, None, None),
+    ]
+    assert database.run_read(lambda session: devices_of(session, maja.user_id)) == []
+
+
+def test_a_password_that_somebody_sets_by_an_own_secret_is_not(database: Database, request_: ResetRequest) -> None:
+    database.run(lambda session: reset_password(session, request_.token, PASSWORD_HASH))
+
+    assert database.run_read(lambda session: ledger_of(session, request_.user_id).entries) == []

@@ -39,6 +39,22 @@ def test_a_new_password_signs_everything_out(at_home: Operator) -> None:
     assert "password" not in changed
 
 
+def test_what_the_operator_did_to_somebody_is_on_record(at_home: Operator) -> None:
+    assert at_home("user", "ledger", "anna") == {"entries": [], "has_more": False}
+    at_home("user", "password", "anna", "--generate-password")
+
+    page = at_home("user", "ledger", "ANNA@example.org")
+    (entry,) = page["entries"]
+    assert (entry["action"], entry["by_id"], entry["by_name"]) == ("password_reset", None, None)
+    assert at_home("user", "ledger", "anna", "--before", entry["id"])["entries"] == []
+    assert at_home.run("user", "ledger", "anna").stdout.splitlines()[1].split()[1:4] == [
+        "(the",
+        "operator)",
+        "password_reset",
+    ]
+    assert at_home.refused("user", "ledger", "bo") == "not_found"
+
+
 def test_nobody_gets_a_password_that_everybody_guesses(operator: Operator) -> None:
     assert operator.refused("user", "add", "bo", "--password-stdin", given="password\n") == "weak_password"
 

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ async def test_the_python_example_works(app: RunningApp, example: str) -> None:
 
 
 async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(app: RunningApp) -> None:
-    join, message, status, encrypted = map(json.loads, examples("json"))
+    join, message, status, ledger, encrypted = map(json.loads, examples("json"))
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await emil.join(topic)
@@ -77,12 +78,23 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
         heard = (await emil.assert_broadcast(topic, "new_msg")).payload
         await emil.ask(topic, "message_ack", {"seq": 1})
         told = (await maja.assert_broadcast(topic, "message_status")).payload
+        done = await done_to_emil(app)
 
     assert set(joined) == set(join)
     assert set(joined["conversation"]) == set(join["conversation"])
     assert set(heard) == set(message)
     assert {key: heard[key] for key in encrypted} == encrypted
     assert set(told) == set(status)
+    assert set(done) == set(ledger)
+    assert set(done["entries"][0]) == set(ledger["entries"][0])
+
+
+async def done_to_emil(app: RunningApp) -> dict[str, Any]:
+    role = f"/conversations/{app.talks.group}/members/{app.home.emil.user_id}/role"
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        await maja.put(role, json={"role": "admin"})
+        done: dict[str, Any] = (await emil.get("/me/ledger")).json()
+    return done
 
 
 def test_the_page_says_what_phones_do_to_sockets() -> None:

@@ -98,6 +98,7 @@ MATRIX = [
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
     Row("patch", "/me/notices", ALL, {}),
+    Row("get", "/me/ledger", ALL),
     Row("get", "/push/key", ALL),
     Row("get", "/me/push", ALL),
     Row("patch", "/me/push", ALL, {}),

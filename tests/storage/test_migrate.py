@@ -4,6 +4,7 @@ from sqlalchemy import text
 import famichat.accounts.device
 import famichat.accounts.guess
 import famichat.accounts.invite
+import famichat.accounts.ledger
 import famichat.accounts.passkey
 import famichat.accounts.session
 import famichat.accounts.user

@@ -99,6 +99,7 @@ class Spare:
         try:
             with psycopg.connect(self._cluster.url(self._name), autocommit=True) as connection:
                 connection.execute(f"SET lock_timeout = '{_LOCK_MS}ms'".encode())
+                connection.execute(b"SET session_replication_role = replica")  # or the ledger would refuse
                 connection.execute(_EMPTY)
                 as_it_was = connection.execute(_REVISION).fetchone() == (newest(),)
         except psycopg.Error:

@@ -9,8 +9,9 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.device import revoke_devices
+from famichat.accounts.device import devices_of, revoke_devices
 from famichat.accounts.errors import InvalidEmail, InvalidToken
+from famichat.accounts.ledger import Deed, record
 from famichat.accounts.passkey import forget_passkeys
 from famichat.accounts.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
@@ -88,6 +89,17 @@ def reset_password(session: Session, token: str, password_hash: str) -> Recovere
     if user is None:
         raise InvalidToken
     return set_password(session, user, password_hash)
+
+
+def set_password_by_operator(session: Session, user: User, password_hash: str) -> Recovered:
+    """Change somebody's password, as the operator of the server; the person can read that, device by device."""
+    signed_in = devices_of(session, user.id)
+    recovered = set_password(session, user, password_hash)
+    record(session, Deed("password_reset"), concerning=user.id, by=None)
+    for device in signed_in:
+        deed = Deed("device_revoked", name=device.name, device_id=device.id)
+        record(session, deed, concerning=user.id, by=None)
+    return recovered
 
 
 def set_password(session: Session, user: User, password_hash: str) -> Recovered:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.ledger import Deed, record
 from famichat.chat.conversation import Conversation
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.family import FamilyMembership
@@ -21,6 +22,7 @@ from famichat.chat.group_privileges import (
     grant,
     held_group,
     keep_an_admin,
+    record_role,
     role_of_participant,
     withdraw,
 )
@@ -80,12 +82,13 @@ def remove_from_group(session: Session, actor_id: str, conversation_id: str, use
         NotParticipant: the other does not take part, or does not exist.
         LastAdmin: the group would be without an admin.
     """
-    access, _ = held_group(session, actor_id, conversation_id)
+    access, group = held_group(session, actor_id, conversation_id)
     if access.role != "admin" and actor_id != user_id:
         raise NotAdmin
     if role_of_participant(session, conversation_id, user_id) == "admin":
         _may_leave(session, conversation_id, user_id)
     take_out(session, conversation_id, user_id)
+    _record_removal(session, actor_id, group, user_id)
 
 
 def take_out(session: Session, conversation_id: str, user_id: str) -> None:
@@ -104,11 +107,18 @@ def take_out_of_all(session: Session, actor_id: str, groups: Sequence[Conversati
     heirs = []
     for group in groups:
         take_out(session, group.id, user_id)
+        _record_removal(session, actor_id, group, user_id)
         left = participants(session, group.id)
         if left and not admins(session, group.id):
             grant(session, actor_id, group.id, left[0], "admin")
+            record_role(session, actor_id, group, left[0], "admin")
             heirs.append(Heir(group.id, left[0]))
     return tuple(heirs)
+
+
+def _record_removal(session: Session, actor_id: str, group: Conversation, user_id: str) -> None:
+    deed = Deed("group_member_removed", name=group.name, conversation_id=group.id)
+    record(session, deed, concerning=user_id, by=actor_id)
 
 
 def _may_leave(session: Session, conversation_id: str, user_id: str) -> None:

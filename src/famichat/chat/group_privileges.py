@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.ledger import Deed, record
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.conversation import Conversation, Role, hold
 from famichat.chat.errors import LastAdmin, NotAdmin, NotGroupConversation, NotParticipant
@@ -54,8 +55,7 @@ def assign_admin(session: Session, granter_id: str, conversation_id: str, user_i
         NotAdmin: the granter is a plain member.
         NotParticipant: the other does not take part, or does not exist.
     """
-    administered(session, granter_id, conversation_id)
-    return _assign(session, granter_id, conversation_id, user_id, "admin")
+    return _assign(session, granter_id, administered(session, granter_id, conversation_id), user_id, "admin")
 
 
 def assign_member(session: Session, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:
@@ -65,8 +65,7 @@ def assign_member(session: Session, granter_id: str, conversation_id: str, user_
         LastAdmin: nobody else is an admin.
         NotFound, NotGroupConversation, NotAdmin, NotParticipant: see `assign_admin`.
     """
-    administered(session, granter_id, conversation_id)
-    return _assign(session, granter_id, conversation_id, user_id, "member")
+    return _assign(session, granter_id, administered(session, granter_id, conversation_id), user_id, "member")
 
 
 def remove(session: Session, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:
@@ -76,10 +75,11 @@ def remove(session: Session, granter_id: str, conversation_id: str, user_id: str
         LastAdmin: nobody else is an admin.
         NotFound, NotGroupConversation, NotAdmin, NotParticipant: see `assign_admin`.
     """
-    administered(session, granter_id, conversation_id)
+    group = administered(session, granter_id, conversation_id)
     before = role_of_participant(session, conversation_id, user_id)
     if before == "admin":
         keep_an_admin(session, conversation_id)
+        record_role(session, granter_id, group, user_id, "member")
     withdraw(session, conversation_id, user_id)
     return RoleChange(conversation_id, user_id, "member", changed=before != "member")
 
@@ -135,6 +135,12 @@ def grant(session: Session, granter_id: str, conversation_id: str, user_id: str,
     )
 
 
+def record_role(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> None:
+    """Put a changed role on record, for the person whose it is."""
+    deed = Deed("group_role_changed", name=group.name, role=role, conversation_id=group.id)
+    record(session, deed, concerning=user_id, by=granter_id)
+
+
 def withdraw(session: Session, conversation_id: str, user_id: str) -> None:
     """Forget what was granted to somebody."""
     theirs = (GroupPrivilege.conversation_id == conversation_id, GroupPrivilege.user_id == user_id)
@@ -159,10 +165,11 @@ def admins(session: Session, conversation_id: str) -> int:
     return session.execute(granted).scalar_one()
 
 
-def _assign(session: Session, granter_id: str, conversation_id: str, user_id: str, role: Role) -> RoleChange:
-    before = role_of_participant(session, conversation_id, user_id)
+def _assign(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> RoleChange:
+    before = role_of_participant(session, group.id, user_id)
     if before == "admin" and role == "member":
-        keep_an_admin(session, conversation_id)
+        keep_an_admin(session, group.id)
     if before != role:
-        grant(session, granter_id, conversation_id, user_id, role)
-    return RoleChange(conversation_id, user_id, role, changed=before != role)
+        grant(session, granter_id, group.id, user_id, role)
+        record_role(session, granter_id, group, user_id, role)
+    return RoleChange(group.id, user_id, role, changed=before != role)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import revoke_invites_by
+from famichat.accounts.ledger import Action, Deed, record
 from famichat.accounts.user import User
 from famichat.chat.conversation import Conversation, ConversationType, hold
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
@@ -71,6 +72,7 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
         revoke_invites_by(session, family_id, user_id)
     session.delete(membership)
     session.flush()
+    _record(session, "family_member_removed", actor_id, membership)
     return _leave_conversations(session, actor_id, family_id, user_id)
 
 
@@ -86,8 +88,10 @@ def change_role(session: Session, actor_id: str, family_id: str, user_id: str, r
     if membership.role == "admin" and role == "member":
         _keep_an_admin(session, family_id)
         revoke_invites_by(session, family_id, user_id)
-    membership.role = role
-    session.flush()
+    if membership.role != role:
+        membership.role = role
+        session.flush()
+        _record(session, "family_role_changed", actor_id, membership, role)
     username = session.get_one(User, user_id).username
     return Member(user_id, username, role, membership.joined_at)
 
@@ -96,6 +100,14 @@ def family_conversation(session: Session, family_id: str) -> Conversation | None
     """The conversation of a whole family, if somebody has begun it."""
     talk = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
     return session.execute(talk).scalar_one_or_none()
+
+
+def _record(
+    session: Session, action: Action, actor_id: str, membership: FamilyMembership, role: FamilyRole | None = None
+) -> None:
+    name = session.get_one(Family, membership.family_id).name
+    deed = Deed(action, name=name, role=role, family_id=membership.family_id)
+    record(session, deed, concerning=membership.user_id, by=actor_id)
 
 
 def _administered(

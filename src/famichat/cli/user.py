@@ -10,8 +10,9 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.ledger import ledger_of
 from famichat.accounts.password import hash_password
-from famichat.accounts.recovery import set_password
+from famichat.accounts.recovery import set_password_by_operator
 from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.family import FamilyRole, families_of
 from famichat.chat.membership import add_member
@@ -19,6 +20,7 @@ from famichat.cli.desk import Desk, to_read, to_write
 from famichat.cli.family import ROLE, find_family
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
+from famichat.endpoint.api.ledger import LedgerView, ledger_view
 from famichat.settings import load_settings
 from famichat.storage.base import iso
 
@@ -95,11 +97,34 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
         username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
         password = read_password(stdin=password_stdin, generate=generate)
         password_hash = asyncio.run(hash_password(password, username))
-        done = desk.database.run(lambda session: set_password(session, _existing(session, desk, name), password_hash))
+        done = desk.database.run(
+            lambda session: set_password_by_operator(session, _existing(session, desk, name), password_hash)
+        )
     shown = {"password": password} if generate else {}
     told = {"id": done.user_id, "username": username, "signed_out_devices": len(done.device_ids), **shown}
     text = f"{username} has a new password, and is signed out on {len(done.device_ids)} devices."
     answer(told, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
+
+
+@user.command("ledger")
+@click.argument("name")
+@click.option("--before", metavar="ID", help="Go on with what came before this entry.")
+@data_dir_option
+@json_option
+def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """List what admins and the operator did to NAME, a username or an e-mail address; the newest 200 first."""
+
+    def work(session: Session) -> LedgerView:
+        return ledger_view(ledger_of(session, _existing(session, desk, name).id, before))
+
+    with to_read(data_dir) as desk:
+        page = desk.database.run_read(work)
+    rows = [
+        (iso(each.inserted_at), each.by_name or "(the operator)", each.action, each.role or "-", each.name or "-")
+        for each in page.entries
+    ]
+    text = table([("when", "who", "what", "role", "of or in"), *rows])
+    answer(page.model_dump(mode="json"), f"{text}\nOlder ones follow." if page.has_more else text, as_json=as_json)
 
 
 def read_password(*, stdin: bool, generate: bool = False, confirm: bool = True) -> str:

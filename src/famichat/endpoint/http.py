@@ -9,6 +9,7 @@ from famichat.endpoint.api import (
     devices,
     families,
     invites,
+    ledger,
     me,
     members,
     messages,
@@ -48,7 +49,20 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     app.state.context = context
     errors.install(app)
     api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
-    for noun in (setup, sessions, passkeys, me, push, devices, families, invites, conversations, members, messages):
+    for noun in (
+        setup,
+        sessions,
+        passkeys,
+        me,
+        ledger,
+        push,
+        devices,
+        families,
+        invites,
+        conversations,
+        members,
+        messages,
+    ):
         api.include_router(noun.router)
     if context.test_endpoints:
         api.include_router(test_broadcast.router)

@@ -27,7 +27,7 @@ def _digits(value: object) -> object:
 
 
 _Place = Annotated[int | None, BeforeValidator(_digits), Query(ge=0, le=MAX_SEQ)]
-_Limit = Annotated[
+Limit = Annotated[
     int | None,
     BeforeValidator(_digits),
     Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}."),
@@ -56,7 +56,7 @@ async def get_messages(
     context: InContext,
     after_seq: _Place = None,
     before_seq: _Place = None,
-    limit: _Limit = None,
+    limit: Limit = None,
 ) -> FoundPage:
     """Give the messages after a place, or before it, or the newest ones: at most 200, oldest first.
 
