@@ -30,7 +30,7 @@ def demo(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[Server]:
     """One that nobody has set up."""
-    server = Server(tmp_path / "new", "serve").start()
+    server = Server(tmp_path / "new", "serve", name="localhost").start()
     yield server
     server.stop()
 

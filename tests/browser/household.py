@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, async_playwright
@@ -47,19 +48,31 @@ class Server:
     Args:
         data_dir: where the data is.
         task: `demo` or `serve`.
+        name: of the machine, in the address that people open; passkeys need one that is no number.
+        settings: more `FAMICHAT_*` variables, without the prefix.
     """
 
-    def __init__(self, data_dir: Path, task: str = "demo") -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        task: str = "demo",
+        *,
+        name: str = "127.0.0.1",
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.data_dir = data_dir
         self.log = data_dir.with_suffix(".log")
         self.told: dict[str, Any] = {}
         self._port = _free_port()
+        self.url = f"http://{name}:{self._port}"
+        self._settings = {
+            "FAMICHAT_RATE_LIMITS": "off",
+            "FAMICHAT_LOG_LEVEL": "INFO",
+            "FAMICHAT_PUBLIC_URL": self.url,
+            **{f"FAMICHAT_{name}": value for name, value in settings.items()},
+        }
         self._command = [sys.executable, "-m", "famichat", task, "--data-dir", str(data_dir), "--json"]
         self._process: subprocess.Popen[str] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""
@@ -67,7 +80,7 @@ class Server:
             self._process = subprocess.Popen(
                 [*self._command, "--port", str(self._port)],
                 cwd=ROOT,
-                env={**os.environ, "FAMICHAT_RATE_LIMITS": "off", "FAMICHAT_LOG_LEVEL": "INFO"},
+                env={**os.environ, **self._settings},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

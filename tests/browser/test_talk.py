@@ -255,7 +255,8 @@ async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
     await tab.goto(maja.url)
     for page in (tab, maja.page):  # what is still being asked for would be refused, and a browser calls that an error
         await page.wait_for_load_state("networkidle")
-    await tab.get_by_role("button", name="Sign out").click()
+    await tab.get_by_role("link", name="You and your settings").click()
+    await tab.get_by_role("button", name="Sign out", exact=True).click()
     for page in (tab, maja.page):
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     assert await maja.page.evaluate("localStorage.getItem('famichat.session')") is None

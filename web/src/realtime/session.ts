@@ -66,7 +66,8 @@ export class Session {
     try {
       return await ask<Answer>(method, path, body, this.token)
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error
+      // A wrong password is a 401, too: asked once more, it would count as a second guess.
+      if (!(error instanceof ApiError) || error.code !== "invalid_token") throw error
       await this.#renew(this.token)
       return await ask<Answer>(method, path, body, this.token)
     }

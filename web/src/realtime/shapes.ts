@@ -96,6 +96,11 @@ export interface SessionView {
   readonly device_id: string
 }
 
+/** A session, and the family that its person came into. */
+export interface ArrivedView extends SessionView {
+  readonly family_id: string
+}
+
 /** A refusal on the socket. */
 export interface Refusal {
   readonly reason: string

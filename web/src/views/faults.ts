@@ -1,10 +1,12 @@
 /** What went wrong, in words. */
 import { refusalKey, type Translate } from "../i18n/translate"
 import { ApiError, Unreachable } from "../realtime/api"
+import { NoPasskey } from "../realtime/passkeys"
 
 /** Whatever is neither a refusal nor a missing answer is a mistake of ours, and thrown again. */
 export function inWords(t: Translate, error: unknown): string {
   if (error instanceof ApiError) return t(refusalKey(error.code))
   if (error instanceof Unreachable) return t("error.unreachable")
+  if (error instanceof NoPasskey) return t(`passkey.${error.why}`)
   throw error
 }

@@ -1,0 +1,107 @@
+"""What somebody sees and changes of their own: devices, passkeys, what others are told, language, the way out."""
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.household import Person, Server
+
+pytestmark = pytest.mark.timeout(180)
+PASSWORD = "a short sentence, for me"
+
+
+async def test_a_lost_device_is_signed_out_from_another(of_the_family: SignedIn) -> None:
+    maja, lost = await of_the_family("maja"), await of_the_family("maja")
+    devices = _section(await _you(maja), "Where you are signed in")
+    await expect(devices.get_by_role("listitem").first).to_contain_text("This device")
+    count = await devices.get_by_role("listitem").count()
+    await devices.get_by_role("listitem").nth(1).get_by_role("button", name="Sign out").click()
+    await expect(devices.get_by_role("listitem")).to_have_count(count - 1)
+    await expect(lost.page.get_by_role("button", name="Sign in")).to_be_visible()
+    lost.faults.clear()  # a browser calls a 401 an error
+
+
+async def test_somebody_stops_telling_others_about_reading_and_typing(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    told = _section(await _you(maja), "What others are told")
+    for what in ("That you have read a message", "That you are typing"):
+        switch = told.get_by_role("switch", name=what)
+        await expect(switch).to_be_checked()
+        await switch.press("Space")
+        await expect(switch).not_to_be_checked()
+    await emil.open("maja")
+    await emil.say("Are you reading this?")
+    await maja.open("emil")
+    await maja.messages().get_by_text("Are you reading this?").wait_for()
+    await expect(emil.page.get_by_text("Delivered to maja").last).to_be_visible()
+    await maja.page.get_by_label("Message to").press_sequentially("Yes")
+    await maja.say("No")
+    await emil.messages().get_by_text("No", exact=True).wait_for()
+    await expect(emil.page.get_by_text("Read by maja")).to_have_count(0)
+
+
+async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_server: Server, person: SignedIn) -> None:
+    maja = await person(new_server.url)
+    await _give_authenticator(maja.page)
+    await maja.page.goto(new_server.url)
+    await maja.page.get_by_label("Setup code").fill(new_server.told["setup_code"])
+    await maja.page.get_by_label("What is your family called?").fill("Sundqvist")
+    await maja.page.get_by_label("Your name").fill("Maja")
+    await maja.page.get_by_label("Choose a password").fill(PASSWORD)
+    await maja.page.get_by_label("Make a passkey on this device").check()
+    await maja.page.get_by_role("button", name="Start").click()
+    await maja.page.get_by_role("heading", name="The whole family").wait_for()
+
+    you = await _you(maja)
+    passkeys = _section(you, "Sign in without the password")
+    await expect(passkeys.get_by_role("listitem")).to_have_count(1)
+    await passkeys.get_by_role("button", name="Add a passkey").click()
+    await passkeys.get_by_label("Password", exact=True).fill("not it")
+    await passkeys.get_by_role("button", name="Add a passkey").click()
+    await expect(passkeys.get_by_role("alert")).to_have_text("The name or the password is not right.")
+    await passkeys.get_by_label("Password", exact=True).fill(PASSWORD)
+    await passkeys.get_by_role("button", name="Add a passkey").click()
+    await expect(passkeys.get_by_role("alert")).to_have_text("This device has a passkey for you already.")
+
+    await you.get_by_role("button", name="Sign out", exact=True).click()
+    await maja.page.get_by_role("button", name="Use a passkey instead").click()
+    await maja.page.get_by_role("heading", name="Conversations").wait_for()
+    passkeys = _section(await _you(maja), "Sign in without the password")
+    await expect(passkeys.get_by_role("listitem")).to_contain_text("Last used")
+    await passkeys.get_by_role("button", name="Remove").click()
+    await expect(passkeys.get_by_role("listitem")).to_have_count(0)
+
+    maja.faults.clear()  # a browser calls a 401 an error
+
+
+async def test_everything_is_in_the_chosen_language_at_once(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await _you(maja)
+    await maja.page.get_by_role("combobox").select_option("日本語")
+    await expect(maja.page.get_by_role("heading", name="ログイン中の端末")).to_be_visible()
+    await maja.page.reload()
+    await expect(maja.page.get_by_role("heading", name="ログイン中の端末")).to_be_visible()
+
+
+async def _you(somebody: Person) -> Locator:
+    await somebody.page.get_by_role("link", name="You and your settings").click()
+    return somebody.page.get_by_role("main")
+
+
+def _section(you: Locator, title: str) -> Locator:
+    return you.get_by_role("region", name=title)
+
+
+async def _give_authenticator(page: Page) -> None:
+    """Chromium's own authenticator in software; whoever sits before it says yes to everything."""
+    tools = await page.context.new_cdp_session(page)
+    await tools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    await tools.send("WebAuthn.addVirtualAuthenticator", {"options": options})

@@ -1,0 +1,65 @@
+/** One's own account, as the server keeps it: devices, passkeys, and what others are told. */
+import { makePasskey } from "./passkeys"
+import type { Session } from "./session"
+
+export interface Device {
+  readonly id: string
+  readonly name: string
+  readonly last_seen_at: string
+  /** The one that asks. */
+  readonly current: boolean
+}
+
+export interface Passkey {
+  readonly id: string
+  readonly name: string
+  readonly created_at: string
+  readonly last_used_at: string | null
+}
+
+/** What others are told of somebody. */
+export interface Told {
+  readonly read: boolean
+  readonly typing: boolean
+}
+
+/** Every method throws what `Session.ask` does. */
+export class Account {
+  constructor(private readonly session: Session) {}
+
+  async devices(): Promise<readonly Device[]> {
+    return (await this.session.ask<{ devices: Device[] }>("GET", "/devices")).devices
+  }
+
+  /** Sign one of one's devices out, wherever it is. */
+  async revoke(deviceId: string): Promise<void> {
+    await this.session.ask("DELETE", `/devices/${deviceId}`)
+  }
+
+  async told(): Promise<Told> {
+    return (await this.session.ask<{ notices: Told }>("GET", "/me")).notices
+  }
+
+  /** Choose what others are told, from now on. */
+  async tell(change: Partial<Told>): Promise<Told> {
+    return await this.session.ask<Told>("PATCH", "/me/notices", change)
+  }
+
+  async passkeys(): Promise<readonly Passkey[]> {
+    return (await this.session.ask<{ passkeys: Passkey[] }>("GET", "/me/passkeys")).passkeys
+  }
+
+  /**
+   * Make a passkey on this device.
+   *
+   * @throws {NoPasskey} the browser made none
+   */
+  async addPasskey(password: string): Promise<void> {
+    await this.session.fresh()
+    await makePasskey(this.session.token, password)
+  }
+
+  async removePasskey(passkeyId: string): Promise<void> {
+    await this.session.ask("DELETE", `/me/passkeys/${passkeyId}`)
+  }
+}
