@@ -52,6 +52,9 @@ from famichat.telemetry.tracing import Tracing
 # The largest frame that can be right: a body of 64 KiB, every character of it escaped, and what comes with it.
 LIMITS = Limits(max_frame_bytes=1024 * 1024)
 _GRACE_SECONDS = 10
+# Longer than clients and reverse proxies keep an idle connection (nginx: 60): whoever closes first must not be the
+# server, or a request that is just being sent is lost.
+_IDLE_SECONDS = 75
 _PSEUDONYM_LETTERS = 32
 
 
@@ -236,6 +239,7 @@ def _config(http: object, endpoint: Endpoint) -> uvicorn.Config:
         access_log=False,  # a request line may carry a token
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
