@@ -1,75 +1,113 @@
-"""Out is out: whoever is removed from a group while people talk gets nothing that is said after the removal's commit.
+"""Out is out: whoever goes while people talk gets nothing that is said after the commit.
 
-The others never stop talking. The one who is removed listens with one device over a WebSocket and another over long
-poll, and tries everything to hear or to say one thing more.
+The others never stop talking. Eight people at once, each listening with one device over a WebSocket and another over
+long poll, leave a group or are put out of it, leave the family or are put out of it, or are signed out; and then try
+everything to hear or to say one thing more. In one run of a test that happens two hundred times.
 """
 
 import asyncio
-import itertools
-import json
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import cycle
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 from websockets.exceptions import InvalidStatus
 
-from tests.factories.people import PASSWORD, Person
-from tests.support.app import RunningApp
+from famichat.accounts.device import Device
+from famichat.storage.base import iso
+from famichat.storage.database import Database
+from tests.factories.people import PASSWORD, Person, person
+from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient, Frame
+from tests.support.poller import Poller
 
-ROUNDS = 50
-TALKERS = 6
+GUESTS = 8
+ROUNDS = 25
+TALKERS = 3
+
+pytestmark = pytest.mark.timeout(400)  # two hundred departures, perhaps on a busy machine
 
 
-class Poller:
-    """One device's session of long polls. `heard` are its frames, in order."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A server, and eight guests who are to join the family of its household."""
 
-    def __init__(self, app: RunningApp, who: Person) -> None:
-        self.heard: list[Frame] = []
-        self._http = httpx.AsyncClient(base_url=app.url)
-        self._opening = {"vsn": "2.0.0", "token": app.token(who)}
-        self._refs = itertools.count(1)
-        self._session = ""
+    app: RunningApp
+    guests: list[Person]
 
-    async def __aenter__(self) -> Self:
-        self._session = (await self._http.get("/socket/longpoll", params=self._opening)).json()["token"]
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+@pytest.fixture
+async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    database = Database(database_url)
+    guests = database.run(lambda session: [person(session, f"guest{number}") for number in range(GUESTS)])
+    database.close()
+    async with running_app(database_url, tmp_path) as app:
+        yield Stage(app, guests)
 
-    async def ask(self, topic: str, event: str) -> str:
-        """Send a frame, poll until it is answered, and give the status."""
-        ref = str(next(self._refs))
-        frame = json.dumps([ref if event == "phx_join" else None, ref, topic, event, {}])
-        headers = {"content-type": "application/x-ndjson"}
-        await self._http.post("/socket/longpoll", params=self._params, content=frame, headers=headers)
-        async with asyncio.timeout(10):
-            while True:
-                answer = (await self._http.get("/socket/longpoll", params=self._params, timeout=30)).json()
-                frames = [Frame(*json.loads(message)) for message in answer["messages"]]
-                self.heard += frames
-                replies = [each for each in frames if each.event == "phx_reply" and each.ref == ref]
-                if replies:
-                    return str(replies[0].status)
 
-    @property
-    def _params(self) -> dict[str, str]:
-        return {"vsn": "2.0.0", "token": self._session}
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody who is there for a while, with a WebSocket and a session of long polls."""
+
+    person: Person
+    socket: ChannelClient
+    poller: Poller
+    http: httpx.AsyncClient
+
+    async def listen(self, *topics: str) -> None:
+        for topic in topics:
+            await asyncio.gather(self.socket.join(topic), self.poller.ask(topic, "phx_join"))
+        forget(self.socket)
+        self.poller.heard.clear()
+
+    async def tries_everything(self, topic: str) -> None:
+        """Read, speak and join again, all at once; the answers are those of a conversation that is not there."""
+        conversation = f"/conversations/{topic.rsplit(':', 1)[1]}"
+        read, said, rejoined, polled = await asyncio.gather(
+            self.http.get(f"{conversation}/messages"),
+            self.http.post(f"{conversation}/messages", json={"body": "wait"}),
+            self.socket.join(topic, status="error"),
+            self.poller.ask(topic, "phx_join"),
+        )
+        assert (read.status_code, said.status_code, polled) == (404, 404, "error")
+        assert rejoined == {"reason": "not_found"}
+
+    async def hears_out(self) -> None:
+        """Get all that is on its way."""
+        await self.socket.heartbeat()
+        await self.poller.ask("phoenix", "heartbeat")
 
 
 @asynccontextmanager
-async def talking(client: ChannelClient, topic: str) -> AsyncIterator[None]:
+async def everybody(stage: Stage) -> AsyncIterator[list[Guest]]:
+    async with AsyncExitStack() as opened:
+
+        async def come(who: Person) -> Guest:
+            socket = await opened.enter_async_context(stage.app.connect(who))
+            poller = await opened.enter_async_context(Poller(stage.app.url, stage.app.token(who)))
+            guest = Guest(who, socket, poller, await opened.enter_async_context(stage.app.http(who)))
+            await socket.join(f"user:{who.user_id}")
+            return guest
+
+        yield [await come(who) for who in stage.guests]
+
+
+@asynccontextmanager
+async def talking(client: ChannelClient, *topics: str) -> AsyncIterator[None]:
     """Let a client talk without a pause, several messages under way at any time."""
 
-    async def talk() -> None:
+    async def talk(topic: str) -> None:
         while True:
             assert (await client.ask(topic, "new_msg", {"body": "and then"})).status == "ok"
 
-    talkers = [asyncio.create_task(talk()) for _ in range(TALKERS)]
+    talkers = [asyncio.create_task(talk(topic)) for topic in topics for _ in range(TALKERS)]
     try:
         yield
         assert not any(talker.done() for talker in talkers), "they talked all the time"
@@ -79,102 +117,143 @@ async def talking(client: ChannelClient, topic: str) -> AsyncIterator[None]:
         await asyncio.gather(*talkers, return_exceptions=True)
 
 
-def about(frames: list[Frame], conversation_id: str) -> list[str]:
+def forget(client: ChannelClient) -> None:
+    client.received.clear()
+    client.unread.clear()
+
+
+def about(frames: list[Frame], conversation_id: str) -> set[str]:
     """The events among these that say something of a conversation."""
-    told = [each for each in frames if each.event != "phx_reply" and conversation_id in repr(each)]
-    return [each.event for each in told]
+    return {each.event for each in frames if each.event != "phx_reply" and conversation_id in repr(each)}
 
 
 def after_the_end(frames: list[Frame], topic: str) -> list[Frame]:
-    """What came after the channel was closed."""
+    """What came after the channel was closed, which happened once."""
     [end] = [place for place, each in enumerate(frames) if (each.topic, each.event) == (topic, "phx_close")]
     return frames[end + 1 :]
 
 
-def furthest(frames: list[Frame]) -> int:
-    """The last message that was heard."""
-    return max((each.payload["seq"] for each in frames if each.event == "new_msg"), default=0)
+def messages(frames: list[Frame], topic: str) -> list[dict[str, Any]]:
+    return [each.payload for each in frames if (each.topic, each.event) == (topic, "new_msg")]
 
 
-async def test_nothing_reaches_whoever_was_removed_while_others_talk(app: RunningApp) -> None:
-    home, group = app.home, app.talks.group
-    topic, own, admins = f"message:group:{group}", f"user:{home.emil.user_id}", f"user:{home.maja.user_id}"
+def without_them(frames: list[Frame], conversation_id: str, user_id: str) -> int:
+    """The place of the newest message at the commit after which somebody is no member, as the others are told."""
+    views = [each.payload["conversation"] for each in frames if each.event == "conversation_updated"]
+    places = [
+        view["last_seq"]
+        for view in views
+        if view["id"] == conversation_id and user_id not in {member["user_id"] for member in view["members"]}
+    ]
+    assert places, "the others are told that somebody went"
+    return int(min(places))
+
+
+def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) -> None:
+    """Be sure that a guest heard nothing that was said after the commit, nor anything after the end of a channel."""
+    conversation_id = topic.rsplit(":", 1)[1]
+    last = without_them(told_to_others, conversation_id, guest.person.user_id)
+    for frames in (guest.socket.received, guest.poller.heard):
+        assert all(each["seq"] <= last for each in messages(frames, topic)), "heard what was said after the commit"
+        assert about(after_the_end(frames, topic), conversation_id) <= {"conversation_left"}
+
+
+async def comes_back(maja: httpx.AsyncClient, guest: Guest, family_id: str, group_id: str) -> None:
+    """Let a guest into the group, and before that, where that is necessary, by an invitation into the family."""
+    newcomer = {"user_id": guest.person.user_id}
+    if family_id not in {each["id"] for each in (await guest.http.get("/families")).json()["families"]}:
+        token = (await maja.post(f"/families/{family_id}/invites", json={})).raise_for_status().json()["token"]
+        (await guest.http.post(f"/invites/{token}/accept")).raise_for_status()
+    (await maja.post(f"/conversations/{group_id}/members", json=newcomer)).raise_for_status()
+
+
+async def test_nothing_reaches_whoever_left_or_was_put_out_while_others_talk(stage: Stage) -> None:
+    app, home = stage.app, stage.app.home
+    group, family = f"message:group:{app.talks.group}", f"message:family:{app.talks.family}"
+    from_group, from_family = f"/conversations/{app.talks.group}/members", f"/families/{home.family_id}/members"
     pause = random.Random(7)  # noqa: S311 - it decides about pauses
     async with (
         app.http(home.maja) as maja,
-        app.http(home.emil) as emil,
         app.connect(home.inga) as inga,
-        app.connect(home.emil) as socket,
         app.connect(home.maja) as witness,
-        Poller(app, home.emil) as poller,
+        everybody(stage) as guests,
     ):
-        await asyncio.gather(inga.join(topic), socket.join(own), witness.join(admins))
+        ways: cycle[tuple[str, Callable[[Guest], httpx.AsyncClient], tuple[str, ...]]] = cycle(
+            [
+                (from_group, lambda _: maja, (group,)),
+                (from_family, lambda guest: guest.http, (group, family)),
+                (from_group, lambda guest: guest.http, (group,)),
+                (from_family, lambda _: maja, (group, family)),
+                (from_group, lambda _: maja, (group,)),
+            ]
+        )
+
+        async def goes(guest: Guest) -> tuple[Guest, tuple[str, ...]]:
+            place, who_asks, lost = next(ways)
+            await asyncio.sleep(pause.random() * 0.05)
+            gone = await who_asks(guest).delete(f"{place}/{guest.person.user_id}")
+            assert gone.status_code == 204
+            for topic in lost:  # the very next thing that is done
+                await guest.tries_everything(topic)
+            await guest.hears_out()
+            return guest, lost
+
+        await asyncio.gather(inga.join(group), inga.join(family), witness.join(f"user:{home.maja.user_id}"))
+        for _ in range(ROUNDS):
+            for guest in guests:
+                await comes_back(maja, guest, home.family_id, app.talks.group)
+            async with talking(inga, group, family):
+                await asyncio.gather(*(guest.listen(group, family) for guest in guests))
+                forget(witness)
+                departures = await asyncio.gather(*(goes(guest) for guest in guests))
+            await witness.heartbeat()
+            for guest, lost in departures:
+                for topic in lost:
+                    heard_nothing_more(guest, topic, witness.received)
+
+
+async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(stage: Stage, database_url: str) -> None:
+    app, home = stage.app, stage.app.home
+    topic = f"message:family:{app.talks.family}"
+    signing_in = {"username": home.emil.username, "password": PASSWORD}
+    pause = random.Random(7)  # noqa: S311 - it decides about pauses
+    database = Database(database_url)
+
+    async def signed_out_at(device_id: str) -> datetime:
+        found = await database.read(
+            lambda session: session.execute(select(Device).filter_by(id=device_id)).scalar_one()
+        )
+        assert found.revoked_at is not None
+        return found.revoked_at
+
+    async def comes_and_goes(emil: httpx.AsyncClient, http: httpx.AsyncClient) -> None:
+        session = (await http.post("/sessions", json=signing_in)).raise_for_status().json()
+        token, device_id = session["access_token"], session["device_id"]
+        async with (
+            ChannelClient.connect(f"{app.url}/socket", token=token) as socket,
+            Poller(app.url, token) as poller,
+        ):
+            await asyncio.gather(socket.join(topic), poller.ask(topic, "phx_join"))
+            await asyncio.sleep(pause.random() * 0.05)
+            assert (await emil.delete(f"/devices/{device_id}")).status_code == 204
+
+            read, refreshed, (_, polled) = await asyncio.gather(
+                http.get(f"/conversations/{app.talks.family}/messages", headers={"authorization": f"Bearer {token}"}),
+                http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]}),
+                poller.poll(),
+            )
+            assert (read.status_code, refreshed.status_code, polled) == (401, 401, 403)
+            await socket.closed()
+            with pytest.raises(InvalidStatus) as refused:
+                await ChannelClient.connect(f"{app.url}/socket", token=token).__aenter__()
+            assert refused.value.response.status_code == 403
+        end = iso(await signed_out_at(device_id))
+        for heard in (messages(socket.received, topic), messages(poller.heard, topic)):
+            assert all(each["inserted_at"] <= end for each in heard), "heard what was said after the commit"
+
+    async with app.http(home.emil) as emil, app.http() as http, app.connect(home.inga) as inga:
+        await inga.join(topic)
         async with talking(inga, topic):
             for _ in range(ROUNDS):
-                await asyncio.gather(socket.join(topic), poller.ask(topic, "phx_join"))
-                socket.received.clear()
-                socket.unread.clear()
-                witness.unread.clear()
-                poller.heard.clear()
-                await asyncio.sleep(pause.random() * 0.02)
-
-                assert (await maja.delete(f"/conversations/{group}/members/{home.emil.user_id}")).status_code == 204
-
-                # The very next thing that he does, in every way there is.
-                read, said, rejoined, polled = await asyncio.gather(
-                    emil.get(f"/conversations/{group}/messages"),
-                    emil.post(f"/conversations/{group}/messages", json={"body": "wait"}),
-                    socket.join(topic, status="error"),
-                    poller.ask(topic, "phx_join"),
-                )
-                assert (read.status_code, said.status_code, polled) == (404, 404, "error")
-                assert rejoined == {"reason": "not_found"}
-                await asyncio.sleep(0.01)
-                await socket.heartbeat()
-                await poller.ask("phoenix", "heartbeat")
-
-                told: Any = await witness.assert_broadcast(admins, "conversation_updated")
-                at_removal = told.payload["conversation"]["last_seq"]
-                for frames in (socket.received, poller.heard):
-                    assert furthest(frames) <= at_removal, "he heard what was said after the removal's commit"
-                    assert set(about(after_the_end(frames, topic), group)) <= {"conversation_left"}
-
-                assert (
-                    await maja.post(f"/conversations/{group}/members", json={"user_id": home.emil.user_id})
-                ).status_code == 201
-
-
-async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(app: RunningApp) -> None:
-    home, family = app.home, app.talks.family
-    topic, own = f"message:family:{family}", f"user:{home.emil.user_id}"
-    signing_in = {"username": home.emil.username, "password": PASSWORD}
-    async with (
-        app.http(home.emil) as emil,
-        app.http() as http,
-        app.connect(home.inga) as inga,
-        app.connect(home.emil) as witness,
-    ):
-        await asyncio.gather(inga.join(topic), witness.join(topic), witness.join(own))
-        async with talking(inga, topic):
-            for _ in range(ROUNDS // 3):
-                session = (await http.post("/sessions", json=signing_in)).raise_for_status().json()
-                async with ChannelClient.connect(f"{app.url}/socket", token=session["access_token"]) as device:
-                    await device.join(topic)
-                    await witness.heartbeat()
-                    reached = furthest(witness.received)
-                    witness.received.clear()
-                    witness.unread.clear()
-                    assert (await emil.delete(f"/devices/{session['device_id']}")).status_code == 204
-
-                    bearer = {"authorization": f"Bearer {session['access_token']}"}
-                    read = await http.get(f"/conversations/{family}/messages", headers=bearer)
-                    refreshed = await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
-                    await device.closed()
-                    with pytest.raises(InvalidStatus) as refused:
-                        await ChannelClient.connect(f"{app.url}/socket", token=session["access_token"]).__aenter__()
-                assert (read.status_code, refreshed.status_code, refused.value.response.status_code) == (401, 401, 403)
-
-                await witness.assert_broadcast(own, "device_revoked", {"device_id": session["device_id"]})
-                seen = [each.event for each in witness.received].index("device_revoked")
-                reached = max(reached, furthest(witness.received[:seen]))
-                assert furthest(device.received) <= reached, "it heard more than the others by then"
+                await asyncio.gather(*(comes_and_goes(emil, http) for _ in range(GUESTS)))
+    database.close()
