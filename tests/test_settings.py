@@ -43,6 +43,7 @@ def test_all_faults_are_told_at_once_by_the_names_that_the_operator_wrote(monkey
     monkeypatch.setenv("FAMICHAT_PUBSUB_URL", "amqp://here")
     monkeypatch.setenv("FAMICHAT_ENCRYPTION_POLICY_FAMILY", "perhaps")
     monkeypatch.setenv("FAMICHAT_VAULT_KEYS", "nonsense")
+    monkeypatch.setenv("FAMICHAT_TRUSTED_PROXIES", "127.0.0.1, my-proxy")
 
     faults = _faults()
 
@@ -53,8 +54,15 @@ def test_all_faults_are_told_at_once_by_the_names_that_the_operator_wrote(monkey
         "FAMICHAT_PUBSUB_URL",
         "FAMICHAT_ENCRYPTION_POLICY_FAMILY",
         "FAMICHAT_VAULT_KEYS",
+        "FAMICHAT_TRUSTED_PROXIES",
     }
     assert "FAMICHAT_PUBSUB_URL: must start with redis://, rediss:// or unix://" in faults
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAMICHAT_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8, fd00::/8")
+
+    assert [str(each) for each in load_settings().trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "VAULT_KEYS", "METRICS_TOKEN", "DATABASE_URL"])

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvicorn
 import uvloop
@@ -22,7 +22,8 @@ from famichat.endpoint.context import Context
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.heads import Heads
 from famichat.endpoint.http import build_http
-from famichat.endpoint.http_protocol import HttpProtocol
+from famichat.endpoint.http_protocol import HttpProtocol, http_protocol
+from famichat.endpoint.proxies import Proxies
 from famichat.endpoint.rate_limit import RateLimits
 from famichat.endpoint.topics import connections_of_device
 from famichat.endpoint.unread import UnreadCounts
@@ -114,10 +115,17 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asy
         pubsub = PubSub(await _broker(settings, stack))
         context = await _context(address, keys, database, pubsub, metrics, stack)
         origins = [settings.public_url] if settings.public_url else "conn"
-        endpoint = Endpoint(UserSocket(context), pubsub, limits=LIMITS, check_origin=origins)
+        endpoint = Endpoint(
+            UserSocket(context),
+            pubsub,
+            limits=replace(LIMITS, max_per_address=settings.connections_per_address),
+            check_origin=origins,
+            address_of=lambda asked: context.proxies.address(asked.peer, asked.headers.get("x-forwarded-for", "")),
+        )
         metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
         http = build_http(context, LongPoll(endpoint), UpgradeRequired(endpoint))
-        server = _Server(_config(http, endpoint), endpoint)
+        lines = http_protocol(context.proxies, settings.connections_per_address)
+        server = _Server(_config(http, lines, endpoint), endpoint)
         server.on_started = lambda: on_ready(Ready(_url(listener, settings.host), context.setup_code))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         stack.callback(stopping.cancel)
@@ -166,6 +174,7 @@ async def _context(
         pushes=pushes,
         push_key=vapid.public_key,
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
+        proxies=Proxies(settings.trusted_proxies),
         metrics=metrics,
         tracing=_tracing(settings, index, stack),
         setup_code=_setup_code() if await database.read(needs_setup) else None,
@@ -229,11 +238,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _config(http: object, endpoint: Endpoint) -> uvicorn.Config:
+def _config(http: object, lines: type[HttpProtocol], endpoint: Endpoint) -> uvicorn.Config:
     return uvicorn.Config(
         http,  # type: ignore[arg-type]  # uvicorn's ASGI types are stricter than the specification
         ws=websocket_protocol(endpoint),
-        http=HttpProtocol,
+        http=lines,
         lifespan="off",
         log_config=None,
         access_log=False,  # a request line may carry a token

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -68,6 +69,18 @@ def _vault_keys(given: Any) -> dict[int, bytes]:
     return keys
 
 
+def _network(given: Any) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(given)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 127.0.0.1, 10.0.0.0/8") from None
+
+
+def _networks(given: Any) -> Any:
+    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+
+
+_Networks = tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...]
 _VaultKeys = Annotated[dict[int, bytes], BeforeValidator(_vault_keys)]
 
 
@@ -90,6 +103,8 @@ class Settings(BaseSettings):
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     secret_key: Annotated[str, Field(min_length=32)] | None = None
     vault_keys: Annotated[_VaultKeys | None, NoDecode] = None
+    trusted_proxies: Annotated[_Networks, BeforeValidator(_networks), NoDecode] = ()
+    connections_per_address: Annotated[int, Field(ge=1)] = 2_000
     pubsub_url: Annotated[str, AfterValidator(_broker_url)] | None = None
     encryption_policy_self: EncryptionPolicy = "optional"
     encryption_policy_direct: EncryptionPolicy = "optional"

@@ -12,7 +12,16 @@ from famichat.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "running.md").read_text()
-IN_WORDS = {"otlp_endpoint", "database_url", "public_url", "secret_key", "vault_keys", "pubsub_url", "metrics_token"}
+IN_WORDS = {
+    "otlp_endpoint",
+    "database_url",
+    "public_url",
+    "secret_key",
+    "vault_keys",
+    "trusted_proxies",
+    "pubsub_url",
+    "metrics_token",
+}
 
 
 def test_the_page_lists_every_setting_in_the_order_of_the_class() -> None:

@@ -1,9 +1,14 @@
 """What is asked for and refused is noted once, from every door, with who asked and nothing else."""
 
+import re
+from typing import NoReturn
+
 import pytest
 
 from famichat.chat.errors import InvalidName, LastAdmin, NotAdmin, NotFound
+from famichat.endpoint.context import Context
 from famichat.endpoint.errors import note_denial
+from famichat.endpoint.guard import MAX_REQUEST_BYTES
 from famichat.endpoint.rate_limit import RateLimited
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry.events import AuthorizationDenied, Event
@@ -69,3 +74,49 @@ def test_only_what_is_not_theirs_is_a_denial(fault: Exception, noted: bool, emit
     note_denial("somewhere", fault)
 
     assert bool(denied(emitted)) is noted
+
+
+async def test_every_refusal_is_counted_once_by_its_code(app: RunningApp) -> None:
+    topic = f"message:self:{app.talks.self}"
+    async with app.connect(app.home.maja) as maja, app.site(app.home.maja) as site:
+        await maja.join(topic)
+        await maja.ask(topic, "new_msg", {"body": [1]})
+        await maja.ask(topic, "no_such_event", {})
+        await maja.join(f"message:self:{app.talks.group}", status="error")
+        await maja.join(f"user:{app.home.emil.user_id}", status="error")
+        await maja.join("no_such_topic", status="error")
+        await site.get("/socket/longpoll", params={"vsn": "2.0.0", "token": "forged"})
+        await site.get("/nowhere/at/all")
+        await site.get("/api/v1/me", headers={"authorization": "Bearer forged"})
+        await site.post("/api/v1/conversations/direct", json={"surprise": 1})
+        await site.post("/api/v1/conversations/direct", content="{", headers={"content-type": "application/json"})
+        await site.put("/api/v1/me")
+        await site.post("/api/v1/sessions", content=b"x" * (MAX_REQUEST_BYTES + 1))
+        metrics = (await site.get("/metrics")).text
+
+    counted = dict(re.findall(r'^famichat_refusals_total\{reason="(\w+)"\} (\S+)$', metrics, re.MULTILINE))
+    assert counted == {
+        "invalid_message": "1.0",
+        "unmatched_event": "1.0",
+        "not_found": "3.0",
+        "invalid_topic_format": "1.0",
+        "invalid_token": "2.0",
+        "invalid_request": "1.0",
+        "invalid_json": "1.0",
+        "method_not_allowed": "1.0",
+        "request_too_large": "1.0",
+    }
+
+
+async def test_an_error_that_nobody_expected_is_logged_once(
+    app: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Context, "identify", broken)
+    async with app.http(app.home.maja) as http:
+        answer = await http.get("/me")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert len([record for record in caplog.records if record.exc_info]) == 1

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from famichat.chat.conversation import CONVERSATION_TYPES
 from famichat.endpoint.guard import MAX_REQUEST_BYTES, SECURITY_HEADERS
 from tests.support.app import RunningApp
 
@@ -55,8 +56,10 @@ async def test_a_method_that_an_address_does_not_have_is_refused_with_those_that
         conversation = await site.request(method, "/api/v1/conversations/1")
         healthz = await site.request(method, "/healthz")
         sessions = await site.request(method, "/api/v1/sessions")
+        of_a_kind = [await site.request(method, f"/api/v1/conversations/{kind}") for kind in CONVERSATION_TYPES]
 
-    assert {each.status_code for each in (conversation, healthz, sessions)} == {405}
+    assert {each.status_code for each in (conversation, healthz, sessions, *of_a_kind)} == {405}
+    assert {each.headers["allow"] for each in of_a_kind} == {"POST"}
     assert conversation.json()["code"] == "method_not_allowed"
     assert conversation.headers["allow"] == "GET, HEAD, PATCH"
     assert healthz.headers["allow"] == "GET, HEAD"

@@ -1,14 +1,16 @@
 """Whoever says too little or too much, on a real connection."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from famichat.endpoint.http_protocol import HttpProtocol
-from tests.support.app import RunningApp
+from tests.support.app import RunningApp, running_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,9 +45,9 @@ class Line:
 
 
 @asynccontextmanager
-async def line(app: RunningApp) -> AsyncIterator[Line]:
+async def line(app: RunningApp, local_address: str = "127.0.0.1") -> AsyncIterator[Line]:
     where = urlsplit(app.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, local_addr=(local_address, 0))
     try:
         yield Line(reader, writer)
     finally:
@@ -110,6 +112,22 @@ async def test_a_head_without_end_is_refused(shared_app: RunningApp, begin: byte
         await talker.say(more)
 
         assert (await talker.answer()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_one_address_holds_so_many_lines_and_the_next_is_refused(migrated_sqlite: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    url = f"sqlite:///{tmp_path / 'famichat.db'}"
+    async with running_app(url, tmp_path, connections_per_address=2) as app, line(app), line(app) as silent:
+        async with line(app) as one_too_many:
+            assert (await one_too_many.heard()).startswith(b"HTTP/1.1 429 ")
+        async with line(app, "127.0.0.9") as from_elsewhere:
+            await from_elsewhere.say(REQUEST + b"\r\n")
+            assert (await from_elsewhere.answer()).startswith(b"HTTP/1.1 200 ")
+        silent.writer.close()
+        await asyncio.sleep(0.05)
+        async with line(app) as next_one:
+            await next_one.say(REQUEST + b"\r\n")
+            assert (await next_one.answer()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_answer_takes_as_long_as_it_does(shared_app: RunningApp, impatient: None) -> None:

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from famichat.accounts.token import Identity
 from famichat.endpoint import rate_limit
-from famichat.endpoint.rate_limit import DEVICES, LIMITS, Limit, LimitName, RateLimited, RateLimits
+from famichat.endpoint.rate_limit import DEVICES, LIMITS, Address, Limit, LimitName, RateLimited, RateLimits
 from famichat.telemetry.events import Event, RateLimitThrottled
 from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp, running_app
+
+HERE, THERE = Address("192.0.2.1"), Address("192.0.2.2")
 
 
 class Clock:
@@ -24,7 +26,7 @@ class Clock:
         return self.now
 
 
-def use_up(limits: RateLimits, key: Identity | str) -> int:
+def use_up(limits: RateLimits, key: Identity | Address) -> int:
     """Knock until refused; how often that went well."""
     for count in range(10_000):
         try:
@@ -37,46 +39,46 @@ def use_up(limits: RateLimits, key: Identity | str) -> int:
 def test_a_burst_passes_and_the_next_is_told_when_to_come_back(emitted: list[Event]) -> None:
     limits = RateLimits(enabled=True, clock=Clock())
 
-    assert use_up(limits, "d") == LIMITS["send"].burst
+    assert use_up(limits, HERE) == LIMITS["send"].burst
     with pytest.raises(RateLimited) as raised:
-        limits.check("send", "d")
+        limits.check("send", HERE)
 
     assert raised.value.details == {"retry_in_ms": 100}
     assert emitted == [RateLimitThrottled(limit="send", retry_in_seconds=0.1)] * 2
 
 
-def test_one_device_does_not_use_up_what_another_may() -> None:
+def test_one_address_does_not_use_up_what_another_may() -> None:
     limits = RateLimits(enabled=True, clock=Clock())
 
-    assert use_up(limits, "a") == use_up(limits, "b")
+    assert use_up(limits, HERE) == use_up(limits, THERE)
 
 
 @given(st.floats(0.2, 5.0))
-def test_after_the_time_it_was_told_a_device_may_again(seconds: float) -> None:
+def test_after_the_time_it_was_told_somebody_may_again(seconds: float) -> None:
     clock = Clock()
     limits = RateLimits(enabled=True, clock=clock)
-    use_up(limits, "d")
+    use_up(limits, HERE)
 
     clock.now += seconds
 
-    assert use_up(limits, "d") == pytest.approx(seconds * LIMITS["send"].per_second, abs=1)
+    assert use_up(limits, HERE) == pytest.approx(seconds * LIMITS["send"].per_second, abs=1)
 
 
 def test_switched_off_everything_passes() -> None:
     limits = RateLimits(enabled=False, clock=Clock())
 
     for _ in range(1000):
-        limits.check("send", "d")
+        limits.check("send", HERE)
 
 
-def test_memory_does_not_grow_with_the_number_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_the_number_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "_FORGET_AFTER", 100)
     clock = Clock()
     limits = RateLimits(enabled=True, clock=clock)
 
-    for device in range(1000):
+    for number in range(1000):
         clock.now += 1
-        limits.check("send", str(device))
+        limits.check("send", Address(str(number)))
 
     assert len(limits._buckets) <= 101
 
@@ -112,13 +114,13 @@ def test_what_it_says_about_coming_back_is_true(name: LimitName, start: float, m
     clock.now += start
     limits = RateLimits(enabled=True, clock=clock)
     for _ in range(int(LIMITS[name].burst)):
-        limits.check(name, "d")
+        limits.check(name, HERE)
 
     for _ in range(more):
         with pytest.raises(RateLimited) as refused:
-            limits.check(name, "d")
+            limits.check(name, HERE)
         clock.now += refused.value.details["retry_in_ms"] / 1000
-        limits.check(name, "d")
+        limits.check(name, HERE)
 
 
 @pytest.fixture

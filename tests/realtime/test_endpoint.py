@@ -25,9 +25,9 @@ async def test_an_application_that_does_not_decide_is_not_waited_for() -> None:
 
 
 async def test_by_default_everybody_may_connect() -> None:
-    socket, serializer = await Endpoint(SocketHandler()).admit(ConnectRequest({"vsn": "2.0.0"}, {}), "websocket")
+    admitted = await Endpoint(SocketHandler()).admit(ConnectRequest({"vsn": "2.0.0"}, {}), "websocket")
 
-    assert (socket.ids, serializer.version) == (frozenset(), "2.0.0")
+    assert (admitted.socket.ids, admitted.serializer.version) == (frozenset(), "2.0.0")
 
 
 async def test_nobody_is_let_in_after_a_drain() -> None:
@@ -35,6 +35,8 @@ async def test_nobody_is_let_in_after_a_drain() -> None:
     await endpoint.drain()
     with pytest.raises(Unavailable):
         endpoint.check_origin(ConnectRequest({}, {}), "websocket")
+    with pytest.raises(Unavailable):
+        await endpoint.admit(ConnectRequest({}, {}), "websocket")
 
 
 def test_a_request_does_not_show_its_token() -> None:

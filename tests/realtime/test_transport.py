@@ -12,7 +12,7 @@ import pytest
 from famichat.realtime import Limits
 from famichat.realtime.serializer import V2, Encoded
 from famichat.realtime.transport import WebSocketProtocol
-from famichat.telemetry.events import BinaryFrameDropped, ConnectionOpened, Event, SlowConsumerClosed
+from famichat.telemetry.events import BinaryFrameDropped, ConnectionOpened, ConnectionRefused, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient
 from tests.support.raw_websocket import CLOSE, CONT, PING, TEXT, RawResponse, encode, raw_connection, raw_websocket
 from tests.support.room import House, Room, house
@@ -152,6 +152,16 @@ async def test_a_token_is_not_shown_by_a_requests_repr() -> None:
 async def test_a_full_house_is_503() -> None:
     async with house(limits=Limits(max_connections=1)) as served, ChannelClient.connect(served.url):
         assert (await handshake(served)).status == 503
+
+
+async def test_an_address_that_holds_all_it_may_is_429(emitted: list[Event]) -> None:
+    async with house(limits=Limits(max_per_address=1)) as served:
+        async with ChannelClient.connect(served.url):
+            assert (await handshake(served)).status == 429
+        await served.until_connections(0)
+        assert (await handshake(served)).status == 101
+
+    assert [each.reason for each in emitted if isinstance(each, ConnectionRefused)] == ["crowded"]
 
 
 # Rules 35 to 40: how it ends

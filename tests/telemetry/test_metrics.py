@@ -6,8 +6,11 @@ def test_events_are_counted_by_name_and_refusals_by_code() -> None:
     metrics = Metrics()
 
     metrics.record(events.AuthorizationDenied(door="socket", reason="invalid_token"))
+    metrics.record(events.RequestRefused(door="socket", reason="invalid_token"))
+    metrics.record(events.ConnectionRefused(transport="websocket", reason="application"))
+    metrics.record(events.ConnectionRefused(transport="websocket", reason="origin"))
     metrics.record(events.RateLimitThrottled(limit="send", retry_in_seconds=1))
-    metrics.record(events.MessageChannelJoinRefused(reason="not_found", user_id="u", duration_seconds=0.1))
+    metrics.record(events.RequestRefused(door="channel", reason="rate_limited"))
     metrics.record(events.TransactionRetried(attempt=1))
     text = metrics.render().decode()
 
@@ -15,7 +18,8 @@ def test_events_are_counted_by_name_and_refusals_by_code() -> None:
     assert 'famichat_events_total{name="famichat.storage.transaction_retried"} 1.0' in text
     assert 'famichat_refusals_total{reason="invalid_token"} 1.0' in text
     assert 'famichat_refusals_total{reason="rate_limited"} 1.0' in text
-    assert 'famichat_refusals_total{reason="not_found"} 1.0' in text
+    assert 'famichat_refusals_total{reason="origin"} 1.0' in text
+    assert "application" not in text
 
 
 def test_times_and_batches_are_histograms() -> None:

@@ -13,6 +13,7 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
+from famichat.endpoint.proxies import Proxies
 from famichat.endpoint.rate_limit import RateLimits
 from famichat.push.pushes import Pushes
 from famichat.realtime.presence import Presence
@@ -41,6 +42,7 @@ class Context:
     pushes: Pushes
     push_key: str
     rate_limits: RateLimits
+    proxies: Proxies
     metrics: Metrics
     tracing: Tracing | None
     setup_code: str | None

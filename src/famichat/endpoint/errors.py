@@ -1,5 +1,7 @@
 """One table for every error: its stable code, its HTTP status, and one sentence for people.
 
+Whoever makes an answer of an error (`refusal`, `problem`) counts it by that, so none goes uncounted.
+
 The socket answers `{"reason": code}` with `details` where they help, HTTP answers `application/problem+json`
 (RFC 9457) with the same code. `docs/errors.md` lists the same codes; a test compares the two.
 """
@@ -115,7 +117,9 @@ def refusal(fault: Exception) -> dict[str, Any]:
     """
     if not isinstance(fault, EXPECTED):
         _logger.error("an unexpected error in a channel", exc_info=fault)
+        emit(events.RequestRefused(door="channel", reason="internal_error"))
         return {"reason": "internal_error"}
+    emit(events.RequestRefused(door="channel", reason=code_of(fault)))
     details = details_of(fault)
     # `retry_in_ms` is looked for beside the reason, as clients of the contract do.
     beside = {key: details[key] for key in ("retry_in_ms",) if key in details}
@@ -127,8 +131,15 @@ def refuse(fault: Exception) -> Reply:
     return error(refusal(fault))
 
 
+def unmatched_event() -> Reply:
+    """The reply to an event that a channel does not have."""
+    emit(events.RequestRefused(door="channel", reason="unmatched_event"))
+    return error("unmatched_event")
+
+
 def problem(code: str, details: dict[str, Any] | None = None) -> Response:
     """An error as an HTTP answer (RFC 9457)."""
+    emit(events.RequestRefused(door="http", reason=code))
     known = CODES[code]
     body = {"type": "about:blank", "title": known.title, "status": known.status, "code": code, **(details or {})}
     headers = {"cache-control": "no-store"}
@@ -179,7 +190,9 @@ def _of_the_framework(request: Request, fault: Exception) -> Response:
 
 def _methods_at(request: Request) -> list[str]:
     """What can be done at this address: the framework names the methods of one route only."""
-    found = [method for method in _METHODS if _matches(request, method)]
+    # An address of its own, such as /conversations/self, is not one of /conversations/{conversation_id}.
+    own = request.app.openapi()["paths"].get(request.scope["path"])
+    found = [method for method in _METHODS if (method.lower() in own if own else _matches(request, method))]
     return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
 
 
@@ -188,6 +201,6 @@ def _matches(request: Request, method: str) -> bool:
     return any(route.matches({**scope})[0] is Match.FULL for route in request.app.routes)
 
 
-def _unexpected(_request: Request, fault: Exception) -> Response:
-    _logger.error("an unexpected error in a request", exc_info=fault)
+def _unexpected(_request: Request, _fault: Exception) -> Response:
+    # The framework hands the error on to the server, which logs it: once is enough.
     return problem("internal_error")

@@ -10,10 +10,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NewType
 
 from famichat.accounts.token import Identity
 from famichat.telemetry import emit, events
+
+Address = NewType("Address", str)
+"""Where somebody unknown comes from. A type of its own, so that nothing else is counted in its place."""
 
 
 class RateLimited(Exception):
@@ -86,7 +89,7 @@ class RateLimits:
         self._clock = clock
         self._buckets: dict[_Key, tuple[float, float]] = {}
 
-    def check(self, name: LimitName, who: Identity | str) -> None:
+    def check(self, name: LimitName, who: Identity | Address) -> None:
         """Count one knock: for the device and for its person, or for the address that somebody unknown comes from.
 
         Raises:

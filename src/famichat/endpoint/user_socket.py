@@ -12,6 +12,7 @@ from famichat.realtime.channel import Channel, Refused
 from famichat.realtime.endpoint import Connected, ConnectRequest, SocketHandler
 from famichat.realtime.socket import Socket
 from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
 
 
 class UserSocket(SocketHandler):
@@ -34,9 +35,10 @@ class UserSocket(SocketHandler):
         try:
             identity = await self._context.identify(request.token or request.params.get("token"))
             self._context.rate_limits.check("connect", identity)
-        except (AccountsError, RateLimited, StorageUnavailable) as refusal:
-            note_denial("socket", refusal)
-            raise Refused(code_of(refusal)) from refusal
+        except (AccountsError, RateLimited, StorageUnavailable) as fault:
+            note_denial("socket", fault)
+            emit(events.RequestRefused(door="socket", reason=code_of(fault)))
+            raise Refused(code_of(fault)) from fault
         return Connected(user_ids(identity.user_id, identity.device_id), identity)
 
     def _message_channel(self, socket: Socket, topic: str) -> Channel:

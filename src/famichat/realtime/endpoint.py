@@ -17,12 +17,13 @@ import asyncio
 import base64
 import binascii
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from famichat.realtime.channel import ChannelFactory, Refused
 from famichat.realtime.connection import SERVICE_RESTART, Connection, Wire
+from famichat.realtime.crowd import Crowd
 from famichat.realtime.limits import Limits
 from famichat.realtime.origin import OriginCheck, origin_allowed
 from famichat.realtime.pubsub import PubSub
@@ -61,6 +62,18 @@ class Unavailable(Refused):
     """Raised where nobody can be let in for now; the client shall come back later."""
 
 
+class Crowded(Unavailable):
+    """Raised where so many are in from the client's address that no more of them can be."""
+
+
+class Admitted(NamedTuple):
+    """A client that may connect."""
+
+    socket: Socket
+    serializer: Serializer
+    address: str
+
+
 class SocketHandler:
     """What an application subclasses to say who may connect, and which channels there are."""
 
@@ -86,6 +99,7 @@ class Endpoint:
         check_origin: which web pages may connect.
         host: the endpoint's own host, for `check_origin=True`.
         path: where it is mounted: the WebSocket is at `<path>/websocket`, the long poll at `<path>/longpoll`.
+        address_of: where a client comes from, for the limit on those of one address.
     """
 
     def __init__(
@@ -97,6 +111,7 @@ class Endpoint:
         check_origin: OriginCheck = "conn",
         host: str | None = None,
         path: str = "/socket",
+        address_of: Callable[[ConnectRequest], str] = lambda request: request.peer or "nowhere",
     ) -> None:
         self.handler = handler
         self.pubsub = pubsub or PubSub()
@@ -105,7 +120,9 @@ class Endpoint:
         self.routes: Mapping[str, ChannelFactory] = _first_wins(handler.channels)
         self._check_origin = check_origin
         self._host = host
-        self._connections: dict[Connection, None] = {}
+        self._address_of = address_of
+        self._crowd = Crowd(self.limits.max_per_address)
+        self._connections: dict[Connection, str] = {}
         self._draining = False
 
     @property
@@ -114,26 +131,29 @@ class Endpoint:
         return len(self._connections)
 
     def check_origin(self, request: ConnectRequest, transport: str) -> None:
-        """Check where a client comes from, before anything else is looked at.
+        """Check which page a client is on, before anything else is looked at.
 
         Raises:
             Refused: a page of that origin may not connect.
-            Unavailable: nobody may, because the server is full or about to stop.
+            Unavailable: nobody may, because the server is about to stop.
         """
-        if self._draining or len(self._connections) >= self.limits.max_connections:
-            emit(ConnectionRefused(transport=transport, reason="full"))
-            raise Unavailable
+        if self._draining:
+            self._turn_away(transport)
         requested = f"{'https' if request.secure else 'http'}://{request.headers.get('host', '')}"
         origin = request.headers.get("origin")
         if not origin_allowed(origin, self._check_origin, own_host=self._host, requested=requested):
             self._refuse(transport, "origin")
 
-    async def admit(self, request: ConnectRequest, transport: str) -> tuple[Socket, Serializer]:
-        """Decide whether a client whose origin was checked may connect: first its dialect, then the application.
+    async def admit(self, request: ConnectRequest, transport: str) -> Admitted:
+        """Decide whether a client whose origin was checked may connect: is there room, its dialect, the application.
 
         Raises:
             Refused: it may not.
+            Unavailable: nobody may, because the server is full.
+            Crowded: nobody from that address may.
         """
+        address = self._address_of(request)
+        self._check_room(address, transport)
         serializer = self._negotiate(request, transport)
         asked_at = time.monotonic()
         try:
@@ -144,19 +164,23 @@ class Endpoint:
             raise
         if self.pubsub.disconnected_since(asked_at, connected.ids):
             self._refuse(transport, "disconnected")
+        self._check_room(address, transport)  # others have come meanwhile
         patterns = tuple(self.routes)
         socket = Socket(patterns, max_channels=self.limits.max_channels, ids=connected.ids, assigns=connected.assigns)
-        return socket, serializer
+        return Admitted(socket, serializer, address)
 
-    def open(self, admitted: tuple[Socket, Serializer], wire: Wire) -> Connection:
+    def open(self, admitted: Admitted, wire: Wire) -> Connection:
         """Start the connection of a client that was admitted."""
-        connection = Connection(self, *admitted, wire)
-        self._connections[connection] = None
+        connection = Connection(self, admitted.socket, admitted.serializer, wire)
+        self._connections[connection] = admitted.address
+        self._crowd.enter(admitted.address)
         return connection
 
     def gone(self, connection: Connection) -> None:
         """Forget a connection that is over."""
-        self._connections.pop(connection, None)
+        address = self._connections.pop(connection, None)
+        if address is not None:
+            self._crowd.leave(address)
 
     async def drain(self, *, batch: int = 100, pause: float = 0.05) -> None:
         """Tell all clients to come back later (1012), a batch at a time, so that they do not all return at once.
@@ -178,6 +202,17 @@ class Endpoint:
             _, late = await asyncio.wait(waits, timeout=timeout)
             for wait in late:
                 wait.cancel()
+
+    def _check_room(self, address: str, transport: str) -> None:
+        if self._draining or len(self._connections) >= self.limits.max_connections:
+            self._turn_away(transport)
+        if self._crowd.is_full(address):
+            emit(ConnectionRefused(transport=transport, reason="crowded"))
+            raise Crowded
+
+    def _turn_away(self, transport: str) -> NoReturn:
+        emit(ConnectionRefused(transport=transport, reason="full"))
+        raise Unavailable
 
     def _negotiate(self, request: ConnectRequest, transport: str) -> Serializer:
         vsn = request.params.get("vsn")

@@ -11,6 +11,8 @@ class Limits:
     max_fragments: int = 1024
     max_channels: int = 100
     max_connections: int = 20_000
+    max_per_address: int = 2_000
+    """Of these, from one address: a whole family behind one router, and a tenth of the room for one stranger."""
 
     inbox_frames: int = 256
     """Frames received and not yet dealt with, from one client, before reading from it pauses."""

@@ -20,9 +20,8 @@ from starlette.types import Receive, Scope, Send
 from famichat.realtime import query, strict_json
 from famichat.realtime.channel import Refused
 from famichat.realtime.connection import INTERNAL_ERROR, SLOW_CONSUMER
-from famichat.realtime.endpoint import ConnectRequest, Endpoint, Unavailable, read_offer
-from famichat.realtime.serializer import Encoded, Serializer
-from famichat.realtime.socket import Socket
+from famichat.realtime.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
+from famichat.realtime.serializer import Encoded
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 
@@ -36,7 +35,7 @@ class Session:
     carries = "longpoll"
     carries_binary = False
 
-    def __init__(self, sessions: dict[str, "Session"], endpoint: Endpoint, admitted: tuple[Socket, Serializer]) -> None:
+    def __init__(self, sessions: dict[str, "Session"], endpoint: Endpoint, admitted: Admitted) -> None:
         self.token = _SESSION + secrets.token_urlsafe(32)
         self._sessions = sessions
         self._limits = endpoint.limits
@@ -257,7 +256,7 @@ def _read(request: Request) -> _Asked:
     params.pop("token", None)
     if own:
         params["token"] = own[-1]
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {name.lower(): ", ".join(request.headers.getlist(name)) for name in request.headers}
     connect = ConnectRequest(
         params,
         headers,
@@ -329,6 +328,8 @@ class UpgradeRequired:
             offered = [entry.strip() for entry in request.headers.get("sec-websocket-protocol", "").split(",")]
             offer = read_offer([entry for entry in offered if entry])
             await self._endpoint.admit(replace(asked, token=offer.token), "websocket")
+        except Crowded:
+            return 429
         except Unavailable:
             return 503
         except Refused:

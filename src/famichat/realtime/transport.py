@@ -19,10 +19,9 @@ from websockets.server import ServerProtocol
 from famichat.realtime import query
 from famichat.realtime.channel import Refused
 from famichat.realtime.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
-from famichat.realtime.endpoint import ConnectRequest, Endpoint, Unavailable, read_offer
+from famichat.realtime.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
 from famichat.realtime.outbox import Outbox
-from famichat.realtime.serializer import Encoded, Serializer
-from famichat.realtime.socket import Socket
+from famichat.realtime.serializer import Encoded
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 
@@ -165,6 +164,8 @@ class WebSocketProtocol(asyncio.Protocol):
             admitted = await self.endpoint.admit(asked, self.carries)
         except _RejectedError as rejected:
             self._reject(rejected.status)
+        except Crowded:
+            self._reject(HTTPStatus.TOO_MANY_REQUESTS)
         except Unavailable:
             self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
         except Refused:
@@ -199,7 +200,7 @@ class WebSocketProtocol(asyncio.Protocol):
         offer = read_offer([entry.strip() for entry in offered.split(",") if entry.strip()])
         return replace(asked, token=offer.token), offer.subprotocol
 
-    def _accept(self, request: Request, admitted: tuple[Socket, Serializer], subprotocol: str | None) -> None:
+    def _accept(self, request: Request, admitted: Admitted, subprotocol: str | None) -> None:
         if self._transport.is_closing():
             return
         # Only now is the upgrade itself looked at: who may not come in learns nothing else.

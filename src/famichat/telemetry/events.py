@@ -281,6 +281,16 @@ class PushDropped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRefused(Event):
+    """Somebody got an error instead of what was asked for. `door` is where, `reason` the stable code."""
+
+    name: ClassVar[str] = "famichat.request.refused"
+    level: ClassVar[Level] = "debug"
+    door: Literal["http", "socket", "channel"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationDenied(Event):
     """Somebody asked for what is not theirs. `door` is where they knocked, `reason` the stable code they got."""
 

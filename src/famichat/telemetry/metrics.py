@@ -40,10 +40,10 @@ class Metrics:
                 self._acks.observe(event.duration_seconds)
             case events.JournalBatchWritten():
                 self._batch.observe(event.messages)
-            case events.MessageChannelJoinRefused() | events.AuthorizationDenied() | events.ConnectionRefused():
+            case events.ConnectionRefused(reason="application"):
+                pass  # the application has said by which code
+            case events.RequestRefused() | events.ConnectionRefused():
                 self._refusals.labels(event.reason).inc()
-            case events.RateLimitThrottled():
-                self._refusals.labels("rate_limited").inc()
             case _:
                 pass
 

@@ -5,6 +5,7 @@ warning for each batch; it never holds up a message.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -16,6 +17,7 @@ from famichat.telemetry import emit, events
 from famichat.telemetry.tracing import Pseudonym, Tracing
 
 _PATIENCE_SECONDS = 3
+_GOODBYE_SECONDS = 0.5
 
 
 class Collector:
@@ -38,9 +40,13 @@ class Collector:
         return Tracing(self._provider.get_tracer("famichat"), pseudonym)
 
     def close(self) -> None:
-        """Send what waits, for a few seconds at most. Blocks."""
+        """Send what waits, but let no collector hold up the end of the server. Blocks for half a second at most."""
         self._exporter.hurry()
-        self._provider.shutdown()
+        sending = threading.Thread(target=self._provider.shutdown, name="last traces", daemon=True)
+        sending.start()
+        sending.join(_GOODBYE_SECONDS)
+        if sending.is_alive():
+            self._exporter.give_up()
 
 
 class _Exporter(SpanExporter):
@@ -49,17 +55,24 @@ class _Exporter(SpanExporter):
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self._hurried = self._gave_up = False
+        self._sending = 0
 
     def hurry(self) -> None:
         """From now on, drop everything after the first failure."""
         self._hurried = True
 
+    def give_up(self) -> None:
+        """Count as lost what is being sent, and everything after it."""
+        self._gave_up = True
+        emit(events.TraceExportFailed(spans=self._sending))
+
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans; failing is an answer, never an exception."""
         if self._gave_up:
             return SpanExportResult.FAILURE
+        self._sending = len(spans)
         result = self._exporter.export(spans)
-        if result is not SpanExportResult.SUCCESS:
+        if result is not SpanExportResult.SUCCESS and not self._gave_up:
             self._gave_up = self._hurried
             emit(events.TraceExportFailed(spans=len(spans)))
         return result

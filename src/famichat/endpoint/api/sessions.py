@@ -13,6 +13,7 @@ from famichat.accounts.sign_in import Claim, admit, claim_account
 from famichat.accounts.token import ACCESS_TOKEN_SECONDS
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.context import Caller, Context, InContext
+from famichat.endpoint.rate_limit import Address
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.telemetry import emit, events
 
@@ -111,7 +112,7 @@ async def sign_out(caller: Caller, context: InContext) -> None:
     announce_revoked(context, caller.user_id, caller.device_id, "signed_out")
 
 
-async def check_password(request: Request, context: Context, name: str, password: str, address: str) -> Claim:
+async def check_password(request: Request, context: Context, name: str, password: str, address: Address) -> Claim:
     """See whether somebody knows the password of an account, and count it as a guess until `forgive_guesses`.
 
     Args:

@@ -16,11 +16,11 @@ from famichat.chat.receipt import Position, positions
 from famichat.chat.receipts import Acknowledgement, parse_status
 from famichat.chat.view import ConversationView, conversation_view
 from famichat.endpoint.context import Context
-from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse
+from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse, unmatched_event
 from famichat.endpoint.sending import send_message
 from famichat.endpoint.topics import ConversationTopic, connections_of_user
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused
-from famichat.realtime.message import Broadcast, Payload, Reply, error, ok
+from famichat.realtime.message import Broadcast, Payload, Reply, ok
 from famichat.realtime.socket import Socket
 from famichat.storage.base import iso
 from famichat.telemetry import emit, events
@@ -86,7 +86,7 @@ class MessageChannel(Channel):
         }
         handle = handlers.get(event)
         if handle is None:
-            return error("unmatched_event")
+            return unmatched_event()
         if not isinstance(payload, dict):
             return refuse(InvalidMessage(field="payload"))
         return await self._in_words(handle(payload))

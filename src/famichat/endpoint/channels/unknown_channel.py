@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from famichat.endpoint.errors import refusal
+from famichat.endpoint.topics import InvalidTopic
 from famichat.realtime.channel import Channel, Refused
 
 
@@ -14,4 +16,4 @@ class UnknownChannel(Channel):
         Raises:
             Refused: always, with `invalid_topic_format`.
         """
-        raise Refused("invalid_topic_format")
+        raise Refused(refusal(InvalidTopic()))

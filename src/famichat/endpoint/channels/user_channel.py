@@ -4,10 +4,10 @@ from typing import Any
 
 from famichat.accounts.token import Identity
 from famichat.chat.errors import NotFound
-from famichat.endpoint.errors import note_denial
+from famichat.endpoint.errors import note_denial, refusal, unmatched_event
 from famichat.endpoint.topics import user_topic
 from famichat.realtime.channel import Channel, Refused
-from famichat.realtime.message import Payload, Reply, error
+from famichat.realtime.message import Payload, Reply
 from famichat.realtime.socket import Socket
 
 
@@ -25,10 +25,11 @@ class UserChannel(Channel):
             Refused: it is somebody else's topic, or nobody's: which of the two, is not said.
         """
         if self.topic != user_topic(self._identity.user_id):
-            note_denial("user_channel", NotFound(), self._identity.user_id)
-            raise Refused(NotFound.code)
+            fault = NotFound()
+            note_denial("user_channel", fault, self._identity.user_id)
+            raise Refused(refusal(fault))
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
 
     async def handle_in(self, event: str, payload: Payload) -> Reply:
         """Answer that nothing can be said here."""
-        return error("unmatched_event")
+        return unmatched_event()

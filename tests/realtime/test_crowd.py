@@ -1,0 +1,20 @@
+from famichat.realtime.crowd import Crowd
+
+
+def test_so_many_of_one_address_come_in_and_others_are_not_concerned() -> None:
+    crowd = Crowd(2)
+    crowd.enter("a")
+    crowd.enter("a")
+
+    assert crowd.is_full("a")
+    assert not crowd.is_full("b")
+
+
+def test_whoever_leaves_makes_room_and_nobody_is_remembered() -> None:
+    crowd = Crowd(1)
+    for _ in range(3):
+        crowd.enter("a")
+        crowd.leave("a")
+
+    assert not crowd.is_full("a")
+    assert len(crowd._inside) == 0
