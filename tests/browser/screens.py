@@ -119,6 +119,9 @@ class Scene:
         await page.get_by_role("button", name="About this conversation").click()
         yield "about-a-group"
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        await page.goto(f"{self.demo.url}/#/you")
+        await expect(page.get_by_role("heading", name="maja")).to_be_visible()
+        yield "you"
         await page.goto(f"{self.demo.url}/#")
         await page.get_by_role("button", name="New conversation").click()
         for name in ("inga", "nils"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import Person, Server
@@ -194,18 +194,16 @@ async def test_two_tabs_are_one_desk_and_send_each_message_once(demo: Server, of
 
 
 async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
-    maja = await person(demo.url)
+    maja = await person(demo.url, viewport={"width": 600, "height": 800})
     page = maja.page
     await page.goto(demo.url)
-    await _tab_to(page, "Name or e-mail")
+    await _tab_to(page, page.get_by_label("Name or e-mail"))
     await page.keyboard.type("maja")
     await page.keyboard.press("Tab")
     await page.keyboard.type(demo.user("maja")["password"])
     await page.keyboard.press("Enter")
-    await page.get_by_role("heading", name="Conversations").wait_for()
     await maja.listed("emil").wait_for()
-    while not await maja.listed("emil").evaluate("link => link === document.activeElement"):
-        await page.keyboard.press("Tab")
+    await _tab_to(page, maja.listed("emil"))
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("Message to")).to_be_focused()
     await page.keyboard.type("one")
@@ -213,6 +211,21 @@ async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
     await page.keyboard.type("two")
     await page.keyboard.press("Enter")
     await expect(maja.messages().get_by_text("one\ntwo")).to_be_visible()
+
+    about = page.get_by_role("button", name="About this conversation")
+    await _tab_to(page, about, back=True)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(about).to_be_focused()
+    await page.keyboard.press("Enter")
+    await _tab_to(page, page.get_by_role("dialog").get_by_role("button", name="Close"))
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(about).to_be_focused()
+    await _tab_to(page, page.get_by_role("button", name="Back to the conversations"), back=True)
+    await page.keyboard.press("Enter")
+    await expect(maja.listed("emil")).to_be_focused()
 
 
 async def test_a_conversation_begins_with_somebody_from_the_family(of_the_family: SignedIn) -> None:
@@ -269,12 +282,12 @@ async def _begin(somebody: Person, name: str) -> None:
     await somebody.page.get_by_role("heading", name=name).wait_for()
 
 
-async def _tab_to(page: Page, label: str) -> None:
-    for _ in range(10):
-        await page.keyboard.press("Tab")
-        if await page.get_by_label(label).evaluate("field => field === document.activeElement"):
+async def _tab_to(page: Page, goal: Locator, *, back: bool = False) -> None:
+    for _ in range(20):
+        if await goal.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError(f"no Tab leads to {label}")
+        await page.keyboard.press("Shift+Tab" if back else "Tab")
+    raise AssertionError(f"no Tab leads to {goal}")
 
 
 async def _say_by_http(demo: Server, page: Page, bodies: list[str]) -> None:

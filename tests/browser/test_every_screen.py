@@ -1,0 +1,103 @@
+"""What must hold on every screen: for who cannot see it, sees it large, or reads from right to left."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.household import ROOT, Person, Server, someone
+from tests.browser.screens import PHONE, WIDE, Scene
+
+pytestmark = pytest.mark.timeout(240)
+AXE: Final = ROOT / "web/node_modules/axe-core/axe.min.js"
+LEAST_SCREENS: Final = 24
+BY_DAY: Final[list[tuple[Any, Any]]] = [("light", {})]
+# All but the colours is the same by day and by night.
+BY_DAY_AND_NIGHT: Final[list[tuple[Any, Any]]] = [*BY_DAY, ("dark", {"runOnly": ["color-contrast"]})]
+USUAL_PX, LARGE_PX = 16, 32
+
+_ASK_AXE: Final = """async only => (await axe.run(document, {resultTypes: ["violations"], ...only})).violations
+    .filter(({impact}) => ["serious", "critical"].includes(impact))
+    .map(({id, nodes}) => [id, ...nodes.map(({target, failureSummary}) => `${target}: ${failureSummary}`)])"""
+# What reaches beyond the sides of the window, or of what it is in and cannot be scrolled to sideways.
+_BEYOND: Final = """wide => {
+    const named = element => element.tagName.toLowerCase() + "." + element.className
+    const scrolls = [...document.querySelectorAll("body, body *")].filter(element =>
+        element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1 && !element.closest("table, .frames")
+        && !element.matches("input, textarea, select") && getComputedStyle(element).textOverflow !== "ellipsis"
+        && ["auto", "scroll", "hidden"].includes(getComputedStyle(element).overflowX))
+    const outside = [...document.querySelectorAll("button, a, input, textarea, select, h1, h2, h3")].filter(element => {
+        const {left, right, width} = element.getBoundingClientRect()
+        return width > 1 && !element.closest("table, .frames") && (left < -1 || right > wide + 1)
+    })
+    const page = document.documentElement.scrollWidth > wide ? [document.documentElement] : []
+    return [...page, ...scrolls, ...outside].map(named)
+}"""
+
+_MOVES: Final = """() => [...document.querySelectorAll("body *")].filter(element => {
+    const {transitionDuration, animationName} = getComputedStyle(element)
+    return animationName !== "none" || /[1-9]/.test(transitionDuration)
+}).map(element => element.tagName + "." + element.className)"""
+
+
+@pytest.fixture
+def untouched(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "untouched", "serve").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def scene(browser: Browser, demo: Server, untouched: Server) -> Scene:
+    return await Scene.set(browser, demo, untouched)
+
+
+async def test_every_screen_is_for_everybody(browser: Browser, scene: Scene) -> None:
+    axe = await asyncio.to_thread(AXE.read_text)
+    grave, moving, beyond, seen = [], [], [], []
+    for size, (wishes, checks) in {"wide": (WIDE, BY_DAY_AND_NIGHT), "phone": (PHONE, BY_DAY)}.items():
+        visitor = await someone(browser, scene.demo.url, **wishes)
+        async for name in scene.screens(visitor):
+            seen.append((name, size))
+            await visitor.page.evaluate(axe)
+            for scheme, rules in checks:
+                await visitor.page.emulate_media(color_scheme=scheme)
+                grave += [(name, size, scheme, fault) for fault in await visitor.page.evaluate(_ASK_AXE, rules)]
+            moving += [(name, size, element) for element in await _moving(visitor.page)]
+            beyond += [(name, size, *fault) async for fault in _too_wide(visitor)]
+
+    assert len(seen) == len(set(seen)) >= LEAST_SCREENS
+    assert "\n".join(map(str, grave)) == ""
+    assert moving == []
+    assert "\n".join(map(str, beyond)) == ""
+
+
+async def _moving(page: Page) -> list[str]:
+    """What moves, although who looks at it asked for less of that."""
+    await page.emulate_media(reduced_motion="reduce")
+    found: list[str] = await page.evaluate(_MOVES)
+    await page.emulate_media(reduced_motion="no-preference")
+    return found
+
+
+async def _too_wide(visitor: Person) -> AsyncIterator[tuple[str, str]]:
+    """What does not fit, as things are; from right to left; and with letters of twice the size."""
+    page = visitor.page
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    browser_of_it = await visitor.context.new_cdp_session(page)
+    for how, direction, size in (
+        ("usual", "ltr", USUAL_PX),
+        ("from right to left", "rtl", USUAL_PX),
+        ("large", "ltr", LARGE_PX),
+    ):
+        await page.evaluate("direction => { document.documentElement.dir = direction }", direction)
+        await browser_of_it.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
+        await page.wait_for_timeout(100)  # laid out anew
+        for element in await page.evaluate(_BEYOND, width):
+            yield how, element
+    await page.evaluate("() => { document.documentElement.dir = 'ltr' }")
+    await browser_of_it.send("Page.setFontSizes", {"fontSizes": {"standard": USUAL_PX}})
+    await browser_of_it.detach()
