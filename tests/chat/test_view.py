@@ -38,6 +38,9 @@ MESSAGE_FIELDS = [
     "encryption_flag",
     "encryption_version",
     "key_id",
+    "protocol",
+    "epoch",
+    "sender_device_id",
 ]
 CONVERSATION_FIELDS = [
     "id",

@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, Envelope
+from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, MAX_EPOCH, PROTOCOL, Envelope
 from famichat.e2ee.errors import EnvelopeError
+from famichat.storage.base import new_id
 
+DEVICE = new_id()
 versions = st.from_regex(ENCRYPTION_VERSION, fullmatch=True)
 key_ids = st.from_regex(KEY_ID, fullmatch=True)
 
@@ -15,6 +17,33 @@ def test_an_encrypted_message_keeps_its_metadata(version: str, key_id: str) -> N
 
     assert parsed == Envelope(encryption_flag=True, encryption_version=version, key_id=key_id)
     assert parsed.status == "enabled"
+
+
+@given(st.from_regex(PROTOCOL, fullmatch=True), st.integers(0, MAX_EPOCH))
+def test_an_encrypted_message_may_say_of_which_protocol_and_epoch_it_is(protocol: str, epoch: int) -> None:
+    made = {"protocol": protocol, "epoch": epoch, "sender_device_id": DEVICE}
+    parsed = Envelope.parse({"encryption_flag": True, "encryption_version": "v1", "key_id": "k", **made})
+
+    assert {field: getattr(parsed, field) for field in made} == made
+
+
+@pytest.mark.parametrize(("field", "value"), [("protocol", "mls10"), ("epoch", 0), ("sender_device_id", DEVICE)])
+def test_what_a_protocol_says_has_no_place_in_a_plain_message(field: str, value: object) -> None:
+    with pytest.raises(EnvelopeError) as raised:
+        Envelope.parse({field: value})
+
+    assert (raised.value.error_code, raised.value.field) == (602, field)
+
+
+def test_only_the_device_that_sends_a_message_can_be_said_to_have_sealed_it() -> None:
+    envelope = Envelope(encryption_flag=True, encryption_version="v1", key_id="k", sender_device_id=DEVICE)
+
+    envelope.check_sender(DEVICE)
+    Envelope().check_sender(DEVICE)
+    with pytest.raises(EnvelopeError) as raised:
+        envelope.check_sender(new_id())
+
+    assert (raised.value.error_code, raised.value.field) == (602, "sender_device_id")
 
 
 @pytest.mark.parametrize("payload", [{}, {"encryption_flag": False}, {"encryption_flag": None}])
@@ -62,6 +91,17 @@ def test_a_flag_without_its_metadata_is_601_and_names_the_field(missing: str) ->
         ("key_id", "schlüssel"),
         ("key_id", ["k"]),
         ("version_tag", "a/b"),
+        ("protocol", "MLS 1.0"),
+        ("protocol", ""),
+        ("protocol", "x" * 33),
+        ("epoch", -1),
+        ("epoch", 2**53 + 1),
+        ("epoch", 1.0),
+        ("epoch", True),
+        ("epoch", "1"),
+        ("sender_device_id", "a phone"),
+        ("sender_device_id", DEVICE.upper()),
+        ("sender_device_id", 1),
     ],
 )
 def test_malformed_metadata_is_602_and_never_quotes_the_value(field: str, value: object) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from famichat.chat.conversation import CONVERSATION_TYPES, Conversation, ConversationType
-from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata
+from famichat.chat.errors import EncryptionRequired
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.telemetry.events import EncryptionStatus
@@ -34,17 +34,16 @@ class EncryptionPolicies:
         return "enabled" if self.of(conversation_type, required_once=required_once) == "required" else "disabled"
 
     def check(self, conversation_type: ConversationType, envelope: Envelope) -> None:
-        """Let a message pass, or not.
+        """Let a message go to the journal, or not.
+
+        What depends on whether the conversation has demanded ciphertext once, the journal decides: it refuses
+        plaintext there for ever, and takes ciphertext there even where the type is `forbidden` by now.
 
         Raises:
             EncryptionRequired: plaintext where ciphertext is demanded.
-            InvalidEncryptionMetadata: ciphertext where it is forbidden.
         """
-        policy = self.of(conversation_type)
-        if policy == "required" and not envelope.encryption_flag:
+        if self.of(conversation_type) == "required" and not envelope.encryption_flag:
             raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
-        if policy == "forbidden" and envelope.encryption_flag:
-            raise InvalidEncryptionMetadata(error_code=int(EncryptionErrorCode.POLICY_REFUSAL), field="encryption_flag")
 
 
 def remember_required(session: Session, policies: EncryptionPolicies) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from famichat.e2ee.envelope import MAX_EPOCH
 from famichat.storage.base import Base, Created, Id, PrimaryKey
 
 MAX_BODY_BYTES = 64 * 1024
@@ -39,6 +40,12 @@ class Message(Base):
             name="encryption_version_length",
         ),
         CheckConstraint("key_id IS NULL OR length(key_id) BETWEEN 1 AND 128", name="key_id_length"),
+        CheckConstraint("protocol IS NULL OR (encryption_flag AND length(protocol) BETWEEN 1 AND 32)", name="protocol"),
+        CheckConstraint(f"epoch IS NULL OR (encryption_flag AND epoch BETWEEN 0 AND {MAX_EPOCH})", name="epoch"),
+        CheckConstraint(
+            "sender_device_id IS NULL OR (encryption_flag AND (device_id IS NULL OR sender_device_id = device_id))",
+            name="sender_device",
+        ),
     )
 
     id: Mapped[PrimaryKey]
@@ -56,6 +63,10 @@ class Message(Base):
     encryption_flag: Mapped[bool] = mapped_column(default=False)
     encryption_version: Mapped[str | None] = mapped_column(String(32))
     key_id: Mapped[str | None] = mapped_column(String(128))
+    protocol: Mapped[str | None] = mapped_column(String(32))
+    epoch: Mapped[int | None] = mapped_column(BigInteger)
+    # No foreign key: it belongs to the ciphertext, which must be kept whole when the device is forgotten.
+    sender_device_id: Mapped[str | None] = mapped_column(Id)
     inserted_at: Mapped[Created]
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

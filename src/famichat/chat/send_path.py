@@ -25,7 +25,7 @@ from famichat.chat.errors import (
 from famichat.chat.message import BODY_PURPOSE, MAX_BODY_BYTES
 from famichat.chat.view import MessageView, sent_view
 from famichat.e2ee.envelope import Envelope
-from famichat.e2ee.errors import EnvelopeError
+from famichat.e2ee.errors import EncryptionErrorCode, EnvelopeError
 from famichat.storage.base import is_id, new_id
 from famichat.storage.entry import Entry, JournalRefusal, Stored
 from famichat.storage.journal import Journal
@@ -68,7 +68,7 @@ class Draft:
         try:
             envelope = Envelope.parse(payload)
         except EnvelopeError as error:
-            raise InvalidEncryptionMetadata(field=error.field, error_code=int(error.error_code)) from error
+            raise _as_refusal(error) from error
         draft = cls(
             body=_body(payload.get("body")),
             message_type=_message_type(payload.get("message_type")),
@@ -129,12 +129,19 @@ class SendPath:
             announce: tells the conversation; called after the commit, in the order of seq, never for a repeat.
 
         Raises:
-            EncryptionRequired, InvalidEncryptionMetadata: the policy refuses it, at once.
+            EncryptionRequired: the policy for this type refuses it, at once; or, when awaited, the conversation has
+                demanded ciphertext once.
+            InvalidEncryptionMetadata: another device is said to have sealed it, at once; or, when awaited, the policy
+                forbids ciphertext.
             StorageUnavailable: too many wait, at once; or, when awaited, nobody knows that it was stored: send it
                 again, by the same client id.
             NotFound, Conflict, InvalidMessage: when awaited.
         """
         self._policies.check(conversation_type, draft.envelope)
+        try:
+            draft.envelope.check_sender(sender.device_id)
+        except EnvelopeError as error:
+            raise _as_refusal(error) from error
         entry = self._entry(sender, conversation_type, conversation_id, draft)
         started = time.perf_counter()
         future = self._journal.append(entry, lambda stored: announce(sent_view(entry, stored, draft.body)))
@@ -157,6 +164,10 @@ class SendPath:
             encryption_flag=envelope.encryption_flag,
             encryption_version=envelope.encryption_version,
             key_id=envelope.key_id,
+            protocol=envelope.protocol,
+            epoch=envelope.epoch,
+            sender_device_id=envelope.sender_device_id,
+            encryption_forbidden=self._policies.of(conversation_type) == "forbidden",
         )
 
     def _fingerprint(self, draft: Draft) -> bytes:
@@ -169,6 +180,8 @@ class SendPath:
             envelope.status,
             envelope.encryption_version or "",
             envelope.key_id or "",
+            # Only where there are any: what was stored before there were such fields must stay a repeat of itself.
+            *_protocol_parts(envelope),
         )
 
     async def _answer(
@@ -198,7 +211,20 @@ def _as_chat_error(refusal: JournalRefusal) -> ChatError:
         case "invalid_reply":
             return InvalidMessage(field="reply_to")
         case "encryption_required":
-            return EncryptionRequired()
+            return EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
+        case "encryption_forbidden":
+            return InvalidEncryptionMetadata(
+                field="encryption_flag", error_code=int(EncryptionErrorCode.POLICY_REFUSAL)
+            )
+
+
+def _as_refusal(error: EnvelopeError) -> InvalidEncryptionMetadata:
+    return InvalidEncryptionMetadata(field=error.field, error_code=int(error.error_code))
+
+
+def _protocol_parts(envelope: Envelope) -> list[str]:
+    parts = (envelope.protocol, envelope.epoch, envelope.sender_device_id)
+    return [] if parts == (None, None, None) else ["" if part is None else str(part) for part in parts]
 
 
 def _body(value: object) -> str:

@@ -42,6 +42,9 @@ def message_view(message: Message, vault: Vault) -> MessageView:
         "encryption_flag": message.encryption_flag,
         "encryption_version": message.encryption_version,
         "key_id": message.key_id,
+        "protocol": message.protocol,
+        "epoch": message.epoch,
+        "sender_device_id": message.sender_device_id,
     }
     try:
         view["body"] = _body(message, vault)
@@ -68,6 +71,9 @@ def sent_view(entry: Entry, stored: Stored, body: str) -> MessageView:
         "encryption_flag": entry.encryption_flag,
         "encryption_version": entry.encryption_version,
         "key_id": entry.key_id,
+        "protocol": entry.protocol,
+        "epoch": entry.epoch,
+        "sender_device_id": entry.sender_device_id,
     }
 
 

@@ -21,6 +21,18 @@ from famichat.cli.user import password_stdin_option, read_password
 _TRIES = 4
 
 
+def _envelope(_ctx: click.Context, _option: click.Parameter, given: str | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    try:
+        read = json.loads(given)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise click.BadParameter('must be a JSON object, such as {"encryption_version": "v1", "key_id": "k"}')
+    return {"encryption_flag": True, **read}
+
+
 @click.command()
 @click.argument("username")
 @click.option("--url", envvar="FAMICHAT_URL", default=DEFAULT_URL, show_default=True, help="The server.")
@@ -70,14 +82,22 @@ def conversations(url: str | None, token: str | None, *, as_json: bool) -> None:
 @click.argument("conversation")
 @click.argument("body", required=False)
 @click.option("--client-id", help="Sent again with the same one, a message is stored once; made up if not given.")
+@click.option("--envelope", callback=_envelope, help="How BODY is encrypted, in JSON; see docs/protocol.md.")
 @signed_in
 @json_option
 def send(
-    conversation: str, body: str | None, client_id: str | None, url: str | None, token: str | None, *, as_json: bool
+    conversation: str,
+    body: str | None,
+    client_id: str | None,
+    envelope: dict[str, Any],
+    url: str | None,
+    token: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Say BODY, or what standard input says, in CONVERSATION: an id, a name, or a type that you have one of."""
     text = body if body is not None else sys.stdin.read().rstrip("\n")
-    message = {"body": text, "client_id": client_id or str(uuid.uuid4())}
+    message = {**envelope, "body": text, "client_id": client_id or str(uuid.uuid4())}
     with remote_of(url, token) as remote:
         sent = _persistently(
             remote, f"/conversations/{find_conversation(remote, conversation)['id']}/messages", message
@@ -122,7 +142,7 @@ def listen(
             click.echo(err=True)
 
 
-def _persistently(remote: Remote, path: str, message: dict[str, str]) -> dict[str, Any]:
+def _persistently(remote: Remote, path: str, message: dict[str, Any]) -> dict[str, Any]:
     """Send; again if no answer came. The client id makes sure that it is stored once all the same."""
     for _ in range(_TRIES - 1):
         try:
@@ -152,5 +172,10 @@ def _tell_person(names: dict[str, str]) -> Callable[[str, dict[str, Any]], None]
 
 def _line(message: dict[str, Any], name: str) -> str:
     time = message["inserted_at"][11:16]
-    said = f"(encrypted, {message['key_id']})" if message["encryption_flag"] else message["body"]
-    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(said or '(deleted)')}"
+    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(_said(message))}"
+
+
+def _said(message: dict[str, Any]) -> str:
+    if message["body"] is None:
+        return f"(does not open, {message['error_code']})" if "error_code" in message else "(deleted)"
+    return f"(encrypted, {message['key_id']})" if message["encryption_flag"] else str(message["body"])

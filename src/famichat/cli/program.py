@@ -8,6 +8,7 @@ import click
 from famichat.cli.backup import backup, restore
 from famichat.cli.database import doctor, migrate, shell, sql
 from famichat.cli.demo import demo
+from famichat.cli.export import export
 from famichat.cli.family import family
 from famichat.cli.group import group
 from famichat.cli.invite import invite
@@ -46,5 +47,5 @@ def program() -> None:
 
 for command in (serve, demo, migrate, doctor, backup, restore, user, family, invite, sql, shell):
     program.add_command(command)
-for command in (login, logout, conversations, group, send, listen):
+for command in (login, logout, conversations, group, send, listen, export):
     program.add_command(command)

@@ -12,19 +12,35 @@ from dataclasses import dataclass
 from typing import Any
 
 from famichat.e2ee.errors import EncryptionErrorCode, EnvelopeError
+from famichat.storage.base import is_id
 from famichat.telemetry.events import EncryptionStatus
 
 ENCRYPTION_VERSION = re.compile(r"[A-Za-z0-9._-]{1,32}")
 KEY_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+PROTOCOL = ENCRYPTION_VERSION
+MAX_EPOCH = 2**53
+"""The largest integer that every JSON reader keeps exact; an epoch of MLS, of 64 bits, will not come near it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How a message says it is encrypted. With the flag set, version and key id are there, and the body is opaque."""
+    """How a message says it is encrypted. With the flag set, version and key id are there, and the body is opaque.
+
+    Attributes:
+        encryption_flag: whether it is encrypted end to end.
+        encryption_version: of the form in which it is.
+        key_id: which key opens it.
+        protocol: which protocol made that key, such as MLS (RFC 9420); None where nobody says.
+        epoch: of the keys, as that protocol counts.
+        sender_device_id: the device that sealed it.
+    """
 
     encryption_flag: bool = False
     encryption_version: str | None = None
     key_id: str | None = None
+    protocol: str | None = None
+    epoch: int | None = None
+    sender_device_id: str | None = None
 
     @property
     def status(self) -> EncryptionStatus:
@@ -47,19 +63,38 @@ class Envelope:
         tag = _matching(payload, "version_tag", ENCRYPTION_VERSION)
         if version is not None and tag is not None and version != tag:
             raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, "version_tag")
-        envelope = cls(flag, version or tag, _matching(payload, "key_id", KEY_ID))
+        envelope = cls(
+            flag,
+            version or tag,
+            _matching(payload, "key_id", KEY_ID),
+            _matching(payload, "protocol", PROTOCOL),
+            _epoch(payload.get("epoch")),
+            _device(payload.get("sender_device_id")),
+        )
         envelope.check()
         return envelope
 
     def check(self) -> None:
-        """Refuse a message that says it is encrypted and does not say how.
+        """Refuse a message that says it is encrypted and not how, or says of which protocol's making and is not.
 
         Raises:
-            EnvelopeError: 601, naming the missing field.
+            EnvelopeError: 601, naming the missing field; 602, naming the one that has no place there.
         """
         for field, value in (("encryption_version", self.encryption_version), ("key_id", self.key_id)):
             if self.encryption_flag and value is None:
                 raise EnvelopeError(EncryptionErrorCode.MISSING_METADATA, field)
+        for field in ("protocol", "epoch", "sender_device_id"):
+            if not self.encryption_flag and getattr(self, field) is not None:
+                raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, field)
+
+    def check_sender(self, device_id: str) -> None:
+        """Refuse a message that another device than the one that sends it claims to have sealed.
+
+        Raises:
+            EnvelopeError: 602.
+        """
+        if self.sender_device_id not in {None, device_id}:
+            raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, "sender_device_id")
 
 
 def _matching(payload: Mapping[str, Any], field: str, pattern: re.Pattern[str]) -> str | None:
@@ -69,3 +104,15 @@ def _matching(payload: Mapping[str, Any], field: str, pattern: re.Pattern[str]) 
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, field)
     return value
+
+
+def _epoch(value: object) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_EPOCH):
+        raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, "epoch")
+    return value
+
+
+def _device(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and is_id(value)):
+        return value
+    raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, "sender_device_id")

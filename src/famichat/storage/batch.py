@@ -89,6 +89,8 @@ class _Batch:
             return JournalRefusal("invalid_reply")
         if head.encryption_required and not entry.encryption_flag:
             return JournalRefusal("encryption_required")
+        if entry.encryption_flag and entry.encryption_forbidden and not head.encryption_required:
+            return JournalRefusal("encryption_forbidden")
         return None
 
     def _next(self, entry: Entry, head: Head, key: ClientKey | None) -> Stored:

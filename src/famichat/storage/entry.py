@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Literal
 
 ClientKey = tuple[str, str, str]
-Reason = Literal["not_found", "conflict", "invalid_reply", "encryption_required"]
+Reason = Literal["not_found", "conflict", "invalid_reply", "encryption_required", "encryption_forbidden"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message that asks to be stored. `body` is sealed already, or the sender's own ciphertext."""
+    """A message that asks to be stored. `body` is sealed already, or the sender's own ciphertext.
+
+    `encryption_forbidden` says what the policy for this type is; it does not count where ciphertext was demanded once.
+    """
 
     id: str
     conversation_id: str
@@ -25,6 +28,10 @@ class Entry:
     encryption_flag: bool
     encryption_version: str | None
     key_id: str | None
+    protocol: str | None = None
+    epoch: int | None = None
+    sender_device_id: str | None = None
+    encryption_forbidden: bool = False
 
     @property
     def client_key(self) -> ClientKey | None:

@@ -52,12 +52,12 @@ class Statements(Protocol):
 
 _COLUMNS = (
     "id, conversation_id, seq, user_id, device_id, message_type, body, client_id, fingerprint, reply_to_id, "
-    "encryption_flag, encryption_version, key_id, inserted_at"
+    "encryption_flag, encryption_version, key_id, protocol, epoch, sender_device_id, inserted_at"
 )
 
 _TYPES = (
     *("uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea"),
-    *("text", "bytea", "uuid", "bool", "text", "text", "timestamptz"),
+    *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz"),
 )
 
 
@@ -76,6 +76,9 @@ def _row(entry: Entry, seq: int, moment: Any) -> tuple[Any, ...]:
         entry.encryption_flag,
         entry.encryption_version,
         entry.key_id,
+        entry.protocol,
+        entry.epoch,
+        entry.sender_device_id,
         moment,
     )
 
@@ -130,7 +133,7 @@ class SqliteStatements:
         """See `Statements.insert`."""
         written = _sqlite_time(moment)
         self._cursor.executemany(
-            f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * 14)})",  # noqa: S608 - constants only  # nosec B608
+            f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
             [_row(entry, seq, written) for entry, seq in rows],
         )
 

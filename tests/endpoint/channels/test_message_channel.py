@@ -21,7 +21,8 @@ from tests.support.channel_client import ChannelClient
 
 MESSAGE_FIELDS = {
     "message_id", "conversation_id", "seq", "user_id", "device_id", "message_type", "body", "client_id", "reply_to",
-    "inserted_at", "edited_at", "deleted_at", "encryption_flag", "encryption_version", "key_id",
+    "inserted_at", "edited_at", "deleted_at", "encryption_flag", "encryption_version", "key_id", "protocol",
+    "epoch", "sender_device_id",
 }  # fmt: skip
 JOIN_FIELDS = {
     "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more", "receipts",
@@ -167,6 +168,9 @@ async def test_a_message_reaches_everybody_sender_included_before_the_reply(
         "encryption_flag": False,
         "encryption_version": None,
         "key_id": None,
+        "protocol": None,
+        "epoch": None,
+        "sender_device_id": None,
     }
     order = [frame.event for frame in maja.received if frame.event == "new_msg" or frame.ref == ref]
     assert order == ["new_msg", "phx_reply"]

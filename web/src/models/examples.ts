@@ -19,6 +19,9 @@ export function message(seq: number, change: Partial<Message> = {}): Message {
     encryption_flag: false,
     encryption_version: null,
     key_id: null,
+    protocol: null,
+    epoch: null,
+    sender_device_id: null,
     ...change,
   }
 }

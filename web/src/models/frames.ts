@@ -17,7 +17,7 @@ export interface Line {
 
 const MOST_FRAMES = 1_000
 const HEARTBEATS = "phoenix"
-const ENCRYPTION = /^\s*"(encryption_\w+|version_tag|key_id)":/
+const ENCRYPTION = /^\s*"(encryption_\w+|version_tag|key_id|protocol|sender_device_id)":/
 
 export function append(frames: readonly Frame[], frame: Frame): readonly Frame[] {
   return [...frames.slice(1 - MOST_FRAMES), frame]

@@ -20,6 +20,10 @@ export interface Message {
   readonly encryption_flag: boolean
   readonly encryption_version: string | null
   readonly key_id: string | null
+  readonly protocol: string | null
+  /** Of the keys, as the sender's protocol counts; not the history's name. */
+  readonly epoch: number | null
+  readonly sender_device_id: string | null
   readonly error_code?: number | null
 }
 

@@ -47,6 +47,9 @@ class MessageRequest(BaseModel):
     encryption_version: str | None = None
     version_tag: str | None = Field(None, description="Another name of `encryption_version`.")
     key_id: str | None = None
+    protocol: str | None = None
+    epoch: int | None = None
+    sender_device_id: str | None = Field(None, description="Where given, the id of the device that sends this.")
 
 
 @router.get("", summary="What was said", response_model=shapes.Page, response_model_exclude_unset=True)

@@ -32,6 +32,9 @@ class Message(BaseModel):
     encryption_flag: bool
     encryption_version: str | None
     key_id: str | None
+    protocol: str | None
+    epoch: int | None = Field(description="Of the keys, as the sender's protocol counts; not the history's name.")
+    sender_device_id: str | None
     error_code: Literal[603] | None = Field(None, description="There only when the stored body does not open any more.")
 
 

@@ -28,6 +28,9 @@ class TestBroadcast(BaseModel):
     encryption_version: str | None = None
     version_tag: str | None = None
     key_id: str | None = None
+    protocol: str | None = None
+    epoch: int | None = None
+    sender_device_id: str | None = None
 
 
 class TriggeredView(BaseModel):

@@ -1,0 +1,83 @@
+"""`famichat export`, as somebody at a terminal uses it; `test_envelopes.py` shows that every field survives."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import update
+
+from famichat.chat.message import Message
+from famichat.cli.program import program
+from famichat.endpoint.rate_limit import LIMITS, Limit
+from famichat.storage.database import Database
+from famichat.telemetry.events import Event, RateLimitThrottled
+from tests.factories.people import Person
+from tests.factories.talk import say
+from tests.support.app import RunningApp, running_app
+
+
+async def exported(app: RunningApp, who: Person, *arguments: str) -> list[dict[str, Any]]:
+    signed_in = {"FAMICHAT_URL": app.url, "FAMICHAT_TOKEN": app.token(who)}
+    ended = await asyncio.to_thread(CliRunner().invoke, program, ["export", *arguments], env=signed_in)
+    assert ended.exit_code == 0, ended.output
+    return [json.loads(line) for line in ended.stdout.split("\n")[:-1]]
+
+
+def fill(app: RunningApp) -> None:
+    """More than a page of messages, in a conversation that is then put away, and one that does not open."""
+    database = Database(app.settings.effective_database_url)
+    try:
+        database.run(lambda session: say(session, app.talks.direct, app.home.emil, *(f"no. {n}" for n in range(205))))
+        database.run(
+            lambda session: session.execute(update(Message).where(Message.seq == 3).values(body=b"not sealed at all"))
+        )
+    finally:
+        database.close()
+
+
+async def test_everything_that_a_person_can_see_is_in_it_from_every_shelf_and_past_what_does_not_open(
+    app: RunningApp,
+) -> None:
+    await asyncio.to_thread(fill, app)
+    async with app.http(app.home.maja) as http:
+        await http.put(f"/conversations/{app.talks.direct}/archived")
+        await http.put(f"/conversations/{app.talks.group}/hidden")
+    begin, *between, end = await exported(app, app.home.maja)
+    messages = [each for each in between if each["record"] == "message"]
+
+    assert (begin["record"], begin["format"], begin["user"]["username"]) == ("export", 1, "maja")
+    assert end == {"record": "end", "conversations": 4, "messages": 205}
+    assert {each["id"] for each in between if each["record"] == "conversation"} == {
+        app.talks.self, app.talks.direct, app.talks.group, app.talks.family
+    }  # fmt: skip
+    assert {each["username"] for each in between if each["record"] == "person"} == {"maja", "emil", "inga", "nils"}
+    assert [each["seq"] for each in messages] == list(range(1, 206))
+    assert (messages[2]["body"], messages[2]["error_code"]) == (None, 603)
+    assert messages[3]["body"] == "no. 3"
+
+
+async def test_one_conversation_may_be_asked_for_and_nobody_gets_what_is_not_theirs(app: RunningApp) -> None:
+    one = await exported(app, app.home.emil, app.talks.direct)
+    adas = await exported(app, app.home.ada)
+
+    assert [each["id"] for each in one if each["record"] == "conversation"] == [app.talks.direct]
+    assert [each["record"] for each in adas] == ["export", "person", "end"]
+    signed_in = {"FAMICHAT_URL": app.url, "FAMICHAT_TOKEN": app.token(app.home.ada)}
+    refused = await asyncio.to_thread(CliRunner().invoke, program, ["export", app.talks.direct], env=signed_in)
+    assert (refused.exit_code, refused.output[-12:]) == (1, "(not_found)\n")
+
+
+async def test_a_long_export_waits_when_it_asks_too_often(
+    migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emitted: list[Event]
+) -> None:
+    monkeypatch.setitem(LIMITS, "read", Limit(burst=1, per_second=0.5))
+    monkeypatch.setattr("famichat.cli.export._PAUSE_SECONDS", 0.05)
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    async with running_app(f"sqlite:///{tmp_path / 'famichat.db'}", tmp_path, rate_limits="on") as app:
+        assert (await exported(app, app.home.maja, app.talks.direct))[-1]["conversations"] == 1
+
+    assert RateLimitThrottled in map(type, emitted)
