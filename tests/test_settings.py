@@ -59,6 +59,28 @@ def test_all_faults_are_told_at_once_by_the_names_that_the_operator_wrote(monkey
     assert "FAMICHAT_PUBSUB_URL: must start with redis://, rediss:// or unix://" in faults
 
 
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [
+        ("SECRET_KEY", "k" * 64),
+        ("SECRET_KEY", "0101010101010101010101010101010101010101"),
+        ("SECRET_KEY", "ChangeMe-changeme-changeme-changeme-0123456789"),
+        ("SECRET_KEY", "replace this with 32 characters or more"),
+        ("SECRET_KEY", "your_secret_key_of_at_least_32_characters"),
+        ("METRICS_TOKEN", "an-example-of-a-token"),
+        ("VAULT_KEYS", '{"1": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}'),
+    ],
+)
+def test_a_secret_that_stands_in_a_sample_starts_no_server(
+    monkeypatch: pytest.MonkeyPatch, name: str, sample: str
+) -> None:
+    monkeypatch.setenv(f"FAMICHAT_{name}", sample)
+    [fault] = _faults()
+
+    assert fault.startswith(f"FAMICHAT_{name}: ")
+    assert sample not in fault
+
+
 def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAMICHAT_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8, fd00::/8")
 

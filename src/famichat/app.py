@@ -1,6 +1,7 @@
 """The composition root: builds every part of a server, starts them in order, and stops them in the reverse order."""
 
 import asyncio
+import os
 import secrets
 import signal
 import socket
@@ -45,7 +46,7 @@ from famichat.storage.database import Database
 from famichat.storage.journal import Journal
 from famichat.storage.migrate import upgrade
 from famichat.storage.sealed import BlindIndex, Vault
-from famichat.telemetry import attach
+from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
 from famichat.telemetry.tracing import Tracing
@@ -89,11 +90,16 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     configure_logging(settings.log_level, settings.log_format)
     attach(log_event)
 
+    def ready(told: Ready) -> None:
+        on_ready(told)
+        if os.geteuid() == 0:
+            emit(events.StartedAsRoot())
+
     async def until_a_signal() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await serve(settings, on_ready, stop)
+        await serve(settings, ready, stop)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(until_a_signal())

@@ -25,6 +25,9 @@ from pydantic_settings import (
 EncryptionPolicy = Literal["required", "optional", "forbidden"]
 Switch = Literal["on", "off"]
 _TOML = "famichat.toml"
+_LEAST_DIFFERENT = 8
+# What stands in instructions and samples, to be replaced.
+_OF_SAMPLES = ("changeme", "change-me", "change_me", "replace", "example", "your-", "your_", "your ", "placeholder")
 _VAULT_KEY_BYTES, _MAX_VAULT_VERSION = 32, 2**16 - 1
 
 
@@ -56,6 +59,13 @@ def _broker_url(url: str) -> str:
     return url
 
 
+def _own_secret(secret: str) -> str:
+    written = secret.casefold()
+    if len(set(secret)) < _LEAST_DIFFERENT or any(sample in written for sample in _OF_SAMPLES):
+        raise ValueError("must be a secret of your own, such as `openssl rand -base64 48` prints")
+    return secret
+
+
 def _vault_keys(given: Any) -> dict[int, bytes]:
     try:
         written = json.loads(given) if isinstance(given, str) else given
@@ -64,6 +74,8 @@ def _vault_keys(given: Any) -> dict[int, bytes]:
         raise ValueError('must be JSON such as {"1": "<32 bytes in base64>"}') from None
     if not keys or any(len(key) != _VAULT_KEY_BYTES for key in keys.values()):
         raise ValueError(f"each key must have {_VAULT_KEY_BYTES} bytes, in base64")
+    if not all(any(key) for key in keys.values()):
+        raise ValueError("a key of zeros only is none")
     if not all(0 < version <= _MAX_VAULT_VERSION for version in keys):
         raise ValueError(f"versions go from 1 to {_MAX_VAULT_VERSION}")
     return keys
@@ -101,7 +113,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
-    secret_key: Annotated[str, Field(min_length=32)] | None = None
+    secret_key: Annotated[str, Field(min_length=32), AfterValidator(_own_secret)] | None = None
     vault_keys: Annotated[_VaultKeys | None, NoDecode] = None
     trusted_proxies: Annotated[_Networks, BeforeValidator(_networks), NoDecode] = ()
     connections_per_address: Annotated[int, Field(ge=1)] = 2_000
@@ -113,7 +125,7 @@ class Settings(BaseSettings):
     rate_limits: Switch = "on"
     push_private_addresses: bool = False
     test_endpoints: bool = False
-    metrics_token: Annotated[str, Field(min_length=16)] | None = None
+    metrics_token: Annotated[str, Field(min_length=16), AfterValidator(_own_secret)] | None = None
     otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
     telemetry_ids: Literal["hashed", "plain"] = "hashed"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -51,6 +51,7 @@ UNFIT = {
     "three marks in a row": "majx" + "\N{COMBINING ACUTE ACCENT}\N{COMBINING GRAVE ACCENT}\N{COMBINING TILDE}",
     "an address": "maja@example.org",
     "a slash": "maja/admin",
+    "a letter that is a blank and a mark": "ma\N{GREEK YPOGEGRAMMENI}ja",
     "a picture": "maja\N{GRINNING FACE}",
     "no letter": "...",
     "what folds to far too much": "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * MAX_USERNAME,

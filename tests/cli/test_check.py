@@ -7,6 +7,7 @@ import pytest
 from famichat.cli.check import Check, checks
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, Secrets
+from tests.factories.people import SECRET
 from tests.support.operator import Operator
 
 KEYS: Any = {1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
@@ -44,7 +45,7 @@ def test_secrets_that_others_can_read_are_noticed(at_home: Operator) -> None:
 
 
 def test_secrets_may_come_from_the_settings(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, secret_key="k" * 32, vault_keys=KEYS)
+    settings = Settings(data_dir=tmp_path, secret_key=SECRET, vault_keys=KEYS)
 
     assert {check.name: check.detail for check in checks(settings)}["secrets"] == "given by the settings"
 

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -104,3 +105,25 @@ def test_lost_secrets_stop_the_start(tmp_path: Path) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.endswith("(secrets_missing)\n")
+
+
+def test_whoever_starts_it_as_root_is_warned(tmp_path: Path) -> None:
+    with started("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json", log_format="json") as server:
+        server.line()
+        server.end()
+        warned = "famichat.process.started_as_root" in server.errors()
+
+    assert warned == (os.geteuid() == 0)
+
+
+def test_what_a_server_makes_is_for_its_owner_only(tmp_path: Path) -> None:
+    with started("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json") as server:
+        server.line()
+        data = tmp_path / "data"
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (data, *data.iterdir())}
+        server.end()
+
+    assert {"famichat.db", "secrets.json"} <= set(modes)
+    assert modes["data"] == 0o700
+    assert not {name: oct(mode) for name, mode in modes.items() if mode & 0o022}
+    assert not modes["secrets.json"] & 0o077

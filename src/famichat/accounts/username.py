@@ -107,7 +107,9 @@ def _check_characters(shown: str) -> None:
 
 
 def _may_stand_in_a_name(char: str) -> bool:
-    return char in _PUNCTUATION or unicodedata.category(char) in _LETTERS_MARKS_DIGITS
+    # A letter that stands for a blank and a mark would be compared as these, and drawn as something else.
+    is_letter = unicodedata.category(char) in _LETTERS_MARKS_DIGITS and " " not in unicodedata.normalize("NFKC", char)
+    return char in _PUNCTUATION or is_letter
 
 
 def _is_mark(char: str) -> bool:

@@ -436,7 +436,15 @@ class BrokerNoteIgnored(Event):
     error_type: str
 
 
-# What happens to telemetry itself
+# What happens to the process and to telemetry itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedAsRoot(Event):
+    """The server runs as root, so whoever breaks into it has the whole machine: give it a user of its own."""
+
+    name: ClassVar[str] = "famichat.process.started_as_root"
+    level: ClassVar[Level] = "warning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,202 @@
+"""The way out to push services: to the name that the certificate is for, at the address that was looked at (S28)."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.x509.oid import NameOID
+
+from famichat.push.client import Answer, PushClient
+from famichat.push.public_address import ForbiddenAddress, resolve
+from famichat.push.subscription import Subscription
+from famichat.push.vapid import Vapid
+from tests.factories.people import SECRET
+from tests.support.push_service import Browser, b64
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def subscription(endpoint: str) -> Subscription:
+    browser = Browser(endpoint)
+    return Subscription(endpoint, b64(browser.point), b64(browser.auth))
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate for a name, that vouches for itself, and its key."""
+    key = generate_private_key(SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = folder / f"{name}.pem"
+    file.write_bytes(built.public_bytes(pem) + private)
+    return file
+
+
+@asynccontextmanager
+async def service(serve: Serve, tls: Path | None = None) -> AsyncIterator[int]:
+    """A push service that does as it likes; gives its port."""
+    context = None
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        with suppress(ConnectionError, asyncio.CancelledError):
+            await serve(reader, writer)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve_and_close, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving)
+
+
+async def created(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n")
+    await writer.drain()
+    await reader.read()
+
+
+async def post(endpoint: str, **settings: Any) -> tuple[Answer, float]:
+    client = PushClient(Vapid(SECRET, contact=None), **{"allow_private": True, **settings})
+    began = time.monotonic()
+    try:
+        return await client.post(subscription(endpoint), b"{}"), time.monotonic() - began
+    finally:
+        await client.close()
+
+
+@pytest.mark.parametrize(("shown", "outcome"), [("localhost", "sent"), ("push.example.org", "unreachable")])
+async def test_a_certificate_must_be_for_the_name_although_the_address_is_what_is_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, outcome: str
+) -> None:
+    file = certificate(tmp_path, shown)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    async with service(created, file) as port:
+        answer, _ = await post(f"https://localhost:{port}/x")
+
+    assert answer.outcome == outcome
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    async with service(created, certificate(tmp_path, "localhost")) as port:
+        answer, _ = await post(f"https://localhost:{port}/x")
+
+    assert answer.outcome == "unreachable"
+
+
+async def test_a_name_is_looked_up_once_so_it_cannot_lead_elsewhere_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DNS rebinding: the first answer passes the check, and the second would be used."""
+    asked: list[str] = []
+
+    async def rebinding(host: str, port: int, **_: object) -> list[Any]:
+        asked.append(host)
+        return [(2, 1, 6, "", ("127.0.0.1" if len(asked) == 1 else "127.0.0.66", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", rebinding)
+    async with service(created) as port:
+        answer, _ = await post(f"http://push.example.org:{port}/x")
+
+    assert answer.outcome == "sent"
+    assert asked.count("push.example.org") == 1
+
+
+async def test_a_name_that_leads_to_a_private_address_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ["10.0.0.1"]
+
+    async def private(host: str, port: int, **_: object) -> list[Any]:
+        return [(2, 1, 6, "", (address, port)) for address in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", private)
+    answer, _ = await post("https://push.example.org/x", allow_private=False)
+    assert answer.outcome == "forbidden_address"
+    with pytest.raises(ForbiddenAddress):
+        await resolve("push.example.org", 443)
+
+    found.append("1.1.1.1")
+    assert str(await resolve("push.example.org", 443)) == "1.1.1.1"
+
+
+@pytest.mark.parametrize("where", ["http://127.0.0.1:1/", "https://localhost/", "file:///etc/passwd", "//x.example/"])
+async def test_a_redirect_is_not_followed_wherever_it_leads(where: str) -> None:
+    knocked: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 302 Found\r\nlocation: {where}\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
+        await reader.read()
+
+    async with service(redirect) as port:
+        answer, _ = await post(f"http://localhost:{port}/x")
+
+    assert (answer.outcome, answer.status, len(knocked)) == ("refused", 302, 1)
+
+
+async def test_an_endless_answer_is_not_read() -> None:
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            await writer.drain()
+            sent += 65536
+
+    async with service(endless) as port:
+        answer, seconds = await post(f"http://localhost:{port}/x")
+
+    assert answer.outcome == "sent"
+    assert seconds < 5
+    assert sent < 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("said", [b"H", b"HTTP/1.1 201 Created\r\nx: ", b""], ids=["status", "headers", "nothing"])
+async def test_a_service_that_dribbles_is_not_waited_for(said: bytes) -> None:
+    async def dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        while said:
+            writer.write(b"a" if len(said) > 1 else b"")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        await reader.read()
+
+    async with service(dribble) as port:
+        answer, seconds = await post(f"http://localhost:{port}/x", patience=0.3)
+
+    assert answer.outcome == "unreachable"
+    assert seconds < 3
