@@ -2,9 +2,14 @@ import { svelte } from "@sveltejs/vite-plugin-svelte"
 import { defineConfig } from "vitest/config"
 
 import { atMost } from "./build/size"
+import { serviceWorker } from "./build/worker"
 
 export default defineConfig({
-  plugins: [svelte(), atMost(150_000, "index")],
+  plugins: [
+    svelte(),
+    atMost(150_000, "index"),
+    serviceWorker("src/worker/worker.ts", "index", ["favicon.svg", "icon-192.png"]),
+  ],
   build: {
     outDir: "../src/famichat/static",
     emptyOutDir: true,

@@ -77,6 +77,7 @@ async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_serve
 async def test_everything_is_in_the_chosen_language_at_once(of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await _you(maja)
+    assert await maja.page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")  # only its part scrolls
     await maja.page.get_by_role("combobox").select_option("日本語")
     await expect(maja.page.get_by_role("heading", name="ログイン中の端末")).to_be_visible()
     await maja.page.reload()

@@ -126,6 +126,42 @@ export const en = {
   "withheld.flag":
     "In Chrome or Edge, for this device only: open chrome://flags/#unsafely-treat-insecure-origin-as-secure, enter {address}, and start the browser again.",
 
+  "notices.title": "Notices when Famichat is closed",
+  "notices.here": "Notify me on this device",
+  "notices.hereHint": "It rings when something is said while Famichat is closed here.",
+  "notices.not": "This browser gives no notices here. Further down it says what is missing.",
+  "notices.test": "Send me a test",
+  "notices.content": "What a notice says",
+  "notices.contentHint":
+    "On all your devices. It is locked on its way; whoever sees your screen can read it. Encrypted conversations always say only that something is new.",
+  "notices.none": "Only that something is new",
+  "notices.sender": "Who wrote, and where",
+  "notices.full": "Also what was written",
+  "quiet.title": "Quiet hours",
+  "quiet.hint": "None of your devices rings then. You see what was said when you open Famichat.",
+  "quiet.from": "From",
+  "quiet.until": "Until",
+  "quiet.zone": "On the clocks of {zone}",
+  "sound.title": "A soft sound",
+  "sound.hint": "On this device, when something is said while Famichat is open.",
+  "outcome.sent": "Sent. It appears in a moment, unless this device is set to be quiet.",
+  "outcome.not_subscribed": "Not sent: your server does not know this device any more. Turn notices off and on again.",
+  "outcome.gone": "Not sent: your browser has ended its subscription. Turn notices off and on again.",
+  "outcome.busy": "Not sent: the notice service of your browser's maker is busy. Try again later.",
+  "outcome.refused": "Not sent: the notice service of your browser's maker refused it.",
+  "outcome.unreachable":
+    "Not sent: your server does not reach the notice service of your browser's maker. Is it connected to the internet?",
+  "outcome.forbidden_address": "Not sent: the notice service is at an address that your server does not ask.",
+  "bell.forbidden":
+    "This browser forbids notices from here. Allow them in its settings for this page, beside the address.",
+  "bell.service":
+    "The notice service of your browser's maker does not answer. Some browsers and private windows have none.",
+  "worker.news": "New message",
+  "worker.test": "This is what a notice looks like.",
+  "worker.renew": "Open Famichat once, so that this device keeps getting notices.",
+  "page.old": "This page is older than your server.",
+  "page.reload": "Reload it",
+
   "gone.title": "You are not in {name} any more",
   "gone.lead": "Nothing that you wrote is lost. You can copy it from here.",
   "gone.nothing": "You will not get its messages any more.",

@@ -3,8 +3,21 @@ import "../views/look.css"
 
 import { mount } from "svelte"
 
+import { t } from "../i18n/language"
+import { startWorker, tellWords } from "../realtime/worker"
 import Famichat from "../views/Famichat.svelte"
 
 const target = document.getElementById("page")
 if (!target) throw new Error("the page has no place for Famichat")
 mount(Famichat, { target })
+
+startWorker().catch(goOnWithout)
+t.subscribe((say) => {
+  const [news, test, renew] = [say("worker.news"), say("worker.test"), say("worker.renew")]
+  tellWords({ app: "Famichat", news, test, renew }).catch(goOnWithout)
+})
+
+/** A private window, say, has no worker: everything works there, except for notices and opening without a network. */
+function goOnWithout(error: unknown): void {
+  console.warn("no service worker", error)
+}

@@ -1,6 +1,7 @@
 /** What went wrong, in words. */
 import { refusalKey, type Translate } from "../i18n/translate"
 import { ApiError, Unreachable } from "../realtime/api"
+import { NoNotices } from "../realtime/bell"
 import { NoPasskey } from "../realtime/passkeys"
 
 /** Whatever is neither a refusal nor a missing answer is a mistake of ours, and thrown again. */
@@ -8,5 +9,6 @@ export function inWords(t: Translate, error: unknown): string {
   if (error instanceof ApiError) return t(refusalKey(error.code))
   if (error instanceof Unreachable) return t("error.unreachable")
   if (error instanceof NoPasskey) return t(`passkey.${error.why}`)
+  if (error instanceof NoNotices) return t(`bell.${error.why}`)
   throw error
 }
