@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.browser.household import CHROMIUM, ROOT, Person, Server, a_browser, someone
 
 SignedIn = Callable[..., Awaitable[Person]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let all tests with a browser run in one event loop, so that they can share one."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(autouse=True)
@@ -35,13 +43,13 @@ def new_server(tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with a_browser() as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def person(browser: Browser) -> AsyncIterator[SignedIn]:
     """Makes a person; afterwards, nothing bad may have happened in any of their browsers."""
     everybody: list[Person] = []
@@ -51,6 +59,8 @@ async def person(browser: Browser) -> AsyncIterator[SignedIn]:
         return everybody[-1]
 
     yield make
+    for each in everybody:
+        await each.context.close()
     assert [fault for each in everybody for fault in each.faults] == []
 
 

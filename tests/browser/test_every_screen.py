@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.browser.household import ROOT, Person, Server, someone
@@ -50,7 +51,7 @@ def untouched(tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def scene(browser: Browser, demo: Server, untouched: Server) -> Scene:
     return await Scene.set(browser, demo, untouched)
 
@@ -68,6 +69,7 @@ async def test_every_screen_is_for_everybody(browser: Browser, scene: Scene) -> 
                 grave += [(name, size, scheme, fault) for fault in await visitor.page.evaluate(_ASK_AXE, rules)]
             moving += [(name, size, element) for element in await _moving(visitor.page)]
             beyond += [(name, size, *fault) async for fault in _too_wide(visitor)]
+        await visitor.context.close()
 
     assert len(seen) == len(set(seen)) >= LEAST_SCREENS
     assert "\n".join(map(str, grave)) == ""

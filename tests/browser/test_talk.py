@@ -245,11 +245,44 @@ async def test_a_conversation_begins_with_somebody_from_the_family(of_the_family
     await expect(inga.messages().get_by_text("Who takes the last one?")).to_be_visible()
 
 
-async def test_it_speaks_japanese(demo: Server, person: SignedIn) -> None:
+async def test_it_speaks_japanese_and_enter_chooses_a_word_before_it_sends(demo: Server, person: SignedIn) -> None:
     maja = await person(demo.url, locale="ja-JP")
-    await maja.page.goto(demo.url)
-    await expect(maja.page.get_by_role("heading", name="おかえりなさい")).to_be_visible()
-    assert await maja.page.evaluate("document.documentElement.lang") == "ja"
+    page = maja.page
+    await page.goto(demo.url)
+    await expect(page.get_by_role("heading", name="おかえりなさい")).to_be_visible()
+    assert await page.evaluate("document.documentElement.lang") == "ja"
+    await page.get_by_label("名前またはメールアドレス").fill("maja")
+    await page.get_by_label("パスワード", exact=True).fill(demo.user("maja")["password"])
+    await page.get_by_role("button", name="ログイン").click()
+    await maja.listed("emil").click()
+    box = page.locator("main textarea")
+    await box.fill("牛乳をお願い")
+    for composing in (True, False):
+        event = {"key": "Enter", "isComposing": composing, "bubbles": True, "cancelable": True}
+        await box.dispatch_event("keydown", event)
+        await expect(box).to_have_value("牛乳をお願い" if composing else "")
+    await expect(page.locator("[data-entry]").last).to_contain_text("牛乳をお願い")
+    await expect(page.get_by_text("サーバーに保存済み").last).to_be_visible()
+
+
+async def test_what_is_written_offline_outlives_its_tab_and_arrives_once(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await emil.open("maja")
+    await maja.open("emil")
+    await expect(maja.messages().get_by_text("something green")).to_be_visible()
+    await maja.context.set_offline(offline=True)
+    await maja.say("From the tunnel")
+    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await maja.page.close()
+    await maja.context.set_offline(offline=False)
+    await expect(emil.messages().get_by_text("From the tunnel")).to_have_count(0)
+
+    tab = await maja.another_tab()
+    await tab.goto(maja.url)
+    await expect(emil.messages().get_by_text("From the tunnel")).to_have_count(1)
+    await maja.listed("emil", tab).click()
+    await expect(tab.get_by_text("Read by emil").last).to_be_visible()
+    await expect(maja.messages(tab).get_by_text("From the tunnel")).to_have_count(1)
 
 
 async def test_a_wrong_password_is_told_in_words(demo: Server, person: SignedIn) -> None:
