@@ -17,12 +17,12 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     await maja.page.get_by_label("Your name").fill("Maja")
     await maja.page.get_by_label("Choose a password").fill("a short sentence, for me")
     await maja.page.get_by_role("button", name="Start").click()
-    await maja.open("The whole family")
+    await maja.page.get_by_role("heading", name="The whole family").wait_for()
     await maja.say("Is anybody here?")
     await expect(maja.page.get_by_text("On your server").last).to_be_visible()
 
-    await maja.page.get_by_role("button", name="New conversation").click()
-    await maja.page.get_by_role("button", name="Invite somebody to Sundqvist").click()
+    await maja.page.get_by_role("button", name="Invite somebody").click()
+    await expect(maja.page.get_by_role("img", name="The link as a QR code")).to_be_visible()
     link = await maja.page.locator("output").inner_text()
     await maja.page.get_by_role("button", name="Close").click()
 
@@ -31,7 +31,7 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     await inga.page.get_by_label("Your name").fill("Inga")
     await inga.page.get_by_label("Choose a password").fill("cardamom and butter")
     await inga.page.get_by_role("button", name="Join Sundqvist").click()
-    await inga.open("The whole family")
+    await inga.page.get_by_role("heading", name="The whole family").wait_for()  # the second screen
     await expect(inga.messages().get_by_text("Is anybody here?")).to_have_count(0)  # that was before her time
     await inga.say("I am!")
     await expect(maja.messages().get_by_text("I am!")).to_be_visible()

@@ -35,6 +35,11 @@ export const en = {
   "invite.lead": "You have been invited to talk with your family here. Choose a name and a password.",
   "invite.action": "Join {family}",
   "invite.invalid": "This invitation is not valid any more. Ask for a new one: each works once, and for a few days.",
+  "invite.code": "The link as a QR code",
+  "invite.share": "Send the link",
+  "invite.somebody": "Invite somebody",
+  "invite.onlyHere":
+    "This link works on this computer only. For others, open Famichat at an address that they reach, and invite again.",
   "invite.toSignIn": "I have an account already",
 
   "shelf.title": "Conversations",
@@ -216,7 +221,7 @@ export const en = {
   "begin.family": "The whole family",
   "begin.alone": "Nobody else is in your family here yet.",
   "begin.invite": "Invite somebody to {family}",
-  "begin.inviteLink": "Send this link to one person. It works once, for a few days.",
+  "begin.inviteLink": "Send this link to one person, or let their phone read the code. It works once, for a few days.",
   "begin.copy": "Copy the link",
   "begin.copied": "Copied",
   "begin.close": "Close",

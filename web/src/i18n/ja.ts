@@ -33,6 +33,11 @@ export const ja: Messages = {
   "invite.lead": "ご家族から招待されています。名前とパスワードを決めてください。",
   "invite.action": "{family}に参加",
   "invite.invalid": "この招待はもう使えません。招待は一度だけ、数日間有効です。新しい招待を頼んでください。",
+  "invite.code": "リンクの QR コード",
+  "invite.share": "リンクを送る",
+  "invite.somebody": "だれかを招待",
+  "invite.onlyHere":
+    "このリンクはこのコンピューターでしか開けません。ほかの人からもつながるアドレスで Famichat を開いて、もう一度招待してください。",
   "invite.toSignIn": "アカウントを持っています",
 
   "shelf.title": "会話",
@@ -211,7 +216,8 @@ export const ja: Messages = {
   "begin.family": "家族みんな",
   "begin.alone": "ここにはまだ、ほかのご家族がいません。",
   "begin.invite": "{family}にだれかを招待",
-  "begin.inviteLink": "このリンクを一人に送ってください。一度だけ、数日間使えます。",
+  "begin.inviteLink":
+    "このリンクを一人に送るか、コードをスマートフォンで読み取ってもらってください。一度だけ、数日間使えます。",
   "begin.copy": "リンクをコピー",
   "begin.copied": "コピーしました",
   "begin.close": "閉じる",

@@ -7,6 +7,7 @@ import { Kept, type KeptTimeline, type Unsent } from "../kept/kept"
 import { Mailbox } from "../kept/mailbox"
 import { Recall, type Recalled } from "../kept/recall"
 import { Wire } from "../kept/wire"
+import { invitationLink } from "../models/invitation"
 import { waiting, type Outbox } from "../models/outbox"
 import { know, type People } from "../models/people"
 import { drop, put, said, setUnread, type Shelf } from "../models/shelf"
@@ -168,8 +169,8 @@ export class Talk {
 
   /** Make a link that lets one person into a family. */
   async invite(familyId: string): Promise<string> {
-    const invite = await this.session.ask<{ token: string }>("POST", `/families/${familyId}/invites`, {})
-    return `${location.origin}/invite#${invite.token}`
+    const made = await this.session.ask<{ token: string; url: string }>("POST", `/families/${familyId}/invites`, {})
+    return invitationLink(location, made.token, made.url)
   }
 
   /** Change a conversation, or how it is seen, and show what the server makes of it. */
