@@ -14,6 +14,8 @@ import uvloop
 
 from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.token import Tokens
+from famichat.chat.change import Ground as ChangeGround
+from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.chat.family import needs_setup
 from famichat.chat.receipts import Receipts
@@ -148,6 +150,8 @@ async def _context(
     journal = Journal(database)
     stack.push_async_callback(journal.close)
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    changes = Changes(database, ChangeGround(vault, policies))
+    stack.push_async_callback(changes.close)
     receipts = Receipts(database)
     stack.push_async_callback(receipts.close)
     departures = Departures()
@@ -173,6 +177,7 @@ async def _context(
         ceremonies=Ceremonies(settings.effective_public_url, keys.secret_key),
         policies=policies,
         send_path=SendPath(journal, vault, index, policies),
+        changes=changes,
         receipts=receipts,
         pubsub=pubsub,
         presence=presence,

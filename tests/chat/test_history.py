@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.chat.history import (
-    MAX_PAGE,
     Page,
     PageRequest,
+    Remembered,
     Resume,
     message_with_id,
     messages_after,
@@ -21,6 +21,7 @@ from famichat.chat.history import (
     resume,
     seq_of,
 )
+from famichat.chat.page import MAX_PAGE
 from famichat.chat.participant import Participant
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
@@ -58,7 +59,7 @@ class Talk:
 
     def resume(self, last_seq: int | None, epoch: str | None = None) -> Resume:
         return self.database.run_read(
-            lambda session: resume(session, self.access(session), last_seq, epoch, vault=VAULT)
+            lambda session: resume(session, self.access(session), Remembered(last_seq, 0, epoch), vault=VAULT)
         )
 
     def _said(self, session: Session) -> str:
@@ -164,7 +165,7 @@ def test_a_silent_conversation_has_an_empty_history(database: Database, househol
 
     def look(session: Session) -> Resume:
         access = conversation_for(session, household.inga.user_id, group_id)
-        return resume(session, access, None, None, vault=VAULT)
+        return resume(session, access, Remembered(), vault=VAULT)
 
     found = database.run_read(look)
 

@@ -35,12 +35,15 @@ MESSAGE_FIELDS = [
     "inserted_at",
     "edited_at",
     "deleted_at",
+    "deleted_by",
     "encryption_flag",
     "encryption_version",
     "key_id",
     "protocol",
     "epoch",
     "sender_device_id",
+    "reactions",
+    "change",
 ]
 CONVERSATION_FIELDS = [
     "id",
@@ -50,6 +53,7 @@ CONVERSATION_FIELDS = [
     "created_at",
     "epoch",
     "last_seq",
+    "last_change",
     "history",
     "members",
     "encryption_policy",
@@ -131,7 +135,7 @@ def test_a_deleted_message_keeps_its_place_without_a_body(
     database: Database, household: Household, direct_id: str
 ) -> None:
     moment = now()
-    database.run(lambda session: say(session, direct_id, household.maja, "oops", deleted_at=moment))
+    database.run(lambda session: say(session, direct_id, household.maja, "oops", deleted_at=moment, body=None))
     view = newest(database, household.emil, direct_id)
 
     assert (view["seq"], view["body"], view["deleted_at"]) == (1, None, iso(moment))

@@ -24,11 +24,13 @@ from famichat.chat.joining import invite
 from famichat.chat.membership import remove_member
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Person, join, person
+from tests.factories.talk import say
 from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 ITSELF = "the family itself"
+OWN, THEIRS = "own", "somebody else's"
 
 Act = Callable[["Scene"], Awaitable[str]]
 
@@ -55,6 +57,7 @@ class House:
     family_id: str
     invite_id: str
     talks: dict[str, str]
+    said: dict[tuple[str, str], str]
 
 
 class Scene:
@@ -137,10 +140,29 @@ def to_it(method: str, rest: str, body: dict[str, Any] | None = None) -> Act:
     return lambda scene: scene.ask(method, f"{scene.it}{rest}", body)
 
 
+def to_message(whose: str, method: str, rest: str = "", body: dict[str, Any] | None = None) -> Act:
+    def ask(scene: Scene) -> Awaitable[str]:
+        said = scene.house.said
+        own = None if scene.actor is None else said.get((scene.of, scene.actor.user_id))
+        message_id = own or said[scene.of, THEIRS] if whose == OWN else said[scene.of, THEIRS]
+        return scene.ask(method, f"{scene.it}/messages/{message_id}{rest}", body)
+
+    return ask
+
+
 ACTS: dict[str, Act] = {
     "see it": to_it("GET", ""),
     "read messages": to_it("GET", "/messages"),
     "send a message": to_it("POST", "/messages", {"body": "hello"}),
+    "reply to a message": lambda scene: scene.ask(
+        "POST", f"{scene.it}/messages", {"body": "hello", "reply_to": scene.house.said[scene.of, THEIRS]}
+    ),
+    "react to a message": to_message(THEIRS, "PUT", "/reaction", {"emoji": "❤"}),
+    "edit an own message": to_message(OWN, "PATCH", "", {"body": "hello"}),
+    "edit another's message": to_message(THEIRS, "PATCH", "", {"body": "hello"}),
+    "delete an own message": to_message(OWN, "DELETE"),
+    "delete another's message": to_message(THEIRS, "DELETE"),
+    "read what a message said before": to_message(THEIRS, "GET", "/edits"),
     "listen": lambda scene: scene.listen(scene.of),
     "listen under another type": lambda scene: scene.listen(*(kind for kind in CONVERSATION_TYPES if kind != scene.of)),
     "hide it": to_it("PUT", "/hidden"),
@@ -191,10 +213,28 @@ def set_up(session: Session, people: dict[str, Person]) -> House:
         "family": create_family_conversation(session, maja, family_id),
     }
     talks = {kind: each.conversation.id for kind, each in made.items()}
+    said = what_was_said(session, people, talks)
     assign_admin(session, maja, talks["group"], inga)
     remove_from_group(session, maja, talks["group"], people["nils"].user_id)
     remove_member(session, maja, family_id, people["olle"].user_id)
-    return House(family_id, invite(session, maja, family_id).invite.id, talks)
+    return House(family_id, invite(session, maja, family_id).invite.id, talks, said)
+
+
+def what_was_said(session: Session, people: dict[str, Person], talks: dict[str, str]) -> dict[tuple[str, str], str]:
+    """A message of everybody who is in a conversation, by that person; and one that is of nobody who acts, if any."""
+    speakers = {
+        "self": ("maja",),
+        "direct": ("maja", "emil"),
+        "group": ("maja", "emil", "nils", "sven"),
+        "family": ("maja", "emil", "olle", "sven"),
+    }
+    said = {}
+    for kind, names in speakers.items():
+        for name in names:
+            [message_id] = say(session, talks[kind], people[name], "hello")
+            said[kind, people[name].user_id] = message_id
+        said[kind, THEIRS] = said[kind, people["maja" if kind == "direct" else names[-1]].user_id]
+    return said
 
 
 @pytest.fixture(scope="module")

@@ -69,13 +69,15 @@ async def test_the_python_example_works(app: RunningApp, example: str) -> None:
 
 
 async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(app: RunningApp) -> None:
-    join, message, status, ledger, encrypted = map(json.loads, examples("json"))
+    join, message, changed, status, ledger, encrypted = map(json.loads, examples("json"))
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await emil.join(topic)
         joined = await maja.join(topic)
         assert (await maja.ask(topic, "new_msg", encrypted)).status == "ok"
         heard = (await emil.assert_broadcast(topic, "new_msg")).payload
+        await emil.ask(topic, "react", {"message_id": heard["message_id"], "emoji": "❤"})
+        updated = (await maja.assert_broadcast(topic, "message_updated")).payload
         await emil.ask(topic, "message_ack", {"seq": 1})
         told = (await maja.assert_broadcast(topic, "message_status")).payload
         done = await done_to_emil(app)
@@ -84,6 +86,8 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
     assert set(joined["conversation"]) == set(join["conversation"])
     assert set(heard) == set(message)
     assert {key: heard[key] for key in encrypted} == encrypted
+    assert set(updated) == set(changed)
+    assert set(updated["reactions"][0]) == set(changed["reactions"][0])
     assert set(told) == set(status)
     assert set(done) == set(ledger)
     assert set(done["entries"][0]) == set(ledger["entries"][0])

@@ -27,6 +27,7 @@ from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, Person, join, person
+from tests.factories.talk import say
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
 
@@ -88,6 +89,7 @@ SUBSCRIPTION = {
     },
 }
 CONVERSATION = "/conversations/{conversation_id}"
+MESSAGE = f"{CONVERSATION}/messages/{{message_id}}"
 MATRIX = [
     Row("get", "/setup", ALL, nobody=200),
     Row("post", "/setup", (409,) * 5, {"code": "x", "family_name": "x", "username": "x", "password": "x"}, nobody=409),
@@ -168,6 +170,16 @@ MATRIX = [
     Row("post", f"{CONVERSATION}/messages", (201, 201, 404, 404, 404), {"body": "x"}, of("direct", "/messages")),
     Row("post", f"{CONVERSATION}/messages", (201, 201, 404, 404, 404), {"body": "x"}, of("group", "/messages")),
     Row("post", f"{CONVERSATION}/messages", (201, 201, 201, 404, 404), {"body": "x"}, of("family", "/messages")),
+    Row("get", MESSAGE, IN_GROUP, path=of("group", "/messages/{message_id}")),
+    Row("get", f"{MESSAGE}/edits", IN_GROUP, path=of("group", "/messages/{message_id}/edits")),
+    Row("patch", MESSAGE, (403, 200, 404, 404, 404), {"body": "x"}, of("group", "/messages/{message_id}")),
+    Row("delete", MESSAGE, (204, 204, 404, 404, 404), path=of("group", "/messages/{message_id}")),
+    Row("put", f"{MESSAGE}/reaction", IN_GROUP, {"emoji": "❤"}, of("group", "/messages/{message_id}/reaction")),
+    Row("delete", f"{MESSAGE}/reaction", IN_GROUP, path=of("group", "/messages/{message_id}/reaction")),
+    Row("get", f"{CONVERSATION}/changes", (200, 404, 404, 404, 404), path=of("self", "/changes")),
+    Row("get", f"{CONVERSATION}/changes", IN_GROUP, path=of("direct", "/changes")),
+    Row("get", f"{CONVERSATION}/changes", IN_GROUP, path=of("group", "/changes")),
+    Row("get", f"{CONVERSATION}/changes", IN_FAMILY, path=of("family", "/changes")),
     Row(
         "post",
         "/test/broadcast",
@@ -178,8 +190,12 @@ MATRIX = [
 
 EVENTS: Mapping[str, Mapping[str, Any]] = {
     "new_msg": {"body": "x"},
+    "edit_msg": {"message_id": "{own}", "body": "y"},
+    "react": {"message_id": "{own}", "emoji": "❤"},
+    "delete_msg": {"message_id": "{own}"},
     "message_ack": {"seq": 1},
     "fetch": {},
+    "fetch_changes": {},
     "typing": {"typing": True},
 }
 MAY_JOIN = {
@@ -224,6 +240,7 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
         "nils": home.nils.user_id,
         "token": issued.token,
         "invite_id": issued.invite.id,
+        "message_id": say(session, talks.group, home.emil, "hej")[0],
     }
     return ids, Person(home.maja.user_id, lost.id, "maja")
 
@@ -310,11 +327,13 @@ async def test_a_conversation_is_heard_and_spoken_in_by_its_people_only(stage: S
 
             if not may:
                 assert joined.response == {"reason": "not_found"}, who.username
+            own = new_id()
             for event, payload in EVENTS.items():
                 if may and event == "typing":
                     await client.push(topic, event, dict(payload))  # is never answered
                     continue
-                answer = await client.ask(topic, event, dict(payload))
+                answer = await client.ask(topic, event, filled(dict(payload), {"own": own}))
+                own = answer.response.get("message_id", own)
                 assert answer.status == ("ok" if may else "error"), (who.username, event, answer)
                 assert may or answer.response == {"reason": "unmatched topic"}
 
@@ -336,7 +355,7 @@ async def test_a_persons_own_topic_is_for_that_person_only(stage: Stage) -> None
 
 
 def test_every_event_is_in_the_table() -> None:
-    handled = re.findall(r'"(\w+)": self\._', inspect.getsource(MessageChannel.handle_in))
+    handled = re.findall(r'"(\w+)": (?:partial\()?self\._', inspect.getsource(MessageChannel.handle_in))
 
     assert set(EVENTS) == set(handled)
 

@@ -5,11 +5,16 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from famichat.chat.conversation import Conversation
+from famichat.chat.change import Change, Deletion, Edit, Ground, React
+from famichat.chat.changes import Asked, Changed, make_change
+from famichat.chat.conversation import CONVERSATION_TYPES, Conversation
 from famichat.chat.create import create_direct_conversation, create_group_conversation
+from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.message import BODY_PURPOSE, Message
 from famichat.storage.base import new_id
 from tests.factories.people import INDEX, VAULT, Household, Person
+
+GROUND = Ground(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional")))
 
 
 def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fields: Any) -> list[str]:
@@ -31,6 +36,29 @@ def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fie
         ids.append(message_id)
     session.flush()
     return ids
+
+
+def asked(who: Person, conversation_id: str, message_id: str, change: Change) -> Asked:
+    """What somebody wants to become of a message."""
+    return Asked(who.user_id, who.device_id, conversation_id, None, message_id, change)
+
+
+def edit(body: str, **envelope: Any) -> Edit:
+    """Other words."""
+    return Edit.parse({"body": body, **envelope})
+
+
+def react(emoji: str | None, **envelope: Any) -> React:
+    """A reaction, or its end."""
+    return React.parse({"emoji": emoji, **envelope})
+
+
+def do(session: Session, who: Person, conversation_id: str, message_id: str, change: Change) -> Changed:
+    """Let somebody have changed a message."""
+    return make_change(session, asked(who, conversation_id, message_id, change), GROUND)
+
+
+DELETE = Deletion()
 
 
 def direct_of(session: Session, household: Household) -> str:

@@ -40,9 +40,12 @@ async def talk(app: RunningApp, kind: str, insiders: dict[str, ChannelClient]) -
         for status in ("delivered", "read"):
             assert (await client.ask(topic, "message_ack", {"seq": sent["seq"], "status": status})).status == "ok"
         assert (await client.ask(topic, "fetch", {})).status == "ok"
-        await client.ask(topic, "react", {"message_id": sent["message_id"], "emoji": "❤"})
-    await maja.ask(topic, "edit_msg", {"message_id": sent["message_id"], "body": "another secret"})
-    await maja.ask(topic, "delete_msg", {"message_id": sent["message_id"]})
+        reaction = {"message_id": sent["message_id"], "emoji": "❤"}
+        assert (await client.ask(topic, "react", reaction)).status == "ok"
+    edit = {"message_id": sent["message_id"], "body": "another secret"}
+    for event, payload in (("edit_msg", edit), ("delete_msg", {"message_id": sent["message_id"]})):
+        assert (await maja.ask(topic, event, payload)).status == "ok"
+        await maja.assert_broadcast(topic, "message_updated", {"message_id": sent["message_id"]})
     for client in insiders.values():
         await client.leave(topic)
 

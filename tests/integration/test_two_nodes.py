@@ -99,6 +99,10 @@ async def test_who_missed_the_last_message_while_the_broker_was_away_learns_of_i
         await emil.assert_broadcast(nodes.topic, "head", {"last_seq": 1})
         fetched = (await emil.ask(nodes.topic, "fetch", {"after_seq": 0})).response
         assert [message["message_id"] for message in fetched["messages"]] == [sent["message_id"]]
+        await maja.ask(nodes.topic, "edit_msg", {"message_id": sent["message_id"], "body": "anybody?"})
+        await emil.assert_broadcast(nodes.topic, "head", {"last_change": 1})
+        feed = (await emil.ask(nodes.topic, "fetch_changes", {"after_change": 0})).response
+        assert [message["body"] for message in feed["changes"]] == ["anybody?"]
         nodes.redis.start()
 
 

@@ -12,7 +12,9 @@ import famichat.chat.conversation
 import famichat.chat.family
 import famichat.chat.group_privilege
 import famichat.chat.message
+import famichat.chat.message_edit
 import famichat.chat.participant
+import famichat.chat.reaction
 import famichat.chat.receipt
 import famichat.push.choices
 import famichat.push.subscription  # noqa: F401 - the models must be known to be compared

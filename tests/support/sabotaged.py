@@ -90,8 +90,8 @@ def seq_from_clock() -> None:
 def resume_off_by_one() -> None:
     asked = history.resume
 
-    def resume(session: Any, access: Any, last_seq: int | None, epoch: str | None, **named: Any) -> history.Resume:
-        return asked(session, access, last_seq - 1 if last_seq else last_seq, epoch, **named)
+    def resume(session: Any, access: Any, has: history.Remembered, **named: Any) -> history.Resume:
+        return asked(session, access, replace(has, last_seq=has.last_seq - 1 if has.last_seq else None), **named)
 
     plant(message_channel, "resume", resume)
 

@@ -44,6 +44,12 @@ def devices_of(session: Session, user_id: str) -> list[Device]:
     return list(session.execute(theirs).scalars())
 
 
+def is_signed_in(session: Session, user_id: str, device_id: str) -> bool:
+    """Whether this is a device of that person, and was not revoked."""
+    theirs = select(Device.id).where(Device.id == device_id, Device.user_id == user_id, Device.revoked_at.is_(None))
+    return session.execute(theirs).scalar_one_or_none() is not None
+
+
 def revoke_device(session: Session, user_id: str, device_id: str) -> None:
     """Sign one of a person's devices out for good. Close what it has open after the commit.
 

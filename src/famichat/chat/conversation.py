@@ -31,8 +31,9 @@ class Conversation(Base):
     """One conversation. The database refuses a changed type and a second self, direct or family conversation.
 
     `direct_key` is a keyed hash of the sorted pair and the family. `last_seq` is the position of the newest message;
-    only the journal moves it. `encryption_required` remembers that ciphertext was demanded once, for ever. `history`
-    is a group's, chosen when it is made: newcomers see what is said from their joining on, or all of it.
+    only the journal moves it. `last_change` counts the edits, deletions and reactions.
+    `encryption_required` remembers that ciphertext was demanded once, for ever. `history` is a group's, chosen when it
+    is made: newcomers see what is said from their joining on, or all of it.
     """
 
     __tablename__ = "conversations"
@@ -43,6 +44,7 @@ class Conversation(Base):
         CheckConstraint("(type = 'self') = (owner_id IS NOT NULL)", name="owner"),
         CheckConstraint("type = 'self' OR family_id IS NOT NULL", name="family"),
         CheckConstraint("last_seq >= 0", name="last_seq"),
+        CheckConstraint("last_change >= 0", name="last_change"),
         CheckConstraint("(type = 'group') = (history IS NOT NULL)", name="history_of_group"),
         CheckConstraint("history IN ('joined', 'all')", name="history"),
         Index("uq_conversations_self", "owner_id", unique=True),
@@ -64,6 +66,7 @@ class Conversation(Base):
     direct_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     created_by_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="SET NULL"))
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_change: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     encryption_required: Mapped[bool] = mapped_column(default=False)
     history: Mapped[History | None] = mapped_column(String(8))
     created_at: Mapped[Created]

@@ -1,15 +1,15 @@
 """Which conversation types demand ciphertext, allow it, or refuse it. It fails closed."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from famichat.chat.conversation import CONVERSATION_TYPES, Conversation, ConversationType
-from famichat.chat.errors import EncryptionRequired
+from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata
 from famichat.e2ee.envelope import Envelope
-from famichat.e2ee.errors import EncryptionErrorCode
+from famichat.e2ee.errors import EncryptionErrorCode, EnvelopeError
 from famichat.telemetry.events import EncryptionStatus
 
 Policy = Literal["required", "optional", "forbidden"]
@@ -45,6 +45,43 @@ class EncryptionPolicies:
         if self.of(conversation_type) == "required" and not envelope.encryption_flag:
             raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
 
+    def check_in(self, conversation: Conversation, envelope: Envelope) -> None:
+        """Let what somebody wants into a conversation, or not, in a transaction of its own: the journal is not asked.
+
+        Raises:
+            EncryptionRequired: plaintext where ciphertext is demanded, or was once.
+            InvalidEncryptionMetadata: ciphertext where it is forbidden.
+        """
+        policy = self.of(conversation.type, required_once=conversation.encryption_required)
+        if policy == "required" and not envelope.encryption_flag:
+            raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
+        if policy == "forbidden" and envelope.encryption_flag:
+            raise InvalidEncryptionMetadata(error_code=int(EncryptionErrorCode.POLICY_REFUSAL), field="encryption_flag")
+
+
+def envelope_of(payload: Mapping[str, Any]) -> Envelope:
+    """Read the encryption fields of what somebody sends.
+
+    Raises:
+        InvalidEncryptionMetadata: a part is missing or malformed.
+    """
+    try:
+        return Envelope.parse(payload)
+    except EnvelopeError as error:
+        raise _as_refusal(error) from error
+
+
+def check_sender(envelope: Envelope, device_id: str) -> None:
+    """Refuse what another device than the one that sends it is said to have sealed.
+
+    Raises:
+        InvalidEncryptionMetadata: so it is.
+    """
+    try:
+        envelope.check_sender(device_id)
+    except EnvelopeError as error:
+        raise _as_refusal(error) from error
+
 
 def remember_required(session: Session, policies: EncryptionPolicies) -> None:
     """Write down, for ever, which conversations demand ciphertext by now."""
@@ -54,3 +91,7 @@ def remember_required(session: Session, policies: EncryptionPolicies) -> None:
         .where(Conversation.type.in_(required), Conversation.encryption_required.is_(False))
         .values(encryption_required=True)
     )
+
+
+def _as_refusal(error: EnvelopeError) -> InvalidEncryptionMetadata:
+    return InvalidEncryptionMetadata(field=error.field, error_code=int(error.error_code))

@@ -39,6 +39,24 @@ class Conflict(ChatError):
     code = "conflict"
 
 
+class NotSender(ChatError):
+    """Only whoever sent a message can do this to it; in a group, an admin can delete it, too."""
+
+    code = "not_sender"
+
+
+class MessageDeleted(ChatError):
+    """The message was deleted: nothing of it is there to be changed, or to be reacted to."""
+
+    code = "message_deleted"
+
+
+class TooLate(ChatError):
+    """A message can be edited for a day, and no longer."""
+
+    code = "too_late"
+
+
 class EncryptionRequired(ChatError):
     """This conversation takes ciphertext only."""
 

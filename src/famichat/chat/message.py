@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from famichat.e2ee.envelope import MAX_EPOCH
@@ -11,7 +11,10 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey
 MAX_BODY_BYTES = 64 * 1024
 MAX_STORED_BYTES = MAX_BODY_BYTES + 64
 BODY_PURPOSE = "body"
-"""The purpose under which bodies are sealed, each bound to its message's id."""
+"""The purpose under which bodies are sealed, each bound to its message and version: see `place_of_body`."""
+
+CHANGED = text("messages.change > 0")
+"""True of messages that were edited, deleted or reacted to. Written out, because an index has this condition."""
 
 
 class Message(Base):
@@ -19,6 +22,10 @@ class Message(Base):
 
     `fingerprint` is a keyed hash of what was sent under `client_id`, so that a repeat is told from a conflict even
     when the body is gone.
+
+    `edits` counts how often the body was replaced; the former ones are in `message_edits`. `change` is the position of
+    the message's last change (an edit, its deletion, a reaction) among all changes of the conversation, 0 when it
+    never changed; see `change_feed.py`. Only the journal inserts here, and it leaves both to the database.
     """
 
     __tablename__ = "messages"
@@ -46,6 +53,22 @@ class Message(Base):
             "sender_device_id IS NULL OR (encryption_flag AND (device_id IS NULL OR sender_device_id = device_id))",
             name="sender_device",
         ),
+        CheckConstraint("edits >= 0", name="edits"),
+        CheckConstraint("change >= 0", name="change"),
+        # What is deleted has no body, and what is not was deleted by nobody.
+        CheckConstraint(
+            "(deleted_at IS NULL AND deleted_by_id IS NULL) OR (deleted_at IS NOT NULL AND body IS NULL)",
+            name="deletion",
+        ),
+        # Few messages ever change; the others cost this index nothing.
+        Index(
+            "uq_messages_change",
+            "conversation_id",
+            "change",
+            unique=True,
+            sqlite_where=text("change > 0"),
+            postgresql_where=text("change > 0"),
+        ),
     )
 
     id: Mapped[PrimaryKey]
@@ -70,3 +93,16 @@ class Message(Base):
     inserted_at: Mapped[Created]
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    # Without a foreign key: SQLite adds a named one only by copying the table. Whoever wrote messages is never removed.
+    deleted_by_id: Mapped[str | None] = mapped_column(Id)
+    edits: Mapped[int] = mapped_column(default=0, server_default="0")
+    change: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+def place_of_body(message_id: str, edits: int) -> str:
+    """What a body is bound to where it is sealed: its message, and which version of it this is.
+
+    So neither another message's body opens in its place, nor an earlier one of its own. The first version, which the
+    journal writes, is bound to the message's id alone.
+    """
+    return message_id if edits == 0 else f"{message_id}/{edits}"

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.notices import discreet_readers
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, InvalidMessage
-from famichat.chat.history import place, seq_of
+from famichat.chat.history import seq_of
+from famichat.chat.page import place
 from famichat.chat.receipt import Status, acknowledge
 from famichat.storage.database import Database
 from famichat.storage.group_commit import GroupCommit

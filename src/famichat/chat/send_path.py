@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from famichat.chat.content import kept, storable
 from famichat.chat.conversation import ConversationType
-from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.encryption_policy import EncryptionPolicies, check_sender, envelope_of
 from famichat.chat.errors import (
     ChatError,
     Conflict,
@@ -22,10 +23,10 @@ from famichat.chat.errors import (
     MessageTooLarge,
     NotFound,
 )
-from famichat.chat.message import BODY_PURPOSE, MAX_BODY_BYTES
+from famichat.chat.message import BODY_PURPOSE, MAX_BODY_BYTES, place_of_body
 from famichat.chat.view import MessageView, sent_view
 from famichat.e2ee.envelope import Envelope
-from famichat.e2ee.errors import EncryptionErrorCode, EnvelopeError
+from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import is_id, new_id
 from famichat.storage.entry import Entry, JournalRefusal, Stored
 from famichat.storage.journal import Journal
@@ -65,10 +66,7 @@ class Draft:
             MessageTooLarge: the body is over 64 KiB of UTF-8.
             InvalidEncryptionMetadata: the envelope is missing a part, or a part is malformed.
         """
-        try:
-            envelope = Envelope.parse(payload)
-        except EnvelopeError as error:
-            raise _as_refusal(error) from error
+        envelope = envelope_of(payload)
         draft = cls(
             body=_body(payload.get("body")),
             message_type=_message_type(payload.get("message_type")),
@@ -138,18 +136,16 @@ class SendPath:
             NotFound, Conflict, InvalidMessage: when awaited.
         """
         self._policies.check(conversation_type, draft.envelope)
-        try:
-            draft.envelope.check_sender(sender.device_id)
-        except EnvelopeError as error:
-            raise _as_refusal(error) from error
+        check_sender(draft.envelope, sender.device_id)
         entry = self._entry(sender, conversation_type, conversation_id, draft)
         started = time.perf_counter()
         future = self._journal.append(entry, lambda stored: announce(sent_view(entry, stored, draft.body)))
         return self._answer(future, conversation_type, len(entry.body), started)
 
     def _entry(self, sender: Sender, conversation_type: ConversationType, conversation_id: str, draft: Draft) -> Entry:
-        message_id, envelope, body = new_id(), draft.envelope, draft.body.encode()
-        emit(events.MessageSerialized(encryption_status=envelope.status, body_bytes=len(body)))
+        message_id, envelope = new_id(), draft.envelope
+        body = kept(BODY_PURPOSE, draft.body, envelope, place_of_body(message_id, 0), self._vault)
+        emit(events.MessageSerialized(encryption_status=envelope.status, body_bytes=len(draft.body.encode())))
         return Entry(
             id=message_id,
             conversation_id=conversation_id,
@@ -157,7 +153,7 @@ class SendPath:
             user_id=sender.user_id,
             device_id=sender.device_id,
             message_type=draft.message_type,
-            body=body if envelope.encryption_flag else self._vault.seal(BODY_PURPOSE, body, message_id),
+            body=body,
             client_id=draft.client_id,
             fingerprint=None if draft.client_id is None else self._fingerprint(draft),
             reply_to_id=draft.reply_to,
@@ -218,17 +214,13 @@ def _as_chat_error(refusal: JournalRefusal) -> ChatError:
             )
 
 
-def _as_refusal(error: EnvelopeError) -> InvalidEncryptionMetadata:
-    return InvalidEncryptionMetadata(field=error.field, error_code=int(error.error_code))
-
-
 def _protocol_parts(envelope: Envelope) -> list[str]:
     parts = (envelope.protocol, envelope.epoch, envelope.sender_device_id)
     return [] if parts == (None, None, None) else ["" if part is None else str(part) for part in parts]
 
 
 def _body(value: object) -> str:
-    if not isinstance(value, str) or not value or not _storable(value):
+    if not isinstance(value, str) or not value or not storable(value):
         raise InvalidMessage(field="body")
     return value
 
@@ -242,7 +234,7 @@ def _message_type(value: object) -> str:
 
 
 def _client_id(value: object) -> str | None:
-    if value is not None and not (isinstance(value, str) and 1 <= len(value) <= _MAX_CLIENT_ID and _storable(value)):
+    if value is not None and not (isinstance(value, str) and 1 <= len(value) <= _MAX_CLIENT_ID and storable(value)):
         raise InvalidMessage(field="client_id")
     return value
 
@@ -251,12 +243,3 @@ def _reply_to(value: object) -> str | None:
     if value is not None and not (isinstance(value, str) and is_id(value)):
         raise InvalidMessage(field="reply_to")
     return value
-
-
-def _storable(text: str) -> bool:
-    """Whether both databases keep it: no U+0000, which PostgreSQL refuses, and no lone surrogate."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text

@@ -3,28 +3,41 @@
 `docs/protocol.md` describes the fields. There is no other place that turns a record into JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
+from famichat.chat.content import shown
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.message import BODY_PURPOSE, Message
+from famichat.chat.message import BODY_PURPOSE, Message, place_of_body
 from famichat.chat.overview import Overview, overviews
+from famichat.chat.reaction import Reaction, reaction_view, reactions_to
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import iso, now
 from famichat.storage.entry import Entry, Stored
 from famichat.storage.errors import UnsealError
 from famichat.storage.sealed import Vault
-from famichat.telemetry import emit, events
 
 MessageView = dict[str, Any]
 ConversationView = dict[str, Any]
 
 
-def message_view(message: Message, vault: Vault) -> MessageView:
+def message_views(session: Session, messages: Sequence[Message], vault: Vault) -> list[MessageView]:
+    """Stored messages with the reactions to them: one query more, and none where nothing was ever changed."""
+    reactions = reactions_among(session, messages)
+    return [message_view(each, vault, reactions.get(each.id, ())) for each in messages]
+
+
+def reactions_among(session: Session, messages: Sequence[Message]) -> dict[str, list[Reaction]]:
+    """The reactions to messages, by message. A message that never changed has none, and is not asked about."""
+    changed = [each.id for each in messages if each.change]
+    return reactions_to(session, changed) if changed else {}
+
+
+def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] = ()) -> MessageView:
     """A stored message. One whose body does not open any more keeps its place, with no body and an `error_code`."""
     view: MessageView = {
         "message_id": message.id,
@@ -39,15 +52,18 @@ def message_view(message: Message, vault: Vault) -> MessageView:
         "inserted_at": iso(message.inserted_at),
         "edited_at": _iso(message.edited_at),
         "deleted_at": _iso(message.deleted_at),
+        "deleted_by": message.deleted_by_id,
         "encryption_flag": message.encryption_flag,
         "encryption_version": message.encryption_version,
         "key_id": message.key_id,
         "protocol": message.protocol,
         "epoch": message.epoch,
         "sender_device_id": message.sender_device_id,
+        "reactions": [reaction_view(each, vault) for each in reactions],
+        "change": message.change,
     }
     try:
-        view["body"] = _body(message, vault)
+        view["body"] = body_of(message, vault)
     except UnsealError:
         view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
     return view
@@ -68,13 +84,28 @@ def sent_view(entry: Entry, stored: Stored, body: str) -> MessageView:
         "inserted_at": iso(stored.inserted_at),
         "edited_at": None,
         "deleted_at": None,
+        "deleted_by": None,
         "encryption_flag": entry.encryption_flag,
         "encryption_version": entry.encryption_version,
         "key_id": entry.key_id,
         "protocol": entry.protocol,
         "epoch": entry.epoch,
         "sender_device_id": entry.sender_device_id,
+        "reactions": [],
+        "change": 0,
     }
+
+
+def body_of(message: Message, vault: Vault) -> str | None:
+    """What a message says now; None when it was deleted.
+
+    Raises:
+        UnsealError: what is stored does not open any more.
+    """
+    if message.body is None or message.deleted_at is not None:
+        return None
+    bound_to = place_of_body(message.id, message.edits)
+    return shown(BODY_PURPOSE, message.body, bound_to, vault, encrypted=message.encryption_flag)
 
 
 def conversation_view(session: Session, access: Access, policies: EncryptionPolicies, vault: Vault) -> ConversationView:
@@ -86,10 +117,15 @@ def conversation_views(
     session: Session, accesses: Sequence[Access], policies: EncryptionPolicies, vault: Vault
 ) -> list[ConversationView]:
     """Conversations, each as the person of its access sees it; as many queries for a hundred as for one."""
-    return [_conversation(overview, policies, vault) for overview in overviews(session, accesses)]
+    seen = overviews(session, accesses)
+    last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
+    last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))
+    return [_conversation(overview, policies, last_views) for overview in seen]
 
 
-def _conversation(overview: Overview, policies: EncryptionPolicies, vault: Vault) -> ConversationView:
+def _conversation(
+    overview: Overview, policies: EncryptionPolicies, last_views: Mapping[str, MessageView]
+) -> ConversationView:
     conversation, participant = overview.access.conversation, overview.access.participant
     last, required_once = overview.last_message, conversation.encryption_required
     return {
@@ -100,29 +136,18 @@ def _conversation(overview: Overview, policies: EncryptionPolicies, vault: Vault
         "created_at": iso(conversation.created_at),
         "epoch": overview.epoch,
         "last_seq": conversation.last_seq,
+        "last_change": conversation.last_change,
         "history": conversation.history,
         "members": [{"user_id": member.user_id, "role": member.role} for member in overview.members],
         "encryption_policy": policies.of(conversation.type, required_once=required_once),
         "encryption_status": policies.status(conversation.type, required_once=required_once),
-        "last_message": None if last is None else message_view(last, vault),
+        "last_message": None if last is None else last_views[last.id],
         "unread": overview.unread,
         "hidden": participant.hidden_at is not None,
         "hidden_by_users": [member.user_id for member in overview.members if member.hides],
         "archived": participant.archived_at is not None,
         "muted_until": _iso(_still(participant.muted_until)),
     }
-
-
-def _body(message: Message, vault: Vault) -> str | None:
-    if message.body is None or message.deleted_at is not None:
-        return None
-    if not message.encryption_flag:
-        return vault.open(BODY_PURPOSE, message.body, message.id).decode()
-    try:
-        return message.body.decode()
-    except UnicodeDecodeError as error:
-        emit(events.DecryptionFailed(purpose=BODY_PURPOSE))
-        raise UnsealError(BODY_PURPOSE) from error
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User, email_of
-from famichat.chat.message import BODY_PURPOSE, Message
+from famichat.chat.message import Message
+from famichat.chat.view import body_of
 from famichat.cli.desk import sqlite_file
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
@@ -120,7 +121,8 @@ def check_sealed(session: Session, vault: Vault) -> int:
     opened = [email_of(person, vault) for person in people]
     sealed = select(Message).where(Message.body.is_not(None), Message.encryption_flag.is_(False))
     said = session.execute(sealed.limit(_SAMPLE)).scalars()
-    return len(opened) + len([vault.open(BODY_PURPOSE, each.body or b"", each.id) for each in said])
+    bodies = [body_of(each, vault) for each in said]
+    return len(opened) + len(bodies)
 
 
 def _sealed(session: Session, keys: Secrets) -> Check:

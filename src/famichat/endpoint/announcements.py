@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from famichat.chat.changes import Changed
 from famichat.chat.receipts import Written
 from famichat.chat.send_path import Announce
 from famichat.endpoint.departures import Departures
@@ -41,6 +42,11 @@ class Announcements:
             self._pushes.said(view)
 
         return announce
+
+    def message_updated(self, changed: Changed) -> None:
+        """Tell a conversation how a message is from now on. Nobody is rung, and nothing becomes unread by it."""
+        topic = ConversationTopic(changed.conversation_type, changed.asked.conversation_id)
+        self._to_conversation(topic, "message_updated", changed.view, changed.asked.received_at)
 
     def acknowledged(self, topic: ConversationTopic, received_at: float) -> Callable[[Written], None]:
         """How to announce that a device is further in a conversation than it was."""

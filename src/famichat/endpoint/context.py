@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.token import Identity, Tokens, authenticate
+from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
@@ -35,6 +36,7 @@ class Context:
     ceremonies: Ceremonies
     policies: EncryptionPolicies
     send_path: SendPath
+    changes: Changes
     receipts: Receipts
     pubsub: PubSub
     presence: Presence

@@ -67,6 +67,9 @@ CODES: dict[str, Code] = {
     "invalid_setup_code": Code(403, "This is not the code that the server printed."),
     # what the rules of a family say
     "conflict": Code(409, "This was said differently before."),
+    "not_sender": Code(403, "Only whoever sent a message can do this to it."),
+    "message_deleted": Code(409, "This message was deleted."),
+    "too_late": Code(409, "A message can be edited for a day, and no longer."),
     "encryption_required": Code(422, "Only encrypted messages are taken here."),
     "invalid_encryption_metadata": Code(422, "The encryption of the message is not described as it must be."),
     "invalid_members": Code(422, "A group needs three or more people of one family."),

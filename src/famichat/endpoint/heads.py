@@ -20,7 +20,7 @@ EVERY_SECONDS = 15.0
 
 
 class Heads:
-    """Broadcasts `head` `{"last_seq"}` on this node.
+    """Broadcasts `head` `{"last_seq", "last_change"}` on this node.
 
     Args:
         database: the truth.
@@ -54,10 +54,10 @@ class Heads:
                 continue  # it was reported where it happened; the next round asks again
             for topic in topics:
                 if topic.conversation_id in heads:
-                    self._pubsub.broadcast_here(str(topic), "head", {"last_seq": heads[topic.conversation_id]})
+                    self._pubsub.broadcast_here(str(topic), "head", heads[topic.conversation_id])
 
 
-def _heads(topics: list[ConversationTopic], session: Session) -> dict[str, int]:
+def _heads(topics: list[ConversationTopic], session: Session) -> dict[str, dict[str, int]]:
     ids = [topic.conversation_id for topic in topics]
-    query = select(Conversation.id, Conversation.last_seq).where(Conversation.id.in_(ids))
-    return {row.id: row.last_seq for row in session.execute(query)}
+    query = select(Conversation.id, Conversation.last_seq, Conversation.last_change).where(Conversation.id.in_(ids))
+    return {row.id: {"last_seq": row.last_seq, "last_change": row.last_change} for row in session.execute(query)}

@@ -38,12 +38,24 @@ class Limit:
 
 
 LimitName = Literal[
-    "request", "send", "join", "connect", "typing", "acknowledge", "read", "sign_in", "refresh", "invite", "push_test"
+    "request",
+    "send",
+    "change",
+    "join",
+    "connect",
+    "typing",
+    "acknowledge",
+    "read",
+    "sign_in",
+    "refresh",
+    "invite",
+    "push_test",
 ]
 
 LIMITS: dict[LimitName, Limit] = {
     "request": Limit(400, 50),
     "send": Limit(60, 10),
+    "change": Limit(60, 10),
     "join": Limit(200, 10),
     "connect": Limit(60, 2),
     "typing": Limit(20, 4),

@@ -101,6 +101,42 @@ class MessageSent(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEdited(Event):
+    """Somebody said an own message in other words, and that is on disk."""
+
+    name: ClassVar[str] = "famichat.message.edited"
+    conversation_type: str
+    conversation_id: str
+    user_id: str
+    body_bytes: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeleted(Event):
+    """Somebody took a message away: an own one (`own`), or, as an admin of the group, another's."""
+
+    name: ClassVar[str] = "famichat.message.deleted"
+    conversation_type: str
+    conversation_id: str
+    user_id: str
+    own: bool
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReacted(Event):
+    """Somebody reacted to a message, or took that back. Never says with what."""
+
+    name: ClassVar[str] = "famichat.message.reacted"
+    conversation_type: str
+    conversation_id: str
+    user_id: str
+    taken_back: bool
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSerialized(Event):
     """A message was made ready to be carried or kept."""
 

@@ -21,15 +21,17 @@ from tests.support.channel_client import ChannelClient
 
 MESSAGE_FIELDS = {
     "message_id", "conversation_id", "seq", "user_id", "device_id", "message_type", "body", "client_id", "reply_to",
-    "inserted_at", "edited_at", "deleted_at", "encryption_flag", "encryption_version", "key_id", "protocol",
-    "epoch", "sender_device_id",
+    "inserted_at", "edited_at", "deleted_at", "deleted_by", "encryption_flag", "encryption_version", "key_id",
+    "protocol", "epoch", "sender_device_id", "reactions", "change",
 }  # fmt: skip
 JOIN_FIELDS = {
-    "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more", "receipts",
+    "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more", "last_change",
+    "changes", "has_more_changes", "receipts",
 }  # fmt: skip
 CONVERSATION_FIELDS = {
-    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "history", "members", "encryption_policy",
-    "encryption_status", "last_message", "unread", "hidden", "hidden_by_users", "archived", "muted_until",
+    "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "last_change", "history", "members",
+    "encryption_policy", "encryption_status", "last_message", "unread", "hidden", "hidden_by_users", "archived",
+    "muted_until",
 }  # fmt: skip
 
 
@@ -165,12 +167,15 @@ async def test_a_message_reaches_everybody_sender_included_before_the_reply(
         "reply_to": None,
         "edited_at": None,
         "deleted_at": None,
+        "deleted_by": None,
         "encryption_flag": False,
         "encryption_version": None,
         "key_id": None,
         "protocol": None,
         "epoch": None,
         "sender_device_id": None,
+        "reactions": [],
+        "change": 0,
     }
     order = [frame.event for frame in maja.received if frame.event == "new_msg" or frame.ref == ref]
     assert order == ["new_msg", "phx_reply"]

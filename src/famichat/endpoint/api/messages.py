@@ -1,4 +1,4 @@
-"""Messages: read what was said, and say something; the same as `fetch` and `new_msg` on the socket."""
+"""Messages: read what was said, say something, and change it; the same as the events on the socket."""
 
 from typing import Annotated, Any
 
@@ -6,18 +6,26 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from famichat.accounts.token import Identity
 from famichat.chat.access import conversation_for
+from famichat.chat.change import Change, Deletion, Edit, React
+from famichat.chat.change_feed import Changes, ChangesRequest
 from famichat.chat.conversation import ConversationType
-from famichat.chat.history import MAX_PAGE, MAX_SEQ, PageRequest, message_with_id
 from famichat.chat.history import Page as FoundPage
+from famichat.chat.history import PageRequest, message_with_id
+from famichat.chat.message_edit import Versions, former_versions
+from famichat.chat.page import MAX_PAGE, MAX_SEQ
 from famichat.chat.view import MessageView
 from famichat.endpoint.api import shapes
-from famichat.endpoint.context import Caller, InContext
+from famichat.endpoint.changing import change_message
+from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.sending import send_message
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.endpoint.topics import ConversationTopic
 
-router = APIRouter(prefix="/conversations/{conversation_id}/messages", tags=["messages"], route_class=StrictRoute)
+router = APIRouter(prefix="/conversations/{conversation_id}", tags=["messages"], route_class=StrictRoute)
+
+_MESSAGE: dict[str, Any] = {"response_model": shapes.Message, "response_model_exclude_unset": True}
 
 
 def _digits(value: object) -> object:
@@ -34,15 +42,9 @@ Limit = Annotated[
 ]
 
 
-class MessageRequest(BaseModel):
-    """What to say. With `encryption_flag`, `encryption_version` and `key_id` are needed, and the body is opaque."""
-
+class _Enveloped(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    body: str = Field(description="1 byte to 64 KiB of UTF-8.")
-    client_id: str | None = Field(None, description="Sent again with the same one, a message is stored only once.")
-    message_type: str | None = None
-    reply_to: str | None = None
     encryption_flag: bool | None = None
     encryption_version: str | None = None
     version_tag: str | None = Field(None, description="Another name of `encryption_version`.")
@@ -52,7 +54,27 @@ class MessageRequest(BaseModel):
     sender_device_id: str | None = Field(None, description="Where given, the id of the device that sends this.")
 
 
-@router.get("", summary="What was said", response_model=shapes.Page, response_model_exclude_unset=True)
+class EditRequest(_Enveloped):
+    """What to say instead. With `encryption_flag`, `encryption_version` and `key_id` are needed."""
+
+    body: str = Field(description="1 byte to 64 KiB of UTF-8.")
+
+
+class MessageRequest(EditRequest):
+    """What to say. With `encryption_flag`, `encryption_version` and `key_id` are needed, and the body is opaque."""
+
+    client_id: str | None = Field(None, description="Sent again with the same one, a message is stored only once.")
+    message_type: str | None = None
+    reply_to: str | None = None
+
+
+class ReactionRequest(_Enveloped):
+    """What to react with."""
+
+    emoji: str = Field(description="1 to 64 bytes of UTF-8, without spaces; or ciphertext of at most 512.")
+
+
+@router.get("/messages", summary="What was said", response_model=shapes.Page, response_model_exclude_unset=True)
 async def get_messages(
     conversation_id: str,
     caller: Caller,
@@ -75,7 +97,7 @@ async def get_messages(
 
 
 @router.post(
-    "",
+    "/messages",
     summary="Say something",
     response_model=shapes.Message,
     response_model_exclude_unset=True,
@@ -104,3 +126,127 @@ async def post_message(
             session, conversation_for(session, caller.user_id, conversation_id), sent.message_id, vault=context.vault
         )
     )
+
+
+@router.get("/messages/{message_id}", summary="One message", **_MESSAGE)
+async def get_message(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> MessageView:
+    """Give a message as it is now.
+
+    Raises:
+        NotFound: the caller can see no such message.
+    """
+    context.rate_limits.check("read", caller)
+    return await context.database.read(
+        lambda session: message_with_id(
+            session, conversation_for(session, caller.user_id, conversation_id), message_id, vault=context.vault
+        )
+    )
+
+
+@router.patch("/messages/{message_id}", summary="Say it in other words", **_MESSAGE)
+async def patch_message(
+    conversation_id: str, message_id: str, body: EditRequest, caller: Caller, context: InContext
+) -> MessageView:
+    """Edit an own message of the last 24 hours; what it said before is kept.
+
+    Raises:
+        NotFound: the caller can see no such message.
+        NotSender, MessageDeleted, TooLate: it cannot be edited, or not by the caller.
+        ChatError: the body is refused, as when it is sent.
+    """
+    return await _change(context, caller, conversation_id, message_id, Edit, body.model_dump(exclude_none=True))
+
+
+@router.delete("/messages/{message_id}", status_code=204, summary="Take it away")
+async def delete_message(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> None:
+    """Delete an own message or, as an admin of the group, anybody's. Its place stays, and says who did it.
+
+    Raises:
+        NotFound: the caller can see no such message.
+        NotSender: it is not for the caller to delete.
+    """
+    await _change(context, caller, conversation_id, message_id, Deletion, {})
+
+
+@router.get(
+    "/messages/{message_id}/edits",
+    summary="What it said before",
+    response_model=shapes.Edits,
+    response_model_exclude_unset=True,
+)
+async def get_edits(
+    conversation_id: str, message_id: str, caller: Caller, context: InContext, before_version: _Place = None
+) -> Versions:
+    """Give the last former versions of a message, or the last before one: at most 50, oldest first.
+
+    Raises:
+        NotFound: the caller can see no such message.
+    """
+    context.rate_limits.check("read", caller)
+    return await context.database.read(
+        lambda session: former_versions(
+            session,
+            conversation_for(session, caller.user_id, conversation_id),
+            message_id,
+            before_version,
+            vault=context.vault,
+        )
+    )
+
+
+@router.put("/messages/{message_id}/reaction", summary="React", **_MESSAGE)
+async def put_reaction(
+    conversation_id: str, message_id: str, body: ReactionRequest, caller: Caller, context: InContext
+) -> MessageView:
+    """React to a message. Each person has one reaction to it; another takes its place.
+
+    Raises:
+        NotFound: the caller can see no such message.
+        MessageDeleted: there is nothing to react to.
+        ChatError: the reaction is refused.
+    """
+    return await _change(context, caller, conversation_id, message_id, React, body.model_dump(exclude_none=True))
+
+
+@router.delete("/messages/{message_id}/reaction", summary="Take the reaction back", **_MESSAGE)
+async def delete_reaction(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> MessageView:
+    """Take the caller's reaction back, if there is one.
+
+    Raises:
+        NotFound: the caller can see no such message.
+        MessageDeleted: nothing of the message is there.
+    """
+    return await _change(context, caller, conversation_id, message_id, React, {"emoji": None})
+
+
+@router.get("/changes", summary="What has changed", response_model=shapes.Changes, response_model_exclude_unset=True)
+async def get_changes(
+    conversation_id: str,
+    caller: Caller,
+    context: InContext,
+    after_change: _Place = None,
+    limit: Limit = None,
+) -> Changes:
+    """Give the messages that were edited, deleted or reacted to after a position: each once, as it is now.
+
+    Raises:
+        NotFound: the caller is in no such conversation.
+    """
+    context.rate_limits.check("read", caller)
+    asked = ChangesRequest.parse({"after_change": after_change, "limit": limit})
+    return await context.database.read(
+        lambda session: asked.read(session, conversation_for(session, caller.user_id, conversation_id), context.vault)
+    )
+
+
+async def _change(
+    context: Context,
+    caller: Identity,
+    conversation_id: str,
+    message_id: str,
+    change: type[Change],
+    payload: dict[str, Any],
+) -> MessageView:
+    asked = {**payload, "message_id": message_id}
+    changed = await change_message(context, caller, (None, conversation_id), change, asked)
+    return changed.view

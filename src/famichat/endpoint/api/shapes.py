@@ -14,6 +14,25 @@ from famichat.telemetry.events import EncryptionStatus
 _Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
+class Enveloped(BaseModel):
+    """How something says it is encrypted."""
+
+    encryption_flag: bool
+    encryption_version: str | None
+    key_id: str | None
+    protocol: str | None
+    epoch: int | None = Field(description="Of the keys, as the sender's protocol counts; not the history's name.")
+    sender_device_id: str | None
+
+
+class Reaction(Enveloped):
+    """What one person answers to a message with a single sign."""
+
+    user_id: str
+    emoji: str | None = Field(description="Ciphertext when `encryption_flag` is set; null when unreadable.")
+    error_code: Literal[603] | None = Field(None, description="There only when it does not open any more.")
+
+
 class Message(BaseModel):
     """A message, at its place (`seq`) in its conversation."""
 
@@ -29,12 +48,15 @@ class Message(BaseModel):
     inserted_at: _Moment
     edited_at: _Moment | None
     deleted_at: _Moment | None
+    deleted_by: str | None = Field(description="Who deleted it: its sender, or an admin of the group.")
     encryption_flag: bool
     encryption_version: str | None
     key_id: str | None
     protocol: str | None
     epoch: int | None = Field(description="Of the keys, as the sender's protocol counts; not the history's name.")
     sender_device_id: str | None
+    reactions: list[Reaction]
+    change: int = Field(description="The position of its last change in the conversation; 0 when it never changed.")
     error_code: Literal[603] | None = Field(None, description="There only when the stored body does not open any more.")
 
 
@@ -42,6 +64,30 @@ class Page(BaseModel):
     """Messages in a row, oldest first."""
 
     messages: list[Message]
+    has_more: bool
+
+
+class Changes(BaseModel):
+    """Changed messages as they are now, in the order of their last change."""
+
+    changes: list[Message]
+    has_more: bool
+    last_change: int
+
+
+class Edit(Enveloped):
+    """What a message said before it was edited."""
+
+    version: int
+    body: str | None
+    written_at: _Moment
+    error_code: Literal[603] | None = Field(None, description="There only when it does not open any more.")
+
+
+class Edits(BaseModel):
+    """Former versions of a message, oldest first; `has_more` says that there are older ones."""
+
+    edits: list[Edit]
     has_more: bool
 
 
@@ -62,6 +108,7 @@ class Conversation(BaseModel):
     created_at: _Moment
     epoch: str
     last_seq: int
+    last_change: int = Field(description="How many edits, deletions and reactions there were.")
     history: History | None = Field(description="Of a group: what newcomers see, from their joining on or all of it.")
     members: list[Member]
     encryption_policy: Policy

@@ -1,8 +1,9 @@
-"""A conversation, as one device hears it: join, talk, acknowledge, look back."""
+"""A conversation, as one device hears it: join, talk, change what was said, acknowledge, look back."""
 
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -10,11 +11,14 @@ from sqlalchemy.orm import Session
 from famichat.accounts.notices import notices_of
 from famichat.accounts.token import Identity
 from famichat.chat.access import Access, conversation_for
+from famichat.chat.change import Change, Deletion, Edit, React
+from famichat.chat.change_feed import Changes, ChangesRequest
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.history import Page, PageRequest, Resume, place, resume
+from famichat.chat.history import Page, PageRequest, Remembered, Resume, resume
 from famichat.chat.receipt import Position, positions
 from famichat.chat.receipts import Acknowledgement, parse_status
 from famichat.chat.view import ConversationView, conversation_view
+from famichat.endpoint.changing import change_message
 from famichat.endpoint.context import Context
 from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse, unmatched_event
 from famichat.endpoint.sending import send_message
@@ -40,6 +44,8 @@ class MessageChannel(Channel):
         self._context = context
         self._identity: Identity = socket.assigns
         self._replayed_to = 0
+        self._changed_to = 0
+        self._visible_from = 1
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
         """Let a member in, with the messages after `last_seq`, or with the newest ones.
@@ -70,18 +76,24 @@ class MessageChannel(Channel):
         self._context.presence.untrack(self)
 
     def still_news(self, broadcast: Broadcast) -> bool:
-        """A message that the join's answer counts already is none."""
-        if broadcast.event != "new_msg" or not isinstance(broadcast.payload, dict):
-            return True
-        seq: int = broadcast.payload["seq"]
-        return seq > self._replayed_to
+        """Not what the join's answer counts already, and not a message from before this person's time."""
+        payload = broadcast.payload
+        if broadcast.event == "new_msg" and isinstance(payload, dict):
+            return bool(payload["seq"] > self._replayed_to)
+        if broadcast.event == "message_updated" and isinstance(payload, dict):
+            return bool(payload["change"] > self._changed_to and payload["seq"] >= self._visible_from)
+        return True
 
     async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
         """Answer one event of the contract; every other one is unmatched."""
         handlers: dict[str, Callable[[dict[str, Any]], Awaitable[Reply | Deferred | None]]] = {
             "new_msg": self._new_msg,
+            "edit_msg": partial(self._change, Edit),
+            "delete_msg": partial(self._change, Deletion),
+            "react": partial(self._change, React),
             "message_ack": self._message_ack,
             "fetch": self._fetch,
+            "fetch_changes": self._fetch_changes,
             "typing": self._typing,
         }
         handle = handlers.get(event)
@@ -94,18 +106,17 @@ class MessageChannel(Channel):
     async def _join(self, params: dict[str, Any], started: float) -> dict[str, Any]:
         self._address = ConversationTopic.parse(self.topic)
         self._context.rate_limits.check("join", self._identity)
-        last_seq, epoch = place(params, "last_seq"), params.get("epoch")
-        if epoch is not None and not isinstance(epoch, str):
-            raise InvalidMessage(field="epoch")
+        has = Remembered.parse(params)
 
-        def read(session: Session) -> tuple[Resume, ConversationView, list[Position]]:
+        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[Position]]:
             access, vault = self._access(session), self._context.vault
-            found = resume(session, access, last_seq, epoch, vault=vault)
+            found = resume(session, access, has, vault=vault)
             conversation = conversation_view(session, access, self._context.policies, vault)
-            return found, conversation, positions(session, access)
+            return access, found, conversation, positions(session, access)
 
-        found, conversation, receipts = await self._context.database.read(read)
-        self._replayed_to = found.last_seq
+        access, found, conversation, receipts = await self._context.database.read(read)
+        self._visible_from = access.participant.visible_from_seq
+        self._replayed_to, self._changed_to = found.last_seq, found.changes.last_change
         status = conversation["encryption_status"]
         emit(
             events.MessageChannelJoined(
@@ -126,6 +137,9 @@ class MessageChannel(Channel):
             "encryption_status": status,
             "messages": found.messages,
             "has_more": found.has_more,
+            "last_change": found.changes.last_change,
+            "changes": found.changes.changes,
+            "has_more_changes": found.changes.has_more,
             "receipts": [asdict(position) for position in receipts],
         }
 
@@ -135,6 +149,16 @@ class MessageChannel(Channel):
         async def answer() -> Reply:
             message = await sent
             return ok({"message_id": message.message_id, "seq": message.seq, "inserted_at": iso(message.inserted_at)})
+
+        return Deferred(self._in_words(answer()))
+
+    async def _change(self, change: type[Change], payload: dict[str, Any]) -> Deferred:
+        conversation = self._address.type, self._address.conversation_id
+        changed = change_message(self._context, self._identity, conversation, change, payload)
+
+        async def answer() -> Reply:
+            await changed
+            return ok()
 
         return Deferred(self._in_words(answer()))
 
@@ -162,6 +186,15 @@ class MessageChannel(Channel):
 
         page = await self._context.database.read(read)
         return ok({"messages": page.messages, "has_more": page.has_more})
+
+    async def _fetch_changes(self, payload: dict[str, Any]) -> Reply:
+        self._context.rate_limits.check("read", self._identity)
+        asked = ChangesRequest.parse(payload)
+
+        def read(session: Session) -> Changes:
+            return asked.read(session, self._access(session), self._context.vault)
+
+        return ok(asdict(await self._context.database.read(read)))
 
     async def _typing(self, payload: dict[str, Any]) -> None:
         if not isinstance(payload.get("typing"), bool):
