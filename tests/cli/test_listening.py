@@ -13,15 +13,20 @@ def test_a_listener_hears_everything_once_over_a_restart_of_the_server(tmp_path:
         famichat("login", "maja", "--url", ready["url"], "--password-stdin", given=password, **people)
         with started("listen", "family", "--history", "0", "--json", **people) as listening:
             listening.event("joined")
-            famichat("send", "family", "before", **people)
+            seq = famichat("send", "family", "before", **people).stdout.strip()
+            changed: list[str] = []
             heard = [listening.event("new_msg")["body"]]
             server.end()
 
             with started(*demo, ready["url"].rpartition(":")[2]) as again:
                 again.line()
                 famichat("send", "family", "while nobody listened, or after", **people)
+                famichat("edit", "family", seq, "in other words", **people)
                 famichat("send", "family", "after", **people)
-                while heard[-1] != "after":
-                    heard.append(listening.event("new_msg")["body"])
+                while heard[-1] != "after" or not changed:
+                    told = json.loads(listening.line())
+                    if told["event"] in {"new_msg", "message_updated"}:
+                        (heard if told["event"] == "new_msg" else changed).append(told["payload"]["body"])
 
     assert heard == ["before", "while nobody listened, or after", "after"]
+    assert changed == ["in other words"]

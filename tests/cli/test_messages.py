@@ -105,6 +105,29 @@ def test_people_read_who_said_what_and_earlier_messages_first(maja: Terminal) ->
     assert ended == (0, "\n")
 
 
+def test_what_one_changes_the_other_sees(maja: Terminal, emil: Terminal) -> None:
+    with emil.start("listen", "group", "--history", "0") as listening:
+        seq = maja.run("send", "group", "at six").stdout.strip()
+        assert listening.line().split()[2:] == ["maja:", "at", "six"]
+        outcomes = [
+            maja.run("edit", "group", seq, "at seven"),
+            maja.run("react", "group", seq, "👍"),
+            maja.run("react", "group", seq),
+            maja.run("delete", "group", seq),
+        ]
+        seen = [" ".join(listening.line().split()[2:]) for _ in range(4)]
+
+    assert [each.stdout for each in outcomes] == ["Edited.\n", "Reacted.\n", "Taken back.\n", "Deleted.\n"]
+    assert seen == [
+        "maja: at seven (edited)",
+        "maja: at seven (edited) 👍",
+        "maja: at seven (edited)",
+        "maja: (deleted)",
+    ]
+    assert maja.run("edit", "group", seq, "too late").stderr.endswith("(message_deleted)\n")
+    assert maja.run("delete", "group", "99999").stderr.endswith("(not_found)\n")
+
+
 def test_the_same_client_id_says_it_once(maja: Terminal) -> None:
     first, again = (maja.run("send", "family", "once", "--client-id", "the-same", "--json").stdout for _ in range(2))
 

@@ -1,7 +1,7 @@
 """Follows a conversation: every message once and in order, however often the connection is lost.
 
-It keeps `(epoch, last_seq)`, rejoins with it, and fetches whatever is missing; so it is also an example of what
-`docs/protocol.md` asks of a client.
+It keeps `(epoch, last_seq, last_change)`, rejoins with it, and fetches whatever is missing; so it is also an example of
+what `docs/protocol.md` asks of a client.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ class Listener:
     Args:
         remote: the server, and who is signed in there.
         topic: the conversation's topic.
-        tell: called with each event and its payload; `new_msg` comes for each message once, in order of `seq`.
+        tell: called with each event and its payload; `new_msg` comes for each message once, in order of `seq`, and
+            `message_updated` also for what changed while the connection was away.
         history: how many of the messages from before are told first.
         status: what is acknowledged of others' messages; None acknowledges nothing.
     """
@@ -103,12 +104,21 @@ class Listener:
         self._show(messages)
         if self._place and joined["recovered"] and joined["has_more"]:
             reached = max(reached, await self._fetch(wire, messages[-1]["seq"]))
-        self._place = {"epoch": joined["epoch"], "last_seq": reached}
+        for changed in joined["changes"]:
+            self._tell("message_updated", changed)
+        self._place = {"epoch": joined["epoch"], "last_seq": reached, "last_change": joined["last_change"]}
+        if joined["has_more_changes"]:
+            await self._fetch_changes(wire, joined["changes"][-1]["change"])
         await self._acknowledge(wire, messages)
 
     async def _hear(self, wire: "Wire", event: str, payload: dict[str, Any]) -> None:
+        if event == "message_updated":
+            await self._hear_change(wire, payload)
+            return
         if event != "new_msg":
             self._tell(event, payload)
+            if event == "head" and payload["last_change"] > self._place["last_change"]:
+                await self._fetch_changes(wire, self._place["last_change"])
             return
         if payload["seq"] <= self._place["last_seq"]:
             return
@@ -128,6 +138,24 @@ class Listener:
             has_more = page["has_more"]
             after_seq = page["messages"][-1]["seq"] if page["messages"] else after_seq
         return after_seq
+
+    async def _hear_change(self, wire: "Wire", changed: dict[str, Any]) -> None:
+        if changed["change"] > self._place["last_change"] + 1:
+            await self._fetch_changes(wire, self._place["last_change"])
+        elif changed["change"] > self._place["last_change"]:
+            self._tell("message_updated", changed)
+            self._place["last_change"] = changed["change"]
+
+    async def _fetch_changes(self, wire: "Wire", after_change: int) -> None:
+        """Tell everything that changed after a position."""
+        has_more = True
+        while has_more:
+            feed = await wire.ask("fetch_changes", {"after_change": after_change})
+            for changed in feed["changes"]:
+                self._tell("message_updated", changed)
+            has_more = feed["has_more"]
+            after_change = feed["changes"][-1]["change"] if has_more else feed["last_change"]
+        self._place["last_change"] = after_change
 
     def _show(self, messages: list[dict[str, Any]]) -> None:
         for message in messages:

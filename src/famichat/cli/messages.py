@@ -164,7 +164,7 @@ def _tell_person(names: dict[str, str]) -> Callable[[str, dict[str, Any]], None]
     def tell(event: str, payload: dict[str, Any]) -> None:
         if event == "joined" and not payload["recovered"]:
             click.echo("The server's history is another one since a restore; here it is from its end.", err=True)
-        if event == "new_msg":
+        if event in {"new_msg", "message_updated"}:
             click.echo(_line(payload, names.get(payload["user_id"], "somebody")))
 
     return tell
@@ -172,7 +172,9 @@ def _tell_person(names: dict[str, str]) -> Callable[[str, dict[str, Any]], None]
 
 def _line(message: dict[str, Any], name: str) -> str:
     time = message["inserted_at"][11:16]
-    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(_said(message))}"
+    edited = " (edited)" if message["edited_at"] else ""
+    signs = "".join(f"  {visible(each['emoji'])}" for each in message["reactions"] if not each["encryption_flag"])
+    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(_said(message))}{edited}{signs}"
 
 
 def _said(message: dict[str, Any]) -> str:

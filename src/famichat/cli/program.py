@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from famichat.cli.backup import backup, restore
+from famichat.cli.changes import delete, edit, react
 from famichat.cli.database import doctor, migrate, shell, sql
 from famichat.cli.demo import demo
 from famichat.cli.export import export
@@ -47,5 +48,5 @@ def program() -> None:
 
 for command in (serve, demo, migrate, doctor, backup, restore, user, family, invite, sql, shell):
     program.add_command(command)
-for command in (login, logout, conversations, group, send, listen, export):
+for command in (login, logout, conversations, group, send, edit, delete, react, listen, export):
     program.add_command(command)

@@ -1,0 +1,63 @@
+"""What one said, or somebody else, changed from a terminal: in other words, taken away, or answered with a sign."""
+
+from typing import Any
+
+import click
+
+from famichat.cli.asking import find_conversation, remote_of, signed_in
+from famichat.cli.options import answer, json_option
+from famichat.cli.refusal import Refused
+from famichat.cli.remote import Remote
+
+
+@click.command()
+@click.argument("conversation")
+@click.argument("message")
+@click.argument("body")
+@signed_in
+@json_option
+def edit(conversation: str, message: str, body: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Say BODY instead of MESSAGE, which you said in CONVERSATION: its number in `famichat listen`, or its id."""
+    with remote_of(url, token) as remote:
+        changed = remote.ask("PATCH", _path(remote, conversation, message), {"body": body})
+    answer(changed, "Edited.", as_json=as_json)
+
+
+@click.command()
+@click.argument("conversation")
+@click.argument("message")
+@signed_in
+@json_option
+def delete(conversation: str, message: str, url: str | None, token: str | None, *, as_json: bool) -> None:
+    """Take MESSAGE out of CONVERSATION: your own or, where you administer a group, anybody's. See `famichat edit`."""
+    with remote_of(url, token) as remote:
+        remote.ask("DELETE", _path(remote, conversation, message))
+    answer({"deleted": True}, "Deleted.", as_json=as_json)
+
+
+@click.command()
+@click.argument("conversation")
+@click.argument("message")
+@click.argument("emoji", required=False)
+@signed_in
+@json_option
+def react(
+    conversation: str, message: str, emoji: str | None, url: str | None, token: str | None, *, as_json: bool
+) -> None:
+    """React to MESSAGE in CONVERSATION with EMOJI; without one, take your reaction back. See `famichat edit`."""
+    with remote_of(url, token) as remote:
+        path = f"{_path(remote, conversation, message)}/reaction"
+        changed = remote.ask("DELETE", path) if emoji is None else remote.ask("PUT", path, {"emoji": emoji})
+    answer(changed, "Reacted." if emoji else "Taken back.", as_json=as_json)
+
+
+def _path(remote: Remote, conversation: str, message: str) -> str:
+    messages = f"/conversations/{find_conversation(remote, conversation)['id']}/messages"
+    return f"{messages}/{_id_at(remote, messages, int(message)) if message.isdecimal() else message}"
+
+
+def _id_at(remote: Remote, messages: str, seq: int) -> Any:
+    found = remote.get(messages, after_seq=max(seq - 1, 0), limit=1)["messages"]
+    if not found or found[0]["seq"] != seq:
+        raise Refused("not_found")
+    return found[0]["message_id"]
