@@ -31,6 +31,11 @@ from tests.support.poller import Poller
 GUESTS = 8
 ROUNDS = 25
 TALKERS = 3
+CHANGES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("edit_msg", {"body": "or rather"}),
+    ("react", {"emoji": "❤"}),
+    ("delete_msg", {}),
+)
 
 pytestmark = pytest.mark.timeout(400)  # two hundred departures, perhaps on a busy machine
 
@@ -101,13 +106,17 @@ async def everybody(stage: Stage) -> AsyncIterator[list[Guest]]:
 
 @asynccontextmanager
 async def talking(client: ChannelClient, *topics: str) -> AsyncIterator[None]:
-    """Let a client talk without a pause, several messages under way at any time."""
+    """Let a client talk without a pause, several messages under way at any time, and go back on its words."""
 
-    async def talk(topic: str) -> None:
+    async def talk(topic: str, *, changing: bool) -> None:
         while True:
-            assert (await client.ask(topic, "new_msg", {"body": "and then"})).status == "ok"
+            said = await client.ask(topic, "new_msg", {"body": "and then"})
+            assert said.status == "ok"
+            for event, rest in CHANGES if changing else ():
+                answer = await client.ask(topic, event, {"message_id": said.response["message_id"], **rest})
+                assert answer.status == "ok"
 
-    talkers = [asyncio.create_task(talk(topic)) for topic in topics for _ in range(TALKERS)]
+    talkers = [asyncio.create_task(talk(topic, changing=number == 0)) for topic in topics for number in range(TALKERS)]
     try:
         yield
         assert not any(talker.done() for talker in talkers), "they talked all the time"
@@ -137,24 +146,29 @@ def messages(frames: list[Frame], topic: str) -> list[dict[str, Any]]:
     return [each.payload for each in frames if (each.topic, each.event) == (topic, "new_msg")]
 
 
-def without_them(frames: list[Frame], conversation_id: str, user_id: str) -> int:
-    """The place of the newest message at the commit after which somebody is no member, as the others are told."""
+def changes(frames: list[Frame], topic: str) -> list[dict[str, Any]]:
+    return [each.payload for each in frames if (each.topic, each.event) == (topic, "message_updated")]
+
+
+def without_them(frames: list[Frame], conversation_id: str, user_id: str) -> tuple[int, int]:
+    """The newest message and change at the commit after which somebody is no member, as the others are told."""
     views = [each.payload["conversation"] for each in frames if each.event == "conversation_updated"]
     places = [
-        view["last_seq"]
+        (view["last_seq"], view["last_change"])
         for view in views
         if view["id"] == conversation_id and user_id not in {member["user_id"] for member in view["members"]}
     ]
     assert places, "the others are told that somebody went"
-    return int(min(places))
+    return min(places)
 
 
 def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) -> None:
     """Be sure that a guest heard nothing that was said after the commit, nor anything after the end of a channel."""
     conversation_id = topic.rsplit(":", 1)[1]
-    last = without_them(told_to_others, conversation_id, guest.person.user_id)
+    last, last_change = without_them(told_to_others, conversation_id, guest.person.user_id)
     for frames in (guest.socket.received, guest.poller.heard):
         assert all(each["seq"] <= last for each in messages(frames, topic)), "heard what was said after the commit"
+        assert all(each["change"] <= last_change for each in changes(frames, topic)), "heard what changed after it"
         assert about(after_the_end(frames, topic), conversation_id) <= {"conversation_left"}
 
 

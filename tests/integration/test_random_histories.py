@@ -1,8 +1,8 @@
 """Random histories of a family, against a simple model: no gap, no duplicate, no event to a stranger.
 
-Four people of one family and an outsider create, join, send, repeat, leave, fetch and are put out, in any order, over
-real sockets and HTTP. Every answer must be the model's, and at the end every device must have been told exactly what
-was said while it listened, each message once and in order.
+Four people of one family and an outsider create, join, send, repeat, edit, delete, react, leave, fetch and are put out,
+in any order, over real sockets and HTTP. Every answer must be the model's, and at the end every device must have been
+told exactly what was said and changed while it listened, each once and in order.
 """
 
 import asyncio
@@ -47,14 +47,21 @@ class Neighbours:
     people: dict[str, Person]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Said:
-    """One message."""
+    """One message. `first` is what it said before anybody changed it, and `signs` are the reactions by person."""
 
     seq: int
+    id: str
     who: str
     client_id: str
-    body: str
+    first: str
+    body: str | None = ""
+    change: int = 0
+    signs: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.body = self.first
 
 
 @dataclass
@@ -65,7 +72,9 @@ class Talk:
     kind: str
     about: str
     members: set[str]
+    admin: str
     said: list[Said] = field(default_factory=list)
+    changes: int = 0
 
     @property
     def topic(self) -> str:
@@ -107,8 +116,9 @@ class Histories(RuleBasedStateMachine):
         self.roster = {**dict.fromkeys(FAMILY, "home"), OUTSIDER: "away"}
         self.talks: list[Talk] = []
         self.listening: set[tuple[str, str]] = set()
-        self.heard: dict[tuple[str, str], int] = {}
+        self.heard: dict[tuple[str, str], tuple[int, int]] = {}
         self.told: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        self.told_changes: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         self.count = 0
         self.stack = AsyncExitStack()
         self.sockets: dict[str, ChannelClient] = {}
@@ -127,7 +137,7 @@ class Histories(RuleBasedStateMachine):
         if expected.code is not None:
             return
         if answer.status_code == 201:
-            self.talks.append(Talk(got["id"], kind, expected.about, set(expected.members)))
+            self.talks.append(Talk(got["id"], kind, expected.about, set(expected.members), who))
         talk = self.talks[-1] if answer.status_code == 201 else self.find(kind, expected.about)
         assert talk is not None
         assert got["id"] == talk.id
@@ -143,13 +153,19 @@ class Histories(RuleBasedStateMachine):
         if who not in talk.members:
             assert self.run(socket.join(talk.topic, status="error")) == {"reason": "not_found"}
             return
-        last_seq = None if afresh >= MOSTLY else self.heard.get((who, talk.id))
-        joined = self.run(socket.join(talk.topic, {} if last_seq is None else {"last_seq": last_seq}))
+        has = None if afresh >= MOSTLY else self.heard.get((who, talk.id))
+        last_seq, last_change = has or (None, 0)
+        joined = self.run(socket.join(talk.topic, {"last_seq": last_seq, "last_change": last_change}))
+        missed = [m for m in talk.said if m.seq <= (last_seq or 0) and m.change > last_change]
 
         assert [each["seq"] for each in joined["messages"]] == [m.seq for m in talk.said if m.seq > (last_seq or 0)]
         assert (joined["last_seq"], joined["recovered"], joined["has_more"]) == (len(talk.said), True, False)
+        assert [each["change"] for each in joined["changes"]] == sorted(m.change for m in missed)
+        for each in (*joined["messages"], *joined["changes"]):
+            self.is_as_it_must(each, talk.said[each["seq"] - 1])
+        assert (joined["last_change"], joined["has_more_changes"]) == (talk.changes, False)
         self.listening.add((who, talk.id))
-        self.heard[who, talk.id] = len(talk.said)
+        self.heard[who, talk.id] = len(talk.said), talk.changes
 
     @precondition(lambda self: self.talks)
     @rule(someone=picks, pick=picks)
@@ -159,17 +175,35 @@ class Histories(RuleBasedStateMachine):
         who = self.someone(someone, talk)
         self.count += 1
         body = {"body": f"body {self.count}", "client_id": f"client {self.count}"}
-        seq = self._send(who, talk, body)
+        sent = self._send(who, talk, body)
         if who not in talk.members:
-            assert seq is None
+            assert sent is None
             return
-        said = Said(len(talk.said) + 1, who, body["client_id"], body["body"])
-        assert seq == said.seq
+        assert sent is not None
+        said = Said(len(talk.said) + 1, sent["message_id"], who, body["client_id"], body["body"])
+        assert sent["seq"] == said.seq
         talk.said.append(said)
-        for name in talk.members:
-            if (name, talk.id) in self.listening:
-                self.told[name].append((talk.topic, said.seq))
-                self.heard[name, talk.id] = said.seq
+        self.tell(talk, self.told, said.seq)
+
+    @precondition(lambda self: any(talk.said for talk in self.talks))
+    @rule(someone=picks, pick=picks, which=picks, act=st.sampled_from(("edit_msg", "delete_msg", "react", "unreact")))
+    def change(self, someone: int, pick: int, which: int, act: str) -> None:
+        """Somebody wants something to become of a message: over the socket when listening, else over HTTP."""
+        spoken = [talk for talk in self.talks if talk.said]
+        talk = spoken[pick % len(spoken)]
+        said = talk.said[which % len(talk.said)]
+        who = said.who if act == "edit_msg" and someone < MOSTLY else self.someone(someone, talk)
+        if act == "delete_msg" and who != said.who and talk.admin not in talk.members:
+            return  # another one administers the group now, or nobody
+        self.count += 1
+        code, rest = self._change(who, talk, said, act)
+
+        assert code == self._what_comes_of_change(who, talk, said, act)
+        if code is not None or not self._changes(who, said, act, rest):
+            return
+        talk.changes += 1
+        said.change = talk.changes
+        self.tell(talk, self.told_changes, said.change)
 
     @precondition(lambda self: any(talk.said for talk in self.talks))
     @rule(pick=picks, which=picks, other_body=st.booleans())
@@ -178,7 +212,7 @@ class Histories(RuleBasedStateMachine):
         spoken = [talk for talk in self.talks if talk.said]
         talk = spoken[pick % len(spoken)]
         said = talk.said[which % len(talk.said)]
-        body = {"body": said.body + "!" * other_body, "client_id": said.client_id}
+        body = {"body": said.first + "!" * other_body, "client_id": said.client_id}
         answer = self.ask(said.who, "POST", talk.path, body)
 
         if said.who not in talk.members:
@@ -209,7 +243,8 @@ class Histories(RuleBasedStateMachine):
             return
         expected = [m for m in talk.said if m.seq > after]
         assert page is not None
-        assert [(m["seq"], m["body"]) for m in page["messages"]] == [(m.seq, m.body) for m in expected[:limit]]
+        for got, must in zip(page["messages"], expected[:limit], strict=True):
+            self.is_as_it_must(got, must)
         assert page["has_more"] == (len(expected) > limit)
 
     @precondition(lambda self: Counter(self.roster.values())["home"] > 3)
@@ -236,6 +271,8 @@ class Histories(RuleBasedStateMachine):
                 self.run(socket.heartbeat())
                 heard = [(f.topic, f.payload["seq"]) for f in socket.received if f.event == "new_msg"]
                 assert heard == self.told[name], name
+                changed = [(f.topic, f.payload["change"]) for f in socket.received if f.event == "message_updated"]
+                assert changed == self.told_changes[name], name
         finally:
             self.run(self.stack.aclose())
 
@@ -253,6 +290,43 @@ class Histories(RuleBasedStateMachine):
         found = kind != "group" and self.find(kind, about) is not None
         return Outcome(200 if found else 201, None, about, frozenset(people))
 
+    def _what_comes_of_change(self, who: str, talk: Talk, said: Said, act: str) -> str | None:
+        if who not in talk.members:
+            return "not_found"
+        own = who == said.who
+        if act == "delete_msg":
+            return None if own or (talk.kind == "group" and who == talk.admin) else "not_sender"
+        if act == "edit_msg" and not own:
+            return "not_sender"
+        return "message_deleted" if said.body is None else None
+
+    def _changes(self, who: str, said: Said, act: str, rest: dict[str, Any]) -> bool:
+        """Let it become of the model's message; says whether it was not so before."""
+        before = said.body, dict(said.signs)
+        match act:
+            case "edit_msg":
+                said.body = rest["body"]
+            case "delete_msg":
+                said.body, said.signs = None, {}
+            case "react":
+                said.signs[who] = rest["emoji"]
+            case _:
+                said.signs.pop(who, None)
+        return before != (said.body, said.signs)
+
+    def is_as_it_must(self, view: dict[str, Any], said: Said) -> None:
+        signs = {each["user_id"]: each["emoji"] for each in view["reactions"]}
+        assert (view["seq"], view["body"], view["change"]) == (said.seq, said.body, said.change)
+        assert signs == {self.id_of(name): sign for name, sign in said.signs.items()}
+        assert (view["deleted_at"] is None) == (said.body is not None)
+
+    def tell(self, talk: Talk, told: defaultdict[str, list[tuple[str, int]]], number: int) -> None:
+        """Note that everybody who listens to a conversation is told of its message, or change, of this number."""
+        for name in talk.members:
+            if (name, talk.id) in self.listening:
+                told[name].append((talk.topic, number))
+                self.heard[name, talk.id] = len(talk.said), talk.changes
+
     def _request(self, kind: str, other: str) -> dict[str, Any]:
         match kind:
             case "direct":
@@ -264,15 +338,30 @@ class Histories(RuleBasedStateMachine):
 
     # How it is asked
 
-    def _send(self, who: str, talk: Talk, body: dict[str, str]) -> int | None:
+    def _send(self, who: str, talk: Talk, body: dict[str, str]) -> dict[str, Any] | None:
         if (who, talk.id) in self.listening:
             reply = self.run(self.sockets[who].ask(talk.topic, "new_msg", body))
             assert reply.status == "ok", reply
-            seq: int = reply.response["seq"]
-            return seq
+            sent: dict[str, Any] = reply.response
+            return sent
         answer = self.ask(who, "POST", talk.path, body)
         assert answer.status_code in {201, 404}
-        return answer.json()["seq"] if answer.status_code == 201 else None
+        return answer.json() if answer.status_code == 201 else None
+
+    def _change(self, who: str, talk: Talk, said: Said, act: str) -> tuple[str | None, dict[str, Any]]:
+        rest: dict[str, Any] = {
+            "edit_msg": {"body": f"other {self.count}"},
+            "react": {"emoji": f"{self.count % 3}"},
+        }.get(act, {})
+        if (who, talk.id) in self.listening:
+            event, emoji = ("react", {"emoji": None}) if act == "unreact" else (act, {})
+            payload = {"message_id": said.id, **rest, **emoji}
+            reply = self.run(self.sockets[who].ask(talk.topic, event, payload))
+            return (None if reply.status == "ok" else reply.response["reason"]), rest
+        method = {"edit_msg": "PATCH", "react": "PUT"}.get(act, "DELETE")
+        path = f"{talk.path}/{said.id}{'/reaction' if 'react' in act else ''}"
+        answer = self.ask(who, method, path, rest or None)
+        return (None if answer.is_success else answer.json()["code"]), rest
 
     def _fetch(self, who: str, talk: Talk, query: dict[str, int]) -> dict[str, Any] | None:
         if (who, talk.id) in self.listening:
