@@ -192,6 +192,7 @@ async def _context(
         public_url=settings.effective_public_url,
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
+        data_dir=DataDir(settings.data_dir),
     )
 
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,12 @@ def test_a_backup_is_put_back_as_another_history(at_home: Operator, elsewhere: O
 
 
 def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(at_home: Operator, file: Path) -> None:
-    at_home("backup", str(file))
+    backed_up = at_home("backup", str(file))
 
     assert file.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in file.parent.iterdir()} == {"data", file.name}
+    noted = DataDir(at_home.data_dir).last_backup()
+    assert noted == datetime.fromisoformat(backed_up["made_at"])
     assert members(file) == ["manifest.json", "famichat.db", "secrets.json", "SHA256SUMS"]
 
 
@@ -152,6 +155,7 @@ def test_a_backup_goes_through_pipes(at_home: Operator, elsewhere: Operator) -> 
     assert taken.stderr == b"Backed up 0 messages. The keys are in it: who has it can read it.\n"
     assert json.loads(put_back.stdout)["messages"] == 0
     assert {path.name for path in at_home.data_dir.iterdir()} <= {
+        "last-backup",
         "secrets.json",
         "famichat.lock",
         "famichat.db",

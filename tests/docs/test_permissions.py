@@ -185,6 +185,12 @@ ACTS: dict[str, Act] = {
     "make its conversation": make("family"),
     "invite somebody": to_it("POST", "/invites", {}),
     "see the open invitations": to_it("GET", "/invites"),
+    "see somebody's devices": lambda scene: scene.ask("GET", f"{scene.place('sven')}/devices"),
+    "sign somebody's device out": lambda scene: scene.ask(
+        "DELETE", f"{scene.place('sven')}/devices/{scene.people['sven'].device_id}"
+    ),
+    "read what its admins did": to_it("GET", "/ledger"),
+    "see how much room is taken": to_it("GET", "/storage"),
     "take an invitation back": lambda scene: scene.ask("DELETE", f"{scene.it}/invites/{scene.house.invite_id}"),
 }
 

@@ -1,7 +1,8 @@
 """The ledger: what somebody did to somebody else. Entries are added, and never changed or taken away.
 
 An entry is written in the transaction that does what it tells of, so there is none without the other. It is for the
-person to whom it was done. It names ids, and names as they were; never what was said.
+person to whom it was done; what was done to the people of a family as such is for the family's admins, too. It names
+ids, and names as they were; never what was said.
 
     record(session, Deed("group_member_removed", name="Fika", conversation_id=group_id), concerning=nils_id, by=maja_id)
 """
@@ -9,7 +10,7 @@ person to whom it was done. It names ids, and names as they were; never what was
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.user import User
@@ -26,6 +27,8 @@ Action = Literal[
     "account_deleted",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+FAMILY_ACTIONS: tuple[Action, ...] = ("family_role_changed", "family_member_removed", "device_revoked")
+"""What an admin of a family does as such. In its groups, an admin of the family is nothing special."""
 MAX_PAGE = 200
 _MAX_NAME = 100
 
@@ -109,10 +112,26 @@ def ledger_of(session: Session, user_id: str, before: str | None = None, limit: 
         before: the id of an entry, to go on with what came before it.
         limit: how many; over 200 is taken as 200.
     """
+    return _page(session, select(LedgerEntry).where(LedgerEntry.user_id == user_id), before, limit)
+
+
+def ledger_of_family(session: Session, family_id: str, before: str | None = None, limit: int = MAX_PAGE) -> Page:
+    """What admins of a family did to people of it, as its admins, the newest first. Ask first who asks.
+
+    Args:
+        session: the transaction.
+        family_id: which family.
+        before: the id of an entry, to go on with what came before it.
+        limit: how many; over 200 is taken as 200.
+    """
+    theirs = select(LedgerEntry).where(LedgerEntry.family_id == family_id, LedgerEntry.action.in_(FAMILY_ACTIONS))
+    return _page(session, theirs, before, limit)
+
+
+def _page(session: Session, wanted: Select[LedgerEntry], before: str | None, limit: int) -> Page:
     limit = min(limit, MAX_PAGE)
-    # Ids made later sort later.
-    theirs = select(LedgerEntry).where(LedgerEntry.user_id == user_id).order_by(LedgerEntry.id.desc())
     if before is not None:
-        theirs = theirs.where(LedgerEntry.id < before)
-    found = list(session.execute(theirs.limit(limit + 1)).scalars())
+        wanted = wanted.where(LedgerEntry.id < before)
+    # Ids made later sort later.
+    found = list(session.execute(wanted.order_by(LedgerEntry.id.desc()).limit(limit + 1)).scalars())
     return Page(found[:limit], len(found) > limit)

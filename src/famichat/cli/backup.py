@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,9 +40,11 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
     with to_read(data_dir) as desk:
         desk.database.run_read(lambda session: check_sealed(session, desk.vault))
-        keys = DataDir(desk.settings.data_dir).secrets(desk.settings.secret_key, desk.settings.vault_keys)
+        here = DataDir(desk.settings.data_dir)
+        keys = here.secrets(desk.settings.secret_key, desk.settings.vault_keys)
         with _written(target, desk.settings.data_dir) as (stream, folder):
             manifest = take(desk.database, keys, stream, folder, with_secrets=not without_secrets)
+    here.note_backup(datetime.fromisoformat(manifest.made_at))
     told = {"file": str(target), "secrets": not without_secrets, **_told(manifest)}
     if target == _PIPE:
         click.echo(_backed_up(told), err=True)

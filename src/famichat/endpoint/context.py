@@ -19,6 +19,7 @@ from famichat.endpoint.rate_limit import RateLimits
 from famichat.push.pushes import Pushes
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
+from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry.metrics import Metrics
@@ -51,6 +52,7 @@ class Context:
     public_url: str
     test_endpoints: bool
     metrics_token: str | None
+    data_dir: DataDir
 
     async def identify(self, token: str | None) -> Identity:
         """Say who holds an access token.

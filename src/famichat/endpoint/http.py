@@ -5,6 +5,7 @@ from starlette.routing import Route
 
 from famichat.endpoint import errors, pages
 from famichat.endpoint.api import (
+    caretaking,
     conversations,
     devices,
     families,
@@ -58,6 +59,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
         push,
         devices,
         families,
+        caretaking,
         invites,
         conversations,
         members,

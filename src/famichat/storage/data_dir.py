@@ -18,9 +18,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from famichat.storage.base import iso
 from famichat.storage.errors import StorageError
 from famichat.storage.sealed import KEY_BYTES
 
@@ -146,6 +148,35 @@ class DataDir:
             OSError: the file cannot be written.
         """
         self._keep(kept)
+
+    def note_backup(self, moment: datetime) -> None:
+        """Remember when the last backup was taken.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._make()
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self.path, prefix="last-backup.", encoding="utf-8", delete=False
+        ) as draft:
+            draft.write(f"{iso(moment)}\n")
+        Path(draft.name).replace(self._backup_note)
+
+    def last_backup(self) -> datetime | None:
+        """When the last backup was taken that was noted here; None if none was.
+
+        Raises:
+            OSError: the file is there, and cannot be read.
+            ValueError: it holds something else.
+        """
+        try:
+            return datetime.fromisoformat(self._backup_note.read_text(encoding="utf-8").strip())
+        except FileNotFoundError:
+            return None
+
+    @property
+    def _backup_note(self) -> Path:
+        return self.path / "last-backup"
 
     def _make(self) -> None:
         self.path.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)

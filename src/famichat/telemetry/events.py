@@ -239,7 +239,7 @@ class DeviceRevoked(Event):
     name: ClassVar[str] = "famichat.device.revoked"
     user_id: str
     device_id: str
-    cause: Literal["signed_out", "revoked", "refresh_token_reused"]
+    cause: Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,11 +44,11 @@ def _an_id(value: str | None) -> str | None:
     return value
 
 
-_Before = Annotated[str | None, AfterValidator(_an_id), Query(description="The id of the last entry that one has.")]
+Before = Annotated[str | None, AfterValidator(_an_id), Query(description="The id of the last entry that one has.")]
 
 
 @router.get("", summary="What was done to me")
-async def ledger(caller: Caller, context: InContext, before: _Before = None, limit: Limit = None) -> LedgerView:
+async def ledger(caller: Caller, context: InContext, before: Before = None, limit: Limit = None) -> LedgerView:
     """List what admins and the operator did to the caller: roles, removals, devices, messages, the password."""
     context.rate_limits.check("read", caller)
     page = await context.database.read(lambda session: ledger_of(session, caller.user_id, before, limit or MAX_PAGE))

@@ -20,7 +20,7 @@ from famichat.telemetry import emit, events
 router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRoute)
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
-Cause = Literal["signed_out", "revoked", "refresh_token_reused"]
+Cause = Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused"]
 DEFAULT_DEVICE_NAME = "A device"
 
 

@@ -1,0 +1,61 @@
+"""What an admin of a family does for its people, over HTTP."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from famichat.storage.data_dir import DataDir
+from famichat.telemetry.events import DeviceRevoked, Event
+from tests.support.app import RunningApp
+
+
+async def test_an_admin_signs_somebody_s_device_out_and_it_is_out_at_once(
+    app: RunningApp, emitted: list[Event]
+) -> None:
+    emil = app.home.emil
+    devices = f"/families/{app.home.family_id}/members/{emil.user_id}/devices"
+    async with app.http(app.home.maja) as http, app.connect(emil) as phone:
+        await phone.join(f"user:{emil.user_id}")
+        (listed,) = (await http.get(devices)).json()["devices"]
+        assert set(listed) == {"id", "name", "created_at", "last_seen_at"}
+        assert listed["id"] == emil.device_id
+
+        assert (await http.delete(f"{devices}/{emil.device_id}")).status_code == 204
+        await asyncio.wait_for(phone.websocket.wait_closed(), 5)
+    async with app.http(emil) as http:
+        assert (await http.get("/me")).status_code == 401
+    assert DeviceRevoked(user_id=emil.user_id, device_id=emil.device_id, cause="revoked_by_admin") in emitted
+
+
+async def test_an_admin_reads_what_admins_did(app: RunningApp) -> None:
+    family, emil = f"/families/{app.home.family_id}", app.home.emil
+    async with app.http(app.home.maja) as http:
+        await http.put(f"{family}/members/{emil.user_id}", json={"role": "admin"})
+        await http.delete(f"{family}/members/{emil.user_id}/devices/{emil.device_id}")
+        told = (await http.get(f"{family}/ledger")).json()
+        newest, oldest = told["entries"]
+        before = (await http.get(f"{family}/ledger", params={"before": newest["id"], "limit": 1})).json()
+
+    assert (newest["action"], newest["user_id"], newest["by_name"]) == ("device_revoked", emil.user_id, "maja")
+    assert (oldest["action"], oldest["role"], told["has_more"]) == ("family_role_changed", "admin", False)
+    assert before["entries"] == [oldest]
+
+
+async def test_an_admin_sees_what_room_is_taken_and_when_a_backup_was_taken_last(
+    app: RunningApp, tmp_path: Path
+) -> None:
+    path = f"/families/{app.home.family_id}/storage"
+    async with app.http(app.home.maja) as http:
+        before = (await http.get(path)).json()
+        await http.post(f"/conversations/{app.talks.direct}/messages", json={"body": "Hej"})
+        await http.post(f"/conversations/{app.talks.self}/messages", json={"body": "Not counted: it is of no family"})
+        DataDir(tmp_path / "data").note_backup(datetime(2026, 11, 27, 3, 0, tzinfo=UTC))
+        after = (await http.get(path)).json()
+
+    assert before["last_backup_at"] is None
+    assert after["last_backup_at"].startswith("2026-11-27T03:00:00")
+    assert after["database_bytes"] >= before["database_bytes"] > 0
+    counts = {each["user_id"]: each["messages"] for each in after["people"]}
+    assert counts == {
+        each["user_id"]: each["messages"] + (each["user_id"] == app.home.maja.user_id) for each in before["people"]
+    }
