@@ -18,6 +18,7 @@ from famichat.chat.change import Ground as ChangeGround
 from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.chat.family import needs_setup
+from famichat.chat.farewell import forget_remains
 from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
@@ -147,6 +148,8 @@ async def _context(
     vault, index = Vault(keys.vault_keys), BlindIndex(keys.secret_key)
     policies = EncryptionPolicies(settings.encryption_policies)
     await database.transaction(lambda session: remember_required(session, policies))
+    while await database.transaction(forget_remains):
+        pass
     journal = Journal(database)
     stack.push_async_callback(journal.close)
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)

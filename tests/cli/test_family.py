@@ -22,3 +22,20 @@ def test_families_of_one_name_are_told_apart_by_id(at_home: Operator) -> None:
 
     assert at_home.refused("invite", "create", "Berg") == "ambiguous"
     assert at_home("invite", "create", second)["family_id"] == second
+
+
+def test_the_operator_makes_somebody_admin_and_that_is_on_record(at_home: Operator) -> None:
+    at_home("user", "add", "bo", "--family", "Berg", "--generate-password")
+    assert at_home("family", "role", "Berg", "bo", "admin")["role"] == "admin"
+    assert at_home("family", "role", "Berg", "ANNA@example.org", "member")["username"] == "anna"
+
+    assert at_home.refused("family", "role", "Berg", "bo", "member") == "last_admin"
+    assert at_home.refused("family", "role", "Berg", "cia", "admin") == "not_found"
+    assert at_home.run("family", "role", "Berg", "bo", "admin").stdout == "bo is an admin of Berg.\n"
+    (entry,) = at_home("user", "ledger", "bo")["entries"]
+    assert (entry["action"], entry["role"], entry["name"], entry["by_id"]) == (
+        "family_role_changed",
+        "admin",
+        "Berg",
+        None,
+    )

@@ -55,6 +55,35 @@ def test_what_the_operator_did_to_somebody_is_on_record(at_home: Operator) -> No
     assert at_home.refused("user", "ledger", "bo") == "not_found"
 
 
+def test_an_account_is_deleted_and_that_is_on_record(at_home: Operator) -> None:
+    at_home("user", "add", "bo", "--family", "Berg", "--generate-password")
+    assert at_home.refused("user", "delete", "anna", "--yes") == "last_admin"
+
+    bo = at_home("user", "delete", "bo", "--yes")
+
+    assert [each["username"] for each in at_home("user", "list")["users"]] == ["anna"]
+    assert at_home.refused("user", "ledger", "bo") == "not_found"
+    (entry,) = at_home("user", "ledger", bo["id"])["entries"]
+    assert (entry["action"], entry["by_id"], entry["name"]) == ("account_deleted", None, None)
+    assert at_home("user", "add", "bo", "--generate-password")["id"] != bo["id"]
+
+
+def test_whoever_is_asked_may_say_no(at_home: Operator) -> None:
+    asked = at_home.run("user", "delete", "anna", given="n\n")
+
+    assert asked.exit_code == 1
+    assert "Delete the account of anna for good?" in asked.stderr
+    assert [each["username"] for each in at_home("user", "list")["users"]] == ["anna"]
+    assert at_home.run("user", "delete", "anna", given="y\n").stdout.startswith(
+        "The account of anna is gone; its id was "
+    )
+
+
+def test_nobody_is_deleted_while_the_server_runs(at_home: Operator) -> None:
+    with DataDir(at_home.data_dir).lock():
+        assert at_home.refused("user", "delete", "anna", "--yes") == "directory_in_use"
+
+
 def test_nobody_gets_a_password_that_everybody_guesses(operator: Operator) -> None:
     assert operator.refused("user", "add", "bo", "--password-stdin", given="password\n") == "weak_password"
 

@@ -99,6 +99,7 @@ MATRIX = [
     Row("post", "/sessions/passkey", (401,) * 5, {"credential": {}}),
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
+    Row("delete", "/me", (409, 204, 204, 204, 204), {"password": PASSWORD}),  # Maja is the last admin of others
     Row("patch", "/me/notices", ALL, {}),
     Row("get", "/me/ledger", ALL),
     Row("get", "/push/key", ALL),

@@ -1,5 +1,11 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
 import pytest
-from sqlalchemy import text
+from alembic import command
+from sqlalchemy import Connection, MetaData, text
 
 import famichat.accounts.device
 import famichat.accounts.guess
@@ -19,7 +25,9 @@ import famichat.chat.receipt
 import famichat.push.choices
 import famichat.push.subscription  # noqa: F401 - the models must be known to be compared
 from famichat.storage import history, migrate  # noqa: F401 - history, too, is a model
+from famichat.storage.base import new_id
 from famichat.storage.database import Database
+from tests.support.postgres import Postgres
 
 
 def test_the_models_and_the_migrated_database_agree(database: Database) -> None:
@@ -37,3 +45,70 @@ def test_a_database_of_a_newer_famichat_is_refused(database: Database) -> None:
 
     with pytest.raises(migrate.NewerDatabaseError, match="9999"):
         migrate.upgrade(database)
+
+
+OLD = """
+INSERT INTO accounts_users (id, username, username_key, username_look, password_hash, read_notices, typing_notices,
+  inserted_at, updated_at) VALUES (:emil, 'emil', 'emil', 'emil', 'x', :yes, :yes, :then, :then);
+INSERT INTO accounts_devices (id, user_id, name, created_at, last_seen_at)
+  VALUES (:phone, :emil, 'phone', :then, :then);
+INSERT INTO families (id, name, created_at, updated_at) VALUES (:home, 'Sundqvist', :then, :then);
+INSERT INTO family_memberships (family_id, user_id, role, joined_at) VALUES (:home, :emil, 'admin', :then);
+INSERT INTO conversations (id, type, family_id, created_by_id, last_seq, encryption_required, created_at, updated_at)
+  VALUES (:talk, 'family', :home, :emil, 2, :no, :then, :then);
+INSERT INTO conversation_participants (conversation_id, user_id, joined_at, visible_from_seq)
+  VALUES (:talk, :emil, :then, 1);
+INSERT INTO messages (id, conversation_id, seq, user_id, device_id, message_type, body, encryption_flag, inserted_at)
+  VALUES (:one, :talk, 1, :emil, :phone, 'text', :body, :no, :then);
+INSERT INTO messages (id, conversation_id, seq, user_id, device_id, message_type, body, encryption_flag, inserted_at,
+  reply_to_id) VALUES (:two, :talk, 2, :emil, :phone, 'text', :body, :no, :then, :one)
+"""
+
+
+def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url: str) -> None:
+    database = Database(empty_url)
+    with database.migrating() as connection:
+        command.upgrade(migrate._config(connection), "0001")
+        ids = {name: new_id() for name in ("emil", "phone", "home", "talk", "one", "two")}
+        then = datetime(2026, 11, 23, tzinfo=UTC) if database.dialect == "postgresql" else "2026-11-23 05:30:12.345678"
+        for statement in OLD.split(";\n"):
+            connection.execute(text(statement), {**ids, "then": then, "yes": True, "no": False, "body": b"sealed"})
+        before = everything(connection)
+
+    assert migrate.upgrade(database) == ("0001", migrate.newest())
+
+    with database.migrating() as connection:
+        after = everything(connection)
+    assert {table: rows(after[table], of=before[table]) for table in before} == before
+    references = text("DELETE FROM accounts_devices")
+    database.run(lambda session: session.execute(references))
+    sent = text("SELECT device_id FROM messages")
+    assert set(database.run_read(lambda session: session.execute(sent).scalars())) == {None}, "rules hold again"
+    database.close()
+
+
+def everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every table that has any."""
+    tables = MetaData()
+    tables.reflect(connection)
+    return {
+        name: found
+        for name, table in tables.tables.items()
+        if name != "alembic_version" and (found := [dict(row._mapping) for row in connection.execute(table.select())])
+    }
+
+
+def rows(found: list[dict[str, Any]], *, of: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows, with only the columns that there were before."""
+    return [{name: row[name] for name in of[0]} for row in found]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a schema."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'old.db'}"
+        return
+    cluster: Postgres = request.getfixturevalue("postgres")
+    yield cluster.create("of_an_old_version")
+    cluster.drop("of_an_old_version")

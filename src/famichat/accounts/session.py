@@ -63,7 +63,7 @@ def start_session(session: Session, user_id: str, device_name: str, verified_has
         InvalidDeviceName: the device cannot be called that.
     """
     user = session.get(User, user_id)
-    if user is None or verified_hash not in {None, user.password_hash}:
+    if user is None or user.deleted_at is not None or verified_hash not in {None, user.password_hash}:
         raise InvalidCredentials
     user.last_login_at = now()
     device = add_device(session, user.id, device_name)

@@ -92,15 +92,28 @@ def authenticate(session: Session, claims: Claims) -> Identity:
     Raises:
         InvalidToken: the person is gone, or the device was revoked.
     """
+    return _holder(session, claims.user_id, claims.device_id)
+
+
+def still_signed_in(session: Session, identity: Identity) -> None:
+    """Ask again, in the transaction that is to write something for somebody who was let in a moment ago.
+
+    Raises:
+        InvalidToken: the person is gone, or the device was revoked, since then.
+    """
+    _holder(session, identity.user_id, identity.device_id)
+
+
+def _holder(session: Session, user_id: str, device_id: str) -> Identity:
     holder = (
         select(User.username)
         .join(Device, Device.user_id == User.id)
-        .where(User.id == claims.user_id, Device.id == claims.device_id, Device.revoked_at.is_(None))
+        .where(User.id == user_id, Device.id == device_id, Device.revoked_at.is_(None))
     )
     username = session.execute(holder).scalar_one_or_none()
     if username is None:
         raise InvalidToken
-    return Identity(claims.user_id, claims.device_id, username)
+    return Identity(user_id, device_id, username)
 
 
 def new_secret() -> str:

@@ -23,7 +23,11 @@ EMAIL = "email"
 
 
 class User(Base):
-    """One person. Tokens are kept as SHA-256 hashes; what was sent out is never stored. Notices: `notices.py`."""
+    """One person. Tokens are kept as SHA-256 hashes; what was sent out is never stored. Notices: `notices.py`.
+
+    Who is deleted (`erasure.py`) keeps the id and nothing else, so the name and the password can be missing here; of
+    whoever is found by a name, a token or a membership they are there.
+    """
 
     __tablename__ = "accounts_users"
     __table_args__ = (
@@ -32,15 +36,25 @@ class User(Base):
         CheckConstraint(f"length(username_look) BETWEEN 1 AND {MAX_FOLDED}", name="username_look_length"),
         CheckConstraint("length(password_hash) BETWEEN 1 AND 255", name="password_hash_length"),
         CheckConstraint("(email IS NULL) = (email_index IS NULL)", name="email_pair"),
+        CheckConstraint(
+            "deleted_at IS NOT NULL OR (username IS NOT NULL AND username_key IS NOT NULL "
+            "AND username_look IS NOT NULL AND password_hash IS NOT NULL)",
+            name="living",
+        ),
+        CheckConstraint(
+            "deleted_at IS NULL OR (username IS NULL AND username_key IS NULL AND username_look IS NULL "
+            "AND password_hash IS NULL AND email IS NULL AND confirmation_token IS NULL AND reset_token IS NULL)",
+            name="deleted",
+        ),
     )
 
     id: Mapped[PrimaryKey]
-    username: Mapped[str] = mapped_column(String(MAX_USERNAME))
-    username_key: Mapped[str] = mapped_column(String(MAX_FOLDED), unique=True)
-    username_look: Mapped[str] = mapped_column(String(MAX_FOLDED), unique=True)
+    username: Mapped[str] = mapped_column(String(MAX_USERNAME), nullable=True)
+    username_key: Mapped[str] = mapped_column(String(MAX_FOLDED), nullable=True, unique=True)
+    username_look: Mapped[str] = mapped_column(String(MAX_FOLDED), nullable=True, unique=True)
     email: Mapped[bytes | None] = mapped_column(LargeBinary)
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(255))
+    password_hash: Mapped[str] = mapped_column(String(255), nullable=True)
     confirmed_at: Mapped[datetime | None]
     confirmation_token: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     reset_token: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
@@ -48,6 +62,7 @@ class User(Base):
     last_login_at: Mapped[datetime | None]
     read_notices: Mapped[bool] = mapped_column(default=True)
     typing_notices: Mapped[bool] = mapped_column(default=True)
+    deleted_at: Mapped[datetime | None]
     inserted_at: Mapped[Created]
     updated_at: Mapped[Updated]
 

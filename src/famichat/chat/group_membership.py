@@ -86,7 +86,7 @@ def remove_from_group(session: Session, actor_id: str, conversation_id: str, use
     if access.role != "admin" and actor_id != user_id:
         raise NotAdmin
     if role_of_participant(session, conversation_id, user_id) == "admin":
-        _may_leave(session, conversation_id, user_id)
+        may_leave(session, conversation_id, user_id)
     take_out(session, conversation_id, user_id)
     _record_removal(session, actor_id, group, user_id)
 
@@ -116,14 +116,19 @@ def take_out_of_all(session: Session, actor_id: str, groups: Sequence[Conversati
     return tuple(heirs)
 
 
-def _record_removal(session: Session, actor_id: str, group: Conversation, user_id: str) -> None:
-    deed = Deed("group_member_removed", name=group.name, conversation_id=group.id)
-    record(session, deed, concerning=user_id, by=actor_id)
+def may_leave(session: Session, conversation_id: str, user_id: str) -> None:
+    """Go on only if an admin of a group that is held still may go out of it.
 
-
-def _may_leave(session: Session, conversation_id: str, user_id: str) -> None:
+    Raises:
+        LastAdmin: others would be there without an admin.
+    """
     others = select(Participant.user_id).where(
         Participant.conversation_id == conversation_id, Participant.user_id != user_id
     )
     if session.execute(others.limit(1)).first() is not None:
         keep_an_admin(session, conversation_id)
+
+
+def _record_removal(session: Session, actor_id: str, group: Conversation, user_id: str) -> None:
+    deed = Deed("group_member_removed", name=group.name, conversation_id=group.id)
+    record(session, deed, concerning=user_id, by=actor_id)

@@ -4,6 +4,7 @@ The participants of the family's own conversation follow its roster: whoever joi
 leaves is out of it, in the same transaction.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -41,7 +42,7 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
     Returns:
         whether the person is new there; who belongs already keeps the role.
     """
-    _lock(session, family_id)
+    hold_families(session, [family_id])
     if session.get(FamilyMembership, (family_id, user_id)) is not None:
         return False
     session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
@@ -68,7 +69,7 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
     """
     membership = _administered(session, actor_id, family_id, user_id)
     if membership.role == "admin":
-        _keep_an_admin(session, family_id)
+        keep_an_admin_of(session, family_id)
         revoke_invites_by(session, family_id, user_id)
     session.delete(membership)
     session.flush()
@@ -85,15 +86,18 @@ def change_role(session: Session, actor_id: str, family_id: str, user_id: str, r
         LastAdmin: the family would have no admin.
     """
     membership = _administered(session, actor_id, family_id, user_id, also_oneself=True)
-    if membership.role == "admin" and role == "member":
-        _keep_an_admin(session, family_id)
-        revoke_invites_by(session, family_id, user_id)
-    if membership.role != role:
-        membership.role = role
-        session.flush()
-        _record(session, "family_role_changed", actor_id, membership, role)
-    username = session.get_one(User, user_id).username
-    return Member(user_id, username, role, membership.joined_at)
+    return _give(session, actor_id, membership, role)
+
+
+def change_role_by_operator(session: Session, family_id: str, user_id: str, role: FamilyRole) -> Member:
+    """Make somebody admin, or a plain member again, because the operator of the server decided so.
+
+    Raises:
+        NotFound: that person does not belong to the family.
+        LastAdmin: the family would have no admin.
+    """
+    hold_families(session, [family_id])
+    return _give(session, None, _membership(session, family_id, user_id), role)
 
 
 def family_conversation(session: Session, family_id: str) -> Conversation | None:
@@ -102,8 +106,26 @@ def family_conversation(session: Session, family_id: str) -> Conversation | None
     return session.execute(talk).scalar_one_or_none()
 
 
+def hold_families(session: Session, family_ids: Iterable[str]) -> list[str]:
+    """Hold families still until the commit: whoever changes who belongs to one calls this first."""
+    # Two admins who go at once must go one after the other. On SQLite there is one writer, and this is a plain read.
+    held = select(Family.id).where(Family.id.in_(set(family_ids))).order_by(Family.id).with_for_update(key_share=True)
+    return list(session.execute(held).scalars())
+
+
+def keep_an_admin_of(session: Session, family_id: str) -> None:
+    """Go on only if an admin of a family may cease to be one.
+
+    Raises:
+        LastAdmin: nobody else is an admin.
+    """
+    admins = select(func.count()).where(FamilyMembership.family_id == family_id, FamilyMembership.role == "admin")
+    if session.execute(admins).scalar_one() < 2:  # noqa: PLR2004 - the one who goes, and the one who stays
+        raise LastAdmin
+
+
 def _record(
-    session: Session, action: Action, actor_id: str, membership: FamilyMembership, role: FamilyRole | None = None
+    session: Session, action: Action, actor_id: str | None, membership: FamilyMembership, role: FamilyRole | None = None
 ) -> None:
     name = session.get_one(Family, membership.family_id).name
     deed = Deed(action, name=name, role=role, family_id=membership.family_id)
@@ -115,24 +137,29 @@ def _administered(
 ) -> FamilyMembership:
     """The membership that `actor_id` may change, with the family held still."""
     role = role_in(session, family_id, actor_id)
-    _lock(session, family_id)
+    hold_families(session, [family_id])
     if role != "admin" and (actor_id != user_id or also_oneself):
         raise NotAdmin
+    return _membership(session, family_id, user_id)
+
+
+def _membership(session: Session, family_id: str, user_id: str) -> FamilyMembership:
     membership = session.get(FamilyMembership, (family_id, user_id)) if is_id(user_id) else None
     if membership is None:
         raise NotFound
     return membership
 
 
-def _lock(session: Session, family_id: str) -> None:
-    # Two admins who go at once must go one after the other. On SQLite there is one writer, and this is a plain read.
-    session.execute(select(Family.id).where(Family.id == family_id).with_for_update(key_share=True))
-
-
-def _keep_an_admin(session: Session, family_id: str) -> None:
-    admins = select(func.count()).where(FamilyMembership.family_id == family_id, FamilyMembership.role == "admin")
-    if session.execute(admins).scalar_one() < 2:  # noqa: PLR2004 - the one who goes, and the one who stays
-        raise LastAdmin
+def _give(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> Member:
+    if membership.role == "admin" and role == "member":
+        keep_an_admin_of(session, membership.family_id)
+        revoke_invites_by(session, membership.family_id, membership.user_id)
+    if membership.role != role:
+        membership.role = role
+        session.flush()
+        _record(session, "family_role_changed", actor_id, membership, role)
+    username = session.get_one(User, membership.user_id).username
+    return Member(membership.user_id, username, role, membership.joined_at)
 
 
 def _leave_conversations(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:

@@ -8,7 +8,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import find_user
-from famichat.chat.family import Family, create_family, members_of
+from famichat.chat.family import Family, FamilyRole, Member, create_family, members_of
+from famichat.chat.membership import change_role_by_operator
 from famichat.cli.desk import to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
@@ -20,7 +21,7 @@ ROLE = click.Choice(["admin", "member"])
 
 @click.group()
 def family() -> None:
-    """Families: list and add them."""
+    """Families: list and add them, change who administers them."""
 
 
 @family.command("list")
@@ -52,6 +53,28 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 
         told = desk.database.run(work)
     answer(told, f"{told['name']} is founded: {told['id']}", as_json=as_json)
+
+
+@family.command("role")
+@click.argument("name")
+@click.argument("person")
+@click.argument("role", type=ROLE)
+@data_dir_option
+@json_option
+def give_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
+    """Make PERSON, a username or an e-mail address, an admin or a member of the family NAME."""
+    # A running server would not tell that person's devices.
+    with to_write(load_settings(data_dir=data_dir), stopped=True) as desk:
+
+        def work(session: Session) -> Member:
+            found, user = find_family(session, name), find_user(session, person, desk.index)
+            if user is None:
+                raise Refused("not_found", f"Nobody here is called {person}")
+            return change_role_by_operator(session, found.id, user.id, role)
+
+        member = desk.database.run(work)
+    told = {"user_id": member.user_id, "username": member.username, "role": member.role}
+    answer(told, f"{member.username} is {'an admin' if role == 'admin' else 'a member'} of {name}.", as_json=as_json)
 
 
 def find_family(session: Session, name_or_id: str) -> Family:

@@ -15,6 +15,7 @@ from famichat.accounts.password import hash_password
 from famichat.accounts.recovery import set_password_by_operator
 from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.family import FamilyRole, families_of
+from famichat.chat.farewell import delete_account_by_operator, forget_remains
 from famichat.chat.membership import add_member
 from famichat.cli.desk import Desk, to_read, to_write
 from famichat.cli.family import ROLE, find_family
@@ -22,7 +23,7 @@ from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.endpoint.api.ledger import LedgerView, ledger_view
 from famichat.settings import load_settings
-from famichat.storage.base import iso
+from famichat.storage.base import is_id, iso
 
 password_stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 _generate_option = click.option("--generate-password", "generate", is_flag=True, help="Make a password and print it.")
@@ -31,7 +32,7 @@ _GENERATED_BYTES = 12
 
 @click.group()
 def user() -> None:
-    """People with an account: list and add them, give them a new password."""
+    """People with an account: list, add and delete them, give them a new password."""
 
 
 @user.command("list")
@@ -106,16 +107,38 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
     answer(told, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
 
 
+@user.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@data_dir_option
+@json_option
+def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Delete the account of NAME, a username or an e-mail address, for good; what was said to others stays."""
+    # A running server would not close what this person has open, nor tell the others.
+    with to_write(load_settings(data_dir=data_dir), stopped=True) as desk:
+        username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
+        if not yes:
+            click.confirm(f"Delete the account of {username} for good?", abort=True, err=True)
+        gone = desk.database.run(lambda session: delete_account_by_operator(session, _existing(session, desk, name).id))
+        while desk.database.run(forget_remains):
+            pass
+    answer({"id": gone.user_id}, f"The account of {username} is gone; its id was {gone.user_id}.", as_json=as_json)
+
+
 @user.command("ledger")
 @click.argument("name")
 @click.option("--before", metavar="ID", help="Go on with what came before this entry.")
 @data_dir_option
 @json_option
 def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """List what admins and the operator did to NAME, a username or an e-mail address; the newest 200 first."""
+    """List what admins and the operator did to NAME, the newest 200 first.
+
+    NAME is a username or an e-mail address, or the id of somebody whose account is deleted.
+    """
 
     def work(session: Session) -> LedgerView:
-        return ledger_view(ledger_of(session, _existing(session, desk, name).id, before))
+        user_id = name if is_id(name) else _existing(session, desk, name).id
+        return ledger_view(ledger_of(session, user_id, before))
 
     with to_read(data_dir) as desk:
         page = desk.database.run_read(work)
@@ -145,7 +168,7 @@ def _existing(session: Session, desk: Desk, name: str) -> User:
 
 
 def _people(session: Session) -> list[dict[str, Any]]:
-    everybody = session.execute(select(User).order_by(User.id)).scalars()
+    everybody = session.execute(select(User).where(User.deleted_at.is_(None)).order_by(User.id)).scalars()
     return [
         {
             "id": person.id,

@@ -97,6 +97,14 @@ class Announcements:
             left = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
 
+    def account_deleted(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
+        """End everything that somebody has open, on every node: the account is gone."""
+        for topic in topics:
+            self._departures.went(user_id, topic.conversation_id)
+            self._pubsub.evict(str(topic), connections_of_user(user_id))
+        self._pubsub.evict(user_topic(user_id), connections_of_user(user_id))
+        self._pubsub.disconnect(connections_of_user(user_id))
+
     def device_revoked(self, user_id: str, device_id: str) -> None:
         """Close what a device has open, on every node, and tell its person's other devices."""
         self._pubsub.disconnect(connections_of_device(device_id))

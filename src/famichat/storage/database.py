@@ -158,11 +158,15 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """One transaction on the connection that writes, for changes of the schema."""
+        """One transaction on the connection that writes, for changes of the schema.
+
+        On SQLite what refers to what is not watched over meanwhile: a constraint is changed by copying its table, and
+        the old one must not take along what refers to it (https://www.sqlite.org/lang_altertable.html#otheralter).
+        """
         with self._writing.connect() as connection:
             if self.dialect == "postgresql":
                 connection.execution_options(isolation_level="READ COMMITTED")
-            with connection.begin():
+            with _references_unwatched(connection), connection.begin():
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 yield connection
@@ -183,6 +187,19 @@ class Database:
     def _cannot_now(self, error: BaseException | None) -> bool:
         # SQLite reports a damaged file as a plain DatabaseError.
         return isinstance(error, self._driver.OperationalError) or type(error) is self._driver.DatabaseError
+
+
+@contextmanager
+def _references_unwatched(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name == "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection  # inside a transaction the pragma would do nothing
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _keep_the_journal_waiting(session: Session) -> None:

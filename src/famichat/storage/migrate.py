@@ -43,6 +43,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         if before is not None and not is_known(before):
             raise NewerDatabaseError(before)
         command.upgrade(_config(connection), "head")
+        _check_references(connection)
         return before, head
 
 
@@ -75,6 +76,14 @@ def check(database: Database) -> None:
     """
     with database.migrating() as connection:
         command.check(_config(connection))
+
+
+def _check_references(connection: Connection) -> None:
+    """See that everything still refers to something: SQLite does not watch over that while it is migrated."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise LookupError(f"a row of {broken[0]} would refer to nothing in {broken[2]}")
 
 
 def _config(connection: Connection) -> Config:

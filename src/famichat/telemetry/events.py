@@ -243,6 +243,14 @@ class DeviceRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDeleted(Event):
+    """Somebody has deleted the own account; nothing is left of it but the id, and what was said to others."""
+
+    name: ClassVar[str] = "famichat.account.deleted"
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InviteCreated(Event):
     """An admin invited somebody into a family."""
 

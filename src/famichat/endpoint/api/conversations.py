@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import Identity
+from famichat.accounts.token import Identity, still_signed_in
 from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
 from famichat.chat.conversation import ConversationType, History, rename
 from famichat.chat.create import (
@@ -282,6 +282,7 @@ async def _make(
     required = context.policies.of(kind) == "required"
 
     def work(session: Session) -> tuple[Created, dict[str, ConversationView]]:
+        still_signed_in(session, caller)
         created = make(session, required)
         return created, everyones_views(session, created.conversation.id, context)
 

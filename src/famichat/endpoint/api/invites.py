@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite, open_invites, revoke_invite
 from famichat.accounts.password import hash_password
 from famichat.accounts.session import Started, start_session
+from famichat.accounts.token import still_signed_in
 from famichat.accounts.user import Newcomer
 from famichat.chat.family import FamilyRole, require_admin
 from famichat.chat.joining import Arrival, accept, accept_as_newcomer, invite, read_invitation
@@ -185,6 +186,7 @@ async def accept_invitation(
     caller = await context.identify(bearer.credentials if bearer else None)
 
     def work(session: Session) -> tuple[Arrival, Views | None]:
+        still_signed_in(session, caller)
         arrival = accept(session, token, caller.user_id)
         return arrival, family_talk_views(session, arrival.family_id, context) if arrival.joined else None
 

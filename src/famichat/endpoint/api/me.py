@@ -1,16 +1,25 @@
 """Oneself."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
+from famichat.accounts.errors import InvalidCredentials
+from famichat.accounts.guess import forgive_guesses
 from famichat.accounts.notices import Notices, choose_notices, notices_of
+from famichat.accounts.token import still_signed_in
 from famichat.accounts.user import User, email_of
 from famichat.chat.family import families_of
-from famichat.endpoint.api.families import FamilyView, family_view
+from famichat.chat.farewell import Farewell, delete_account, forget_remains
+from famichat.endpoint.address import FromAddress
+from famichat.endpoint.api.conversations import everyones_views
+from famichat.endpoint.api.families import FamilyView, Views, family_view
+from famichat.endpoint.api.sessions import Password, check_password
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.topics import ConversationTopic
+from famichat.telemetry import emit, events
 
 router = APIRouter(prefix="/me", tags=["me"], route_class=StrictRoute)
 
@@ -45,11 +54,20 @@ class NewNotices(BaseModel):
     typing: bool | None = None
 
 
+class Leaving(BaseModel):
+    """The password again: whoever holds a phone that lies about unlocked does not know it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: Password
+
+
 @router.get("", summary="Who am I?")
 async def me(caller: Caller, context: InContext) -> MeView:
     """Say who makes the request, on which device, and in which families."""
 
     def work(session: Session) -> MeView:
+        still_signed_in(session, caller)
         user = session.get_one(User, caller.user_id)
         return MeView(
             id=user.id,
@@ -69,10 +87,53 @@ async def me(caller: Caller, context: InContext) -> MeView:
 @router.patch("/notices", summary="What others are told of me")
 async def patch_notices(body: NewNotices, caller: Caller, context: InContext) -> NoticesView:
     """Choose whether others are told what the caller has read, and that the caller is typing; at once, everywhere."""
-    chosen = await context.database.transaction(
-        lambda session: choose_notices(session, caller.user_id, read=body.read, typing=body.typing)
-    )
+
+    def work(session: Session) -> Notices:
+        still_signed_in(session, caller)
+        return choose_notices(session, caller.user_id, read=body.read, typing=body.typing)
+
+    chosen = await context.database.transaction(work)
     return _notices_view(chosen)
+
+
+@router.delete("", status_code=204, summary="Delete my account")
+async def delete_me(request: Request, body: Leaving, caller: Caller, context: InContext, address: FromAddress) -> None:
+    """Delete the caller's account for good, with everything but what was said in conversations with others.
+
+    Raises:
+        RateLimited, TooManyGuesses: too many passwords were tried.
+        InvalidCredentials: this is not the caller's password, or it is not any more.
+        LastAdmin: a family, or a group, with other people in it would be without an admin.
+    """
+    claim = await check_password(request, context, caller.username, body.password, address)
+    await context.database.transaction(lambda session: forgive_guesses(session, context.index, claim.account, address))
+
+    def work(session: Session) -> tuple[Farewell, list[Views]]:
+        still_signed_in(session, caller)
+        if session.get_one(User, caller.user_id).password_hash != claim.password_hash:
+            raise InvalidCredentials
+        farewell = delete_account(session, caller.user_id)
+        return farewell, [everyones_views(session, each, context) for each in farewell.remaining]
+
+    farewell, views_of_others = await context.database.between_batches(work)
+    context.announcements.account_deleted(
+        farewell.user_id, [ConversationTopic(kind, id_) for kind, id_ in farewell.left]
+    )
+    _emit_farewell(farewell)
+    for views in views_of_others:
+        context.announcements.conversation_updated(views)
+    while await context.database.transaction(forget_remains):
+        pass
+
+
+def _emit_farewell(farewell: Farewell) -> None:
+    gone = farewell.user_id
+    for kind, id_ in farewell.left:
+        if kind == "group":
+            emit(events.GroupMemberRemoved(conversation_id=id_, user_id=gone, removed_by_id=gone))
+    for family_id in farewell.family_ids:
+        emit(events.FamilyMemberRemoved(family_id=family_id, user_id=gone, removed_by_id=gone))
+    emit(events.AccountDeleted(user_id=gone))
 
 
 def _notices_view(notices: Notices) -> NoticesView:

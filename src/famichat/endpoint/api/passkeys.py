@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.ceremony import credential_id_of
 from famichat.accounts.guess import forgive_guesses
 from famichat.accounts.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
+from famichat.accounts.token import still_signed_in
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun, check_password
 from famichat.endpoint.context import Caller, InContext
@@ -97,7 +98,12 @@ async def make(body: Brought, caller: Caller, context: InContext) -> PasskeyView
         InvalidPasskey: it is malformed, for another site or person, too late, here already, or one too many.
     """
     made = context.ceremonies.made(caller.user_id, body.credential)
-    return await context.database.transaction(lambda session: _view(add_passkey(session, caller, made)))
+
+    def work(session: Session) -> PasskeyView:
+        still_signed_in(session, caller)
+        return _view(add_passkey(session, caller, made))
+
+    return await context.database.transaction(work)
 
 
 @router.delete("/me/passkeys/{passkey_id}", status_code=204, summary="Give a passkey up")

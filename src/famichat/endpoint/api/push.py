@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy.orm import Session
 
+from famichat.accounts.token import still_signed_in
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.push.choices import Choices, Content, QuietHours, choices_of, choose
@@ -107,6 +108,7 @@ async def change(body: NewChoices, caller: Caller, context: InContext) -> PushVi
     """Choose for all of the caller's devices."""
 
     def work(session: Session) -> PushView:
+        still_signed_in(session, caller)
         before = choices_of(session, caller.user_id)
         quiet = body.quiet_hours.understood() if body.quiet_hours is not None else None
         kept = quiet if "quiet_hours" in body.model_fields_set else before.quiet_hours
@@ -120,9 +122,12 @@ async def change(body: NewChoices, caller: Caller, context: InContext) -> PushVi
 async def put(body: SubscriptionRequest, caller: Caller, context: InContext) -> None:
     """Let the caller's device be rung. Replaces what it gave before, also when its browser changes the subscription."""
     given = body.understood()
-    await context.database.transaction(
-        lambda session: subscribe(session, caller.device_id, given, context.vault, context.index)
-    )
+
+    def work(session: Session) -> None:
+        still_signed_in(session, caller)
+        subscribe(session, caller.device_id, given, context.vault, context.index)
+
+    await context.database.transaction(work)
 
 
 @router.delete("/me/push", status_code=204, summary="Do not notify this device any more")
