@@ -56,7 +56,7 @@ export const en = {
   "kind.group": "Group",
   "kind.family": "The whole family",
   "kind.people": { one: "{n} person", other: "{n} people" },
-  "person.unknown": "Somebody who left",
+  "person.unknown": "Former member",
   "person.you": "You",
   "person.here": "Here now",
   "person.hereSome": { one: "{n} here now", other: "{n} here now" },
@@ -194,6 +194,7 @@ export const en = {
   "write.label": "Message to {name}",
   "write.placeholder": "Write a message",
   "write.send": "Send",
+  "write.nobody": "This account was deleted. What was said can still be read.",
 
   "message.deleted": "This message was deleted.",
   "message.locked": "An encrypted message. This device cannot open it.",

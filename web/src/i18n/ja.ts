@@ -54,7 +54,7 @@ export const ja: Messages = {
   "kind.group": "グループ",
   "kind.family": "家族みんな",
   "kind.people": { other: "{n} 人" },
-  "person.unknown": "退出した人",
+  "person.unknown": "元メンバー",
   "person.you": "自分",
   "person.here": "オンライン",
   "person.hereSome": { other: "{n} 人がオンライン" },
@@ -189,6 +189,7 @@ export const ja: Messages = {
   "write.label": "{name}へのメッセージ",
   "write.placeholder": "メッセージを書く",
   "write.send": "送信",
+  "write.nobody": "このアカウントは削除されました。これまでの会話は読むことができます。",
 
   "message.deleted": "このメッセージは削除されました。",
   "message.locked": "暗号化されたメッセージです。この端末では開けません。",

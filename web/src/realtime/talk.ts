@@ -9,7 +9,7 @@ import { Recall, type Recalled } from "../kept/recall"
 import { Wire } from "../kept/wire"
 import { invitationLink } from "../models/invitation"
 import { waiting, type Outbox } from "../models/outbox"
-import { know, type People } from "../models/people"
+import { meet, type People } from "../models/people"
 import { drop, put, said, setUnread, type Shelf } from "../models/shelf"
 import { ApiError, Unreachable } from "./api"
 import { Link, type LinkState } from "./link"
@@ -51,7 +51,7 @@ export class Talk {
   constructor(readonly session: Session) {
     const changed = () => this.#changed()
     this.me = session.user
-    this.people = know(this.people, [{ user_id: this.me.id, username: this.me.username }])
+    this.people = meet(this.people, [this.#myself], this.shelf)
     this.reader = new Reader(changed)
     this.#kept = new Kept(this.me.id, changed)
     this.#wire = new Wire(this.me.id)
@@ -59,6 +59,10 @@ export class Talk {
     this.#desk = new Desk(this.#kept, this.#wire, changed)
     this.#recall = new Recall(this.#kept)
     this.#link = new Link(session, changed)
+  }
+
+  get #myself(): Pick<Member, "user_id" | "username"> {
+    return { user_id: this.me.id, username: this.me.username }
   }
 
   get link(): LinkState {
@@ -208,8 +212,12 @@ export class Talk {
   #hearNews(): void {
     const news: Channel = this.#link.socket.channel(`user:${this.me.id}`)
     const take = ({ conversation }: { conversation: Conversation }) => {
+      const before = this.conversation(conversation.id)?.members ?? []
       this.#open(conversation)
-      if (conversation.members.some((member) => !this.people.has(member.user_id))) void this.#lookAround()
+      // Somebody new has a name to be learned, and the name of somebody who is gone is perhaps to be forgotten.
+      const there = conversation.members.map((member) => member.user_id)
+      const changed = there.some((id) => !this.people.has(id)) || before.some(({ user_id }) => !there.includes(user_id))
+      if (changed) void this.#lookAround()
     }
     news.on("conversation_created", take)
     news.on("conversation_updated", take)
@@ -268,7 +276,7 @@ export class Talk {
   #know(families: readonly Family[], homes: readonly (readonly [string, readonly Member[]])[]): void {
     this.families = families
     this.households = new Map(homes)
-    for (const [, members] of homes) this.people = know(this.people, members)
+    this.people = meet(this.people, [this.#myself, ...homes.flatMap(([, household]) => household)], this.shelf)
     this.#changed()
   }
 

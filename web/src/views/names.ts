@@ -19,7 +19,7 @@ export function nameOf(t: Translate, people: People, userId: string): string {
 export function title(t: Translate, seen: Seen, conversation: Conversation): string {
   if (conversation.type === "self") return t("kind.self")
   const [other] = others(conversation, seen.me.id)
-  if (conversation.type === "direct" && other) return nameOf(t, seen.people, other)
+  if (conversation.type === "direct") return other ? nameOf(t, seen.people, other) : t("person.unknown")
   const family = seen.families.length > 1 && seen.families.find((each) => each.id === conversation.family_id)?.name
   return conversation.name || family || t(`kind.${conversation.type}`)
 }
