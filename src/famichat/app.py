@@ -14,6 +14,11 @@ import uvloop
 
 from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.token import Tokens
+from famichat.attachments.address import Addresses
+from famichat.attachments.files import Files
+from famichat.attachments.quota import Quota
+from famichat.attachments.sweep import Sweep
+from famichat.attachments.uploads import Uploads
 from famichat.chat.change import Ground as ChangeGround
 from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
@@ -61,6 +66,7 @@ _GRACE_SECONDS = 10
 # server, or a request that is just being sent is lost.
 _IDLE_SECONDS = 75
 _PSEUDONYM_LETTERS = 32
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,12 @@ async def _context(
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
     changes = Changes(database, ChangeGround(vault, policies))
     stack.push_async_callback(changes.close)
+    files = Files(settings.effective_files_dir)
+    uploads = Uploads(database, vault, files, _quota(settings), policies)
+    stack.push_async_callback(asyncio.to_thread, uploads.close)
+    sweep = Sweep(database, files)
+    stack.push_async_callback(sweep.stop)
+    sweep.start()
     receipts = Receipts(database)
     stack.push_async_callback(receipts.close)
     departures = Departures()
@@ -182,6 +194,9 @@ async def _context(
         send_path=SendPath(journal, vault, index, policies),
         changes=changes,
         receipts=receipts,
+        uploads=uploads,
+        files=files,
+        addresses=Addresses(keys.secret_key),
         pubsub=pubsub,
         presence=presence,
         announcements=Announcements(pubsub, unread, departures, pushes),
@@ -197,6 +212,10 @@ async def _context(
         metrics_token=settings.metrics_token,
         data_dir=DataDir(settings.data_dir),
     )
+
+
+def _quota(settings: Settings) -> Quota:
+    return Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
 
 
 def _tracing(settings: Settings, index: BlindIndex, stack: AsyncExitStack) -> Tracing | None:

@@ -110,6 +110,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     database_url: Annotated[str, AfterValidator(_database_url)] | None = None
+    files_dir: Path | None = None
+    max_file_mb: Annotated[int, Field(ge=1, le=100_000)] = 100
+    quota_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 2048
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
@@ -145,6 +148,11 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """Where the data is: the given database, or SQLite in the data directory."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'famichat.db'}"
+
+    @property
+    def effective_files_dir(self) -> Path:
+        """Where the files of attachments are: the given directory, or one in the data directory."""
+        return self.files_dir or self.data_dir / "files"
 
     @property
     def effective_public_url(self) -> str:

@@ -2,9 +2,7 @@
 
 import io
 import resource
-import struct
 import time
-import zlib
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from PIL import Image
 from famichat.attachments import picture, picture_worker
 from famichat.attachments.content_type import PICTURES
 from famichat.attachments.picture import Picture, PictureRefused, clean
-from tests.support.photos import SECRETS, photo
+from tests.support.photos import SECRETS, bomb, photo
 
 TYPES = list(PICTURES)
 
@@ -85,19 +83,6 @@ def test_every_way_to_write_colours_is_understood(mode: str) -> None:
     _, new = worked(data.getvalue(), content_type)
 
     assert Image.open(io.BytesIO(new)).format == PICTURES[content_type]
-
-
-def chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
-def bomb() -> bytes:
-    """A PNG of 50,000 x 50,000 white pixels in some 300 kB."""
-    header = struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)
-    squeezer = zlib.compressobj(9)
-    row = b"\0" + b"\xff" * 6250
-    rows = b"".join(squeezer.compress(row * 1000) for _ in range(50)) + squeezer.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_a_bomb_is_refused_at_once_and_takes_no_memory() -> None:

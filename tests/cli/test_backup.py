@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from famichat.storage import archive
 from famichat.storage.data_dir import DataDir, Secrets
+from tests.support.kept_file import keep_a_file
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
 from tests.support.program import famichat
@@ -45,6 +47,38 @@ def test_a_backup_is_put_back_as_another_history(at_home: Operator, elsewhere: O
     assert put_back["epoch"] == epoch(elsewhere) != backed_up["epoch"]
     assert elsewhere("user", "list") == at_home("user", "list")
     assert DataDir(elsewhere.data_dir).secrets() == DataDir(at_home.data_dir).secrets()
+
+
+def test_files_are_in_the_backup_and_put_back_also_after_an_attempt_that_was_killed(
+    at_home: Operator, elsewhere: Operator, file: Path
+) -> None:
+    kept = keep_a_file(at_home)
+    stray = kept.with_name(f"01a21c4e-166d-70a3-8a1b-34628bd0{kept.parent.name}00")
+    stray.write_bytes(b"of nothing")
+    at_home("backup", str(file))
+    left = elsewhere.data_dir / "files" / kept.parent.name / kept.name
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    elsewhere("restore", str(file))
+
+    assert f"files/{kept.parent.name}/{kept.name}" in members(file)
+    assert not [name for name in members(file) if stray.name in name]
+    assert left.read_bytes() == kept.read_bytes()
+    assert left.stat().st_mode & 0o777 == 0o600
+    assert {each["check"]: each["status"] for each in elsewhere("doctor")["checks"]}["files"] == "ok"
+
+
+def test_a_file_that_goes_while_the_backup_is_taken_is_left_out(tmp_path: Path) -> None:
+    name = "files/00/01a21c4e-166d-70a3-8a1b-34628bd00000"
+    stream = io.BytesIO()
+
+    archive.write(stream, {name: tmp_path / "gone"})
+    with pytest.raises(FileNotFoundError):
+        archive.write(io.BytesIO(), {archive.MANIFEST: tmp_path / "gone"})
+
+    stream.seek(0)
+    with tarfile.open(fileobj=stream) as tar:
+        assert tar.getnames() == ["SHA256SUMS"]
 
 
 def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(at_home: Operator, file: Path) -> None:

@@ -8,6 +8,7 @@ from famichat.cli.check import Check, checks
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.factories.people import SECRET
+from tests.support.kept_file import keep_a_file
 from tests.support.operator import Operator
 
 KEYS: Any = {1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
@@ -58,6 +59,16 @@ def test_a_damaged_database_file_is_noticed(at_home: Operator, damage: slice) ->
     file.write_bytes(content)
 
     assert Check.BAD in _found(at_home).values()
+
+
+def test_a_file_that_is_lost_or_damaged_is_noticed(at_home: Operator) -> None:
+    kept = keep_a_file(at_home)
+    whole = _found(at_home)["files"]
+    kept.write_bytes(kept.read_bytes()[:-1])
+    damaged = _found(at_home)["files"]
+    kept.unlink()
+
+    assert (whole, damaged, _found(at_home)["files"]) == (Check.GOOD, Check.BAD, Check.BAD)
 
 
 def test_a_broker_that_is_away_is_noticed(tmp_path: Path) -> None:

@@ -1,17 +1,19 @@
 """Something that was said already: messages put into the database at once, without the journal."""
 
+import base64
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from famichat.chat.attachment import Attachment, AttachmentSecrets
 from famichat.chat.change import Change, Deletion, Edit, Ground, React
 from famichat.chat.changes import Asked, Changed, make_change
 from famichat.chat.conversation import CONVERSATION_TYPES, Conversation
 from famichat.chat.create import create_direct_conversation, create_group_conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.message import BODY_PURPOSE, Message
-from famichat.storage.base import new_id
+from famichat.storage.base import new_id, now
 from tests.factories.people import INDEX, VAULT, Household, Person
 
 GROUND = Ground(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional")))
@@ -59,6 +61,27 @@ def do(session: Session, who: Person, conversation_id: str, message_id: str, cha
 
 
 DELETE = Deletion()
+
+
+def attach(session: Session, conversation_id: str, who: Person, message_id: str | None = None) -> str:
+    """Let somebody have attached a file of five bytes to a message, or have begun to upload it; gives its id."""
+    attachment_id = new_id()
+    secrets = AttachmentSecrets(key=base64.b64encode(b"\x08" * 32).decode(), name="list.txt")
+    sent = {} if message_id is None else {"message_id": message_id, "position": 0, "finished_at": now()}
+    attachment = Attachment(
+        id=attachment_id,
+        conversation_id=conversation_id,
+        user_id=who.user_id,
+        size=5,
+        content_type="application/octet-stream",
+        encrypted=False,
+        keep_metadata=False,
+        sealed=secrets.seal(VAULT, attachment_id),
+        **sent,
+    )
+    session.add(attachment)
+    session.flush()
+    return attachment_id
 
 
 def direct_of(session: Session, household: Household) -> str:

@@ -14,6 +14,7 @@ import famichat.accounts.ledger
 import famichat.accounts.passkey
 import famichat.accounts.session
 import famichat.accounts.user
+import famichat.chat.attachment
 import famichat.chat.conversation
 import famichat.chat.family
 import famichat.chat.group_privilege

@@ -2,6 +2,8 @@
 
 import io
 import re
+import struct
+import zlib
 from typing import Any
 
 from PIL import Image, ImageDraw, PngImagePlugin
@@ -31,3 +33,16 @@ def photo(content_type: str = "image/jpeg", size: tuple[int, int] = (160, 120)) 
     data = io.BytesIO()
     image.save(data, PICTURES[content_type], **hidden.get(content_type, {"exif": exif, "xmp": xmp}))
     return data.getvalue()
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def bomb() -> bytes:
+    """A PNG of 50,000 x 50,000 white pixels in some 300 kB."""
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)
+    squeezer = zlib.compressobj(9)
+    row = b"\0" + b"\xff" * 6250
+    rows = b"".join(squeezer.compress(row * 1000) for _ in range(50)) + squeezer.flush()
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.ledger import Deed, record
 from famichat.chat.access import Access
+from famichat.chat.attachment import forget_attachments
 from famichat.chat.content import kept
 from famichat.chat.conversation import Conversation
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender
@@ -108,7 +109,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """The sender, or an admin of the group, takes it away: body, earlier versions and reactions. Its place stays.
+    """The sender, or an admin of the group, takes it away: body, earlier versions, reactions and attachments. Its place stays.
 
     What an admin takes away is noted in the sender's ledger.
     """
@@ -136,6 +137,7 @@ class Deletion:
         record(session, deed, concerning=message.user_id, by=by.access.user_id)
         session.execute(delete(MessageEdit).where(MessageEdit.message_id == message.id))
         session.execute(delete(Reaction).where(Reaction.message_id == message.id))
+        forget_attachments(session, [message.id])
         return True
 
 

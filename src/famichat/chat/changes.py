@@ -41,12 +41,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A message as it is after what was asked; `news` says that it was not so before."""
+    """A message as it is after what was asked.
+
+    Attributes:
+        asked: what that was.
+        conversation_type: where.
+        view: the message.
+        news: that it was not so before.
+        gone: the ids of attachments that went with a deletion; their files are still to be removed.
+    """
 
     asked: Asked
     conversation_type: ConversationType
     view: MessageView
     news: bool
+    gone: tuple[str, ...] = ()
 
 
 class Changes:
@@ -115,7 +124,9 @@ def make_change(session: Session, asked: Asked, ground: Ground) -> Changed:
     if news:
         number(session, message)
     [view] = message_views(session, [message], ground.vault)
-    return Changed(asked, access.conversation.type, view, news)
+    deleted = news and isinstance(asked.change, Deletion)
+    gone = tuple(each.id for each in message.attachments) if deleted else ()
+    return Changed(asked, access.conversation.type, view, news, gone)
 
 
 def _told(changed: Changed) -> events.Event:

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from famichat.chat.attachment import Attachment
 from famichat.e2ee.envelope import MAX_EPOCH
 from famichat.storage.base import Base, Created, Id, PrimaryKey
 
@@ -97,6 +98,8 @@ class Message(Base):
     deleted_by_id: Mapped[str | None] = mapped_column(Id)
     edits: Mapped[int] = mapped_column(default=0, server_default="0")
     change: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    # Always read along, with one statement for however many messages: every view of a message shows them.
+    attachments: Mapped[list[Attachment]] = relationship(viewonly=True, lazy="selectin", order_by=Attachment.position)
 
 
 def place_of_body(message_id: str, edits: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from famichat.chat.attachment import MAX_ATTACHMENTS
 from famichat.chat.content import kept, storable
 from famichat.chat.conversation import ConversationType
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender, envelope_of
@@ -56,6 +57,7 @@ class Draft:
     client_id: str | None
     reply_to: str | None
     envelope: Envelope
+    attachment_ids: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Draft":
@@ -67,12 +69,14 @@ class Draft:
             InvalidEncryptionMetadata: the envelope is missing a part, or a part is malformed.
         """
         envelope = envelope_of(payload)
+        attachment_ids = _attachment_ids(payload.get("attachment_ids"))
         draft = cls(
-            body=_body(payload.get("body")),
+            body=_body(payload.get("body"), may_be_empty=bool(attachment_ids)),
             message_type=_message_type(payload.get("message_type")),
             client_id=_client_id(payload.get("client_id")),
             reply_to=_reply_to(payload.get("reply_to")),
             envelope=envelope,
+            attachment_ids=attachment_ids,
         )
         size = len(draft.body.encode())
         if size > MAX_BODY_BYTES:
@@ -139,7 +143,7 @@ class SendPath:
         check_sender(draft.envelope, sender.device_id)
         entry = self._entry(sender, conversation_type, conversation_id, draft)
         started = time.perf_counter()
-        future = self._journal.append(entry, lambda stored: announce(sent_view(entry, stored, draft.body)))
+        future = self._journal.append(entry, lambda stored: announce(sent_view(entry, stored, draft.body, self._vault)))
         return self._answer(future, conversation_type, len(entry.body), started)
 
     def _entry(self, sender: Sender, conversation_type: ConversationType, conversation_id: str, draft: Draft) -> Entry:
@@ -164,6 +168,7 @@ class SendPath:
             epoch=envelope.epoch,
             sender_device_id=envelope.sender_device_id,
             encryption_forbidden=self._policies.of(conversation_type) == "forbidden",
+            attachment_ids=draft.attachment_ids,
         )
 
     def _fingerprint(self, draft: Draft) -> bytes:
@@ -178,6 +183,7 @@ class SendPath:
             envelope.key_id or "",
             # Only where there are any: what was stored before there were such fields must stay a repeat of itself.
             *_protocol_parts(envelope),
+            *(f"attachment {each}" for each in draft.attachment_ids),
         )
 
     async def _answer(
@@ -206,6 +212,8 @@ def _as_chat_error(refusal: JournalRefusal) -> ChatError:
             return Conflict()
         case "invalid_reply":
             return InvalidMessage(field="reply_to")
+        case "invalid_attachment":
+            return InvalidMessage(field="attachment_ids")
         case "encryption_required":
             return EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
         case "encryption_forbidden":
@@ -219,7 +227,9 @@ def _protocol_parts(envelope: Envelope) -> list[str]:
     return [] if parts == (None, None, None) else ["" if part is None else str(part) for part in parts]
 
 
-def _body(value: object) -> str:
+def _body(value: object, *, may_be_empty: bool) -> str:
+    if may_be_empty and value == "":
+        return ""
     if not isinstance(value, str) or not value or not storable(value):
         raise InvalidMessage(field="body")
     return value
@@ -243,3 +253,13 @@ def _reply_to(value: object) -> str | None:
     if value is not None and not (isinstance(value, str) and is_id(value)):
         raise InvalidMessage(field="reply_to")
     return value
+
+
+def _attachment_ids(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MAX_ATTACHMENTS:
+        raise InvalidMessage(field="attachment_ids")
+    if not all(isinstance(each, str) and is_id(each) for each in value) or len(set(value)) < len(value):
+        raise InvalidMessage(field="attachment_ids")
+    return tuple(value)

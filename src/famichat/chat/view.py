@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
+from famichat.chat.attachment import attachment_views
 from famichat.chat.content import shown
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.message import BODY_PURPOSE, Message, place_of_body
@@ -61,15 +62,18 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
         "sender_device_id": message.sender_device_id,
         "reactions": [reaction_view(each, vault) for each in reactions],
         "change": message.change,
+        "attachments": [],
     }
     try:
         view["body"] = body_of(message, vault)
+        if message.deleted_at is None:
+            view["attachments"] = attachment_views(message.attachments, vault)
     except UnsealError:
         view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
     return view
 
 
-def sent_view(entry: Entry, stored: Stored, body: str) -> MessageView:
+def sent_view(entry: Entry, stored: Stored, body: str, vault: Vault) -> MessageView:
     """A message that was stored this moment, whose body is still at hand; the same as `message_view` gives later."""
     return {
         "message_id": stored.id,
@@ -93,6 +97,7 @@ def sent_view(entry: Entry, stored: Stored, body: str) -> MessageView:
         "sender_device_id": entry.sender_device_id,
         "reactions": [],
         "change": 0,
+        "attachments": attachment_views(stored.attachments, vault) if stored.attachments else [],
     }
 
 

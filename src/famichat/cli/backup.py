@@ -17,6 +17,7 @@ from famichat.cli.options import answer, data_dir_option, json_option
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.archive import Manifest
+from famichat.storage.backup import Server
 from famichat.storage.backup import backup as take
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, sync_directory
@@ -43,7 +44,8 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
         here = DataDir(desk.settings.data_dir)
         keys = here.secrets(desk.settings.secret_key, desk.settings.vault_keys)
         with _written(target, desk.settings.data_dir) as (stream, folder):
-            manifest = take(desk.database, keys, stream, folder, with_secrets=not without_secrets)
+            server = Server(desk.database, keys, desk.settings.effective_files_dir)
+            manifest = take(server, stream, folder, with_secrets=not without_secrets)
     here.note_backup(datetime.fromisoformat(manifest.made_at))
     told = {"file": str(target), "secrets": not without_secrets, **_told(manifest)}
     if target == _PIPE:
@@ -64,7 +66,8 @@ def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
     with here.lock(), _read(file) as stream:
-        place = Place(here, settings.effective_database_url, settings.secret_key, settings.vault_keys)
+        where = settings.effective_database_url, settings.effective_files_dir
+        place = Place(here, *where, settings.secret_key, settings.vault_keys)
         restored = put_back(stream, place)
     told = _told(restored.manifest) | {"epoch": restored.epoch}
     sentence = (

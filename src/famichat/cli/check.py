@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User, email_of
+from famichat.attachments.files import Files
+from famichat.chat.attachment import Attachment, secrets_of
 from famichat.chat.message import Message
 from famichat.chat.view import body_of
 from famichat.cli.desk import sqlite_file
@@ -24,6 +26,7 @@ from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.migrate import newest, revision
 from famichat.storage.sealed import Vault
+from famichat.storage.sealed_file import read
 
 _PRIVATE = 0o077
 _SAMPLE = 20
@@ -94,6 +97,7 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
         if at == newest() and _has_secrets(data_dir, settings):
             keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
             yield database.run_read(lambda session: _sealed(session, keys))
+            yield database.run_read(lambda session: _files(session, keys, Files(settings.effective_files_dir)))
     except StorageError as error:
         yield Check("database", Check.BAD, str(error) or "does not answer")
     except DBAPIError as error:
@@ -131,6 +135,20 @@ def _sealed(session: Session, keys: Secrets) -> Check:
     except UnsealError:
         return Check("sealed data", Check.BAD, "does not open: these are not the keys that it was sealed with")
     return Check("sealed data", Check.GOOD, f"opens ({tried} tried)")
+
+
+def _files(session: Session, keys: Secrets, files: Files) -> Check:
+    vault, whole = Vault(keys.vault_keys), select(Attachment).where(Attachment.finished_at.is_not(None))
+    found = session.execute(whole.order_by(Attachment.id.desc()).limit(_SAMPLE)).scalars().all()
+    try:
+        for attachment in found:
+            path = files.of(attachment)
+            next(read(path, secrets_of(attachment, vault).file_key, path.name))
+    except (OSError, UnsealError) as error:
+        return Check(
+            "files", Check.BAD, f"one is missing or damaged: {type(error).__name__}; they belong to the database"
+        )
+    return Check("files", Check.GOOD, f"open ({len(found)} tried)")
 
 
 def _integrity(file: Path) -> Check:

@@ -1,5 +1,6 @@
 """Changes a message for whoever asks over whichever door: the steps that all of them share."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -38,4 +39,11 @@ def change_message(
         raise InvalidMessage(field="message_id")
     kind, conversation_id = conversation
     asked = Asked(identity.user_id, identity.device_id, conversation_id, kind, message_id, change.parse(payload))
-    return context.changes.make(asked, context.announcements.message_updated)
+
+
+    def announce(changed: Changed) -> None:
+        context.announcements.message_updated(changed)
+        if changed.gone:  # nobody can fetch them any more; if this fails, the next sweep finds them
+            asyncio.get_running_loop().run_in_executor(None, context.files.remove, changed.gone)
+
+    return context.changes.make(asked, announce)

@@ -9,6 +9,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.token import Identity, Tokens, authenticate
+from famichat.attachments.address import Addresses
+from famichat.attachments.files import Files
+from famichat.attachments.uploads import Uploads
 from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.receipts import Receipts
@@ -39,6 +42,9 @@ class Context:
     send_path: SendPath
     changes: Changes
     receipts: Receipts
+    uploads: Uploads
+    files: Files
+    addresses: Addresses
     pubsub: PubSub
     presence: Presence
     announcements: Announcements

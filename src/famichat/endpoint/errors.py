@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from famichat.accounts.errors import AccountsError
+from famichat.attachments.errors import AttachmentError
 from famichat.chat.errors import ChatError
 from famichat.endpoint.rate_limit import RateLimited
 from famichat.endpoint.topics import InvalidTopic
@@ -78,13 +79,26 @@ CODES: dict[str, Code] = {
     "last_admin": Code(409, "Somebody must stay admin: make another one first."),
     "not_participant": Code(409, "This person does not take part."),
     "not_group_conversation": Code(409, "Only a group can do this."),
+    # photos and files
+    "file_too_large": Code(413, "The file is larger than this server takes."),
+    "quota_exceeded": Code(413, "With this file you would keep more here than you may."),
+    "too_many_uploads": Code(409, "Too many uploads wait to be sent; send or cancel some first."),
+    "wrong_offset": Code(409, "The upload goes on at another place."),
+    "upload_busy": Code(409, "Another part of this upload is just arriving."),
+    "checksum_mismatch": Code(422, "What arrived is not what was announced; begin again."),
+    "picture_too_large": Code(422, "The picture has too many pixels."),
+    "picture_unreadable": Code(
+        422, "This picture cannot be cleaned of where it was taken; send it as it is, or another."
+    ),
+    "range_not_satisfiable": Code(416, "The file ends before that."),
+    "server_full": Code(503, "The server has no room left for files."),
     # what is wrong with the server
     "unavailable": Code(503, "The server cannot do this just now; nothing was lost, try again."),
     "internal_error": Code(500, "Something is broken here; it was written down."),
 }
 
-ExpectedError = AccountsError | ChatError | RateLimited | InvalidTopic | StorageUnavailable
-EXPECTED = (AccountsError, ChatError, RateLimited, InvalidTopic, StorageUnavailable)
+ExpectedError = AccountsError | ChatError | AttachmentError | RateLimited | InvalidTopic | StorageUnavailable
+EXPECTED = (AccountsError, ChatError, AttachmentError, RateLimited, InvalidTopic, StorageUnavailable)
 # Missing and forbidden are one answer, so 404 may be either; an address that does not exist does not come here.
 _DENIED = (401, 403, 404)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -1,6 +1,6 @@
 """What every HTTP request passes: a limit on what it may bring, and headers on what it gets."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -38,12 +38,16 @@ class Guard:
     Args:
         app: what answers the requests.
         unlimited: path prefixes that limit what they take themselves.
+        large: path prefixes that may bring more than others, and how many bytes.
         https: whether people reach the server over HTTPS only, so that browsers may insist on it.
     """
 
-    def __init__(self, app: Asgi, *, unlimited: tuple[str, ...], https: bool) -> None:
+    def __init__(
+        self, app: Asgi, *, unlimited: tuple[str, ...], large: Mapping[str, int] | None = None, https: bool
+    ) -> None:
         self._app = app
         self._unlimited = unlimited
+        self._large = large or {}
         self._headers = dict(SECURITY_HEADERS)
         if https:
             self._headers[b"strict-transport-security"] = b"max-age=31536000"
@@ -54,15 +58,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         limited = not scope["path"].startswith(self._unlimited)
-        if limited and _announced(scope) > MAX_REQUEST_BYTES:
+        most = self._most(scope["path"])
+        if limited and _announced(scope) > most:
             await problem("request_too_large")(scope, receive, self._with_headers(send))
             return
         if limited and scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # the server leaves the body out: it knows what was asked
         try:
-            await self._app(scope, _counted(receive) if limited else receive, self._with_headers(send))
+            await self._app(scope, _counted(receive, most) if limited else receive, self._with_headers(send))
         except TooLarge:
             await problem("request_too_large")(scope, receive, self._with_headers(send))
+
+    def _most(self, path: str) -> int:
+        return next((most for prefix, most in self._large.items() if path.startswith(prefix)), MAX_REQUEST_BYTES)
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
@@ -82,14 +90,14 @@ def _announced(scope: Scope) -> int:
     return 0
 
 
-def _counted(receive: Receive) -> Receive:
+def _counted(receive: Receive, most: int) -> Receive:
     received = 0
 
     async def receive_counted() -> MutableMapping[str, Any]:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_REQUEST_BYTES:
+        if received > most:
             raise TooLarge
         return message
 

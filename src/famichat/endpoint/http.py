@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 from starlette.routing import Route
 
-from famichat.endpoint import errors, pages
+from famichat.endpoint import errors, files, pages
 from famichat.endpoint.api import (
+    attachments,
     caretaking,
     conversations,
     devices,
@@ -64,6 +65,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
         conversations,
         members,
         messages,
+        attachments,
     ):
         api.include_router(noun.router)
     if context.test_endpoints:
@@ -72,6 +74,8 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     app.include_router(operations.router)
     # Routes, not mounts: a mount would redirect clients to the same address with a slash.
     app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
+    app.include_router(files.router)
     app.include_router(pages.router)
     https = context.public_url.startswith("https://")
-    return Guard(app, unlimited=(LONGPOLL_PATH,), https=https)
+    large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES}
+    return Guard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

@@ -50,6 +50,7 @@ LimitName = Literal[
     "refresh",
     "invite",
     "push_test",
+    "upload",
 ]
 
 LIMITS: dict[LimitName, Limit] = {
@@ -65,6 +66,7 @@ LIMITS: dict[LimitName, Limit] = {
     "refresh": Limit(100, 1),
     "invite": Limit(20, 0.1),
     "push_test": Limit(5, 0.1),
+    "upload": Limit(60, 1),
 }
 
 DEVICES = 3

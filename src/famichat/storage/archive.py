@@ -3,6 +3,7 @@
     manifest.json    what this is, of which server, from when
     famichat.db      the SQLite database; or famichat.dump, what pg_dump wrote
     secrets.json     the keys, unless they were left out
+    files/           the files of attachments, sealed as they lie on the disk
     SHA256SUMS       of all the others, as `sha256sum --check` reads it
 
 It is an ordinary tar, so that a backup can be looked into, and brought back by hand, where there is no Famichat.
@@ -11,6 +12,8 @@ It is an ordinary tar, so that a backup can be looked into, and brought back by 
 import hashlib
 import io
 import json
+import os
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,11 +22,12 @@ from typing import IO, Any, Literal, Self, cast
 
 from famichat.storage.errors import StorageError
 
-MANIFEST, SUMS, SECRETS = "manifest.json", "SHA256SUMS", "secrets.json"
+MANIFEST, SUMS, SECRETS, FILES = "manifest.json", "SHA256SUMS", "secrets.json", "files"
 DATABASES = {"sqlite": "famichat.db", "postgresql": "famichat.dump"}
 _FORMAT = 1
 _CHUNK = 1024 * 1024
-_PRIVATE_FILE = 0o600
+_PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
+_FILE = re.compile(r"files/[0-9a-f]{2}/[0-9a-f-]{36}(\.picture|\.thumbnail)?")
 
 
 class BackupDamaged(StorageError):
@@ -74,11 +78,15 @@ class Manifest:
 
 
 def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
-    """Write the files, under these names, and their sums."""
+    """Write the files, under these names, and their sums. Of those in `files/`, one may have been removed by now."""
     with tarfile.open(mode="w|", fileobj=stream, format=tarfile.PAX_FORMAT) as tar:
         sums = ""
         for name, path in files.items():
-            sums += f"{_add(tar, name, path)}  {name}\n"
+            try:
+                sums += f"{_add(tar, name, path)}  {name}\n"
+            except FileNotFoundError:
+                if not _FILE.fullmatch(name):
+                    raise
         _add_text(tar, SUMS, sums)
 
 
@@ -107,7 +115,8 @@ def _unpack(stream: IO[bytes], folder: Path) -> dict[str, str]:
     with tarfile.open(mode="r|", fileobj=stream) as tar:
         for member in tar:
             # Only these names, each once: a name with a path in it would write elsewhere.
-            if member.name not in {MANIFEST, SUMS, SECRETS, *DATABASES.values()} - set(sums) or not member.isfile():
+            known = member.name in {MANIFEST, SUMS, SECRETS, *DATABASES.values()} or _FILE.fullmatch(member.name)
+            if not known or member.name in sums or not member.isfile():
                 raise BackupDamaged("it holds something that no backup of Famichat does")
             sums[member.name] = _copy(cast("IO[bytes]", tar.extractfile(member)), folder / member.name)
     return sums
@@ -115,6 +124,7 @@ def _unpack(stream: IO[bytes], folder: Path) -> dict[str, str]:
 
 def _copy(source: IO[bytes], target: Path) -> str:
     digest = hashlib.sha256()
+    target.parent.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
     target.touch(_PRIVATE_FILE, exist_ok=False)
     with target.open("wb") as file:
         while chunk := source.read(_CHUNK):
@@ -125,8 +135,9 @@ def _copy(source: IO[bytes], target: Path) -> str:
 
 def _add(tar: tarfile.TarFile, name: str, path: Path) -> str:
     header = tarfile.TarInfo(name)
-    header.size, header.mtime, header.mode = path.stat().st_size, path.stat().st_mtime, _PRIVATE_FILE
     with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        header.size, header.mtime, header.mode = found.st_size, found.st_mtime, _PRIVATE_FILE
         tar.addfile(header, file)
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()

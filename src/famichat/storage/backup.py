@@ -1,18 +1,21 @@
 """Takes a backup while the server runs: everything that was committed when it began, and nothing half done.
 
-    manifest = backup(database, secrets, stream, folder, with_secrets=True)
+    manifest = backup(Server(database, secrets, files_dir), stream, folder, with_secrets=True)
 
 On SQLite by its backup API, on a read-only connection, in one step: nobody who writes waits for it. On PostgreSQL by
-`pg_dump`, on a snapshot that the manifest was read from too.
+`pg_dump`, on a snapshot that the manifest was read from too. Files of attachments never change once they are whole, so
+those that the copied database names are added after it.
 """
 
 import base64
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
 from famichat.storage import archive, postgres_programs
@@ -43,12 +46,26 @@ class WrongKeys(StorageError):
         super().__init__("these are not the keys that this backup was sealed with; nothing was changed")
 
 
-def backup(database: Database, secrets: Secrets, stream: IO[bytes], folder: Path, *, with_secrets: bool) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What is backed up.
+
+    Attributes:
+        database: whose. It may be in use.
+        secrets: its keys. Even if they are left out, the backup can tell whether it meets them again.
+        files_dir: where the files of its attachments are.
+    """
+
+    database: Database
+    secrets: Secrets
+    files_dir: Path
+
+
+def backup(server: Server, stream: IO[bytes], folder: Path, *, with_secrets: bool) -> Manifest:
     """Write a backup of all that is committed now.
 
     Args:
-        database: whose. It may be in use.
-        secrets: its keys. Even if they are left out, the backup can tell whether it meets them again.
+        server: whose.
         stream: where the backup goes.
         folder: an empty, private one, where there is room for a copy of the database.
         with_secrets: whether the keys go into the backup too.
@@ -59,14 +76,16 @@ def backup(database: Database, secrets: Secrets, stream: IO[bytes], folder: Path
         ProgramMissing, ProgramFailed: `pg_dump` is needed.
         StorageUnavailable: the database does not answer.
     """
+    database, secrets = server.database, server.secrets
     copy = folder / archive.DATABASES[database.dialect]
-    manifest = _sqlite(database, secrets, copy) if database.dialect == "sqlite" else _postgres(database, secrets, copy)
+    take = _sqlite if database.dialect == "sqlite" else _postgres
+    manifest, attachment_ids = take(database, secrets, copy)
     files = {archive.MANIFEST: folder / archive.MANIFEST, copy.name: copy}
     files[archive.MANIFEST].write_text(manifest.to_json(), encoding="utf-8")
     if with_secrets:
         files[archive.SECRETS] = folder / archive.SECRETS
         files[archive.SECRETS].write_text(secrets.to_json(), encoding="utf-8")
-    archive.write(stream, files)
+    archive.write(stream, files | dict(_files(server.files_dir, attachment_ids)))
     return manifest
 
 
@@ -96,7 +115,14 @@ def check_file(file: Path) -> None:
         raise BackupDamaged(f"the database says: {' '.join(found.split())}")
 
 
-def _sqlite(database: Database, secrets: Secrets, copy: Path) -> Manifest:
+def _files(files_dir: Path, attachment_ids: list[str]) -> Iterator[tuple[str, Path]]:
+    """The files of these attachments, by their names in the backup."""
+    for attachment_id in attachment_ids:
+        for path in files_dir.glob(f"{attachment_id[-2:]}/{attachment_id}*"):
+            yield f"{archive.FILES}/{attachment_id[-2:]}/{path.name}", path
+
+
+def _sqlite(database: Database, secrets: Secrets, copy: Path) -> tuple[Manifest, list[str]]:
     source = f"{Path(str(database.url.database)).absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(source, uri=True)) as there, closing(sqlite3.connect(copy)) as here:
         there.backup(here)  # all pages in one step: one snapshot, and never begun again
@@ -108,24 +134,34 @@ def _sqlite(database: Database, secrets: Secrets, copy: Path) -> Manifest:
         copied.close()
 
 
-def _postgres(database: Database, secrets: Secrets, copy: Path) -> Manifest:
-    def dump(session: Session) -> Manifest:
-        manifest = _manifest(session, "postgresql", secrets)
+def _postgres(database: Database, secrets: Secrets, copy: Path) -> tuple[Manifest, list[str]]:
+    def dump(session: Session) -> tuple[Manifest, list[str]]:
+        found = _manifest(session, "postgresql", secrets)
         snapshot = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
         options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={copy}")
         postgres_programs.run("pg_dump", *options, url=database.url)
-        return manifest
+        return found
 
     return database.run_read(dump)
 
 
-def _manifest(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Secrets) -> Manifest:
+def _manifest(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Secrets) -> tuple[Manifest, list[str]]:
+    """What the backup says about itself; and the attachments whose files belong into it."""
     at = revision(session.connection())
     if at is None:
         raise NothingToBackUp
     epoch = current_epoch(session)
     messages = session.execute(text("SELECT count(*) FROM messages")).scalar_one()
-    return Manifest(iso(now()), kind, at, epoch, messages, _proofs(secrets, epoch))
+    return Manifest(iso(now()), kind, at, epoch, messages, _proofs(secrets, epoch)), _attachments(session)
+
+
+def _attachments(session: Session) -> list[str]:
+    if not inspect(session.connection()).has_table("attachments"):
+        return []  # it is of an older Famichat, which had none
+    return [
+        str(each)
+        for each in session.execute(text("SELECT id FROM attachments WHERE finished_at IS NOT NULL")).scalars()
+    ]
 
 
 def _proofs(secrets: Secrets, epoch: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ hundred costs the same number of statements as a batch of one.
 
 from famichat.storage.base import now
 from famichat.storage.database import Database
-from famichat.storage.entry import ClientKey, Entry, JournalRefusal, Stored
+from famichat.storage.entry import Attached, ClientKey, Entry, JournalRefusal, Stored
 from famichat.storage.errors import StorageUnavailable
 from famichat.storage.statements import Head, PostgresStatements, SqliteStatements, Statements
 from famichat.telemetry import emit, events
@@ -61,8 +61,11 @@ class _Batch:
         self._known = statements.known(keys) if keys else {}
         replies = {(entry.conversation_id, entry.reply_to_id) for entry in entries if entry.reply_to_id}
         self._replies = statements.replies(replies) if replies else set()
+        asked = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
+        self._attachments = statements.attachments(asked) if asked else {}
         self._moment = now()
         self._rows: list[tuple[Entry, int]] = []
+        self._attached: list[tuple[str, int, str]] = []
         self._moved: dict[str, int] = {}
 
     def place(self, entry: Entry) -> Outcome:
@@ -82,6 +85,8 @@ class _Batch:
         """Write the new rows and move the heads of their conversations."""
         if self._rows:
             self._statements.insert(self._rows, self._moment)
+            if self._attached:
+                self._statements.attach(self._attached)
             self._statements.move(self._moved, self._moment)
 
     def _refuse(self, entry: Entry, head: Head) -> JournalRefusal | None:
@@ -91,6 +96,11 @@ class _Batch:
             return JournalRefusal("encryption_required")
         if entry.encryption_flag and entry.encryption_forbidden and not head.encryption_required:
             return JournalRefusal("encryption_forbidden")
+        found = [self._attachments.get((entry.conversation_id, entry.user_id, each)) for each in entry.attachment_ids]
+        if None in found:
+            return JournalRefusal("invalid_attachment")
+        if head.encryption_required and not all(each.encrypted for each in found if each):
+            return JournalRefusal("encryption_required")
         return None
 
     def _next(self, entry: Entry, head: Head, key: ClientKey | None) -> Stored:
@@ -99,4 +109,10 @@ class _Batch:
         self._rows.append((entry, seq))
         if key is not None and entry.fingerprint is not None:
             self._known[key] = Stored(entry.id, seq, self._moment, repeat=True), entry.fingerprint
-        return Stored(entry.id, seq, self._moment, repeat=False)
+        return Stored(entry.id, seq, self._moment, repeat=False, attachments=self._take(entry))
+
+    def _take(self, entry: Entry) -> tuple[Attached, ...]:
+        """The attachments of a message; nobody after it in this batch finds them any more."""
+        self._attached += [(entry.id, position, each) for position, each in enumerate(entry.attachment_ids)]
+        keys = [(entry.conversation_id, entry.user_id, each) for each in entry.attachment_ids]
+        return tuple(self._attachments.pop(key) for key in keys)

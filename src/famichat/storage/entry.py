@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Literal
 
 ClientKey = tuple[str, str, str]
-Reason = Literal["not_found", "conflict", "invalid_reply", "encryption_required", "encryption_forbidden"]
+Reason = Literal[
+    "not_found", "conflict", "invalid_reply", "invalid_attachment", "encryption_required", "encryption_forbidden"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Entry:
     epoch: int | None = None
     sender_device_id: str | None = None
     encryption_forbidden: bool = False
+    attachment_ids: tuple[str, ...] = ()
 
     @property
     def client_key(self) -> ClientKey | None:
@@ -40,13 +43,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """What is shown of an attachment that goes with a message, as the transaction that stored the message read it."""
+
+    id: str
+    size: int
+    content_type: str
+    encrypted: bool
+    width: int | None
+    height: int | None
+    thumbnail_bytes: int
+    duration_ms: int | None
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
-    """Where a message is. `repeat` says that it was there before."""
+    """Where a message is, and what goes with it. `repeat` says that it was there before; then only where it is."""
 
     id: str
     seq: int
     inserted_at: datetime
     repeat: bool
+    attachments: tuple[Attached, ...] = ()
 
 
 class JournalRefusal(Exception):

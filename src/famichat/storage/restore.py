@@ -28,8 +28,9 @@ from famichat.storage.errors import StorageError
 from famichat.storage.history import begin_new_epoch
 from famichat.storage.migrate import NewerDatabaseError, is_known, upgrade
 
-_STAGING = ".restore-"
-_HARMLESS = {"famichat.lock", "secrets.json", "lost+found"}
+_STAGING, _PRIVATE_DIR = ".restore-", 0o700
+# "files": sealed files whose names are ids, of an attempt that was killed; they are put back again.
+_HARMLESS = {"famichat.lock", "secrets.json", "lost+found", archive.FILES}
 _DRAFTS = (_STAGING, "secrets.")  # of an attempt that was killed
 
 
@@ -77,11 +78,13 @@ class Place:
     Attributes:
         data_dir: the data directory, locked.
         url: the database.
+        files_dir: where the files of attachments belong.
         secret_key, vault_keys: those that the operator gives, which then count instead of the backup's.
     """
 
     data_dir: DataDir
     url: str
+    files_dir: Path
     secret_key: str | None = None
     vault_keys: dict[int, bytes] | None = None
 
@@ -116,6 +119,7 @@ def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | No
     epoch = _script(copy) if postgres else _renamed(copy)
     if keys is not None:
         place.data_dir.put_back(keys)  # first: a database without its keys would get new ones
+    _put_files(folder / archive.FILES, place.files_dir)
     if postgres:
         script = f"--file={copy.with_suffix('.sql')}"
         options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", script)
@@ -125,6 +129,17 @@ def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | No
         copy.rename(target)
         sync_directory(target.parent)
     return epoch
+
+
+def _put_files(staged: Path, target: Path) -> None:
+    """Move files to their place; the directory may be on another disk."""
+    for folder in sorted(staged.glob("*")):
+        (target / folder.name).mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            moved = Path(shutil.move(path, target / folder.name / path.name))
+            with moved.open("rb") as file:
+                os.fsync(file.fileno())
+        sync_directory(target / folder.name)
 
 
 def _script(dump: Path) -> str:

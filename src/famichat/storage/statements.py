@@ -1,6 +1,6 @@
 """The journal's statements, once for each database: plain driver calls, one per question, however large the batch.
 
-Both classes answer the same five questions and take the same three orders; `batch.py` decides.
+Both classes answer the same six questions and take the same four orders; `batch.py` decides.
 """
 
 import json
@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import psycopg
 
-from famichat.storage.entry import ClientKey, Entry, Stored
+from famichat.storage.entry import Attached, ClientKey, Entry, Stored
 
 Sender = tuple[str, str, str]
 Reply = tuple[str, str]
 Known = dict[ClientKey, tuple[Stored, bytes]]
+AttachmentKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,14 @@ class Statements(Protocol):
     def replies(self, replies: set[Reply]) -> set[Reply]:
         """Those (conversation, message) of which the message is in the conversation."""
 
+    def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
+        """Those (conversation, user, attachment) that this user uploaded there whole and sent with no message yet."""
+
     def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
         """Store messages, each with its seq."""
+
+    def attach(self, attached: list[tuple[str, int, str]]) -> None:
+        """Let (message, position, attachment) belong together."""
 
     def move(self, heads: Mapping[str, int], moment: datetime) -> None:
         """Set the last seq of conversations, and show them again to those who had hidden them."""
@@ -129,6 +136,18 @@ class SqliteStatements:
         )
         return {(row[0], row[1]) for row in rows}
 
+    def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
+        """See `Statements.attachments`."""
+        rows = self._cursor.execute(
+            "SELECT a.conversation_id, a.user_id, a.id, a.size, a.content_type, a.encrypted, a.width, a.height, "
+            "a.thumbnail_bytes, a.duration_ms, a.sealed "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS a FROM json_each(?)) AS asked "
+            "JOIN attachments a ON a.id = asked.a AND a.conversation_id = asked.c AND a.user_id = asked.u "
+            "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL",
+            (_json(keys),),
+        )
+        return dict(map(_attached, rows))
+
     def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
         """See `Statements.insert`."""
         written = _sqlite_time(moment)
@@ -136,6 +155,10 @@ class SqliteStatements:
             f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
             [_row(entry, seq, written) for entry, seq in rows],
         )
+
+    def attach(self, attached: list[tuple[str, int, str]]) -> None:
+        """See `Statements.attach`."""
+        self._cursor.executemany("UPDATE attachments SET message_id = ?, position = ? WHERE id = ?", attached)
 
     def move(self, heads: Mapping[str, int], moment: datetime) -> None:
         """See `Statements.move`."""
@@ -195,12 +218,32 @@ class PostgresStatements:
         )
         return {(row[0], row[1]) for row in rows}
 
+    def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
+        """See `Statements.attachments`. They are locked: whoever clears up must not take them meanwhile."""
+        rows = self._cursor.execute(
+            "SELECT a.conversation_id::text, a.user_id::text, a.id::text, a.size, a.content_type, a.encrypted, "
+            "a.width, a.height, a.thumbnail_bytes, a.duration_ms, a.sealed "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, a) "
+            "JOIN attachments a ON a.id = asked.a AND a.conversation_id = asked.c AND a.user_id = asked.u "
+            "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL FOR UPDATE OF a",
+            _arrays(keys),
+        )
+        return dict(map(_attached, rows))
+
     def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
         """See `Statements.insert`."""
         arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         self._cursor.execute(
             f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only  # nosec B608
             _arrays([_row(entry, seq, moment) for entry, seq in rows]),
+        )
+
+    def attach(self, attached: list[tuple[str, int, str]]) -> None:
+        """See `Statements.attach`."""
+        self._cursor.execute(
+            "UPDATE attachments SET message_id = asked.m, position = asked.p "
+            "FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[]) AS asked (m, p, a) WHERE attachments.id = asked.a",
+            _arrays(attached),
         )
 
     def move(self, heads: Mapping[str, int], moment: datetime) -> None:
@@ -219,6 +262,13 @@ class PostgresStatements:
 
 def _known(row: Any, inserted_at: datetime) -> tuple[ClientKey, tuple[Stored, bytes]]:
     return (row[0], row[1], row[2]), (Stored(row[3], row[4], inserted_at, repeat=True), bytes(row[6]))
+
+
+def _attached(row: Any) -> tuple[AttachmentKey, Attached]:
+    conversation_id, user_id, attachment_id, size, content_type, encrypted, width, height, small, duration, sealed = row
+    return (conversation_id, user_id, attachment_id), Attached(
+        attachment_id, size, content_type, bool(encrypted), width, height, small, duration, bytes(sealed)
+    )
 
 
 def _json(values: Iterable[tuple[str | None, ...]]) -> str:

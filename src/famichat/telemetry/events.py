@@ -480,6 +480,38 @@ class BrokerNoteIgnored(Event):
     error_type: str
 
 
+# What happens to attachments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadFinished(Event):
+    """A file came whole, and can be sent. What it is called and where it goes is not said."""
+
+    name: ClassVar[str] = "famichat.attachment.uploaded"
+    content_type: str
+    size_bytes: int
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRefused(Event):
+    """A file came whole, and was not taken: `reason` is a code of the registry."""
+
+    name: ClassVar[str] = "famichat.attachment.refused"
+    level: ClassVar[Level] = "warning"
+    reason: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentsSwept(Event):
+    """Uploads that were never sent, and files that belonged to nothing, were cleared away."""
+
+    name: ClassVar[str] = "famichat.attachment.swept"
+    unsent: int
+    strays: int
+
+
 # What happens to the process and to telemetry itself
 
 

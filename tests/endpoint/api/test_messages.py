@@ -11,7 +11,7 @@ from tests.support.app import RunningApp
 FIELDS = {
     "message_id", "conversation_id", "seq", "user_id", "device_id", "message_type", "body", "client_id", "reply_to",
     "inserted_at", "edited_at", "deleted_at", "deleted_by", "encryption_flag", "encryption_version", "key_id",
-    "protocol", "epoch", "sender_device_id", "reactions", "change",
+    "protocol", "epoch", "sender_device_id", "reactions", "change", "attachments",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from tests.support.channel_client import ChannelClient
 MESSAGE_FIELDS = {
     "message_id", "conversation_id", "seq", "user_id", "device_id", "message_type", "body", "client_id", "reply_to",
     "inserted_at", "edited_at", "deleted_at", "deleted_by", "encryption_flag", "encryption_version", "key_id",
-    "protocol", "epoch", "sender_device_id", "reactions", "change",
+    "protocol", "epoch", "sender_device_id", "reactions", "change", "attachments",
 }  # fmt: skip
 JOIN_FIELDS = {
     "conversation", "epoch", "last_seq", "recovered", "encryption_status", "messages", "has_more", "last_change",

@@ -22,6 +22,7 @@ export function message(seq: number, change: Partial<Message> = {}): Message {
     protocol: null,
     epoch: null,
     sender_device_id: null,
+    attachments: [],
     ...change,
   }
 }

@@ -3,6 +3,20 @@
 export type ConversationType = "self" | "direct" | "group" | "family"
 export type Role = "admin" | "member"
 
+/** A photo, a file or a voice note; where its bytes are is asked anew each time. */
+export interface Attachment {
+  readonly id: string
+  readonly name: string | null
+  readonly size: number
+  readonly content_type: string
+  readonly encrypted: boolean
+  readonly width: number | null
+  readonly height: number | null
+  readonly thumbnail: boolean
+  readonly duration_ms: number | null
+  readonly waveform: readonly number[] | null
+}
+
 export interface Message {
   readonly message_id: string
   readonly conversation_id: string
@@ -24,6 +38,7 @@ export interface Message {
   /** Of the keys, as the sender's protocol counts; not the history's name. */
   readonly epoch: number | null
   readonly sender_device_id: string | null
+  readonly attachments: readonly Attachment[]
   readonly error_code?: number | null
 }
 

@@ -66,6 +66,9 @@ class MessageRequest(EditRequest):
     client_id: str | None = Field(None, description="Sent again with the same one, a message is stored only once.")
     message_type: str | None = None
     reply_to: str | None = None
+    attachment_ids: list[str] | None = Field(
+        None, description="Finished uploads of one's own, at most 10; the body may be empty then."
+    )
 
 
 class ReactionRequest(_Enveloped):

@@ -31,6 +31,19 @@ class Reaction(Enveloped):
     user_id: str
     emoji: str | None = Field(description="Ciphertext when `encryption_flag` is set; null when unreadable.")
     error_code: Literal[603] | None = Field(None, description="There only when it does not open any more.")
+class MessageAttachment(BaseModel):
+    """A photo, a file or a voice note. Where its bytes are: `GET /attachments/{id}/address`."""
+
+    id: str
+    name: str | None
+    size: int
+    content_type: str = Field(description="What it is, not what somebody said that it is.")
+    encrypted: bool
+    width: int | None
+    height: int | None
+    thumbnail: bool
+    duration_ms: int | None
+    waveform: list[int] | None
 
 
 class Message(BaseModel):
@@ -57,6 +70,7 @@ class Message(BaseModel):
     sender_device_id: str | None
     reactions: list[Reaction]
     change: int = Field(description="The position of its last change in the conversation; 0 when it never changed.")
+    attachments: list[MessageAttachment]
     error_code: Literal[603] | None = Field(None, description="There only when the stored body does not open any more.")
 
 

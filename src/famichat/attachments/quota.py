@@ -1,0 +1,44 @@
+"""How much a person keeps here, and how much that may be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from famichat.attachments.errors import FileTooLarge, QuotaExceeded, TooManyUploads
+from famichat.chat.attachment import Attachment
+
+MAX_UNSENT = 50
+_BYTES = Attachment.size + Attachment.thumbnail_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much one person may keep in attachments, and how large one may be."""
+
+    person_bytes: int
+    file_bytes: int
+
+
+def storage_of(session: Session, user_ids: Sequence[str]) -> dict[str, int]:
+    """How many bytes of attachments each of these people keeps here, those under way counted as announced."""
+    mine = select(Attachment.user_id, func.sum(_BYTES)).where(Attachment.user_id.in_(user_ids))
+    found = {user_id: int(total) for user_id, total in session.execute(mine.group_by(Attachment.user_id))}
+    return {user_id: found.get(user_id, 0) for user_id in user_ids}
+
+
+def check_quota(session: Session, user_id: str, size: int, quota: Quota) -> None:
+    """Let somebody begin an upload, or not.
+
+    Raises:
+        FileTooLarge, QuotaExceeded, TooManyUploads: and nothing was begun.
+    """
+    if size > quota.file_bytes:
+        raise FileTooLarge(max_bytes=quota.file_bytes)
+    used = storage_of(session, [user_id])[user_id]
+    if used + size > quota.person_bytes:
+        raise QuotaExceeded(used_bytes=used, quota_bytes=quota.person_bytes)
+    unsent = select(func.count()).where(Attachment.user_id == user_id, Attachment.message_id.is_(None))
+    if session.execute(unsent).scalar_one() >= MAX_UNSENT:
+        raise TooManyUploads(max_uploads=MAX_UNSENT)

@@ -1,0 +1,76 @@
+"""Clears away what nobody will ask for: uploads that were never sent, and files that belong to nothing."""
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from famichat.attachments.files import Files, names_of
+from famichat.chat.attachment import Attachment
+from famichat.storage.base import now
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
+
+EVERY_SECONDS = 60 * 60.0
+UNSENT_HOURS = 24
+_YOUNG_SECONDS = 60 * 60.0
+
+
+class Sweep:
+    """Sweeps when the server starts, and every hour.
+
+    Args:
+        database: says what there should be.
+        files: what there is.
+    """
+
+    def __init__(self, database: Database, files: Files) -> None:
+        self._database = database
+        self._files = files
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._sweep_on(), name="sweep")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def once(self) -> None:
+        """Sweep now.
+
+        Raises:
+            StorageUnavailable: the database did not answer.
+            OSError: a file cannot be removed.
+        """
+        unsent = await self._database.transaction(_forget_unsent)
+        wanted = await self._database.read(_wanted)
+        strays = await asyncio.to_thread(self._files.remove_strays, wanted, _YOUNG_SECONDS)
+        if unsent or strays:
+            emit(events.AttachmentsSwept(unsent=unsent, strays=strays))
+
+    async def _sweep_on(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except StorageUnavailable:
+                pass  # it was reported where it happened; the next round tries again
+            except OSError as error:
+                emit(events.StorageFailed(operation="sweep", error_type=type(error).__name__))
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+def _forget_unsent(session: Session) -> int:
+    old = Attachment.created_at < now() - timedelta(hours=UNSENT_HOURS)
+    gone = delete(Attachment).where(Attachment.message_id.is_(None), old).returning(Attachment.id)
+    return len(session.execute(gone).all())
+
+
+def _wanted(session: Session) -> set[str]:
+    rows = session.execute(select(Attachment).execution_options(yield_per=1000)).scalars()
+    return {name for attachment in rows for name in names_of(attachment)}

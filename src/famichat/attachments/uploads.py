@@ -1,0 +1,315 @@
+"""Takes a file in: announced, sent in pieces of any size, continued where it was cut, looked at, and only then whole.
+
+    upload = await uploads.begin(identity, conversation_id, Announcement(size=5))
+    upload = await uploads.receive(identity, upload.id, 0, pieces)
+
+How far an upload is, its own file says: there is no second truth in the database that could differ from it.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from famichat.accounts.token import Identity
+from famichat.attachments.announcement import Announcement
+from famichat.attachments.content_type import PICTURES, PLAIN, SNIFFED_BYTES, sniff
+from famichat.attachments.errors import (
+    ChecksumMismatch,
+    FileTooLarge,
+    PictureTooLarge,
+    PictureUnreadable,
+    ServerFull,
+    UploadBusy,
+    WrongOffset,
+)
+from famichat.attachments.files import Files
+from famichat.attachments.giving import visible
+from famichat.attachments.picture import Picture, PictureRefused, clean
+from famichat.attachments.quota import Quota, check_quota
+from famichat.chat.access import conversation_for
+from famichat.chat.attachment import Attachment, AttachmentSecrets, secrets_of
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata, NotFound
+from famichat.storage.base import is_id, new_id, now
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
+from famichat.storage.sealed import Vault
+from famichat.storage.sealed_file import SealedWriter, new_key, read, size_of
+from famichat.telemetry import emit, events
+
+_PICTURES_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload, and how far it is."""
+
+    attachment: Attachment
+    secrets: AttachmentSecrets
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found when a file was looked at that has come whole."""
+
+    size: int
+    content_type: str
+    picture: Picture | None = None
+
+
+class Uploads:
+    """The uploads of this server.
+
+    Args:
+        database: where attachments are written down.
+        vault: seals their keys.
+        files: where their bytes go.
+        quota: how much people may keep.
+        policies: which conversations take ciphertext only.
+    """
+
+    def __init__(
+        self, database: Database, vault: Vault, files: Files, quota: Quota, policies: EncryptionPolicies
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._files = files
+        self._policies = policies
+        self.quota = quota
+        self._workers = ThreadPoolExecutor(_PICTURES_AT_ONCE, "pictures")
+
+    def close(self) -> None:
+        """Finish what is being looked at."""
+        self._workers.shutdown(wait=True)
+
+    async def begin(self, identity: Identity, conversation_id: str, announced: Announcement) -> Upload:
+        """Make room for a file that will be sent into a conversation.
+
+        Raises:
+            NotFound: the person is in no such conversation.
+            EncryptionRequired, InvalidEncryptionMetadata: it is not encrypted as this conversation demands.
+            FileTooLarge, QuotaExceeded, TooManyUploads, ServerFull: there is no room for it.
+        """
+        if not await asyncio.to_thread(self._files.has_room_for, announced.size):
+            raise ServerFull
+
+        def work(session: Session) -> Upload:
+            conversation = conversation_for(session, identity.user_id, conversation_id).conversation
+            policy = self._policies.of(conversation.type, required_once=conversation.encryption_required)
+            if policy == "required" and not announced.encrypted:
+                raise EncryptionRequired
+            if policy == "forbidden" and announced.encrypted:
+                raise InvalidEncryptionMetadata(field="encrypted")
+            check_quota(session, identity.user_id, announced.size, self.quota)
+            return self._written_down(session, identity.user_id, conversation.id, announced)
+
+        return await self._database.transaction(work)
+
+    async def find(self, identity: Identity, attachment_id: str) -> Upload:
+        """An upload of one's own that was not sent yet; or an attachment that was, which this person may see.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+        def work(session: Session) -> Attachment:
+            try:
+                return _own(session, identity.user_id, attachment_id)
+            except NotFound:
+                return visible(session, identity.user_id, attachment_id)
+
+        attachment = await self._database.read(work)
+        return await asyncio.to_thread(self._upload, attachment)
+
+    async def receive(
+        self, identity: Identity, attachment_id: str, offset: int, pieces: AsyncIterator[bytes]
+    ) -> Upload:
+        """Take what comes next of an upload. However it ends, what arrived is kept; the last byte makes it whole.
+
+        Raises:
+            NotFound: there is no such upload.
+            WrongOffset: it does not go on there.
+            UploadBusy: another request is sending.
+            FileTooLarge: more came than was announced.
+            ChecksumMismatch, PictureTooLarge, PictureUnreadable: it came whole, and cannot be taken; it begins anew.
+            StorageUnavailable: the disk is full or failing.
+        """
+        upload = await self.find(identity, attachment_id)
+        if upload.attachment.finished_at is not None:
+            return _checked(upload, offset)
+        try:
+            writer = await asyncio.to_thread(self._writer, upload)
+        except BlockingIOError:
+            raise UploadBusy from None
+        except OSError as error:
+            raise _unavailable(error) from error
+        try:
+            # Asked again now that nobody else writes: meanwhile it may have become whole, or been cancelled.
+            upload = await self.find(identity, attachment_id)
+            if upload.attachment.finished_at is None:
+                await self._take(_checked(replace(upload, offset=writer.size), offset), writer, pieces)
+                # `size` may be another by now; the sender counts what it has sent.
+                upload = replace(await self.find(identity, attachment_id), offset=writer.size)
+        except OSError as error:
+            raise _unavailable(error) from error
+        finally:
+            await asyncio.to_thread(writer.close)
+        return upload
+
+    async def cancel(self, identity: Identity, attachment_id: str) -> None:
+        """Forget an upload that was not sent, finished or not.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+        def work(session: Session) -> None:
+            session.delete(_own(session, identity.user_id, attachment_id))
+
+        await self._database.transaction(work)
+        await asyncio.to_thread(self._files.remove, [attachment_id])
+
+    def _written_down(self, session: Session, user_id: str, conversation_id: str, announced: Announcement) -> Upload:
+        attachment_id = new_id()
+        secrets = AttachmentSecrets(
+            key=base64.b64encode(new_key()).decode(),
+            name=announced.safe_name,
+            waveform=announced.waveform,
+            sha256=announced.sha256,
+        )
+        attachment = Attachment(
+            id=attachment_id,
+            conversation_id=conversation_id,
+            user_id=user_id,
+            size=announced.size,
+            content_type=announced.content_type,
+            encrypted=announced.encrypted,
+            keep_metadata=announced.keep_metadata,
+            duration_ms=announced.duration_ms,
+            sealed=secrets.seal(self._vault, attachment_id),
+        )
+        session.add(attachment)
+        session.flush()
+        return Upload(attachment, secrets, 0)
+
+    def _upload(self, attachment: Attachment) -> Upload:
+        finished = attachment.finished_at is not None
+        offset = attachment.size if finished else size_of(self._files.upload(attachment.id))
+        return Upload(attachment, secrets_of(attachment, self._vault), offset)
+
+    def _writer(self, upload: Upload) -> SealedWriter:
+        attachment_id = upload.attachment.id
+        return SealedWriter(self._files.upload(attachment_id), upload.secrets.file_key, attachment_id)
+
+    async def _take(self, upload: Upload, writer: SealedWriter, pieces: AsyncIterator[bytes]) -> None:
+        try:
+            async for piece in pieces:
+                if writer.size + len(piece) > upload.attachment.size:
+                    raise FileTooLarge(max_bytes=upload.attachment.size)
+                await asyncio.to_thread(writer.write, piece)
+        finally:
+            await asyncio.to_thread(writer.keep)
+        if writer.size == upload.attachment.size:
+            await self._finish(upload, writer)
+
+    async def _finish(self, upload: Upload, writer: SealedWriter) -> None:
+        def look() -> _Found:
+            writer.finish()
+            return self._look(upload)
+
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._workers, look)
+        except (ChecksumMismatch, PictureTooLarge, PictureUnreadable) as fault:
+            await asyncio.to_thread(self._files.remove, [upload.attachment.id])
+            emit(events.UploadRefused(reason=fault.code, size_bytes=upload.attachment.size))
+            raise
+        await self._database.transaction(lambda session: _complete(session, upload.attachment.id, found))
+        if found.picture is not None and not upload.attachment.keep_metadata:
+            await asyncio.to_thread(self._files.upload(upload.attachment.id).unlink, missing_ok=True)
+        emit(
+            events.UploadFinished(
+                content_type=found.content_type, size_bytes=found.size, encrypted=upload.attachment.encrypted
+            )
+        )
+
+    def _look(self, upload: Upload) -> _Found:
+        attachment, secrets = upload.attachment, upload.secrets
+        path = self._files.upload(attachment.id)
+        if secrets.sha256 is not None:
+            digest = hashlib.sha256()
+            for piece in read(path, secrets.file_key, attachment.id):
+                digest.update(piece)
+            if digest.hexdigest() != secrets.sha256:
+                raise ChecksumMismatch
+        if attachment.encrypted:
+            return _Found(attachment.size, PLAIN)
+        content_type = sniff(b"".join(read(path, secrets.file_key, attachment.id, 0, SNIFFED_BYTES)))
+        if content_type in PICTURES:
+            return self._picture(upload, content_type)
+        if content_type.startswith("image/") and not attachment.keep_metadata:
+            raise PictureUnreadable
+        return _Found(attachment.size, content_type)
+
+    def _picture(self, upload: Upload, content_type: str) -> _Found:
+        attachment, key = upload.attachment, upload.secrets.file_key
+        source = read(self._files.upload(attachment.id), key, attachment.id)
+        new = self._files.picture(attachment.id)
+        new.unlink(missing_ok=True)
+        try:
+            if attachment.keep_metadata:
+                picture, size = clean(source, content_type, into=None), attachment.size
+            else:
+                with SealedWriter(new, key, new.name) as writer:
+                    picture = clean(source, content_type, into=writer.write)
+                    writer.finish()
+                    size = writer.size
+        except PictureRefused as refused:
+            raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused
+        small = self._files.thumbnail(attachment.id)
+        small.unlink(missing_ok=True)
+        with SealedWriter(small, key, small.name) as writer:
+            writer.write(picture.thumbnail)
+            writer.finish()
+        return _Found(size, content_type, picture)
+
+
+def _own(session: Session, user_id: str, attachment_id: str) -> Attachment:
+    found = session.get(Attachment, attachment_id) if is_id(attachment_id) else None
+    if found is None or found.user_id != user_id or found.message_id is not None:
+        raise NotFound
+    conversation_for(session, user_id, found.conversation_id)  # whoever is out of it uploads nothing there any more
+    return found
+
+
+def _checked(upload: Upload, offset: int) -> Upload:
+    if upload.offset != offset:
+        raise WrongOffset(offset=upload.offset)
+    return upload
+
+
+def _complete(session: Session, attachment_id: str, found: _Found) -> None:
+    picture = found.picture
+    session.execute(
+        update(Attachment)
+        .where(Attachment.id == attachment_id, Attachment.finished_at.is_(None))
+        .values(
+            size=found.size,
+            content_type=found.content_type,
+            width=picture.width if picture else None,
+            height=picture.height if picture else None,
+            thumbnail_bytes=len(picture.thumbnail) if picture else 0,
+            finished_at=now(),
+        )
+    )
+
+
+def _unavailable(error: OSError) -> StorageUnavailable:
+    emit(events.StorageFailed(operation="files", error_type=type(error).__name__))
+    return StorageUnavailable("files")

@@ -1,0 +1,153 @@
+"""An attachment: a photo, a file or a voice note, of which the bytes are kept apart and a message only says what it is.
+
+It is uploaded into one conversation by one person, belongs to at most one message, and goes with it.
+"""
+
+import base64
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, SmallInteger, String, UniqueConstraint
+from sqlalchemy import delete as delete_from
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.storage.sealed import Vault
+
+MAX_ATTACHMENTS = 10
+"""So many at most go with one message."""
+ATTACHMENT_PURPOSE = "attachment"
+"""The purpose under which what is secret of an attachment is sealed, bound to its id."""
+
+AttachmentView = dict[str, Any]
+
+
+class Attachment(Base):
+    """One attachment, from the announcement of its upload on.
+
+    Until `finished_at`, `size` and `content_type` are what was announced; then they are what there is. `sealed` holds
+    what nobody who only has the database may know: see `AttachmentSecrets`.
+    """
+
+    __tablename__ = "attachments"
+    __table_args__ = (
+        UniqueConstraint("message_id", "position"),
+        CheckConstraint("size >= 1", name="size"),
+        CheckConstraint("thumbnail_bytes >= 0", name="thumbnail_bytes"),
+        CheckConstraint("length(content_type) BETWEEN 1 AND 64", name="content_type_length"),
+        CheckConstraint("(width IS NULL) = (height IS NULL)", name="measures"),
+        CheckConstraint("message_id IS NULL OR finished_at IS NOT NULL", name="finished"),
+        CheckConstraint("message_id IS NULL OR position IS NOT NULL", name="position"),
+    )
+
+    id: Mapped[PrimaryKey]
+    conversation_id: Mapped[str] = mapped_column(Id, ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="SET NULL"), index=True)
+    message_id: Mapped[str | None] = mapped_column(Id, ForeignKey("messages.id", ondelete="SET NULL"))
+    position: Mapped[int | None] = mapped_column(SmallInteger)
+    size: Mapped[int] = mapped_column(BigInteger)
+    content_type: Mapped[str] = mapped_column(String(64))
+    encrypted: Mapped[bool]
+    keep_metadata: Mapped[bool]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    thumbnail_bytes: Mapped[int] = mapped_column(default=0)
+    duration_ms: Mapped[int | None]
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Created]
+    finished_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentSecrets:
+    """What is sealed of an attachment.
+
+    Attributes:
+        key: the random key of its files, in base64: new vault keys mean a new seal around it, not around the files.
+        name: what the file was called.
+        waveform: how loud a voice note is, from moment to moment.
+        sha256: what the sender says that the sum of the upload is.
+    """
+
+    key: str
+    name: str | None = None
+    waveform: tuple[int, ...] | None = None
+    sha256: str | None = None
+
+    def seal(self, vault: Vault, attachment_id: str) -> bytes:
+        """Seal them, for this attachment only."""
+        return vault.seal(ATTACHMENT_PURPOSE, json.dumps(asdict(self)).encode(), attachment_id)
+
+    @property
+    def file_key(self) -> bytes:
+        """The key of the files."""
+        return base64.b64decode(self.key)
+
+
+class Shown(Protocol):
+    """What a message shows of an attachment: the record itself, or what the journal read of it."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 - as in Attachment, and below
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def content_type(self) -> str: ...  # noqa: D102
+    @property
+    def encrypted(self) -> bool: ...  # noqa: D102
+    @property
+    def width(self) -> int | None: ...  # noqa: D102
+    @property
+    def height(self) -> int | None: ...  # noqa: D102
+    @property
+    def thumbnail_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def duration_ms(self) -> int | None: ...  # noqa: D102
+    @property
+    def sealed(self) -> bytes: ...  # noqa: D102
+
+
+def secrets_of(attachment: Shown, vault: Vault) -> AttachmentSecrets:
+    """Open what is sealed of an attachment.
+
+    Raises:
+        UnsealError: it was damaged, moved here from another row, or sealed with a key that is not here.
+    """
+    return AttachmentSecrets(**json.loads(vault.open(ATTACHMENT_PURPOSE, attachment.sealed, attachment.id)))
+
+
+def attachment_views(attachments: Sequence[Shown], vault: Vault) -> list[AttachmentView]:
+    """What everybody in the conversation is shown of the attachments of a message.
+
+    Raises:
+        UnsealError: see `secrets_of`.
+    """
+    return [_view(each, secrets_of(each, vault)) for each in attachments]
+
+
+def forget_attachments(session: Session, message_ids: Collection[str]) -> list[str]:
+    """Take the attachments of messages away, in the transaction that deletes the messages.
+
+    Returns:
+        the ids of those attachments, for `Files.remove`, after the commit.
+    """
+    theirs = delete_from(Attachment).where(Attachment.message_id.in_(message_ids)).returning(Attachment.id)
+    return list(session.execute(theirs).scalars())
+
+
+def _view(attachment: Shown, secrets: AttachmentSecrets) -> AttachmentView:
+    return {
+        "id": attachment.id,
+        "name": secrets.name,
+        "size": attachment.size,
+        "content_type": attachment.content_type,
+        "encrypted": attachment.encrypted,
+        "width": attachment.width,
+        "height": attachment.height,
+        "thumbnail": attachment.thumbnail_bytes > 0,
+        "duration_ms": attachment.duration_ms,
+        "waveform": secrets.waveform,
+    }

@@ -1,0 +1,42 @@
+import pytest
+
+from famichat.accounts.token import Tokens
+from famichat.attachments.address import ADDRESS_SECONDS, Addresses, Ticket
+from famichat.chat.errors import NotFound
+from famichat.storage.base import new_id
+from tests.factories.people import SECRET
+
+TICKET = Ticket(new_id(), new_id(), new_id(), "thumbnail")
+
+
+def token_of(address: str) -> str:
+    return address.removeprefix("/files/")
+
+
+def test_an_address_stands_for_who_was_given_it_and_for_what() -> None:
+    address, expires_at = Addresses(SECRET, lambda: 1000.0).issue(TICKET)
+
+    assert Addresses(SECRET, lambda: 1000.0 + ADDRESS_SECONDS - 1).read(token_of(address)) == TICKET
+    assert expires_at.timestamp() == 1000 + ADDRESS_SECONDS
+
+
+def test_it_expires() -> None:
+    address, _ = Addresses(SECRET, lambda: 1000.0).issue(TICKET)
+
+    with pytest.raises(NotFound):
+        Addresses(SECRET, lambda: 1000.0 + ADDRESS_SECONDS).read(token_of(address))
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "å", "a" * 600, "%2e%2e", Tokens(SECRET).issue(new_id(), new_id())])
+def test_nothing_else_is_an_address(token: str) -> None:
+    with pytest.raises(NotFound):
+        Addresses(SECRET).read(token)
+
+
+def test_an_address_under_another_key_or_changed_is_none() -> None:
+    token = token_of(Addresses("another secret of the tests").issue(TICKET)[0])
+    own = token_of(Addresses(SECRET).issue(TICKET)[0])
+
+    for wrong in (token, own[:-1] + ("A" if own[-1] != "A" else "B"), own[1:]):
+        with pytest.raises(NotFound):
+            Addresses(SECRET).read(wrong)

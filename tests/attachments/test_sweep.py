@@ -1,0 +1,96 @@
+"""What nobody will ask for goes: uploads never sent, files that belong to nothing; and nothing else."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from famichat.attachments.files import Files
+from famichat.attachments.sweep import Sweep
+from famichat.chat.attachment import Attachment, forget_attachments
+from famichat.storage.base import new_id, now
+from famichat.storage.database import Database
+from famichat.telemetry.events import AttachmentsSwept, Event
+from tests.factories.people import Household
+from tests.factories.talk import attach, direct_of, say
+
+
+def kept(files: Files, *attachment_ids: str) -> list[bool]:
+    return [files.upload(each).exists() for each in attachment_ids]
+
+
+def put(files: Files, *attachment_ids: str, age_hours: float) -> None:
+    for each in attachment_ids:
+        path = files.upload(each)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        moment = time.time() - age_hours * 3600
+        os.utime(path, (moment, moment))
+
+
+async def test_what_was_never_sent_goes_after_a_day_and_strays_after_an_hour(
+    database: Database, household: Household, tmp_path: Path, emitted: list[Event]
+) -> None:
+    def prepare(session: Session) -> tuple[str, str, str]:
+        direct = direct_of(session, household)
+        [said] = say(session, direct, household.maja, "hej")
+        sent, old, new = (attach(session, direct, household.maja, each) for each in (said, None, None))
+        yesterday = update(Attachment).where(Attachment.id.in_([sent, old]))
+        session.execute(yesterday.values(created_at=now() - timedelta(hours=25)))
+        return sent, old, new
+
+    sent, old, new = await database.transaction(prepare)
+    stray, young = new_id(), new_id()
+    files = Files(tmp_path / "files")
+    put(files, sent, old, new, stray, age_hours=25)
+    put(files, young, age_hours=0)
+
+    await Sweep(database, files).once()
+
+    assert kept(files, sent, new, young) == [True, True, True]
+    assert kept(files, old, stray) == [False, False]
+    assert AttachmentsSwept(unsent=1, strays=2) in emitted
+
+
+async def test_attachments_go_with_their_message(database: Database, household: Household, tmp_path: Path) -> None:
+    def prepare(session: Session) -> list[str]:
+        direct = direct_of(session, household)
+        one, other = say(session, direct, household.maja, "hej", "du")
+        stays = attach(session, direct, household.maja, other)
+        goes = attach(session, direct, household.maja, one)
+        assert forget_attachments(session, [one]) == [goes]
+        return [goes, stays]
+
+    goes, stays = await database.transaction(prepare)
+    files = Files(tmp_path / "files")
+    put(files, goes, stays, age_hours=0)
+    files.remove([goes])
+
+    assert kept(files, goes, stays) == [False, True]
+    assert database.run_read(lambda session: session.get(Attachment, goes)) is None
+
+
+async def test_a_sweep_begins_with_the_server(database: Database, tmp_path: Path) -> None:
+    files, stray = Files(tmp_path / "files"), new_id()
+    put(files, stray, age_hours=2)
+    sweep = Sweep(database, files)
+
+    sweep.start()
+    await sweep.once()
+    await sweep.stop()
+
+    assert kept(files, stray) == [False]
+
+
+async def test_where_there_are_no_files_there_is_nothing_to_sweep(database: Database, tmp_path: Path) -> None:
+    await Sweep(database, Files(tmp_path / "none")).once()
+
+
+def test_a_full_disk_takes_no_file(tmp_path: Path) -> None:
+    files = Files(tmp_path / "not" / "there" / "yet")
+
+    assert files.has_room_for(1)
+    assert not files.has_room_for(2**60)

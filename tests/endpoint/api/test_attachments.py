@@ -1,0 +1,294 @@
+"""Uploads over HTTP: continued where they were cut, looked at, sent with a message, and limited."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from famichat.attachments.quota import MAX_UNSENT
+from famichat.storage.base import new_id
+from tests.support.app import RunningApp, running_app
+from tests.support.photos import SECRETS, bomb, photo
+from tests.support.uploading import announce, fetched, say_with, send_piece, upload
+
+MIB = 1024 * 1024
+
+
+async def moments() -> AsyncIterator[None]:
+    """As long as it may take until the server has done what it was told in another request."""
+    for _ in range(10):
+        yield
+        await asyncio.sleep(0.05)
+
+
+async def offset_of(client: httpx.AsyncClient, attachment_id: str) -> int:
+    offset: int = (await client.get(f"/attachments/{attachment_id}")).json()["offset"]
+    return offset
+
+
+async def test_a_photo_is_seen_by_the_others_without_where_it_was_taken(app: RunningApp) -> None:
+    topic = f"message:direct:{app.talks.direct}"
+    async with app.connect(app.home.emil) as emil, app.http(app.home.maja) as maja, app.http(app.home.emil) as emils:
+        await emil.join(topic)
+        sent = await upload(maja, app.talks.direct, photo(size=(160, 120)), name="sommar.jpg")
+        message = await say_with(maja, app.talks.direct, sent["id"])
+
+        heard = await emil.assert_broadcast(topic, "new_msg", message)
+        [shown] = heard.payload["attachments"]
+        seen = await fetched(emils, shown["id"])
+        small = await fetched(emils, shown["id"], "thumbnail")
+
+    assert (shown["name"], shown["content_type"], shown["thumbnail"]) == ("sommar.jpg", "image/jpeg", True)
+    assert (shown["width"], shown["height"], shown["size"]) == (120, 160, len(seen.content))
+    assert seen.content.startswith(b"\xff\xd8")
+    assert small.content[8:12] == b"WEBP"
+    assert not SECRETS.search(seen.content + small.content)
+
+
+async def test_an_upload_that_was_cut_goes_on_where_it_was(app: RunningApp) -> None:
+    data = os.urandom(300_000)
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, len(data), sha256=hashlib.sha256(data).hexdigest())
+        await send_piece(maja, begun["id"], 0, data[:100_000])
+
+        asked = await maja.head(f"/attachments/{begun['id']}")
+        wrong = await send_piece(maja, begun["id"], 5, data[5:])
+        ended = await send_piece(maja, begun["id"], 100_000, data[100_000:])
+        message = await say_with(maja, app.talks.direct, begun["id"])
+        got = await fetched(maja, begun["id"])
+
+    assert (asked.headers["upload-offset"], asked.headers["upload-length"]) == ("100000", "300000")
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["offset"]) == (409, "wrong_offset", 100_000)
+    assert (ended.headers["upload-offset"], ended.json()["finished"]) == ("300000", True)
+    assert message["attachments"][0]["size"] == 300_000
+    assert got.content == data
+
+
+async def test_what_arrived_before_the_connection_broke_is_kept(app: RunningApp) -> None:
+    async def broken() -> Any:
+        yield b"x" * 70_000
+        raise ConnectionResetError
+
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, 100_000)
+        with pytest.raises(ConnectionResetError):
+            await send_piece(maja, begun["id"], 0, broken())
+        offsets = [await offset_of(maja, begun["id"]) async for _ in moments()]
+
+    assert offsets[-1] == 70_000
+
+
+async def test_two_requests_do_not_write_into_one_upload(app: RunningApp) -> None:
+    going_on = asyncio.Event()
+
+    async def slow() -> Any:
+        yield b"x" * 10
+        await going_on.wait()
+        yield b"x" * 10
+
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, 20)
+        first = asyncio.create_task(send_piece(maja, begun["id"], 0, slow()))
+        others = [await send_piece(maja, begun["id"], 1, b"") async for _ in moments()]
+        going_on.set()
+
+        assert (await first).json()["finished"]
+    assert (others[-1].status_code, others[-1].json()["code"]) == (409, "upload_busy")
+
+
+async def test_an_attachment_goes_with_one_message_only(app: RunningApp) -> None:
+    """Zulip lost a file that two messages showed with the first of them; here no file is in two."""
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, b"%PDF-1.7")
+        message = await say_with(maja, app.talks.direct, sent["id"], client_id="c1")
+
+        repeat = await say_with(maja, app.talks.direct, sent["id"], client_id="c1")
+        again = await maja.post(
+            f"/conversations/{app.talks.direct}/messages", json={"body": "", "attachment_ids": [sent["id"]]}
+        )
+        without = await maja.post(f"/conversations/{app.talks.direct}/messages", json={"body": "x", "client_id": "c1"})
+
+    assert repeat == message
+    assert (again.status_code, again.json()["code"], again.json()["field"]) == (
+        422,
+        "invalid_message",
+        "attachment_ids",
+    )
+    assert (without.status_code, without.json()["code"]) == (409, "conflict")
+
+
+async def test_two_messages_at_once_do_not_share_an_attachment(app: RunningApp) -> None:
+    path = f"/conversations/{app.talks.direct}/messages"
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, b"once")
+        body = {"body": "hej", "attachment_ids": [sent["id"]]}
+        answers = await asyncio.gather(*(maja.post(path, json=body) for _ in range(10)))
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [422] * 9
+
+
+async def test_only_ones_own_whole_files_of_this_conversation_can_be_sent(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        elsewhere = await upload(maja, app.talks.group, b"x")
+        emils = await upload(emil, app.talks.direct, b"x")
+        unfinished = await announce(maja, app.talks.direct, 5)
+        own = await upload(maja, app.talks.direct, b"x")
+        lists: list[Any] = [
+            [elsewhere["id"]], [emils["id"]], [unfinished["id"]], [new_id()], ["x"], [own["id"], own["id"]],
+            [own["id"], elsewhere["id"]], [new_id() for _ in range(11)],
+        ]  # fmt: skip
+        path = f"/conversations/{app.talks.direct}/messages"
+        answers = [await maja.post(path, json={"body": "", "attachment_ids": ids}) for ids in lists]
+        page = (await maja.get(path)).json()
+
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(422, "invalid_message")}
+    assert page["messages"] == []
+
+
+async def test_a_message_keeps_its_attachments_in_their_order(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        ids = [(await upload(maja, app.talks.self, b"x", name=f"{n}"))["id"] for n in range(3)][::-1]
+        message = await say_with(maja, app.talks.self, *ids)
+        page = (await maja.get(f"/conversations/{app.talks.self}/messages")).json()
+
+    assert [each["id"] for each in message["attachments"]] == ids
+    assert page["messages"] == [message]
+
+
+async def test_a_voice_note_has_its_length_and_its_shape(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        note = await upload(maja, app.talks.direct, b"OggS\0", duration_ms=2500, waveform=[0, 50, 100])
+
+    assert (note["content_type"], note["duration_ms"], note["waveform"]) == ("audio/ogg", 2500, [0, 50, 100])
+
+
+async def test_what_is_encrypted_is_not_looked_at(app: RunningApp) -> None:
+    data = photo()
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, data, encrypted=True)
+        got = await fetched(maja, sent["id"])
+
+    assert got.content == data
+    assert (sent["content_type"], sent["thumbnail"], sent["width"]) == ("application/octet-stream", False, None)
+    assert got.headers["content-disposition"] == "attachment"
+
+
+async def test_an_original_is_kept_for_whoever_wants_that(app: RunningApp) -> None:
+    data = photo()
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, data, keep_metadata=True)
+        got = await fetched(maja, sent["id"])
+        small = await fetched(maja, sent["id"], "thumbnail")
+
+    assert got.content == data
+    assert not SECRETS.search(small.content)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (bomb(), "picture_too_large"),
+        (photo()[:500], "picture_unreadable"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 50, "picture_unreadable"),
+        (b"GIF89a<script>alert(1)</script>", "picture_unreadable"),
+    ],
+    ids=["bomb", "cut off", "HEIC", "polyglot"],
+)
+async def test_a_picture_that_cannot_be_made_harmless_is_refused(app: RunningApp, data: bytes, code: str) -> None:
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, len(data))
+        async with asyncio.timeout(2 if code == "picture_too_large" else 10):
+            refused = await send_piece(maja, begun["id"], 0, data)
+        after = (await maja.get(f"/attachments/{begun['id']}")).json()
+
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert (after["offset"], after["finished"]) == (0, False)
+
+
+async def test_what_is_not_what_was_announced_is_refused(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, 5, sha256="0" * 64)
+        other = await send_piece(maja, begun["id"], 0, b"12345")
+        more = await send_piece(maja, begun["id"], 0, b"123456")
+
+    assert (other.status_code, other.json()["code"]) == (422, "checksum_mismatch")
+    assert (more.status_code, more.json()["code"]) == (413, "file_too_large")
+
+
+async def test_limits_are_told(migrated_sqlite: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    url = f"sqlite:///{tmp_path / 'famichat.db'}"
+    async with running_app(url, tmp_path, max_file_mb=1, quota_mb=2) as app, app.http(app.home.maja) as maja:
+        path = f"/conversations/{app.talks.direct}/attachments"
+        too_large = await maja.post(path, json={"size": MIB + 1})
+        for _ in range(2):
+            await announce(maja, app.talks.direct, MIB)
+        full = await maja.post(path, json={"size": 1})
+        used = (await maja.get("/me/storage")).json()
+        async with app.http(app.home.emil) as emil:
+            for _ in range(MAX_UNSENT):
+                await announce(emil, app.talks.direct, 1)
+            many = await emil.post(path, json={"size": 1})
+
+    assert (too_large.status_code, too_large.json()["code"]) == (413, "file_too_large")
+    assert too_large.json()["max_bytes"] == MIB
+    assert (full.status_code, full.json()["code"]) == (413, "quota_exceeded")
+    assert (full.json()["used_bytes"], full.json()["quota_bytes"]) == (2 * MIB, 2 * MIB)
+    assert used == {"used_bytes": 2 * MIB, "quota_bytes": 2 * MIB, "max_file_bytes": MIB}
+    assert (many.status_code, many.json()["code"]) == (409, "too_many_uploads")
+
+
+async def test_a_cancelled_upload_is_gone(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, 10)
+        await send_piece(maja, begun["id"], 0, b"12345")
+        gone = await maja.delete(f"/attachments/{begun['id']}")
+        after = await send_piece(maja, begun["id"], 5, b"12345")
+
+    assert (gone.status_code, after.status_code) == (204, 404)
+    assert not list(app.settings.effective_files_dir.glob(f"*/{begun['id']}*"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"size": 0}, {"size": -1}, {"size": 1.5}, {"size": "1"}, {}, {"size": 2**60}, {"size": 1, "name": ""},
+        {"size": 1, "name": "x" * 256}, {"size": 1, "name": "x" * 4096}, {"size": 1, "sha256": "x"},
+        {"size": 1, "waveform": [101]}, {"size": 1, "waveform": [1] * 101}, {"size": 1, "duration_ms": -1},
+        {"size": 1, "content_type": "text/html"},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_an_announcement_that_cannot_be_is_refused(app: RunningApp, body: dict[str, Any]) -> None:
+    async with app.http(app.home.maja) as maja:
+        answer = await maja.post(f"/conversations/{app.talks.direct}/attachments", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) in {(422, "invalid_request"), (400, "invalid_json")}
+
+
+async def test_where_ciphertext_is_demanded_no_other_file_is_taken(database_url: str, tmp_path: Path) -> None:
+    settings = {"encryption_policy_direct": "required", "encryption_policy_group": "forbidden"}
+    async with running_app(database_url, tmp_path, **settings) as app, app.http(app.home.maja) as maja:
+        plain = await maja.post(f"/conversations/{app.talks.direct}/attachments", json={"size": 1})
+        cipher = await maja.post(f"/conversations/{app.talks.group}/attachments", json={"size": 1, "encrypted": True})
+        taken = await upload(maja, app.talks.direct, b"x", encrypted=True)
+
+    assert (plain.status_code, plain.json()["code"]) == (422, "encryption_required")
+    assert (cipher.status_code, cipher.json()["code"]) == (422, "invalid_encryption_metadata")
+    assert taken["finished"]
+
+
+async def test_one_piece_may_be_large_and_not_larger(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        begun = await announce(maja, app.talks.direct, 9 * MIB)
+        too_much = await send_piece(maja, begun["id"], 0, bytes(8 * MIB + 1))
+        enough: httpx.Response = await send_piece(maja, begun["id"], 0, bytes(8 * MIB))
+
+    assert (too_much.status_code, too_much.json()["code"]) == (413, "request_too_large")
+    assert enough.json()["offset"] == 8 * MIB
