@@ -15,6 +15,7 @@ PAGE = (ROOT / "docs" / "running.md").read_text()
 IN_WORDS = {
     "otlp_endpoint",
     "database_url",
+    "files_dir",
     "public_url",
     "secret_key",
     "vault_keys",

@@ -109,9 +109,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """The sender, or an admin of the group, takes it away: body, earlier versions, reactions and attachments. Its place stays.
+    """The sender, or an admin of the group, takes it away: body, earlier versions, reactions and attachments.
 
-    What an admin takes away is noted in the sender's ledger.
+    Its place stays. What an admin takes away is noted in the sender's ledger.
     """
 
     @classmethod

@@ -40,7 +40,6 @@ def change_message(
     kind, conversation_id = conversation
     asked = Asked(identity.user_id, identity.device_id, conversation_id, kind, message_id, change.parse(payload))
 
-
     def announce(changed: Changed) -> None:
         context.announcements.message_updated(changed)
         if changed.gone:  # nobody can fetch them any more; if this fails, the next sweep finds them

@@ -25,6 +25,16 @@ export async function seal(text: string): Promise<Sealed> {
   return { body: text }
 }
 
+/** A file as it goes to the server. Made once, too. */
+export interface SealedFile {
+  readonly blob: Blob
+  readonly encrypted: boolean
+}
+
+export async function sealFile(file: Blob): Promise<SealedFile> {
+  return { blob: file, encrypted: false }
+}
+
 export async function open(message: Message): Promise<Opened> {
   if (message.deleted_at !== null) return { kind: "deleted" }
   if (message.body === null) return { kind: "broken" }

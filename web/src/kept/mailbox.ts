@@ -4,7 +4,7 @@
  * What is written is in memory at once, to be shown, and a moment later on the device, to be sent. Only one tab at a
  * time sends in a conversation. Sent twice it would still be stored once: each draft keeps its `client_id`.
  */
-import { add, refuse, remove, retry, type Draft, type Outbox } from "../models/outbox"
+import { add, label, refuse, remove, retry, type Draft, type Outbox } from "../models/outbox"
 import { randomId } from "../realtime/turn"
 import type { Change, Kept } from "./kept"
 import type { Wire } from "./wire"
@@ -23,6 +23,8 @@ export class Mailbox {
     private readonly kept: Kept,
     private readonly wire: Wire,
     private readonly changed: () => void,
+    /** A draft is gone from here: whatever was kept beside it can go, too. */
+    private readonly gone: (draft: Draft) => void = () => undefined,
   ) {
     wire.hear(({ what }) => {
       if (what === "outbox") void this.load()
@@ -66,12 +68,18 @@ export class Mailbox {
     if (found === undefined) return
     this.#show(remove(this.#drafts, found.client_id))
     this.#unkept.delete(found.client_id)
+    this.gone(found)
     await this.#rewrite(found.client_id, async (change, place) => change.objectStore("outbox").delete(place))
   }
 
   /** The server will never take it. */
   async refuse(clientId: string, reason: string): Promise<void> {
     await this.#replace(clientId, refuse(this.#drafts, clientId, reason))
+  }
+
+  /** Note what the server calls one of the files of a draft. */
+  async label(clientId: string, key: string, uploadId: string): Promise<void> {
+    await this.#replace(clientId, label(this.#drafts, clientId, key, uploadId))
   }
 
   /** Try a refused draft once more. */

@@ -5,6 +5,7 @@
  */
 import type { Sealed } from "../crypto/seal"
 import type { Refusal } from "../realtime/shapes"
+import type { Enclosure } from "./enclosures"
 
 export interface Draft {
   readonly client_id: string
@@ -14,6 +15,8 @@ export interface Draft {
   /** What is sent. Made once: another ciphertext under the same `client_id` would be another message. */
   readonly sealed: Sealed
   readonly written_at: string
+  /** Photos, files and voice notes that go with it. */
+  readonly enclosures?: readonly Enclosure[]
   /** Why the server will never take it; the person decides then. */
   readonly refused?: string
 }
@@ -55,6 +58,15 @@ export function patience(refusal: Refusal, attempt: number): number {
 /** Keep a draft that the server will not take, with the reason. */
 export function refuse(outbox: Outbox, clientId: string, reason: string): Outbox {
   return outbox.map((draft) => (draft.client_id === clientId ? { ...draft, refused: reason } : draft))
+}
+
+/** Note what the server calls one of the files of a draft. */
+export function label(outbox: Outbox, clientId: string, key: string, uploadId: string): Outbox {
+  return outbox.map((draft) => {
+    if (draft.client_id !== clientId || !draft.enclosures) return draft
+    const labelled = draft.enclosures.map((each) => (each.key === key ? { ...each, upload_id: uploadId } : each))
+    return { ...draft, enclosures: labelled }
+  })
 }
 
 /** Try a refused draft once more. */

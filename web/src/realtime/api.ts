@@ -25,10 +25,33 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
  * @throws {Unreachable} it does not answer
  */
 export async function ask<Answer>(method: Method, path: string, body?: object, token?: string): Promise<Answer> {
-  const headers = new Headers({ accept: "application/json" })
+  const headers = new Headers()
   if (body !== undefined) headers.set("content-type", "application/json")
-  if (token !== undefined) headers.set("authorization", `Bearer ${token}`)
-  const request: RequestInit = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+  return await answer<Answer>(path, token, {
+    method,
+    headers,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+}
+
+/**
+ * Send a piece of a file, from `offset` on.
+ *
+ * @throws {ApiError} the server refuses
+ * @throws {Unreachable} it does not answer
+ */
+export async function sendPiece<Answer>(path: string, offset: number, piece: Blob, token: string): Promise<Answer> {
+  const headers = new Headers({ "content-type": "application/offset+octet-stream", "upload-offset": `${offset}` })
+  return await answer<Answer>(path, token, { method: "PATCH", headers, body: piece })
+}
+
+async function answer<Answer>(
+  path: string,
+  token: string | undefined,
+  request: RequestInit & { headers: Headers },
+): Promise<Answer> {
+  request.headers.set("accept", "application/json")
+  if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`)
   const response = await fetch(ROOT + path, request).catch((error: unknown) => {
     throw new Unreachable(path, { cause: error })
   })

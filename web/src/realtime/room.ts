@@ -21,6 +21,7 @@ import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from 
 import type { Reader } from "./reader"
 import { Sender } from "./sender"
 import type { Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "./shapes"
+import type { Uploads } from "./uploads"
 
 const FIRST_PAGE = 60
 const PAGE = 100
@@ -34,6 +35,7 @@ export interface Surroundings {
   readonly socket: Socket
   readonly me: string
   readonly mailbox: Mailbox
+  readonly uploads: Uploads
   readonly reader: Reader
   /** Something is to be shown anew. */
   changed(): void
@@ -74,7 +76,7 @@ export class Room {
     void around.reader.take(this.timeline.messages)
     const place = () => ({ last_seq: this.timeline.last, epoch: this.timeline.epoch })
     this.#channel = around.socket.channel(`message:${conversation.type}:${conversation.id}`, place)
-    this.#sender = new Sender(this.id, this.#channel, around.mailbox, (stored) => this.#stored(stored))
+    this.#sender = new Sender(this.id, this.#channel, around.mailbox, around.uploads, (stored) => this.#stored(stored))
     this.#listen()
   }
 

@@ -3,7 +3,10 @@ import type { Channel } from "phoenix"
 
 import type { Mailbox } from "../kept/mailbox"
 import { due, passes, patience, type Draft } from "../models/outbox"
+import { kindOf } from "../models/enclosures"
+import { ApiError, Unreachable } from "./api"
 import type { Refusal, Stored } from "./shapes"
+import { Stopped, type Uploads } from "./uploads"
 
 const ASK_AGAIN_MS = 1_000
 
@@ -17,6 +20,7 @@ export class Sender {
     private readonly conversationId: string,
     private readonly channel: Channel,
     private readonly mailbox: Mailbox,
+    private readonly uploads: Uploads,
     private readonly stored: (stored: Stored) => void,
   ) {}
 
@@ -53,11 +57,33 @@ export class Sender {
       setTimeout(() => void this.#askAgain(), ASK_AGAIN_MS)
       return
     }
+    const enclosed = draft.enclosures ? await this.#bring(draft) : {}
+    if (enclosed === undefined || this.#sending !== draft.client_id) return
     this.channel
-      .push("new_msg", { ...draft.sealed, client_id: draft.client_id })
+      .push("new_msg", { ...draft.sealed, ...enclosed, client_id: draft.client_id })
       .receive("ok", (stored: Stored) => void this.#done(draft, stored))
       .receive("error", (refusal: Refusal) => void this.#refused(draft, refusal))
       .receive("timeout", () => void this.#refused(draft, { reason: "timeout" }))
+  }
+
+  /** Bring the files first, then say which message they go with; nothing, if that cannot be now. */
+  async #bring(draft: Draft): Promise<object | undefined> {
+    const label = (...which: [string, string, string]) => this.mailbox.label(...which)
+    try {
+      const ids = await this.uploads.bring(draft, label, () => this.#holds(draft))
+      return { attachment_ids: ids, message_type: kindOf((draft.enclosures ?? []).map(({ kind }) => kind)) }
+    } catch (error) {
+      if (error instanceof Stopped) await this.#next(draft)
+      else if (error instanceof ApiError) await this.#refused(draft, { reason: error.code })
+      else if (error instanceof Unreachable) await this.#refused(draft, { reason: "timeout" })
+      else throw error
+      return undefined
+    }
+  }
+
+  /** Whether it is still our turn, which a long upload must ask for again and again. */
+  async #holds(draft: Draft): Promise<boolean> {
+    return this.#sending === draft.client_id && (await this.mailbox.claim(draft))
   }
 
   /** Another tab has the turn: see what it has done by now. */

@@ -7,7 +7,7 @@
  * no foreign script run. The access token is kept with it, so that a reload need not refresh: an answer that a reload
  * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
  */
-import { ApiError, ask, Unreachable, type Method } from "./api"
+import { ApiError, ask, sendPiece, Unreachable, type Method } from "./api"
 import type { SessionView } from "./shapes"
 import { inTurn } from "./turn"
 
@@ -62,15 +62,12 @@ export class Session {
    * @throws {Unreachable} it does not answer
    */
   async ask<Answer>(method: Method, path: string, body?: object): Promise<Answer> {
-    await this.fresh()
-    try {
-      return await ask<Answer>(method, path, body, this.token)
-    } catch (error) {
-      // A wrong password is a 401, too: asked once more, it would count as a second guess.
-      if (!(error instanceof ApiError) || error.code !== "invalid_token") throw error
-      await this.#renew(this.token)
-      return await ask<Answer>(method, path, body, this.token)
-    }
+    return await this.#signedIn((token) => ask<Answer>(method, path, body, token))
+  }
+
+  /** Send a piece of a file as this person; see `ask`. */
+  async piece<Answer>(path: string, offset: number, piece: Blob): Promise<Answer> {
+    return await this.#signedIn((token) => sendPiece<Answer>(path, offset, piece, token))
   }
 
   /** Make sure that the access token is good for a while yet. */
@@ -87,6 +84,18 @@ export class Session {
       if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     } finally {
       this.#ended()
+    }
+  }
+
+  async #signedIn<Answer>(asking: (token: string) => Promise<Answer>): Promise<Answer> {
+    await this.fresh()
+    try {
+      return await asking(this.token)
+    } catch (error) {
+      // A wrong password is a 401, too: asked once more, it would count as a second guess.
+      if (!(error instanceof ApiError) || error.code !== "invalid_token") throw error
+      await this.#renew(this.token)
+      return await asking(this.token)
     }
   }
 

@@ -17,6 +17,19 @@ export interface Attachment {
   readonly waveform: readonly number[] | null
 }
 
+/** An attachment, and how far its upload is. */
+export interface UploadView extends Attachment {
+  readonly offset: number
+  readonly finished: boolean
+}
+
+/** Addresses that this device can load without a token, for some minutes. */
+export interface Address {
+  readonly file: string
+  readonly thumbnail: string | null
+  readonly expires_at: string
+}
+
 export interface Message {
   readonly message_id: string
   readonly conversation_id: string

@@ -1,16 +1,19 @@
 /** Everything that one signed-in person sees: conversations, people, what is waiting, and how the connection is. */
 import type { Channel } from "phoenix"
 
-import { seal } from "../crypto/seal"
+import { seal, sealFile } from "../crypto/seal"
+import { Blobs } from "../kept/blobs"
 import { Desk } from "../kept/desk"
 import { Kept, type KeptTimeline, type Unsent } from "../kept/kept"
 import { Mailbox } from "../kept/mailbox"
 import { Recall, type Recalled } from "../kept/recall"
 import { Wire } from "../kept/wire"
+import type { Enclosure } from "../models/enclosures"
 import { invitationLink } from "../models/invitation"
-import { waiting, type Outbox } from "../models/outbox"
+import { waiting, type Draft, type Outbox } from "../models/outbox"
 import { meet, type People } from "../models/people"
 import { drop, put, said, setUnread, type Shelf } from "../models/shelf"
+import { Addresses } from "./addresses"
 import { ApiError, Unreachable } from "./api"
 import { Link, type LinkState } from "./link"
 import { Reader } from "./reader"
@@ -18,12 +21,25 @@ import { Room, type Surroundings } from "./room"
 import type { Session } from "./session"
 import type { Conversation, Family, Member, Message } from "./shapes"
 import { randomId } from "./turn"
+import { Uploads } from "./uploads"
 
 const LOOK_AGAIN_MS = 3_000
+
+/** A file that is to be sent, and what is known of it. */
+export interface Chosen extends Pick<Enclosure, "kind" | "keep_metadata" | "name"> {
+  readonly blob: Blob
+  readonly duration_ms?: number
+  readonly waveform?: readonly number[]
+}
 
 export class Talk {
   readonly me: { readonly id: string; readonly username: string }
   readonly reader: Reader
+  /** The bytes of what waits here to be sent. */
+  readonly blobs: Blobs
+  readonly uploads: Uploads
+  /** Where the bytes are of what others sent. */
+  readonly addresses: Addresses
   shelf: Shelf = []
   people: People = new Map()
   families: readonly Family[] = []
@@ -55,7 +71,11 @@ export class Talk {
     this.reader = new Reader(changed)
     this.#kept = new Kept(this.me.id, changed)
     this.#wire = new Wire(this.me.id)
-    this.#mailbox = new Mailbox(this.#kept, this.#wire, () => this.#outboxChanged())
+    this.blobs = new Blobs(this.me.id)
+    this.uploads = new Uploads(session, this.blobs, changed)
+    this.addresses = new Addresses(session)
+    const gone = (draft: Draft) => void this.blobs.remove((draft.enclosures ?? []).map(({ key }) => key))
+    this.#mailbox = new Mailbox(this.#kept, this.#wire, () => this.#outboxChanged(), gone)
     this.#desk = new Desk(this.#kept, this.#wire, changed)
     this.#recall = new Recall(this.#kept)
     this.#link = new Link(session, changed)
@@ -95,6 +115,9 @@ export class Talk {
   async start(): Promise<void> {
     const [recalled] = await Promise.all([this.#recall.load(), this.#mailbox.load(), this.#desk.load()])
     if (this.#stopped) return
+    void this.blobs.removeAllBut(
+      new Set(this.outbox.flatMap((draft) => (draft.enclosures ?? []).map(({ key }) => key))),
+    )
     this.#remember(recalled)
     this.#hearNews()
     addEventListener("visibilitychange", this.#flush)
@@ -110,6 +133,7 @@ export class Talk {
     this.#wire.close()
     await this.#recall.clear()
     await this.#kept.close()
+    await this.blobs.close()
   }
 
   /** A Svelte store: the views are drawn anew when something changed, at most once a turn. */
@@ -128,13 +152,15 @@ export class Talk {
   }
 
   /** Write a message. It is shown at once, and kept on this device before anything else happens to it. */
-  async write(conversationId: string, text: string): Promise<void> {
+  async write(conversationId: string, text: string, chosen: readonly Chosen[] = []): Promise<void> {
+    const enclosures = await Promise.all(chosen.map((each) => this.#enclose(each)))
     const draft = {
       client_id: randomId(),
       conversation_id: conversationId,
       text,
       sealed: await seal(text),
       written_at: new Date().toISOString(),
+      ...(enclosures.length > 0 && { enclosures }),
     }
     this.#desk.handOver(conversationId)
     await this.#mailbox.write(draft)
@@ -149,7 +175,7 @@ export class Talk {
   /** Throw away what was written in a conversation and not sent. */
   async forgo(conversationId: string): Promise<void> {
     const drafts = waiting(this.outbox, conversationId)
-    await Promise.all(drafts.map((draft) => this.#mailbox.remove(draft.client_id)))
+    await Promise.all(drafts.map((draft) => this.discard(draft.client_id)))
     await this.#desk.write(conversationId, "", "")
     this.#changed()
   }
@@ -160,8 +186,15 @@ export class Talk {
     this.room(conversationId)?.flush()
   }
 
+  /** Throw a draft away, and what the server has of its files by now. */
   async discard(clientId: string): Promise<void> {
+    const draft = this.outbox.find((each) => each.client_id === clientId)
     await this.#mailbox.remove(clientId)
+    try {
+      if (draft) await this.uploads.cancel(draft)
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error // the server forgets it in a day
+    }
   }
 
   /** Make a conversation, or find the one that there is. */
@@ -198,6 +231,11 @@ export class Talk {
       throw error
     }
     this.#shut(conversationId)
+  }
+
+  async #enclose({ blob, ...known }: Chosen): Promise<Enclosure> {
+    const sealed = await sealFile(blob)
+    return { ...known, key: await this.blobs.put(sealed.blob), size: sealed.blob.size, encrypted: sealed.encrypted }
   }
 
   readonly #flush = () => void this.#recall.flush()
@@ -324,6 +362,7 @@ export class Talk {
       socket: this.#link.socket,
       me: this.me.id,
       mailbox: this.#mailbox,
+      uploads: this.uploads,
       reader: this.reader,
       changed: () => this.#changed(),
       learned: (id) => this.#learned(id),

@@ -1,9 +1,10 @@
 /** What a conversation, or what somebody said, is called in words. */
 import type { Opened } from "../crypto/seal"
 import { joined, refusalKey, type Translate } from "../i18n/translate"
+import { attachmentsOf, kindOfAttachment } from "../models/enclosures"
 import { others, type People } from "../models/people"
 import type { Whereabouts } from "../models/receipts"
-import type { Conversation, Family } from "../realtime/shapes"
+import type { Conversation, Family, Message } from "../realtime/shapes"
 
 interface Seen {
   readonly me: { readonly id: string }
@@ -22,6 +23,13 @@ export function title(t: Translate, seen: Seen, conversation: Conversation): str
   if (conversation.type === "direct") return other ? nameOf(t, seen.people, other) : t("person.unknown")
   const family = seen.families.length > 1 && seen.families.find((each) => each.id === conversation.family_id)?.name
   return conversation.name || family || t(`kind.${conversation.type}`)
+}
+
+/** What a message says; one that says nothing, by what came with it. */
+export function gist(t: Translate, opened: Opened | undefined, message: Message): string {
+  const said = text(t, opened)
+  const [first] = attachmentsOf(message)
+  return said === "" && first ? t(`attachment.${kindOfAttachment(first)}`) : said
 }
 
 export function text(t: Translate, opened: Opened | undefined): string {

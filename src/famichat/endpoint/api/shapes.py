@@ -31,6 +31,8 @@ class Reaction(Enveloped):
     user_id: str
     emoji: str | None = Field(description="Ciphertext when `encryption_flag` is set; null when unreadable.")
     error_code: Literal[603] | None = Field(None, description="There only when it does not open any more.")
+
+
 class MessageAttachment(BaseModel):
     """A photo, a file or a voice note. Where its bytes are: `GET /attachments/{id}/address`."""
 

@@ -1,0 +1,90 @@
+"""Photos and files: chosen, sent, seen by the other, and sent on after whatever came between."""
+
+import os
+
+import httpx
+import pytest
+from playwright.async_api import FilePayload, Route, expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.household import Person
+from tests.support.photos import SECRETS, photo
+
+pytestmark = pytest.mark.timeout(120)
+PIECE = 512 * 1024
+
+
+def file(name: str, kind: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": kind, "buffer": data}
+
+
+async def choose(who: Person, *files: FilePayload) -> None:
+    await who.page.locator("input[type=file]").set_input_files(files)
+
+
+async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    await choose(maja, file("lake.jpg", "image/jpeg", photo(size=(800, 600))))
+    await expect(maja.page.get_by_role("list", name="Goes with the message")).to_contain_text("lake.jpg")
+    await maja.say("Look!")
+
+    seen = emil.messages().get_by_role("button", name="Photo: lake.jpg")
+    await expect(seen).to_be_visible(timeout=20_000)
+    await expect(emil.messages().get_by_text("Look!")).to_be_visible()
+    small = seen.locator("img.there")
+    await expect(small).to_have_js_property("naturalWidth", 480)
+    await seen.click()
+    large = emil.page.get_by_role("dialog").get_by_role("img", name="Photo: lake.jpg")
+    await expect(large).to_have_js_property("naturalWidth", 600)
+
+    where = await large.evaluate("img => img.src")
+    async with httpx.AsyncClient() as page:
+        data = (await page.get(where)).content
+    assert not SECRETS.search(data)
+    await emil.page.keyboard.press("Escape")
+    await expect(emil.page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    offsets: list[int] = []
+
+    async def cut_the_second(route: Route) -> None:
+        if route.request.method != "PATCH":
+            await route.continue_()
+            return
+        offsets.append(int(route.request.headers["upload-offset"]))
+        await (route.abort("connectionreset") if len(offsets) == 2 else route.continue_())
+
+    await maja.context.route("**/api/v1/attachments/*", cut_the_second)
+    await choose(maja, file("film.bin", "application/octet-stream", os.urandom(3 * PIECE)))
+    await maja.page.get_by_role("button", name="Send").click()
+    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    async with maja.page.expect_request(lambda request: request.headers.get("upload-offset") == f"{PIECE}"):
+        pass
+    await maja.page.reload()
+
+    saved = emil.messages().get_by_role("button", name="Save film.bin")
+    await expect(saved).to_have_count(1, timeout=20_000)
+    assert offsets == [0, PIECE, PIECE, 2 * PIECE]
+    async with emil.page.expect_download() as download:
+        await saved.click()
+    assert (await (await download.value).path()).stat().st_size == 3 * PIECE
+
+
+async def test_a_file_that_is_refused_says_why_and_one_can_do_without(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    await choose(maja, file("x.heic", "image/heic", b"\0\0\0\x18ftypheic" + b"\0" * 99))
+    await maja.page.get_by_role("button", name="Send").click()
+
+    await expect(maja.page.get_by_text("Where it was taken cannot be removed")).to_be_visible(timeout=20_000)
+    await maja.page.get_by_role("button", name="Discard").click()
+    await expect(maja.page.get_by_text("x.heic")).to_be_hidden()
+    [told] = maja.faults  # by the browser, that the server refused something
+    assert "422" in told
+    maja.faults.clear()

@@ -1,0 +1,32 @@
+import "fake-indexeddb/auto"
+
+import { expect, test, vi } from "vitest"
+
+import { Blobs } from "./blobs"
+
+test("what was kept is there after a restart, until it is removed", async () => {
+  const before = new Blobs("maja")
+  const key = await before.put(new Blob(["photo"]))
+  await before.close()
+
+  const after = new Blobs("maja")
+  expect(await (await after.get(key))?.text()).toBe("photo")
+  await after.remove([key])
+  expect(await after.get(key)).toBeUndefined()
+  await after.close()
+})
+
+test("what no draft names goes, unless it is so new that its draft may be being written", async () => {
+  const blobs = new Blobs("emil")
+  const [wanted, left] = [await blobs.put(new Blob(["1"])), await blobs.put(new Blob(["2"]))]
+
+  await blobs.removeAllBut(new Set([wanted]))
+  expect(await blobs.get(left)).toBeDefined()
+  vi.useFakeTimers({ now: Date.now() + 2 * 60 * 60_000, toFake: ["Date"] })
+  await blobs.removeAllBut(new Set([wanted]))
+  vi.useRealTimers()
+
+  expect(await blobs.get(left)).toBeUndefined()
+  expect(await blobs.get(wanted)).toBeDefined()
+  await blobs.close()
+})
