@@ -122,6 +122,11 @@ class Scene:
         await page.goto(f"{self.demo.url}/#/you")
         await expect(page.get_by_role("heading", name="maja")).to_be_visible()
         yield "you"
+        await page.get_by_role("link", name="Look after Sundqvist").click()
+        await page.get_by_text("Devices of emil").click()
+        await page.get_by_role("button", name="Sign out Emil's phone").wait_for()
+        await expect(page.get_by_text("The whole server")).to_be_visible()
+        yield "family-care"
         await page.goto(f"{self.demo.url}/#")
         await page.get_by_role("button", name="New conversation").click()
         for name in ("inga", "nils"):

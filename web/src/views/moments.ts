@@ -26,6 +26,11 @@ export function short(language: string, moment: string, now: Date): string {
   )
 }
 
+/** The day and the time, of any year. */
+export function dated(language: string, moment: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment))
+}
+
 function capital(word: string): string {
   return word.charAt(0).toLocaleUpperCase() + word.slice(1)
 }
