@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -54,6 +54,8 @@ from famichat.storage.database import Database
 from famichat.storage.journal import Journal
 from famichat.storage.migrate import upgrade
 from famichat.storage.sealed import BlindIndex, Vault
+from famichat.storage.vault_keeper import VaultKeeper
+from famichat.storage.vault_keys import settle
 from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
@@ -92,7 +94,7 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     Raises:
         OSError: the address is taken, or the data directory cannot be used.
         DirectoryInUse: another process works in the data directory.
-        SecretsDamaged, SecretsMissing: what the database was sealed with is lost.
+        SecretsDamaged, SecretsMissing, WrongVaultKeys: what the database was sealed with is lost.
         NewerDatabaseError: the database is of a newer Famichat.
         StorageUnavailable: the database does not answer.
     """
@@ -151,9 +153,11 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asy
 async def _context(
     settings: Settings, keys: Secrets, database: Database, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack
 ) -> Context:
-    vault, index = Vault(keys.vault_keys), BlindIndex(keys.secret_key)
+    kept = None if settings.vault_keys else DataDir(settings.data_dir).kept_vault_keys
+    vault, index = Vault(keys.vault_keys, kept), BlindIndex(keys.secret_key)
     policies = EncryptionPolicies(settings.encryption_policies)
     await database.transaction(lambda session: remember_required(session, policies))
+    await _keep(vault, database, kept, stack)
     while await database.transaction(forget_remains):
         pass
     journal = Journal(database)
@@ -216,6 +220,18 @@ async def _context(
 
 def _quota(settings: Settings) -> Quota:
     return Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
+
+
+async def _keep(
+    vault: Vault, database: Database, kept: Callable[[], Mapping[int, bytes]] | None, stack: AsyncExitStack
+) -> None:
+    """Compare the keys with those that the database knows, and look after them from now on."""
+    keys, only_server = vault.keys, database.dialect == "sqlite"
+    version = await database.transaction(lambda session: settle(session, keys, use_newest=only_server))
+    vault.seal_with(version)
+    keeper = VaultKeeper(database, vault, kept)
+    stack.push_async_callback(keeper.stop)
+    keeper.start()
 
 
 def _tracing(settings: Settings, index: BlindIndex, stack: AsyncExitStack) -> Tracing | None:

@@ -162,7 +162,9 @@ def test_a_body_that_does_not_open_never_fails_the_page(
 
     assert [view["body"] for view in page] == ["one", None, "three"]
     assert [view.get("error_code") for view in page] == [None, 603, None]
-    assert [event for event in emitted if isinstance(event, DecryptionFailed)] == [DecryptionFailed(purpose="body")]
+    assert [event for event in emitted if isinstance(event, DecryptionFailed)] == [
+        DecryptionFailed(purpose="body", cause="not_authentic" if damage == "moved" else "malformed")
+    ]
 
 
 def test_a_conversation_has_the_fields_of_the_contract(

@@ -25,7 +25,7 @@ import famichat.chat.reaction
 import famichat.chat.receipt
 import famichat.push.choices
 import famichat.push.subscription  # noqa: F401 - the models must be known to be compared
-from famichat.storage import history, migrate  # noqa: F401 - history, too, is a model
+from famichat.storage import history, migrate, vault_keys  # noqa: F401 - they, too, are models
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.support.postgres import Postgres

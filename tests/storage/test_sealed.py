@@ -1,12 +1,14 @@
 import secrets
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from famichat.storage.errors import UnsealError
+from famichat.storage.data_dir import SecretsMissing
+from famichat.storage.errors import UnsealCause, UnsealError
 from famichat.storage.sealed import BlindIndex, Vault
-from famichat.telemetry.events import DecryptionFailed, Event
+from famichat.telemetry.events import DecryptionFailed, Event, VaultNotKept
 
 KEY = secrets.token_bytes(32)
 VAULT = Vault({1: KEY})
@@ -27,16 +29,16 @@ def test_a_sealed_value_does_not_show_what_is_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "sealed", "row"),
+    ("purpose", "sealed", "row", "cause"),
     [
-        ("body", SEALED, "row-2"),
-        ("email", SEALED, "row-1"),
-        ("body", SEALED[:-1], "row-1"),
-        ("body", SEALED[:20], "row-1"),
-        ("body", b"", "row-1"),
-        ("body", b"\x02" + SEALED[1:], "row-1"),
-        ("body", SEALED[:1] + b"\x00\x09" + SEALED[3:], "row-1"),
-        ("body", SEALED[:-1] + bytes([SEALED[-1] ^ 1]), "row-1"),
+        ("body", SEALED, "row-2", "not_authentic"),
+        ("email", SEALED, "row-1", "not_authentic"),
+        ("body", SEALED[:-1], "row-1", "not_authentic"),
+        ("body", SEALED[:20], "row-1", "malformed"),
+        ("body", b"", "row-1", "malformed"),
+        ("body", b"\x02" + SEALED[1:], "row-1", "unknown_version"),
+        ("body", SEALED[:1] + b"\x00\x09" + SEALED[3:], "row-1", "unknown_key"),
+        ("body", SEALED[:-1] + bytes([SEALED[-1] ^ 1]), "row-1", "not_authentic"),
     ],
     ids=[
         "another row",
@@ -50,13 +52,14 @@ def test_a_sealed_value_does_not_show_what_is_in_it() -> None:
     ],
 )
 def test_what_was_changed_or_moved_does_not_open_and_says_nothing_secret(
-    purpose: str, sealed: bytes, row: str, emitted: list[Event]
+    purpose: str, sealed: bytes, row: str, cause: UnsealCause, emitted: list[Event]
 ) -> None:
     with pytest.raises(UnsealError) as raised:
         VAULT.open(purpose, sealed, row)
 
     assert str(raised.value) == f"sealed data did not open (purpose: {purpose})"
-    assert emitted == [DecryptionFailed(purpose=purpose)]
+    assert raised.value.cause == cause
+    assert emitted == [DecryptionFailed(purpose=purpose, cause=cause)]
     assert (emitted[0].error_code, emitted[0].error_type) == (603, "decryption_failure")  # type: ignore[attr-defined]
 
 
@@ -75,6 +78,31 @@ def test_a_new_key_seals_what_is_new_and_the_old_one_still_opens_what_is_old() -
     assert rotated.open("body", SEALED, "row-1") == b"hello"
     with pytest.raises(UnsealError):
         VAULT.open("body", rotated.seal("body", b"new", "row-1"), "row-1")
+
+
+def test_a_key_that_another_process_began_to_use_is_learnt_when_it_is_met() -> None:
+    keys = {1: KEY}
+    vault = Vault(keys, more=lambda: keys)
+    keys = {1: secrets.token_bytes(32), 2: secrets.token_bytes(32)}
+
+    assert vault.open("body", Vault({2: keys[2]}).seal("body", b"new", "row-1"), "row-1") == b"new"
+    assert vault.open("body", SEALED, "row-1") == b"hello", "a key that is here stays what it is"
+    assert vault.sealing_version == 1
+
+
+def test_keys_that_cannot_be_read_just_now_leave_what_they_have_sealed_unopened(emitted: list[Event]) -> None:
+    def more() -> dict[int, bytes]:
+        raise SecretsMissing(Path("secrets.json"))
+
+    with pytest.raises(UnsealError):
+        Vault({2: KEY}, more=more).open("body", SEALED, "row-1")
+
+    assert emitted[0] == VaultNotKept(error_type="SecretsMissing")
+
+
+def test_only_a_key_that_is_here_can_seal() -> None:
+    with pytest.raises(KeyError):
+        Vault({1: KEY}).seal_with(2)
 
 
 @pytest.mark.parametrize("keys", [{}, {1: b"short"}, {0: KEY}, {2**16: KEY}])

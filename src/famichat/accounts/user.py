@@ -17,6 +17,7 @@ from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, 
 from famichat.accounts.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
 from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
 from famichat.storage.sealed import BlindIndex, Vault
+from famichat.storage.sealed_columns import sealed_as
 
 EMAIL = "email"
 """The purpose under which addresses are sealed and indexed."""
@@ -52,7 +53,7 @@ class User(Base):
     username: Mapped[str] = mapped_column(String(MAX_USERNAME), nullable=True)
     username_key: Mapped[str] = mapped_column(String(MAX_FOLDED), nullable=True, unique=True)
     username_look: Mapped[str] = mapped_column(String(MAX_FOLDED), nullable=True, unique=True)
-    email: Mapped[bytes | None] = mapped_column(LargeBinary)
+    email: Mapped[bytes | None] = mapped_column(LargeBinary, info=sealed_as(EMAIL, lambda user: user.id))
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255), nullable=True)
     confirmed_at: Mapped[datetime | None]

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, PrimaryKey
 from famichat.storage.sealed import Vault
+from famichat.storage.sealed_columns import sealed_as
 
 MAX_ATTACHMENTS = 10
 """So many at most go with one message."""
@@ -56,7 +57,9 @@ class Attachment(Base):
     height: Mapped[int | None]
     thumbnail_bytes: Mapped[int] = mapped_column(default=0)
     duration_ms: Mapped[int | None]
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes] = mapped_column(
+        LargeBinary, info=sealed_as(ATTACHMENT_PURPOSE, lambda attachment: attachment.id)
+    )
     created_at: Mapped[Created]
     finished_at: Mapped[datetime | None]
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from famichat.chat.attachment import Attachment
 from famichat.e2ee.envelope import MAX_EPOCH
 from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.storage.sealed_columns import sealed_as
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_STORED_BYTES = MAX_BODY_BYTES + 64
@@ -80,7 +81,12 @@ class Message(Base):
         Id, ForeignKey("accounts_devices.id", ondelete="SET NULL"), index=True
     )
     message_type: Mapped[str] = mapped_column(String(32), default="text")
-    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    body: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=sealed_as(
+            BODY_PURPOSE, lambda message: place_of_body(message.id, message.edits), unless="encryption_flag"
+        ),
+    )
     client_id: Mapped[str | None] = mapped_column(String(128))
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     reply_to_id: Mapped[str | None] = mapped_column(Id, ForeignKey("messages.id", ondelete="SET NULL"), index=True)

@@ -16,6 +16,7 @@ from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import Base, Id, iso
 from famichat.storage.errors import UnsealError
 from famichat.storage.sealed import Vault
+from famichat.storage.sealed_columns import sealed_as
 
 MAX_VERSIONS = 50
 
@@ -32,7 +33,12 @@ class MessageEdit(Enveloped, Base):
 
     message_id: Mapped[str] = mapped_column(Id, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=sealed_as(
+            BODY_PURPOSE, lambda edit: place_of_body(edit.message_id, edit.version), unless="encryption_flag"
+        ),
+    )
     written_at: Mapped[datetime]
 
     @classmethod

@@ -18,6 +18,7 @@ from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import Base, Id, now
 from famichat.storage.errors import UnsealError
 from famichat.storage.sealed import Vault
+from famichat.storage.sealed_columns import sealed_as
 
 MAX_EMOJI_BYTES = 64
 MAX_SEALED_BYTES = 512
@@ -40,7 +41,12 @@ class Reaction(Enveloped, Base):
     user_id: Mapped[str] = mapped_column(
         Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    emoji: Mapped[bytes] = mapped_column(LargeBinary)
+    emoji: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=sealed_as(
+            REACTION_PURPOSE, lambda reaction: _place(reaction.message_id, reaction.user_id), unless="encryption_flag"
+        ),
+    )
     reacted_at: Mapped[datetime]
 
 

@@ -11,7 +11,6 @@ from typing import IO, Any
 
 import click
 
-from famichat.cli.check import check_sealed
 from famichat.cli.desk import to_read
 from famichat.cli.options import answer, data_dir_option, json_option
 from famichat.cli.refusal import Refused
@@ -40,11 +39,13 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
     """
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
     with to_read(data_dir) as desk:
-        desk.database.run_read(lambda session: check_sealed(session, desk.vault))
-        here = DataDir(desk.settings.data_dir)
-        keys = here.secrets(desk.settings.secret_key, desk.settings.vault_keys)
+        here, settings = DataDir(desk.settings.data_dir), desk.settings
         with _written(target, desk.settings.data_dir) as (stream, folder):
-            server = Server(desk.database, keys, desk.settings.effective_files_dir)
+            server = Server(
+                desk.database,
+                lambda: here.secrets(settings.secret_key, settings.vault_keys),
+                settings.effective_files_dir,
+            )
             manifest = take(server, stream, folder, with_secrets=not without_secrets)
     here.note_backup(datetime.fromisoformat(manifest.made_at))
     told = {"file": str(target), "secrets": not without_secrets, **_told(manifest)}

@@ -14,11 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.user import User, email_of
 from famichat.attachments.files import Files
 from famichat.chat.attachment import Attachment, secrets_of
-from famichat.chat.message import Message
-from famichat.chat.view import body_of
 from famichat.cli.desk import sqlite_file
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
@@ -27,6 +24,7 @@ from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.migrate import newest, revision
 from famichat.storage.sealed import Vault
 from famichat.storage.sealed_file import read
+from famichat.storage.vault_keys import WrongVaultKeys, check_keys, opened_of_sample
 
 _PRIVATE = 0o077
 _SAMPLE = 20
@@ -115,25 +113,14 @@ def _revision(at: str | None) -> Check:
     return Check("database", Check.ODD, f"at revision {at}, not {newest()}; the next start brings it up to date")
 
 
-def check_sealed(session: Session, vault: Vault) -> int:
-    """Open some of what is sealed; answers how much was tried.
-
-    Raises:
-        UnsealError: these are not the keys that it was sealed with.
-    """
-    people = session.execute(select(User).where(User.email.is_not(None)).limit(_SAMPLE)).scalars()
-    opened = [email_of(person, vault) for person in people]
-    sealed = select(Message).where(Message.body.is_not(None), Message.encryption_flag.is_(False))
-    said = session.execute(sealed.limit(_SAMPLE)).scalars()
-    bodies = [body_of(each, vault) for each in said]
-    return len(opened) + len(bodies)
-
-
 def _sealed(session: Session, keys: Secrets) -> Check:
     try:
-        tried = check_sealed(session, Vault(keys.vault_keys))
-    except UnsealError:
-        return Check("sealed data", Check.BAD, "does not open: these are not the keys that it was sealed with")
+        check_keys(session, keys.vault_keys)
+    except WrongVaultKeys as error:
+        return Check("sealed data", Check.BAD, str(error))
+    opened, tried = opened_of_sample(session, Vault(keys.vault_keys))
+    if opened < tried:
+        return Check("sealed data", Check.BAD, f"{tried - opened} of {tried} that were tried do not open")
     return Check("sealed data", Check.GOOD, f"opens ({tried} tried)")
 
 

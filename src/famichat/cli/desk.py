@@ -15,6 +15,7 @@ from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from famichat.storage.sealed import BlindIndex, Vault
+from famichat.storage.vault_keys import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,15 @@ def to_write(settings: Settings, *, stopped: bool = False) -> Iterator[Desk]:
 
     Raises:
         DirectoryInUse: the server runs.
+        WrongVaultKeys: what the database was sealed with is lost.
     """
     with ExitStack() as stack:
         if stopped or on_sqlite(settings):
             stack.enter_context(DataDir(settings.data_dir).lock())
         desk = stack.enter_context(_opened(settings))
         upgrade(desk.database)
+        keys, alone = desk.vault.keys, on_sqlite(settings)
+        desk.vault.seal_with(desk.database.run(lambda session: settle(session, keys, use_newest=alone)))
         yield desk
 
 

@@ -17,6 +17,7 @@ from famichat.cli.messages import conversations, listen, login, logout, send
 from famichat.cli.refusal import in_words
 from famichat.cli.serve import serve
 from famichat.cli.user import user
+from famichat.cli.vault import vault
 
 
 class Program(click.Group):
@@ -46,7 +47,7 @@ def program() -> None:
     """
 
 
-for command in (serve, demo, migrate, doctor, backup, restore, user, family, invite, sql, shell):
+for command in (serve, demo, migrate, doctor, backup, restore, vault, user, family, invite, sql, shell):
     program.add_command(command)
 for command in (login, logout, conversations, group, send, edit, delete, react, listen, export):
     program.add_command(command)

@@ -20,6 +20,7 @@ from famichat.storage.errors import StorageUnavailable, UnsealError
 from famichat.storage.migrate import NewerDatabaseError
 from famichat.storage.postgres_programs import ProgramFailed, ProgramMissing
 from famichat.storage.restore import KeysNotInBackup, NotEmpty, OtherDatabase
+from famichat.storage.vault_keys import WrongVaultKeys
 
 FAILED, MISUSED = 1, 2
 _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
@@ -33,6 +34,7 @@ _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
     (OtherDatabase, "other_database", ""),
     (KeysNotInBackup, "secrets_missing", ""),
     (WrongKeys, "wrong_keys", ""),
+    (WrongVaultKeys, "wrong_keys", ""),
     (ProgramMissing, "no_program", ""),
     (ProgramFailed, "program_failed", ""),
     (UnsealError, "wrong_keys", "What is stored does not open with these keys"),

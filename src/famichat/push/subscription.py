@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, now
 from famichat.storage.sealed import BlindIndex, Vault
+from famichat.storage.sealed_columns import sealed_as
 from famichat.storage.upsert import insert_for
 
 _PURPOSE = "push_subscription"
@@ -30,7 +31,7 @@ class PushSubscription(Base):
 
     device_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_devices.id", ondelete="CASCADE"), primary_key=True)
     endpoint_index: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_as(_PURPOSE, lambda record: record.device_id))
     created_at: Mapped[Created]
 
 

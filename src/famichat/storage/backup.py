@@ -1,6 +1,6 @@
 """Takes a backup while the server runs: everything that was committed when it began, and nothing half done.
 
-    manifest = backup(Server(database, secrets, files_dir), stream, folder, with_secrets=True)
+    manifest = backup(Server(database, kept, files_dir), stream, folder, with_secrets=True)
 
 On SQLite by its backup API, on a read-only connection, in one step: nobody who writes waits for it. On PostgreSQL by
 `pg_dump`, on a snapshot that the manifest was read from too. Files of attachments never change once they are whole, so
@@ -9,7 +9,7 @@ those that the copied database names are added after it.
 
 import base64
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.history import current_epoch
 from famichat.storage.migrate import revision
 from famichat.storage.sealed import BlindIndex, Vault
+from famichat.storage.vault_keys import check_keys as check_vault_keys
 
 _PURPOSE = "backup"
 _SECRET_KEY = "secret_key"  # noqa: S105 - a name  # nosec B105
@@ -52,13 +53,23 @@ class Server:
 
     Attributes:
         database: whose. It may be in use.
-        secrets: its keys. Even if they are left out, the backup can tell whether it meets them again.
+        kept: gives its keys; asked when the copy is made, which may hold something that was sealed with a key of this
+            moment. Even if they are left out, the backup can tell whether it meets them again.
         files_dir: where the files of its attachments are.
     """
 
     database: Database
-    secrets: Secrets
+    kept: Callable[[], Secrets]
     files_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """What was copied of a database, with the keys of that moment."""
+
+    manifest: Manifest
+    attachment_ids: list[str]
+    secrets: Secrets
 
 
 def backup(server: Server, stream: IO[bytes], folder: Path, *, with_secrets: bool) -> Manifest:
@@ -72,21 +83,20 @@ def backup(server: Server, stream: IO[bytes], folder: Path, *, with_secrets: boo
 
     Raises:
         NothingToBackUp: there are no tables.
+        WrongVaultKeys: these are not the keys with which it is sealed.
         BackupDamaged: the database itself is damaged; a copy would be as well.
         ProgramMissing, ProgramFailed: `pg_dump` is needed.
         StorageUnavailable: the database does not answer.
     """
-    database, secrets = server.database, server.secrets
-    copy = folder / archive.DATABASES[database.dialect]
-    take = _sqlite if database.dialect == "sqlite" else _postgres
-    manifest, attachment_ids = take(database, secrets, copy)
+    copy = folder / archive.DATABASES[server.database.dialect]
+    copied = (_sqlite if server.database.dialect == "sqlite" else _postgres)(server, copy)
     files = {archive.MANIFEST: folder / archive.MANIFEST, copy.name: copy}
-    files[archive.MANIFEST].write_text(manifest.to_json(), encoding="utf-8")
+    files[archive.MANIFEST].write_text(copied.manifest.to_json(), encoding="utf-8")
     if with_secrets:
         files[archive.SECRETS] = folder / archive.SECRETS
-        files[archive.SECRETS].write_text(secrets.to_json(), encoding="utf-8")
-    archive.write(stream, files | dict(_files(server.files_dir, attachment_ids)))
-    return manifest
+        files[archive.SECRETS].write_text(copied.secrets.to_json(), encoding="utf-8")
+    archive.write(stream, files | dict(_files(server.files_dir, copied.attachment_ids)))
+    return copied.manifest
 
 
 def check_keys(manifest: Manifest, secrets: Secrets) -> None:
@@ -122,37 +132,39 @@ def _files(files_dir: Path, attachment_ids: list[str]) -> Iterator[tuple[str, Pa
             yield f"{archive.FILES}/{attachment_id[-2:]}/{path.name}", path
 
 
-def _sqlite(database: Database, secrets: Secrets, copy: Path) -> tuple[Manifest, list[str]]:
-    source = f"{Path(str(database.url.database)).absolute().as_uri()}?mode=ro"
+def _sqlite(server: Server, copy: Path) -> _Copied:
+    source = f"{Path(str(server.database.url.database)).absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(source, uri=True)) as there, closing(sqlite3.connect(copy)) as here:
         there.backup(here)  # all pages in one step: one snapshot, and never begun again
     check_file(copy)
-    copied = Database(f"sqlite:///{copy}")
+    secrets, copied = server.kept(), Database(f"sqlite:///{copy}")
     try:
-        return copied.run_read(lambda session: _manifest(session, "sqlite", secrets))
+        return copied.run_read(lambda session: _copied(session, "sqlite", secrets))
     finally:
         copied.close()
 
 
-def _postgres(database: Database, secrets: Secrets, copy: Path) -> tuple[Manifest, list[str]]:
-    def dump(session: Session) -> tuple[Manifest, list[str]]:
-        found = _manifest(session, "postgresql", secrets)
+def _postgres(server: Server, copy: Path) -> _Copied:
+    def dump(session: Session) -> _Copied:
         snapshot = session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+        found = _copied(session, "postgresql", server.kept())
         options = ("--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={copy}")
-        postgres_programs.run("pg_dump", *options, url=database.url)
+        postgres_programs.run("pg_dump", *options, url=server.database.url)
         return found
 
-    return database.run_read(dump)
+    return server.database.run_read(dump)
 
 
-def _manifest(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Secrets) -> tuple[Manifest, list[str]]:
+def _copied(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Secrets) -> _Copied:
     """What the backup says about itself; and the attachments whose files belong into it."""
     at = revision(session.connection())
     if at is None:
         raise NothingToBackUp
+    check_vault_keys(session, secrets.vault_keys)
     epoch = current_epoch(session)
     messages = session.execute(text("SELECT count(*) FROM messages")).scalar_one()
-    return Manifest(iso(now()), kind, at, epoch, messages, _proofs(secrets, epoch)), _attachments(session)
+    manifest = Manifest(iso(now()), kind, at, epoch, messages, _proofs(secrets, epoch))
+    return _Copied(manifest, _attachments(session), secrets)
 
 
 def _attachments(session: Session) -> list[str]:

@@ -17,7 +17,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -141,13 +141,50 @@ class DataDir:
         kept = self._kept() or self._made()
         return Secrets(secret_key or kept.secret_key, dict(vault_keys or kept.vault_keys))
 
+    def kept_vault_keys(self) -> dict[int, bytes]:
+        """The vault keys that are kept here, also while a server runs.
+
+        Raises:
+            SecretsDamaged: the file cannot be used.
+            SecretsMissing: it is not there.
+            OSError: it cannot be read.
+        """
+        kept = self._kept()
+        if kept is None:
+            raise SecretsMissing(self.secrets_file)
+        return kept.vault_keys
+
+    def add_vault_key(self, version: int) -> None:
+        """Keep another vault key, which a running server will find here; the one that is here already stays.
+
+        Raises:
+            SecretsDamaged, SecretsMissing, OSError: as `kept_vault_keys` does.
+        """
+        with self._alone_with_secrets() as kept:
+            if version not in kept.vault_keys:
+                self._replace(replace(kept, vault_keys={**kept.vault_keys, version: secrets.token_bytes(KEY_BYTES)}))
+
+    def drop_vault_key(self, version: int) -> None:
+        """Keep a vault key no more. What it has sealed is lost, so there must be nothing.
+
+        Raises:
+            SecretsDamaged, SecretsMissing, OSError: as `kept_vault_keys` does.
+        """
+        with self._alone_with_secrets() as kept:
+            left = {each: key for each, key in kept.vault_keys.items() if each != version}
+            if left != kept.vault_keys:
+                self._replace(replace(kept, vault_keys=left))
+
     def put_back(self, kept: Secrets) -> None:
         """Keep these secrets, which a backup held; those that are here already stay.
 
         Raises:
             OSError: the file cannot be written.
         """
-        self._keep(kept)
+        if self._keep(kept) == kept:
+            return
+        with self._alone_with_secrets() as here:
+            self._replace(replace(here, vault_keys={**kept.vault_keys, **here.vault_keys}))
 
     def note_backup(self, moment: datetime) -> None:
         """Remember when the last backup was taken.
@@ -215,6 +252,30 @@ class DataDir:
                 return self.secrets()  # on PostgreSQL two processes may start at once: both must use the same
         sync_directory(self.path)
         return made
+
+    @contextmanager
+    def _alone_with_secrets(self) -> Iterator[Secrets]:
+        """The secrets, to be changed by nobody else meanwhile: two commands may be given at once."""
+        descriptor = os.open(self.path / "secrets.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            kept = self._kept()
+            if kept is None:
+                raise SecretsMissing(self.secrets_file)
+            yield kept
+        finally:
+            os.close(descriptor)
+
+    def _replace(self, changed: Secrets) -> None:
+        """Write the file anew: the old one is there, or the new one, also after a power cut in between."""
+        draft = self.path / "secrets.new"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(changed.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.secrets_file)
+        sync_directory(self.path)
 
 
 def sync_directory(path: Path) -> None:

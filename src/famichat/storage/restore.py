@@ -207,11 +207,18 @@ def _keys(manifest: Manifest, folder: Path, place: Place) -> Secrets | None:
         check_keys(manifest, Secrets(place.secret_key, place.vault_keys))
         return found
     here = place.data_dir.secrets() if place.data_dir.secrets_file.exists() else None
-    kept = here or found
+    kept = _together(here, found)
     if kept is None:
         raise KeysNotInBackup(place.data_dir.secrets_file)
     check_keys(manifest, Secrets(place.secret_key or kept.secret_key, place.vault_keys or kept.vault_keys))
-    return None if here else found
+    return None if kept == here else kept
+
+
+def _together(here: Secrets | None, found: Secrets | None) -> Secrets | None:
+    """The keys that are here, and those of the same server that are in the backup: it may be older than a rotation."""
+    if here is None or found is None or here.secret_key != found.secret_key:
+        return here or found
+    return Secrets(here.secret_key, {**found.vault_keys, **here.vault_keys})
 
 
 @contextmanager

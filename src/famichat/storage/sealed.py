@@ -8,14 +8,14 @@ value to its row: moved elsewhere, it does not open.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from famichat.storage.errors import UnsealError
+from famichat.storage.errors import StorageError, UnsealCause, UnsealError
 from famichat.telemetry import emit, events
 
 KEY_BYTES = 32
@@ -25,48 +25,100 @@ _HEADER_BYTES = 3 + _NONCE_BYTES
 
 
 class Vault:
-    """Seals and opens values. New values use the newest key; older keys stay for what they sealed.
+    """Seals and opens values. One key seals what is new; the others stay for what they have sealed.
+
+    Keys may come in while it is in use, from any thread.
 
     Args:
         keys: vault keys of 32 bytes, by version (1 to 65535).
+        more: asked for all keys when something is met that none of these has sealed; another process may have
+            begun to use a new one a moment ago.
     """
 
-    def __init__(self, keys: Mapping[int, bytes]) -> None:
+    def __init__(self, keys: Mapping[int, bytes], more: Callable[[], Mapping[int, bytes]] | None = None) -> None:
+        self._keys: dict[int, bytes] = {}
+        self._ciphers: dict[tuple[int, str], AESGCM] = {}
+        self._more = more
+        self.learn(keys)
+        self.sealing_version = max(keys)
+
+    @property
+    def keys(self) -> Mapping[int, bytes]:
+        """All keys that are here, by version."""
+        return self._keys
+
+    def learn(self, keys: Mapping[int, bytes]) -> None:
+        """Open with these keys, too. A key that is here already stays what it is.
+
+        Raises:
+            ValueError: these are no vault keys.
+        """
         if not keys or any(len(key) != KEY_BYTES for key in keys.values()) or not all(0 < v < 2**16 for v in keys):
             raise ValueError(f"a vault needs keys of {KEY_BYTES} bytes, by versions from 1 to 65535")
-        self._keys = dict(keys)
-        self._newest = max(keys)
-        self._ciphers: dict[tuple[int, str], AESGCM] = {}
+        self._keys = {**keys, **self._keys}
+
+    def seal_with(self, version: int) -> None:
+        """Seal what is new with the key of this version, which must be here.
+
+        Raises:
+            KeyError: it is not.
+        """
+        self._keys[version]
+        self.sealing_version = version
 
     def seal(self, purpose: str, plaintext: bytes, bound_to: str) -> bytes:
         """Seal `plaintext` for `purpose`, openable only together with the same `bound_to` (a row's id, say)."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        header = _FORMAT + self._newest.to_bytes(2) + nonce
-        return header + self._cipher(self._newest, purpose).encrypt(nonce, plaintext, bound_to.encode())
+        nonce, version = secrets.token_bytes(_NONCE_BYTES), self.sealing_version
+        return header_of(version) + nonce + self._cipher(version, purpose).encrypt(nonce, plaintext, bound_to.encode())
 
     def open(self, purpose: str, sealed: bytes, bound_to: str) -> bytes:
         """Open what `seal` made.
 
         Raises:
-            UnsealError: truncated, tampered with, moved to another row, or under a key this vault does not have. The
-                failure is also emitted, as `famichat.message.decryption_failed`.
+            UnsealError: malformed, cut, tampered with, moved to another row, of an unknown format, or under a key this
+                vault does not have. The failure is also emitted, as `famichat.message.decryption_failed`.
         """
+        if len(sealed) < _HEADER_BYTES + _TAG_BYTES:
+            raise _failure(purpose, "malformed")
+        if sealed[:1] != _FORMAT:
+            raise _failure(purpose, "unknown_version")
         version = int.from_bytes(sealed[1:3])
-        if len(sealed) < _HEADER_BYTES + _TAG_BYTES or sealed[:1] != _FORMAT or version not in self._keys:
-            raise _failure(purpose)
+        if version not in self._keys and not self._learns_of(version):
+            raise _failure(purpose, "unknown_key")
+        nonce, inside = sealed[3:_HEADER_BYTES], sealed[_HEADER_BYTES:]
         try:
-            return self._cipher(version, purpose).decrypt(
-                sealed[3:_HEADER_BYTES], sealed[_HEADER_BYTES:], bound_to.encode()
-            )
+            return self._cipher(version, purpose).decrypt(nonce, inside, bound_to.encode())
         except InvalidTag:
-            raise _failure(purpose) from None
+            raise _failure(purpose, "not_authentic") from None
+
+    def _learns_of(self, version: int) -> bool:
+        if self._more is not None:
+            try:
+                self.learn(self._more())
+            except (StorageError, OSError) as error:
+                emit(events.VaultNotKept(error_type=type(error).__name__))
+        return version in self._keys
 
     def _cipher(self, version: int, purpose: str) -> AESGCM:
         cipher = self._ciphers.get((version, purpose))
         if cipher is None:
-            key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"famichat/" + purpose.encode()).derive(self._keys[version])
+            key = _derived(self._keys[version], purpose)
             cipher = self._ciphers[version, purpose] = AESGCM(key)
         return cipher
+
+
+def header_of(version: int) -> bytes:
+    """What everything begins with that the key of this version has sealed."""
+    return _FORMAT + version.to_bytes(2)
+
+
+def check_value(key: bytes) -> bytes:
+    """32 bytes by which a key is known again, and from which it cannot be found."""
+    return _derived(key, "check-value")
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"famichat/" + purpose.encode()).derive(key)
 
 
 class BlindIndex:
@@ -85,6 +137,6 @@ class BlindIndex:
         return hmac.new(self._key, message, hashlib.sha256).digest()
 
 
-def _failure(purpose: str) -> UnsealError:
-    emit(events.DecryptionFailed(purpose=purpose))
-    return UnsealError(purpose)
+def _failure(purpose: str, cause: UnsealCause) -> UnsealError:
+    emit(events.DecryptionFailed(purpose=purpose, cause=cause))
+    return UnsealError(purpose, cause)

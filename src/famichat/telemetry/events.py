@@ -158,13 +158,51 @@ class MessageDeserialized(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecryptionFailed(Event):
-    """Something sealed did not open. Says which kind of thing, never what it held."""
+    """Something did not open: here, or on the device of `user_id`. Says which kind of thing, never what it held."""
 
     name: ClassVar[str] = "famichat.message.decryption_failed"
     level: ClassVar[Level] = "error"
     error_code: Literal[603] = 603
     error_type: Literal["decryption_failure"] = "decryption_failure"
     purpose: str
+    cause: str = "malformed"
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultKeyUsed(Event):
+    """What is new is sealed with another vault key from now on."""
+
+    name: ClassVar[str] = "famichat.vault.key_used"
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultResealed(Event):
+    """Nothing is left that an older vault key has sealed, but what does not open any more (`unopened`)."""
+
+    name: ClassVar[str] = "famichat.vault.resealed"
+    version: int
+    unopened: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultKeyMissing(Event):
+    """Others seal with a vault key by now that this server does not have: it cannot read what they seal."""
+
+    name: ClassVar[str] = "famichat.vault.key_missing"
+    level: ClassVar[Level] = "error"
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultNotKept(Event):
+    """The vault keys could not be looked after just now; it is tried again."""
+
+    name: ClassVar[str] = "famichat.vault.not_kept"
+    level: ClassVar[Level] = "error"
+    error_type: str
 
 
 # What happens to conversations and groups

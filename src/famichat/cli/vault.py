@@ -1,0 +1,199 @@
+"""`famichat vault`: the keys that seal what is stored: change them, see which is used for what, let old ones go."""
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from famichat.cli.desk import Desk, on_sqlite, to_read, to_write
+from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.refusal import Refused
+from famichat.settings import Settings, load_settings
+from famichat.storage.data_dir import DataDir, DirectoryInUse
+from famichat.storage.resealing import SETTLING, Walk, finish, write
+from famichat.storage.sealed_columns import sealed_columns
+from famichat.storage.vault_keys import VaultKey, known_keys, sealing_key, settle
+
+_LOOK_SECONDS = 0.5
+
+
+@click.group()
+def vault() -> None:
+    """Change and look at the keys that seal what is stored."""
+
+
+@vault.command()
+@click.option("--prepare", is_flag=True, help="Only make the new key: where several servers must have it first.")
+@data_dir_option
+@json_option
+def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
+    """Seal with a new key from now on, and seal anew what older ones have sealed; also while the server runs.
+
+    Ctrl-C ends it between two steps. Given again, it goes on where it was. With --json, each step is a line, and the
+    last one says "done".
+    """
+    settings = load_settings(data_dir=data_dir)
+    if prepare:
+        version = _prepare(settings)
+        answer({"prepared": version}, f"Key {version} is here, and not used yet.", as_json=as_json)
+        return
+    try:
+        try:
+            with to_write(settings) as desk:
+                told = _rotate(desk, as_json=as_json)
+        except DirectoryInUse:
+            told = _watch(settings, as_json=as_json)
+    except KeyboardInterrupt:
+        raise Refused("stopped", "Stopped; what is sealed anew stays so, and the same command goes on") from None
+    left = f" {told['unopened']} values do not open with any key, and stay." if told["unopened"] else ""
+    answer(told, f"Everything is sealed with key {told['version']}.{left}", as_json=as_json)
+
+
+@vault.command()
+@data_dir_option
+@json_option
+def status(data_dir: Path | None, *, as_json: bool) -> None:
+    """Show which key seals, which others are here, and how much each has sealed."""
+    with to_read(data_dir) as desk:
+        told = desk.database.run_read(lambda session: _status(session, desk))
+    heads = ("key", "is", "here", *told["columns"])
+    rows = [
+        (each["version"], each["state"], "yes" if each["here"] else "MISSING", *each["sealed"].values())
+        for each in told["keys"]
+    ]
+    answer(told, table([heads, *rows]), as_json=as_json)
+
+
+@vault.command()
+@click.argument("version", type=click.IntRange(1, 65535))
+@data_dir_option
+@json_option
+def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
+    """Forget the key of this VERSION, if nothing is sealed with it any more. Older backups still need it."""
+    settings = load_settings(data_dir=data_dir)
+    with to_write(settings) as desk:
+        desk.database.run(lambda session: _retire(session, version))
+    if settings.vault_keys is None:
+        DataDir(settings.data_dir).drop_vault_key(version)
+    where = "" if settings.vault_keys is None else " Take it out of FAMICHAT_VAULT_KEYS now."
+    answer({"retired": version}, f"Key {version} is forgotten here.{where}", as_json=as_json)
+
+
+def _prepare(settings: Settings) -> int:
+    """Have a key that nobody uses yet; answers its version."""
+    if settings.vault_keys is not None:
+        raise Refused("no_new_key", "The settings give the keys: add a new one to FAMICHAT_VAULT_KEYS")
+    if on_sqlite(settings):
+        raise Refused("no_new_key", "On SQLite there is one server, which uses a new key at once; leave out --prepare")
+    with to_write(settings) as desk:
+        sealing = desk.database.run_read(lambda session: sealing_key(session).version)
+        return _newer_key(desk, sealing)
+
+
+def _newer_key(desk: Desk, than: int) -> int:
+    """A key newer than the one that seals: the one that is here already, or a new one."""
+    settings, newest = desk.settings, max(desk.vault.keys)
+    if newest > than:
+        return newest
+    if settings.vault_keys is not None:
+        raise Refused("no_new_key", "The settings give the keys: add a new one to FAMICHAT_VAULT_KEYS")
+    kept = DataDir(settings.data_dir)
+    kept.add_vault_key(than + 1)
+    desk.vault.learn(kept.kept_vault_keys())
+    return than + 1
+
+
+def _rotate(desk: Desk, *, as_json: bool) -> dict[str, Any]:
+    """Do it here: there is no server, or it is one on PostgreSQL, which will notice."""
+    key = desk.database.run_read(sealing_key)
+    if key.resealed_at is not None:
+        _newer_key(desk, key.version)
+        keys = desk.vault.keys
+        desk.vault.seal_with(desk.database.run(lambda session: settle(session, keys, use_newest=True)))
+    walk, settling = Walk(desk.vault), SETTLING * (desk.database.dialect != "sqlite")
+    while not (walk.is_clean and desk.database.run(lambda session: finish(session, settling))):
+        _step(desk, walk, as_json=as_json)
+    return {"done": True, "version": desk.vault.sealing_version, "resealed": walk.resealed, "unopened": walk.unopened}
+
+
+def _step(desk: Desk, walk: Walk, *, as_json: bool) -> None:
+    found = desk.database.run_read(walk.look)
+    written = desk.database.run(partial(write, found)) if found.changes else 0
+    walk.went(found, written)
+    if written:
+        _progress({"done": False, "resealed": walk.resealed}, f"{walk.resealed} sealed anew", as_json=as_json)
+    elif walk.is_clean:
+        time.sleep(_LOOK_SECONDS)  # a server may be storing something that it has sealed with the old key
+
+
+def _watch(settings: Settings, *, as_json: bool) -> dict[str, Any]:
+    """Leave it to the server, which is the only one that writes: give it a key, and see how far it is."""
+    with to_read(settings.data_dir) as desk:
+        key = desk.database.run_read(sealing_key)
+        version = key.version if key.resealed_at is None else _newer_key(desk, key.version)
+        told = -1
+        while True:
+            key = desk.database.run_read(sealing_key)
+            left = desk.database.run_read(lambda session: _left(session, version))
+            if key.version >= version and key.resealed_at is not None:
+                return {"done": True, "version": key.version, "resealed": None, "unopened": left}
+            if left != told:
+                _progress({"done": False, "left": left}, f"the server has {left} left", as_json=as_json)
+            told = left
+            time.sleep(_LOOK_SECONDS)
+
+
+def _left(session: Session, version: int) -> int:
+    """How many values other keys have sealed."""
+    counts = [column.count_by_version(session) for column in sealed_columns()]
+    return sum(count for each in counts for sealed_by, count in each.items() if sealed_by != version)
+
+
+def _progress(told: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(told) if as_json else sentence, err=not as_json)
+
+
+def _status(session: Session, desk: Desk) -> dict[str, Any]:
+    sealing, columns = sealing_key(session), sealed_columns()
+    counts = {str(column): column.count_by_version(session) for column in columns}
+    known = {key.version: key for key in known_keys(session)}
+    versions = sorted({*known, *desk.vault.keys, *(version for each in counts.values() for version in each)})
+    keys = [
+        {
+            "version": version,
+            "state": _state(known.get(version), sealing),
+            "here": version in desk.vault.keys,
+            "sealed": {name: each.get(version, 0) for name, each in counts.items()},
+        }
+        for version in versions
+    ]
+    return {
+        "sealing": sealing.version,
+        "unfinished": sealing.resealed_at is None,
+        "columns": list(counts),
+        "keys": keys,
+    }
+
+
+def _state(key: VaultKey | None, sealing: VaultKey) -> str:
+    if key is None:
+        return "unknown"
+    if key.version == sealing.version:
+        return "sealing"
+    return "old" if key.version < sealing.version else "prepared"
+
+
+def _retire(session: Session, version: int) -> None:
+    key, sealing = session.get(VaultKey, version), sealing_key(session)
+    if key is None:
+        raise Refused("no_such_key", f"There is no key {version}; see `famichat vault status`")
+    if version == sealing.version or sealing.resealed_at is None:
+        raise Refused("key_in_use", f"Key {version} may be needed still; `famichat vault rotate` first")
+    left = sum(column.count_by_version(session).get(version, 0) for column in sealed_columns())
+    if left:
+        raise Refused("key_in_use", f"{left} values are sealed with key {version}; `famichat vault rotate` first")
+    session.delete(key)

@@ -1,0 +1,96 @@
+"""Keeps a running server's vault up to date: new keys are learnt, used and worked off without a restart.
+
+`famichat vault rotate` puts a new key into `secrets.json`. A server on SQLite, the only one that writes there, then
+uses it and seals the rest anew. On PostgreSQL the command itself does both, because several servers may have to learn
+the key first; each looks, every second, which one it is to seal with.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageError
+from famichat.storage.resealing import SETTLING, Walk, finish, write
+from famichat.storage.sealed import Vault
+from famichat.storage.vault_keys import sealing_key, settle
+from famichat.telemetry import emit, events
+
+EVERY_SECONDS = 1.0
+PAUSE_SECONDS = 0.02
+"""Between two steps, so that people hardly notice."""
+
+
+class VaultKeeper:
+    """Looks after a vault while a server runs.
+
+    Args:
+        database: says which key is to seal.
+        vault: learns it.
+        kept: reads the keys that are kept beside the server; None when the settings give them.
+    """
+
+    def __init__(self, database: Database, vault: Vault, kept: Callable[[], Mapping[int, bytes]] | None) -> None:
+        self._database = database
+        self._vault = vault
+        self._kept = kept
+        self._task: asyncio.Task[None] | None = None
+        self._told: object = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._keep(), name="vault keeper")
+
+    async def stop(self) -> None:
+        """End, between two steps."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._look()
+                if self._database.dialect == "sqlite":
+                    await self._work_off()
+            except (StorageError, OSError, ValueError) as error:
+                self._tell_once(events.VaultNotKept(error_type=type(error).__name__))
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _look(self) -> None:
+        if self._kept is not None:
+            self._vault.learn(await asyncio.to_thread(self._kept))
+        version = await self._version_to_seal_with()
+        if version == self._vault.sealing_version:
+            return
+        if version not in self._vault.keys:
+            self._tell_once(events.VaultKeyMissing(version=version))
+            return
+        self._vault.seal_with(version)
+        emit(events.VaultKeyUsed(version=version))
+
+    async def _version_to_seal_with(self) -> int:
+        if self._database.dialect == "sqlite" and max(self._vault.keys) > self._vault.sealing_version:
+            keys = self._vault.keys
+            return await self._database.transaction(lambda session: settle(session, keys, use_newest=True))
+        return await self._database.read(lambda session: sealing_key(session).version)
+
+    async def _work_off(self) -> None:
+        """Seal anew what older keys have sealed, if there may be anything."""
+        version, walk, began = self._vault.sealing_version, Walk(self._vault), time.perf_counter()
+        if await self._database.read(lambda session: sealing_key(session).resealed_at is not None):
+            return
+        while not walk.is_clean:
+            found = await self._database.read(walk.look)
+            written = await self._database.transaction(partial(write, found)) if found.changes else 0
+            walk.went(found, written)
+            await asyncio.sleep(PAUSE_SECONDS)
+        if await self._database.transaction(lambda session: finish(session, SETTLING)):
+            seconds = time.perf_counter() - began
+            emit(events.VaultResealed(version=version, unopened=walk.unopened, duration_seconds=seconds))
+
+    def _tell_once(self, event: events.VaultNotKept | events.VaultKeyMissing) -> None:
+        if event != self._told:
+            emit(event)
+        self._told = event

@@ -1,0 +1,121 @@
+"""A new vault key while people talk: every server learns of it without a restart, and nobody notices a thing."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from famichat.storage.data_dir import DataDir, Secrets
+from famichat.storage.database import Database
+from famichat.storage.sealed import KEY_BYTES, Vault
+from famichat.storage.vault_keeper import VaultKeeper
+from famichat.storage.vault_keys import settle
+from famichat.telemetry.events import Event, VaultKeyMissing, VaultKeyUsed, VaultNotKept, VaultResealed
+from tests.factories.people import SECRET, VAULT
+from tests.support.app import RunningApp, running_app, served
+from tests.support.operator import Operator
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("famichat.storage.vault_keeper.EVERY_SECONDS", 0.05)
+    for module in ("famichat.storage.vault_keeper", "famichat.cli.vault"):
+        monkeypatch.setattr(f"{module}.SETTLING", timedelta(seconds=0.2))
+
+
+@asynccontextmanager
+async def nodes(database_url: str, folder: Path) -> AsyncIterator[list[RunningApp]]:
+    """The servers of one deployment, with their keys in files: one on SQLite, two on PostgreSQL."""
+    DataDir(folder / "data").put_back(Secrets(SECRET, dict(VAULT.keys)))
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(running_app(database_url, folder, secret_key=None, vault_keys=None))
+        servers = [first]
+        if not database_url.startswith("sqlite"):
+            shutil.copytree(folder / "data", folder / "other")
+            settings = first.settings.model_copy(update={"data_dir": folder / "other"})
+            ready = await stack.enter_async_context(served(settings))
+            servers.append(replace(first, url=ready.url, settings=settings))
+        yield servers
+
+
+async def say(app: RunningApp, body: str) -> None:
+    async with app.http(app.home.maja) as http:
+        assert (await http.post(f"/conversations/{app.talks.direct}/messages", json={"body": body})).status_code == 201
+
+
+async def bodies(app: RunningApp) -> list[Any]:
+    async with app.http(app.home.emil) as http:
+        page = (await http.get(f"/conversations/{app.talks.direct}/messages")).json()
+    return [each["body"] for each in page["messages"]]
+
+
+async def test_people_talk_on_while_every_server_takes_a_new_key(
+    database_url: str, tmp_path: Path, emitted: list[Event]
+) -> None:
+    operator = Operator(tmp_path / "data", database_url)
+    async with nodes(database_url, tmp_path) as servers:
+        said = [f"before {n}" for n in range(20)]
+        for number, body in enumerate(said):
+            await say(servers[number % len(servers)], body)
+        if len(servers) > 1:
+            await asyncio.to_thread(operator, "vault", "rotate", "--prepare")
+            shutil.copy(tmp_path / "data" / "secrets.json", tmp_path / "other")
+        rotating = asyncio.create_task(asyncio.to_thread(operator, "vault", "rotate"))
+        while not rotating.done():
+            said.append(f"meanwhile {len(said)}")
+            await say(servers[len(said) % len(servers)], said[-1])
+            assert [await bodies(each) for each in servers] == [said[-200:]] * len(servers)
+        rotated = await rotating
+        said.append("after")
+        await say(servers[-1], "after")
+        assert [await bodies(each) for each in servers] == [said[-200:]] * len(servers)
+        status = await asyncio.to_thread(operator, "vault", "status")
+
+    assert (rotated["version"], rotated["unopened"], status["sealing"], status["unfinished"]) == (2, 0, 2, False)
+    assert [sum(each["sealed"].values()) for each in status["keys"]] == [0, len(said) + 5]
+    assert emitted.count(VaultKeyUsed(version=2)) == len(servers)
+    assert [type(event) for event in emitted if isinstance(event, VaultKeyMissing | VaultNotKept)] == []
+    assert (VaultResealed in map(type, emitted)) is (len(servers) == 1)
+
+
+async def test_a_server_that_lacks_the_key_of_the_others_says_so_once_and_goes_on(
+    database: Database, emitted: list[Event]
+) -> None:
+    newer = {**VAULT.keys, 2: b"\x08" * KEY_BYTES}
+    database.run(lambda session: settle(session, newer, use_newest=True))
+    vault = Vault(VAULT.keys)
+    keeper = VaultKeeper(database, vault, kept=None)
+    keeper.start()
+    await asyncio.sleep(0.3)
+    told = [event for event in emitted if isinstance(event, VaultKeyMissing)]
+    vault.learn(newer)
+    async with asyncio.timeout(10):
+        while vault.sealing_version != 2:  # noqa: ASYNC110 - the vault has no event for it
+            await asyncio.sleep(0.02)
+    await keeper.stop()
+
+    assert told == [VaultKeyMissing(version=2)]
+
+
+async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
+    database: Database, tmp_path: Path, emitted: list[Event]
+) -> None:
+    here, vault = DataDir(tmp_path), Vault(VAULT.keys)
+    database.run(lambda session: settle(session, VAULT.keys, use_newest=True))
+    keeper = VaultKeeper(database, vault, here.kept_vault_keys)
+    keeper.start()
+    await asyncio.sleep(0.3)
+    told = [event for event in emitted if isinstance(event, VaultNotKept)]
+    here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
+    async with asyncio.timeout(10):
+        while 2 not in vault.keys:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
+    await keeper.stop()
+
+    assert told == [VaultNotKept(error_type="SecretsMissing")]
