@@ -5,7 +5,7 @@ from pathlib import Path
 
 from famichat.accounts import errors as accounts_errors
 from famichat.chat import errors as chat_errors
-from famichat.e2ee.errors import EncryptionErrorCode
+from famichat.e2ee.errors import MEANINGS, EncryptionErrorCode
 from famichat.endpoint.errors import CODES
 from famichat.endpoint.rate_limit import LIMITS
 
@@ -19,9 +19,9 @@ def test_the_page_lists_every_code_with_its_status_and_its_sentence() -> None:
 
 
 def test_the_page_lists_every_6xx_number() -> None:
-    listed = re.findall(r"^\| (6\d\d) \| `(\w+)` \|", PAGE, re.MULTILINE)
+    listed = re.findall(r"^\| (6\d\d) \| `(\w+)` \| ([^|]+) \|", PAGE, re.MULTILINE)
 
-    assert listed == [(str(code.value), code.name) for code in EncryptionErrorCode]
+    assert listed == [(str(code.value), code.name, MEANINGS[code]) for code in EncryptionErrorCode]
 
 
 def test_the_page_lists_every_limit() -> None:

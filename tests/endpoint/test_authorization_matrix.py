@@ -223,6 +223,7 @@ EVENTS: Mapping[str, Mapping[str, Any]] = {
     "fetch": {},
     "fetch_changes": {},
     "typing": {"typing": True},
+    "decrypt_failed": {"message_id": "{own}"},
 }
 MAY_JOIN = {
     "self": (True, False, False, False, False),

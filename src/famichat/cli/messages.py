@@ -82,7 +82,7 @@ def conversations(url: str | None, token: str | None, *, as_json: bool) -> None:
 @click.argument("conversation")
 @click.argument("body", required=False)
 @click.option("--client-id", help="Sent again with the same one, a message is stored once; made up if not given.")
-@click.option("--envelope", callback=_envelope, help="How BODY is encrypted, in JSON; see docs/protocol.md.")
+@click.option("--envelope", callback=_envelope, help="How BODY is encrypted, in JSON; see docs/encryption.md.")
 @signed_in
 @json_option
 def send(

@@ -1,6 +1,7 @@
 """The 6xx codes: everything that can be wrong with an encrypted message, as numbers for telemetry and clients.
 
-The numbers never change their meaning; `docs/errors.md` lists them, and a test compares the two.
+This is their one registry. The numbers never change their meaning; `docs/errors.md` lists them, each with the sentence
+that is here, and a test compares the two.
 """
 
 from enum import IntEnum
@@ -16,6 +17,18 @@ class EncryptionErrorCode(IntEnum):
     UNKNOWN_KEY = 605
     UNKNOWN_VERSION = 606
     STALE_EPOCH = 607
+
+
+MEANINGS: dict[EncryptionErrorCode, str] = {
+    EncryptionErrorCode.MISSING_METADATA: "It says it is encrypted, and not how: the version or the key id is missing.",
+    EncryptionErrorCode.INVALID_METADATA: "A field of the encryption is malformed, contradicts another, or is untrue.",
+    EncryptionErrorCode.DECRYPTION_FAILURE: "It did not open: malformed, cut, tampered with, moved, or of another key.",
+    EncryptionErrorCode.POLICY_REFUSAL: "The conversation's policy demands encryption, or forbids it.",
+    EncryptionErrorCode.UNKNOWN_KEY: "The key is not known to whoever tried to open it.",
+    EncryptionErrorCode.UNKNOWN_VERSION: "The version is not known to whoever tried to open it.",
+    EncryptionErrorCode.STALE_EPOCH: "The keys of this epoch are gone from the device that tried to open it.",
+}
+"""What each means, in a sentence."""
 
 
 class EnvelopeError(Exception):

@@ -49,6 +49,7 @@ LimitName = Literal[
     "sign_in",
     "refresh",
     "invite",
+    "report",
     "push_test",
     "upload",
 ]
@@ -65,6 +66,7 @@ LIMITS: dict[LimitName, Limit] = {
     "sign_in": Limit(20, 0.2),
     "refresh": Limit(100, 1),
     "invite": Limit(20, 0.1),
+    "report": Limit(20, 0.5),
     "push_test": Limit(5, 0.1),
     "upload": Limit(60, 1),
 }

@@ -1,7 +1,9 @@
 """Oneself."""
 
+from typing import Any, Literal
+
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import InvalidCredentials
@@ -11,6 +13,7 @@ from famichat.accounts.token import still_signed_in
 from famichat.accounts.user import User, email_of
 from famichat.chat.family import families_of
 from famichat.chat.farewell import Farewell, delete_account, forget_remains
+from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.families import FamilyView, Views, family_view
@@ -19,6 +22,8 @@ from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import StrictRoute
 from famichat.endpoint.topics import ConversationTopic
+from famichat.storage.errors import UnsealError
+from famichat.storage.sealed import Vault
 from famichat.telemetry import emit, events
 
 router = APIRouter(prefix="/me", tags=["me"], route_class=StrictRoute)
@@ -43,6 +48,7 @@ class MeView(BaseModel):
     device_id: str
     families: list[FamilyView]
     notices: NoticesView
+    error_code: Literal[603] | None = Field(None, description="There only when the stored address does not open.")
 
 
 class NewNotices(BaseModel):
@@ -62,7 +68,7 @@ class Leaving(BaseModel):
     password: Password
 
 
-@router.get("", summary="Who am I?")
+@router.get("", summary="Who am I?", response_model_exclude_unset=True)
 async def me(caller: Caller, context: InContext) -> MeView:
     """Say who makes the request, on which device, and in which families."""
 
@@ -70,9 +76,9 @@ async def me(caller: Caller, context: InContext) -> MeView:
         still_signed_in(session, caller)
         user = session.get_one(User, caller.user_id)
         return MeView(
+            **_email(user, context.vault),
             id=user.id,
             username=user.username,
-            email=email_of(user, context.vault),
             confirmed_at=user.confirmed_at,
             last_login_at=user.last_login_at,
             inserted_at=user.inserted_at,
@@ -134,6 +140,14 @@ def _emit_farewell(farewell: Farewell) -> None:
     for family_id in farewell.family_ids:
         emit(events.FamilyMemberRemoved(family_id=family_id, user_id=gone, removed_by_id=gone))
     emit(events.AccountDeleted(user_id=gone))
+
+
+def _email(user: User, vault: Vault) -> dict[str, Any]:
+    """The address; one that does not open any more must not hide the rest."""
+    try:
+        return {"email": email_of(user, vault)}
+    except UnsealError:
+        return {"email": None, "error_code": int(EncryptionErrorCode.DECRYPTION_FAILURE)}
 
 
 def _notices_view(notices: Notices) -> NoticesView:

@@ -13,6 +13,7 @@ from famichat.accounts.token import Identity
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.change import Change, Deletion, Edit, React
 from famichat.chat.change_feed import Changes, ChangesRequest
+from famichat.chat.decryption_report import DecryptionReport
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.history import Page, PageRequest, Remembered, Resume, resume
 from famichat.chat.receipt import Position, positions
@@ -95,6 +96,7 @@ class MessageChannel(Channel):
             "fetch": self._fetch,
             "fetch_changes": self._fetch_changes,
             "typing": self._typing,
+            "decrypt_failed": self._decrypt_failed,
         }
         handle = handlers.get(event)
         if handle is None:
@@ -204,6 +206,13 @@ class MessageChannel(Channel):
         told = await self._context.database.read(self._tells_typing)
         only = None if told else connections_of_user(self._identity.user_id)
         self.broadcast("typing", typing, exclude_self=True, only=only)
+
+    async def _decrypt_failed(self, payload: dict[str, Any]) -> Reply:
+        self._context.rate_limits.check("report", self._identity)
+        report = DecryptionReport.parse(payload)
+        await self._context.database.read(lambda session: report.check(session, self._access(session)))
+        report.emit(self._identity.user_id)
+        return ok()
 
     def _tells_typing(self, session: Session) -> bool:
         self._access(session)

@@ -1,0 +1,50 @@
+"""Every payload of docs/encryption.md is read by the server's own parser, and what it lists is what there is."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import famichat.app  # noqa: F401 - imports every model
+from famichat.chat.errors import InvalidEncryptionMetadata
+from famichat.chat.send_path import Draft
+from famichat.storage.sealed_columns import sealed_columns
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "encryption.md").read_text()
+BLOCKS = re.findall(r"^```json(?: refused (\d+) (\w+))?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", [text for code, _, text in BLOCKS if not code])
+def test_a_payload_that_the_page_shows_is_understood_with_all_that_it_says(example: str) -> None:
+    payload = json.loads(example)
+    draft = Draft.parse(payload)
+    said = {"encryption_version": payload.pop("version_tag", None), **payload}
+
+    assert draft.envelope.status == "enabled"
+    for field, value in said.items():
+        assert value == getattr(draft, field, ...) or value == getattr(draft.envelope, field), field
+
+
+@pytest.mark.parametrize(("code", "field", "example"), [block for block in BLOCKS if block[0]])
+def test_a_payload_that_the_page_says_is_refused_is_refused_so(code: str, field: str, example: str) -> None:
+    with pytest.raises(InvalidEncryptionMetadata) as raised:
+        Draft.parse(json.loads(example))
+
+    assert raised.value.details == {"error_code": int(code), "field": field}
+
+
+def test_the_page_has_examples_of_both_kinds_and_is_linked_from_where_people_look() -> None:
+    root = DOCS.parent
+    places = [root / "README.md", root / "SECURITY.md", DOCS / "protocol.md", DOCS / "errors.md"]
+
+    assert len([block for block in BLOCKS if block[0]]) >= 4
+    assert len([block for block in BLOCKS if not block[0]]) >= 3
+    assert [place.name for place in places if "encryption.md" not in place.read_text()] == []
+
+
+def test_the_page_lists_everything_that_is_sealed() -> None:
+    listed = re.findall(r"^\| `(\w+\.\w+)`", PAGE, re.MULTILINE)
+
+    assert set(listed) == {str(column) for column in sealed_columns()}
