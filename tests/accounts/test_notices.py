@@ -1,25 +1,29 @@
 """What others are told of a person: everything, until that person says otherwise."""
 
+from dataclasses import replace
+from typing import Final
+
 import pytest
 
 from famichat.accounts.notices import Notices, choose_notices, discreet_readers, notices_of
 from famichat.storage.database import Database
 from tests.factories.people import Household
 
+EVERYTHING: Final = Notices(read=True, typing=True, presence=True)
+
 
 def test_everything_is_told_until_it_is_switched_off(database: Database, household: Household) -> None:
-    assert database.run_read(lambda session: notices_of(session, household.nils.user_id)) == Notices(
-        read=True, typing=True
-    )
+    assert database.run_read(lambda session: notices_of(session, household.nils.user_id)) == EVERYTHING
 
 
 @pytest.mark.parametrize(
     ("chosen", "left"),
     [
-        ({"read": False}, Notices(read=False, typing=True)),
-        ({"typing": False}, Notices(read=True, typing=False)),
-        ({"read": False, "typing": False}, Notices(read=False, typing=False)),
-        ({}, Notices(read=True, typing=True)),
+        ({"read": False}, replace(EVERYTHING, read=False)),
+        ({"typing": False}, replace(EVERYTHING, typing=False)),
+        ({"presence": False}, replace(EVERYTHING, presence=False)),
+        ({"read": False, "typing": False}, replace(EVERYTHING, read=False, typing=False)),
+        ({}, EVERYTHING),
     ],
 )
 def test_each_is_chosen_for_itself_and_by_oneself(
@@ -29,7 +33,7 @@ def test_each_is_chosen_for_itself_and_by_oneself(
     kept = database.run_read(lambda session: notices_of(session, household.nils.user_id))
     others = database.run_read(lambda session: notices_of(session, household.maja.user_id))
 
-    assert (answered, kept, others) == (left, left, Notices(read=True, typing=True))
+    assert (answered, kept, others) == (left, left, EVERYTHING)
 
 
 def test_what_was_switched_off_can_be_switched_on_again(database: Database, household: Household) -> None:
@@ -37,7 +41,7 @@ def test_what_was_switched_off_can_be_switched_on_again(database: Database, hous
     database.run(lambda session: choose_notices(session, nils, read=False, typing=False))
     database.run(lambda session: choose_notices(session, nils, read=True))
 
-    assert database.run_read(lambda session: notices_of(session, nils)) == Notices(read=True, typing=False)
+    assert database.run_read(lambda session: notices_of(session, nils)) == replace(EVERYTHING, typing=False)
 
 
 def test_who_is_discreet_is_found_among_many(database: Database, household: Household) -> None:

@@ -21,15 +21,17 @@ async def test_a_lost_device_is_signed_out_from_another(of_the_family: SignedIn)
     lost.faults.clear()  # a browser calls a 401 an error
 
 
-async def test_somebody_stops_telling_others_about_reading_and_typing(of_the_family: SignedIn) -> None:
+async def test_somebody_stops_telling_others_about_reading_typing_and_being_here(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await emil.open("maja")
+    await expect(emil.page.get_by_text("Here now", exact=True)).to_be_visible()
     told = _section(await _you(maja), "What others are told")
-    for what in ("That you have read a message", "That you are typing"):
+    for what in ("That you have read a message", "That you are typing", "That you are here"):
         switch = told.get_by_role("switch", name=what)
         await expect(switch).to_be_checked()
         await switch.press("Space")
         await expect(switch).not_to_be_checked()
-    await emil.open("maja")
+    await expect(emil.page.get_by_text("Here now", exact=True)).to_be_hidden()
     await emil.say("Are you reading this?")
     await maja.open("emil")
     await maja.messages().get_by_text("Are you reading this?").wait_for()

@@ -1,6 +1,7 @@
 """Who is told what: nobody learns more of another than that person lets out."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ async def choose(app: RunningApp, who: Person, **notices: bool) -> None:
     async with app.http(who) as http:
         chosen = await http.patch("/me/notices", json=notices)
         assert chosen.json() == (await http.get("/me")).json()["notices"]
-        assert chosen.json() == {"read": True, "typing": True, **notices}
+        assert chosen.json() == {"read": True, "typing": True, "presence": True, **notices}
 
 
 async def second_device(app: RunningApp, who: Person) -> Person:
@@ -94,6 +95,29 @@ async def test_with_typing_notices_off_only_ones_own_other_devices_hear_it(share
         await choose(app, app.home.emil, typing=True)
         await emil.push(topic, "typing", {"typing": True})
         await maja.assert_broadcast(topic, "typing", {"user_id": app.home.emil.user_id})
+
+
+async def test_with_presence_notices_off_nobody_is_told_that_one_is_here(shared_app: RunningApp) -> None:
+    app, topic, emil_id = shared_app, topic_of(shared_app), shared_app.home.emil.user_id
+    async with app.connect(app.home.emil) as emil, app.connect(app.home.maja) as maja:
+        await emil.join(topic)
+        await emil.assert_push(topic, "presence_state")
+        await maja.join(topic)
+        assert emil_id in (await maja.assert_push(topic, "presence_state")).payload
+        await choose(app, app.home.emil, presence=False)
+        await emil.leave(topic)
+        await emil.join(topic)
+        assert emil_id not in (await emil.assert_push(topic, "presence_state")).payload
+        await settle(maja)
+        assert [list(diff["leaves"]) for diff in diffs(maja)] == [[], [emil_id]]
+        assert [emil_id in diff["joins"] for diff in diffs(maja)] == [False, False]
+        await choose(app, app.home.emil, presence=True)
+        await settle(maja)
+        assert list(diffs(maja)[-1]["joins"]) == [emil_id]
+
+
+def diffs(client: ChannelClient) -> list[dict[str, Any]]:
+    return [frame.payload for frame in heard(client, "presence_diff")]
 
 
 async def test_what_one_reads_is_taken_off_ones_own_devices_and_noticed_by_nobody_else(shared_app: RunningApp) -> None:

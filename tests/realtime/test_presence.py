@@ -139,6 +139,47 @@ def test_untracking_who_was_not_tracked_says_nothing() -> None:
     assert listener.heard == []
 
 
+def test_who_is_discreet_leaves_at_once_is_tracked_unseen_and_comes_back() -> None:
+    pubsub, listener = PubSub(), Listener()
+    pubsub.subscribe("room:1", listener)
+    presence = Presence(pubsub)
+    first, second, gone = guest(), guest(), guest()
+    presence.track(first, "ann", {})
+    presence.track(guest(), "ben", {})
+    presence.choose("ann", discreet=True)
+    assert set(presence.list("room:1")) == {"ben"}
+    presence.track(second, "ann", {})
+    presence.track(gone, "ann", {})
+    presence.update(second, "ann", {"status": "away"})
+    presence.untrack(gone)
+    presence.choose("ann", discreet=True)
+    assert [list(leaves) for leaves in _told(listener, "leaves")] == [[], [], ["ann"]]
+
+    presence.choose("ann", discreet=False)
+    assert len(metas(presence.list("room:1"), "ann")) == len(("first", "second"))
+    assert [list(joins) for joins in _told(listener, "joins")] == [["ann"], ["ben"], [], ["ann"]]
+
+
+async def test_who_is_discreet_is_so_on_all_nodes() -> None:
+    wire = Wire()
+    here, there = (Presence(PubSub(wire.node())) for _ in range(2))
+    await here.start()
+    await there.start()
+    await asyncio.sleep(0.02)
+    here.track(guest(), "ann", {})
+    there.track(guest(), "ann", {})
+    here.choose("ann", discreet=True)
+    assert here.list("room:1") == there.list("room:1") == {}
+    there.choose("ann", discreet=False)
+    assert len(metas(here.list("room:1"), "ann")) == len(metas(there.list("room:1"), "ann")) == len(("here", "there"))
+    await here.stop()
+    await there.stop()
+
+
+def _told(listener: Listener, what: str) -> list[Any]:
+    return [broadcast.payload[what] for broadcast in listener.heard if isinstance(broadcast.payload, dict)]
+
+
 async def until(condition: Any) -> None:
     async with asyncio.timeout(3):
         while not condition():  # noqa: ASYNC110 - presence has no event for it

@@ -1,6 +1,6 @@
-"""What a person's devices tell others by the way: that a message was read, and that somebody is typing.
+"""What a person's devices tell others by the way: that a message was read, that somebody is typing, or is here.
 
-Both are on until the person switches them off. They say nothing about what that person is told of others: whoever tells
+All are on until the person switches them off. They say nothing about what that person is told of others: whoever tells
 nothing is not punished for it (docs/decisions/0006-read-and-typing-notices.md).
 """
 
@@ -15,10 +15,11 @@ from famichat.accounts.user import User
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What others are told of one person: how far messages were read (`read`), and that one is typing (`typing`)."""
+    """What others are told of one person: how far messages were read, that one is typing, and that one is here."""
 
     read: bool
     typing: bool
+    presence: bool
 
 
 def notices_of(session: Session, user_id: str) -> Notices:
@@ -26,11 +27,19 @@ def notices_of(session: Session, user_id: str) -> Notices:
     return _of(session.get_one(User, user_id))
 
 
-def choose_notices(session: Session, user_id: str, *, read: bool | None = None, typing: bool | None = None) -> Notices:
+def choose_notices(
+    session: Session,
+    user_id: str,
+    *,
+    read: bool | None = None,
+    typing: bool | None = None,
+    presence: bool | None = None,
+) -> Notices:
     """Choose what others are told of oneself, from now on; what is left out stays as it is."""
     user = session.get_one(User, user_id)
     user.read_notices = user.read_notices if read is None else read
     user.typing_notices = user.typing_notices if typing is None else typing
+    user.presence_notices = user.presence_notices if presence is None else presence
     session.flush()
     return _of(user)
 
@@ -44,4 +53,4 @@ def discreet_readers(session: Session, user_ids: Collection[str]) -> set[str]:
 
 
 def _of(user: User) -> Notices:
-    return Notices(user.read_notices, user.typing_notices)
+    return Notices(user.read_notices, user.typing_notices, user.presence_notices)

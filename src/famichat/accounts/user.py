@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import CheckConstraint, LargeBinary, String, select
+from sqlalchemy import CheckConstraint, LargeBinary, String, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -63,6 +63,7 @@ class User(Base):
     last_login_at: Mapped[datetime | None]
     read_notices: Mapped[bool] = mapped_column(default=True)
     typing_notices: Mapped[bool] = mapped_column(default=True)
+    presence_notices: Mapped[bool] = mapped_column(default=True, server_default=true())
     deleted_at: Mapped[datetime | None]
     inserted_at: Mapped[Created]
     updated_at: Mapped[Updated]

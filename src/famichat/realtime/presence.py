@@ -33,6 +33,7 @@ Fetch = Callable[[str, State], State]
 """Adds fields beside `metas` to what is told about a topic, such as names."""
 
 _CHANGE, _HEARTBEAT, _ASK, _ALL, _BYE = (f"presence_{kind}" for kind in ("change", "heartbeat", "ask", "all", "bye"))
+_CHOICE = "presence_choice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,14 @@ class Presence:
         self._own = _Node()
         self._nodes: dict[str, _Node] = {}
         self._tracked: dict[Channel, dict[str, Entry]] = {}
+        self._discreet: set[str] = set()
         self._beating: asyncio.Task[None] | None = None
         pubsub.on(_CHANGE, self._heard_change)
         pubsub.on(_HEARTBEAT, self._heard_heartbeat)
         pubsub.on(_ASK, lambda note: self._tell_all() if note["of"] == self._name else None)
         pubsub.on(_ALL, self._heard_all)
         pubsub.on(_BYE, lambda note: self._forget(note["node"]))
+        pubsub.on(_CHOICE, lambda note: self.choose_here(note["key"], discreet=note["discreet"]))
 
     async def start(self) -> None:
         """Begin to follow the other nodes, and let them follow this one."""
@@ -123,13 +126,28 @@ class Presence:
         ref = f"{self._name}.{next(self._refs)}"
         told = {**meta, "phx_ref": ref} if old is None else {**meta, "phx_ref": ref, "phx_ref_prev": old.ref}
         tracked[key] = Entry(channel.topic, key, ref, told)
-        self._changed_here([tracked[key]], [old] if old is not None else [])
+        if key not in self._discreet:
+            self._changed_here([tracked[key]], [old] if old is not None else [])
 
     def untrack(self, channel: Channel) -> None:
         """Say that a channel's client is no longer here; does nothing if it was not."""
-        gone = self._tracked.pop(channel, {})
+        gone = [entry for entry in self._tracked.pop(channel, {}).values() if entry.key not in self._discreet]
         if gone:
-            self._changed_here([], list(gone.values()))
+            self._changed_here([], gone)
+
+    def choose(self, key: str, *, discreet: bool) -> None:
+        """Tell nobody who is here under this key, or everybody again: at once, on all nodes, and from now on."""
+        self.choose_here(key, discreet=discreet)
+        self._tell(_CHOICE, {"key": key, "discreet": discreet})
+
+    def choose_here(self, key: str, *, discreet: bool) -> None:
+        """The same, on this node only."""
+        if discreet == (key in self._discreet):
+            return
+        (self._discreet.add if discreet else self._discreet.discard)(key)
+        concerned = [entries[key] for entries in self._tracked.values() if key in entries]
+        if concerned:
+            self._changed_here(*(([], concerned) if discreet else (concerned, [])))
 
     def list(self, topic: str) -> State:
         """Everybody on a topic, on all nodes: what to push as `presence_state`."""

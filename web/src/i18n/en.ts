@@ -96,6 +96,8 @@ export const en = {
   "told.readHint": "Off: others only see that it was delivered.",
   "told.typing": "That you are typing",
   "told.typingHint": "Off: nobody sees it while you write.",
+  "told.presence": "That you are here",
+  "told.presenceHint": "Off: nobody sees when Famichat is open on one of your devices.",
   "devices.title": "Where you are signed in",
   "devices.lead":
     "Sign out what you have lost or do not use any more. It forgets its messages the next time it comes by.",

@@ -94,6 +94,8 @@ export const ja: Messages = {
   "told.readHint": "オフにすると、届いたことだけが伝わります。",
   "told.typing": "入力中であること",
   "told.typingHint": "オフにすると、書いている間もだれにも伝わりません。",
+  "told.presence": "オンラインであること",
+  "told.presenceHint": "オフにすると、自分の端末で Famichat を開いていることはだれにも見えません。",
   "devices.title": "ログイン中の端末",
   "devices.lead":
     "なくした端末や使わなくなった端末はログアウトさせましょう。次につながったときにメッセージが消えます。",

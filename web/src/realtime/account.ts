@@ -21,6 +21,7 @@ export interface Passkey {
 export interface Told {
   readonly read: boolean
   readonly typing: boolean
+  readonly presence: boolean
 }
 
 /** Every method throws what `Session.ask` does. */

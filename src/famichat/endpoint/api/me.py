@@ -30,10 +30,11 @@ router = APIRouter(prefix="/me", tags=["me"], route_class=StrictRoute)
 
 
 class NoticesView(BaseModel):
-    """What others are told of the person: how far messages were read, and the typing of the next one."""
+    """What others are told of the person: how far messages were read, the typing of the next one, and being here."""
 
     read: bool
     typing: bool
+    presence: bool
 
 
 class MeView(BaseModel):
@@ -58,6 +59,7 @@ class NewNotices(BaseModel):
 
     read: bool | None = None
     typing: bool | None = None
+    presence: bool | None = None
 
 
 class Leaving(BaseModel):
@@ -92,13 +94,15 @@ async def me(caller: Caller, context: InContext) -> MeView:
 
 @router.patch("/notices", summary="What others are told of me")
 async def patch_notices(body: NewNotices, caller: Caller, context: InContext) -> NoticesView:
-    """Choose whether others are told what the caller has read, and that the caller is typing; at once, everywhere."""
+    """Choose whether others are told what the caller has read, is typing, and is here; at once, everywhere."""
 
     def work(session: Session) -> Notices:
         still_signed_in(session, caller)
-        return choose_notices(session, caller.user_id, read=body.read, typing=body.typing)
+        return choose_notices(session, caller.user_id, read=body.read, typing=body.typing, presence=body.presence)
 
     chosen = await context.database.transaction(work)
+    if body.presence is not None:
+        context.presence.choose(caller.user_id, discreet=not chosen.presence)
     return _notices_view(chosen)
 
 
@@ -151,4 +155,4 @@ def _email(user: User, vault: Vault) -> dict[str, Any]:
 
 
 def _notices_view(notices: Notices) -> NoticesView:
-    return NoticesView(read=notices.read, typing=notices.typing)
+    return NoticesView(read=notices.read, typing=notices.typing, presence=notices.presence)

@@ -68,9 +68,15 @@ class MessageChannel(Channel):
             raise Refused(refusal(fault)) from fault
 
     async def joined(self) -> None:
-        """Show who is here, and show this person to the others."""
-        self._context.presence.track(self, self._identity.user_id, {"device_id": self._identity.device_id})
-        self.push("presence_state", self._context.presence.list(self.topic))
+        """Show who is here, and, if the person wants that, show this person to the others."""
+        presence, user_id = self._context.presence, self._identity.user_id
+        presence.choose_here(user_id, discreet=self._discreet)
+        presence.track(self, user_id, {"device_id": self._identity.device_id})
+        self.push("presence_state", presence.list(self.topic))
+        # The choice may have changed since the join read it, and this node been told of it before the line above.
+        discreet = await self._context.database.read(self._is_discreet)
+        if discreet != self._discreet:
+            presence.choose_here(user_id, discreet=discreet)
 
     async def leave(self, reason: Departure) -> None:
         """Be here no more."""
@@ -110,13 +116,13 @@ class MessageChannel(Channel):
         self._context.rate_limits.check("join", self._identity)
         has = Remembered.parse(params)
 
-        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[Position]]:
+        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[Position], bool]:
             access, vault = self._access(session), self._context.vault
             found = resume(session, access, has, vault=vault)
             conversation = conversation_view(session, access, self._context.policies, vault)
-            return access, found, conversation, positions(session, access)
+            return access, found, conversation, positions(session, access), self._is_discreet(session)
 
-        access, found, conversation, receipts = await self._context.database.read(read)
+        access, found, conversation, receipts, self._discreet = await self._context.database.read(read)
         self._visible_from = access.participant.visible_from_seq
         self._replayed_to, self._changed_to = found.last_seq, found.changes.last_change
         status = conversation["encryption_status"]
@@ -213,6 +219,9 @@ class MessageChannel(Channel):
         await self._context.database.read(lambda session: report.check(session, self._access(session)))
         report.emit(self._identity.user_id)
         return ok()
+
+    def _is_discreet(self, session: Session) -> bool:
+        return not notices_of(session, self._identity.user_id).presence
 
     def _tells_typing(self, session: Session) -> bool:
         self._access(session)
