@@ -1,8 +1,9 @@
 """Out is out: whoever goes while people talk gets nothing that is said after the commit.
 
 The others never stop talking. Eight people at once, each listening with one device over a WebSocket and another over
-long poll, leave a group or are put out of it, leave the family or are put out of it, or are signed out; and then try
-everything to hear or to say one thing more. In one run of a test that happens two hundred times.
+long poll, leave a group or are put out of it, leave the family or are put out of it, are signed out, or delete their
+accounts; and then try everything to hear or to say one thing more. That happens two hundred times in one run of a test;
+accounts, which are gone for good, are deleted forty times.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from tests.support.poller import Poller
 
 GUESTS = 8
 ROUNDS = 25
+FAREWELLS = 5
 TALKERS = 3
 CHANGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("edit_msg", {"body": "or rather"}),
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.timeout(400)  # two hundred departures, perhaps on a bu
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A server, and eight guests who are to join the family of its household."""
+    """A server, and guests who are to join the family of its household."""
 
     app: RunningApp
     guests: list[Person]
@@ -51,7 +53,7 @@ class Stage:
 @pytest.fixture
 async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     database = Database(database_url)
-    guests = database.run(lambda session: [person(session, f"guest{number}") for number in range(GUESTS)])
+    guests = database.run(lambda session: [person(session, f"guest{number}") for number in range(GUESTS * FAREWELLS)])
     database.close()
     async with running_app(database_url, tmp_path) as app:
         yield Stage(app, guests)
@@ -101,7 +103,7 @@ async def everybody(stage: Stage) -> AsyncIterator[list[Guest]]:
             await socket.join(f"user:{who.user_id}")
             return guest
 
-        yield [await come(who) for who in stage.guests]
+        yield [await come(who) for who in stage.guests[:GUESTS]]
 
 
 @asynccontextmanager
@@ -162,6 +164,20 @@ def without_them(frames: list[Frame], conversation_id: str, user_id: str) -> tup
     return min(places)
 
 
+async def hears_no_more(app: RunningApp, token: str, socket: ChannelClient, poller: Poller) -> None:
+    """Be sure that whatever a device has open is closed, and that it is let in by no door."""
+    bearer = {"authorization": f"Bearer {token}"}
+    async with app.http() as http:
+        read, (_, polled) = await asyncio.gather(
+            http.get(f"/conversations/{app.talks.family}/messages", headers=bearer), poller.poll()
+        )
+    assert (read.status_code, polled) == (401, 403)
+    await socket.closed()
+    with pytest.raises(InvalidStatus) as refused:
+        await ChannelClient.connect(f"{app.url}/socket", token=token).__aenter__()
+    assert refused.value.response.status_code == 403
+
+
 def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) -> None:
     """Be sure that a guest heard nothing that was said after the commit, nor anything after the end of a channel."""
     conversation_id = topic.rsplit(":", 1)[1]
@@ -172,12 +188,17 @@ def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) ->
         assert about(after_the_end(frames, topic), conversation_id) <= {"conversation_left"}
 
 
+async def joins(maja: httpx.AsyncClient, somebody: httpx.AsyncClient, family_id: str) -> None:
+    """Let somebody into the family, by an invitation."""
+    token = (await maja.post(f"/families/{family_id}/invites", json={})).raise_for_status().json()["token"]
+    (await somebody.post(f"/invites/{token}/accept")).raise_for_status()
+
+
 async def comes_back(maja: httpx.AsyncClient, guest: Guest, family_id: str, group_id: str) -> None:
     """Let a guest into the group, and before that, where that is necessary, by an invitation into the family."""
     newcomer = {"user_id": guest.person.user_id}
     if family_id not in {each["id"] for each in (await guest.http.get("/families")).json()["families"]}:
-        token = (await maja.post(f"/families/{family_id}/invites", json={})).raise_for_status().json()["token"]
-        (await guest.http.post(f"/invites/{token}/accept")).raise_for_status()
+        await joins(maja, guest.http, family_id)
     (await maja.post(f"/conversations/{group_id}/members", json=newcomer)).raise_for_status()
 
 
@@ -251,16 +272,9 @@ async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(st
             await asyncio.sleep(pause.random() * 0.05)
             assert (await emil.delete(f"/devices/{device_id}")).status_code == 204
 
-            read, refreshed, (_, polled) = await asyncio.gather(
-                http.get(f"/conversations/{app.talks.family}/messages", headers={"authorization": f"Bearer {token}"}),
-                http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]}),
-                poller.poll(),
-            )
-            assert (read.status_code, refreshed.status_code, polled) == (401, 401, 403)
-            await socket.closed()
-            with pytest.raises(InvalidStatus) as refused:
-                await ChannelClient.connect(f"{app.url}/socket", token=token).__aenter__()
-            assert refused.value.response.status_code == 403
+            refreshed = await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+            assert refreshed.status_code == 401
+            await hears_no_more(app, token, socket, poller)
         end = iso(await signed_out_at(device_id))
         for heard in (messages(socket.received, topic), messages(poller.heard, topic)):
             assert all(each["inserted_at"] <= end for each in heard), "heard what was said after the commit"
@@ -271,3 +285,39 @@ async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(st
             for _ in range(ROUNDS):
                 await asyncio.gather(*(comes_and_goes(emil, http) for _ in range(GUESTS)))
     database.close()
+
+
+async def test_nothing_reaches_whoever_deleted_the_account_while_others_talk(stage: Stage) -> None:
+    app, home = stage.app, stage.app.home
+    topic = f"message:family:{app.talks.family}"
+    pause = random.Random(7)  # noqa: S311 - it decides about pauses
+
+    async def says_farewell(who: Person, together: asyncio.Barrier) -> tuple[Person, ChannelClient, Poller]:
+        async with (
+            app.http(who) as http,
+            app.connect(who) as socket,
+            Poller(app.url, app.token(who)) as poller,
+        ):
+            await asyncio.gather(socket.join(topic), poller.ask(topic, "phx_join"))
+            await together.wait()
+            await asyncio.sleep(pause.random() * 0.05)
+            gone = await http.request("DELETE", "/me", json={"password": PASSWORD})
+            assert gone.status_code == 204
+            await hears_no_more(app, app.token(who), socket, poller)
+        return who, socket, poller
+
+    async with app.http(home.maja) as maja, app.connect(home.inga) as inga, app.connect(home.maja) as witness:
+        await asyncio.gather(inga.join(topic), witness.join(f"user:{home.maja.user_id}"))
+        for some in (stage.guests[first : first + GUESTS] for first in range(0, len(stage.guests), GUESTS)):
+            for each in some:
+                async with app.http(each) as http:
+                    await joins(maja, http, home.family_id)
+            together = asyncio.Barrier(GUESTS)
+            forget(witness)
+            async with talking(inga, topic):
+                gone = await asyncio.gather(*(says_farewell(each, together) for each in some))
+            await witness.heartbeat()
+            for who, socket, poller in gone:
+                last, _ = without_them(witness.received, app.talks.family, who.user_id)
+                for heard in (messages(socket.received, topic), messages(poller.heard, topic)):
+                    assert all(each["seq"] <= last for each in heard), "heard what was said after the commit"
