@@ -7,6 +7,7 @@ from tests.browser.conftest import SignedIn
 from tests.browser.household import Person, Server
 
 pytestmark = pytest.mark.timeout(180)
+_NOTHING_IS_KEPT = """async user => !(await indexedDB.databases()).some(({ name }) => name === `famichat.${user}`)"""
 PASSWORD = "a short sentence, for me"
 
 
@@ -84,6 +85,28 @@ async def test_everything_is_in_the_chosen_language_at_once(of_the_family: Signe
     await expect(maja.page.get_by_role("heading", name="ログイン中の端末")).to_be_visible()
     await maja.page.reload()
     await expect(maja.page.get_by_role("heading", name="ログイン中の端末")).to_be_visible()
+
+
+async def test_somebody_reads_what_was_done_and_deletes_the_account(demo: Server, of_the_family: SignedIn) -> None:
+    emil, maja = await of_the_family("emil"), await of_the_family("maja")
+    await maja.open("Summer house")
+    await maja.page.get_by_role("button", name="About this conversation").click()
+    about = maja.page.get_by_role("dialog")
+    await about.get_by_role("listitem").filter(has_text="emil").get_by_role("button", name="Make admin").click()
+    await expect(about.get_by_role("listitem").filter(has_text="emil")).to_contain_text("No longer admin")
+    you = await _you(emil)
+    await expect(_section(you, "What others did")).to_contain_text("maja made you an admin of Summer house.")
+
+    ending = _section(you, "Delete your account")
+    await ending.get_by_role("button", name="Delete my account").click()
+    await ending.get_by_label("Password", exact=True).fill("not it")
+    await ending.get_by_role("button", name="Delete it for good").click()
+    await expect(ending.get_by_role("alert")).to_have_text("The name or the password is not right.")
+    await ending.get_by_label("Password", exact=True).fill(demo.user("emil")["password"])
+    await ending.get_by_role("button", name="Delete it for good").click()
+    await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
+    await emil.page.wait_for_function(_NOTHING_IS_KEPT, arg=demo.user("emil")["id"])
+    emil.faults.clear()  # a browser calls a 401 an error
 
 
 async def _you(somebody: Person) -> Locator:

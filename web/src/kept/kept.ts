@@ -40,6 +40,11 @@ export interface Stores extends DBSchema {
 export type Store = StoreNames<Stores>
 export type Change<Names extends Store> = IDBPTransaction<Stores, Names[], "readwrite">
 
+/** What the database of an account is called. */
+export function databaseOf(userId: string): string {
+  return `famichat.${userId}`
+}
+
 export class Kept {
   #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
   durable = true
@@ -82,7 +87,7 @@ export class Kept {
   }
 
   #open(): Promise<IDBPDatabase<Stores> | undefined> {
-    this.#database ??= openDB<Stores>(`famichat.${this.userId}`, 1, {
+    this.#database ??= openDB<Stores>(databaseOf(this.userId), 1, {
       upgrade(database) {
         const outbox = database.createObjectStore("outbox", { autoIncrement: true })
         outbox.createIndex("client_id", "client_id", { unique: true })

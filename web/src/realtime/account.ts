@@ -1,6 +1,8 @@
 /** One's own account, as the server keeps it: devices, passkeys, and what others are told. */
+import { databaseOf } from "../kept/kept"
 import { makePasskey } from "./passkeys"
 import type { Session } from "./session"
+import type { Role } from "./shapes"
 
 export interface Device {
   readonly id: string
@@ -22,6 +24,32 @@ export interface Told {
   readonly read: boolean
   readonly typing: boolean
   readonly presence: boolean
+}
+
+/** Something that an admin or the operator did to somebody. */
+export interface Entry {
+  readonly id: string
+  readonly action:
+    | "group_role_changed"
+    | "group_member_removed"
+    | "family_role_changed"
+    | "family_member_removed"
+    | "message_deleted"
+    | "device_revoked"
+    | "password_reset"
+    | "account_deleted"
+  /** Empty for the operator of the server. */
+  readonly by_name: string | null
+  /** What the group, the family or the device was called. */
+  readonly name: string | null
+  /** What a changed role became. */
+  readonly role: Role | null
+  readonly inserted_at: string
+}
+
+export interface Ledger {
+  readonly entries: readonly Entry[]
+  readonly has_more: boolean
 }
 
 /** Every method throws what `Session.ask` does. */
@@ -62,5 +90,18 @@ export class Account {
 
   async removePasskey(passkeyId: string): Promise<void> {
     await this.session.ask("DELETE", `/me/passkeys/${passkeyId}`)
+  }
+
+  /** What was done, the newest first: from the beginning, or what comes after an entry. */
+  async ledger(before?: string): Promise<Ledger> {
+    const from = before === undefined ? "" : `&before=${before}`
+    return await this.session.ask<Ledger>("GET", `/me/ledger?limit=20${from}`)
+  }
+
+  /** End the account, on the server, and forget here what was kept for it, also what was not sent. */
+  async delete(password: string): Promise<void> {
+    await this.session.ask("DELETE", "/me", { password })
+    this.session.forget()
+    indexedDB.deleteDatabase(databaseOf(this.session.user.id))
   }
 }

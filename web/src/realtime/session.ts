@@ -99,6 +99,11 @@ export class Session {
     }
   }
 
+  /** The server has ended it already. */
+  forget(): void {
+    this.#ended()
+  }
+
   #renew(stale: string): Promise<void> {
     this.#renewing ??= inTurn(KEY, () => this.#renewOnce(stale)).finally(() => (this.#renewing = undefined))
     return this.#renewing
