@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, async_playwright
 
+from tests.support import leaks
+
 ROOT: Final = Path(__file__).parents[2]
 CHROMIUM: Final = "/usr/bin/chromium"
 # A browser that asks nobody anything by itself.
@@ -99,6 +101,7 @@ class Server:
             return
         process.send_signal(how)
         process.communicate(timeout=30)
+        leaks.look(self.logged(), "a server's log")
 
     def logged(self) -> str:
         return self.log.read_text()

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import socket
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,7 @@ class Day:
     spoken: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     metrics: str = ""
+    database: str = ""
     traces: str = ""
     output: str = ""
     log: str = ""
@@ -62,16 +64,37 @@ class Day:
         return [*chosen, *self.spoken, *kept_secret(self.data)]
 
 
+def dumped(url: str) -> str:
+    """All that PostgreSQL keeps, as it writes it out."""
+    command = ["pg_dump", "--inserts", url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def files_of(data: Path) -> str:
+    """All that SQLite has written."""
+    files = [path for path in data.iterdir() if path.name.startswith("famichat.db")]
+    return b"".join(path.read_bytes() for path in files).decode("latin-1")
+
+
 def kept_secret(data: Path) -> list[str]:
     """The server's own keys, from the file that holds them."""
     values = json.loads((data / "secrets.json").read_text()).values()
     return [text for value in values for text in (value.values() if isinstance(value, dict) else [value])]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def day(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Day]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Day]:
     data = tmp_path_factory.mktemp("day") / "data"
-    chosen = {"log_level": "DEBUG", "log_format": "json", "rate_limits": "off", "test_endpoints": "1"}
+    database = ""
+    if request.param == "postgresql":
+        database = request.getfixturevalue("postgres").create("a_day")
+    chosen = {
+        "database_url": database,
+        "log_level": "DEBUG",
+        "log_format": "json",
+        "rate_limits": "off",
+        "test_endpoints": "1",
+    }
     with (
         collector() as traces,
         started("serve", "--port", "0", "--data-dir", data, "--json", otlp_endpoint=traces.url, **chosen) as server,
@@ -82,10 +105,12 @@ async def day(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Day]:
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
             await live(day, http, json.loads(ready)["setup_code"])
             day.metrics = (await http.get("/metrics")).text
+        day.database = dumped(database) if database else ""
         assert server.end() == 0
         assert server.process.stdout is not None
         day.traces = traces.text
         day.output, day.log = server.process.stdout.read(), server.errors()
+    day.database = day.database or files_of(data)
     yield day
 
 
@@ -198,7 +223,8 @@ def go_wrong_on_the_line(day: Day) -> None:
 
 def hidden_in(text: str, secret: str) -> bool:
     """Whether a secret is there, as it is or as an encoding of it that somebody could reverse."""
-    forms = (secret, quote(secret), json.dumps(secret)[1:-1], base64.b64encode(secret.encode()).decode().rstrip("="))
+    raw = secret.encode()
+    forms = (secret, quote(secret), json.dumps(secret)[1:-1], base64.b64encode(raw).decode().rstrip("="), raw.hex())
     return any(form in text for form in forms)
 
 
@@ -249,10 +275,7 @@ async def test_the_traces_hold_no_secret(day: Day) -> None:
     assert [secret for secret in [*day.secrets, "anna", "Berg"] if hidden_in(day.traces, secret)] == []
 
 
-async def test_the_files_of_the_database_hold_nothing_that_was_said_and_no_address(day: Day) -> None:
-    files = [path for path in day.data.iterdir() if path.name.startswith("famichat.db")]
-    content = b"".join(path.read_bytes() for path in files).decode("latin-1")
-
-    assert "anna" in content, "these are the right files"
+async def test_the_database_holds_nothing_that_was_said_and_no_address(day: Day) -> None:
+    assert "anna" in day.database, "this is the right one"
     sealed = [PASSWORD, WRONG_PASSWORD, EMAIL, EMAIL.upper(), BODY, FORGED, *day.spoken, *kept_secret(day.data)]
-    assert [secret for secret in sealed if hidden_in(content, secret)] == []
+    assert [secret for secret in sealed if hidden_in(day.database, secret)] == []

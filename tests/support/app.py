@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from famichat.chat.create import (
 from famichat.settings import Settings
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, SECRET, Household, Person, household
+from tests.support import leaks
 from tests.support.channel_client import ChannelClient
 
 VAULT_KEYS = '{"1": "' + base64.b64encode(b"\x07" * 32).decode() + '"}'
@@ -48,7 +50,9 @@ class RunningApp:
 
     def token(self, person: Person) -> str:
         """An access token for a person's device."""
-        return Tokens(SECRET).issue(person.user_id, person.device_id)
+        token = Tokens(SECRET).issue(person.user_id, person.device_id)
+        leaks.remember(token, "token")
+        return token
 
     def connect(self, person: Person, **options: str) -> AbstractAsyncContextManager[ChannelClient]:
         """That person's socket, to be entered with `async with`."""
@@ -56,14 +60,36 @@ class RunningApp:
 
     def http(self, person: Person | None = None) -> httpx.AsyncClient:
         """A client of the HTTP API, signed in as that person."""
-        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", headers=self._authorization(person), timeout=30)
+        return self._client(f"{self.url}/api/v1", person)
 
     def site(self, person: Person | None = None) -> httpx.AsyncClient:
         """The same for every address of the server."""
-        return httpx.AsyncClient(base_url=self.url, headers=self._authorization(person), timeout=30)
+        return self._client(self.url, person)
 
-    def _authorization(self, person: Person | None) -> dict[str, str]:
-        return {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
+    def _client(self, base_url: str, person: Person | None) -> httpx.AsyncClient:
+        headers = {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
+        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, event_hooks=hooks())
+
+
+def hooks() -> dict[str, list[Callable[..., Awaitable[None]]]]:
+    """What an HTTP client calls, so that secrets are known and errors looked at."""
+
+    async def sent(request: httpx.Request) -> None:
+        with suppress(httpx.RequestNotRead):  # it is made while it is sent
+            remember_json(request.content)
+
+    async def answered(response: httpx.Response) -> None:
+        kind = response.headers.get("content-type", "")
+        if kind == "application/problem+json":
+            leaks.look((await response.aread()).decode(), "an error answer")
+        elif kind == "application/json":
+            remember_json(await response.aread())
+
+    def remember_json(content: bytes) -> None:
+        with suppress(ValueError):  # a test may send anything
+            leaks.remember(json.loads(content))
+
+    return {"request": [sent], "response": [answered]}
 
 
 def move_in(session: Session) -> tuple[Household, Talks]:

@@ -22,6 +22,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from tests.support import leaks
+
 WAIT = 15.0
 QUIET = 0.15
 
@@ -117,6 +119,7 @@ class ChannelClient:
 
     async def send(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any) -> None:
         """Send a frame as given."""
+        leaks.remember(payload)
         if isinstance(payload, bytes):
             await self.websocket.send(encode_binary_push(join_ref, ref, topic, event, payload))
         elif self._vsn.startswith("1"):
@@ -180,6 +183,8 @@ class ChannelClient:
         try:
             while True:
                 frame = self._decode(await self.websocket.recv())
+                if frame.status == "error":
+                    leaks.look(repr(frame.response), "an error answer")
                 async with self._arrived:
                     self.unread.append(frame)
                     self.received.append(frame)

@@ -1,41 +1,108 @@
-"""Watches all that this process logs or emits, during every test, for the secrets that all tests share.
+"""Watches what this process logs, emits, counts, traces and refuses, during every test, for what nobody may read there.
 
-It looks at records as they are made, so that no handler that a test changes hides one.
+Two kinds of secrets: those that all tests share, and whatever a test has sent or been given lately under a name such as
+`body` or `access_token`: the clients that tests use (`RunningApp`, `ChannelClient`) hand everything over. It looks at
+records as they are made, from the most talkative level on, so that no handler that a test changes hides one; at the
+text of the metrics whenever somebody scrapes them; at spans as a collector gets them; at every answer that is an error;
+and at what other processes of the tests write to their logs.
 """
 
 import logging
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from famichat.telemetry import attach
 from famichat.telemetry.events import Event
+from famichat.telemetry.metrics import Metrics
 from tests.factories.people import PASSWORD, PASSWORD_HASH, SECRET
 
 SECRETS = (PASSWORD, PASSWORD_HASH, SECRET, "@example.org")
+SECRET_FIELDS = frozenset(
+    {"body", "password", "email", "token", "access_token", "refresh_token", "code", "key_id", "p256dh", "auth"}
+)
+_LATELY = 64
+# Shorter ones stand in any text by chance; of one letter many times, too.
+_LEAST, _LEAST_DIFFERENT = 8, 4
+
+
+class Watch:
+    """What must not be told, and in which tests it was."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self.leaks: list[str] = []
+        self._secrets = secrets
+        self._lately: deque[str] = deque(maxlen=_LATELY)
+
+    def remember(self, value: Any, name: str = "") -> None:
+        """Keep from now on what is secret by its name in a payload."""
+        match value:
+            case dict():
+                for inner, each in value.items():
+                    self.remember(each, inner)
+            case list():
+                for each in value:
+                    self.remember(each, name)
+            case str() if name in SECRET_FIELDS and len(value) >= _LEAST and len(set(value)) >= _LEAST_DIFFERENT:
+                if value not in self._lately:
+                    self._lately.append(value)
+
+    def look(self, text: str, teller: str) -> None:
+        """See whether a text tells a secret."""
+        if any(secret in text for secret in self._secrets) or any(secret in text for secret in self._lately):
+            self.leaks.append(f"{teller}, in {os.environ.get('PYTEST_CURRENT_TEST')}")
+
+
+_watches: list[Watch] = []
+"""The innermost is the one that learns: a watcher's own test tells the one around it no secrets."""
+
+
+def remember(value: Any, name: str = "") -> None:
+    """A test sends this, or was given it."""
+    for watch in _watches[-1:]:
+        watch.remember(value, name)
+
+
+def look(text: str, teller: str) -> None:
+    """Somebody else than its people may read this."""
+    for watch in _watches[-1:]:
+        watch.look(text, teller)
 
 
 @contextmanager
 def watched(secrets: tuple[str, ...] = SECRETS) -> Iterator[list[str]]:
     """Watch for as long as the block runs; gives the tests in which something was told, and by whom."""
-    leaks: list[str] = []
-    make = logging.getLogRecordFactory()
-
-    def look(text: str, teller: str) -> None:
-        if any(secret in text for secret in secrets):
-            leaks.append(f"{teller}, in {os.environ.get('PYTEST_CURRENT_TEST')}")
+    watch = Watch(secrets)
+    _watches.append(watch)
+    make, render = logging.getLogRecordFactory(), Metrics.render
+    ours = logging.getLogger("famichat")
+    level = ours.level
 
     def make_and_look(*args: object, **named: object) -> logging.LogRecord:
         record: logging.LogRecord = make(*args, **named)
         fault = record.exc_info[1] if record.exc_info else None
-        look(f"{record.msg} {record.args} {fault}", record.name)
+        watch.look(f"{record.msg} {record.args} {fault}", record.name)
         return record
 
+    def render_and_look(self: Metrics) -> bytes:
+        text = render(self)
+        watch.look(text.decode(), "metrics")
+        return text
+
     def look_at(event: Event) -> None:
-        look(str(event), event.name)
+        watch.look(str(event), event.name)
 
     logging.setLogRecordFactory(make_and_look)
+    ours.setLevel(logging.DEBUG)
+    Metrics.render = render_and_look  # type: ignore[method-assign]  # for as long as the block runs
     detach = attach(look_at)
-    yield leaks
-    detach()
-    logging.setLogRecordFactory(make)
+    try:
+        yield watch.leaks
+    finally:
+        detach()
+        Metrics.render = render  # type: ignore[method-assign]  # as it was
+        ours.setLevel(level)
+        logging.setLogRecordFactory(make)
+        _watches.remove(watch)

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.support import leaks
+
 
 @dataclass
 class Traces:
@@ -41,6 +43,7 @@ def collector() -> Iterator[Traces]:
         def do_POST(self) -> None:
             request = ExportTraceServiceRequest()
             request.ParseFromString(self.rfile.read(int(self.headers["content-length"])))
+            leaks.look(str(request), "spans")
             assert self.path == "/v1/traces"
             traces.spans += [s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans]
             self.send_response(200)

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support import leaks
+
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 60.0
 
@@ -29,7 +31,7 @@ def famichat(*arguments: object, given: str = "", **settings: Any) -> "subproces
         given: standard input.
         settings: `FAMICHAT_*` variables, in lower case and without the prefix; or others, in capitals.
     """
-    return subprocess.run(
+    ended = subprocess.run(
         _command(arguments),
         input=given,
         env=_environment(settings),
@@ -39,6 +41,8 @@ def famichat(*arguments: object, given: str = "", **settings: Any) -> "subproces
         timeout=PATIENCE,
         check=False,
     )
+    leaks.look(ended.stderr, "a program's standard error")
+    return ended
 
 
 @dataclass
@@ -69,7 +73,9 @@ class Started:
     def errors(self) -> str:
         """What it has written to standard error, once it has ended."""
         assert self.process.stderr is not None
-        return self.process.stderr.read()
+        written = self.process.stderr.read()
+        leaks.look(written, "a program's standard error")
+        return written
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end; answers its exit code."""

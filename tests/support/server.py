@@ -20,6 +20,8 @@ from typing import Final, Self
 
 import httpx
 
+from tests.support import leaks
+
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -103,6 +105,7 @@ class FamichatServer:
         process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(process.wait, patience)
         self._process = None
+        leaks.look(self.log.read_text(), "a server's log")
         return code
 
     async def __aenter__(self) -> Self:

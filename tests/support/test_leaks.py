@@ -1,22 +1,73 @@
 import logging
 
-from famichat.telemetry import emit, events
-from tests.support.leaks import watched
+import httpx
+import pytest
 
-CANARY = "canary of the watcher's own test"
+from famichat.telemetry import emit, events
+from famichat.telemetry.metrics import Metrics
+from tests.support import leaks
+from tests.support.app import hooks
+from tests.support.leaks import watched
+from tests.support.otlp import collector
+
+CANARY = "canary of a test of the watcher"
+
+
+def tellers(told: list[str]) -> list[str]:
+    return [leak.split(",")[0] for leak in told]
 
 
 def test_a_secret_in_a_log_an_error_or_an_event_is_seen() -> None:
     logger = logging.getLogger("famichat.leaky")
     fault = ValueError(CANARY)
-    with watched((CANARY,)) as leaks:
+    with watched((CANARY,)) as told:
         logger.warning("signing in with %s", CANARY)
         logger.error("it failed", exc_info=fault)
+        logger.debug("%s, said quietly", CANARY)
         emit(events.AuthorizationDenied(door=CANARY, reason="not_found"))
         logger.warning("nothing to see")
 
-    assert [leak.split(",")[0] for leak in leaks] == [
-        "famichat.leaky",
-        "famichat.leaky",
-        "famichat.authorization.denied",
-    ]
+    assert tellers(told) == ["famichat.leaky"] * 3 + ["famichat.authorization.denied"]
+
+
+@pytest.mark.parametrize("name", ["body", "access_token", "password", "email"])
+def test_what_a_test_has_sent_is_a_secret_from_then_on(name: str) -> None:
+    logger = logging.getLogger("famichat.leaky")
+    with watched(()) as told:
+        logger.warning("dinner at six, in confidence")
+        leaks.remember({"messages": [{name: "dinner at six, in confidence"}], "name": "the whole family"})
+        logger.warning("dinner at six, in confidence")
+        logger.warning("the whole family")
+
+    assert tellers(told) == ["famichat.leaky"]
+
+
+def test_a_secret_among_the_metrics_or_the_spans_is_seen() -> None:
+    metrics = Metrics()
+    metrics.record(events.RequestRefused(door="http", reason=CANARY))
+    with watched((CANARY,)) as told, collector() as traces:
+        metrics.render()
+        httpx.post(f"{traces.url}/v1/traces", content=_span_named(CANARY))
+
+    assert tellers(told) == ["metrics", "spans"]
+
+
+async def test_an_error_that_repeats_what_was_asked_is_seen() -> None:
+    async def echo(request: httpx.Request) -> httpx.Response:
+        kind = "application/problem+json" if request.url.path == "/refused" else "application/json"
+        return httpx.Response(422, content=request.content, headers={"content-type": kind})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(echo), event_hooks=hooks(), base_url="http://x") as http:
+        with watched(()) as told:
+            await http.post("/refused", json={"body": CANARY})
+            await http.post("/answered", json={"body": CANARY})
+
+    assert tellers(told) == ["an error answer"]
+
+
+def _span_named(name: str) -> bytes:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest  # noqa: PLC0415
+
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add().name = name
+    return bytes(request.SerializeToString())
