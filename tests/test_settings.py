@@ -153,3 +153,25 @@ def _faults() -> list[str]:
     with pytest.raises(SettingsFaults) as refused:
         load_settings()
     return refused.value.faults
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("app_name", " "),
+        ("app_name", "a\nb"),
+        ("app_name", "x" * 31),
+        ("app_color", "red"),
+        ("app_color", "#12345"),
+        ("app_logo", "nowhere.svg"),
+        ("app_logo", "text.svg"),
+        ("app_logo", "large.svg"),
+    ],
+)
+def test_a_name_colour_or_logo_that_cannot_be_shown_is_a_fault(tmp_path: Path, setting: str, wrong: str) -> None:
+    (tmp_path / "text.svg").write_text("no picture")
+    (tmp_path / "large.svg").write_text("<svg>" + " " * 256 * 1024)
+    with pytest.raises(SettingsFaults) as caught:
+        load_settings(**{setting: wrong})
+    [fault] = caught.value.faults
+    assert fault.startswith(f"FAMICHAT_{setting.upper()}: ")

@@ -27,6 +27,7 @@ from famichat.chat.farewell import forget_remains
 from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
+from famichat.endpoint.brand import Brand
 from famichat.endpoint.context import Context
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.heads import Heads
@@ -215,6 +216,7 @@ async def _context(
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
         data_dir=DataDir(settings.data_dir),
+        brand=_brand(settings),
     )
 
 
@@ -232,6 +234,11 @@ async def _keep(
     keeper = VaultKeeper(database, vault, kept)
     stack.push_async_callback(keeper.stop)
     keeper.start()
+
+
+def _brand(settings: Settings) -> Brand:
+    logo = None if settings.app_logo is None else settings.app_logo.read_bytes()
+    return Brand(settings.app_name, settings.app_color, logo)
 
 
 def _tracing(settings: Settings, index: BlindIndex, stack: AsyncExitStack) -> Tracing | None:

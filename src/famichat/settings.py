@@ -28,6 +28,7 @@ _TOML = "famichat.toml"
 _LEAST_DIFFERENT = 8
 # What stands in instructions and samples, to be replaced.
 _OF_SAMPLES = ("changeme", "change-me", "change_me", "replace", "example", "your-", "your_", "your ", "placeholder")
+_MAX_LOGO_BYTES = 256 * 1024
 _VAULT_KEY_BYTES, _MAX_VAULT_VERSION = 32, 2**16 - 1
 
 
@@ -64,6 +65,23 @@ def _own_secret(secret: str) -> str:
     if len(set(secret)) < _LEAST_DIFFERENT or any(sample in written for sample in _OF_SAMPLES):
         raise ValueError("must be a secret of your own, such as `openssl rand -base64 48` prints")
     return secret
+
+
+def _name(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise ValueError("must have letters, and nothing that cannot be printed")
+    return name.strip()
+
+
+def _svg(path: Path) -> Path:
+    try:
+        with path.open("rb") as picture:
+            start = picture.read(_MAX_LOGO_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if len(start) > _MAX_LOGO_BYTES or b"<svg" not in start:
+        raise ValueError(f"must be an SVG picture of at most {_MAX_LOGO_BYTES // 1024} KiB")
+    return path
 
 
 def _vault_keys(given: Any) -> dict[int, bytes]:
@@ -115,6 +133,9 @@ class Settings(BaseSettings):
     quota_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 2048
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
+    app_name: Annotated[str, Field(max_length=30), AfterValidator(_name)] = "Famichat"
+    app_color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
+    app_logo: Annotated[Path, AfterValidator(_svg)] | None = None
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     secret_key: Annotated[str, Field(min_length=32), AfterValidator(_own_secret)] | None = None
     vault_keys: Annotated[_VaultKeys | None, NoDecode] = None

@@ -16,6 +16,8 @@ IN_WORDS = {
     "otlp_endpoint",
     "database_url",
     "files_dir",
+    "app_color",
+    "app_logo",
     "public_url",
     "secret_key",
     "vault_keys",

@@ -17,6 +17,7 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.receipts import Receipts
 from famichat.chat.send_path import SendPath
 from famichat.endpoint.announcements import Announcements
+from famichat.endpoint.brand import Brand
 from famichat.endpoint.proxies import Proxies
 from famichat.endpoint.rate_limit import RateLimits
 from famichat.push.pushes import Pushes
@@ -59,6 +60,7 @@ class Context:
     test_endpoints: bool
     metrics_token: str | None
     data_dir: DataDir
+    brand: Brand
 
     async def identify(self, token: str | None) -> Identity:
         """Say who holds an access token.

@@ -10,6 +10,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from famichat.chat.errors import NotFound
+from famichat.endpoint.brand import STYLE_PATH, Brand
+from famichat.endpoint.context import InContext
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -22,6 +24,9 @@ DOCS_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
+# A picture that somebody else drew may hold scripts; shown by itself it must not run them.
+LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
 _STATIC = files("famichat") / "static"
 _FOREVER = "public, max-age=31536000, immutable"
 _MAX_NAME = 255  # a file system refuses to look for a longer one, instead of not finding it
@@ -31,21 +36,34 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 @router.get("/invite")
-async def client() -> Response:
+async def client(context: InContext) -> Response:
     """The client; an invitation opens it too, with its token in the fragment, which browsers do not send."""
-    return _file("index.html", CONTENT_SECURITY_POLICY)
+    return _page("index.html", CONTENT_SECURITY_POLICY, context.brand)
 
 
 @router.get("/events")
-async def events() -> Response:
+async def events(context: InContext) -> Response:
     """The live event viewer, for developers (story 7.4.1)."""
-    return _file("events.html", CONTENT_SECURITY_POLICY)
+    return _page("events.html", CONTENT_SECURITY_POLICY, context.brand)
 
 
 @router.get("/api/docs")
-async def docs() -> Response:
+async def docs(context: InContext) -> Response:
     """The HTTP API, to browse and try."""
-    return _file("docs.html", DOCS_POLICY)
+    return _page("docs.html", DOCS_POLICY, context.brand)
+
+
+@router.get(STYLE_PATH)
+async def style(context: InContext) -> Response:
+    """The operator's colour, where there is one."""
+    return _answer(context.brand.style.encode(), "text/css", CONTENT_SECURITY_POLICY)
+
+
+@router.get("/manifest.webmanifest")
+async def manifest(context: InContext) -> Response:
+    """What browsers know of the app that they install."""
+    made = context.brand.manifest(_found("manifest.webmanifest"))
+    return _answer(made, "application/manifest+json", CONTENT_SECURITY_POLICY)
 
 
 @router.get("/assets/{name}")
@@ -54,10 +72,12 @@ async def asset(name: str) -> Response:
     return _file(f"assets/{name}", CONTENT_SECURITY_POLICY, _FOREVER)
 
 
+@router.get("/favicon.svg")
 @router.get("/favicon.ico")
-async def favicon() -> Response:
-    """The icon, where browsers look by themselves when they show something that names none."""
-    return _file("favicon.svg", CONTENT_SECURITY_POLICY)
+async def favicon(context: InContext) -> Response:
+    """The logo; also where browsers look by themselves when they show something that names none."""
+    logo = context.brand.logo or _found("favicon.svg")
+    return _answer(logo, "image/svg+xml", LOGO_POLICY)
 
 
 @router.get("/{name}")
@@ -66,11 +86,23 @@ async def root_file(name: str) -> Response:
     return _file(name, CONTENT_SECURITY_POLICY)
 
 
+def _page(name: str, policy: str, brand: Brand) -> Response:
+    return _answer(brand.page(_found(name)), "text/html", policy)
+
+
 def _file(name: str, policy: str, cache: str = "no-cache") -> Response:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return _answer(_found(name), kind, policy, cache)
+
+
+def _found(name: str) -> bytes:
     # `name` is one path segment, or "assets/" and one: the router lets no slash through.
     found = _STATIC.joinpath(name)
     if len(name.encode()) > _MAX_NAME or ".." in name or "\\" in name or not found.is_file():
         raise NotFound
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return found.read_bytes()
+
+
+def _answer(body: bytes, kind: str, policy: str, cache: str = "no-cache") -> Response:
     headers = {"content-security-policy": policy, "cache-control": cache}
-    return Response(found.read_bytes(), headers=headers, media_type=kind)
+    return Response(body, headers=headers, media_type=kind)

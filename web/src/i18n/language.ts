@@ -7,7 +7,9 @@ const KEY = "famichat.language"
 const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"])
 
 export const language = writable(localStorage.getItem(KEY) ?? choose(navigator.languages))
-export const t = derived(language, translator)
+/** What Famichat is called here: the operator may choose. */
+export const app = document.querySelector<HTMLMetaElement>('meta[name="application-name"]')?.content ?? "Famichat"
+export const t = derived(language, (tag) => translator(tag, app))
 /** How dates and times are written: as this browser's person has it, where that is the language on the page. */
 export const locale = derived(
   language,

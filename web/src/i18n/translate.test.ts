@@ -41,3 +41,9 @@ test("names are joined as the language does it", () => {
   expect(joined("en", ["Maja", "Emil", "Inga"])).toBe("Maja, Emil, and Inga")
   expect(joined("ja", ["Maja", "Emil"])).toContain("Maja")
 })
+
+test("what Famichat is called here is said in every sentence, and only in ours", () => {
+  const t = translator("en", "Sundqvists")
+  expect(t("signIn.help")).toContain("looks after Sundqvists in")
+  expect(t("room.newFrom", { name: "Maja", text: "Famichat!" })).toBe("Maja: Famichat!")
+})

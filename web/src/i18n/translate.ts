@@ -15,10 +15,11 @@ export function choose(wanted: readonly string[]): string {
   return wanted.map((tag) => tag.split("-")[0] ?? "").find((tag) => tag in LANGUAGES) ?? "en"
 }
 
-export function translator(language: string): Translate {
+/** @param app what Famichat is called here */
+export function translator(language: string, app = "Famichat"): Translate {
   const messages = LANGUAGES[language]?.messages ?? en
   const plural = new Intl.PluralRules(language)
-  return (key, values = {}) => fill(form(messages[key], values["n"], plural), values)
+  return (key, values = {}) => fill(form(messages[key], values["n"], plural).replaceAll("Famichat", app), values)
 }
 
 /** What a refusal is called; a code that has no words of its own gets the general ones. */
