@@ -16,6 +16,8 @@ export interface KeptTimeline {
   readonly messages: readonly Message[]
   readonly before: number
   readonly last: number
+  /** Up to which change; what an older version kept does not say. */
+  readonly changes?: number
   readonly receipts: readonly (readonly [string, Reach])[]
 }
 

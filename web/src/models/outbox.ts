@@ -14,6 +14,8 @@ export interface Draft {
   readonly text: string
   /** What is sent. Made once: another ciphertext under the same `client_id` would be another message. */
   readonly sealed: Sealed
+  /** The message that it answers. */
+  readonly reply_to?: string
   readonly written_at: string
   /** Photos, files and voice notes that go with it. */
   readonly enclosures?: readonly Enclosure[]

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { conversation, message } from "./examples"
-import { atHand, drop, put, putAway, said, setUnread, totalUnread, type Shelf } from "./shelf"
+import { amended, atHand, drop, put, putAway, said, setUnread, totalUnread, type Shelf } from "./shelf"
 
 const ids = (shelf: Shelf) => shelf.map((each) => each.id)
 const two = put(put([], conversation("kitchen")), conversation("garden", { created_at: "2026-11-02T00:00:00Z" }))
@@ -43,4 +43,16 @@ test("unread messages are counted per conversation, and together without those t
   const muted = (until: string) => put(shelf, conversation("kitchen", { unread: 2, muted_until: until }))
   expect(totalUnread(muted("2026-11-23T13:00:00Z"), now)).toBe(3)
   expect(totalUnread(muted("2026-11-23T11:00:00Z"), now)).toBe(5)
+})
+
+test("when the newest message changes, that is what is listed, and nothing moves", () => {
+  const newest = message(2, { conversation_id: "kitchen" })
+  const shelf = [conversation("garden"), conversation("kitchen", { last_seq: 2, last_message: newest })]
+  const after = amended(shelf, { ...newest, body: "better", change: 3 })
+  expect(after.map((each) => [each.id, each.last_message?.body])).toEqual([
+    ["garden", undefined],
+    ["kitchen", "better"],
+  ])
+  expect(amended(after, { ...newest, body: "older", change: 2 })).toEqual(after)
+  expect(amended(after, message(1, { conversation_id: "kitchen", change: 9 }))).toEqual(after)
 })

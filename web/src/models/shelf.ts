@@ -42,6 +42,15 @@ export function said(shelf: Shelf, message: Message): Shelf {
   )
 }
 
+/** A message has changed: if it is the newest of its conversation, that is what is listed. */
+export function amended(shelf: Shelf, message: Message): Shelf {
+  return shelf.map((each) =>
+    each.last_message?.message_id === message.message_id && each.last_message.change < message.change
+      ? { ...each, last_message: message }
+      : each,
+  )
+}
+
 export function setUnread(shelf: Shelf, id: string, unread: number): Shelf {
   return shelf.map((each) => (each.id === id ? { ...each, unread } : each))
 }

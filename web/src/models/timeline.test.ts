@@ -3,11 +3,15 @@ import { describe, expect, test } from "vitest"
 import type { Joined } from "../realtime/shapes"
 import { conversation, message, messages, page } from "./examples"
 import {
+  amend,
   begin,
   behind,
+  behindChanges,
+  catchUp,
   follow,
   hasOlder,
   hear,
+  hearChange,
   messageAt,
   prepend,
   recall,
@@ -21,7 +25,8 @@ const seqs = (timeline: Timeline) => timeline.messages.map((each) => each.seq)
 
 function joined(change: Partial<Joined>): Joined {
   const rest = { conversation: conversation("kitchen"), epoch: "e1", last_seq: 0, recovered: true, has_more: false }
-  return { ...rest, messages: [], receipts: [], ...change }
+  const nothing = { messages: [], receipts: [], last_change: 0, changes: [], has_more_changes: false }
+  return { ...rest, ...nothing, ...change }
 }
 
 describe("receiving", () => {
@@ -149,5 +154,94 @@ describe("somebody who was out of a group for a while", () => {
   test("a page that goes on without a gap is simply taken in", () => {
     expect(seqs(follow(known, messages(3, 5)))).toEqual([1, 2, 3, 4, 5])
     expect(follow(known, [])).toEqual(known)
+  })
+})
+
+describe("changes", () => {
+  const three = receive(begin("e1", 0), messages(1, 3))
+  const changed = (seq: number, change: number) => message(seq, { change, body: `after ${change}` })
+  const body = (timeline: Timeline, seq: number) => messageAt(timeline, seq)?.body
+
+  test("a change takes the place of what was, and is counted", () => {
+    const timeline = amend(amend(three, changed(2, 1)), changed(2, 2))
+    expect(body(timeline, 2)).toBe("after 2")
+    expect([timeline.changes, behindChanges(timeline)]).toEqual([2, undefined])
+  })
+
+  test("of two views of a message the one with the later change is right, in whatever order they come", () => {
+    const timeline = receive(amend(three, changed(2, 5)), [message(2), changed(2, 4)])
+    expect(body(timeline, 2)).toBe("after 5")
+  })
+
+  test("a change that was missed shows where to fetch from", () => {
+    const gap = amend(three, changed(1, 3))
+    expect(behindChanges(gap)).toBe(0)
+    expect(behindChanges(hearChange(three, 2))).toBe(0)
+    const closed = catchUp(gap, { changes: [changed(2, 2), changed(1, 3)], has_more: false, last_change: 3 })
+    expect(behindChanges(closed)).toBeUndefined()
+    expect([1, 2, 3].map((seq) => body(closed, seq))).toEqual(["after 3", "after 2", "message 3"])
+  })
+
+  test("the feed is fetched on from the last of a page", () => {
+    const some = catchUp(three, { changes: [changed(1, 4)], has_more: true, last_change: 9 })
+    expect(behindChanges(some)).toBe(4)
+    expect(behindChanges(catchUp(some, { changes: [], has_more: false, last_change: 9 }))).toBeUndefined()
+  })
+
+  test("a page that was on its way when an earlier message changed does not bring back what was", () => {
+    const late = amend(begin("e1", 10), changed(8, 1))
+    expect(late.messages).toEqual([])
+    const read = prepend(late, { messages: messages(6, 10), has_more: true })
+    expect(body(read, 8)).toBe("after 1")
+    expect(read.amended.size).toBe(0)
+  })
+
+  test("a change of a message that has not come yet is not lost when an older view of it comes", () => {
+    const gap = amend(three, changed(5, 1))
+    expect(body(receive(gap, [message(4), message(5)]), 5)).toBe("after 1")
+  })
+
+  test("coming back brings what has changed meanwhile", () => {
+    const reply = joined({ last_seq: 4, messages: [changed(4, 3)], last_change: 3, changes: [changed(1, 2)] })
+    const timeline = resume(three, reply)
+    expect([1, 4].map((seq) => body(timeline, seq))).toEqual(["after 2", "after 3"])
+    expect([timeline.changes, behindChanges(timeline)]).toEqual([3, undefined])
+    const more = resume(three, { ...reply, has_more_changes: true, last_change: 7 })
+    expect(behindChanges(more)).toBe(2)
+  })
+
+  test("another history begins at its own changes", () => {
+    const timeline = resume(amend(three, changed(1, 1)), joined({ recovered: false, epoch: "e2", last_change: 5 }))
+    expect([timeline.changes, timeline.changesHead]).toEqual([5, 5])
+  })
+
+  test("what is kept remembers up to which change", () => {
+    const kept = tail(amend(three, changed(3, 1)), 2)
+    expect(recall(kept)).toMatchObject({ changes: 1, last: 3, before: 1 })
+    const { changes: _, ...old } = kept
+    expect(recall(old).changes).toBe(0)
+  })
+
+  test("any loss and any order of what is told live ends in what a fresh reader sees", () => {
+    let seed = 7
+    const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below
+    for (let round = 0; round < 200; round += 1) {
+      const truth = messages(1, 6)
+      let [timeline, count] = [receive(begin("e1", 0), messages(1, 4)), 0]
+      const told = Array.from({ length: 12 }, () => {
+        const next = changed(1 + random(6), (count += 1))
+        truth[next.seq - 1] = next
+        return next
+      })
+      const heard = told.filter(() => random(3) > 0).sort(() => random(3) - 1)
+      timeline = receive(heard.reduce(amend, timeline), messages(5, 6))
+      timeline = hearChange(timeline, count)
+      for (let after = behindChanges(timeline); after !== undefined; after = behindChanges(timeline)) {
+        const from = after
+        const due = truth.filter((each) => each.change > from).sort((a, b) => a.change - b.change)
+        timeline = catchUp(timeline, { changes: due.slice(0, 2), has_more: due.length > 2, last_change: count })
+      }
+      expect(timeline.messages).toEqual(truth)
+    }
   })
 })

@@ -7,9 +7,10 @@
  *     behind(timeline)                                // and this says what to fetch after: 41
  *     timeline = prepend(timeline, olderPage)         // reading back
  *
- * Sequence numbers have no gaps, so order, doubles and losses are all decided by counting.
+ * Sequence numbers have no gaps, so order, doubles and losses are all decided by counting. So are changes of messages,
+ * which have numbers of their own: of two views of a message, the one with the larger `change` is right.
  */
-import type { Joined, Message, Page } from "../realtime/shapes"
+import type { ChangesPage, Joined, Message, Page } from "../realtime/shapes"
 
 export interface Timeline {
   readonly epoch: string
@@ -22,26 +23,34 @@ export interface Timeline {
   readonly aside: ReadonlyMap<number, Message>
   /** How far the server says that the conversation goes. */
   readonly head: number
+  /** Up to which change everything here is as it was then, or newer. */
+  readonly changes: number
+  /** How far the server says that the changes go. */
+  readonly changesHead: number
+  /** Changed messages from before the first one here, by their place: a page that is on its way may be older. */
+  readonly amended: ReadonlyMap<number, Message>
   /** Whether nothing comes before the first message here: for newcomers, a conversation may begin late. */
   readonly whole: boolean
 }
 
 /** What is kept of a timeline between two starts. */
-export type Tail = Pick<Timeline, "epoch" | "before" | "last" | "messages">
+export type Tail = Pick<Timeline, "epoch" | "before" | "last" | "messages"> & { readonly changes?: number }
 
-export function begin(epoch: string, last: number): Timeline {
-  return { epoch, before: last, last, messages: [], aside: new Map(), head: last, whole: last === 0 }
+export function begin(epoch: string, last: number, changes = 0): Timeline {
+  const nothing = { messages: [], aside: new Map(), amended: new Map() }
+  return { epoch, before: last, last, ...nothing, head: last, changes, changesHead: changes, whole: last === 0 }
 }
 
 /** The newest messages, to be kept. */
 export function tail(timeline: Timeline, count: number): Tail {
   const messages = timeline.messages.slice(-count)
-  return { epoch: timeline.epoch, before: timeline.last - messages.length, last: timeline.last, messages }
+  const { epoch, last, changes } = timeline
+  return { epoch, before: last - messages.length, last, messages, changes }
 }
 
 /** Go on from what was kept. */
-export function recall({ epoch, before, last, messages }: Tail): Timeline {
-  return { ...begin(epoch, before), last, messages, head: last }
+export function recall({ epoch, before, last, messages, changes }: Tail): Timeline {
+  return { ...begin(epoch, before, changes), last, messages, head: last }
 }
 
 export function messageAt(timeline: Timeline, seq: number): Message | undefined {
@@ -53,8 +62,9 @@ export function receive(timeline: Timeline, arrived: readonly Message[]): Timeli
   const messages = [...timeline.messages]
   const aside = new Map(timeline.aside)
   for (const message of arrived) {
-    if (message.seq > timeline.last) aside.set(message.seq, message)
-    else if (message.seq > timeline.before) messages[message.seq - timeline.before - 1] = message
+    const place = message.seq - timeline.before - 1
+    if (message.seq > timeline.last) aside.set(message.seq, newer(aside.get(message.seq), message))
+    else if (place >= 0) messages[place] = newer(messages[place], message)
   }
   let last = timeline.last
   for (let next = aside.get(last + 1); next; next = aside.get(last + 1)) {
@@ -71,8 +81,32 @@ export function receive(timeline: Timeline, arrived: readonly Message[]): Timeli
 export function follow(timeline: Timeline, messages: readonly Message[]): Timeline {
   const first = messages[0]
   if (!first || first.seq <= timeline.last + 1) return receive(timeline, messages)
-  const { head, aside } = timeline
-  return receive({ ...begin(timeline.epoch, first.seq - 1), head, aside, whole: true }, messages)
+  const { head, aside, changes, changesHead } = timeline
+  const anew = begin(timeline.epoch, first.seq - 1, changes)
+  return receive({ ...anew, head, aside, changesHead, whole: true }, messages)
+}
+
+/** A message has changed, live. It may be one that is not here, or not yet. */
+export function amend(timeline: Timeline, message: Message): Timeline {
+  const changes = message.change === timeline.changes + 1 ? message.change : timeline.changes
+  return hearChange({ ...taken(timeline, [message]), changes }, message.change)
+}
+
+/** Take in what the server gives as the changes after ours. */
+export function catchUp(timeline: Timeline, page: ChangesPage): Timeline {
+  const reached = page.has_more ? page.changes.at(-1)?.change : page.last_change
+  const changes = Math.max(timeline.changes, reached ?? 0)
+  return hearChange({ ...taken(timeline, page.changes), changes }, page.last_change)
+}
+
+/** The server says that there are changes up to `head`. */
+export function hearChange(timeline: Timeline, head: number): Timeline {
+  return head > timeline.changesHead ? { ...timeline, changesHead: head } : timeline
+}
+
+/** After which change to fetch, when some are missing; else nothing. */
+export function behindChanges(timeline: Timeline): number | undefined {
+  return timeline.changesHead > timeline.changes ? timeline.changes : undefined
 }
 
 /** The server says that the conversation goes up to `head`. */
@@ -96,16 +130,30 @@ export function prepend(timeline: Timeline, page: Page): Timeline {
   const first = older[0]
   if (!first) return page.has_more ? timeline : { ...timeline, whole: true }
   if (older.at(-1)?.seq !== timeline.before) return timeline // an answer to an earlier question
-  const messages = [...older, ...timeline.messages]
-  return { ...timeline, before: first.seq - 1, messages, whole: first.seq === 1 || !page.has_more }
+  const messages = [...older.map((message) => newer(timeline.amended.get(message.seq), message)), ...timeline.messages]
+  const amended = new Map([...timeline.amended].filter(([seq]) => seq < first.seq))
+  return { ...timeline, before: first.seq - 1, messages, amended, whole: first.seq === 1 || !page.has_more }
 }
 
 /** Go on after a (re)join: from where we were, or, when the server has another history now, from the start. */
 export function resume(timeline: Timeline, joined: Joined): Timeline {
   if (joined.recovered && joined.epoch === timeline.epoch) {
-    return hear(follow(timeline, joined.messages), joined.last_seq)
+    const { changes, has_more_changes: has_more, last_change } = joined
+    return hear(follow(catchUp(timeline, { changes, has_more, last_change }), joined.messages), joined.last_seq)
   }
   const first = joined.messages[0]
-  const anew = begin(joined.epoch, first ? first.seq - 1 : joined.last_seq)
+  const anew = begin(joined.epoch, first ? first.seq - 1 : joined.last_seq, joined.last_change)
   return receive({ ...anew, head: joined.last_seq, whole: !joined.has_more }, joined.messages)
+}
+
+function taken(timeline: Timeline, changed: readonly Message[]): Timeline {
+  const amended = new Map(timeline.amended)
+  for (const message of changed) {
+    if (message.seq <= timeline.before) amended.set(message.seq, newer(amended.get(message.seq), message))
+  }
+  return { ...receive(timeline, changed), amended }
+}
+
+function newer(known: Message | undefined, message: Message): Message {
+  return known !== undefined && known.change > message.change ? known : message
 }

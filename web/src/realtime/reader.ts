@@ -1,9 +1,11 @@
-/** Opens each body once, through the seam, and remembers what it says. */
-import { open, type Opened } from "../crypto/seal"
+/** Opens each body and each reaction once, through the seam, and remembers what it says. */
+import { open, openSign, type Opened } from "../crypto/seal"
+import type { Signed } from "../models/reactions"
 import type { Message } from "./shapes"
 
 export class Reader {
   readonly #opened = new Map<string, Opened>()
+  readonly #signs = new Map<string, readonly Signed[]>()
 
   constructor(private readonly changed: () => void) {}
 
@@ -12,14 +14,25 @@ export class Reader {
     return this.#opened.get(version(message))
   }
 
+  /** The signs with which people react to a message, as far as this device can read them. */
+  signs(message: Message): readonly Signed[] {
+    return this.#signs.get(version(message)) ?? []
+  }
+
   async take(messages: readonly Message[]): Promise<void> {
     const unread = messages.filter((message) => !this.#opened.has(version(message)))
     if (unread.length === 0) return
-    await Promise.all(unread.map(async (message) => this.#opened.set(version(message), await open(message))))
+    await Promise.all(unread.map((message) => this.#open(message)))
     this.changed()
+  }
+
+  async #open(message: Message): Promise<void> {
+    const signs = message.reactions.map(async (each) => ({ user_id: each.user_id, sign: await openSign(each) }))
+    this.#signs.set(version(message), await Promise.all(signs))
+    this.#opened.set(version(message), await open(message))
   }
 }
 
 function version(message: Message): string {
-  return `${message.message_id} ${message.edited_at ?? ""} ${message.deleted_at ?? ""}`
+  return `${message.message_id} ${message.change}`
 }

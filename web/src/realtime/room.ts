@@ -5,12 +5,17 @@ import type { KeptTimeline } from "../kept/kept"
 import type { Mailbox } from "../kept/mailbox"
 import { passes, patience } from "../models/outbox"
 import { gather, note, readUpTo, type Receipts } from "../models/receipts"
+import { seal, sealSign } from "../crypto/seal"
 import {
+  amend,
   begin,
   behind,
+  behindChanges,
+  catchUp,
   follow,
   hasOlder,
   hear,
+  hearChange,
   prepend,
   recall,
   receive,
@@ -18,9 +23,10 @@ import {
   type Timeline,
 } from "../models/timeline"
 import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from "../models/typists"
+import { ApiError, Unreachable } from "./api"
 import type { Reader } from "./reader"
 import { Sender } from "./sender"
-import type { Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "./shapes"
+import type { ChangesPage, Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "./shapes"
 import type { Uploads } from "./uploads"
 
 const FIRST_PAGE = 60
@@ -43,6 +49,8 @@ export interface Surroundings {
   learned(conversationId: string): void
   /** A message came in, live. */
   arrived(message: Message): void
+  /** Messages are not what they were. */
+  amended(messages: readonly Message[]): void
   /** The server does not let this person in any more. */
   shut(conversationId: string): void
 }
@@ -61,6 +69,7 @@ export class Room {
   readonly #acknowledged = { delivered: 0, read: 0 }
   #attended = false
   #catchingUp = false
+  #catchingUpChanges = false
   #ackTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
   #saidTyping = 0
@@ -71,10 +80,14 @@ export class Room {
     kept?: KeptTimeline,
   ) {
     this.id = conversation.id
-    this.timeline = kept ? recall(kept) : begin(conversation.epoch, conversation.last_seq)
+    const { epoch, last_seq, last_change } = conversation
+    this.timeline = kept ? recall(kept) : begin(epoch, last_seq, last_change)
     if (kept) this.receipts = new Map(kept.receipts)
     void around.reader.take(this.timeline.messages)
-    const place = () => ({ last_seq: this.timeline.last, epoch: this.timeline.epoch })
+    const place = () => {
+      const { last, changes, epoch } = this.timeline
+      return { last_seq: last, last_change: changes, epoch }
+    }
     this.#channel = around.socket.channel(`message:${conversation.type}:${conversation.id}`, place)
     this.#sender = new Sender(this.id, this.#channel, around.mailbox, around.uploads, (stored) => this.#stored(stored))
     this.#listen()
@@ -114,10 +127,10 @@ export class Room {
   /** Get something to show: what is there, else the newest messages, or those from the first unread one on. */
   begin(unread: number): void {
     if (!this.joined || behind(this.timeline) !== undefined) return
-    const { epoch, before, last, messages, whole } = this.timeline
+    const { epoch, before, last, messages, whole, changes } = this.timeline
     const reachable = unread > 0 && last - this.news < MOST_CAUGHT_UP
     if (reachable && before >= this.news && !whole) {
-      this.#show(hear(begin(epoch, Math.max(this.news - BEFORE_NEWS, 0)), last))
+      this.#show(hear(begin(epoch, Math.max(this.news - BEFORE_NEWS, 0), changes), last))
       this.#catchUp()
     } else if (messages.length === 0) this.readOlder()
   }
@@ -142,12 +155,47 @@ export class Room {
     this.#channel.push("typing", { typing })
   }
 
+  /**
+   * Say an own message in other words.
+   *
+   * @throws {ApiError} the server refuses it; as do `remove` and `react`
+   * @throws {Unreachable} it does not answer, and nobody knows whether it was done: doing it again does no harm
+   */
+  async edit(messageId: string, text: string): Promise<void> {
+    await this.#change("edit_msg", { message_id: messageId, ...(await seal(text)) })
+  }
+
+  /** Take a message away, for everybody. */
+  async remove(messageId: string): Promise<void> {
+    await this.#change("delete_msg", { message_id: messageId })
+  }
+
+  /** React to a message; without a sign, take that back. */
+  async react(messageId: string, sign: string | undefined): Promise<void> {
+    await this.#change("react", { message_id: messageId, ...(sign ? await sealSign(sign) : { emoji: null }) })
+  }
+
+  /** A change is made now or not at all: what waits for a day would surprise whoever asked for it. */
+  async #change(event: string, what: object): Promise<void> {
+    if (!this.joined) throw new Unreachable(event)
+    await new Promise<void>((done, fail) => {
+      this.#channel
+        .push(event, what)
+        .receive("ok", () => done())
+        .receive("error", ({ reason }: Refusal) => fail(new ApiError(0, reason, undefined)))
+        .receive("timeout", () => fail(new Unreachable(event)))
+    })
+  }
+
   #listen(): void {
     this.#channel.on("new_msg", (message: Message) => this.#received(message))
-    this.#channel.on("message_updated", (message: Message) => this.#take([message]))
-    this.#channel.on("head", ({ last_seq }: { last_seq: number }) => {
-      this.#show(hear(this.timeline, last_seq))
+    this.#channel.on("message_updated", (message: Message) => {
+      this.#amended(amend(this.timeline, message), [message])
+    })
+    this.#channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
+      this.#show(hearChange(hear(this.timeline, last_seq), last_change))
       this.#catchUp()
+      this.#catchUpChanges()
     })
     this.#channel.on("message_status", (status: MessageStatus) => {
       this.receipts = note(this.receipts, status)
@@ -172,10 +220,12 @@ export class Room {
     if (!reply.recovered) Object.assign(this.#acknowledged, { delivered: 0, read: 0 })
     const missed = reply.last_seq - this.timeline.last
     const far = reply.recovered && missed > MOST_CAUGHT_UP
-    this.#show(far ? begin(reply.epoch, reply.last_seq) : resume(this.timeline, reply))
+    this.#show(far ? begin(reply.epoch, reply.last_seq, reply.last_change) : resume(this.timeline, reply))
     void this.around.reader.take(this.timeline.messages)
     for (const message of reply.messages) this.#settle(message)
+    this.around.amended(reply.changes)
     this.#catchUp()
+    this.#catchUpChanges()
     this.#sender.opened()
     this.#acknowledgeSoon()
   }
@@ -183,7 +233,7 @@ export class Room {
   #left(): void {
     this.joined = false
     this.reading = false
-    this.#catchingUp = false
+    this.#catchingUp = this.#catchingUpChanges = false
     this.#sender.closed()
     this.#saidTyping = 0
     this.here = []
@@ -210,6 +260,14 @@ export class Room {
     this.#acknowledgeSoon()
   }
 
+  #amended(timeline: Timeline, changed: readonly Message[]): void {
+    void this.around.reader.take(changed)
+    this.#show(timeline)
+    this.around.amended(changed)
+    this.#catchUp()
+    this.#catchUpChanges()
+  }
+
   /** A message of mine that is in the timeline waits no longer. */
   #settle(message: Message): void {
     if (message.user_id !== this.around.me) return
@@ -230,6 +288,25 @@ export class Room {
       this.#catchingUp = false
       if (page.messages.length > 0) this.#know(follow(this.timeline, page.messages), page.messages)
     })
+  }
+
+  /** The same for changes. */
+  #catchUpChanges(): void {
+    const after = behindChanges(this.timeline)
+    if (after === undefined || this.#catchingUpChanges || !this.joined) return
+    this.#catchingUpChanges = true
+    const failed = (refusal: Refusal) => {
+      this.#catchingUpChanges = false
+      if (passes(refusal)) setTimeout(() => this.#catchUpChanges(), patience(refusal, ++this.#attempts))
+    }
+    this.#channel
+      .push("fetch_changes", { after_change: after })
+      .receive("ok", (page: ChangesPage) => {
+        this.#catchingUpChanges = false
+        this.#amended(catchUp(this.timeline, page), page.changes)
+      })
+      .receive("error", failed)
+      .receive("timeout", () => failed({ reason: "timeout" }))
   }
 
   #fetch(what: object, take: (page: Page) => void): void {

@@ -60,7 +60,7 @@ export class Sender {
     const enclosed = draft.enclosures ? await this.#bring(draft) : {}
     if (enclosed === undefined || this.#sending !== draft.client_id) return
     this.channel
-      .push("new_msg", { ...draft.sealed, ...enclosed, client_id: draft.client_id })
+      .push("new_msg", { ...draft.sealed, ...enclosed, client_id: draft.client_id, reply_to: draft.reply_to })
       .receive("ok", (stored: Stored) => void this.#done(draft, stored))
       .receive("error", (refusal: Refusal) => void this.#refused(draft, refusal))
       .receive("timeout", () => void this.#refused(draft, { reason: "timeout" }))

@@ -30,6 +30,20 @@ export interface Address {
   readonly expires_at: string
 }
 
+/** How something says it is encrypted, as far as this client asks. */
+export interface Enveloped {
+  readonly encryption_flag: boolean
+  readonly encryption_version: string | null
+  readonly key_id: string | null
+}
+
+/** What one person answers to a message with a single sign. */
+export interface Reaction extends Enveloped {
+  readonly user_id: string
+  /** Null when it does not open any more. */
+  readonly emoji: string | null
+}
+
 export interface Message {
   readonly message_id: string
   readonly conversation_id: string
@@ -44,6 +58,10 @@ export interface Message {
   readonly inserted_at: string
   readonly edited_at: string | null
   readonly deleted_at: string | null
+  readonly deleted_by: string | null
+  readonly reactions: readonly Reaction[]
+  /** The position of its last change in the conversation: of two views, the larger one is right. */
+  readonly change: number
   readonly encryption_flag: boolean
   readonly encryption_version: string | null
   readonly key_id: string | null
@@ -63,6 +81,7 @@ export interface Conversation {
   readonly created_at: string
   readonly epoch: string
   readonly last_seq: number
+  readonly last_change: number
   readonly members: readonly { readonly user_id: string; readonly role: Role }[]
   readonly encryption_policy: "required" | "optional" | "forbidden"
   readonly encryption_status: "enabled" | "disabled"
@@ -83,7 +102,25 @@ export interface Joined extends Page {
   readonly epoch: string
   readonly last_seq: number
   readonly recovered: boolean
+  readonly last_change: number
+  /** What has become of the messages that this device said it has. */
+  readonly changes: readonly Message[]
+  readonly has_more_changes: boolean
   readonly receipts: readonly Receipt[]
+}
+
+/** Changed messages, in the order of their last change. */
+export interface ChangesPage {
+  readonly changes: readonly Message[]
+  readonly has_more: boolean
+  readonly last_change: number
+}
+
+/** What a message said before it was edited. */
+export interface Version extends Enveloped {
+  readonly version: number
+  readonly body: string | null
+  readonly written_at: string
 }
 
 /** How far one device is. */

@@ -12,10 +12,11 @@ import type { Enclosure } from "../models/enclosures"
 import { invitationLink } from "../models/invitation"
 import { waiting, type Draft, type Outbox } from "../models/outbox"
 import { meet, type People } from "../models/people"
-import { drop, put, said, setUnread, type Shelf } from "../models/shelf"
+import { amended, drop, put, said, setUnread, type Shelf } from "../models/shelf"
 import { Addresses } from "./addresses"
 import { ApiError, Unreachable } from "./api"
 import { Link, type LinkState } from "./link"
+import { Quotes } from "./quotes"
 import { Reader } from "./reader"
 import { Room, type Surroundings } from "./room"
 import type { Session } from "./session"
@@ -35,6 +36,7 @@ export interface Chosen extends Pick<Enclosure, "kind" | "keep_metadata" | "name
 export class Talk {
   readonly me: { readonly id: string; readonly username: string }
   readonly reader: Reader
+  readonly quotes: Quotes
   /** The bytes of what waits here to be sent. */
   readonly blobs: Blobs
   readonly uploads: Uploads
@@ -69,6 +71,7 @@ export class Talk {
     this.me = session.user
     this.people = meet(this.people, [this.#myself], this.shelf)
     this.reader = new Reader(changed)
+    this.quotes = new Quotes(session, this.reader, changed)
     this.#kept = new Kept(this.me.id, changed)
     this.#wire = new Wire(this.me.id)
     this.blobs = new Blobs(this.me.id)
@@ -152,13 +155,14 @@ export class Talk {
   }
 
   /** Write a message. It is shown at once, and kept on this device before anything else happens to it. */
-  async write(conversationId: string, text: string, chosen: readonly Chosen[] = []): Promise<void> {
+  async write(conversationId: string, text: string, chosen: readonly Chosen[] = [], replyTo?: string): Promise<void> {
     const enclosures = await Promise.all(chosen.map((each) => this.#enclose(each)))
     const draft = {
       client_id: randomId(),
       conversation_id: conversationId,
       text,
       sealed: await seal(text),
+      ...(replyTo !== undefined && { reply_to: replyTo }),
       written_at: new Date().toISOString(),
       ...(enclosures.length > 0 && { enclosures }),
     }
@@ -367,6 +371,7 @@ export class Talk {
       changed: () => this.#changed(),
       learned: (id) => this.#learned(id),
       arrived: (message) => this.#arrived(message),
+      amended: (messages) => this.#amended(messages),
       shut: (id) => this.#shut(id),
     }
   }
@@ -376,6 +381,11 @@ export class Talk {
     this.#learned(message.conversation_id)
     if (message.user_id !== this.me.id) this.latest = message
     this.#changed()
+  }
+
+  #amended(messages: readonly Message[]): void {
+    this.quotes.amend(messages)
+    for (const message of messages) this.shelf = amended(this.shelf, message)
   }
 
   #changed(): void {

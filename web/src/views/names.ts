@@ -37,6 +37,17 @@ export function text(t: Translate, opened: Opened | undefined): string {
   return opened.kind === "text" ? opened.text : t(`message.${opened.kind}`)
 }
 
+interface Read extends Pick<Seen, "me" | "people"> {
+  readonly reader: { read(message: Message): Opened | undefined }
+}
+
+/** What a message says to the one who looks at it; of one that was removed, by whom. */
+export function said(t: Translate, seen: Read, message: Message): string {
+  const by = message.deleted_by
+  if (message.deleted_at === null || by === null) return gist(t, seen.reader.read(message), message)
+  return by === seen.me.id ? t("message.removedByYou") : t("message.removedBy", { name: nameOf(t, seen.people, by) })
+}
+
 export function where(t: Translate, language: string, people: People, at: Whereabouts): string {
   const names = (ids: readonly string[]) =>
     joined(

@@ -1,0 +1,93 @@
+"""Messages are answered, reacted to, said in other words and taken away again, with a finger, a mouse or the keys."""
+
+import re
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.household import Person, Server
+
+pytestmark = pytest.mark.timeout(180)
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def entry(person: Person, text: str) -> Locator:
+    """The one message that says something."""
+    words = person.page.locator("p", has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))
+    return person.messages().locator("[data-entry]").filter(has=words)
+
+
+async def choose(person: Person, text: str, *buttons: str) -> None:
+    """Open the menu of a message, and press what is in it."""
+    menu = entry(person, text).get_by_role("button", name="What to do with this message")
+    await menu.focus()
+    await person.page.keyboard.press("Enter")
+    for each in buttons:
+        await person.page.get_by_role("dialog").get_by_role("button", name=each, exact=True).click()
+    await expect(person.page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_what_one_does_to_a_message_the_other_sees_at_once(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil", **PHONE)
+    await maja.open("emil")
+    await emil.open("maja")
+    await maja.say("Dinner at six?")
+
+    await entry(emil, "Dinner at six?").get_by_role("button", name="What to do with this message").tap()
+    await emil.page.get_by_role("button", name="React with ❤️").tap()
+    sign = maja.messages().get_by_role("button", name="❤️ from emil")
+    await expect(sign).to_be_visible()
+    await sign.click()
+    await expect(emil.messages().get_by_role("button", name="❤️ from You and maja")).to_be_visible()
+
+    await choose(emil, "Dinner at six?", "Answer")
+    await expect(emil.page.get_by_label("Message to")).to_be_focused()
+    await emil.say("Six is fine")
+    await expect(entry(maja, "Six is fine").get_by_role("blockquote")).to_contain_text("Dinner at six?")
+
+    await choose(maja, "Dinner at six?", "Edit")
+    box = maja.page.get_by_label("Message to")
+    await expect(box).to_have_value("Dinner at six?")
+    await maja.say("Dinner at seven?")
+    await expect(entry(emil, "Dinner at seven?")).to_be_visible()
+    await expect(entry(emil, "Six is fine").get_by_role("blockquote")).to_contain_text("Dinner at seven?")
+    await expect(box).to_have_value("")
+    await emil.messages().get_by_role("button", name="edited").tap()
+    await expect(emil.page.get_by_role("dialog")).to_contain_text("Dinner at six?")
+    await emil.page.keyboard.press("Escape")
+
+    await choose(maja, "Dinner at seven?", "Remove", "Remove it")
+    await expect(emil.messages().get_by_text("maja removed this message.").first).to_be_visible()
+    await expect(maja.messages().get_by_text("You removed this message.").first).to_be_visible()
+    await expect(maja.messages().get_by_role("button", name="❤️ from")).to_have_count(0)
+
+
+async def test_whoever_was_away_finds_everything_as_it_is_now(demo: Server, of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    for text in ("one", "two", "three"):
+        await maja.say(text)
+    await expect(entry(emil, "three")).to_be_visible()
+    await emil.page.wait_for_timeout(1_000)  # what was seen is written down a moment later
+    await emil.page.goto("about:blank")
+
+    await choose(maja, "one", "Edit")
+    await maja.say("uno")
+    await choose(maja, "two", "Remove", "Remove it")
+    await choose(maja, "three", "React with 👍")
+    await expect(maja.messages().get_by_role("button", name="👍 from You")).to_be_visible()
+    await emil.page.goto(emil.url)
+    await emil.open("maja")
+
+    await expect(entry(emil, "uno")).to_be_visible()
+    await expect(emil.messages().get_by_text("maja removed this message.")).to_be_visible()
+    await expect(emil.messages().get_by_role("button", name="👍 from maja")).to_be_visible()
+
+    demo.stop()
+    await expect(maja.page.get_by_role("status").filter(has_text="Looking for your server")).to_be_visible()
+    await maja.messages().get_by_role("button", name="👍 from You").click()
+    await expect(maja.messages().get_by_role("alert")).to_contain_text("Your server does not answer.")
+    await expect(maja.messages().get_by_role("button", name="👍 from You")).to_be_visible()
