@@ -1,8 +1,8 @@
 """Random histories of a family, against a simple model: no gap, no duplicate, no event to a stranger.
 
-Four people of one family and an outsider create, join, send, repeat, edit, delete, react, leave, fetch and are put out,
-in any order, over real sockets and HTTP. Every answer must be the model's, and at the end every device must have been
-told exactly what was said and changed while it listened, each once and in order.
+Four people of one family and an outsider create, join, send, repeat, edit, delete, react, leave, fetch, are put out and
+delete their accounts, in any order, over real sockets and HTTP. Every answer must be the model's, and at the end every
+device must have been told exactly what was said and changed while it listened, each once and in order.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.family import create_family
 from famichat.storage.database import Database
-from tests.factories.people import Person, join, person
+from tests.factories.people import PASSWORD, Person, join, person
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
 
@@ -129,6 +129,8 @@ class Histories(RuleBasedStateMachine):
     @rule(who=names, kind=kinds, other=names)
     def create(self, who: str, kind: str, other: str) -> None:
         """Somebody asks for a conversation."""
+        if self.is_gone(who):
+            return
         expected = self._what_comes_of(who, kind, other)
         answer = self.ask(who, "POST", f"/conversations/{kind}", self._request(kind, other))
         got = answer.json()
@@ -192,7 +194,8 @@ class Histories(RuleBasedStateMachine):
         spoken = [talk for talk in self.talks if talk.said]
         talk = spoken[pick % len(spoken)]
         said = talk.said[which % len(talk.said)]
-        who = said.who if act == "edit_msg" and someone < MOSTLY else self.someone(someone, talk)
+        own = act == "edit_msg" and someone < MOSTLY and not self.is_gone(said.who)
+        who = said.who if own else self.someone(someone, talk)
         if act == "delete_msg" and who != said.who and talk.admin not in talk.members:
             return  # another one administers the group now, or nobody
         self.count += 1
@@ -215,7 +218,9 @@ class Histories(RuleBasedStateMachine):
         body = {"body": said.first + "!" * other_body, "client_id": said.client_id}
         answer = self.ask(said.who, "POST", talk.path, body)
 
-        if said.who not in talk.members:
+        if self.is_gone(said.who):
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+        elif said.who not in talk.members:
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         elif other_body:
             assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
@@ -262,13 +267,33 @@ class Histories(RuleBasedStateMachine):
                 talk.members.discard(who)
                 self.listening.discard((who, talk.id))
 
+    @precondition(lambda self: Counter(self.roster.values())["home"] > 2)
+    @rule(pick=picks)
+    def delete_account(self, pick: int) -> None:
+        """Somebody goes for good, but not the last admin of others; what was said stays."""
+        who = FAMILY[pick % len(FAMILY)]
+        groups = [talk for talk in self.talks if talk.kind == "group" and {who} < talk.members]
+        if self.is_gone(who) or any(talk.admin not in talk.members for talk in groups):
+            return  # of such a group another one is admin now
+        answer = self.ask(who, "DELETE", "/me", {"password": PASSWORD})
+        if who == "maja" or any(talk.admin == who for talk in groups):
+            assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+            return
+        assert answer.status_code == 204
+        assert self.run(self.sockets[who].closed()) == 1001
+        self.roster[who] = "gone"
+        for talk in self.talks:
+            talk.members.discard(who)
+            self.listening.discard((who, talk.id))
+
     def teardown(self) -> None:
         """Everybody has been told what was said while they listened, each message once, in order, and nothing else."""
         if not hasattr(self, "stack"):
             return
         try:
             for name, socket in self.sockets.items():
-                self.run(socket.heartbeat())
+                if not self.is_gone(name):
+                    self.run(socket.heartbeat())
                 heard = [(f.topic, f.payload["seq"]) for f in socket.received if f.event == "new_msg"]
                 assert heard == self.told[name], name
                 changed = [(f.topic, f.payload["change"]) for f in socket.received if f.event == "message_updated"]
@@ -317,6 +342,7 @@ class Histories(RuleBasedStateMachine):
     def is_as_it_must(self, view: dict[str, Any], said: Said) -> None:
         signs = {each["user_id"]: each["emoji"] for each in view["reactions"]}
         assert (view["seq"], view["body"], view["change"]) == (said.seq, said.body, said.change)
+        assert view["user_id"] == self.id_of(said.who)
         assert signs == {self.id_of(name): sign for name, sign in said.signs.items()}
         assert (view["deleted_at"] is None) == (said.body is not None)
 
@@ -384,8 +410,12 @@ class Histories(RuleBasedStateMachine):
 
     def someone(self, number: int, talk: Talk) -> str:
         """Mostly a member of a conversation, sometimes anybody."""
-        among = sorted(talk.members) if number < MOSTLY and talk.members else (*FAMILY, OUTSIDER)
+        everybody = [name for name in (*FAMILY, OUTSIDER) if not self.is_gone(name)]
+        among = sorted(talk.members) if number < MOSTLY and talk.members else everybody
         return among[number % len(among)]
+
+    def is_gone(self, who: str) -> bool:
+        return self.roster[who] == "gone"
 
     def pick(self, pick: int) -> Talk:
         return self.talks[pick % len(self.talks)]

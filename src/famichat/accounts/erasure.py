@@ -11,6 +11,8 @@ from famichat.storage.base import Id, now
 
 # Rows on which many messages hang: they go afterwards, bit by bit (`chat.farewell.forget_remains`).
 _LATER = {Device.__tablename__, "conversations"}
+# Reactions are said to others, as messages are, and each change of them has a number that clients wait for.
+_KEPT = {"message_reactions"}
 _NOTHING = "-"
 
 
@@ -23,7 +25,7 @@ def erase(session: Session, user_id: str) -> None:
     """
     for name, key, rule in _references(session, User.__tablename__):
         theirs = table(name, column(key, Id))
-        if rule == "CASCADE" and name not in _LATER:
+        if rule == "CASCADE" and name not in _LATER | _KEPT:
             session.execute(delete(theirs).where(theirs.c[key] == user_id))
         elif rule == "SET NULL":
             session.execute(update(theirs).where(theirs.c[key] == user_id).values({key: None}))

@@ -1,0 +1,152 @@
+"""A kill meets people who come into families and go out of them, and each family's conversation has its people.
+
+Two families are never at rest: one guest after another is invited, comes, and leaves, is put out, or deletes the
+account. Whatever moment a kill meets, the roster and the participants are the same people afterwards.
+"""
+
+import asyncio
+import multiprocessing
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from famichat.accounts.token import Tokens
+from famichat.chat.conversation import Conversation
+from famichat.chat.create import create_family_conversation
+from famichat.chat.family import FamilyMembership
+from famichat.chat.participant import Participant
+from famichat.storage.database import Database
+from tests.factories.people import PASSWORD, SECRET, Household, Person, household, person
+from tests.support.comings import come_and_go
+from tests.support.server import FamichatServer
+from tests.support.talkers import KEYS
+
+KILLS_OF_A_SERVER, KILLS_OF_A_WRITER = 2, 12
+GUESTS = 8
+STAYS = 3  # then a guest goes for good
+
+
+def move_in(session: Session) -> tuple[Household, list[Person]]:
+    """Both families, each with its conversation, and guests who belong to neither yet."""
+    home = household(session)
+    create_family_conversation(session, home.maja.user_id)
+    create_family_conversation(session, home.ada.user_id)
+    return home, [person(session, f"guest{number}") for number in range(GUESTS)]
+
+
+def rosters(session: Session) -> dict[str, tuple[set[str], set[str]]]:
+    """Of each family, who belongs to it, and who takes part in its conversation."""
+    found = {}
+    for talk in session.execute(select(Conversation).filter_by(type="family")).scalars():
+        roster = select(FamilyMembership.user_id).where(FamilyMembership.family_id == talk.family_id)
+        there = select(Participant.user_id).where(Participant.conversation_id == talk.id)
+        found[str(talk.family_id)] = (
+            set(session.execute(roster).scalars()),
+            set(session.execute(there).scalars()),
+        )
+    return found
+
+
+def check(database: Database) -> None:
+    found = database.run_read(rosters)
+    assert len(found) == 2
+    for roster, participants in found.values():
+        assert roster == participants
+
+
+class Comings:
+    """Guests who come and go over HTTP, as fast as the server lets them, and try again when it does not answer."""
+
+    def __init__(self, url: str, home: Household, guests: list[Person]) -> None:
+        self.done: Counter[str] = Counter()
+        self._url = url
+        self._home = home
+        self._tasks = [asyncio.create_task(self._come_and_go(guest, n)) for n, guest in enumerate(guests)]
+
+    async def come(self, more: int) -> None:
+        """Wait until so many more have come."""
+        until = self.done["came"] + more
+        async with asyncio.timeout(60):
+            while self.done["came"] < until:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        for each in self._tasks:
+            each.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _http(self, who: Person) -> httpx.AsyncClient:
+        token = Tokens(SECRET).issue(who.user_id, who.device_id)
+        bearer = {"authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(base_url=f"{self._url}/api/v1", headers=bearer, trust_env=False)
+
+    async def _come_and_go(self, guest: Person, number: int) -> None:
+        home = self._home
+        family, head = ((home.family_id, home.maja), (home.other_family_id, home.ada))[number % 2]
+        async with self._http(head) as admin, self._http(guest) as http:
+            for stay in range(10_000):
+                try:
+                    await self._stay(admin, http, f"/families/{family}", guest)
+                    if stay == STAYS + number:
+                        gone = await http.request("DELETE", "/me", json={"password": PASSWORD})
+                        self.done["gone for good"] += gone.is_success
+                except httpx.TransportError:
+                    await asyncio.sleep(0.02)
+
+    async def _stay(self, admin: httpx.AsyncClient, http: httpx.AsyncClient, family: str, guest: Person) -> None:
+        invite = (await admin.post(f"{family}/invites", json={})).json()
+        self.done["came"] += (await http.post(f"/invites/{invite['token']}/accept")).is_success
+        who_asks = admin if self.done["came"] % 2 else http
+        self.done["went"] += (await who_asks.delete(f"{family}/members/{guest.user_id}")).is_success
+
+
+@pytest.mark.timeout(120)
+async def test_the_family_conversation_is_its_roster_whenever_the_server_is_killed(
+    tmp_path: Path, database_url: str
+) -> None:
+    moments = random.Random(9)  # noqa: S311 - the same storm each time
+    database = Database(database_url)
+    home, guests = database.run(move_in)
+    async with FamichatServer(tmp_path / "data", database_url=database_url, settings=KEYS) as server:
+        comings = Comings(server.url, home, guests)
+        for _ in range(KILLS_OF_A_SERVER):
+            await comings.come(GUESTS)
+            await asyncio.sleep(moments.uniform(0, 0.05))
+            server.kill()
+            check(database)
+            await server.start()
+        await comings.come(1)
+        await comings.stop()
+    check(database)
+    database.close()
+    assert comings.done["went"], comings.done
+
+
+def test_the_family_conversation_is_its_roster_at_whatever_moment_a_writer_is_killed(database_url: str) -> None:
+    moments = random.Random(9)  # noqa: S311 - the same storm each time
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.support.comings"])
+    database = Database(database_url)
+    home, guests = database.run(move_in)
+    sizes = set()
+    ids = [guest.user_id for guest in guests]
+    for _ in range(KILLS_OF_A_WRITER):
+        begun = processes.Event()
+        writer = processes.Process(
+            target=come_and_go, args=(database_url, home.maja.user_id, home.family_id, ids, begun)
+        )
+        writer.start()
+        assert begun.wait(60)
+        time.sleep(moments.uniform(0.02, 0.4))
+        writer.kill()
+        writer.join()
+        check(database)
+        sizes.add(len(database.run_read(rosters)[home.family_id][0]))
+    database.close()
+    assert len(sizes) > 1, "the kills met different moments"

@@ -1,0 +1,26 @@
+"""People who come into a family and go out of it again without end: what a process does until it is killed."""
+
+from multiprocessing.synchronize import Event
+
+from famichat.accounts.token import Tokens  # noqa: F401 - whoever is forked from this has the models loaded
+from famichat.chat.membership import add_member, remove_member
+from famichat.storage.database import Database
+
+
+def come_and_go(database_url: str, admin_id: str, family_id: str, guest_ids: list[str], begun: Event) -> None:
+    """Let each of them in, then each of them out, one transaction after another, whoever is there already.
+
+    Args:
+        database_url: where.
+        admin_id: who puts them out.
+        family_id: of which family.
+        guest_ids: whom.
+        begun: is set when the first one is in.
+    """
+    database = Database(database_url)
+    while True:
+        for guest_id in guest_ids:
+            database.run(lambda session, it=guest_id: add_member(session, family_id, it, "member"))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            begun.set()
+        for guest_id in guest_ids:
+            database.run(lambda session, it=guest_id: remove_member(session, admin_id, family_id, it))  # type: ignore[misc]  # as above
