@@ -16,6 +16,7 @@ from famichat.accounts.device import Device
 from famichat.accounts.user import User
 from famichat.chat.conversation import Conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.message import Message
 from famichat.chat.participant import Participant
 from famichat.push.choices import Choices, PushChoice, choices_in
 from famichat.push.subscription import PushSubscription
@@ -49,7 +50,7 @@ def notices(
     """Say which devices are to be rung, as things are now.
 
     Not those of the sender, of somebody who has muted or archived the conversation, whose hours are quiet, or who is
-    not in it any more; and no device that was signed out.
+    not in it any more; and no device that was signed out. A message that was deleted meanwhile rings nobody.
 
     Args:
         session: a reading transaction.
@@ -57,7 +58,7 @@ def notices(
         policies: which conversations must be encrypted.
         only: one device; all others are left aside.
     """
-    moment = now()
+    moment, said = now(), _still_there(session, said)
     rows: dict[str, list[Row[Any]]] = {}
     query = _devices({each["conversation_id"] for each in said}, only)
     for row in session.execute(query):
@@ -74,6 +75,13 @@ def notices(
 def test_payload() -> bytes:
     """What a device is told that was rung to see whether it can be."""
     return _written({"kind": "test"})
+
+
+def _still_there(session: Session, said: Sequence[Said]) -> list[Said]:
+    ids = {each["message_id"] for each in said}
+    deleted = select(Message.id).where(Message.id.in_(ids), Message.deleted_at.is_not(None))
+    gone = set(session.execute(deleted).scalars())
+    return [each for each in said if each["message_id"] not in gone]
 
 
 def _devices(conversation_ids: set[str], only: str | None) -> Any:

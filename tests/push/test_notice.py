@@ -1,0 +1,35 @@
+"""Who is to be rung, as things are when the ringing begins."""
+
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import conversation_for
+from famichat.chat.history import messages_before
+from famichat.push.notice import Said, notices
+from famichat.push.subscription import Subscription, subscribe
+from famichat.storage.database import Database
+from tests.factories.people import INDEX, VAULT, Household
+from tests.factories.talk import DELETE, GROUND, direct_of, do, say
+
+# The browser's keys in RFC 8291, appendix A.
+P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
+
+
+def test_a_message_that_was_deleted_meanwhile_rings_nobody(database: Database, household: Household) -> None:
+    def talk(session: Session) -> tuple[str, list[str], list[Said]]:
+        conversation_id = direct_of(session, household)
+        ids = say(session, conversation_id, household.maja, "oops", "hello")
+        browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
+        subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
+        access = conversation_for(session, household.emil.user_id, conversation_id)
+        return conversation_id, ids, messages_before(session, access, vault=VAULT).messages
+
+    def ringing() -> list[str]:
+        found = database.run_read(lambda session: notices(session, said, GROUND.policies))
+        return [each.said["message_id"] for each in found]
+
+    conversation_id, ids, said = database.run(talk)
+    assert ringing() == ids
+    database.run(lambda session: do(session, household.maja, conversation_id, ids[0], DELETE))
+
+    assert ringing() == [ids[1]]
