@@ -33,7 +33,7 @@ async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(of_the_fa
     seen = emil.messages().get_by_role("button", name="Photo: lake.jpg")
     await expect(seen).to_be_visible(timeout=20_000)
     await expect(emil.messages().get_by_text("Look!")).to_be_visible()
-    small = seen.locator("img.there")
+    small = seen.locator("img")
     await expect(small).to_have_js_property("naturalWidth", 480)
     await seen.click()
     large = emil.page.get_by_role("dialog").get_by_role("img", name="Photo: lake.jpg")
@@ -62,7 +62,7 @@ async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: Sign
 
     await maja.context.route("**/api/v1/attachments/*", cut_the_second)
     await choose(maja, file("film.bin", "application/octet-stream", os.urandom(3 * PIECE)))
-    await maja.page.get_by_role("button", name="Send").click()
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
     await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
     async with maja.page.expect_request(lambda request: request.headers.get("upload-offset") == f"{PIECE}"):
         pass
@@ -80,7 +80,7 @@ async def test_a_file_that_is_refused_says_why_and_one_can_do_without(of_the_fam
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     await choose(maja, file("x.heic", "image/heic", b"\0\0\0\x18ftypheic" + b"\0" * 99))
-    await maja.page.get_by_role("button", name="Send").click()
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
 
     await expect(maja.page.get_by_text("Where it was taken cannot be removed")).to_be_visible(timeout=20_000)
     await maja.page.get_by_role("button", name="Discard").click()

@@ -1,6 +1,15 @@
 import { expect, test } from "vitest"
 
-import { announcement, attachmentsOf, kindOf, kindOfAttachment, share, sizeInWords, type Enclosure } from "./enclosures"
+import {
+  announcement,
+  attachmentsOf,
+  fit,
+  kindOf,
+  kindOfAttachment,
+  share,
+  sizeInWords,
+  type Enclosure,
+} from "./enclosures"
 import { message } from "./examples"
 
 const enclosure: Enclosure = {
@@ -57,6 +66,12 @@ test.each([
   [99_000_000, "99 MB"],
 ])("%i bytes are %s", (bytes, words) => {
   expect(sizeInWords("en", bytes)).toBe(words)
+})
+
+test("a large picture gets a smaller place of the same shape", () => {
+  expect(fit(1600, 1200, 320)).toEqual({ width: 320, height: 240 })
+  expect(fit(600, 3000, 300)).toEqual({ width: 60, height: 300 })
+  expect(fit(20, 10, 320)).toEqual({ width: 20, height: 10 })
 })
 
 test("progress counts bytes, of all files together", () => {

@@ -51,6 +51,12 @@ export function sizeInWords(language: string, bytes: number): string {
   )
 }
 
+/** How large a picture is shown, so that its place can be kept free: as it is, but no side longer than `most`. */
+export function fit(width: number, height: number, most: number): { readonly width: number; readonly height: number } {
+  const scale = Math.min(1, most / Math.max(width, height))
+  return { width: Math.round(width * scale), height: Math.round(height * scale) }
+}
+
 /** How far a draft's files are on their way, from 0 to 1. */
 export function share(enclosures: readonly Enclosure[], sent: (key: string) => number): number {
   const total = enclosures.reduce((sum, { size }) => sum + size, 0)
