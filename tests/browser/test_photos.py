@@ -70,6 +70,7 @@ async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: Sign
 
     saved = emil.messages().get_by_role("button", name="Save film.bin")
     await expect(saved).to_have_count(1, timeout=20_000)
+    await expect(emil.messages().get_by_text("File", exact=True)).to_have_count(0)  # it says nothing beside what it is
     assert offsets == [0, PIECE, PIECE, 2 * PIECE]
     async with emil.page.expect_download() as download:
         await saved.click()

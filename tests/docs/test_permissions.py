@@ -154,6 +154,7 @@ ACTS: dict[str, Act] = {
     "see it": to_it("GET", ""),
     "read messages": to_it("GET", "/messages"),
     "send a message": to_it("POST", "/messages", {"body": "hello"}),
+    "upload a file": to_it("POST", "/attachments", {"size": 1}),
     "reply to a message": lambda scene: scene.ask(
         "POST", f"{scene.it}/messages", {"body": "hello", "reply_to": scene.house.said[scene.of, THEIRS]}
     ),
