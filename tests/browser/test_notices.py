@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Worker, expect
 
 from tests.browser.conftest import SignedIn
@@ -38,13 +39,13 @@ _KEPT = """async () => (await Promise.all((await caches.keys()).map(async name =
 }))).flat().sort()"""
 
 # Whether what was seen is written down: a moment later, and once for many changes.
-_SEEN_IS_KEPT = """async user => {
+_SEEN_IS_KEPT = """async ([user, words]) => {
     const asked = indexedDB.open(`famichat.${user}`)
     await new Promise(done => (asked.onsuccess = done))
     const found = asked.result.transaction("timelines").objectStore("timelines").getAll()
     await new Promise(done => (found.onsuccess = done))
     asked.result.close()
-    return found.result.some(({ messages }) => messages.length > 0)
+    return found.result.some(({ messages }) => messages.some(({ body }) => body?.includes(words)))
 }"""
 
 
@@ -56,7 +57,7 @@ def demo(tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def service() -> AsyncIterator[PushService]:
     async with push_service() as running:
         yield running
@@ -78,7 +79,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
         assert size == icon["sizes"]
     await maja.open("emil")
     await maja.messages().get_by_text("something green").wait_for()
-    await maja.page.wait_for_function(_SEEN_IS_KEPT, arg=demo.user("maja")["id"])
+    await maja.page.wait_for_function(_SEEN_IS_KEPT, arg=[demo.user("maja")["id"], "something green"])
     await _worker(maja)
     kept = await maja.page.evaluate(_KEPT)
     assert "/" in kept
@@ -87,7 +88,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
     demo.stop(signal.SIGKILL)
     await maja.page.goto(demo.url)
     await maja.open("emil")
-    await expect(maja.messages().get_by_text("something green")).to_be_visible()
+    await expect(maja.messages().get_by_text("something green")).to_be_visible(timeout=20_000)
     await maja.say("Written without a network")
     await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
     assert await maja.page.evaluate(_KEPT) == kept  # nothing that was said
@@ -207,7 +208,7 @@ async def _deliver(somebody: Person, told: Any) -> None:
 
 async def _shows(somebody: Person, notice: list[str]) -> None:
     """Wait until a notice is on the screen; the browser says that it woke the worker before that has shown anything."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while notice not in (shown := await somebody.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0.05)
     assert len(shown) <= MOST_SHOWN, shown
