@@ -59,7 +59,7 @@ class _Batch:
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
         keys = {key for entry in entries if (key := entry.client_key) is not None}
         self._known = statements.known(keys) if keys else {}
-        replies = {(entry.conversation_id, entry.reply_to_id) for entry in entries if entry.reply_to_id}
+        replies = {(e.conversation_id, e.user_id, e.reply_to_id) for e in entries if e.reply_to_id}
         self._replies = statements.replies(replies) if replies else set()
         asked = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
         self._attachments = statements.attachments(asked) if asked else {}
@@ -90,7 +90,7 @@ class _Batch:
             self._statements.move(self._moved, self._moment)
 
     def _refuse(self, entry: Entry, head: Head) -> JournalRefusal | None:
-        if entry.reply_to_id and (entry.conversation_id, entry.reply_to_id) not in self._replies:
+        if entry.reply_to_id and (entry.conversation_id, entry.user_id, entry.reply_to_id) not in self._replies:
             return JournalRefusal("invalid_reply")
         if head.encryption_required and not entry.encryption_flag:
             return JournalRefusal("encryption_required")

@@ -15,7 +15,7 @@ import psycopg
 from famichat.storage.entry import Attached, ClientKey, Entry, Stored
 
 Sender = tuple[str, str, str]
-Reply = tuple[str, str]
+Reply = tuple[str, str, str]
 Known = dict[ClientKey, tuple[Stored, bytes]]
 AttachmentKey = tuple[str, str, str]
 
@@ -42,7 +42,7 @@ class Statements(Protocol):
         """The messages that were stored under these client ids, with their fingerprints."""
 
     def replies(self, replies: set[Reply]) -> set[Reply]:
-        """Those (conversation, message) of which the message is in the conversation."""
+        """Those (conversation, user, message) of which this user can see the message there."""
 
     def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
         """Those (conversation, user, attachment) that this user uploaded there whole and sent with no message yet."""
@@ -129,12 +129,13 @@ class SqliteStatements:
     def replies(self, replies: set[Reply]) -> set[Reply]:
         """See `Statements.replies`."""
         rows = self._cursor.execute(
-            "SELECT m.conversation_id, m.id "
-            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS m FROM json_each(?)) AS asked "
-            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c",
+            "SELECT p.conversation_id, p.user_id, m.id "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS m FROM json_each(?)) AS asked "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c AND m.seq >= p.visible_from_seq",
             (_json(replies),),
         )
-        return {(row[0], row[1]) for row in rows}
+        return {(row[0], row[1], row[2]) for row in rows}
 
     def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
         """See `Statements.attachments`."""
@@ -212,11 +213,13 @@ class PostgresStatements:
     def replies(self, replies: set[Reply]) -> set[Reply]:
         """See `Statements.replies`."""
         rows = self._cursor.execute(
-            "SELECT m.conversation_id::text, m.id::text FROM unnest(%s::uuid[], %s::uuid[]) AS asked (c, m) "
-            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c",
+            "SELECT p.conversation_id::text, p.user_id::text, m.id::text "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, m) "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c AND m.seq >= p.visible_from_seq",
             _arrays(replies),
         )
-        return {(row[0], row[1]) for row in rows}
+        return {(row[0], row[1], row[2]) for row in rows}
 
     def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
         """See `Statements.attachments`. They are locked: whoever clears up must not take them meanwhile."""

@@ -154,6 +154,9 @@ async def test_who_came_later_hears_nothing_of_changes_to_earlier_messages(app: 
         assert before not in repr(nils.received)
         refused = await nils.ask(topic, "react", {"message_id": before, "emoji": "❤"})
         assert refused.response == {"reason": "not_found"}
+        unseen = await nils.ask(topic, "new_msg", {"body": "what was that?", "reply_to": before})
+        assert unseen.response == {"reason": "invalid_message", "details": {"field": "reply_to"}}
+        assert (await nils.ask(topic, "new_msg", {"body": "I see", "reply_to": after})).status == "ok"
 
 
 async def test_joining_while_others_change_misses_nothing(app: RunningApp) -> None:
