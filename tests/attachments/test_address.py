@@ -27,7 +27,17 @@ def test_it_expires() -> None:
         Addresses(SECRET, lambda: 1000.0 + ADDRESS_SECONDS).read(token_of(address))
 
 
-@pytest.mark.parametrize("token", ["", "nonsense", "å", "a" * 600, "%2e%2e", Tokens(SECRET).issue(new_id(), new_id())])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "nonsense",
+        "å",
+        "a" * 600,
+        "%2e%2e",
+        pytest.param(Tokens(SECRET).issue(new_id(), new_id()), id="an access token"),
+    ],
+)
 def test_nothing_else_is_an_address(token: str) -> None:
     with pytest.raises(NotFound):
         Addresses(SECRET).read(token)
@@ -37,6 +47,8 @@ def test_an_address_under_another_key_or_changed_is_none() -> None:
     token = token_of(Addresses("another secret of the tests").issue(TICKET)[0])
     own = token_of(Addresses(SECRET).issue(TICKET)[0])
 
-    for wrong in (token, own[:-1] + ("A" if own[-1] != "A" else "B"), own[1:]):
+    # Not the last letter: of its six bits two stand for nothing, so that some changes of it are none.
+    changed = own[:-9] + ("A" if own[-9] != "A" else "B") + own[-8:]
+    for wrong in (token, changed, own[1:]):
         with pytest.raises(NotFound):
             Addresses(SECRET).read(wrong)

@@ -6,7 +6,7 @@ from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, MAX_EPOCH, PROTOC
 from famichat.e2ee.errors import EnvelopeError
 from famichat.storage.base import new_id
 
-DEVICE = new_id()
+DEVICE = "01936d3e-9c1f-7a54-8b53-2b8f1c0d9f15"
 versions = st.from_regex(ENCRYPTION_VERSION, fullmatch=True)
 key_ids = st.from_regex(KEY_ID, fullmatch=True)
 
