@@ -43,6 +43,17 @@ async def test_a_group_changes_and_whoever_is_put_out_while_typing_keeps_the_wor
     await expect(maja.listed("Sommarhus")).to_have_count(0)
 
 
+async def test_in_a_group_one_sees_person_by_person_where_a_message_is(of_the_family: SignedIn) -> None:
+    maja, inga = await of_the_family("maja"), await of_the_family("inga")
+    await maja.open(GROUP)
+    await inga.open(GROUP)
+    await maja.say("Who has the key?")
+    await maja.page.get_by_role("button", name="Read by inga").click()
+    people = maja.page.get_by_role("dialog", name="Where this message is").get_by_role("listitem")
+    await expect(people.filter(has_text="inga")).to_contain_text("Read")
+    await expect(people.filter(has_text="emil")).to_contain_text("On your server, not fetched yet")
+
+
 async def test_a_conversation_is_put_away_and_comes_back(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")

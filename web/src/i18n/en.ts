@@ -282,6 +282,11 @@ export const en = {
   "deed.removed": "{by} removed {name}.",
   "deed.signedOut": "{by} signed {name} out on {device}.",
 
+  "arrival.title": "Where this message is",
+  "arrival.read": "Read",
+  "arrival.delivered": "Arrived",
+  "arrival.server": "On your server, not fetched yet",
+
   "begin.title": "New conversation",
   "begin.who": "With whom?",
   "begin.hint": "One person, or several for a group.",

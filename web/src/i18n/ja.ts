@@ -277,6 +277,11 @@ export const ja: Messages = {
   "deed.removed": "{by}さんが{name}さんを外しました。",
   "deed.signedOut": "{by}さんが{name}さんの端末「{device}」をログアウトさせました。",
 
+  "arrival.title": "このメッセージの状態",
+  "arrival.read": "既読",
+  "arrival.delivered": "届きました",
+  "arrival.server": "サーバーに保存済み、まだ届いていません",
+
   "begin.title": "新しい会話",
   "begin.who": "だれと話しますか？",
   "begin.hint": "一人、またはグループなら数人を選んでください。",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 
 import { translator } from "../i18n/translate"
 import { where } from "../views/names"
-import { gather, note, whereabouts, type Receipts } from "./receipts"
+import { arrivals, gather, note, whereabouts, type Receipts } from "./receipts"
 
 const says = (user_id: string, status: "delivered" | "read", seq: number) => ({
   conversation_id: "kitchen",
@@ -69,4 +69,13 @@ test("what waits, and what was refused, is told too", () => {
   const t = translator("en")
   expect(where(t, "en", people, { at: "device" })).toBe("Waiting on this device")
   expect(where(t, "en", people, { at: "refused", reason: "message_too_large" })).toBe("Not sent. It is too long.")
+})
+
+test("where a message is, is known of each person apart", () => {
+  const receipts = [says("inga", "read", 4), says("nils", "delivered", 5)].reduce(note, none)
+  expect([...arrivals(receipts, 4, ["inga", "nils", "emil"])]).toEqual([
+    ["inga", "read"],
+    ["nils", "delivered"],
+    ["emil", "server"],
+  ])
 })

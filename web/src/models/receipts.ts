@@ -55,3 +55,16 @@ export function whereabouts(receipts: Receipts, seq: number, others: readonly st
   if (to.length > 0) return { at: "delivered", to, all: to.length === others.length }
   return { at: "server" }
 }
+
+/** How far a message has come to somebody. */
+export type Arrival = "read" | "delivered" | "server"
+
+/** Where a stored message is, person by person. */
+export function arrivals(receipts: Receipts, seq: number, others: readonly string[]): ReadonlyMap<string, Arrival> {
+  return new Map(
+    others.map((id) => {
+      const { read, delivered } = receipts.get(id) ?? NOWHERE
+      return [id, read >= seq ? "read" : delivered >= seq ? "delivered" : "server"]
+    }),
+  )
+}
