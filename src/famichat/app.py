@@ -161,17 +161,13 @@ async def _context(
     await _keep(vault, database, kept, stack)
     while await database.transaction(forget_remains):
         pass
-    journal = Journal(database)
-    stack.push_async_callback(journal.close)
-    metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    journal = _journal(database, metrics, stack)
     changes = Changes(database, ChangeGround(vault, policies))
     stack.push_async_callback(changes.close)
     files = Files(settings.effective_files_dir)
     uploads = Uploads(database, vault, files, _quota(settings), policies)
     stack.push_async_callback(asyncio.to_thread, uploads.close)
-    sweep = Sweep(database, files)
-    stack.push_async_callback(sweep.stop)
-    sweep.start()
+    _sweep(database, files, stack)
     receipts = Receipts(database)
     stack.push_async_callback(receipts.close)
     departures = Departures()
@@ -179,10 +175,7 @@ async def _context(
     stack.push_async_callback(unread.stop)
     vapid = Vapid(keys.secret_key, contact=settings.public_url if _is_https(settings) else None)
     client = PushClient(vapid, allow_private=settings.push_private_addresses)
-    whereabouts = Whereabouts(pubsub, connections_of_device)
-    pushes = Pushes(Ground(database, vault, index, policies), client, whereabouts)
-    stack.push_async_callback(pushes.stop)
-    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
+    pushes = _pushes(Ground(database, vault, index, policies), client, pubsub, metrics, stack)
     heads = Heads(database, pubsub)
     stack.push_async_callback(heads.stop)
     heads.start()
@@ -218,6 +211,26 @@ async def _context(
         data_dir=DataDir(settings.data_dir),
         brand=_brand(settings),
     )
+
+
+def _journal(database: Database, metrics: Metrics, stack: AsyncExitStack) -> Journal:
+    journal = Journal(database)
+    stack.push_async_callback(journal.close)
+    metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    return journal
+
+
+def _sweep(database: Database, files: Files, stack: AsyncExitStack) -> None:
+    sweep = Sweep(database, files)
+    stack.push_async_callback(sweep.stop)
+    sweep.start()
+
+
+def _pushes(ground: Ground, client: PushClient, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack) -> Pushes:
+    pushes = Pushes(ground, client, Whereabouts(pubsub, connections_of_device))
+    stack.push_async_callback(pushes.stop)
+    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
+    return pushes
 
 
 def _quota(settings: Settings) -> Quota:
