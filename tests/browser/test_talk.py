@@ -135,7 +135,7 @@ async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_rene
     if withheld:  # browsers do not have it there
         await maja.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', {value: undefined})")
     tabs = [maja.page, await maja.another_tab(), await maja.another_tab()]
-    await maja.page.goto(f"{maja.url}/favicon.svg")  # nothing is being asked for while the token grows stale
+    await maja.page.goto(f"{maja.url}/healthz")  # nothing is being asked for while the token grows stale
     await maja.page.evaluate(
         """() => {
             const kept = JSON.parse(localStorage.getItem("famichat.session"))
