@@ -3,31 +3,12 @@
 Each of these asks first whether the one who asks is an admin of the family.
 """
 
-from dataclasses import dataclass
-
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts import ledger
 from famichat.accounts.device import Device, devices_of, revoke_device
 from famichat.accounts.ledger import Deed, record
-from famichat.chat.conversation import Conversation
 from famichat.chat.family import members_of, require_admin, role_in
-from famichat.chat.message import Message
-from famichat.storage.size import database_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """How much room there is taken.
-
-    Attributes:
-        database_bytes: by the whole server, with all its families.
-        messages: how many messages each person of the family has in its conversations, by user id.
-    """
-
-    database_bytes: int
-    messages: dict[str, int]
 
 
 def devices_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> list[Device]:
@@ -56,25 +37,15 @@ def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: st
     record(session, deed, concerning=user_id, by=actor_id)
 
 
-def storage_of(session: Session, actor_id: str, family_id: str) -> Storage:
-    """How much room the server takes, and how many messages each person has in the family's conversations.
-
-    Notes to oneself belong to no family, and are not counted.
+def people_of(session: Session, actor_id: str, family_id: str) -> list[str]:
+    """The ids of the people whom an admin of a family looks after, that person among them.
 
     Raises:
         NotFound: the one who asks does not belong to the family.
         NotAdmin: the one who asks is a plain member.
     """
     require_admin(session, family_id, actor_id)
-    written = (
-        select(Message.user_id, func.count())
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .where(Conversation.family_id == family_id)
-        .group_by(Message.user_id)
-    )
-    counted = dict(session.execute(written).all())
-    people = [member.user_id for member in members_of(session, family_id)]
-    return Storage(database_bytes(session), {user_id: counted.get(user_id, 0) for user_id in people})
+    return [member.user_id for member in members_of(session, family_id)]
 
 
 def ledger_of_family(

@@ -7,6 +7,7 @@ from pathlib import Path
 from famichat.storage.data_dir import DataDir
 from famichat.telemetry.events import DeviceRevoked, Event
 from tests.support.app import RunningApp
+from tests.support.uploading import upload
 
 
 async def test_an_admin_signs_somebody_s_device_out_and_it_is_out_at_once(
@@ -47,15 +48,16 @@ async def test_an_admin_sees_what_room_is_taken_and_when_a_backup_was_taken_last
     path = f"/families/{app.home.family_id}/storage"
     async with app.http(app.home.maja) as http:
         before = (await http.get(path)).json()
+        await upload(http, app.talks.direct, b"x" * 1000)
         await http.post(f"/conversations/{app.talks.direct}/messages", json={"body": "Hej"})
-        await http.post(f"/conversations/{app.talks.self}/messages", json={"body": "Not counted: it is of no family"})
         DataDir(tmp_path / "data").note_backup(datetime(2026, 11, 27, 3, 0, tzinfo=UTC))
         after = (await http.get(path)).json()
 
     assert before["last_backup_at"] is None
     assert after["last_backup_at"].startswith("2026-11-27T03:00:00")
-    assert after["database_bytes"] >= before["database_bytes"] > 0
-    counts = {each["user_id"]: each["messages"] for each in after["people"]}
-    assert counts == {
-        each["user_id"]: each["messages"] + (each["user_id"] == app.home.maja.user_id) for each in before["people"]
+    # A message moves nothing that an admin sees, and a small file as much as a large one.
+    assert after["database_bytes"] == before["database_bytes"] == 10_000_000
+    assert {each["user_id"]: each["file_bytes"] for each in after["people"]} == {
+        each.user_id: 10_000_000 * (each is app.home.maja) for each in app.home.everybody
     }
+    assert all(each["file_bytes"] == 0 for each in before["people"])

@@ -175,6 +175,7 @@ async def test_a_message_reaches_everybody_sender_included_before_the_reply(
         "epoch": None,
         "sender_device_id": None,
         "reactions": [],
+        "attachments": [],
         "change": 0,
     }
     order = [frame.event for frame in maja.received if frame.event == "new_msg" or frame.ref == ref]

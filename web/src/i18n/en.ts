@@ -276,7 +276,7 @@ export const en = {
   "care.backup": "Last backup",
   "care.noBackup": "None yet. Whoever runs the server can take one.",
   "care.database": "The whole server",
-  "care.messages": { one: "{n} message", other: "{n} messages" },
+  "care.files": "At most {size} of files",
   "deed.madeAdmin": "{by} made {name} an admin.",
   "deed.madeMember": "{by} took the role of admin from {name}.",
   "deed.removed": "{by} removed {name}.",

@@ -271,7 +271,7 @@ export const ja: Messages = {
   "care.backup": "最後のバックアップ",
   "care.noBackup": "まだありません。サーバーの運営者が作成できます。",
   "care.database": "サーバー全体",
-  "care.messages": "メッセージ {n} 件",
+  "care.files": "ファイル {size} 以内",
   "deed.madeAdmin": "{by}さんが{name}さんを管理者にしました。",
   "deed.madeMember": "{by}さんが{name}さんを管理者から外しました。",
   "deed.removed": "{by}さんが{name}さんを外しました。",

@@ -35,7 +35,7 @@ export interface Deeds {
 
 export interface Storage {
   readonly database_bytes: number
-  readonly people: readonly { readonly user_id: string; readonly messages: number }[]
+  readonly people: readonly { readonly user_id: string; readonly file_bytes: number }[]
   readonly last_backup_at: string | null
 }
 
