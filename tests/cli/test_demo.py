@@ -2,6 +2,7 @@ import json
 import signal
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def test_what_was_said_is_there_and_can_be_answered(tmp_path: Path) -> None:
     assert answered.json()["seq"] == 5
 
 
+@pytest.fixture
+def not_under_nohup() -> Iterator[None]:
+    """A command hears SIGHUP, also where the tests themselves were told not to: it would have that from them."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_directory_of_its_own_is_gone_at_the_end(tmp_path: Path, how: signal.Signals) -> None:
     with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
