@@ -169,8 +169,11 @@ class Person:
             await self.messages().evaluate(_TO_AN_EDGE, up)
 
     def _noticed(self, kind: str, text: str) -> None:
-        # A server that is being restarted answers nothing, or stops in the middle; a browser calls that an error.
-        if kind in {"error", "warning"} and not re.search(r"ERR_CONNECTION_(REFUSED|RESET)", text):
+        # A server that is being restarted answers nothing, or stops in the middle; a browser calls that an error. So it
+        # calls a page that is left, or closed, while it still connects.
+        if kind in {"error", "warning"} and not re.search(
+            r"ERR_CONNECTION_(REFUSED|RESET)|WebSocket is closed before the connection is established", text
+        ):
             self.faults.append(text)
 
     def _requested(self, request: Request) -> None:
