@@ -217,6 +217,7 @@ async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
     await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(about).to_be_focused()
     await page.keyboard.press("Enter")
     await _tab_to(page, page.get_by_role("dialog").get_by_role("button", name="Close"))
