@@ -43,8 +43,9 @@ def new_server(tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """One for the tests of a file: one for all of them grew slower from test to test."""
     async with a_browser() as running:
         yield running
 

@@ -19,7 +19,7 @@ from tests.browser.much import say_much
 _log = logging.getLogger(__name__)
 
 pytestmark = pytest.mark.timeout(240)
-A_FRAME_MS, A_TENTH_MS = 16, 100
+A_FRAME_MS, A_TENTH_MS, A_QUARTER_MS = 16, 100, 250
 TIMES: Final = 20
 BUSY_SECONDS: Final = 0.3
 MANY: Final = 5_000
@@ -97,7 +97,7 @@ async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
 
     assert typed < A_FRAME_MS * busy
     assert carried < A_TENTH_MS * busy
-    assert _at_best(drawing) < A_TENTH_MS * busy
+    assert _at_best(drawing) < A_QUARTER_MS * busy
     assert median(drawing[-PARTS // 3 :]) < NO_SLOWER * median(drawing[: PARTS // 3])
     assert max(elements for _, elements in parts) < MOST_ELEMENTS
 
