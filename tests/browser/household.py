@@ -1,5 +1,6 @@
 """A real server with a family in it, and people who sit before real browsers."""
 
+import asyncio
 import json
 import os
 import re
@@ -129,6 +130,15 @@ class Person:
 
     async def another_tab(self) -> Page:
         return self.watch(await self.context.new_page())
+
+    async def until(self, question: str, asked: Any = None) -> None:
+        """Wait until a question whose answer is a promise is answered with yes.
+
+        Playwright's `wait_for_function` takes the promise itself for the answer, and waits for nothing.
+        """
+        async with asyncio.timeout(20):
+            while not await self.page.evaluate(question, asked):  # noqa: ASYNC110 - IndexedDB tells no other page
+                await asyncio.sleep(0.1)
 
     async def sign_in(self, username: str, password: str) -> Self:
         await self.page.goto(self.url)

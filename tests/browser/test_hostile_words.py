@@ -91,7 +91,7 @@ async def test_who_signs_out_leaves_nothing_on_the_device(demo: Server, of_the_f
     await expect(maja.page.get_by_text("Sending")).to_have_count(0)
     session = json.loads(await maja.page.evaluate("localStorage.getItem('famichat.session')"))
     secrets = (CANARY, session["access_token"], session["refresh_token"])
-    await maja.page.wait_for_function(f"({KEPT})().then(kept => kept.includes('{CANARY}'))")
+    await maja.until(f"({KEPT})().then(kept => kept.includes('{CANARY}'))")
 
     await maja.page.get_by_role("link", name="You and your settings").click()
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()

@@ -79,10 +79,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
         assert size == icon["sizes"]
     await maja.open("emil")
     await maja.messages().get_by_text("something green").wait_for()
-    async with asyncio.timeout(20):
-        # Not `wait_for_function`: it takes the promise itself for the answer, and waits for nothing.
-        while not await maja.page.evaluate(_SEEN_IS_KEPT, [demo.user("maja")["id"], "something green"]):  # noqa: ASYNC110 - IndexedDB tells no other page
-            await asyncio.sleep(0.1)
+    await maja.until(_SEEN_IS_KEPT, [demo.user("maja")["id"], "something green"])
     await _worker(maja)
     kept = await maja.page.evaluate(_KEPT)
     assert "/" in kept

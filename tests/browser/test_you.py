@@ -105,7 +105,7 @@ async def test_somebody_reads_what_was_done_and_deletes_the_account(demo: Server
     await ending.get_by_label("Password", exact=True).fill(demo.user("emil")["password"])
     await ending.get_by_role("button", name="Delete it for good").click()
     await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
-    await emil.page.wait_for_function(_NOTHING_IS_KEPT, arg=demo.user("emil")["id"])
+    await emil.until(_NOTHING_IS_KEPT, demo.user("emil")["id"])
     emil.faults.clear()  # a browser calls a 401 an error
 
 
