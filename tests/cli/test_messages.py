@@ -106,8 +106,8 @@ def test_people_read_who_said_what_and_earlier_messages_first(maja: Terminal) ->
 
 
 def test_what_one_changes_the_other_sees(maja: Terminal, emil: Terminal) -> None:
-    with emil.start("listen", "group", "--history", "0") as listening:
-        seq = maja.run("send", "group", "at six").stdout.strip()
+    seq = maja.run("send", "group", "at six").stdout.strip()
+    with emil.start("listen", "group", "--history", "1") as listening:
         assert listening.line().split()[2:] == ["maja:", "at", "six"]
         outcomes = [
             maja.run("edit", "group", seq, "at seven"),
