@@ -1,11 +1,14 @@
+import subprocess
+import sys
 from importlib.metadata import version
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from famichat.cli.expected import in_words
 from famichat.cli.program import program
-from famichat.cli.refusal import Refused, in_words
+from famichat.cli.refusal import Refused
 from tests.support.program import famichat
 
 
@@ -51,6 +54,21 @@ def test_a_strange_servers_words_do_not_move_the_cursor(capsys: pytest.CaptureFi
 
 def _commands(group: click.Group) -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         found += _commands(command) if isinstance(command, click.Group) else [(name, command)]
     return found
+
+
+def test_what_talks_to_a_server_does_not_load_one() -> None:
+    loaded = "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app'}}))"
+    by_module = {
+        module: subprocess.run(
+            [sys.executable, "-c", loaded.format(module)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for module in ("program", "messages", "user")
+    }
+
+    assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}

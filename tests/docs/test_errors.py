@@ -6,7 +6,7 @@ from pathlib import Path
 from famichat.accounts import errors as accounts_errors
 from famichat.chat import errors as chat_errors
 from famichat.e2ee.errors import MEANINGS, EncryptionErrorCode
-from famichat.endpoint.errors import CODES
+from famichat.endpoint.codes import CODES
 from famichat.endpoint.rate_limit import LIMITS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from famichat.endpoint.errors import CODES
+from famichat.endpoint.codes import CODES
 from famichat.endpoint.guard import MAX_REQUEST_BYTES
 from famichat.storage.base import new_id
 from tests.factories.people import PASSWORD

@@ -1,41 +1,67 @@
 """Every command of the program."""
 
+from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from famichat.cli.backup import backup, restore
-from famichat.cli.changes import delete, edit, react
-from famichat.cli.database import doctor, migrate, shell, sql
-from famichat.cli.demo import demo
-from famichat.cli.export import export
-from famichat.cli.family import family
-from famichat.cli.group import group
-from famichat.cli.invite import invite
-from famichat.cli.messages import conversations, listen, login, logout, send
-from famichat.cli.refusal import in_words
-from famichat.cli.serve import serve
-from famichat.cli.user import user
-from famichat.cli.vault import vault
+_COMMANDS: Final = {
+    "serve": "serve",
+    "demo": "demo",
+    "migrate": "database",
+    "doctor": "database",
+    "backup": "backup",
+    "restore": "backup",
+    "vault": "vault",
+    "user": "user",
+    "family": "family",
+    "invite": "invite",
+    "sql": "database",
+    "shell": "database",
+    "login": "messages",
+    "logout": "messages",
+    "conversations": "messages",
+    "group": "group",
+    "send": "messages",
+    "edit": "changes",
+    "delete": "changes",
+    "react": "changes",
+    "listen": "messages",
+    "export": "export",
+}
+"""The module of `famichat.cli` that each is in, in the order in which people meet them."""
 
 
 class Program(click.Group):
-    """A group of commands whose expected errors are told in words."""
+    """A group of commands whose expected errors are told in words.
+
+    A command is loaded when it is asked for: who says something from a terminal does not wait for a server's parts.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except Exception as fault:
-            told = in_words(fault)
-            if told is None or isinstance(fault, click.ClickException):
+            told = import_module("famichat.cli.expected").in_words(fault)
+            if told is None:
                 raise
             raise told from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which people meet them."""
-        return list(self.commands)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load it; None if there is none of this name."""
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(f"famichat.cli.{module}"), cmd_name)
+        return command
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,9 +71,3 @@ def program() -> None:
 
     The server is configured by FAMICHAT_* variables or a famichat.toml; see docs/running.md.
     """
-
-
-for command in (serve, demo, migrate, doctor, backup, restore, vault, user, family, invite, sql, shell):
-    program.add_command(command)
-for command in (login, logout, conversations, group, send, edit, delete, react, listen, export):
-    program.add_command(command)

@@ -8,7 +8,7 @@ import httpx
 
 from famichat.cli.refusal import Refused
 from famichat.cli.saved_session import SavedSession, SignedIn
-from famichat.endpoint.errors import CODES
+from famichat.endpoint.codes import CODES
 
 _PATIENCE = httpx.Timeout(30, connect=5)
 

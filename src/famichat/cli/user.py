@@ -1,8 +1,6 @@
 """`famichat user`: people with an account, as the operator sees them."""
 
 import asyncio
-import secrets
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ledger import ledger_of
+from famichat.accounts.ledger import Page, ledger_of
 from famichat.accounts.password import hash_password
 from famichat.accounts.recovery import set_password_by_operator
 from famichat.accounts.user import Newcomer, User, find_user, register
@@ -20,14 +18,12 @@ from famichat.chat.membership import add_member
 from famichat.cli.desk import Desk, to_read, to_write
 from famichat.cli.family import ROLE, find_family
 from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.refusal import Refused
-from famichat.endpoint.api.ledger import LedgerView, ledger_view
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, iso
 
-password_stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 _generate_option = click.option("--generate-password", "generate", is_flag=True, help="Make a password and print it.")
-_GENERATED_BYTES = 12
 
 
 @click.group()
@@ -135,29 +131,19 @@ def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json
 
     NAME is a username or an e-mail address, or the id of somebody whose account is deleted.
     """
+    from famichat.endpoint.api.ledger import ledger_view  # noqa: PLC0415 - only here, as it takes the HTTP API with it
 
-    def work(session: Session) -> LedgerView:
-        user_id = name if is_id(name) else _existing(session, desk, name).id
-        return ledger_view(ledger_of(session, user_id, before))
+    def work(session: Session) -> Page:
+        return ledger_of(session, name if is_id(name) else _existing(session, desk, name).id, before)
 
     with to_read(data_dir) as desk:
-        page = desk.database.run_read(work)
+        page = ledger_view(desk.database.run_read(work))
     rows = [
         (iso(each.inserted_at), each.by_name or "(the operator)", each.action, each.role or "-", each.name or "-")
         for each in page.entries
     ]
     text = table([("when", "who", "what", "role", "of or in"), *rows])
     answer(page.model_dump(mode="json"), f"{text}\nOlder ones follow." if page.has_more else text, as_json=as_json)
-
-
-def read_password(*, stdin: bool, generate: bool = False, confirm: bool = True) -> str:
-    """A password: the first line of standard input, a fresh one, or what somebody types unseen."""
-    if generate:
-        return secrets.token_urlsafe(_GENERATED_BYTES)
-    if stdin:
-        return sys.stdin.readline().rstrip("\r\n")
-    typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
-    return typed
 
 
 def _existing(session: Session, desk: Desk, name: str) -> User:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from famichat.endpoint.errors import CODES
+from famichat.endpoint.codes import CODES
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")

@@ -1,0 +1,73 @@
+"""What may go wrong below a command, in words."""
+
+import errno
+from typing import IO, Any
+
+import click
+
+from famichat.accounts.errors import AccountsError
+from famichat.chat.errors import ChatError
+from famichat.cli.refusal import MISUSED, Refused
+from famichat.settings import SettingsFaults
+from famichat.storage.archive import BackupDamaged
+from famichat.storage.backup import NothingToBackUp, WrongKeys
+from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
+from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.storage.migrate import NewerDatabaseError
+from famichat.storage.postgres_programs import ProgramFailed, ProgramMissing
+from famichat.storage.restore import KeysNotInBackup, NotEmpty, OtherDatabase
+from famichat.storage.vault_keys import WrongVaultKeys
+
+_OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
+    (DirectoryInUse, "directory_in_use", ""),
+    (SecretsDamaged, "secrets_damaged", ""),
+    (SecretsMissing, "secrets_missing", ""),
+    (NewerDatabaseError, "newer_database", ""),
+    (BackupDamaged, "backup_damaged", ""),
+    (NothingToBackUp, "no_database", ""),
+    (NotEmpty, "not_empty", ""),
+    (OtherDatabase, "other_database", ""),
+    (KeysNotInBackup, "secrets_missing", ""),
+    (WrongKeys, "wrong_keys", ""),
+    (WrongVaultKeys, "wrong_keys", ""),
+    (ProgramMissing, "no_program", ""),
+    (ProgramFailed, "program_failed", ""),
+    (UnsealError, "wrong_keys", "What is stored does not open with these keys"),
+    (StorageUnavailable, "unavailable", "The database does not answer; nothing was changed"),
+)
+
+
+class BadSettings(click.ClickException):
+    """Settings that cannot be used, all of them at once."""
+
+    exit_code = MISUSED
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Tell each in a line of its own."""
+        for fault in self.faults:
+            click.echo(f"famichat: {fault} (invalid_settings)", file=file, err=file is None)
+
+
+def in_words(fault: Exception) -> click.ClickException | None:
+    """What to tell of an error that is to be expected; None, if it is not."""
+    if isinstance(fault, SettingsFaults):
+        return BadSettings(fault.faults)
+    if isinstance(fault, AccountsError | ChatError):
+        return Refused(fault.code, str(fault.details.get("detail", "")))
+    if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click ends quietly when nobody reads
+        return _of_the_system(fault)
+    for kind, code, sentence in _OF_STORAGE:
+        if isinstance(fault, kind):
+            return Refused(code, sentence or str(fault))
+    return None
+
+
+def _of_the_system(fault: OSError) -> Refused:
+    if fault.errno == errno.EADDRINUSE:
+        return Refused("port_taken", "This port is taken; choose another one with --port")
+    where = f": {fault.filename}" if fault.filename else ""
+    return Refused("os_error", f"{fault.strerror or fault}{where}")
