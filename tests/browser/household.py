@@ -44,6 +44,16 @@ _TO_AN_EDGE: Final = """(region, up) => new Promise(done => {
 })"""
 _READING_SECONDS: Final = 90
 
+# Whether what was seen is written down: a moment later, and once for many changes.
+SEEN_IS_KEPT: Final = """async ([user, words]) => {
+    const asked = indexedDB.open(`famichat.${user}`)
+    await new Promise(done => (asked.onsuccess = done))
+    const found = asked.result.transaction("timelines").objectStore("timelines").getAll()
+    await new Promise(done => (found.onsuccess = done))
+    asked.result.close()
+    return found.result.some(({ messages }) => messages.some(({ body }) => body?.includes(words)))
+}"""
+
 
 class Server:
     """`famichat demo` or `famichat serve`, on a port and with data that outlive the process.
@@ -180,9 +190,11 @@ class Person:
 
     def _noticed(self, kind: str, text: str) -> None:
         # A server that is being restarted answers nothing, or stops in the middle; a browser calls that an error. So it
-        # calls a page that is left, or closed, while it still connects.
+        # calls a network that is away, and a page that is left, or closed, while it still connects.
         if kind in {"error", "warning"} and not re.search(
-            r"ERR_CONNECTION_(REFUSED|RESET)|WebSocket is closed before the connection is established", text
+            r"ERR_CONNECTION_(REFUSED|RESET)|ERR_(CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE|INTERNET_DISCONNECTED)"
+            r"|WebSocket is closed before the connection is established",
+            text,
         ):
             self.faults.append(text)
 

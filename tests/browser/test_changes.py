@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import Person, Server
+from tests.browser.household import SEEN_IS_KEPT, Person, Server
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -71,7 +71,7 @@ async def test_whoever_was_away_finds_everything_as_it_is_now(demo: Server, of_t
     for text in ("one", "two", "three"):
         await maja.say(text)
     await expect(entry(emil, "three")).to_be_visible()
-    await emil.page.wait_for_timeout(1_000)  # what was seen is written down a moment later
+    await emil.until(SEEN_IS_KEPT, [demo.user("emil")["id"], "three"])
     await emil.page.goto("about:blank")
 
     await choose(maja, "one", "Edit")

@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Worker, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import Person, Server
+from tests.browser.household import SEEN_IS_KEPT, Person, Server
 from tests.support.push_service import Browser as Subscriber
 from tests.support.push_service import PushService, push_service
 
@@ -37,16 +37,6 @@ _KEPT = """async () => (await Promise.all((await caches.keys()).map(async name =
     const shelf = await caches.open(name)
     return (await shelf.keys()).map(({ url }) => new URL(url).pathname)
 }))).flat().sort()"""
-
-# Whether what was seen is written down: a moment later, and once for many changes.
-_SEEN_IS_KEPT = """async ([user, words]) => {
-    const asked = indexedDB.open(`famichat.${user}`)
-    await new Promise(done => (asked.onsuccess = done))
-    const found = asked.result.transaction("timelines").objectStore("timelines").getAll()
-    await new Promise(done => (found.onsuccess = done))
-    asked.result.close()
-    return found.result.some(({ messages }) => messages.some(({ body }) => body?.includes(words)))
-}"""
 
 
 @pytest.fixture
@@ -79,7 +69,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
         assert size == icon["sizes"]
     await maja.open("emil")
     await maja.messages().get_by_text("something green").wait_for()
-    await maja.until(_SEEN_IS_KEPT, [demo.user("maja")["id"], "something green"])
+    await maja.until(SEEN_IS_KEPT, [demo.user("maja")["id"], "something green"])
     await _worker(maja)
     kept = await maja.page.evaluate(_KEPT)
     assert "/" in kept

@@ -1,9 +1,15 @@
-/** What is half written, by conversation: still there tomorrow, and the same in all tabs. */
+/**
+ * What is half written, by conversation: still there tomorrow, and the same in all tabs.
+ *
+ * Other tabs hear of it at once, and not when the device has it: somebody may go on writing in one of them, and what came
+ * late would take the place of newer words.
+ */
 import type { Kept, Unsent } from "./kept"
 import type { Wire } from "./wire"
 
 export class Desk {
   readonly #unsent = new Map<string, Unsent>()
+  #changes = 0
 
   constructor(
     private readonly kept: Kept,
@@ -18,10 +24,12 @@ export class Desk {
   }
 
   async load(): Promise<void> {
+    const before = this.#changes
     const [ids, found] = await this.kept.read(
       (database) => Promise.all([database.getAllKeys("unsent"), database.getAll("unsent")]),
       [[], []],
     )
+    if (this.#changes !== before) return await this.load() // another tab was faster, and what was read may be older
     found.forEach((unsent, index) => this.#unsent.set(ids[index] ?? "", unsent))
     this.changed()
   }
@@ -54,6 +62,7 @@ export class Desk {
   }
 
   #lay(conversationId: string, unsent: Unsent): void {
+    this.#changes += 1
     if (unsent.text === "") this.#unsent.delete(conversationId)
     else this.#unsent.set(conversationId, unsent)
   }

@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto"
 
-import { afterEach, beforeEach, expect, test } from "vitest"
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
 import { draft } from "../models/examples"
 import { Desk } from "./desk"
@@ -102,6 +102,23 @@ test("words that become a message leave the desk, on the device and in the other
   await first.mailbox.write(draft("one"))
   await expect.poll(() => second.desk.all.size).toBe(0)
   expect((await tab()).desk.all.size).toBe(0)
+})
+
+test("a tab that opens while another sends its words does not bring them back", async () => {
+  const first = await tab()
+  await first.desk.write("kitchen", "hel", "Kitchen")
+  const opening = new Tab()
+  tabs.push(opening)
+  const read = opening.kept.read.bind(opening.kept)
+  vi.spyOn(opening.kept, "read").mockImplementationOnce(async (work, otherwise) => {
+    const found = await read(work, otherwise) // as it was before
+    first.desk.handOver("kitchen")
+    await first.mailbox.write(draft("one"))
+    await expect.poll(() => opening.waiting).toEqual(["one"]) // it has heard
+    return found
+  })
+  await opening.desk.load()
+  expect(opening.desk.all.size).toBe(0)
 })
 
 test("a browser that keeps nothing loses nothing until the page is closed, and says so", async () => {

@@ -52,11 +52,13 @@ async function answer<Answer>(
 ): Promise<Answer> {
   request.headers.set("accept", "application/json")
   if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`)
-  const response = await fetch(ROOT + path, request).catch((error: unknown) => {
+  const lost = (error: unknown) => {
     throw new Unreachable(path, { cause: error })
-  })
-  if (!response.ok) throw await refusal(response)
-  return (response.status === 204 ? undefined : await response.json()) as Answer
+  }
+  const response = await fetch(ROOT + path, request).catch(lost)
+  // A server that dies, or a network that does, cuts an answer in the middle.
+  if (!response.ok) throw await refusal(response).catch(lost)
+  return (response.status === 204 ? undefined : await response.json().catch(lost)) as Answer
 }
 
 async function refusal(response: Response): Promise<ApiError> {

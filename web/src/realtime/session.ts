@@ -9,10 +9,13 @@
  */
 import { ApiError, ask, sendPiece, Unreachable, type Method } from "./api"
 import type { SessionView } from "./shapes"
-import { inTurn } from "./turn"
+import { inTurn, isSpent, pause, spend } from "./turn"
 
 const KEY = "famichat.session"
 const MARGIN_MS = 90_000
+/** How long what another tab stored may be on its way to this one. */
+const SIGHT_MS = 10_000
+const LOOK_AGAIN_MS = 20
 
 interface Kept {
   readonly access_token: string
@@ -111,14 +114,27 @@ export class Session {
 
   async #renewOnce(stale: string): Promise<void> {
     this.#adopt()
+    await this.#seeNext()
     if (this.token !== stale) return // another tab was faster
+    const { refresh_token } = this.#kept
     try {
-      this.#kept = keep(
-        await ask<SessionView>("POST", "/sessions/refresh", { refresh_token: this.#kept.refresh_token }),
-      )
+      this.#kept = keep(await ask<SessionView>("POST", "/sessions/refresh", { refresh_token }))
+      await spend(KEY, refresh_token)
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) this.#ended()
       throw error
+    }
+  }
+
+  /** Where another tab has the next tokens already, wait until they are to be seen here: the old would sign us out. */
+  async #seeNext(): Promise<void> {
+    const deadline = Date.now() + SIGHT_MS
+    const { refresh_token } = this.#kept
+    if (!(await isSpent(KEY, refresh_token))) return
+    while (this.#kept.refresh_token === refresh_token) {
+      if (Date.now() > deadline) throw new Unreachable("the tokens of another tab")
+      await pause(LOOK_AGAIN_MS)
+      this.#adopt()
     }
   }
 

@@ -1,35 +1,93 @@
 /**
- * One tab at a time.
+ * One tab at a time, and each token once.
  *
- * Web Locks do exactly this, but browsers withhold them on plain HTTP, which is how many families reach their server
- * at home. There a lease in `localStorage` stands in: whoever still finds its own name in it after a moment has the turn.
+ * Web Locks do the first, but browsers withhold them on plain HTTP, which is how many families reach their server at
+ * home. There a lease in IndexedDB stands in, whose transactions come one after the other for all tabs. `localStorage`
+ * would not do: each tab is a process with its own view of it, which what others wrote reaches when it does. For the same
+ * reason whoever has the turn may not see yet what was stored in the turn before. What was spent is therefore noted
+ * here, too.
  */
+import { openDB, type DBSchema, type IDBPDatabase } from "idb"
+
+interface Stores extends DBSchema {
+  leases: { key: string; value: { readonly holder: string; readonly until: number } }
+  spent: { key: string; value: string }
+}
 
 const LEASE_MS = 10_000
-const SETTLE_MS = 40
+const ASK_AGAIN_MS = 50
 
 export async function inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const locks = (navigator as { locks?: LockManager }).locks
   if (locks) return (await locks.request(name, work)) as Result
-  const release = await lease(`${name}.lease`)
+  const holder = randomId()
+  while (!(await claim(name, holder))) await pause(ASK_AGAIN_MS)
+  const renewal = setInterval(() => void claim(name, holder), LEASE_MS / 3)
   try {
     return await work()
   } finally {
-    release()
+    clearInterval(renewal)
+    await release(name, holder)
   }
 }
 
-async function lease(key: string): Promise<() => void> {
-  const mine = randomId()
-  for (;;) {
-    const [, until] = (localStorage.getItem(key) ?? "").split(" ")
-    if (Number(until ?? 0) < Date.now()) localStorage.setItem(key, `${mine} ${Date.now() + LEASE_MS}`)
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
-    if (localStorage.getItem(key)?.startsWith(mine)) return () => localStorage.removeItem(key)
-  }
+/** Note, within a turn, that a token was given away for the next one. */
+export async function spend(name: string, token: string): Promise<void> {
+  await inDatabase((database) => database.put("spent", token, name), undefined)
+}
+
+/** Whether some tab has given this token away, although this one may not see the next one yet. */
+export async function isSpent(name: string, token: string): Promise<boolean> {
+  return (await inDatabase((database) => database.get("spent", name), undefined)) === token
+}
+
+export async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** A random name; `crypto.randomUUID` is another thing that plain HTTP does not get. */
 export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
+}
+
+async function claim(name: string, holder: string): Promise<boolean> {
+  return await inDatabase(async (database) => {
+    const { store, done } = database.transaction("leases", "readwrite")
+    const held = await store.get(name)
+    const free = held === undefined || held.holder === holder || held.until < Date.now()
+    if (free) await store.put({ holder, until: Date.now() + LEASE_MS }, name)
+    await done
+    return free
+  }, true)
+}
+
+async function release(name: string, holder: string): Promise<void> {
+  await inDatabase(async (database) => {
+    const { store, done } = database.transaction("leases", "readwrite")
+    if ((await store.get(name))?.holder === holder) await store.delete(name)
+    await done
+  }, undefined)
+}
+
+/** Where a browser keeps nothing, as in some private windows, nobody is waited for. */
+async function inDatabase<Result>(
+  work: (database: IDBPDatabase<Stores>) => Promise<Result>,
+  otherwise: Awaited<Result>,
+): Promise<Awaited<Result>> {
+  let database: IDBPDatabase<Stores> | undefined
+  try {
+    database = await openDB<Stores>("famichat.turns", 1, {
+      upgrade(made) {
+        made.createObjectStore("leases")
+        made.createObjectStore("spent")
+      },
+    })
+    return await work(database)
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error
+    console.warn("this browser keeps nothing", error.name)
+    return otherwise
+  } finally {
+    database?.close()
+  }
 }
