@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.attachments.content_type import PICTURES, PLAIN, sniff
+from famichat.attachments.content_type import PICTURES, PLAIN, renamed, sniff
 from tests.support.photos import photo
 
 
@@ -21,8 +21,12 @@ def test_what_could_hold_a_script_is_nothing_special(start: bytes) -> None:
     ("start", "content_type"),
     [
         (b"\0\0\0\x18ftypheic", "image/heic"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "image/heic"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1miafavif", "image/avif"),
+        (b"MM\0*\0\0\0\x08", "image/tiff"),
         (b"\0\0\0\x18ftypM4A ", "audio/mp4"),
         (b"\0\0\0\x18ftypisom", "video/mp4"),
+        (b"\0\0\0\x18ftypiso5", "video/mp4"),
         (b"\x1aE\xdf\xa3\x01", "video/webm"),
         (b"OggS\0", "audio/ogg"),
         (b"%PDF-1.7", "application/pdf"),
@@ -31,3 +35,18 @@ def test_what_could_hold_a_script_is_nothing_special(start: bytes) -> None:
 )
 def test_other_kinds_are_known_too(start: bytes, content_type: str) -> None:
     assert sniff(start) == content_type
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "now"),
+    [
+        ("lake.heic", "image/jpeg", "lake.jpg"),
+        ("LAKE.HEIC", "image/jpeg", "LAKE.jpg"),
+        ("scan.tiff", "image/webp", "scan.webp"),
+        ("lake", "image/jpeg", "lake.jpg"),
+        ("lake.2.avif.x", "image/jpeg", "lake.2.avif.x.jpg"),
+        (".heic", "image/jpeg", ".heic.jpg"),
+    ],
+)
+def test_a_picture_that_became_another_type_is_called_so(name: str, content_type: str, now: str) -> None:
+    assert renamed(name, content_type) == now

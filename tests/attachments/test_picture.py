@@ -1,19 +1,21 @@
 """Pictures: what is hidden in them goes, what is too large is not even decoded, and the process has limits."""
 
+import contextlib
 import io
 import resource
 import time
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from famichat.attachments import picture, picture_worker
-from famichat.attachments.content_type import PICTURES
+from famichat.attachments.content_type import PICTURES, SHOWN, sniff
 from famichat.attachments.picture import Picture, PictureRefused, clean
-from tests.support.photos import SECRETS, bomb, photo
+from tests.support.photos import SECRETS, bomb, photo, pretending
 
 TYPES = list(PICTURES)
+CONVERTED = [content_type for content_type in PICTURES if content_type not in SHOWN]
 
 
 def cleaned(data: bytes, content_type: str) -> tuple[Picture, bytes]:
@@ -39,14 +41,14 @@ def test_where_and_when_it_was_taken_is_gone_and_it_stands_upright(content_type:
 
     assert not SECRETS.search(new)
     again = Image.open(io.BytesIO(new))
-    assert again.format == PICTURES[content_type]
+    assert sniff(new) == (content_type if content_type in SHOWN else "image/jpeg")
     assert len(again.getexif()) == 0
     turned = content_type != "image/gif"  # which has no EXIF, and so does not say how the camera was held
     assert again.size == ((20, 40) if turned else (40, 20))
     assert f'"width": {again.width}, "height": {again.height}'.encode() in line
 
 
-@pytest.mark.parametrize("content_type", ["image/gif", "image/webp", "image/png"])
+@pytest.mark.parametrize("content_type", ["image/gif", "image/webp", "image/png", "image/avif"])
 def test_what_moves_still_moves(content_type: str) -> None:
     frames = [Image.new("RGB", (30, 30), colour) for colour in ("red", "green", "blue")]
     data = io.BytesIO()
@@ -56,6 +58,66 @@ def test_what_moves_still_moves(content_type: str) -> None:
 
     moving: Any = Image.open(io.BytesIO(new))
     assert moving.n_frames == 3
+
+
+@pytest.mark.parametrize("content_type", CONVERTED)
+def test_what_shines_through_still_does(content_type: str) -> None:
+    data = io.BytesIO()
+    Image.new("RGBA", (16, 16), (255, 0, 0, 0)).save(data, PICTURES[content_type])
+
+    _, new = worked(data.getvalue(), content_type)
+
+    glass = Image.open(io.BytesIO(new))
+    assert (glass.format, glass.mode) == ("WEBP", "RGBA")
+    assert glass.getpixel((8, 8))[3] == 0  # type: ignore[index]  # of four colours
+
+
+@pytest.mark.parametrize("content_type", CONVERTED)
+def test_colours_stay_those_of_the_phone(content_type: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(data, PICTURES[content_type], icc_profile=profile)
+
+    _, new = worked(data.getvalue(), content_type)
+
+    assert Image.open(io.BytesIO(new)).info["icc_profile"] == profile
+
+
+def test_a_profile_of_printed_colours_does_not_stay_on_others() -> None:
+    data = io.BytesIO()
+    Image.new("CMYK", (8, 8)).save(data, "TIFF", icc_profile=b"of a printer")
+
+    _, new = worked(data.getvalue(), "image/tiff")
+
+    printed = Image.open(io.BytesIO(new))
+    assert (printed.mode, "icc_profile" in printed.info) == ("RGB", False)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"save_all": True, "append_images": [Image.new("RGB", (8, 8))]},
+        {"tiffinfo": {254: 1}},
+        {"tiffinfo": {50706: b"\1\4\0\0"}},
+    ],
+    ids=["pages", "a small one of another", "raw"],
+)
+def test_of_a_tiff_that_holds_more_than_a_picture_nothing_is_thrown_away(more: dict[str, Any]) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(data, "TIFF", **more)
+
+    with pytest.raises(PictureRefused) as refused:
+        cleaned(data.getvalue(), "image/tiff")
+
+    assert not refused.value.too_many_pixels
+
+
+def test_a_tiff_of_finer_shades_than_a_jpeg_has_is_not_made_a_white_one() -> None:
+    data = io.BytesIO()
+    Image.new("I;16", (8, 8), 40_000).save(data, "TIFF")
+
+    with pytest.raises(ValueError, match="more than a picture"):
+        worked(data.getvalue(), "image/tiff")
 
 
 def test_the_worker_answers_with_both_pictures() -> None:
@@ -96,6 +158,31 @@ def test_a_bomb_is_refused_at_once_and_takes_no_memory() -> None:
 
     assert refused.value.too_many_pixels
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("content_type", CONVERTED)
+def test_a_bomb_of_each_kind_is_refused_by_what_it_says(content_type: str) -> None:
+    data = pretending(content_type, (16_000, 16_000), (160, 120))
+
+    assert worked(data, content_type) == (b'{"too_many_pixels": 1}', b"")
+
+
+@pytest.mark.parametrize("content_type", CONVERTED)
+def test_a_picture_that_says_it_is_small_is_not_decoded_larger(content_type: str) -> None:
+    new = io.BytesIO()
+
+    with contextlib.suppress(PictureRefused):
+        said = clean([pretending(content_type, (16, 16), (640, 480))], content_type, into=new.write)
+        assert (said.width, said.height) == Image.open(new).size == (16, 16)
+
+
+@pytest.mark.parametrize("content_type", CONVERTED)
+def test_a_kind_of_picture_that_phones_make_goes_through_the_worker(content_type: str) -> None:
+    told, new = cleaned(photo(content_type, (1600, 900)), content_type)
+
+    assert (told.width, told.height) == Image.open(io.BytesIO(new)).size == (900, 1600)
+    assert Image.open(io.BytesIO(told.thumbnail)).size == (360, 640)
+    assert not SECRETS.search(new + told.thumbnail)
 
 
 def test_many_frames_count_as_one_large_picture() -> None:

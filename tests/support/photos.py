@@ -6,10 +6,13 @@ import struct
 import zlib
 from typing import Any
 
+import pillow_heif
 from PIL import Image, ImageDraw, PngImagePlugin
 from PIL.ExifTags import GPS, IFD, Base
 
 from famichat.attachments.content_type import PICTURES
+
+pillow_heif.register_heif_opener()
 
 MAKER = "Hasselblad"
 SECRETS = re.compile(b"Exif|GPS|Hasselblad|xmpmeta")
@@ -29,6 +32,8 @@ def photo(content_type: str = "image/jpeg", size: tuple[int, int] = (160, 120)) 
     hidden: dict[str, dict[str, Any]] = {
         "image/gif": {"comment": MAKER.encode()},
         "image/png": {"pnginfo": text, "exif": exif},
+        "image/heic": {"exif": exif.tobytes(), "xmp": xmp},
+        "image/tiff": {"exif": exif, "tiffinfo": {Base.Orientation: 6, Base.Make: MAKER, Base.XMLPacket: xmp}},
     }
     data = io.BytesIO()
     image.save(data, PICTURES[content_type], **hidden.get(content_type, {"exif": exif, "xmp": xmp}))
@@ -46,3 +51,13 @@ def bomb() -> bytes:
     row = b"\0" + b"\xff" * 6250
     rows = b"".join(squeezer.compress(row * 1000) for _ in range(50)) + squeezer.flush()
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+
+
+def pretending(content_type: str, size: tuple[int, int], really: tuple[int, int]) -> bytes:
+    """A HEIC, AVIF or TIFF whose header names another size than that of the picture in it."""
+    data = photo(content_type, really)
+    if content_type == "image/tiff":
+        for tag, old, new in zip((256, 257), really, size, strict=True):
+            data = data.replace(struct.pack("<HHII", tag, 4, 1, old), struct.pack("<HHII", tag, 4, 1, new))
+        return data
+    return data.replace(b"ispe" + struct.pack(">III", 0, *really), b"ispe" + struct.pack(">III", 0, *size))

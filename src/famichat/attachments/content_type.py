@@ -5,8 +5,10 @@ import re
 PLAIN = "application/octet-stream"
 SNIFFED_BYTES = 64
 
-PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
+SHOWN = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 """What a browser may show inside a page, and under which name Pillow knows it: nothing that can hold a script."""
+PICTURES = SHOWN | {"image/heic": "HEIF", "image/avif": "AVIF", "image/tiff": "TIFF"}
+"""What else is a picture here: such a one is written anew as one of those that every browser shows."""
 
 _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), content_type)
@@ -15,8 +17,8 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\x89PNG\r\n\x1a\n", "image/png"),
         (rb"GIF8[79]a", "image/gif"),
         (rb"RIFF....WEBP", "image/webp"),
+        (rb"....ftyp(avif|avis|(mif1|msf1)....(....)*avif)", "image/avif"),
         (rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)", "image/heic"),
-        (rb"....ftyp(avif|avis)", "image/avif"),
         (rb"II\*\0|MM\0\*", "image/tiff"),
         (rb"....ftyp(M4A |M4B )", "audio/mp4"),
         (rb"....ftyp", "video/mp4"),
@@ -28,7 +30,15 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     )
 )
 
+_FORMER_ENDING = re.compile(r"(?<=.)\.(heic|heif|hif|avif|tiff?)$", re.IGNORECASE)
+_ENDINGS = {"image/jpeg": ".jpg", "image/webp": ".webp"}
+
 
 def sniff(start: bytes) -> str:
     """The type of a file that begins so; `application/octet-stream` for everything not known here, such as HTML."""
     return next((content_type for begins, content_type in _STARTS if begins.match(start)), PLAIN)
+
+
+def renamed(name: str, content_type: str) -> str:
+    """What a picture is called that was written anew as another type: `lake.heic` becomes `lake.jpg`."""
+    return _FORMER_ENDING.sub("", name) + _ENDINGS[content_type]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from famichat.attachments.address import Part
-from famichat.attachments.content_type import PICTURES
+from famichat.attachments.content_type import SHOWN
 from famichat.attachments.errors import RangeNotSatisfiable
 from famichat.attachments.files import Files
 from famichat.chat.access import conversation_for
@@ -112,7 +112,7 @@ def given(attachment: Attachment, part: Part, vault: Vault) -> Given:
         if not attachment.thumbnail_bytes:
             raise NotFound
         return Given("image/webp", "inline", attachment.thumbnail_bytes, attachment, part)
-    inline = attachment.content_type in PICTURES and not attachment.encrypted
+    inline = attachment.content_type in SHOWN and not attachment.encrypted
     disposition = _disposition("inline" if inline else "attachment", secrets_of(attachment, vault).name)
     return Given(attachment.content_type, disposition, attachment.size, attachment, part)
 

@@ -56,7 +56,8 @@ def clean(
     Args:
         source: the picture.
         content_type: what it is, one of `PICTURES`.
-        into: takes the new one, of the same type, piece by piece; None leaves the original as it is.
+        into: takes the new one, piece by piece: of the same type where that is in `SHOWN`, else a JPEG, or a WebP if
+            it moves or something shines through; None leaves the original as it is.
         edge: how wide and high the small one may be.
 
     Raises:

@@ -12,11 +12,14 @@ import resource
 import sys
 from typing import IO, Any
 
-from PIL import Image, ImageOps, ImageSequence
+from PIL import AvifImagePlugin, Image, ImageOps, ImageSequence
+from PIL.TiffImagePlugin import TiffImageFile
 
 _MEMORY, _CPU_SECONDS = 1024 * 1024 * 1024, 20
 _QUALITY = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 2}, "PNG": {"compress_level": 6}, "GIF": {}}
 _THUMBNAIL_QUALITY = 78
+# TIFF 6.0, and DNG 1.7: what a directory of a picture is, where others hang below it, and what marks a raw one.
+_SUBFILE, _REDUCED, _RAW = 254, 1, {330, 50706}
 
 
 def main() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
 def work(source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool) -> None:
     """Answer for one picture; see above."""
     Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and it is asked before anything is decoded
-    image = Image.open(io.BytesIO(source.read()), formats=[kind])
+    image = _opened(source.read(), kind)
     if image.width * image.height * _frames(image) > pixels:
         answer.write(b'{"too_many_pixels": 1}\n')
         return
@@ -53,9 +56,29 @@ def work(source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: 
     answer.flush()
 
 
+def _opened(data: bytes, kind: str) -> Image.Image:
+    # One thread: more of them take memory that a large picture needs.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    if kind == "HEIF":
+        import pillow_heif  # noqa: PLC0415 - a decoder that no other picture needs
+
+        pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+    image = Image.open(io.BytesIO(data), formats=[kind])
+    if isinstance(image, TiffImageFile) and not _is_all_there_is(image):
+        message = "more than a picture"
+        raise ValueError(message)
+    return image
+
+
+def _is_all_there_is(tiff: TiffImageFile) -> bool:
+    """Whether nothing is lost if only the picture is kept: it is no scan of many pages, no raw picture of a camera."""
+    one = tiff.n_frames == 1 and not tiff.tag_v2.get(_SUBFILE, 0) & _REDUCED and not _RAW & set(tiff.tag_v2)
+    return one and not tiff.mode.startswith(("I", "F"))
+
+
 def _frames(image: Image.Image) -> int:
-    # A JPEG of some phones holds further pictures behind the first, of which nobody sees anything.
-    return 1 if image.format in {"JPEG", "MPO"} else int(getattr(image, "n_frames", 1))
+    # A JPEG or HEIC of some phones holds further pictures behind the first, of which nobody sees anything.
+    return 1 if image.format in {"JPEG", "MPO", "HEIF"} else int(getattr(image, "n_frames", 1))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -71,21 +94,31 @@ def _bare(image: Image.Image) -> Image.Image:
 
 def _thumbnail(image: Image.Image, edge: int) -> Image.Image:
     if image.mode not in {"RGB", "RGBA"}:
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image = _in_colours(image, "RGBA" if image.has_transparency_data else "RGB")
     small = ImageOps.contain(image, (edge, edge)) if max(image.size) > edge else image.copy()
     return _bare(small)
 
 
+def _in_colours(image: Image.Image, mode: str) -> Image.Image:
+    changed = image.convert(mode)
+    if image.mode not in {"P", "PA", "RGB", "RGBA"}:
+        changed.info.pop("icc_profile", None)  # it is about the colours that it had
+    return _bare(changed)
+
+
 def _rewritten(image: Image.Image, upright: Image.Image, kind: str) -> bytes:
     new = io.BytesIO()
+    moves = _frames(image) > 1
+    if kind not in _QUALITY:
+        kind = "WEBP" if moves or upright.has_transparency_data else "JPEG"
     options: dict[str, Any] = {**_QUALITY[kind]}
-    if _frames(image) > 1:
+    if moves:
         frames = [_bare(frame.copy()) for frame in ImageSequence.Iterator(image)]
         waits = [frame.info.get("duration", 0) for frame in ImageSequence.Iterator(image)]
         options |= {"save_all": True, "append_images": frames[1:], "duration": waits, "loop": image.info.get("loop", 1)}
         upright = frames[0]
     if kind == "JPEG" and upright.mode not in {"L", "RGB"}:
-        upright = _bare(upright.convert("RGB"))
+        upright = _in_colours(upright, "RGB")
     upright.save(new, kind, icc_profile=upright.info.get("icc_profile"), **options)
     return new.getvalue()
 

@@ -9,16 +9,17 @@ How far an upload is, its own file says: there is no second truth in the databas
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from famichat.accounts.token import Identity
 from famichat.attachments.announcement import Announcement
-from famichat.attachments.content_type import PICTURES, PLAIN, SNIFFED_BYTES, sniff
+from famichat.attachments.content_type import PICTURES, PLAIN, SHOWN, SNIFFED_BYTES, renamed, sniff
 from famichat.attachments.errors import (
     ChecksumMismatch,
     FileTooLarge,
@@ -59,6 +60,7 @@ class Upload:
 class _Found:
     """What was found when a file was looked at that has come whole."""
 
+    name: str | None
     size: int
     content_type: str
     picture: Picture | None = None
@@ -230,7 +232,8 @@ class Uploads:
             await asyncio.to_thread(self._files.remove, [upload.attachment.id])
             emit(events.UploadRefused(reason=fault.code, size_bytes=upload.attachment.size))
             raise
-        await self._database.transaction(lambda session: _complete(session, upload.attachment.id, found))
+        sealed = replace(upload.secrets, name=found.name).seal(self._vault, upload.attachment.id)
+        await self._database.transaction(lambda session: _complete(session, upload.attachment.id, found, sealed))
         if found.picture is not None and not upload.attachment.keep_metadata:
             await asyncio.to_thread(self._files.upload(upload.attachment.id).unlink, missing_ok=True)
         emit(
@@ -249,35 +252,50 @@ class Uploads:
             if digest.hexdigest() != secrets.sha256:
                 raise ChecksumMismatch
         if attachment.encrypted:
-            return _Found(attachment.size, PLAIN)
-        content_type = sniff(b"".join(read(path, secrets.file_key, attachment.id, 0, SNIFFED_BYTES)))
+            return _Found(secrets.name, attachment.size, PLAIN)
+        content_type = _sniffed(path, secrets.file_key)
         if content_type in PICTURES:
             return self._picture(upload, content_type)
-        if content_type.startswith("image/") and not attachment.keep_metadata:
-            raise PictureUnreadable
-        return _Found(attachment.size, content_type)
+        return _Found(secrets.name, attachment.size, content_type)
 
-    def _picture(self, upload: Upload, content_type: str) -> _Found:
-        attachment, key = upload.attachment, upload.secrets.file_key
-        source = read(self._files.upload(attachment.id), key, attachment.id)
-        new = self._files.picture(attachment.id)
-        new.unlink(missing_ok=True)
+    def _picture(self, upload: Upload, sniffed: str) -> _Found:
+        attachment, name = upload.attachment, upload.secrets.name
         try:
-            if attachment.keep_metadata:
-                picture, size = clean(source, content_type, into=None), attachment.size
-            else:
-                with SealedWriter(new, key, new.name) as writer:
-                    picture = clean(source, content_type, into=writer.write)
-                    writer.finish()
-                    size = writer.size
+            return self._original(upload, sniffed) if attachment.keep_metadata else self._cleaned(upload, sniffed)
         except PictureRefused as refused:
+            if attachment.keep_metadata and sniffed not in SHOWN:
+                return _Found(name, attachment.size, sniffed)  # a file to be saved, like any other
             raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused
-        small = self._files.thumbnail(attachment.id)
+
+    def _original(self, upload: Upload, sniffed: str) -> _Found:
+        picture = clean(self._source(upload), sniffed, into=None)
+        self._keep_small(upload, picture)
+        return _Found(upload.secrets.name, upload.attachment.size, sniffed, picture)
+
+    def _cleaned(self, upload: Upload, sniffed: str) -> _Found:
+        key, name = upload.secrets.file_key, upload.secrets.name
+        new = self._files.picture(upload.attachment.id)
+        new.unlink(missing_ok=True)
+        with SealedWriter(new, key, new.name) as writer:
+            picture = clean(self._source(upload), sniffed, into=writer.write)
+            writer.finish()
+            size = writer.size
+        self._keep_small(upload, picture)
+        content_type = _sniffed(new, key)
+        if name is not None and content_type != sniffed:
+            name = renamed(name, content_type)
+        return _Found(name, size, content_type, picture)
+
+    def _keep_small(self, upload: Upload, picture: Picture) -> None:
+        small = self._files.thumbnail(upload.attachment.id)
         small.unlink(missing_ok=True)
-        with SealedWriter(small, key, small.name) as writer:
+        with SealedWriter(small, upload.secrets.file_key, small.name) as writer:
             writer.write(picture.thumbnail)
             writer.finish()
-        return _Found(size, content_type, picture)
+
+    def _source(self, upload: Upload) -> Iterator[bytes]:
+        attachment = upload.attachment
+        return read(self._files.upload(attachment.id), upload.secrets.file_key, attachment.id)
 
 
 def _own(session: Session, user_id: str, attachment_id: str) -> Attachment:
@@ -294,7 +312,11 @@ def _checked(upload: Upload, offset: int) -> Upload:
     return upload
 
 
-def _complete(session: Session, attachment_id: str, found: _Found) -> None:
+def _sniffed(path: Path, key: bytes) -> str:
+    return sniff(b"".join(read(path, key, path.name, 0, SNIFFED_BYTES)))
+
+
+def _complete(session: Session, attachment_id: str, found: _Found, sealed: bytes) -> None:
     picture = found.picture
     session.execute(
         update(Attachment)
@@ -302,6 +324,7 @@ def _complete(session: Session, attachment_id: str, found: _Found) -> None:
         .values(
             size=found.size,
             content_type=found.content_type,
+            sealed=sealed,
             width=picture.width if picture else None,
             height=picture.height if picture else None,
             thumbnail_bytes=len(picture.thumbnail) if picture else 0,

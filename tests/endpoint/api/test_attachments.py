@@ -157,11 +157,16 @@ async def test_a_message_keeps_its_attachments_in_their_order(app: RunningApp) -
     assert page["messages"] == [message]
 
 
-async def test_a_voice_note_has_its_length_and_its_shape(app: RunningApp) -> None:
+@pytest.mark.parametrize(
+    ("start", "content_type"),
+    [(b"OggS\0", "audio/ogg"), (b"\x1aE\xdf\xa3\x01", "video/webm"), (b"\0\0\0\x1cftypiso5", "video/mp4")],
+    ids=["Firefox", "Chromium", "Safari"],
+)
+async def test_a_voice_note_has_its_length_and_its_shape(app: RunningApp, start: bytes, content_type: str) -> None:
     async with app.http(app.home.maja) as maja:
-        note = await upload(maja, app.talks.direct, b"OggS\0", duration_ms=2500, waveform=[0, 50, 100])
+        note = await upload(maja, app.talks.direct, start, duration_ms=2500, waveform=[0, 50, 100])
 
-    assert (note["content_type"], note["duration_ms"], note["waveform"]) == ("audio/ogg", 2500, [0, 50, 100])
+    assert (note["content_type"], note["duration_ms"], note["waveform"]) == (content_type, 2500, [0, 50, 100])
 
 
 async def test_what_is_encrypted_is_not_looked_at(app: RunningApp) -> None:
@@ -173,6 +178,45 @@ async def test_what_is_encrypted_is_not_looked_at(app: RunningApp) -> None:
     assert got.content == data
     assert (sent["content_type"], sent["thumbnail"], sent["width"]) == ("application/octet-stream", False, None)
     assert got.headers["content-disposition"] == "attachment"
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("heic", "HEIC"), ("avif", "avif"), ("tiff", "tif")])
+async def test_a_photo_of_any_phone_is_seen_in_any_browser(app: RunningApp, kind: str, ending: str) -> None:
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, photo(f"image/{kind}"), name=f"IMG_1.{ending}")
+        message = await say_with(maja, app.talks.direct, sent["id"])
+        seen = await fetched(maja, sent["id"])
+
+    [shown] = message["attachments"]
+    assert (shown["name"], shown["content_type"], shown["thumbnail"]) == ("IMG_1.jpg", "image/jpeg", True)
+    assert (shown["width"], shown["height"], shown["size"]) == (120, 160, len(seen.content))
+    assert (seen.headers["content-type"], seen.content[:3]) == ("image/jpeg", b"\xff\xd8\xff")
+    assert seen.headers["content-disposition"].startswith('inline; filename="IMG_1.jpg"')
+    assert not SECRETS.search(seen.content)
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif", "tiff"])
+async def test_an_original_of_any_phone_goes_as_it_is_and_has_a_small_one(app: RunningApp, kind: str) -> None:
+    data = photo(f"image/{kind}")
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, data, name=f"IMG_1.{kind}", keep_metadata=True)
+        got = await fetched(maja, sent["id"])
+        small = await fetched(maja, sent["id"], "thumbnail")
+
+    assert (got.content, sent["content_type"], sent["name"]) == (data, f"image/{kind}", f"IMG_1.{kind}")
+    assert got.headers["content-disposition"].startswith("attachment;")  # not every browser shows it
+    assert small.content[8:12] == b"WEBP"
+    assert not SECRETS.search(small.content)
+
+
+async def test_an_original_that_no_small_one_can_be_made_of_is_a_file_to_save(app: RunningApp) -> None:
+    data = b"\0\0\0\x18ftypheic" + b"\0" * 50
+    async with app.http(app.home.maja) as maja:
+        sent = await upload(maja, app.talks.direct, data, keep_metadata=True)
+        got = await fetched(maja, sent["id"])
+
+    assert (sent["content_type"], sent["thumbnail"], sent["width"]) == ("image/heic", False, None)
+    assert got.content == data
 
 
 async def test_an_original_is_kept_for_whoever_wants_that(app: RunningApp) -> None:
@@ -194,7 +238,7 @@ async def test_an_original_is_kept_for_whoever_wants_that(app: RunningApp) -> No
         (b"\0\0\0\x18ftypheic" + b"\0" * 50, "picture_unreadable"),
         (b"GIF89a<script>alert(1)</script>", "picture_unreadable"),
     ],
-    ids=["bomb", "cut off", "HEIC", "polyglot"],
+    ids=["bomb", "cut off", "damaged HEIC", "polyglot"],
 )
 async def test_a_picture_that_cannot_be_made_harmless_is_refused(app: RunningApp, data: bytes, code: str) -> None:
     async with app.http(app.home.maja) as maja:
