@@ -166,11 +166,13 @@ def _faults() -> list[str]:
         ("app_logo", "nowhere.svg"),
         ("app_logo", "text.svg"),
         ("app_logo", "large.svg"),
+        ("app_logo", "cut.png"),
     ],
 )
 def test_a_name_colour_or_logo_that_cannot_be_shown_is_a_fault(tmp_path: Path, setting: str, wrong: str) -> None:
     (tmp_path / "text.svg").write_text("no picture")
-    (tmp_path / "large.svg").write_text("<svg>" + " " * 256 * 1024)
+    (tmp_path / "large.svg").write_text("<svg>" + " " * 1024 * 1024)
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
     with pytest.raises(SettingsFaults) as caught:
         load_settings(**{setting: wrong})
     [fault] = caught.value.faults

@@ -250,8 +250,14 @@ async def _keep(
 
 
 def _brand(settings: Settings) -> Brand:
-    logo = None if settings.app_logo is None else settings.app_logo.read_bytes()
-    return Brand(settings.app_name, settings.app_color, logo)
+    if settings.app_logo is None:
+        return Brand(settings.app_name, settings.app_color)
+    logo = settings.app_logo.read_bytes()
+    if b"<svg" in logo:
+        return Brand(settings.app_name, settings.app_color, logo)
+    from famichat.endpoint.icons import icons  # noqa: PLC0415 - a large library, for those who chose a picture
+
+    return Brand(settings.app_name, settings.app_color, logo, icons(logo))
 
 
 def _tracing(settings: Settings, index: BlindIndex, stack: AsyncExitStack) -> Tracing | None:

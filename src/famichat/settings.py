@@ -6,6 +6,7 @@ environment wins. `docs/running.md` lists the same names; a test compares the tw
 
 import base64
 import binascii
+import io
 import json
 import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -28,7 +29,7 @@ _TOML = "famichat.toml"
 _LEAST_DIFFERENT = 8
 # What stands in instructions and samples, to be replaced.
 _OF_SAMPLES = ("changeme", "change-me", "change_me", "replace", "example", "your-", "your_", "your ", "placeholder")
-_MAX_LOGO_BYTES = 256 * 1024
+_MAX_LOGO_BYTES = 1024 * 1024
 _VAULT_KEY_BYTES, _MAX_VAULT_VERSION = 32, 2**16 - 1
 
 
@@ -73,15 +74,26 @@ def _name(name: str) -> str:
     return name.strip()
 
 
-def _svg(path: Path) -> Path:
+def _picture(path: Path) -> Path:
     try:
-        with path.open("rb") as picture:
-            start = picture.read(_MAX_LOGO_BYTES + 1)
+        with path.open("rb") as file:
+            content = file.read(_MAX_LOGO_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
-    if len(start) > _MAX_LOGO_BYTES or b"<svg" not in start:
-        raise ValueError(f"must be an SVG picture of at most {_MAX_LOGO_BYTES // 1024} KiB")
+    if len(content) > _MAX_LOGO_BYTES or not (b"<svg" in content or _can_be_drawn(content)):
+        raise ValueError(f"must be an SVG, PNG, JPEG or WebP picture of at most {_MAX_LOGO_BYTES // 1024} KiB")
     return path
+
+
+def _can_be_drawn(content: bytes) -> bool:
+    from PIL import Image  # noqa: PLC0415 - a large library, for those who chose a picture
+
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG", "JPEG", "WEBP"]) as picture:
+            picture.load()
+    except (OSError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _vault_keys(given: Any) -> dict[int, bytes]:
@@ -135,7 +147,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     app_name: Annotated[str, Field(max_length=30), AfterValidator(_name)] = "Famichat"
     app_color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
-    app_logo: Annotated[Path, AfterValidator(_svg)] | None = None
+    app_logo: Annotated[Path, AfterValidator(_picture)] | None = None
     public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     secret_key: Annotated[str, Field(min_length=32), AfterValidator(_own_secret)] | None = None
     vault_keys: Annotated[_VaultKeys | None, NoDecode] = None

@@ -3,24 +3,18 @@
 import asyncio
 from typing import Final
 
+from famichat.endpoint.icons import DRAWN
 from tests.browser.household import ROOT, a_browser
 
 PUBLIC: Final = ROOT / "web" / "public"
-GROUND: Final = "#f8f2ea"
-# The part of the edge that the drawing takes. A maskable icon may be cut to a circle of four fifths of its edge.
-DRAWN: Final = {
-    "icon-192.png": (192, 1.0, "transparent"),
-    "icon-512.png": (512, 1.0, "transparent"),
-    "icon-maskable-512.png": (512, 0.56, GROUND),
-    "apple-touch-icon.png": (180, 0.72, GROUND),
-}
+PNGS: Final = {name: icon for name, icon in DRAWN.items() if name.endswith(".png")}
 
 
 async def main() -> None:
     """Let a browser draw each size."""
     drawing = (PUBLIC / "favicon.svg").read_text()
     async with a_browser() as browser:
-        for name, (edge, part, ground) in DRAWN.items():
+        for name, (edge, part, ground) in PNGS.items():
             page = await browser.new_page(viewport={"width": edge, "height": edge})
             await page.set_content(_page(drawing, part, ground))
             await page.screenshot(path=PUBLIC / name, omit_background=True)

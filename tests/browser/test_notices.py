@@ -4,12 +4,13 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Worker, expect
+from playwright.async_api import Locator, Page, Worker, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import SEEN_IS_KEPT, Person, Server
@@ -20,16 +21,34 @@ pytestmark = pytest.mark.timeout(180)
 MOST_SHOWN = 2  # the test, and one for each conversation
 
 # Chromium subscribes at its maker's service, which no test asks. What a browser hands out, the tests' own service hands
-# out instead; everything else on the way is real.
+# out instead, one after the other; everything else on the way is real.
 _SUBSCRIBE = """given => {
-    let current = null
     class Subscription {
         options = { applicationServerKey: null }
-        toJSON() { return given }
-        async unsubscribe() { current = null; return true }
+        constructor(which) { this.which = which }
+        toJSON() { return given[this.which % given.length] }
+        async unsubscribe() { sessionStorage.removeItem("subscribed"); return true }
     }
-    PushManager.prototype.subscribe = async function () { return current = new Subscription() }
-    PushManager.prototype.getSubscription = async function () { return current }
+    const current = () => {
+        const which = sessionStorage.getItem("subscribed")
+        return which === null ? null : new Subscription(Number(which))
+    }
+    PushManager.prototype.getSubscription = async () => current()
+    PushManager.prototype.subscribe = async () => {
+        const which = Number(sessionStorage.getItem("given") ?? 0)
+        sessionStorage.setItem("given", which + 1)
+        sessionStorage.setItem("subscribed", which)
+        return current()
+    }
+}"""
+_END_IT = "sessionStorage.removeItem('subscribed')"
+_CHANGED = "self.dispatchEvent(new ExtendableEvent('pushsubscriptionchange'))"
+
+# How many notes each tab has played.
+_LISTEN = """() => {
+    window.notes = 0
+    const { start } = OscillatorNode.prototype
+    OscillatorNode.prototype.start = function (when) { window.notes += 1; return start.call(this, when) }
 }"""
 _SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
     .map(({ title, body }) => [title, body])"""
@@ -41,8 +60,9 @@ _KEPT = """async () => (await Promise.all((await caches.keys()).map(async name =
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Server]:
-    """One that may ring at the tests' own push service."""
-    server = Server(tmp_path / "demo", settings={"PUSH_PRIVATE_ADDRESSES": "true"}).start()
+    """One that may ring at the tests' own push service, and is called something else."""
+    settings = {"PUSH_PRIVATE_ADDRESSES": "true", "APP_NAME": "Sundqvists", "APP_COLOR": "#1b6ca8"}
+    server = Server(tmp_path / "demo", settings=settings).start()
     yield server
     server.stop()
 
@@ -90,20 +110,16 @@ async def test_a_closed_app_rings_and_says_no_more_than_its_person_chose(
     subscriber = service.browser("majas-phone")
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.context.grant_permissions(["notifications"])
-    await maja.context.add_init_script(f"({_SUBSCRIBE})({json.dumps(subscriber.subscription())})")
-    await maja.page.goto(f"{demo.url}/#/you")
-    await maja.page.reload()
-    notices = maja.page.get_by_role("region", name="Notices when Famichat is closed")
-    await notices.get_by_role("switch", name="Notify me on this device").press("Space")
+    notices = await _subscribe(maja, subscriber)
     await notices.get_by_role("button", name="Send me a test").click()
     await expect(notices.get_by_role("status")).to_contain_text("Sent.")
     await _deliver(maja, await _rung(service, subscriber, 1))
-    await _shows(maja, ["Famichat", "This is what a notice looks like."])
+    await _shows(maja, ["Sundqvists", "This is what a notice looks like."])
 
     await emil.open("maja")
     conversation = demo.told["conversations"]["direct"]
     for content, expected in (
-        ("Only that something is new", ["Famichat", "New message"]),
+        ("Only that something is new", ["Sundqvists", "New message"]),
         ("Who wrote, and where", ["emil", "New message"]),
         ("Also what was written", ["emil", "Are you there?"]),
     ):
@@ -131,7 +147,7 @@ async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_servi
     await expect(switch).not_to_be_checked()
 
     subscription = service.browser("majas-phone").subscription()
-    await maja.page.evaluate(f"({_SUBSCRIBE})({json.dumps(subscription)})")
+    await maja.page.evaluate(f"({_SUBSCRIBE})({json.dumps([subscription])})")
     maja.faults.clear()  # where nobody's profile is kept, Chromium says in the console that it has no push
     await switch.press("Space")
     service.answers = ["410 Gone"]
@@ -140,6 +156,75 @@ async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_servi
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
     assert await maja.page.evaluate("localStorage.getItem('famichat.bell')") is None
+
+
+async def test_a_subscription_that_ended_is_renewed_by_a_page_that_is_open_or_the_next_one(
+    demo: Server, of_the_family: SignedIn, service: PushService
+) -> None:
+    subscribers = [service.browser(f"majas-phone-{number}") for number in range(4)]
+    maja = await of_the_family("maja")
+    notices = await _subscribe(maja, *subscribers)
+    worker = await _worker(maja)
+
+    await maja.page.evaluate(_END_IT)
+    async with _subscribed_anew(maja.page):
+        await worker.evaluate(_CHANGED)
+    await _rings(notices, service, subscribers[1])
+
+    await maja.page.goto(f"{demo.url}/events")
+    await maja.page.evaluate(_END_IT)
+    await worker.evaluate(_CHANGED)
+    await _shows(maja, ["Sundqvists", "Open Sundqvists once, so that this device keeps getting notices."])
+    async with _subscribed_anew(maja.page):
+        await maja.page.goto(demo.url)
+    await _rings(await _notices(maja), service, subscribers[2])
+
+    service.answers = ["410 Gone"]  # then the server has forgotten it, and the browser has not
+    await notices.get_by_role("button", name="Send me a test").click()
+    await expect(notices.get_by_role("status")).to_contain_text("your browser has ended its subscription")
+    async with _subscribed_anew(maja.page):
+        await maja.page.goto(demo.url)
+    await _rings(await _notices(maja), service, subscribers[3])
+
+
+async def test_a_message_sounds_in_one_tab_and_in_none_where_it_is_read(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.context.add_init_script(f"({_LISTEN})(); localStorage.setItem('famichat.sound', 'on')")
+    tabs = [maja.page, await maja.another_tab(), await maja.another_tab()]
+    for tab in tabs:
+        await tab.goto(maja.url)
+        await tab.reload()
+        await maja.listed("Notes to self", tab).click()  # a page that nobody has touched may not sound
+        await expect(tab.get_by_label("Message to")).to_be_visible()
+    await emil.open("maja")
+    await emil.say("one")
+    await _notes(tabs, 2)
+    await emil.say("two")
+    await _notes(tabs, 4)
+
+    await maja.listed("emil", tabs[2]).click()
+    await expect(maja.messages(tabs[2]).get_by_text("two", exact=True)).to_be_visible()
+    await emil.say("three")
+    await expect(emil.page.get_by_text("Read by maja").last).to_be_visible()
+    await emil.open("The whole family")
+    await emil.say("four")
+    await _notes(tabs, 6)
+
+
+async def test_title_and_badge_count_what_is_unread(demo: Server, of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.context.add_init_script("Navigator.prototype.setAppBadge = async count => { window.badge = count }")
+    await maja.page.reload()
+    await _counts(maja, 7)  # the demo's own
+    await emil.open("maja")
+    await emil.say("one")
+    await _counts(maja, 8)
+    await maja.open("emil")
+    await _counts(maja, 6)
+    for conversation in ("Summer house", "The whole family"):
+        await maja.open(conversation)
+        await expect(maja.listed(conversation)).not_to_contain_text("unread")
+    await _counts(maja, 0)
 
 
 async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: SignedIn) -> None:
@@ -156,7 +241,24 @@ async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: 
 
 async def _notices(somebody: Person) -> Locator:
     await somebody.page.get_by_role("link", name="You and your settings").click()
-    return somebody.page.get_by_role("region", name="Notices when Famichat is closed")
+    return somebody.page.get_by_role("region", name="Notices when Sundqvists is closed")
+
+
+async def _subscribe(maja: Person, *subscribers: Subscriber) -> Locator:
+    """Let a device be rung, by a browser that hands out these subscriptions: what there is to choose."""
+    await maja.context.grant_permissions(["notifications"])
+    given = json.dumps([each.subscription() for each in subscribers])
+    await maja.context.add_init_script(f"({_SUBSCRIBE})({given})")
+    await maja.page.reload()
+    notices = await _notices(maja)
+    switch = notices.get_by_role("switch", name="Notify me on this device")
+    await switch.press("Space")
+    await expect(switch).to_be_checked()
+    return notices
+
+
+def _subscribed_anew(page: Page) -> AbstractAsyncContextManager[Any]:
+    return page.expect_response(lambda it: it.request.method == "PUT" and it.url.endswith("/me/push"))
 
 
 async def _worker(somebody: Person) -> Worker:
@@ -177,6 +279,27 @@ async def _said_while_away(maja: Person, emil: Person, service: PushService, sub
     told = await _rung(service, subscriber, count + 1)
     await maja.page.go_back()
     return told
+
+
+async def _rings(notices: Locator, service: PushService, subscriber: Subscriber) -> None:
+    """What is rung now arrives at this subscription, and at no other."""
+    count = len(service.requests)
+    await notices.get_by_role("button", name="Send me a test").click()
+    assert (await _rung(service, subscriber, count + 1))["kind"] == "test"
+    assert [path for path, _, _ in service.requests[count:]] == [f"/{subscriber.endpoint.rpartition('/')[2]}"]
+
+
+async def _notes(tabs: list[Page], count: int) -> None:
+    """Wait until so many notes were played, in all tabs together; and no more than these."""
+    async with asyncio.timeout(20):
+        while sum(played := [await tab.evaluate("window.notes") for tab in tabs]) < count:  # noqa: ASYNC110 - a count
+            await asyncio.sleep(0.05)
+    assert sum(played) == count, played
+
+
+async def _counts(somebody: Person, unread: int) -> None:
+    await expect(somebody.page).to_have_title(f"({unread}) Sundqvists" if unread else "Sundqvists")
+    await somebody.page.wait_for_function("unread => window.badge === unread", arg=unread)
 
 
 async def _deliver(somebody: Person, told: Any) -> None:

@@ -1,14 +1,18 @@
 """A server under another name, colour and logo."""
 
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from famichat.endpoint.brand import Brand, Color, contrast
+from famichat.endpoint.brand import PICTURES, Brand, Color, contrast
+from famichat.endpoint.icons import DRAWN, icons
 from famichat.endpoint.pages import LOGO_POLICY
 from tests.support.app import RunningApp, running_app
+from tests.support.photos import photo
 
 PAPER: dict[str, Color] = {"day": (0xF8, 0xF2, 0xEA), "night": (0x1B, 0x17, 0x14)}
 
@@ -61,18 +65,64 @@ async def test_everything_that_is_shown_has_the_operators_look(database_url: str
         style = await site.get("/brand.css")
         manifest = json.loads((await site.get("/manifest.webmanifest")).text)
         icon = await site.get("/favicon.svg")
+        for_phones = await site.get("/apple-touch-icon.png")
+        worker = await site.get("/worker.js")
 
     assert "<title>Sundqvists</title>" in page
     assert 'href="/brand.css"' in page
     assert (style.headers["content-type"].split(";")[0], "--accent" in style.text) == ("text/css", True)
     assert (manifest["name"], manifest["icons"][0]["src"]) == ("Sundqvists", "/favicon.svg")
-    assert icon.text == logo.read_text()
-    assert icon.headers["content-security-policy"] == LOGO_POLICY
+    for picture in (icon, for_phones):
+        assert picture.text == logo.read_text()
+        assert picture.headers["content-type"].startswith("image/svg+xml")
+        assert picture.headers["content-security-policy"] == LOGO_POLICY
+    assert worker.text.startswith("self.brand = ")
+    assert worker.headers["content-type"].startswith("text/javascript")
     assert "sandbox" in LOGO_POLICY
+
+
+def test_a_logo_of_pixels_becomes_every_icon_that_a_browser_asks_for() -> None:
+    made = icons(photo("image/png", (300, 900)))
+    brand = Brand(logo=b"a photo", icons=made)
+    manifest = json.loads(brand.manifest(b'{"icons": ["ours"]}'))
+    page = brand.page(b'<link rel="icon" type="image/svg+xml" href="/favicon.svg" /></head>').decode()
+
+    assert set(made) == PICTURES
+    for name, icon in made.items():
+        drawn = Image.open(io.BytesIO(icon))
+        assert drawn.format == "PNG"
+        assert drawn.size == (DRAWN[name].edge, DRAWN[name].edge)
+        assert brand.picture(name) == (icon, "image/png")
+    middle, edge = [Image.open(io.BytesIO(made["icon-192.png"])).getpixel((96, down)) for down in (96, 4)]
+    assert isinstance(middle, tuple)
+    assert isinstance(edge, tuple)
+    assert (middle[3], edge[3]) == (255, 0)  # upright, it is wide; it stays so, and what is beside it is seen through
+    assert manifest["icons"] == ["ours"]
+    assert page == '<link rel="icon" href="/favicon.svg" /></head>'
+
+
+def test_a_drawn_logo_is_the_same_in_every_size() -> None:
+    brand = Brand(logo=b"<svg/>")
+
+    assert {brand.picture(name) for name in PICTURES} == {(b"<svg/>", "image/svg+xml")}
+    assert brand.picture("worker.js") is None
+    assert Brand().picture("favicon.svg") is None
+
+
+def test_another_look_is_another_service_worker_which_keeps_it() -> None:
+    ours, named = Brand().worker(b"run()"), Brand(name="</script>Å").worker(b"run()")
+    looks = [Brand(color="#1b6ca8"), Brand(color="#1b6ca9"), Brand(logo=b"<svg/>"), Brand(logo=b"<svg />")]
+
+    assert ours == b"run()"
+    assert re.fullmatch(rb'self\.brand = {"mark": "[0-9a-f]{12}", "files": \[\]};\nrun\(\)', named)
+    assert len({each.worker(b"run()") for each in looks}) == len(looks)
+    assert b'"files": ["/brand.css"]' in looks[0].worker(b"run()")
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_our_own_look_is_one_too(shared_app: RunningApp) -> None:
     async with shared_app.site() as site:
         assert (await site.get("/brand.css")).text == ""
+        assert (await site.get("/apple-touch-icon.png")).headers["content-type"] == "image/png"
+        assert not (await site.get("/worker.js")).text.startswith("self.brand")
         assert json.loads((await site.get("/manifest.webmanifest")).text)["name"] == "Famichat"

@@ -3,15 +3,23 @@
 brand = Brand(name="Sundqvists", color="#1b6ca8")
 brand.page(html)       # a page under that name, and with the style sheet of that colour
 brand.style            # the style sheet: the colour as it can be read by day and by night, and what goes with it
+brand.picture(name)    # the logo, in the place of one of ours
 """
 
+import hashlib
 import html
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 OWN_NAME: Final = "Famichat"
 STYLE_PATH: Final = "/brand.css"
+PICTURES: Final = frozenset(
+    {"favicon.svg", "icon-192.png", "icon-512.png", "icon-maskable-512.png", "apple-touch-icon.png"}
+)
+"""The files that show our logo."""
+_SVG: Final = "image/svg+xml"
 _PAPER_BY_DAY, _PAPER_BY_NIGHT = (0xF8, 0xF2, 0xEA), (0x1B, 0x17, 0x14)
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 # WCAG asks for 4.5; what lies on a tint of the colour, and not on paper, has a little less.
@@ -22,11 +30,17 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """Name, colour (`#rrggbb`) and logo (an SVG picture)."""
+    """Name, colour (`#rrggbb`) and logo.
+
+    Attributes:
+        logo: an SVG picture, or one that the icons were drawn from.
+        icons: what was drawn from a logo made of pixels, a PNG for each size.
+    """
 
     name: str = OWN_NAME
     color: str | None = None
     logo: bytes | None = None
+    icons: Mapping[str, bytes] = field(default_factory=dict)
 
     def page(self, page: bytes) -> bytes:
         """A page under this name, and in this colour."""
@@ -38,6 +52,8 @@ class Brand:
                 f">{OWN_NAME} needs", f">{name} needs"
             )
             text = text.replace("</head>", f'<meta name="application-name" content="{name}" />\n  </head>')
+        if self.icons:
+            text = text.replace(f'type="{_SVG}" href="/favicon.svg"', 'href="/favicon.svg"')
         if self.color is not None:
             text = text.replace("</head>", f'<link rel="stylesheet" href="{STYLE_PATH}" />\n  </head>')
         return text.encode()
@@ -45,9 +61,29 @@ class Brand:
     def manifest(self, manifest: bytes) -> bytes:
         """What an installed app is called, and which picture it has."""
         told = json.loads(manifest) | {"name": self.name, "short_name": self.name}
-        if self.logo is not None:
-            told["icons"] = [{"src": "/favicon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}]
+        if self.logo is not None and not self.icons:
+            told["icons"] = [{"src": "/favicon.svg", "sizes": "any", "type": _SVG, "purpose": "any"}]
         return json.dumps(told, ensure_ascii=False).encode()
+
+    def picture(self, name: str) -> tuple[bytes, str] | None:
+        """What to show in the place of one of `PICTURES`, and its type; None where it is ours.
+
+        A drawing has no sizes: it is the same at each of these addresses, and who can show no SVG goes without.
+        """
+        if self.logo is None or name not in PICTURES:
+            return None
+        if not self.icons:
+            return self.logo, _SVG
+        return self.icons[name], "image/png"
+
+    def worker(self, script: bytes) -> bytes:
+        """The service worker, which keeps pictures and colours on the device: another one for another look."""
+        if self == Brand():
+            return script
+        look = repr((self.name, self.color, self.logo)).encode()
+        files = [] if self.color is None else [STYLE_PATH]
+        brand = {"mark": hashlib.sha256(look).hexdigest()[:12], "files": files}
+        return f"self.brand = {json.dumps(brand)};\n".encode() + script
 
     @property
     def style(self) -> str:

@@ -76,14 +76,21 @@ async def asset(name: str) -> Response:
 @router.get("/favicon.ico")
 async def favicon(context: InContext) -> Response:
     """The logo; also where browsers look by themselves when they show something that names none."""
-    logo = context.brand.logo or _found("favicon.svg")
-    return _answer(logo, "image/svg+xml", LOGO_POLICY)
+    logo, kind = context.brand.picture("favicon.svg") or (_found("favicon.svg"), "image/svg+xml")
+    return _answer(logo, kind, LOGO_POLICY)
+
+
+@router.get("/worker.js")
+async def worker(context: InContext) -> Response:
+    """What lets the app open without a network, and shows notices."""
+    return _answer(context.brand.worker(_found("worker.js")), "text/javascript", CONTENT_SECURITY_POLICY)
 
 
 @router.get("/{name}")
-async def root_file(name: str) -> Response:
-    """An icon, the manifest, and the like."""
-    return _file(name, CONTENT_SECURITY_POLICY)
+async def root_file(name: str, context: InContext) -> Response:
+    """An icon, and the like."""
+    branded = context.brand.picture(name)
+    return _file(name, CONTENT_SECURITY_POLICY) if branded is None else _answer(*branded, LOGO_POLICY)
 
 
 def _page(name: str, policy: str, brand: Brand) -> Response:

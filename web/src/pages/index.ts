@@ -3,7 +3,7 @@ import "../views/look.css"
 
 import { mount } from "svelte"
 
-import { t } from "../i18n/language"
+import { app, t } from "../i18n/language"
 import { startWorker, tellWords } from "../realtime/worker"
 import Famichat from "../views/Famichat.svelte"
 
@@ -14,7 +14,7 @@ mount(Famichat, { target })
 startWorker().catch(goOnWithout)
 t.subscribe((say) => {
   const [news, test, renew] = [say("worker.news"), say("worker.test"), say("worker.renew")]
-  tellWords({ app: "Famichat", news, test, renew }).catch(goOnWithout)
+  tellWords({ app, news, test, renew }).catch(goOnWithout)
 })
 
 /** A private window, say, has no worker: everything works there, except for notices and opening without a network. */

@@ -46,6 +46,14 @@ test("a tab that is closed in its turn keeps nobody waiting for long", async () 
   expect(await waiting.inTurn("left behind", async () => "mine")).toBe("mine")
 })
 
+test("of all tabs that come with the same, one is the first", async () => {
+  const tabs = await Promise.all([tab(), tab(), tab()])
+  const first = async (id: string) => (await Promise.all(tabs.map((each) => each.isFirst("sound", id)))).filter(Boolean)
+  expect(await first("019a-1")).toHaveLength(1)
+  expect(await first("019a-2")).toHaveLength(1)
+  expect(await first("019a-1")).toHaveLength(0) // a tab that was late
+})
+
 test("what one tab has spent the others know", async () => {
   const [one, other] = [await tab(), await tab()]
   expect(await other.isSpent("session", "first")).toBe(false)

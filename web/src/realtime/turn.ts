@@ -41,6 +41,18 @@ export async function isSpent(name: string, token: string): Promise<boolean> {
   return (await inDatabase((database) => database.get("spent", name), undefined)) === token
 }
 
+/** Whether this tab is the first to come with something, of what comes under names that grow, as ids do. */
+export async function isFirst(name: string, id: string): Promise<boolean> {
+  return await inDatabase(async (database) => {
+    const { store, done } = database.transaction("spent", "readwrite")
+    const last = await store.get(name)
+    const first = last === undefined || last < id
+    if (first) await store.put(id, name)
+    await done
+    return first
+  }, true)
+}
+
 export async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }

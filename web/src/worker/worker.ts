@@ -7,13 +7,22 @@
 import { wordsHandedOver, type Errand } from "./handover"
 import { notice, type Shown } from "./notice"
 
+interface Brand {
+  readonly mark: string
+  readonly files: readonly string[]
+}
+
 declare const self: ServiceWorkerGlobalScope
 /** Filled in by the build: the files of the app, and a name for exactly these. */
 declare const FILES: readonly string[]
 declare const VERSION: string
 
-const SHELF = `famichat.${VERSION}`
+/** Put before this file by a server with a look of its own: another look is another worker, which keeps it anew. */
+const brand = (self as { brand?: Brand }).brand
+const SHELF = ["famichat", VERSION, brand?.mark].join(".")
+const KEPT = [...FILES, ...(brand?.files ?? [])]
 const PAGE = "/"
+const ICON = "/icon-192.png"
 const PAGES = new Set([PAGE, "/invite"])
 const PATIENCE_MS = 3_000
 const SERVER_IS_AWAY = 500
@@ -26,7 +35,7 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || origin !== location.origin) return
   if (event.request.mode === "navigate") {
     if (PAGES.has(pathname)) event.respondWith(page(event.request))
-  } else if (FILES.includes(pathname)) event.respondWith(file(event.request, pathname))
+  } else if (KEPT.includes(pathname)) event.respondWith(file(event.request, pathname))
 })
 
 self.addEventListener("push", (event) => event.waitUntil(ring(event.data?.text() ?? "")))
@@ -38,7 +47,7 @@ self.addEventListener("pushsubscriptionchange", (event) => (event as ExtendableE
 
 async function keep(): Promise<void> {
   const shelf = await caches.open(SHELF)
-  await shelf.addAll([PAGE, ...FILES])
+  await shelf.addAll([PAGE, ...KEPT])
 }
 
 async function takeOver(): Promise<void> {
@@ -69,7 +78,7 @@ async function ring(told: string): Promise<void> {
 
 async function show(shown: Shown): Promise<void> {
   const { title, body, tag } = shown
-  const options = { body, tag, renotify: true, icon: "/icon-192.png", data: shown }
+  const options = { body, tag, renotify: true, icon: ICON, badge: ICON, data: shown }
   await self.registration.showNotification(title, options)
 }
 
