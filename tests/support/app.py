@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 from sqlalchemy.orm import Session
@@ -27,6 +29,8 @@ from tests.support.channel_client import ChannelClient
 
 VAULT_KEYS = '{"1": "' + base64.b64encode(b"\x07" * 32).decode() + '"}'
 """As `tests.factories.people.VAULT`."""
+
+_TRUSTED: Final = ssl.create_default_context()  # every client would read the certificates anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class RunningApp:
 
     def _client(self, base_url: str, person: Person | None) -> httpx.AsyncClient:
         headers = {} if person is None else {"authorization": f"Bearer {self.token(person)}"}
-        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, event_hooks=hooks())
+        return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, verify=_TRUSTED, event_hooks=hooks())
 
 
 def hooks() -> dict[str, list[Callable[..., Awaitable[None]]]]:

@@ -1,6 +1,5 @@
 """The sitemap: every address of this server, and the one handler behind it."""
 
-from fastapi import APIRouter
 from starlette.routing import Route
 
 from famichat.endpoint import errors, files, pages
@@ -25,10 +24,25 @@ from famichat.endpoint.api import (
 from famichat.endpoint.context import Context
 from famichat.endpoint.guard import Asgi, Guard
 from famichat.endpoint.openapi import DescribedApi
-from famichat.endpoint.strict_route import StrictRoute
 
 LONGPOLL_PATH = "/socket/longpoll"
 WEBSOCKET_PATH = "/socket/websocket"
+_API = (
+    setup,
+    sessions,
+    passkeys,
+    me,
+    ledger,
+    push,
+    devices,
+    families,
+    caretaking,
+    invites,
+    conversations,
+    members,
+    messages,
+    attachments,
+)
 
 
 def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
@@ -50,32 +64,14 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     )
     app.state.context = context
     errors.install(app)
-    api = APIRouter(prefix="/api/v1", route_class=StrictRoute)
-    for noun in (
-        setup,
-        sessions,
-        passkeys,
-        me,
-        ledger,
-        push,
-        devices,
-        families,
-        caretaking,
-        invites,
-        conversations,
-        members,
-        messages,
-        attachments,
-    ):
-        api.include_router(noun.router)
-    if context.test_endpoints:
-        api.include_router(test_broadcast.router)
-    app.include_router(api)
-    app.include_router(operations.router)
-    # Routes, not mounts: a mount would redirect clients to the same address with a slash.
+    api = _API + ((test_broadcast,) if context.test_endpoints else ())
+    # The routes themselves: `include_router` would make each of them anew, and again at the first request. And no
+    # mounts: a mount would redirect clients to the same address with a slash.
+    for noun in (*api, operations):
+        app.router.routes += noun.router.routes
     app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
-    app.include_router(files.router)
-    app.include_router(pages.router)
+    for noun in (files, pages):
+        app.router.routes += noun.router.routes
     https = context.public_url.startswith("https://")
     large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES}
     return Guard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

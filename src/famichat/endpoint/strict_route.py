@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
@@ -39,3 +39,13 @@ class StrictRoute(APIRoute):
                 raise
 
         return handle_strictly
+
+
+def api_router(below: str, tag: str) -> APIRouter:
+    """A router for addresses of the HTTP API.
+
+    Args:
+        below: where they are, below `/api/v1`.
+        tag: the heading that they have in the description.
+    """
+    return APIRouter(prefix=f"/api/v1{below}", tags=[tag], route_class=StrictRoute)

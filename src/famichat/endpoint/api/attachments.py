@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
@@ -16,9 +16,9 @@ from famichat.chat.attachment import attachment_views
 from famichat.endpoint.api.shapes import MessageAttachment
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 
-router = APIRouter(tags=["attachments"], route_class=StrictRoute)
+router = api_router("", "attachments")
 
 MAX_PIECE_BYTES = 8 * 1024 * 1024
 """So much one PATCH may bring; longer ones would meet the server's patience before their end."""

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -15,13 +14,13 @@ from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.storage.size import database_bytes
 
 # Exact figures would tell an admin, who asks again and again, when two others talk to each other.
 _STEP = 10_000_000
 
-router = APIRouter(prefix="/families/{family_id}", tags=["families"], route_class=StrictRoute)
+router = api_router("/families/{family_id}", "families")
 
 
 class MemberDeviceView(BaseModel):

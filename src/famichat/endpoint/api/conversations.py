@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -32,11 +32,11 @@ from famichat.chat.visibility import (
 )
 from famichat.endpoint.api import shapes
 from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic
 from famichat.telemetry import emit, events
 
-router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=StrictRoute)
+router = api_router("/conversations", "conversations")
 
 _MAX_NAMED = 500
 _SHAPE: dict[str, Any] = {"response_model": shapes.Conversation, "response_model_exclude_unset": True}

@@ -1,15 +1,14 @@
 """The devices that one is signed in on."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from famichat.accounts.device import devices_of, revoke_device
 from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 
-router = APIRouter(prefix="/devices", tags=["devices"], route_class=StrictRoute)
+router = api_router("/devices", "devices")
 
 
 class DeviceView(BaseModel):

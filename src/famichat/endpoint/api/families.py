@@ -1,6 +1,5 @@
 """Families: who belongs to them, and who may change that."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -10,11 +9,11 @@ from famichat.chat.view import ConversationView
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic
 from famichat.telemetry import emit, events
 
-router = APIRouter(prefix="/families", tags=["families"], route_class=StrictRoute)
+router = api_router("/families", "families")
 
 Views = dict[str, ConversationView]
 """A conversation as each person in it sees it, by user id."""

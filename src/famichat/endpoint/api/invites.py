@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
@@ -21,10 +21,10 @@ from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password
 from famichat.endpoint.api.setup import ArrivedView, arrived
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.telemetry import emit, events
 
-router = APIRouter(tags=["invites"], route_class=StrictRoute)
+router = api_router("", "invites")
 
 _optional_bearer = HTTPBearer(auto_error=False, description="Somebody who has an account already.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_bearer)]

@@ -2,17 +2,17 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 
 from famichat.accounts.ledger import MAX_PAGE, Action, Page, ledger_of
 from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.storage.base import is_id
 
-router = APIRouter(prefix="/me/ledger", tags=["me"], route_class=StrictRoute)
+router = api_router("/me/ledger", "me")
 
 
 class EntryView(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -20,13 +20,13 @@ from famichat.endpoint.api.families import FamilyView, Views, family_view
 from famichat.endpoint.api.sessions import Password, check_password
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic
 from famichat.storage.errors import UnsealError
 from famichat.storage.sealed import Vault
 from famichat.telemetry import emit, events
 
-router = APIRouter(prefix="/me", tags=["me"], route_class=StrictRoute)
+router = api_router("/me", "me")
 
 
 class NoticesView(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -13,11 +13,11 @@ from famichat.chat.view import ConversationView
 from famichat.endpoint.api import shapes
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic
 from famichat.telemetry import emit, events
 
-router = APIRouter(prefix="/conversations/{conversation_id}/members", tags=["groups"], route_class=StrictRoute)
+router = api_router("/conversations/{conversation_id}/members", "groups")
 
 Views = dict[str, ConversationView]
 """A conversation as each person in it sees it, by user id."""

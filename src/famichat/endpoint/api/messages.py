@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -20,10 +20,10 @@ from famichat.endpoint.api import shapes
 from famichat.endpoint.changing import change_message
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.sending import send_message
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic
 
-router = APIRouter(prefix="/conversations/{conversation_id}", tags=["messages"], route_class=StrictRoute)
+router = api_router("/conversations/{conversation_id}", "messages")
 
 _MESSAGE: dict[str, Any] = {"response_model": shapes.Message, "response_model_exclude_unset": True}
 

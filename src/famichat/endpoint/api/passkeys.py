@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -14,9 +14,9 @@ from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun, check_password
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 
-router = APIRouter(tags=["passkeys"], route_class=StrictRoute)
+router = api_router("", "passkeys")
 
 
 class Confirmed(BaseModel):

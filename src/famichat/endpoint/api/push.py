@@ -2,17 +2,16 @@
 
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy.orm import Session
 
 from famichat.accounts.token import still_signed_in
 from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.push.choices import Choices, Content, QuietHours, choices_of, choose
 from famichat.push.subscription import Subscription, is_subscribed, subscribe, unsubscribe
 
-router = APIRouter(tags=["push"], route_class=StrictRoute)
+router = api_router("", "push")
 
 _Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 _Text = Annotated[str, StringConstraints(max_length=2048)]

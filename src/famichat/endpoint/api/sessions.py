@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.email_address import MAX_EMAIL
@@ -14,10 +14,10 @@ from famichat.accounts.token import ACCESS_TOKEN_SECONDS
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.rate_limit import Address
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.telemetry import emit, events
 
-router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRoute)
+router = api_router("/sessions", "sessions")
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
 Cause = Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused"]

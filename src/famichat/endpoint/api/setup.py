@@ -2,7 +2,6 @@
 
 import hmac
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -15,10 +14,10 @@ from famichat.chat.joining import Arrival, set_up
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun
 from famichat.endpoint.context import Context, InContext
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.telemetry import emit, events
 
-router = APIRouter(prefix="/setup", tags=["setup"], route_class=StrictRoute)
+router = api_router("/setup", "setup")
 
 
 class Setup(BaseModel):

@@ -1,17 +1,16 @@
 """The mission's curl endpoint (story 7.4.2): one request, one broadcast. There only where the operator enables it."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import NotFound
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.sending import send_message
-from famichat.endpoint.strict_route import StrictRoute
+from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic, InvalidTopic
 from famichat.storage.base import iso
 
-router = APIRouter(prefix="/test", tags=["test"], route_class=StrictRoute)
+router = api_router("/test", "test")
 
 
 class TestBroadcast(BaseModel):
