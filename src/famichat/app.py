@@ -1,6 +1,7 @@
 """The composition root: builds every part of a server, starts them in order, and stops them in the reverse order."""
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -103,6 +104,7 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     attach(log_event)
 
     def ready(told: Ready) -> None:
+        gc.freeze()  # what is there now stays: to look through it for garbage would stop everything for a moment
         on_ready(told)
         if os.geteuid() == 0:
             emit(events.StartedAsRoot())

@@ -29,13 +29,13 @@ async def test_a_refusal_over_http_is_noted_with_who_asked_where(shared_app: Run
         await nobody.get("/invites/no-such-invitation")
         await nobody.post("/sessions", json={"username": "emil", "password": "wrong"})
 
-    asked = "/conversations/{conversation_id}"
+    asked = "/api/v1/conversations/{conversation_id}"
     assert denied(emitted) == [
         AuthorizationDenied(door=f"PATCH {asked}", reason="not_admin", user_id=home.emil.user_id),
         AuthorizationDenied(door=f"GET {asked}", reason="not_found", user_id=home.ada.user_id),
-        AuthorizationDenied(door="GET /me", reason="invalid_token"),
-        AuthorizationDenied(door="GET /invites/{token}", reason="invalid_invite"),
-        AuthorizationDenied(door="POST /sessions", reason="invalid_credentials", user_id=home.emil.user_id),
+        AuthorizationDenied(door="GET /api/v1/me", reason="invalid_token"),
+        AuthorizationDenied(door="GET /api/v1/invites/{token}", reason="invalid_invite"),
+        AuthorizationDenied(door="POST /api/v1/sessions", reason="invalid_credentials", user_id=home.emil.user_id),
     ]
 
 

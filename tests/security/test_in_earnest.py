@@ -125,4 +125,4 @@ async def test_what_concerns_security_is_on_record_with_who_and_where(app: Runni
         events.FamilyMemberRemoved: [home.maja.user_id],
     }
     doors = [each.door for each in emitted if isinstance(each, events.AuthorizationDenied)]
-    assert doors == ["POST /sessions", "PATCH /conversations/{conversation_id}"]
+    assert doors == ["POST /api/v1/sessions", "PATCH /api/v1/conversations/{conversation_id}"]

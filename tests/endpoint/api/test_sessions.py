@@ -62,7 +62,7 @@ async def test_an_unknown_name_and_a_wrong_password_get_the_same_bytes(app: Runn
     assert answers[0].json()["code"] == "invalid_credentials"
     assert answers[0].headers["content-type"] == "application/problem+json"
     denied = [each for each in emitted if isinstance(each, AuthorizationDenied)]
-    assert {(each.door, each.reason) for each in denied} == {("POST /sessions", "invalid_credentials")}
+    assert {(each.door, each.reason) for each in denied} == {("POST /api/v1/sessions", "invalid_credentials")}
     assert not [each for each in emitted if isinstance(each, SessionStarted)]
 
 
