@@ -1,4 +1,5 @@
 /** Sentences in the reader's language. Plain functions; `language.ts` keeps the choice. */
+import { once } from "./once"
 import { en, type Key, type Messages, type Text } from "./en"
 import { ja } from "./ja"
 
@@ -28,9 +29,11 @@ export function refusalKey(code: string): Key {
   return key in en ? (key as Key) : "error.unknown"
 }
 
+const list = once((language: string) => new Intl.ListFormat(language, { type: "conjunction" }))
+
 /** `Maja, Emil and Inga`, as the language joins names. */
 export function joined(language: string, names: readonly string[]): string {
-  return new Intl.ListFormat(language, { type: "conjunction" }).format(names)
+  return list(language).format(names)
 }
 
 function form(text: Text, n: string | number | undefined, plural: Intl.PluralRules): string {

@@ -33,3 +33,9 @@ test("somebody else's client_id is not mine", () => {
   const stored = [...said, message(2, { user_id: "inga", client_id: "mine" })]
   expect(entries(stored, [draft], "maja")).toHaveLength(3)
 })
+
+test("a message is the same entry each time it is drawn, until it changes", () => {
+  const [before] = entries(said, [], "maja")
+  expect(entries([...said, message(2)], [], "maja")[0]).toBe(before)
+  expect(entries([{ ...message(1), change: 1 }], [], "maja")[0]).not.toBe(before)
+})

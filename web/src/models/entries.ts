@@ -18,6 +18,9 @@ export type Entry =
       readonly draft: Draft
     }
 
+/** A message is the same entry each time, so that whatever draws it has nothing to do until it changes. */
+const known = new WeakMap<Message, Entry>()
+
 /**
  * The drawn part of a timeline, and behind its end the drafts.
  *
@@ -25,13 +28,21 @@ export type Entry =
  */
 export function entries(messages: readonly Message[], waiting: Outbox, me: string): readonly Entry[] {
   const here = new Set<string | null>()
-  const stored = messages.map((message): Entry => {
+  const stored = messages.map((message) => {
     if (message.user_id === me) here.add(message.client_id)
-    const id = message.user_id === me && message.client_id !== null ? message.client_id : message.message_id
-    return { kind: "stored", id, user_id: message.user_id, moment: message.inserted_at, message }
+    return entry(message, me)
   })
   const drafts = waiting
     .filter((draft) => !here.has(draft.client_id))
     .map((draft): Entry => ({ kind: "draft", id: draft.client_id, user_id: me, moment: draft.written_at, draft }))
   return [...stored, ...drafts]
+}
+
+function entry(message: Message, me: string): Entry {
+  const id = message.user_id === me && message.client_id !== null ? message.client_id : message.message_id
+  const before = known.get(message)
+  if (before?.id === id) return before
+  const made = { kind: "stored", id, user_id: message.user_id, moment: message.inserted_at, message } as const
+  known.set(message, made)
+  return made
 }

@@ -5,6 +5,7 @@ import type { Conversation, Member } from "../realtime/shapes"
 export type People = ReadonlyMap<string, string>
 
 const COLOURS = 8
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
 export function know(people: People, members: readonly Pick<Member, "user_id" | "username">[]): People {
   return new Map([...people, ...members.map((member) => [member.user_id, member.username] as const)])
@@ -18,7 +19,7 @@ export function meet(people: People, members: Parameters<typeof know>[1], shelf:
 
 /** The first letter that a reader would see, whatever the script. */
 export function initial(name: string): string {
-  const [first] = new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(name.trim())
+  const [first] = graphemes.segment(name.trim())
   return (first?.segment ?? "?").toLocaleUpperCase()
 }
 

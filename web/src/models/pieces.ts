@@ -8,6 +8,8 @@ const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^\u3000-\u303f\uff00-\uff0f]+/giu
 /** Punctuation after an address belongs to the sentence. */
 const AFTER = /[.,:;!?…'"»”’)\]]+$/u
 const MOST_EMOJI = 6
+const SIGN = /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
 export function pieces(text: string): readonly Piece[] {
   const found: Piece[] = []
@@ -26,12 +28,10 @@ export function pieces(text: string): readonly Piece[] {
 
 /** Whether a message is nothing but a few emoji, which are shown large. */
 export function onlyEmoji(text: string): boolean {
-  const signs = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text.replace(/\s/gu, ""))]
-  return (
-    signs.length > 0 &&
-    signs.length <= MOST_EMOJI &&
-    signs.every(({ segment }) => /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u.test(segment))
-  )
+  const said = text.replace(/\s/gu, "")
+  if (!SIGN.test(said)) return false // as nearly everything that people say, which need not be taken apart
+  const signs = [...graphemes.segment(said)]
+  return signs.length <= MOST_EMOJI && signs.every(({ segment }) => SIGN.test(segment))
 }
 
 /** A closing bracket stays if it was opened inside: encyclopedias write such addresses. */

@@ -1,8 +1,11 @@
 /** Dates and times as the language writes them. */
 import { dateOf } from "../models/days"
+import { once } from "../i18n/once"
+
+const hands = once((language: string) => new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }))
 
 export function clock(language: string, moment: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }).format(new Date(moment))
+  return hands(language).format(new Date(moment))
 }
 
 /** `Today`, `Yesterday`, `Monday`, or the date. */
