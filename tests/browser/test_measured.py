@@ -1,4 +1,4 @@
-"""How long people wait, over many times: a quarter of them tells what the pages cost; the rest, what else went on.
+"""How long people wait, over many times: the middle one tells.
 
 A machine that has other things to do is slow at everything. How slow it is, is measured at the same moment: as the time
 that passes while a piece of work gets a second of the processor. `-o log_cli=true --log-level=INFO` shows the figures.
@@ -6,7 +6,7 @@ that passes while a piece of work gets a second of the processor. `-o log_cli=tr
 
 import logging
 import time
-from statistics import median, quantiles
+from statistics import median
 from typing import Final
 
 import pytest
@@ -19,7 +19,7 @@ from tests.browser.much import say_much
 _log = logging.getLogger(__name__)
 
 pytestmark = pytest.mark.timeout(240)
-A_FRAME_MS, A_TENTH_MS, A_QUARTER_MS = 16, 100, 250
+A_FRAME_MS, A_TENTH_MS = 16, 100
 TIMES: Final = 20
 BUSY_SECONDS: Final = 0.3
 MANY: Final = 5_000
@@ -91,20 +91,13 @@ async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
 
     parts: list[tuple[float, int]] = await maja.messages().evaluate(_READ_BACK, PARTS)
     drawing = [taken for taken, _ in parts]
-    _log.info(
-        "a part of what was said before %.1f ms, at most %d elements", _at_best(drawing), max(n for _, n in parts)
-    )
+    _log.info("a part of what was said before %.1f ms, at most %d elements", median(drawing), max(n for _, n in parts))
 
     assert typed < A_FRAME_MS * busy
     assert carried < A_TENTH_MS * busy
-    assert _at_best(drawing) < A_QUARTER_MS * busy
+    assert median(drawing) < A_TENTH_MS * busy
     assert median(drawing[-PARTS // 3 :]) < NO_SLOWER * median(drawing[: PARTS // 3])
     assert max(elements for _, elements in parts) < MOST_ELEMENTS
-
-
-def _at_best(taken: list[float]) -> float:
-    """What a quarter of them is below. The tests of another worker come and go while these are taken."""
-    return quantiles(taken, n=4)[0]
 
 
 def _busy() -> float:
@@ -122,7 +115,7 @@ async def _typed(page: Page, selector: str) -> float:
     await page.wait_for_function("times => window.taken.length >= times", arg=TIMES)
     await page.locator(selector).fill("")
     taken: list[float] = await page.evaluate("window.taken")
-    return _at_best(taken)
+    return median(taken)
 
 
 async def _carried(sender: Person, other: Person) -> float:
@@ -133,4 +126,4 @@ async def _carried(sender: Person, other: Person) -> float:
         await other.page.wait_for_function("word => window.seen[word]", arg=f"measured-{number}")
     sent: list[float] = await sender.page.evaluate("window.sent")
     seen: dict[str, float] = await other.page.evaluate("window.seen")
-    return _at_best([seen[f"measured-{number}"] - moment for number, moment in enumerate(sent)])
+    return median([seen[f"measured-{number}"] - moment for number, moment in enumerate(sent)])

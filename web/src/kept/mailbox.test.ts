@@ -86,6 +86,22 @@ test("only one tab has the turn in a conversation, and only for what still waits
   expect(await second.mailbox.claim(draft("two"))).toBe(true)
 })
 
+test("what is being written has the turn at once, and takes it from the others", async () => {
+  const [first, second] = [await tab(), await tab()]
+  const written = first.mailbox.write(draft("one"))
+  expect(await first.mailbox.claim(draft("one"))).toBe(true)
+  await written
+  await second.mailbox.load()
+  expect(await second.mailbox.claim(draft("one"))).toBe(false)
+})
+
+test("what has been written asks like everybody else: another tab may be sending it by now", async () => {
+  const [first, second] = [await tab(), await tab()]
+  await first.mailbox.write(draft("one"))
+  expect(await second.mailbox.claim(draft("one"))).toBe(true)
+  expect(await first.mailbox.claim(draft("one"))).toBe(false)
+})
+
 test("of many tabs that ask at the same moment, one gets the turn", async () => {
   const all = await Promise.all(Array.from({ length: 5 }, tab))
   await all[0]?.mailbox.write(draft("one"))

@@ -1,8 +1,8 @@
 /**
  * The outbox on this device, shared by all tabs: it survives a reload, a crash and a closed browser.
  *
- * What is written is in memory at once, to be shown, and a moment later on the device, to be sent. Only one tab at a
- * time sends in a conversation. Sent twice it would still be stored once: each draft keeps its `client_id`.
+ * What is written is given to the device to keep, and in the same moment shown and sent, if nothing waits before it. Only
+ * one tab at a time sends in a conversation. Sent twice it would still be stored once: each draft keeps its `client_id`.
  */
 import { add, label, refuse, remove, retry, type Draft, type Outbox } from "../models/outbox"
 import { randomId } from "../realtime/turn"
@@ -18,6 +18,8 @@ export class Mailbox {
   readonly #tab = randomId()
   /** Those that this browser refused to keep: they live in memory, and are sent all the same. */
   readonly #unkept = new Set<string>()
+  /** Those that the device is just now being given: no other tab has seen them. */
+  readonly #fresh = new Set<string>()
 
   constructor(
     private readonly kept: Kept,
@@ -46,18 +48,11 @@ export class Mailbox {
 
   /** Keep a draft, in place of the half-written text that it comes from. Resolves when the device has it. */
   async write(draft: Draft): Promise<void> {
+    this.#fresh.add(draft.client_id)
+    const keeping = this.#keep(draft) // before it is shown: whoever shows it may send it
     this.#show(add(this.#drafts, draft))
-    const stored = await this.kept.change(
-      ["outbox", "unsent"],
-      async (change) => {
-        const kept = change.objectStore("outbox").add(draft)
-        const emptied = change.objectStore("unsent").delete(draft.conversation_id)
-        change.commit()
-        await Promise.all([kept, emptied])
-        return true
-      },
-      false,
-    )
+    const stored = await keeping
+    this.#fresh.delete(draft.client_id)
     if (!stored) this.#unkept.add(draft.client_id)
     this.wire.tell({ what: "outbox" })
   }
@@ -87,8 +82,43 @@ export class Mailbox {
     await this.#replace(clientId, retry(this.#drafts, clientId))
   }
 
-  /** Ask for the turn to send a draft: no, while another tab sends in that conversation or when it has sent it. */
+  /**
+   * Ask for the turn to send a draft: no, while another tab sends in that conversation or when it has sent it. What is
+   * written here in this moment need not wait for the answer: the other tabs have not seen it.
+   */
   async claim(draft: Draft): Promise<boolean> {
+    const turn = this.#takeTurn(draft)
+    return this.#fresh.delete(draft.client_id) || (await turn)
+  }
+
+  /** Give the turn back. */
+  async release(conversationId: string): Promise<void> {
+    await this.kept.change(
+      ["turns"],
+      async (change) => {
+        const turns = change.objectStore("turns")
+        if ((await turns.get(conversationId))?.tab === this.#tab) await turns.delete(conversationId)
+      },
+      undefined,
+    )
+    this.wire.tell({ what: "outbox" })
+  }
+
+  async #keep(draft: Draft): Promise<boolean> {
+    return await this.kept.change(
+      ["outbox", "unsent"],
+      async (change) => {
+        const kept = change.objectStore("outbox").add(draft)
+        const emptied = change.objectStore("unsent").delete(draft.conversation_id)
+        change.commit()
+        await Promise.all([kept, emptied])
+        return true
+      },
+      false,
+    )
+  }
+
+  async #takeTurn(draft: Draft): Promise<boolean> {
     const now = Date.now()
     return await this.kept.change(
       ["outbox", "turns"],
@@ -105,19 +135,6 @@ export class Mailbox {
       },
       true,
     )
-  }
-
-  /** Give the turn back. */
-  async release(conversationId: string): Promise<void> {
-    await this.kept.change(
-      ["turns"],
-      async (change) => {
-        const turns = change.objectStore("turns")
-        if ((await turns.get(conversationId))?.tab === this.#tab) await turns.delete(conversationId)
-      },
-      undefined,
-    )
-    this.wire.tell({ what: "outbox" })
   }
 
   async #replace(clientId: string, drafts: Outbox): Promise<void> {

@@ -154,7 +154,7 @@ export class Talk {
     return this.shelf.find((each) => each.id === id)
   }
 
-  /** Write a message. It is shown at once, and kept on this device before anything else happens to it. */
+  /** Write a message. It is shown at once, and given to this device to keep before anything else happens to it. */
   async write(conversationId: string, text: string, chosen: readonly Chosen[] = [], replyTo?: string): Promise<void> {
     const enclosures = await Promise.all(chosen.map((each) => this.#enclose(each)))
     const draft = {
