@@ -1,6 +1,7 @@
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from famichat.accounts.device import add_device, devices_of, revoke_device, revoke_devices
+from famichat.accounts.device import DeviceKind, add_device, devices_of, kinds_of, revoke_device, revoke_devices
 from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
@@ -16,6 +17,21 @@ def test_a_person_sees_the_own_devices_the_oldest_first(database: Database, hous
         (household.maja.device_id, "maja's phone"),
         (tablet.id, "Maja's tablet"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["phone", "tablet", "computer", None])
+def test_a_device_may_say_what_people_call_such_a_one(
+    database: Database, household: Household, kind: DeviceKind | None
+) -> None:
+    new = database.run(lambda session: add_device(session, household.maja.user_id, "mine", kind)).id
+
+    asked = [new, household.emil.device_id]
+    assert database.run_read(lambda session: kinds_of(session, asked)) == {new: kind, household.emil.device_id: None}
+
+
+def test_a_device_is_of_no_other_kind(database: Database, household: Household) -> None:
+    with pytest.raises(IntegrityError, match="ck_accounts_devices_kind"):
+        database.run(lambda session: add_device(session, household.maja.user_id, "mine", "fridge"))  # type: ignore[arg-type]  # as no caller may
 
 
 def test_a_revoked_device_is_gone_for_good(database: Database, household: Household) -> None:

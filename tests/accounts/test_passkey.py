@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from famichat.accounts.ceremony import Made, Proof
+from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
 from famichat.accounts.passkey import (
     MAX_PASSKEYS,
@@ -37,7 +38,7 @@ async def keep(database: Database, owner: Identity, made: Made = KEY) -> str:
 
 async def enter(database: Database, challenge: bytes, sign_count: int = 1) -> Identity:
     proof = Proof(KEY.credential_id, challenge, sign_count)
-    return (await database.transaction(lambda session: come_in(session, proof, "Phone"))).identity
+    return (await database.transaction(lambda session: come_in(session, proof, NewDevice("Phone")))).identity
 
 
 async def test_who_has_proven_it_is_signed_in_on_a_new_device(database: Database, maja: Identity) -> None:

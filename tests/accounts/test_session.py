@@ -10,7 +10,7 @@ from hypothesis.strategies import DataObject, data, sampled_from
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.device import Device, devices_of
+from famichat.accounts.device import Device, NewDevice, devices_of
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, NoSuchDevice
 from famichat.accounts.recovery import set_password
 from famichat.accounts.session import RefreshToken, Started, Stolen, end_session, refresh_session, start_session
@@ -25,7 +25,9 @@ Refresh = Callable[[str], Started | Stolen]
 
 @pytest.fixture
 def started(database: Database, household: Household) -> Started:
-    return database.run(lambda session: start_session(session, household.maja.user_id, "tablet", PASSWORD_HASH))
+    return database.run(
+        lambda session: start_session(session, household.maja.user_id, NewDevice("tablet"), PASSWORD_HASH)
+    )
 
 
 @pytest.fixture
@@ -113,12 +115,12 @@ def test_a_password_that_changed_while_it_was_verified_lets_nobody_in(database: 
     database.run(change)
 
     with pytest.raises(InvalidCredentials):
-        database.run(lambda session: start_session(session, household.maja.user_id, "tablet", PASSWORD_HASH))
+        database.run(lambda session: start_session(session, household.maja.user_id, NewDevice("tablet"), PASSWORD_HASH))
 
 
 def test_an_account_that_is_gone_starts_no_session(database: Database, household: Household) -> None:
     with pytest.raises(InvalidCredentials):
-        database.run(lambda session: start_session(session, new_id(), "tablet"))
+        database.run(lambda session: start_session(session, new_id(), NewDevice("tablet")))
 
 
 async def test_of_two_who_refresh_with_one_token_at_once_neither_stays(database: Database, started: Started) -> None:
@@ -149,7 +151,7 @@ class Refreshing(RuleBasedStateMachine):
     def sign_in(self) -> None:
         def work(session: Session) -> Started:
             who = person(session, f"maja{new_id()[-12:]}")
-            return start_session(session, who.user_id, "tablet", PASSWORD_HASH)
+            return start_session(session, who.user_id, NewDevice("tablet"), PASSWORD_HASH)
 
         self.newest = self.database.run(work).refresh_token
 

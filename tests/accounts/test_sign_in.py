@@ -1,5 +1,6 @@
 import pytest
 
+from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, TooManyGuesses
 from famichat.accounts.guess import FROM_ONE_ADDRESS
 from famichat.accounts.sign_in import admit, claim_account
@@ -22,7 +23,7 @@ def test_nobody_is_claimed_like_somebody(database: Database, household: Househol
 
     assert (claim.user_id, claim.password_hash) == (None, None)
     with pytest.raises(InvalidCredentials):
-        database.run(lambda session: admit(session, claim, HERE, "tablet", INDEX))
+        database.run(lambda session: admit(session, claim, HERE, NewDevice("tablet"), INDEX))
 
 
 @pytest.mark.parametrize(("first", "second"), [("maja", "maja@example.org"), ("nobody", "NOBODY")])
@@ -39,7 +40,7 @@ def test_guesses_are_counted_for_the_account_whatever_it_is_called(
 def test_whoever_knows_the_password_may_come_as_often_as_needed(database: Database, household: Household) -> None:
     for _ in range(2 * FROM_ONE_ADDRESS.guesses):
         claim = database.run(lambda session: claim_account(session, "maja", HERE, INDEX))
-        started = database.run(lambda session, it=claim: admit(session, it, HERE, "tablet", INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        started = database.run(lambda session, it=claim: admit(session, it, HERE, NewDevice("tablet"), INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
         assert started.identity.user_id == household.maja.user_id
 

@@ -43,6 +43,15 @@ _TO_AN_EDGE: Final = """(region, up) => new Promise(done => {
     requestAnimationFrame(() => requestAnimationFrame(done))
 })"""
 _READING_SECONDS: Final = 90
+# What a browser on a tablet shows of itself.
+TABLET: Final = MappingProxyType(
+    {
+        "user_agent": "Mozilla/5.0 (Linux; Android 15; Pixel Tablet) AppleWebKit/537.36 Chrome/143.0.0.0 Safari/537.36",
+        "viewport": {"width": 820, "height": 1180},
+        "screen": {"width": 820, "height": 1180},
+        "has_touch": True,
+    }
+)
 
 # Whether what was seen is written down: a moment later, and once for many changes.
 SEEN_IS_KEPT: Final = """async ([user, words]) => {

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import Person
+from tests.browser.household import TABLET, Person
 
 pytestmark = pytest.mark.timeout(180)
 GROUP = "Summer house"
@@ -52,6 +52,8 @@ async def test_in_a_group_one_sees_person_by_person_where_a_message_is(of_the_fa
     people = maja.page.get_by_role("dialog", name="Where this message is").get_by_role("listitem")
     await expect(people.filter(has_text="inga")).to_contain_text("Read")
     await expect(people.filter(has_text="emil")).to_contain_text("On your server, not fetched yet")
+    await of_the_family("emil", **TABLET)
+    await expect(people.filter(has_text="emil")).to_contain_text("On the tablet")
 
 
 async def test_a_conversation_is_put_away_and_comes_back(of_the_family: SignedIn) -> None:

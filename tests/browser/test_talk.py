@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Locator, Page, WebSocket, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import SEEN_IS_KEPT, Person, Server
+from tests.browser.household import SEEN_IS_KEPT, TABLET, Person, Server
 from tests.browser.much import say_much
 
 pytestmark = pytest.mark.timeout(180)
@@ -39,12 +39,12 @@ _SLOW_TO_HEAR = """() => {
 
 
 async def test_two_people_talk_and_each_sees_where_a_message_is(of_the_family: SignedIn) -> None:
-    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    maja, emil = await of_the_family("maja"), await of_the_family("emil", **TABLET)
     await maja.open("emil")
     await expect(maja.page.get_by_text("Here now", exact=True)).to_be_visible()
 
     await maja.say("Is there milk?")
-    await expect(maja.page.get_by_text("Delivered to emil").last).to_be_visible()
+    await expect(maja.page.get_by_text("On emil's tablet").last).to_be_visible()
     await expect(emil.listed("maja")).to_contain_text("Is there milk?")
 
     await emil.open("maja")

@@ -36,7 +36,7 @@ async def test_somebody_stops_telling_others_about_reading_typing_and_being_here
     await emil.say("Are you reading this?")
     await maja.open("emil")
     await maja.messages().get_by_text("Are you reading this?").wait_for()
-    await expect(emil.page.get_by_text("Delivered to maja").last).to_be_visible()
+    await expect(emil.page.get_by_text("On maja's computer").last).to_be_visible()
     await maja.page.get_by_label("Message to").press_sequentially("Yes")
     await maja.say("No")
     await emil.messages().get_by_text("No", exact=True).wait_for()

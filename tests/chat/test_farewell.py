@@ -5,6 +5,7 @@ from sqlalchemy import MetaData, Table, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidInvite
 from famichat.accounts.invite import find_invite, open_invites
 from famichat.accounts.ledger import ledger_of
@@ -77,7 +78,7 @@ def live_a_little(session: Session, household: Household) -> dict[str, str]:
     for talk in talks.values():
         say(session, talk, emil, "hej", "hopp")
         acknowledge(session, conversation_for(session, emil.user_id, talk), emil.device_id, 2, "read")
-    start_session(session, emil.user_id, "Emil's computer")
+    start_session(session, emil.user_id, NewDevice("Emil's computer"))
     subscribe(session, emil.device_id, BROWSER, VAULT, INDEX)
     choose(session, emil.user_id, Choices("full"))
     assign_admin(session, maja.user_id, talks["group"], emil.user_id)
@@ -146,13 +147,13 @@ def test_it_says_from_where_somebody_is_gone(database: Database, household: Hous
 
 
 def test_nobody_comes_in_with_an_account_that_is_gone(database: Database, household: Household) -> None:
-    emil = household.emil
+    emil, phone = household.emil, NewDevice("A phone")
     go(database, emil)
 
     assert database.run_read(lambda session: find_user(session, "emil", INDEX)) is None
     for verified_hash in (PASSWORD_HASH, None):
         with pytest.raises(InvalidCredentials):
-            database.run(lambda session, it=verified_hash: start_session(session, emil.user_id, "A phone", it))  # type: ignore[misc]  # as above
+            database.run(lambda session, it=verified_hash: start_session(session, emil.user_id, phone, it))  # type: ignore[misc]  # as above
 
 
 def test_the_name_and_the_address_are_free_for_another_person(database: Database, household: Household) -> None:

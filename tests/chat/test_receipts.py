@@ -99,12 +99,12 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
     )
 
     assert [answer if isinstance(answer, Written) else type(answer) for answer in answers] == [
-        Written(asked[0], 2, moved=True, for_others="read"),
+        Written(asked[0], None, 2, moved=True, for_others="read"),
         NotFound,
         InvalidMessage,
         NotFound,
-        Written(asked[4], 4, moved=True, for_others="read"),
-        Written(asked[5], 1, moved=False, for_others="read"),
+        Written(asked[4], None, 4, moved=True, for_others="read"),
+        Written(asked[5], None, 1, moved=False, for_others="read"),
     ]
     assert {(each.user_id, each.read_seq) for each in places} == {(maja.user_id, 2), (emil.user_id, 4)}
     assert [each.seq for each in told] == [2, 4], "who moved nowhere is not announced"

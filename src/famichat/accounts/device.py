@@ -1,7 +1,10 @@
 """A device: one signed-in browser or program of one person."""
 
 import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -10,29 +13,48 @@ from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 
 MAX_DEVICE_NAME = 64
+DeviceKind = Literal["phone", "tablet", "computer"]
+"""What people call such a device. Those in a conversation are told, so it says no more than that."""
 
 
 class Device(Base):
     """One signed-in browser or program. A revoked device stays, so that its messages keep their sender."""
 
     __tablename__ = "accounts_devices"
-    __table_args__ = (CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_DEVICE_NAME}", name="name_length"),)
+    __table_args__ = (
+        CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_DEVICE_NAME}", name="name_length"),
+        CheckConstraint("kind IS NULL OR kind IN ('phone', 'tablet', 'computer')", name="kind"),
+    )
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(MAX_DEVICE_NAME))
+    kind: Mapped[DeviceKind | None] = mapped_column(String(8))
     created_at: Mapped[Created]
     last_seen_at: Mapped[Created]
     revoked_at: Mapped[datetime | None]
 
 
-def add_device(session: Session, user_id: str, name: str) -> Device:
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """What a client says of the device that somebody signs in on.
+
+    Attributes:
+        name: for the list of devices; only its person and the admins of the family see it.
+        kind: what others are told; None, if it does not say.
+    """
+
+    name: str
+    kind: DeviceKind | None = None
+
+
+def add_device(session: Session, user_id: str, name: str, kind: DeviceKind | None = None) -> Device:
     """Let a person use one more device.
 
     Raises:
         InvalidDeviceName: the name is empty, too long, or has a control character in it.
     """
-    device = Device(id=new_id(), user_id=user_id, name=_checked(name))
+    device = Device(id=new_id(), user_id=user_id, name=_checked(name), kind=kind)
     session.add(device)
     session.flush()
     return device
@@ -42,6 +64,12 @@ def devices_of(session: Session, user_id: str) -> list[Device]:
     """The devices that a person is signed in on, the oldest first."""
     theirs = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).order_by(Device.id)
     return list(session.execute(theirs).scalars())
+
+
+def kinds_of(session: Session, device_ids: Iterable[str]) -> Mapping[str, DeviceKind | None]:
+    """What kind of device each of these is."""
+    asked = select(Device.id, Device.kind).where(Device.id.in_(set(device_ids)))
+    return {row.id: row.kind for row in session.execute(asked)}
 
 
 def is_signed_in(session: Session, user_id: str, device_id: str) -> bool:

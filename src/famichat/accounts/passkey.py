@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, Str
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.ceremony import CHALLENGE_SECONDS, Made, Proof
-from famichat.accounts.device import MAX_DEVICE_NAME, Device
+from famichat.accounts.device import MAX_DEVICE_NAME, Device, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
 from famichat.accounts.session import Started, start_session
 from famichat.accounts.token import Identity
@@ -118,7 +118,7 @@ def known_passkey(session: Session, credential_id: bytes) -> Known:
     return Known(passkey.user_id, passkey.public_key, passkey.sign_count)
 
 
-def come_in(session: Session, proof: Proof, device_name: str) -> Started:
+def come_in(session: Session, proof: Proof, device: NewDevice) -> Started:
     """Sign in whoever has proven to have a passkey, on a new device.
 
     Raises:
@@ -130,7 +130,7 @@ def come_in(session: Session, proof: Proof, device_name: str) -> Started:
     if not _use_up(session, proof.challenge_hash) or 0 < proof.sign_count <= passkey.sign_count:
         raise InvalidCredentials
     passkey.sign_count, passkey.last_used_at = proof.sign_count, now()
-    return start_session(session, passkey.user_id, device_name)
+    return start_session(session, passkey.user_id, device)
 
 
 def _find(session: Session, credential_id: bytes) -> Passkey:

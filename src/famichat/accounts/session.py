@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, LargeBinary, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.device import Device, add_device, revoke_device
+from famichat.accounts.device import Device, DeviceKind, NewDevice, add_device, revoke_device
 from famichat.accounts.errors import InvalidCredentials, InvalidToken
 from famichat.accounts.token import Identity, hash_secret, new_secret
 from famichat.accounts.user import User
@@ -49,13 +49,13 @@ class Stolen:
     device_id: str
 
 
-def start_session(session: Session, user_id: str, device_name: str, verified_hash: str | None = None) -> Started:
+def start_session(session: Session, user_id: str, device: NewDevice, verified_hash: str | None = None) -> Started:
     """Sign a person in on a new device.
 
     Args:
         session: the transaction.
         user_id: the person.
-        device_name: what to call the device in the person's list of devices.
+        device: what is known of it.
         verified_hash: the password hash that the password was verified against, outside of this transaction.
 
     Raises:
@@ -66,12 +66,17 @@ def start_session(session: Session, user_id: str, device_name: str, verified_has
     if user is None or user.deleted_at is not None or verified_hash not in {None, user.password_hash}:
         raise InvalidCredentials
     user.last_login_at = now()
-    device = add_device(session, user.id, device_name)
-    return Started(Identity(user.id, device.id, user.username), _new_refresh_token(session, device.id))
+    added = add_device(session, user.id, device.name, device.kind)
+    return Started(Identity(user.id, added.id, user.username), _new_refresh_token(session, added.id))
 
 
-def refresh_session(session: Session, token: str) -> Started | Stolen:
+def refresh_session(session: Session, token: str, kind: DeviceKind | None = None) -> Started | Stolen:
     """Exchange a refresh token for the next one.
+
+    Args:
+        session: the transaction.
+        token: the newest one of the device.
+        kind: what the device is; if it does not say, that stays as it was.
 
     Raises:
         InvalidToken: there is no such token, it is expired, or its device was revoked.
@@ -85,6 +90,7 @@ def refresh_session(session: Session, token: str) -> Started | Stolen:
         revoke_device(session, device.user_id, device.id)
         return Stolen(device.user_id, device.id)
     found.used_at = device.last_seen_at = now()
+    device.kind = kind or device.kind
     _forget_expired(session, device.id)
     username = session.get_one(User, device.user_id).username
     return Started(Identity(device.user_id, device.id, username), _new_refresh_token(session, device.id))

@@ -3,7 +3,7 @@
     claim = await database.transaction(lambda session: claim_account(session, name, address, index))
     if not await verify_password(claim.password_hash, password):
         raise InvalidCredentials
-    started = await database.transaction(lambda session: admit(session, claim, address, device_name, index))
+    started = await database.transaction(lambda session: admit(session, claim, address, device, index))
 
 Every step is the same for an account that nobody has, so that neither the answer nor its time tells.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from famichat.accounts import email_address, username
+from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.guess import count_guess, forgive_guesses
 from famichat.accounts.session import Started, start_session
@@ -57,7 +58,7 @@ def claim_account(
     return claim
 
 
-def admit(session: Session, claim: Claim, address: str, device_name: str, index: BlindIndex) -> Started:
+def admit(session: Session, claim: Claim, address: str, device: NewDevice, index: BlindIndex) -> Started:
     """Let in whoever has shown the right password.
 
     Raises:
@@ -67,7 +68,7 @@ def admit(session: Session, claim: Claim, address: str, device_name: str, index:
     if claim.user_id is None:
         raise InvalidCredentials
     forgive_guesses(session, index, claim.account, address)
-    return start_session(session, claim.user_id, device_name, claim.password_hash)
+    return start_session(session, claim.user_id, device, claim.password_hash)
 
 
 def _folded(name_or_email: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, case, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
+from famichat.accounts.device import Device, DeviceKind
 from famichat.accounts.user import User
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
@@ -44,6 +45,13 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Told(Position):
+    """The same, as others are told it. `device_kind` is None if the device has not said what it is."""
+
+    device_kind: DeviceKind | None
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
     """Where a device stands after it said how far it is. `moved` is False when it had been as far already."""
 
@@ -72,7 +80,7 @@ def acknowledge(session: Session, access: Access, device_id: str, seq: int, stat
     return Acknowledged(_position(session, access.conversation.id, device_id), moved=False)
 
 
-def positions(session: Session, access: Access) -> list[Position]:
+def positions(session: Session, access: Access) -> list[Told]:
     """How far every device is that ever said so, as far as the person of `access` may know.
 
     Of those who do not tell others what they have read, it is what they have received.
@@ -80,12 +88,13 @@ def positions(session: Session, access: Access) -> list[Position]:
     told = or_(User.read_notices, Receipt.user_id == access.user_id)
     shown = case((told, Receipt.read_seq), else_=0)
     theirs = (
-        select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, shown)
+        select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, shown, Device.kind)
         .join(User, User.id == Receipt.user_id)
+        .join(Device, Device.id == Receipt.device_id)
         .where(Receipt.conversation_id == access.conversation.id)
         .order_by(Receipt.device_id)
     )
-    return [Position(*row) for row in session.execute(theirs)]
+    return [Told(*row) for row in session.execute(theirs)]
 
 
 _POSITION = (Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, Receipt.read_seq)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from famichat.accounts.device import DeviceKind, kinds_of
 from famichat.accounts.notices import discreet_readers
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, InvalidMessage
@@ -41,6 +42,7 @@ class Written:
 
     Attributes:
         asked: what the device said.
+        device_kind: what the device has said that it is, if it has.
         seq: the place it spoke of.
         moved: whether the device had not been as far before.
         for_others: what the others are told of it. Of a person who does not tell them what was read, that is that it
@@ -48,6 +50,7 @@ class Written:
     """
 
     asked: Acknowledgement
+    device_kind: DeviceKind | None
     seq: int
     moved: bool
     for_others: Status | None
@@ -58,6 +61,7 @@ class Written:
             "conversation_id": self.asked.conversation_id,
             "user_id": self.asked.user_id,
             "device_id": self.asked.device_id,
+            "device_kind": self.device_kind,
             "status": status,
             "seq": self.seq,
         }
@@ -127,10 +131,15 @@ class Receipts:
 
 def _write_all(session: Session, batch: list[Acknowledgement]) -> list[Written | Exception]:
     discreet = discreet_readers(session, {asked.user_id for asked in batch if asked.status == "read"})
-    return [_write_one(session, asked, discreet=asked.user_id in discreet) for asked in batch]
+    kinds = kinds_of(session, (asked.device_id for asked in batch))
+    return [
+        _write_one(session, asked, kinds.get(asked.device_id), discreet=asked.user_id in discreet) for asked in batch
+    ]
 
 
-def _write_one(session: Session, asked: Acknowledgement, *, discreet: bool) -> Written | Exception:
+def _write_one(
+    session: Session, asked: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
+) -> Written | Exception:
     try:
         access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
         seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
@@ -138,9 +147,9 @@ def _write_one(session: Session, asked: Acknowledgement, *, discreet: bool) -> W
             raise InvalidMessage(field="seq")
         if not discreet or asked.status == "delivered":
             moved = acknowledge(session, access, asked.device_id, seq, asked.status).moved
-            return Written(asked, seq, moved, asked.status)
+            return Written(asked, kind, seq, moved, asked.status)
         received = acknowledge(session, access, asked.device_id, seq, "delivered").moved
         read = acknowledge(session, access, asked.device_id, seq, "read").moved
-        return Written(asked, seq, read, "delivered" if received else None)
+        return Written(asked, kind, seq, read, "delivered" if received else None)
     except ChatError as refusal:
         return refusal

@@ -34,12 +34,14 @@ async def prove(http: httpx.AsyncClient, key: Authenticator, **more: Any) -> htt
 async def test_one_makes_a_passkey_and_signs_in_with_it(app: RunningApp, key: Authenticator) -> None:
     async with app.http(app.home.maja) as http, app.http() as elsewhere:
         made = await make(http, key)
-        session = await prove(elsewhere, key, device_name="Maja's phone")
+        session = await prove(elsewhere, key, device_name="Maja's phone", device_kind="phone")
         headers = {"authorization": f"Bearer {session.json()['access_token']}"}
         me = (await elsewhere.get("/me", headers=headers)).json()
+        devices = (await elsewhere.get("/devices", headers=headers)).json()["devices"]
         listed = (await http.get("/me/passkeys")).json()["passkeys"]
 
     assert (session.status_code, me["username"]) == (201, "maja")
+    assert [each["kind"] for each in devices if each["current"]] == ["phone"]
     assert [each["id"] for each in listed] == [made["id"]]
     assert made["last_used_at"] is None
     assert listed[0]["last_used_at"] is not None

@@ -115,6 +115,25 @@ async def test_a_session_is_refreshed_and_the_old_token_ends_it(app: RunningApp)
         assert (await http.get("/me", headers=bearer(second))).json()["code"] == "invalid_token"
 
 
+async def test_a_device_says_what_kind_it_is_when_it_signs_in_or_later(app: RunningApp) -> None:
+    async def kinds(session: dict[str, Any]) -> dict[str, str | None]:
+        listed = (await http.get("/devices", headers=bearer(session))).json()["devices"]
+        return {each["id"]: each["kind"] for each in listed}
+
+    async with app.http() as http:
+        tablet, unknown = await sign_in(http, device_kind="tablet"), await sign_in(http)
+        before = await kinds(tablet)
+        renewal = {"refresh_token": unknown["refresh_token"], "device_kind": "phone"}
+        renewed = (await http.post("/sessions/refresh", json=renewal)).json()
+        await http.post("/sessions/refresh", json={"refresh_token": renewed["refresh_token"]})
+        after = await kinds(tablet)
+        refused = await http.post("/sessions", json={**MAJA, "device_kind": "fridge"})
+
+    assert (before[tablet["device_id"]], before[unknown["device_id"]]) == ("tablet", None)
+    assert (after[tablet["device_id"]], after[unknown["device_id"]]) == ("tablet", "phone")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
 async def test_a_refresh_token_that_comes_twice_closes_what_the_device_has_open(app: RunningApp) -> None:
     async with app.http() as http:
         session = await sign_in(http)

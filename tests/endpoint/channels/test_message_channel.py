@@ -16,6 +16,7 @@ from famichat.telemetry.events import (
     MessageChannelJoinRefused,
     MessageSent,
 )
+from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient
 
@@ -421,7 +422,7 @@ async def test_an_acknowledgement_is_kept_told_and_only_moves_forward(app: Runni
         sent = [(await maja.ask(topic, "new_msg", {"body": str(n)})).response for n in range(3)]
 
         assert (await emil.ask(topic, "message_ack", {"seq": 2, "status": "delivered"})).response == {}
-        status = {"user_id": app.home.emil.user_id, "device_id": app.home.emil.device_id}
+        status = {"user_id": app.home.emil.user_id, "device_id": app.home.emil.device_id, "device_kind": None}
         await maja.assert_broadcast(topic, "message_status", {**status, "status": "delivered", "seq": 2})
         assert (await emil.ask(topic, "message_ack", {"seq": 1})).status == "ok"
         await maja.refute_broadcast(topic, "message_status")
@@ -434,6 +435,26 @@ async def test_an_acknowledgement_is_kept_told_and_only_moves_forward(app: Runni
         assert receipt == {**status, "delivered_seq": 3, "read_seq": 3}
     moved = [(event.seq, event.status, event.moved) for event in emitted if isinstance(event, MessageAcknowledged)]
     assert moved == [(2, "delivered", True), (1, "delivered", False), (3, "read", True)]
+
+
+async def test_on_what_kind_of_device_a_message_is_is_told_and_not_what_that_is_called(app: RunningApp) -> None:
+    topic = topic_of(app, "direct")
+    sign_in = {"username": "emil", "password": PASSWORD, "device_name": "Emil's secret", "device_kind": "tablet"}
+    async with app.http() as http:
+        session = (await http.post("/sessions", json=sign_in)).raise_for_status().json()
+    tablet = ChannelClient.connect(f"{app.url}/socket", token=session["access_token"])
+    async with app.connect(app.home.maja) as maja, tablet as emil:
+        await maja.join(topic)
+        await emil.join(topic)
+        await maja.ask(topic, "new_msg", {"body": "for the tablet"})
+        await emil.ask(topic, "message_ack", {"seq": 1})
+
+        told = await maja.assert_broadcast(topic, "message_status", {"device_kind": "tablet", "seq": 1})
+        (receipt,) = (await maja.join(topic))["receipts"]
+
+    assert set(told.payload) == {"conversation_id", "user_id", "device_id", "device_kind", "status", "seq"}
+    assert (receipt["device_id"], receipt["device_kind"]) == (session["device_id"], "tablet")
+    assert "name" not in receipt
 
 
 @pytest.mark.parametrize(

@@ -241,9 +241,14 @@ export const en = {
   "message.again": "Try again",
   "message.discard": "Discard",
 
+  "device.phone": "phone",
+  "device.tablet": "tablet",
+  "device.computer": "computer",
   "at.device": "Waiting on this device",
   "at.server": "On your server",
-  "at.deliveredTo": "Delivered to {names}",
+  "at.on": "On {devices}",
+  "at.devices": "{name}'s {devices}",
+  "at.someDevice": "{name}'s device",
   "at.deliveredAll": "Delivered to everyone",
   "at.readBy": "Read by {names}",
   "at.readAll": "Read by everyone",
@@ -285,6 +290,7 @@ export const en = {
   "arrival.title": "Where this message is",
   "arrival.read": "Read",
   "arrival.delivered": "Arrived",
+  "arrival.on": "On the {devices}",
   "arrival.server": "On your server, not fetched yet",
 
   "begin.title": "New conversation",

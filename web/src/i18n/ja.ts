@@ -236,9 +236,14 @@ export const ja: Messages = {
   "message.again": "もう一度送る",
   "message.discard": "破棄",
 
+  "device.phone": "スマートフォン",
+  "device.tablet": "タブレット",
+  "device.computer": "パソコン",
   "at.device": "この端末で送信待ち",
   "at.server": "サーバーに保存済み",
-  "at.deliveredTo": "{names}さんに届きました",
+  "at.on": "{devices}に届きました",
+  "at.devices": "{name}さんの{devices}",
+  "at.someDevice": "{name}さんの端末",
   "at.deliveredAll": "全員に届きました",
   "at.readBy": "{names}さんが読みました",
   "at.readAll": "全員が読みました",
@@ -280,6 +285,7 @@ export const ja: Messages = {
   "arrival.title": "このメッセージの状態",
   "arrival.read": "既読",
   "arrival.delivered": "届きました",
+  "arrival.on": "{devices}に届きました",
   "arrival.server": "サーバーに保存済み、まだ届いていません",
 
   "begin.title": "新しい会話",

@@ -2,11 +2,18 @@ import { describe, expect, test } from "vitest"
 
 import { translator } from "../i18n/translate"
 import { where } from "../views/names"
+import type { DeviceKind } from "./device"
 import { arrivals, gather, note, whereabouts, type Receipts } from "./receipts"
 
-const says = (user_id: string, status: "delivered" | "read", seq: number) => ({
+const says = (
+  user_id: string,
+  status: "delivered" | "read",
+  seq: number,
+  device_kind: DeviceKind | null = "tablet",
+) => ({
   conversation_id: "kitchen",
-  device_id: `${user_id}'s tablet`,
+  device_id: `${user_id}'s`,
+  device_kind,
   user_id,
   status,
   seq,
@@ -28,18 +35,18 @@ test("a stored message is on the server until somebody's device says more", () =
 
 test("what was said before one came counts, each person by the furthest device", () => {
   const receipts = gather([
-    { user_id: "inga", device_id: "tablet", delivered_seq: 3, read_seq: 1 },
-    { user_id: "inga", device_id: "phone", delivered_seq: 2, read_seq: 2 },
+    { user_id: "inga", device_id: "a", device_kind: "tablet", delivered_seq: 3, read_seq: 1 },
+    { user_id: "inga", device_id: "b", device_kind: "phone", delivered_seq: 2, read_seq: 2 },
   ])
 
   expect(words(receipts, 2)).toBe("Read by Gran")
-  expect(words(receipts, 3)).toBe("Delivered to Gran")
+  expect(words(receipts, 3)).toBe("On Gran's tablet")
   expect(words(receipts, 4)).toBe("On your server")
 })
 
 test("each step is told in words, with names", () => {
   const delivered = note(none, says("inga", "delivered", 5))
-  expect(words(delivered, 5)).toBe("Delivered to Gran")
+  expect(words(delivered, 5)).toBe("On Gran's tablet")
   expect(words(delivered, 6)).toBe("On your server")
   const read = note(delivered, says("inga", "read", 5))
   expect(words(read, 4)).toBe("Read by Gran")
@@ -48,7 +55,7 @@ test("each step is told in words, with names", () => {
 
 test("who has read it has it, and nothing moves back", () => {
   const receipts = note(note(none, says("inga", "read", 7)), says("inga", "delivered", 3))
-  expect(receipts.get("inga")).toEqual({ delivered: 7, read: 7 })
+  expect(receipts.get("inga")).toEqual({ delivered: 7, read: 7, on: { tablet: 7 } })
 })
 
 test("what one's own devices say makes no claim about the others", () => {
@@ -73,9 +80,36 @@ test("what waits, and what was refused, is told too", () => {
 
 test("where a message is, is known of each person apart", () => {
   const receipts = [says("inga", "read", 4), says("nils", "delivered", 5)].reduce(note, none)
-  expect([...arrivals(receipts, 4, ["inga", "nils", "emil"])]).toEqual([
-    ["inga", "read"],
-    ["nils", "delivered"],
-    ["emil", "server"],
+  expect(arrivals(receipts, 4, ["inga", "nils", "emil"])).toEqual([
+    { id: "inga", at: "read", on: ["tablet"] },
+    { id: "nils", at: "delivered", on: ["tablet"] },
+    { id: "emil", at: "server", on: [] },
   ])
+})
+
+describe("on what a message is", () => {
+  const arrived = (...told: Parameters<typeof says>[]) => told.map((each) => says(...each)).reduce(note, none)
+
+  test("is told by kind, each kind once", () => {
+    const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 6, "phone"])
+    expect(words(receipts, 6)).toBe("On Gran's phone")
+    expect(words(receipts, 5)).toBe("On Gran's phone and tablet")
+  })
+
+  test("is told of each who has it, while somebody has not", () => {
+    const receipts = arrived(["inga", "delivered", 5, "tablet"], ["nils", "delivered", 5, "computer"])
+    expect(words(receipts, 5, ["inga", "nils", "emil"])).toBe("On Gran's tablet and Nils's computer")
+    expect(words(receipts, 5)).toBe("Delivered to everyone")
+  })
+
+  test("is not guessed where a device does not say, nor where its kind was not kept", () => {
+    expect(words(arrived(["inga", "delivered", 5, null]), 5)).toBe("On Gran's device")
+    expect(words(new Map([["inga", { delivered: 5, read: 0 }]]), 5)).toBe("On Gran's device")
+  })
+
+  test("is told in Japanese, too", () => {
+    const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 5, "phone"])
+    const at = whereabouts(receipts, 5, others)
+    expect(where(translator("ja"), "ja", people, at)).toBe("Granさんのスマートフォン、タブレットに届きました")
+  })
 })

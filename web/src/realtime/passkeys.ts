@@ -1,7 +1,7 @@
 /** The two ceremonies of passkeys, as the browser plays them: making one, and proving that one has it. */
 import { hasPasskeys } from "../models/withheld"
 import { ask } from "./api"
-import { deviceName } from "./device"
+import { thisDevice } from "./device"
 import type { SessionView } from "./shapes"
 
 /** Nothing came of it. `refused` is also what a browser says when its person has closed the question. */
@@ -54,7 +54,7 @@ export async function enterWithPasskey(): Promise<SessionView> {
   const { options } = await ask<Options>("POST", "/sessions/passkey/options", {})
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options as PublicKeyCredentialRequestOptionsJSON)
   const credential = await answered(navigator.credentials.get({ publicKey }))
-  return await ask<SessionView>("POST", "/sessions/passkey", { credential, device_name: deviceName() })
+  return await ask<SessionView>("POST", "/sessions/passkey", { credential, ...thisDevice() })
 }
 
 async function answered(asked: Promise<Credential | null>): Promise<object> {

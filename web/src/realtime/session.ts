@@ -8,6 +8,7 @@
  * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
  */
 import { ApiError, ask, sendPiece, Unreachable, type Method } from "./api"
+import { kindOfThisDevice } from "./device"
 import type { SessionView } from "./shapes"
 import { inTurn, isSpent, pause, spend } from "./turn"
 
@@ -118,7 +119,8 @@ export class Session {
     if (this.token !== stale) return // another tab was faster
     const { refresh_token } = this.#kept
     try {
-      this.#kept = keep(await ask<SessionView>("POST", "/sessions/refresh", { refresh_token }))
+      const offered = { refresh_token, ...kindOfThisDevice() }
+      this.#kept = keep(await ask<SessionView>("POST", "/sessions/refresh", offered))
       await spend(KEY, refresh_token)
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) this.#ended()

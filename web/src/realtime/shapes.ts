@@ -1,4 +1,5 @@
 /** What the server says, field by field; `docs/protocol.md` explains each. */
+import type { DeviceKind } from "../models/device"
 
 export type ConversationType = "self" | "direct" | "group" | "family"
 export type Role = "admin" | "member"
@@ -127,6 +128,8 @@ export interface Version extends Enveloped {
 export interface Receipt {
   readonly user_id: string
   readonly device_id: string
+  /** Null, where the device did not say. */
+  readonly device_kind: DeviceKind | null
   readonly delivered_seq: number
   readonly read_seq: number
 }
@@ -141,6 +144,7 @@ export interface MessageStatus {
   readonly conversation_id: string
   readonly user_id: string
   readonly device_id: string
+  readonly device_kind: DeviceKind | null
   readonly status: "delivered" | "read"
   readonly seq: number
 }

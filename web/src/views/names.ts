@@ -3,7 +3,8 @@ import type { Opened } from "../crypto/seal"
 import { joined, refusalKey, type Translate } from "../i18n/translate"
 import { attachmentsOf, kindOfAttachment } from "../models/enclosures"
 import { others, type People } from "../models/people"
-import type { Whereabouts } from "../models/receipts"
+import type { DeviceKind } from "../models/device"
+import type { Holder, Whereabouts } from "../models/receipts"
 import type { Conversation, Family, Message } from "../realtime/shapes"
 
 interface Seen {
@@ -48,6 +49,20 @@ export function said(t: Translate, seen: Read, message: Message): string {
   return by === seen.me.id ? t("message.removedByYou") : t("message.removedBy", { name: nameOf(t, seen.people, by) })
 }
 
+/** `Gran's tablet`: the kinds of devices on which somebody has a message. */
+function deviceOf(t: Translate, language: string, people: People, { id, on }: Holder): string {
+  const name = nameOf(t, people, id)
+  return on.length > 0 ? t("at.devices", { name, devices: kindsIn(t, language, on) }) : t("at.someDevice", { name })
+}
+
+/** `phone and tablet` */
+export function kindsIn(t: Translate, language: string, kinds: readonly DeviceKind[]): string {
+  return joined(
+    language,
+    kinds.map((kind) => t(`device.${kind}`)),
+  )
+}
+
 export function where(t: Translate, language: string, people: People, at: Whereabouts): string {
   const names = (ids: readonly string[]) =>
     joined(
@@ -61,7 +76,13 @@ export function where(t: Translate, language: string, people: People, at: Wherea
     case "refused":
       return t("at.refused", { why: t(refusalKey(at.reason)) })
     case "delivered":
-      return at.all && at.to.length > 1 ? t("at.deliveredAll") : t("at.deliveredTo", { names: names(at.to) })
+      if (at.all && at.to.length > 1) return t("at.deliveredAll")
+      return t("at.on", {
+        devices: joined(
+          language,
+          at.to.map((each) => deviceOf(t, language, people, each)),
+        ),
+      })
     case "read":
       return at.all && at.by.length > 1 ? t("at.readAll") : t("at.readBy", { names: names(at.by) })
   }

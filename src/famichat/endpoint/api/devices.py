@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from famichat.accounts.device import devices_of, revoke_device
+from famichat.accounts.device import DeviceKind, devices_of, revoke_device
 from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
@@ -16,6 +16,7 @@ class DeviceView(BaseModel):
 
     id: str
     name: str
+    kind: DeviceKind | None
     created_at: Moment
     last_seen_at: Moment
     current: bool
@@ -36,6 +37,7 @@ async def devices(caller: Caller, context: InContext) -> DevicesView:
             DeviceView(
                 id=device.id,
                 name=device.name,
+                kind=device.kind,
                 created_at=device.created_at,
                 last_seen_at=device.last_seen_at,
                 current=device.id == caller.device_id,

@@ -17,7 +17,7 @@ from famichat.chat.family import FamilyRole, require_admin
 from famichat.chat.joining import Arrival, accept, accept_as_newcomer, invite, read_invitation
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.families import Views, family_talk_views
-from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password
+from famichat.endpoint.api.sessions import OnDevice, Password
 from famichat.endpoint.api.setup import ArrivedView, arrived
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
@@ -71,15 +71,12 @@ class InvitationView(BaseModel):
     expires_at: Moment
 
 
-class Acceptance(BaseModel):
+class Acceptance(OnDevice):
     """The account to make; empty, with a bearer token, to come with the account that one has."""
-
-    model_config = ConfigDict(extra="forbid")
 
     username: str | None = None
     password: Password | None = None
     email: str | None = None
-    device_name: str = DEFAULT_DEVICE_NAME
 
     @model_validator(mode="after")
     def _has_both_or_none(self) -> Self:
@@ -206,7 +203,7 @@ async def _arrive(context: Context, token: str, body: Acceptance, username: str,
 
     def work(session: Session) -> tuple[Arrival, Started, Views | None]:
         arrival = accept_as_newcomer(session, token, newcomer, password_hash, context.vault, context.index)
-        started = start_session(session, arrival.user_id, body.device_name)
+        started = start_session(session, arrival.user_id, body.device)
         return arrival, started, family_talk_views(session, arrival.family_id, context)
 
     arrival, started, views = await context.database.transaction(work)

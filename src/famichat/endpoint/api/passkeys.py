@@ -11,7 +11,7 @@ from famichat.accounts.guess import forgive_guesses
 from famichat.accounts.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
 from famichat.accounts.token import still_signed_in
 from famichat.endpoint.address import FromAddress
-from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun, check_password
+from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun, check_password
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import api_router
@@ -41,10 +41,8 @@ class Brought(BaseModel):
     credential: dict[str, Any]
 
 
-class BroughtToSignIn(Brought):
-    """The same, and what to call the device."""
-
-    device_name: str = DEFAULT_DEVICE_NAME
+class BroughtToSignIn(Brought, OnDevice):
+    """The same, and on which device."""
 
 
 class PasskeyView(BaseModel):
@@ -141,7 +139,7 @@ async def sign_in(request: Request, body: BroughtToSignIn, context: InContext, a
     known = await context.database.read(lambda session: known_passkey(session, credential_id))
     request.state.user_id = known.user_id  # whose account it was about, for whoever notes a refusal
     proof = context.ceremonies.proven(body.credential, known.user_id, known.public_key, known.sign_count)
-    started = await context.database.transaction(lambda session: come_in(session, proof, body.device_name))
+    started = await context.database.transaction(lambda session: come_in(session, proof, body.device))
     return begun(context, started)
 
 

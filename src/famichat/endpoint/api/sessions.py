@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from famichat.accounts.device import DeviceKind, NewDevice
 from famichat.accounts.email_address import MAX_EMAIL
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyGuesses
 from famichat.accounts.password import MAX_PASSWORD, verify_password
@@ -21,18 +22,28 @@ router = api_router("/sessions", "sessions")
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
 Cause = Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused"]
-DEFAULT_DEVICE_NAME = "A device"
 
 
-class SignIn(BaseModel):
-    """Who one is, by name or by e-mail address, and the password. `device_name` helps to recognise the device later."""
+class OnDevice(BaseModel):
+    """On which device: `device_name` helps its person to recognise it later; others are told the `device_kind` only."""
 
     model_config = ConfigDict(extra="forbid")
+
+    device_name: str = "A device"
+    device_kind: DeviceKind | None = None
+
+    @property
+    def device(self) -> NewDevice:
+        """What is known of the device."""
+        return NewDevice(self.device_name, self.device_kind)
+
+
+class SignIn(OnDevice):
+    """Who one is, by name or by e-mail address, and the password."""
 
     username: Annotated[str, Field(max_length=MAX_EMAIL)] | None = None
     email: Annotated[str, Field(max_length=MAX_EMAIL)] | None = None
     password: Password
-    device_name: str = DEFAULT_DEVICE_NAME
 
     @model_validator(mode="after")
     def _has_one_name(self) -> Self:
@@ -47,11 +58,12 @@ class SignIn(BaseModel):
 
 
 class Refresh(BaseModel):
-    """The newest refresh token of this device."""
+    """The newest refresh token of this device, and what kind of device it is, if it has not said so before."""
 
     model_config = ConfigDict(extra="forbid")
 
     refresh_token: Annotated[str, Field(max_length=512)]
+    device_kind: DeviceKind | None = None
 
 
 class UserView(BaseModel):
@@ -82,7 +94,7 @@ async def sign_in(request: Request, body: SignIn, context: InContext, address: F
     """
     claim = await check_password(request, context, body.name, body.password, address)
     started = await context.database.transaction(
-        lambda session: admit(session, claim, address, body.device_name, context.index)
+        lambda session: admit(session, claim, address, body.device, context.index)
     )
     return begun(context, started)
 
@@ -98,7 +110,9 @@ async def refresh(body: Refresh, context: InContext, address: FromAddress) -> Se
         InvalidToken: it is unknown, expired, used already, or its device was revoked.
     """
     context.rate_limits.check("refresh", address)
-    renewed = await context.database.between_batches(lambda session: refresh_session(session, body.refresh_token))
+    renewed = await context.database.between_batches(
+        lambda session: refresh_session(session, body.refresh_token, body.device_kind)
+    )
     if isinstance(renewed, Stolen):
         announce_revoked(context, renewed.user_id, renewed.device_id, "refresh_token_reused")
         raise InvalidToken

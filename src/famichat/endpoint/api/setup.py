@@ -2,7 +2,7 @@
 
 import hmac
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
@@ -12,7 +12,7 @@ from famichat.accounts.user import Newcomer
 from famichat.chat.family import needs_setup
 from famichat.chat.joining import Arrival, set_up
 from famichat.endpoint.address import FromAddress
-from famichat.endpoint.api.sessions import DEFAULT_DEVICE_NAME, Password, SessionView, begun
+from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun
 from famichat.endpoint.context import Context, InContext
 from famichat.endpoint.strict_route import api_router
 from famichat.telemetry import emit, events
@@ -20,17 +20,14 @@ from famichat.telemetry import emit, events
 router = api_router("/setup", "setup")
 
 
-class Setup(BaseModel):
+class Setup(OnDevice):
     """The code that `serve` printed, the first family, and its first person, who becomes its admin."""
-
-    model_config = ConfigDict(extra="forbid")
 
     code: str
     family_name: str
     username: str
     password: Password
     email: str | None = None
-    device_name: str = DEFAULT_DEVICE_NAME
 
 
 class SetupView(BaseModel):
@@ -69,7 +66,7 @@ async def set_up_server(body: Setup, context: InContext, address: FromAddress) -
 
     def work(session: Session) -> tuple[Arrival, Started]:
         arrival = set_up(session, body.family_name, newcomer, password_hash, context.vault, context.index)
-        return arrival, start_session(session, arrival.user_id, body.device_name)
+        return arrival, start_session(session, arrival.user_id, body.device)
 
     arrival, started = await context.database.transaction(work)
     return arrived(context, arrival, started)

@@ -16,7 +16,7 @@ from famichat.chat.change_feed import Changes, ChangesRequest
 from famichat.chat.decryption_report import DecryptionReport
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.history import Page, PageRequest, Remembered, Resume, resume
-from famichat.chat.receipt import Position, positions
+from famichat.chat.receipt import Told, positions
 from famichat.chat.receipts import Acknowledgement, parse_status
 from famichat.chat.view import ConversationView, conversation_view
 from famichat.endpoint.changing import change_message
@@ -116,7 +116,7 @@ class MessageChannel(Channel):
         self._context.rate_limits.check("join", self._identity)
         has = Remembered.parse(params)
 
-        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[Position], bool]:
+        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[Told], bool]:
             access, vault = self._access(session), self._context.vault
             found = resume(session, access, has, vault=vault)
             conversation = conversation_view(session, access, self._context.policies, vault)
