@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
-import { message } from "../models/examples"
-import { open, seal } from "./seal"
+import { attachment, message } from "../models/examples"
+import { open, openFile, opens, seal, sealFile } from "./seal"
 
 test("what is sealed here opens here", async () => {
   const sealed = await seal("Dinner at six?")
@@ -12,4 +12,18 @@ test("what cannot be read says why", async () => {
   expect(await open(message(1, { body: null, deleted_at: "2026-11-23T12:00:00Z" }))).toEqual({ kind: "deleted" })
   expect(await open(message(1, { body: null, error_code: 603 }))).toEqual({ kind: "broken" })
   expect(await open(message(1, { encryption_flag: true }))).toEqual({ kind: "locked" })
+})
+
+test("a file is where the server says it is", async () => {
+  const where = { file: "/files/a", thumbnail: null, expires_at: "2026-11-23T12:00:00Z" }
+  expect(opens(attachment)).toBe(true)
+  expect(await openFile(attachment, async () => where)).toEqual({ kind: "open", file: "/files/a", thumbnail: null })
+  expect(await sealFile(new Blob(["sound"]))).toMatchObject({ encrypted: false })
+})
+
+test("an encrypted file is locked, and nobody is asked where it is", async () => {
+  const locked = { ...attachment, encrypted: true }
+  const asked = () => Promise.reject(new Error("asked"))
+  expect(opens(locked)).toBe(false)
+  expect(await openFile(locked, asked)).toEqual({ kind: "locked" })
 })

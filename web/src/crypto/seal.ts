@@ -1,10 +1,11 @@
 /**
- * The one seam that every body passes: sealed before the outbox gives it away, opened before a timeline shows it.
+ * The one seam that every body and every file passes: sealed before the outbox gives it away, opened before a timeline
+ * shows it.
  *
- * This version carries bodies as they are. End-to-end encryption moves in here, in a worker, without touching models
- * or views: both functions are asynchronous for that reason.
+ * This version carries them as they are. End-to-end encryption moves in here, in a worker, without touching models
+ * or views: these functions are asynchronous for that reason.
  */
-import type { Enveloped, Message, Reaction } from "../realtime/shapes"
+import type { Address, Attachment, Enveloped, Message, Reaction } from "../realtime/shapes"
 
 interface Envelope {
   readonly encryption_flag?: boolean
@@ -41,6 +42,22 @@ export interface SealedFile {
 
 export async function sealFile(file: Blob): Promise<SealedFile> {
   return { blob: file, encrypted: false }
+}
+
+/** Where a page can load a file from, and the small picture of it; or that this device cannot open it. */
+export type OpenedFile =
+  { readonly kind: "open"; readonly file: string; readonly thumbnail: string | null } | { readonly kind: "locked" }
+
+/** Whether there is a point in offering to open a file. */
+export function opens({ encrypted }: Attachment): boolean {
+  return !encrypted
+}
+
+/** Open a file. Where its bytes are is asked only if this device can do something with them. */
+export async function openFile(attachment: Attachment, address: () => Promise<Address>): Promise<OpenedFile> {
+  if (!opens(attachment)) return { kind: "locked" }
+  const { file, thumbnail } = await address()
+  return { kind: "open", file, thumbnail }
 }
 
 export async function open(message: Message): Promise<Opened> {

@@ -10,7 +10,7 @@ import {
   sizeInWords,
   type Enclosure,
 } from "./enclosures"
-import { message } from "./examples"
+import { attachment, message } from "./examples"
 
 const enclosure: Enclosure = {
   key: "k",
@@ -19,18 +19,6 @@ const enclosure: Enclosure = {
   size: 1000,
   encrypted: false,
   keep_metadata: false,
-}
-const attachment = {
-  id: "a",
-  name: null,
-  size: 1,
-  content_type: "application/pdf",
-  encrypted: false,
-  width: null,
-  height: null,
-  thumbnail: false,
-  duration_ms: null,
-  waveform: null,
 }
 
 test("the server is told what it may know, and of what is encrypted only the size", () => {

@@ -1,5 +1,5 @@
 /** A family's messages and conversations, for the tests beside the models. */
-import type { Conversation, Message, Page } from "../realtime/shapes"
+import type { Attachment, Conversation, Message, Page } from "../realtime/shapes"
 import type { Draft } from "./outbox"
 
 export function message(seq: number, change: Partial<Message> = {}): Message {
@@ -28,6 +28,19 @@ export function message(seq: number, change: Partial<Message> = {}): Message {
     attachments: [],
     ...change,
   }
+}
+
+export const attachment: Attachment = {
+  id: "a",
+  name: null,
+  size: 1,
+  content_type: "application/pdf",
+  encrypted: false,
+  width: null,
+  height: null,
+  thumbnail: false,
+  duration_ms: null,
+  waveform: null,
 }
 
 export function messages(from: number, to: number): Message[] {

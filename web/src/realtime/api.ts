@@ -45,6 +45,19 @@ export async function sendPiece<Answer>(path: string, offset: number, piece: Blo
   return await answer<Answer>(path, token, { method: "PATCH", headers, body: piece })
 }
 
+/**
+ * Load a file from the address that the server gave for it.
+ *
+ * @throws {ApiError} the server refuses: the address has expired, or this person cannot see it any more
+ * @throws {Unreachable} it does not answer, or not to the end
+ */
+export async function load(address: string): Promise<Blob> {
+  const lost = unreachable(address)
+  const response = await fetch(address).catch(lost)
+  if (!response.ok) throw await refusal(response).catch(lost)
+  return await response.blob().catch(lost)
+}
+
 async function answer<Answer>(
   path: string,
   token: string | undefined,
@@ -52,13 +65,17 @@ async function answer<Answer>(
 ): Promise<Answer> {
   request.headers.set("accept", "application/json")
   if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`)
-  const lost = (error: unknown) => {
-    throw new Unreachable(path, { cause: error })
-  }
+  const lost = unreachable(path)
   const response = await fetch(ROOT + path, request).catch(lost)
   // A server that dies, or a network that does, cuts an answer in the middle.
   if (!response.ok) throw await refusal(response).catch(lost)
   return (response.status === 204 ? undefined : await response.json().catch(lost)) as Answer
+}
+
+function unreachable(what: string): (error: unknown) => never {
+  return (error) => {
+    throw new Unreachable(what, { cause: error })
+  }
 }
 
 async function refusal(response: Response): Promise<ApiError> {
