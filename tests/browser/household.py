@@ -31,6 +31,9 @@ QUIET: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # It has a microphone into which a machine beeps, and nobody is asked about it.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 )
 
 
@@ -61,6 +64,21 @@ SEEN_IS_KEPT: Final = """async ([user, words]) => {
     await new Promise(done => (found.onsuccess = done))
     asked.result.close()
     return found.result.some(({ messages }) => messages.some(({ body }) => body?.includes(words)))
+}"""
+
+# Whether so many files that will go with a message are written down, with their bytes.
+FILES_ARE_KEPT: Final = """async ([user, many]) => {
+    const all = async (name, store, how) => {
+        const asked = indexedDB.open(name)
+        await new Promise(done => (asked.onsuccess = done))
+        const found = asked.result.transaction(store).objectStore(store)[how]()
+        await new Promise(done => (found.onsuccess = done))
+        asked.result.close()
+        return found.result
+    }
+    const unsent = await all(`famichat.${user}`, "unsent", "getAll")
+    const bytes = new Set(await all(`famichat.${user}.blobs`, "blobs", "getAllKeys"))
+    return unsent.flatMap(({ enclosures }) => enclosures ?? []).filter(({ key }) => bytes.has(key)).length === many
 }"""
 
 

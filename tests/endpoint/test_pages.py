@@ -18,6 +18,14 @@ async def test_a_page_loads_nothing_from_anywhere_else(shared_app: RunningApp, p
     assert answer.headers["cache-control"] == "no-cache"
 
 
+async def test_a_page_hears_the_microphone_and_plays_only_what_it_has_itself(shared_app: RunningApp) -> None:
+    async with shared_app.site() as site:
+        answer = await site.get("/")
+
+    assert "microphone=(self)" in answer.headers["permissions-policy"].split(", ")
+    assert "media-src blob:" in answer.headers["content-security-policy"].split("; ")
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -6,7 +6,8 @@ import { Blobs } from "./blobs"
 
 test("what was kept is there after a restart, until it is removed", async () => {
   const before = new Blobs("maja")
-  const key = await before.put(new Blob(["photo"]))
+  const key = before.put(new Blob(["photo"]))
+  await before.kept([key])
   await before.close()
 
   const after = new Blobs("maja")
@@ -18,7 +19,8 @@ test("what was kept is there after a restart, until it is removed", async () => 
 
 test("what no draft names goes, unless it is so new that its draft may be being written", async () => {
   const blobs = new Blobs("emil")
-  const [wanted, left] = [await blobs.put(new Blob(["1"])), await blobs.put(new Blob(["2"]))]
+  const [wanted, left] = [blobs.put(new Blob(["1"])), blobs.put(new Blob(["2"]))]
+  await blobs.kept([wanted, left])
 
   await blobs.removeAllBut(new Set([wanted]))
   expect(await blobs.get(left)).toBeDefined()

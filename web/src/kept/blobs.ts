@@ -17,16 +17,26 @@ const LEFT_MS = 60 * 60_000
 
 export class Blobs {
   readonly #memory = new Map<string, Blob>()
+  readonly #writing = new Map<string, Promise<unknown>>()
   #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
 
   constructor(private readonly userId: string) {}
 
-  /** Keep some bytes; gives the key under which they are. */
-  async put(blob: Blob): Promise<string> {
+  /** Keep some bytes; gives the key under which they are at once, and on the device as soon as `kept` says so. */
+  put(blob: Blob): string {
     const key = `${Date.now()}.${randomId()}`
     this.#memory.set(key, blob)
-    await this.#with((database) => database.put("blobs", blob, key))
+    const writing = this.#with((database) => database.put("blobs", blob, key))
+    this.#writing.set(
+      key,
+      writing.finally(() => this.#writing.delete(key)),
+    )
     return key
+  }
+
+  /** Wait until the device has some bytes. */
+  async kept(keys: readonly string[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.#writing.get(key)))
   }
 
   async get(key: string): Promise<Blob | undefined> {

@@ -6,6 +6,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from "idb"
 
+import type { Enclosure } from "../models/enclosures"
 import type { Draft } from "../models/outbox"
 import type { Reach } from "../models/receipts"
 import type { Conversation, Message } from "../realtime/shapes"
@@ -25,6 +26,8 @@ export interface KeptTimeline {
 export interface Unsent {
   readonly text: string
   readonly name: string
+  /** Photos, files and voice notes that will go with it. */
+  readonly enclosures?: readonly Enclosure[]
 }
 
 export interface Stores extends DBSchema {

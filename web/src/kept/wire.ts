@@ -1,7 +1,8 @@
 /** Between the tabs of one account: what one of them changed, the others know. */
+import type { Unsent } from "./kept"
 
 export type News =
-  { readonly what: "outbox" } | { readonly what: "unsent"; readonly conversation_id: string; readonly text: string }
+  { readonly what: "outbox" } | { readonly what: "unsent"; readonly conversation_id: string; readonly unsent: Unsent }
 
 export class Wire {
   readonly #channel: BroadcastChannel

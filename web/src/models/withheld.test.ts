@@ -11,6 +11,7 @@ const whole = {
   Notification: class {},
   PushManager: class {},
   PublicKeyCredential: Passkey,
+  MediaRecorder: class {},
   navigator: { serviceWorker: {}, mediaDevices: {}, clipboard: {} },
 }
 
@@ -31,6 +32,11 @@ test("over plain HTTP everything is missing that needs a safe way", () => {
 test("a page on a phone that must be installed first gets no notices, and everything else", () => {
   const { PushManager: _, ...phone } = whole
   expect(withheld(phone)).toEqual(["notices"])
+})
+
+test("a microphone is of no use to a browser that cannot record", () => {
+  expect(withheld({ ...whole, MediaRecorder: undefined })).toEqual(["microphone"])
+  expect(withheld({ ...whole, navigator: { ...whole.navigator, mediaDevices: undefined } })).toEqual(["microphone"])
 })
 
 test("a browser that has passkeys, but not in JSON, is one without", () => {

@@ -8,6 +8,7 @@ export interface Browser {
   readonly Notification?: unknown
   readonly PushManager?: unknown
   readonly PublicKeyCredential?: unknown
+  readonly MediaRecorder?: unknown
   readonly navigator: {
     readonly serviceWorker?: unknown
     readonly mediaDevices?: unknown
@@ -21,7 +22,7 @@ export function withheld(browser: Browser): readonly Feature[] {
     notices: Boolean(serviceWorker && browser.PushManager && browser.Notification),
     passkeys: hasPasskeys(browser),
     offline: Boolean(serviceWorker),
-    microphone: Boolean(mediaDevices),
+    microphone: Boolean(mediaDevices && browser.MediaRecorder),
     clipboard: Boolean(clipboard),
   }
   return FEATURES.filter((feature) => !there[feature])

@@ -1,7 +1,7 @@
 /** Everything that one signed-in person sees: conversations, people, what is waiting, and how the connection is. */
 import type { Channel } from "phoenix"
 
-import { seal, sealFile } from "../crypto/seal"
+import { seal } from "../crypto/seal"
 import { Blobs } from "../kept/blobs"
 import { Desk } from "../kept/desk"
 import { Kept, type KeptTimeline, type Unsent } from "../kept/kept"
@@ -21,17 +21,11 @@ import { Reader } from "./reader"
 import { Room, type Surroundings } from "./room"
 import type { Session } from "./session"
 import type { Conversation, Family, Member, Message } from "./shapes"
+import { Tray } from "./tray"
 import { randomId } from "./turn"
 import { Uploads } from "./uploads"
 
 const LOOK_AGAIN_MS = 3_000
-
-/** A file that is to be sent, and what is known of it. */
-export interface Chosen extends Pick<Enclosure, "kind" | "keep_metadata" | "name"> {
-  readonly blob: Blob
-  readonly duration_ms?: number
-  readonly waveform?: readonly number[]
-}
 
 export class Talk {
   readonly me: { readonly id: string; readonly username: string }
@@ -39,6 +33,7 @@ export class Talk {
   readonly quotes: Quotes
   /** The bytes of what waits here to be sent. */
   readonly blobs: Blobs
+  readonly tray: Tray
   readonly uploads: Uploads
   /** Where the bytes are of what others sent. */
   readonly addresses: Addresses
@@ -80,6 +75,7 @@ export class Talk {
     const gone = (draft: Draft) => void this.blobs.remove((draft.enclosures ?? []).map(({ key }) => key))
     this.#mailbox = new Mailbox(this.#kept, this.#wire, () => this.#outboxChanged(), gone)
     this.#desk = new Desk(this.#kept, this.#wire, changed)
+    this.tray = new Tray(this.#desk, this.blobs)
     this.#recall = new Recall(this.#kept)
     this.#link = new Link(session, changed)
   }
@@ -118,9 +114,9 @@ export class Talk {
   async start(): Promise<void> {
     const [recalled] = await Promise.all([this.#recall.load(), this.#mailbox.load(), this.#desk.load()])
     if (this.#stopped) return
-    void this.blobs.removeAllBut(
-      new Set(this.outbox.flatMap((draft) => (draft.enclosures ?? []).map(({ key }) => key))),
-    )
+    const drafted = this.outbox.flatMap((draft) => (draft.enclosures ?? []).map(({ key }) => key))
+    void this.blobs.removeAllBut(new Set([...drafted, ...this.tray.keys]))
+    void this.tray.check()
     this.#remember(recalled)
     this.#hearNews()
     addEventListener("visibilitychange", this.#flush)
@@ -155,20 +151,20 @@ export class Talk {
   }
 
   /** Write a message. It is shown at once, and given to this device to keep before anything else happens to it. */
-  async write(conversationId: string, text: string, chosen: readonly Chosen[] = [], replyTo?: string): Promise<void> {
-    const enclosures = await Promise.all(chosen.map((each) => this.#enclose(each)))
+  async write(id: string, text: string, enclosures: readonly Enclosure[] = [], replyTo?: string): Promise<void> {
     const draft = {
       client_id: randomId(),
-      conversation_id: conversationId,
+      conversation_id: id,
       text,
       sealed: await seal(text),
       ...(replyTo !== undefined && { reply_to: replyTo }),
       written_at: new Date().toISOString(),
       ...(enclosures.length > 0 && { enclosures }),
     }
-    this.#desk.handOver(conversationId)
+    this.#desk.handOver(id)
+    await this.blobs.kept(enclosures.map(({ key }) => key))
     await this.#mailbox.write(draft)
-    this.room(conversationId)?.flush()
+    this.room(id)?.flush()
   }
 
   /** Keep what is half written. */
@@ -180,6 +176,7 @@ export class Talk {
   async forgo(conversationId: string): Promise<void> {
     const drafts = waiting(this.outbox, conversationId)
     await Promise.all(drafts.map((draft) => this.discard(draft.client_id)))
+    await this.tray.clear(conversationId)
     await this.#desk.write(conversationId, "", "")
     this.#changed()
   }
@@ -235,11 +232,6 @@ export class Talk {
       throw error
     }
     this.#shut(conversationId)
-  }
-
-  async #enclose({ blob, ...known }: Chosen): Promise<Enclosure> {
-    const sealed = await sealFile(blob)
-    return { ...known, key: await this.blobs.put(sealed.blob), size: sealed.blob.size, encrypted: sealed.encrypted }
   }
 
   readonly #flush = () => void this.#recall.flush()

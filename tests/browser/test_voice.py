@@ -1,0 +1,183 @@
+"""Voice notes: recorded, heard before they are sent, and heard by the other."""
+
+import re
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.household import FILES_ARE_KEPT, Person, Server
+
+pytestmark = pytest.mark.timeout(120)
+# Notes how far every player came, and how many were to be heard at once; plays at some rate, so that there is time to
+# press something else.
+PLAYERS: Final = """rate => {
+    Object.assign(window, { players: [], furthest: [], together: 0 })
+    const play = HTMLMediaElement.prototype.play
+    HTMLMediaElement.prototype.play = function () {
+        if (!players.includes(this)) {
+            const number = players.push(this) - 1
+            this.playbackRate = rate
+            furthest[number] = 0
+            this.addEventListener("timeupdate", () => {
+                furthest[number] = Math.max(furthest[number], this.currentTime)
+                together = Math.max(together, players.filter(player => !player.paused).length)
+            })
+        }
+        return play.call(this)
+    }
+}"""
+
+
+async def record(who: Person, seconds: float = 2) -> None:
+    """Say something into the microphone until it has heard so much."""
+    await who.page.get_by_role("button", name="Record a voice note").click()
+    await spoken(who.page, seconds)
+    await who.page.get_by_role("button", name="Stop recording").click()
+
+
+async def spoken(page: Page, seconds: float) -> None:
+    await page.wait_for_function(
+        """seconds => {
+            const [minutes, rest] = (document.querySelector("[role=timer]")?.textContent ?? "0:00").split(":")
+            return 60 * Number(minutes) + Number(rest) >= seconds
+        }""",
+        arg=seconds,
+    )
+
+
+def tray(who: Person) -> Locator:
+    return who.page.get_by_role("list", name="Goes with the message")
+
+
+def note(region: Locator) -> Locator:
+    return region.get_by_role("group", name="Voice note")
+
+
+async def seconds_of(voice: Locator) -> float:
+    """How long a voice note says it is."""
+    return float(await voice.get_by_role("slider").get_attribute("max") or 0) / 1000
+
+
+async def shape(voice: Locator) -> list[float]:
+    heights: list[Any] = await voice.locator("rect").evaluate_all("all => all.map(each => each.getAttribute('height'))")
+    return [float(height) for height in heights]
+
+
+async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await emil.context.add_init_script(f"({PLAYERS})(1)")
+    await emil.page.reload()
+    await maja.open("emil")
+    await emil.open("maja")
+    await record(maja)
+    await expect(note(tray(maja))).to_be_visible()
+    long = await seconds_of(note(tray(maja)))
+    assert 1.4 < long < 6
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+
+    heard = note(emil.messages())
+    await expect(heard).to_be_visible(timeout=20_000)
+    await expect(emil.messages().get_by_text("Voice note", exact=True)).to_have_count(0)
+    assert await seconds_of(heard) == pytest.approx(long, abs=0.002)
+    bars = await shape(heard)
+    assert len(bars) == 64
+    assert max(bars) == 100
+    assert not [url for url in emil.requests if "/files/" in url]  # nothing is loaded before somebody wants to hear it
+
+    await heard.get_by_role("button", name="Play").click()
+    await emil.page.wait_for_function("long => furthest[0] > long - 0.5", arg=long)
+    assert await emil.page.evaluate("() => players[0].duration") == pytest.approx(long, abs=0.3)
+    await expect(heard.get_by_role("button", name="Play")).to_be_visible()  # it came to its end
+    await expect(heard.get_by_role("slider")).to_have_value("0")
+
+
+async def test_one_goes_to_any_place_with_the_keys_and_only_one_note_plays(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.context.add_init_script(f"({PLAYERS})(0.2)")
+    await maja.page.reload()
+    await maja.open("Notes to self")
+    for count, seconds in ((1, 3), (2, 2)):
+        await record(maja, seconds)
+        await expect(note(tray(maja))).to_be_visible()
+        await maja.page.get_by_role("button", name="Send", exact=True).click()
+        await expect(note(maja.messages())).to_have_count(count)
+        await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(0, timeout=20_000)
+    first, second = note(maja.messages()).first, note(maja.messages()).last
+
+    await first.get_by_role("button", name="Play").focus()
+    await maja.page.keyboard.press("Tab")
+    await maja.page.keyboard.press("PageUp")
+    await maja.page.keyboard.press("PageUp")
+    at = float(await first.get_by_role("slider").input_value())
+    assert at > 100
+    spoken_of = await first.get_by_role("slider").get_attribute("aria-valuetext")
+    assert re.fullmatch(r"0:0[01] of 0:0\d", spoken_of or "")
+    await expect(first.locator("rect.heard").first).to_be_attached()
+    await maja.page.keyboard.press("Shift+Tab")
+    await maja.page.keyboard.press("Space")
+    await maja.page.wait_for_function("at => furthest[0] > at", arg=at / 1000)
+    await second.get_by_role("button", name="Play").click()
+    await maja.page.wait_for_function("() => furthest[1] > 0")
+
+    assert await maja.page.evaluate("() => together") == 1
+    await expect(first.get_by_role("button", name="Play")).to_be_visible()
+    assert float(await first.get_by_role("slider").input_value()) >= at  # where it was when the other began
+
+
+async def test_what_is_recorded_without_a_network_survives_a_reload_and_is_sent_later(
+    of_the_family: SignedIn, demo: Server
+) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await emil.open("maja")
+    await maja.open("emil")
+    await record(maja)
+    await maja.until(FILES_ARE_KEPT, [demo.user("maja")["id"], 1])
+    await maja.page.reload()
+    await expect(note(tray(maja))).to_be_visible()
+    await expect(note(maja.messages())).to_have_count(0)
+    await maja.context.set_offline(True)
+    await record(maja, 1)
+    await expect(note(tray(maja))).to_have_count(2)
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await expect(note(maja.messages())).to_have_count(2)
+    await expect(tray(maja)).to_have_count(0)
+
+    await maja.context.set_offline(False)
+    await expect(note(emil.messages())).to_have_count(2, timeout=30_000)
+    await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(0)
+    await expect(note(maja.messages())).to_have_count(2)
+
+
+async def test_what_is_thrown_away_leaves_nothing_and_what_is_not_is_found_again(
+    of_the_family: SignedIn, demo: Server
+) -> None:
+    maja = await of_the_family("maja", viewport={"width": 1280, "height": 800})
+    await maja.open("Notes to self")
+    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await spoken(maja.page, 1)
+    await maja.page.get_by_role("button", name="Throw the recording away").click()
+    await expect(maja.page.get_by_label("Message to")).to_be_visible()
+    await expect(tray(maja)).to_have_count(0)
+    await expect(maja.page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
+
+    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await spoken(maja.page, 1)
+    await maja.open("emil")
+    await expect(tray(maja)).to_have_count(0)
+    await maja.open("Notes to self")
+    await expect(note(tray(maja))).to_be_visible()
+
+    await maja.page.get_by_role("button", name="Leave out Voice note").click()
+    await expect(tray(maja)).to_have_count(0)
+    await maja.until(FILES_ARE_KEPT, [demo.user("maja")["id"], 0])
+    assert not [url for url in maja.requests if "/attachments" in url]  # nobody else has heard of it
+
+    await maja.page.evaluate("""() => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))
+    }""")
+    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await expect(maja.page.get_by_role("alert")).to_contain_text("does not let Famichat use the microphone")
+    await expect(maja.page.get_by_label("Message to")).to_be_visible()
