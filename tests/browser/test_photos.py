@@ -1,13 +1,15 @@
 """Photos and files: chosen, sent, seen by the other, and sent on after whatever came between."""
 
+import base64
 import os
+from typing import Final
 
 import httpx
 import pytest
-from playwright.async_api import FilePayload, Route, expect
+from playwright.async_api import FilePayload, Locator, Route, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import Person
+from tests.browser.household import FILES_ARE_KEPT, Person, Server
 from tests.support.photos import SECRETS, photo
 
 pytestmark = pytest.mark.timeout(120)
@@ -22,12 +24,79 @@ async def choose(who: Person, *files: FilePayload) -> None:
     await who.page.locator("input[type=file]").set_input_files(files)
 
 
+def tray(who: Person) -> Locator:
+    return who.page.get_by_role("list", name="Goes with the message")
+
+
+# What a browser hands over when somebody pastes files, or drops them on the window.
+_HANDED_OVER: Final = """(element, [event, named]) => {
+    const files = new DataTransfer()
+    for (const [name, type, letters] of named) {
+        files.items.add(new File([Uint8Array.from(atob(letters), letter => letter.charCodeAt(0))], name, { type }))
+    }
+    const what = event === "paste" ? { clipboardData: files } : { dataTransfer: files }
+    const kind = event === "paste" ? ClipboardEvent : DragEvent
+    return element.dispatchEvent(new kind(event, { bubbles: true, cancelable: true, ...what }))
+}"""
+
+
+async def hand_over(target: Locator, event: str, *files: FilePayload) -> bool:
+    """Paste or drop files; answers whether the browser would still do with them what it does by itself."""
+    named = [(each["name"], each["mimeType"], base64.b64encode(each["buffer"]).decode()) for each in files]
+    left: bool = await target.evaluate(_HANDED_OVER, [event, named])
+    return left
+
+
+async def test_what_is_pasted_and_what_is_dropped_lies_ready_and_is_sent(of_the_family: SignedIn, demo: Server) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    await maja.page.get_by_label("Message to").fill("Both")
+    assert await hand_over(maja.page.get_by_label("Message to"), "paste")  # words are left to the browser
+    assert await hand_over(maja.page.locator("body"), "drop")
+    assert not await hand_over(
+        maja.page.get_by_label("Message to"), "paste", file("pasted.png", "image/png", photo("image/png"))
+    )
+    await expect(tray(maja).get_by_role("img", name="Photo: pasted.png")).to_be_visible()
+    assert not await hand_over(
+        maja.page.locator("body"), "dragover", file("dropped.pdf", "application/pdf", b"%PDF-1.7")
+    )
+    assert not await hand_over(maja.page.locator("body"), "drop", file("dropped.pdf", "application/pdf", b"%PDF-1.7"))
+    await expect(tray(maja).get_by_role("listitem")).to_have_count(2)
+    await expect(maja.page.get_by_label("Message to")).to_have_value("Both")
+
+    await maja.until(FILES_ARE_KEPT, [demo.user("maja")["id"], 2])
+    await maja.page.reload()
+    await expect(tray(maja).get_by_role("img", name="Photo: pasted.png")).to_be_visible()
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+    await expect(emil.messages().get_by_role("button", name="Photo: pasted.png")).to_be_visible(timeout=20_000)
+    await expect(emil.messages().get_by_role("button", name="Save dropped.pdf")).to_be_visible()
+    await expect(tray(maja)).to_have_count(0)
+
+
+async def test_an_original_that_no_browser_here_shows_is_seen_small_and_saved_whole(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    data = photo("image/heic", (800, 600))
+    await choose(maja, file("IMG_1.heic", "image/heic", data))
+    await maja.page.get_by_label("Send photos as they are").check()
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+
+    await emil.messages().get_by_role("button", name="Photo: IMG_1.heic").click(timeout=20_000)
+    large = emil.page.get_by_role("dialog").get_by_role("img", name="Photo: IMG_1.heic")
+    await expect(large).to_have_js_property("naturalWidth", 480)
+    async with emil.page.expect_download() as download:
+        await emil.page.get_by_role("dialog").get_by_role("link", name="Save").click()
+    assert (await (await download.value).path()).read_bytes() == data
+
+
 async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
     await choose(maja, file("lake.jpg", "image/jpeg", photo(size=(800, 600))))
-    await expect(maja.page.get_by_role("list", name="Goes with the message")).to_contain_text("lake.jpg")
+    await expect(tray(maja)).to_contain_text("lake.jpg")
     await maja.say("Look!")
 
     seen = emil.messages().get_by_role("button", name="Photo: lake.jpg")
