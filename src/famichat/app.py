@@ -17,6 +17,7 @@ from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.token import Tokens
 from famichat.attachments.address import Addresses
 from famichat.attachments.files import Files
+from famichat.attachments.portraits import Portraits
 from famichat.attachments.quota import Quota
 from famichat.attachments.sweep import Sweep
 from famichat.attachments.uploads import Uploads
@@ -196,6 +197,7 @@ async def _context(
         receipts=receipts,
         uploads=uploads,
         files=files,
+        portraits=_portraits(stack),
         addresses=Addresses(keys.secret_key),
         pubsub=pubsub,
         presence=presence,
@@ -226,6 +228,12 @@ def _sweep(database: Database, files: Files, stack: AsyncExitStack) -> None:
     sweep = Sweep(database, files)
     stack.push_async_callback(sweep.stop)
     sweep.start()
+
+
+def _portraits(stack: AsyncExitStack) -> Portraits:
+    portraits = Portraits()
+    stack.push_async_callback(asyncio.to_thread, portraits.close)
+    return portraits
 
 
 def _pushes(ground: Ground, client: PushClient, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack) -> Pushes:

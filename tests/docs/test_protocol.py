@@ -69,7 +69,7 @@ async def test_the_python_example_works(app: RunningApp, example: str) -> None:
 
 
 async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(app: RunningApp) -> None:
-    join, message, changed, status, ledger, encrypted = map(json.loads, examples("json"))
+    join, message, changed, status, ledger, encrypted, people = map(json.loads, examples("json"))
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await emil.join(topic)
@@ -81,6 +81,8 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
         await emil.ask(topic, "message_ack", {"seq": 1})
         told = (await maja.assert_broadcast(topic, "message_status")).payload
         done = await done_to_emil(app)
+    async with app.http(app.home.maja) as http:
+        seen = (await http.get("/people")).json()
 
     assert set(joined) == set(join)
     assert set(joined["conversation"]) == set(join["conversation"])
@@ -91,6 +93,8 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
     assert set(told) == set(status)
     assert set(done) == set(ledger)
     assert set(done["entries"][0]) == set(ledger["entries"][0])
+    assert set(seen) == set(people)
+    assert set(seen["people"][0]) == set(people["people"][0])
 
 
 async def done_to_emil(app: RunningApp) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from websockets.exceptions import InvalidStatus
 
 from famichat.accounts.device import add_device, revoke_device
+from famichat.accounts.profile import show_picture
 from famichat.chat.conversation import CONVERSATION_TYPES
 from famichat.chat.group_membership import add_to_group
 from famichat.chat.joining import invite
@@ -26,7 +27,7 @@ from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from tests.factories.people import PASSWORD, Person, join, person
+from tests.factories.people import PASSWORD, VAULT, Person, join, person
 from tests.factories.talk import attach, say
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
@@ -103,6 +104,11 @@ MATRIX = [
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
     Row("delete", "/me", (409, 204, 204, 204, 204), {"password": PASSWORD}),  # Maja is the last admin of others
+    Row("patch", "/me", ALL, {"color": "sea"}),
+    Row("put", "/me/picture", (422,) * 5, {"no": "picture"}),
+    Row("delete", "/me/picture", ALL),
+    Row("get", "/people", ALL),
+    Row("get", "/people/{user_id}/pictures/{picture_id}", IN_FAMILY),
     Row("patch", "/me/notices", ALL, {}),
     Row("get", "/me/ledger", ALL),
     Row("get", "/push/key", ALL),
@@ -265,6 +271,7 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
         "user_id": olle.user_id,
         "device_id": home.emil.device_id,
         "olles_device": olle.device_id,
+        "picture_id": show_picture(session, olle.user_id, b"RIFF", VAULT).profile.picture_id,
         "emil": home.emil.user_id,
         "nils": home.nils.user_id,
         "token": issued.token,

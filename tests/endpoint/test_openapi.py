@@ -61,6 +61,8 @@ async def test_every_route_says_what_it_is_and_what_it_gives(shared_app: Running
         assert given, (verb, path)
         for status, answer in given.items():
             assert (status == "204") == ("content" not in answer), (verb, path)
+            if status != "204" and set(answer["content"]) == {"image/webp"}:
+                continue
             assert (
                 status == "204" or "$ref" in answer["content"]["application/json"]["schema"] or path.endswith("/accept")
             ), (verb, path)

@@ -1,9 +1,14 @@
 """Who is to be rung, as things are when the ringing begins."""
 
+import json
+
 from sqlalchemy.orm import Session
 
+from famichat.accounts.display_name import parse_display_name
+from famichat.accounts.profile import change_profile
 from famichat.chat.access import conversation_for
 from famichat.chat.history import messages_before
+from famichat.push.choices import Choices, choose
 from famichat.push.notice import Said, notices
 from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.database import Database
@@ -13,6 +18,25 @@ from tests.factories.talk import DELETE, GROUND, direct_of, do, say
 # The browser's keys in RFC 8291, appendix A.
 P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
+
+
+def test_a_notice_calls_the_sender_by_the_name_under_which_others_see_this_person(
+    database: Database, household: Household
+) -> None:
+    def talk(session: Session) -> list[Said]:
+        conversation_id = direct_of(session, household)
+        say(session, conversation_id, household.maja, "hello")
+        change_profile(session, household.maja.user_id, {"display_name": parse_display_name("Mum 🌷")})
+        browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
+        subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
+        choose(session, household.emil.user_id, Choices("sender"))
+        access = conversation_for(session, household.emil.user_id, conversation_id)
+        return messages_before(session, access, vault=VAULT).messages
+
+    said = database.run(talk)
+    [notice] = database.run_read(lambda session: notices(session, said, GROUND.policies))
+
+    assert json.loads(notice.payload)["sender"] == "Mum 🌷"
 
 
 def test_a_message_that_was_deleted_meanwhile_rings_nobody(database: Database, household: Household) -> None:

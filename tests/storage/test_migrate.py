@@ -11,7 +11,9 @@ import famichat.accounts.device
 import famichat.accounts.guess
 import famichat.accounts.invite
 import famichat.accounts.ledger
+import famichat.accounts.names
 import famichat.accounts.passkey
+import famichat.accounts.profile
 import famichat.accounts.session
 import famichat.accounts.user
 import famichat.chat.attachment
@@ -81,6 +83,7 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
     with database.migrating() as connection:
         after = everything(connection)
     assert {table: rows(after[table], of=before[table]) for table in before} == before
+    assert [(each["form"], each["name"]) for each in after["accounts_names"]] == [("key", "emil"), ("look", "emil")]
     references = text("DELETE FROM accounts_devices")
     database.run(lambda session: session.execute(references))
     sent = text("SELECT device_id FROM messages")

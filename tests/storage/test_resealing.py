@@ -89,6 +89,7 @@ def test_everything_that_is_sealed_is_sealed_anew_and_opens_with_the_new_key_alo
     assert [message.body for message in messages[248:]] == [b"\x01\x00\x01 of theirs", b"\x01\x00\x01damaged"]
     assert database.run_read(changed_at) == before, "nobody has changed anything"
     assert by_version(database) == {
+        "accounts_pictures.sealed": {},
         "accounts_users.email": {2: 5},
         "attachments.sealed": {},
         "message_edits.body": {2: 1},

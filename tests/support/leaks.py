@@ -21,7 +21,19 @@ from tests.factories.people import PASSWORD, PASSWORD_HASH, SECRET
 
 SECRETS = (PASSWORD, PASSWORD_HASH, SECRET, "@example.org")
 SECRET_FIELDS = frozenset(
-    {"body", "password", "email", "token", "access_token", "refresh_token", "code", "key_id", "p256dh", "auth"}
+    {
+        "body",
+        "password",
+        "email",
+        "token",
+        "access_token",
+        "refresh_token",
+        "code",
+        "key_id",
+        "p256dh",
+        "auth",
+        "display_name",
+    }
 )
 _LATELY = 64
 # Shorter ones stand in any text by chance; of one letter many times, too.

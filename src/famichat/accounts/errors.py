@@ -34,6 +34,18 @@ class UsernameTaken(AccountsError):
     code = "username_taken"
 
 
+class InvalidDisplayName(AccountsError):
+    """Nobody can be shown under this name; the message says what is wrong with it."""
+
+    code = "invalid_display_name"
+
+
+class DisplayNameTaken(AccountsError):
+    """Somebody else goes by this name, or by one that looks like it."""
+
+    code = "display_name_taken"
+
+
 class InvalidEmail(AccountsError):
     """This is not an e-mail address, or none was given where one is needed."""
 

@@ -98,7 +98,8 @@ def record(session: Session, deed: Deed, *, concerning: str, by: str | None) -> 
     """
     if concerning == by:
         return
-    by_name = None if by is None else session.get_one(User, by).username
+    doer = None if by is None else session.get_one(User, by)
+    by_name = doer and (doer.display_name or doer.username)
     session.add(LedgerEntry(user_id=concerning, by_id=by, by_name=by_name, **asdict(deed)))
     session.flush()
 

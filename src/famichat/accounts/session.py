@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.device import Device, DeviceKind, NewDevice, add_device, revoke_device
 from famichat.accounts.errors import InvalidCredentials, InvalidToken
+from famichat.accounts.profile import Profile, profile_of
 from famichat.accounts.token import Identity, hash_secret, new_secret
 from famichat.accounts.user import User
 from famichat.storage.base import Base, Created, Id, PrimaryKey, now
@@ -34,6 +35,7 @@ class Started:
     """A device that is signed in, and the refresh token that keeps it so. The token is told once, here."""
 
     identity: Identity
+    profile: Profile
     refresh_token: str
 
 
@@ -67,7 +69,7 @@ def start_session(session: Session, user_id: str, device: NewDevice, verified_ha
         raise InvalidCredentials
     user.last_login_at = now()
     added = add_device(session, user.id, device.name, device.kind)
-    return Started(Identity(user.id, added.id, user.username), _new_refresh_token(session, added.id))
+    return _started(session, user.id, added.id)
 
 
 def refresh_session(session: Session, token: str, kind: DeviceKind | None = None) -> Started | Stolen:
@@ -92,8 +94,7 @@ def refresh_session(session: Session, token: str, kind: DeviceKind | None = None
     found.used_at = device.last_seen_at = now()
     device.kind = kind or device.kind
     _forget_expired(session, device.id)
-    username = session.get_one(User, device.user_id).username
-    return Started(Identity(device.user_id, device.id, username), _new_refresh_token(session, device.id))
+    return _started(session, device.user_id, device.id)
 
 
 def end_session(session: Session, identity: Identity) -> None:
@@ -103,6 +104,11 @@ def end_session(session: Session, identity: Identity) -> None:
         NoSuchDevice: it was signed out already.
     """
     revoke_device(session, identity.user_id, identity.device_id)
+
+
+def _started(session: Session, user_id: str, device_id: str) -> Started:
+    profile = profile_of(session, user_id)
+    return Started(Identity(user_id, device_id, profile.username), profile, _new_refresh_token(session, device_id))
 
 
 def _new_refresh_token(session: Session, device_id: str) -> str:

@@ -1,19 +1,22 @@
 """A person with an account.
 
 The e-mail address is sealed; `email_index`, a keyed hash, makes it unique without being readable. `username_key` and
-`username_look` are folded forms of the username, so that no two people can have names that read or look alike.
+`username_look` are folded forms of the username, so that no two people can have names that read or look alike;
+`names.py` holds them against the names under which people are shown, too. How a person is shown: `profile.py`.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self, get_args
 
 from sqlalchemy import CheckConstraint, LargeBinary, String, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from famichat.accounts.display_name import MAX_DISPLAY_NAME
 from famichat.accounts.email_address import Email, parse_email
 from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
+from famichat.accounts.names import is_taken, take_names
 from famichat.accounts.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
 from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
 from famichat.storage.sealed import BlindIndex, Vault
@@ -21,6 +24,10 @@ from famichat.storage.sealed_columns import sealed_as
 
 EMAIL = "email"
 """The purpose under which addresses are sealed and indexed."""
+
+Color = Literal["clay", "honey", "moss", "pine", "sea", "iris", "plum", "rose"]
+COLORS: tuple[Color, ...] = get_args(Color)
+"""What people can be shown in. How they look, a client decides, so that they can be read by day and by night."""
 
 
 class User(Base):
@@ -47,12 +54,17 @@ class User(Base):
             "AND password_hash IS NULL AND email IS NULL AND confirmation_token IS NULL AND reset_token IS NULL)",
             name="deleted",
         ),
+        CheckConstraint(f"length(display_name) BETWEEN 1 AND {MAX_DISPLAY_NAME}", name="display_name_length"),
+        CheckConstraint(f"color IN ({', '.join(map(repr, COLORS))})", name="color"),
+        CheckConstraint("deleted_at IS NULL OR (display_name IS NULL AND color IS NULL)", name="deleted_profile"),
     )
 
     id: Mapped[PrimaryKey]
     username: Mapped[str] = mapped_column(String(MAX_USERNAME), nullable=True)
     username_key: Mapped[str] = mapped_column(String(MAX_FOLDED), nullable=True, unique=True)
     username_look: Mapped[str] = mapped_column(String(MAX_FOLDED), nullable=True, unique=True)
+    display_name: Mapped[str | None] = mapped_column(String(MAX_DISPLAY_NAME))
+    color: Mapped[Color | None] = mapped_column(String(16))
     email: Mapped[bytes | None] = mapped_column(LargeBinary, info=sealed_as(EMAIL, lambda user: user.id))
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255), nullable=True)
@@ -98,7 +110,7 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
         index: makes the address unique.
 
     Raises:
-        UsernameTaken: somebody has the name, or one that looks like it.
+        UsernameTaken: somebody has the name, or is shown under it, or one of these looks like it.
         EmailTaken: an account with this address exists.
     """
     user = User(
@@ -114,6 +126,7 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
     session.add(user)
     try:
         session.flush()
+        take_names(session, user.id, [newcomer.username])
     except IntegrityError as error:
         raise _taken(error) from error
     return user
@@ -145,6 +158,6 @@ def _taken(error: IntegrityError) -> Exception:
     first_line = str(error.orig).partition("\n")[0]
     if "email_index" in first_line:
         return EmailTaken()
-    if "username_key" in first_line or "username_look" in first_line:
+    if "username_key" in first_line or "username_look" in first_line or is_taken(error):
         return UsernameTaken()
     return error

@@ -27,7 +27,7 @@ MAX_USERNAME = 32
 MAX_FOLDED = 256
 _MAX_TYPED = 4 * MAX_USERNAME
 _MAX_MARKS_IN_A_ROW = 2
-_PUNCTUATION = frozenset(" ._-'")
+PUNCTUATION = frozenset(" ._-'")
 _LETTERS_MARKS_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"})
 # Letters and marks that show nothing (Default_Ignorable_Code_Point, which Python's tables lack): they make twins.
 _INVISIBLE = frozenset(
@@ -60,8 +60,10 @@ def parse_username(typed: str) -> Username:
     shown = unicodedata.normalize("NFC", typed.strip(" "))
     if not 1 <= len(shown) <= MAX_USERNAME:
         raise InvalidUsername(f"a name has 1 to {MAX_USERNAME} characters")
-    _check_characters(shown)
-    name = Username(shown, fold(shown), _looks_of(shown))
+    fault = fault_in(shown)
+    if fault is not None:
+        raise InvalidUsername(fault)
+    name = Username(shown, fold(shown), looks_of(shown))
     if not (0 < len(name.key) <= MAX_FOLDED and 0 < len(name.look) <= MAX_FOLDED):
         raise InvalidUsername("this name cannot be compared with others")
     return name
@@ -72,7 +74,8 @@ def fold(name: str) -> str:
     return _settle(_casefolded(name))
 
 
-def _looks_of(name: str) -> str:
+def looks_of(name: str) -> str:
+    """What a name is drawn as. Doing it twice changes nothing."""
     # Case first would turn a capital I into i; drawn, it is an l.
     return _settle(_skeleton(unicodedata.normalize("NFKC", name)))
 
@@ -96,23 +99,30 @@ def _skeleton(text: str) -> str:
     return unicodedata.normalize("NFD", drawn)
 
 
-def _check_characters(shown: str) -> None:
-    if any(char in _INVISIBLE or not _may_stand_in_a_name(char) for char in shown):
-        raise InvalidUsername("a name is made of letters, digits, spaces and . _ - '")
+def fault_in(shown: str, punctuation: frozenset[str] = PUNCTUATION) -> str | None:
+    """What is wrong with the characters of a name, in words; None if nothing is.
+
+    Args:
+        shown: the name, composed.
+        punctuation: what may stand in it beside letters, marks and digits.
+    """
+    if any(char in _INVISIBLE or not (char in punctuation or _is_of_a_name(char)) for char in shown):
+        return "a name is made of letters, digits, spaces and . _ - '"
     if not any(unicodedata.category(char)[0] in "LN" for char in shown) or unicodedata.combining(shown[0]):
-        raise InvalidUsername("a name begins with something that can be seen, and has a letter or a digit")
-    runs = (len(list(run)) for is_mark, run in groupby(shown, _is_mark) if is_mark)
+        return "a name begins with something that can be seen, and has a letter or a digit"
+    runs = (len(list(run)) for mark, run in groupby(shown, is_mark) if mark)
     if max(runs, default=0) > _MAX_MARKS_IN_A_ROW:
-        raise InvalidUsername(f"a letter carries at most {_MAX_MARKS_IN_A_ROW} marks")
+        return f"a letter carries at most {_MAX_MARKS_IN_A_ROW} marks"
+    return None
 
 
-def _may_stand_in_a_name(char: str) -> bool:
+def _is_of_a_name(char: str) -> bool:
     # A letter that stands for a blank and a mark would be compared as these, and drawn as something else.
-    is_letter = unicodedata.category(char) in _LETTERS_MARKS_DIGITS and " " not in unicodedata.normalize("NFKC", char)
-    return char in _PUNCTUATION or is_letter
+    return unicodedata.category(char) in _LETTERS_MARKS_DIGITS and " " not in unicodedata.normalize("NFKC", char)
 
 
-def _is_mark(char: str) -> bool:
+def is_mark(char: str) -> bool:
+    """Whether a character is a mark on the one before it."""
     return unicodedata.category(char).startswith("M")
 
 

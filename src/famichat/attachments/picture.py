@@ -73,6 +73,18 @@ def clean(
         return Picture(told["width"], told["height"], b"".join(_pieces(standard_output, told["thumbnail"])))
 
 
+def portrait(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
+    """The middle of a picture, square and harmless, at most so wide and high, as WebP. Call it in a thread.
+
+    Raises:
+        PictureRefused: it has too many pixels, is damaged, or is none.
+    """
+    with _worker((PICTURES[content_type], str(MAX_PIXELS), str(edge), "square")) as (standard_input, standard_output):
+        _feed(standard_input, source)
+        told = _told(standard_output.readline())
+        return b"".join(_pieces(standard_output, told["thumbnail"]))
+
+
 @contextmanager
 def _worker(arguments: tuple[str, ...]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}

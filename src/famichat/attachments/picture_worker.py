@@ -1,8 +1,9 @@
 """The process in which a picture is decoded: reads one from standard input, answers on standard output, and ends.
 
-    python -m famichat.attachments.picture_worker JPEG <pixels at most> <edge of the small one> clean|keep
+    python -m famichat.attachments.picture_worker JPEG <pixels at most> <edge of the small one> clean|keep|square
 
-The answer is a line of JSON, with the sizes of what follows: the new picture (none with `keep`), and the small one.
+The answer is a line of JSON, with the sizes of what follows: the new picture (with `clean` only), and the small one, of
+the whole or, with `square`, of the middle.
 Whatever goes wrong in a decoder ends the process without an answer, which is answer enough.
 """
 
@@ -32,10 +33,20 @@ def main() -> None:
     ):
         resource.setrlimit(limit, (most, most))
     kind, pixels, edge, how = sys.argv[1:]
-    work(sys.stdin.buffer, sys.stdout.buffer, kind, pixels=int(pixels), edge=int(edge), keep=how == "keep")
+    work(
+        sys.stdin.buffer,
+        sys.stdout.buffer,
+        kind,
+        pixels=int(pixels),
+        edge=int(edge),
+        keep=how != "clean",
+        square=how == "square",
+    )
 
 
-def work(source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool) -> None:
+def work(
+    source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool, square: bool = False
+) -> None:
     """Answer for one picture; see above."""
     Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and it is asked before anything is decoded
     image = _opened(source.read(), kind)
@@ -44,7 +55,7 @@ def work(source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: 
         return
     small = io.BytesIO()
     upright = _upright(image)
-    _thumbnail(upright, edge).save(small, "WEBP", quality=_THUMBNAIL_QUALITY)
+    _thumbnail(_square(upright) if square else upright, edge).save(small, "WEBP", quality=_THUMBNAIL_QUALITY)
     new = b"" if keep else _rewritten(image, upright, kind)
     told = {
         "width": upright.width,
@@ -90,6 +101,12 @@ def _bare(image: Image.Image) -> Image.Image:
     kept = ("icc_profile", "transparency")
     image.info = {name: image.info[name] for name in kept if name in image.info}
     return image
+
+
+def _square(image: Image.Image) -> Image.Image:
+    edge = min(image.size)
+    left, top = (image.width - edge) // 2, (image.height - edge) // 2
+    return image.crop((left, top, left + edge, top + edge))
 
 
 def _thumbnail(image: Image.Image, edge: int) -> Image.Image:

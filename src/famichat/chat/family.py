@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from famichat.accounts.user import User
+from famichat.accounts.profile import Profile, profiles_of
 from famichat.chat.conversation import MAX_NAME, checked_name
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, is_id, new_id
@@ -55,10 +55,19 @@ class Belonging:
 class Member:
     """One person of a family."""
 
-    user_id: str
-    username: str
+    profile: Profile
     role: FamilyRole
     joined_at: datetime
+
+    @property
+    def user_id(self) -> str:
+        """Who it is."""
+        return self.profile.user_id
+
+    @property
+    def username(self) -> str:
+        """What this person signs in as."""
+        return self.profile.username
 
 
 def needs_setup(session: Session) -> bool:
@@ -117,12 +126,14 @@ def families_of(session: Session, user_id: str) -> list[Belonging]:
 def members_of(session: Session, family_id: str) -> list[Member]:
     """The people of a family, the longest-standing first. Ask `role_in` first whether the asker is one of them."""
     theirs = (
-        select(User.id, User.username, FamilyMembership.role, FamilyMembership.joined_at)
-        .join(FamilyMembership)
+        select(FamilyMembership)
         .where(FamilyMembership.family_id == family_id)
-        .order_by(FamilyMembership.joined_at, User.id)
+        .order_by(FamilyMembership.joined_at, FamilyMembership.user_id)
     )
-    return [Member(id_, username, role, joined_at) for id_, username, role, joined_at in session.execute(theirs)]
+    of_family = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
+    profiles = {each.user_id: each for each in profiles_of(session, of_family)}
+    found = session.execute(theirs).scalars()
+    return [Member(profiles[each.user_id], each.role, each.joined_at) for each in found]
 
 
 def shared_families(session: Session, one_id: str, other_id: str) -> list[str]:

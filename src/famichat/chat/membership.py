@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.ledger import Action, Deed, record
-from famichat.accounts.user import User
+from famichat.accounts.profile import profile_of
 from famichat.chat.conversation import Conversation, ConversationType, hold
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.family import Family, FamilyMembership, FamilyRole, Member, role_in
@@ -158,8 +158,7 @@ def _give(session: Session, actor_id: str | None, membership: FamilyMembership, 
         membership.role = role
         session.flush()
         _record(session, "family_role_changed", actor_id, membership, role)
-    username = session.get_one(User, membership.user_id).username
-    return Member(membership.user_id, username, role, membership.joined_at)
+    return Member(profile_of(session, membership.user_id), role, membership.joined_at)
 
 
 def _leave_conversations(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:

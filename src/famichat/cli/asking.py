@@ -62,20 +62,25 @@ def find_conversation(remote: Remote, wanted: str) -> dict[str, Any]:
     return same[0]
 
 
+def people_of(remote: Remote) -> list[dict[str, Any]]:
+    """Everybody whom one sees, as the server tells of them."""
+    people: list[dict[str, Any]] = remote.get("/people")["people"]
+    return people
+
+
 def names_of(remote: Remote) -> dict[str, str]:
-    """The people of one's families: username by id."""
-    families = remote.get("/families")["families"]
-    members = [each for family in families for each in remote.get(f"/families/{family['id']}/members")["members"]]
-    return {member["user_id"]: member["username"] for member in members}
+    """What everybody whom one sees is called, by id."""
+    return {each["user_id"]: each["display_name"] or each["username"] for each in people_of(remote)}
 
 
 def find_person(remote: Remote, wanted: str) -> str:
-    """The id of the one person of your families who goes by this username or id.
+    """The id of the one person whom you see who goes by this username, name or id.
 
     Raises:
         Refused: there is nobody, as far as you can see.
     """
-    found = [user_id for user_id, name in names_of(remote).items() if wanted in {user_id, name}]
+    names = ("user_id", "username", "display_name")
+    found: list[str] = [each["user_id"] for each in people_of(remote) if wanted in {each[name] for name in names}]
     if not found:
         raise Refused("not_found", f"Nobody in your families is called {wanted}")
     return found[0]

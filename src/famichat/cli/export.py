@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from famichat.cli.asking import find_conversation, names_of, remote_of, signed_in
+from famichat.cli.asking import find_conversation, remote_of, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
 from famichat.storage.base import iso, now
 
 FORMAT = 1
 _PAUSE_SECONDS = 1.0
+_OF_A_PERSON = ("user_id", "username", "display_name", "color")
 # Those that may be shown again meanwhile come first, so that none is missed between two questions.
 _SHELVES = tuple(product((True, False), repeat=2))
 
@@ -44,8 +45,8 @@ def records(remote: Remote, conversation: str | None = None) -> Iterator[dict[st
     """
     me = _get(remote, "/me")
     yield {"record": "export", "format": FORMAT, "exported_at": iso(now()), "url": remote.session.url, "user": me}
-    for user_id, username in names_of(remote).items():
-        yield {"record": "person", "user_id": user_id, "username": username}
+    for each in _get(remote, "/people")["people"]:
+        yield {"record": "person", **{name: each[name] for name in _OF_A_PERSON}}
     chosen = _all(remote) if conversation is None else [find_conversation(remote, conversation)]
     count = 0
     for each in chosen:

@@ -100,7 +100,12 @@ def _families(session: Session) -> list[dict[str, Any]]:
             "name": each.name,
             "created_at": iso(each.created_at),
             "members": [
-                {"user_id": member.user_id, "username": member.username, "role": member.role}
+                {
+                    "user_id": member.user_id,
+                    "username": member.username,
+                    "display_name": member.profile.display_name,
+                    "role": member.role,
+                }
                 for member in members_of(session, each.id)
             ],
         }

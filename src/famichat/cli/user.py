@@ -159,6 +159,7 @@ def _people(session: Session) -> list[dict[str, Any]]:
         {
             "id": person.id,
             "username": person.username,
+            "display_name": person.display_name,
             "families": [{"id": f.family_id, "name": f.name, "role": f.role} for f in families_of(session, person.id)],
             "last_login_at": None if person.last_login_at is None else iso(person.last_login_at),
             "inserted_at": iso(person.inserted_at),

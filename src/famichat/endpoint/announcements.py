@@ -97,6 +97,11 @@ class Announcements:
             left = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
 
+    def person_updated(self, viewer_ids: Iterable[str], person: Mapping[str, Any]) -> None:
+        """Tell the devices of everybody who sees a person how this person is shown from now on."""
+        for viewer_id in viewer_ids:
+            self._pubsub.broadcast(user_topic(viewer_id), "person_updated", {"person": dict(person)})
+
     def account_deleted(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
         """End everything that somebody has open, on every node: the account is gone."""
         for topic in topics:

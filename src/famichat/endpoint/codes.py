@@ -35,6 +35,8 @@ CODES: dict[str, Code] = {
     # accounts
     "invalid_username": Code(422, "This name cannot be used."),
     "username_taken": Code(409, "This name, or one that looks like it, is taken."),
+    "invalid_display_name": Code(422, "Nobody can be shown under this name."),
+    "display_name_taken": Code(409, "Somebody else goes by this name, or by one that looks like it."),
     "invalid_email": Code(422, "This is not an e-mail address."),
     "email_taken": Code(409, "This e-mail address cannot be used."),
     "weak_password": Code(422, "This password is too easy to guess."),

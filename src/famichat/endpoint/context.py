@@ -11,6 +11,7 @@ from famichat.accounts.errors import InvalidToken
 from famichat.accounts.token import Identity, Tokens, authenticate
 from famichat.attachments.address import Addresses
 from famichat.attachments.files import Files
+from famichat.attachments.portraits import Portraits
 from famichat.attachments.uploads import Uploads
 from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies
@@ -45,6 +46,7 @@ class Context:
     receipts: Receipts
     uploads: Uploads
     files: Files
+    portraits: Portraits
     addresses: Addresses
     pubsub: PubSub
     presence: Presence

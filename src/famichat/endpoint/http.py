@@ -16,6 +16,8 @@ from famichat.endpoint.api import (
     messages,
     operations,
     passkeys,
+    people,
+    profile,
     push,
     sessions,
     setup,
@@ -32,6 +34,8 @@ _API = (
     sessions,
     passkeys,
     me,
+    profile,
+    people,
     ledger,
     push,
     devices,
@@ -73,5 +77,5 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     for noun in (files, pages):
         app.router.routes += noun.router.routes
     https = context.public_url.startswith("https://")
-    large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES}
+    large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES, "/api/v1/me/picture": profile.MAX_PICTURE_BYTES}
     return Guard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

@@ -13,7 +13,7 @@ from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
-from famichat.accounts.user import User
+from famichat.accounts.profile import profiles_of
 from famichat.chat.conversation import Conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.message import Message
@@ -101,9 +101,7 @@ def _devices(conversation_ids: set[str], only: str | None) -> Any:
 
 
 def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
-    return {
-        row.id: row.username for row in session.execute(select(User.id, User.username).where(User.id.in_(user_ids)))
-    }
+    return {each.user_id: each.shown_name for each in profiles_of(session, user_ids)}
 
 
 def _concerns(said: Said, participant: Participant) -> bool:

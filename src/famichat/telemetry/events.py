@@ -329,6 +329,17 @@ class FamilyRoleChanged(Event):
     changed_by_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanged(Event):
+    """Somebody is shown otherwise from now on. Says what was changed, and neither the name nor what was chosen."""
+
+    name: ClassVar[str] = "famichat.profile.changed"
+    user_id: str
+    display_name_changed: bool
+    color_changed: bool
+    picture_changed: bool
+
+
 # What rings devices that do not listen
 
 

@@ -25,7 +25,9 @@ async def test_everybody_sees_the_own_families_and_their_people(app: RunningApp)
         ("inga", "member"),
         ("nils", "member"),
     ]
-    assert set(members[0]) == {"user_id", "username", "role", "joined_at"}, "and no address"
+    assert set(members[0]) == {"user_id", "username", "display_name", "color", "picture", "role", "joined_at"}, (
+        "and no address"
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -41,7 +41,13 @@ async def test_a_person_signs_in_by_name_or_address(app: RunningApp, name: dict[
 
     assert set(session) == SESSION
     assert session["expires_in"] == 900
-    assert session["user"] == {"id": app.home.maja.user_id, "username": "maja"}
+    assert session["user"] == {
+        "id": app.home.maja.user_id,
+        "username": "maja",
+        "display_name": None,
+        "color": None,
+        "picture": None,
+    }
     assert (me.status_code, me.json()["device_id"]) == (200, session["device_id"])
 
 

@@ -7,6 +7,7 @@ from famichat.chat.family import Belonging, FamilyRole, Member, families_of, mem
 from famichat.chat.membership import Removal, change_role, family_conversation, remove_member
 from famichat.chat.view import ConversationView
 from famichat.endpoint.api.conversations import everyones_views
+from famichat.endpoint.api.people import PersonView, person
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import api_router
@@ -34,11 +35,9 @@ class FamiliesView(BaseModel):
     families: list[FamilyView]
 
 
-class MemberView(BaseModel):
+class MemberView(PersonView):
     """One person of a family."""
 
-    user_id: str
-    username: str
     role: FamilyRole
     joined_at: Moment
 
@@ -145,4 +144,4 @@ def _emit_group_changes(removal: Removal, actor_id: str) -> None:
 
 
 def _member_view(member: Member) -> MemberView:
-    return MemberView(user_id=member.user_id, username=member.username, role=member.role, joined_at=member.joined_at)
+    return MemberView(**person(member.profile), role=member.role, joined_at=member.joined_at)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.guess import forgive_guesses
 from famichat.accounts.notices import Notices, choose_notices, notices_of
+from famichat.accounts.profile import profile_of
 from famichat.accounts.token import still_signed_in
 from famichat.accounts.user import User, email_of
 from famichat.chat.family import families_of
@@ -17,6 +18,7 @@ from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.families import FamilyView, Views, family_view
+from famichat.endpoint.api.people import Shown, shown
 from famichat.endpoint.api.sessions import Password, check_password
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
@@ -37,11 +39,10 @@ class NoticesView(BaseModel):
     presence: bool
 
 
-class MeView(BaseModel):
+class MeView(Shown):
     """What only the person may see: among it the e-mail address."""
 
     id: str
-    username: str
     email: str | None
     confirmed_at: Moment | None
     last_login_at: Moment | None
@@ -80,7 +81,7 @@ async def me(caller: Caller, context: InContext) -> MeView:
         return MeView(
             **_email(user, context.vault),
             id=user.id,
-            username=user.username,
+            **shown(profile_of(session, user.id)),
             confirmed_at=user.confirmed_at,
             last_login_at=user.last_login_at,
             inserted_at=user.inserted_at,

@@ -13,6 +13,7 @@ from famichat.accounts.session import Started, Stolen, end_session, refresh_sess
 from famichat.accounts.sign_in import Claim, admit, claim_account
 from famichat.accounts.token import ACCESS_TOKEN_SECONDS
 from famichat.endpoint.address import FromAddress
+from famichat.endpoint.api.people import Shown, shown
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.rate_limit import Address
 from famichat.endpoint.strict_route import api_router
@@ -66,11 +67,10 @@ class Refresh(BaseModel):
     device_kind: DeviceKind | None = None
 
 
-class UserView(BaseModel):
+class UserView(Shown):
     """A person, as that person is shown to others."""
 
     id: str
-    username: str
 
 
 class SessionView(BaseModel):
@@ -175,6 +175,6 @@ def session_view(context: Context, started: Started) -> SessionView:
         access_token=context.tokens.issue(identity.user_id, identity.device_id),
         expires_in=ACCESS_TOKEN_SECONDS,
         refresh_token=started.refresh_token,
-        user=UserView(id=identity.user_id, username=identity.username),
+        user=UserView(id=identity.user_id, **shown(started.profile)),
         device_id=identity.device_id,
     )

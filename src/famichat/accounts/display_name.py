@@ -1,0 +1,78 @@
+"""Names under which people are shown, when they want to be called otherwise than they sign in.
+
+What may stand in a username may stand here, and pictures beside it. A picture does not make a name another one: whoever
+is shown as "Maja" with a flower looks like Maja.
+
+>>> name = parse_display_name("Grandma  Åsa 🌻")
+>>> name.shown, name.key == parse_display_name("GRANDMA ÅSA").key
+('Grandma Åsa 🌻', True)
+>>> parse_display_name("Opa 🇩🇪").key
+'opa de'
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from itertools import pairwise
+
+from famichat.accounts.errors import InvalidDisplayName
+from famichat.accounts.username import MAX_FOLDED, PUNCTUATION, fault_in, fold, is_mark, looks_of
+
+MAX_DISPLAY_NAME = 48
+_MAX_TYPED = 4 * MAX_DISPLAY_NAME
+_PUNCTUATION = PUNCTUATION | frozenset("&,()!+\N{RIGHT SINGLE QUOTATION MARK}")
+
+# The blocks of pictures, without the brackets and circled digits among them. One may have a colour of skin, and several
+# may be joined to one: the joiner and the selector stand nowhere else.
+_ONE = "[\u2600-\u2767\u2794-\u27bf\u2b50\u2b55\U0001f300-\U0001f6ff\U0001f7e0-\U0001f7eb\U0001f900-\U0001faff]"
+_TONED = f"{_ONE}\ufe0f?[\U0001f3fb-\U0001f3ff]?"
+_PICTURE = re.compile(f"{_TONED}(?:\u200d{_TONED})*")
+# A flag is two letters of its own kind, and shown as letters by some.
+_FLAG = re.compile("([\U0001f1e6-\U0001f1ff])([\U0001f1e6-\U0001f1ff])")
+_FLAG_A = 0x1F1E6
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayName:
+    """One name: as `shown`, and the two forms by which it is compared with others, as those of `Username`."""
+
+    shown: str
+    key: str
+    look: str
+
+
+def parse_display_name(typed: str) -> DisplayName:
+    """Understand the name under which somebody wants to be shown.
+
+    Raises:
+        InvalidDisplayName: it is empty or too long, has no letter and no digit, or has something in it that cannot be
+            seen, or that changes how the rest is seen.
+    """
+    if len(typed) > _MAX_TYPED:
+        raise InvalidDisplayName(f"a name has at most {MAX_DISPLAY_NAME} characters")
+    shown = _spaced(unicodedata.normalize("NFC", typed))
+    if not 1 <= len(shown) <= MAX_DISPLAY_NAME:
+        raise InvalidDisplayName(f"a name has 1 to {MAX_DISPLAY_NAME} characters")
+    bare = _without_pictures(shown)
+    fault = fault_in(bare, _PUNCTUATION) if bare else "a name has a letter or a digit"
+    if fault is not None:
+        raise InvalidDisplayName(fault)
+    name = DisplayName(shown, fold(bare), looks_of(bare))
+    if not (0 < len(name.key) <= MAX_FOLDED and 0 < len(name.look) <= MAX_FOLDED):
+        raise InvalidDisplayName("this name cannot be compared with others")
+    return name
+
+
+def _without_pictures(shown: str) -> str:
+    bare = _PICTURE.sub(" ", _FLAG.sub(_letters, shown))
+    if any(before == " " and is_mark(char) for before, char in pairwise(bare)):
+        raise InvalidDisplayName("a mark stands on a letter")
+    return _spaced(bare)
+
+
+def _letters(flag: re.Match[str]) -> str:
+    return f" {''.join(chr(ord(letter) - _FLAG_A + ord('a')) for letter in flag.groups())} "
+
+
+def _spaced(name: str) -> str:
+    return re.sub(" +", " ", name).strip(" ")

@@ -1,0 +1,44 @@
+"""Makes the pictures that people are shown with: small, square, upright, and with nothing in them but what one sees.
+
+small = await portraits.make(data)
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from famichat.attachments.content_type import PICTURES, SNIFFED_BYTES, sniff
+from famichat.attachments.errors import PictureTooLarge, PictureUnreadable
+from famichat.attachments.picture import PictureRefused, portrait
+
+EDGE = 256
+_AT_ONCE = 2
+
+
+class Portraits:
+    """Makes a few at once; the others wait."""
+
+    def __init__(self) -> None:
+        self._workers = ThreadPoolExecutor(_AT_ONCE, "portraits")
+
+    def close(self) -> None:
+        """Finish what is being made."""
+        self._workers.shutdown(wait=True)
+
+    async def make(self, data: bytes) -> bytes:
+        """The small one of a picture, as WebP.
+
+        Raises:
+            PictureTooLarge: it has too many pixels.
+            PictureUnreadable: it is damaged, or no picture of a kind that is known here.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._workers, _make, data)
+
+
+def _make(data: bytes) -> bytes:
+    content_type = sniff(data[:SNIFFED_BYTES])
+    if content_type not in PICTURES:
+        raise PictureUnreadable
+    try:
+        return portrait([data], content_type, EDGE)
+    except PictureRefused as refused:
+        raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused

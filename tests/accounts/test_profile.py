@@ -1,0 +1,211 @@
+"""How a person is shown, and that nobody is shown as if it were somebody else."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from famichat.accounts.display_name import parse_display_name
+from famichat.accounts.erasure import erase
+from famichat.accounts.errors import DisplayNameTaken, UsernameTaken
+from famichat.accounts.names import TakenName
+from famichat.accounts.profile import (
+    Changed,
+    Part,
+    Profile,
+    ProfilePicture,
+    change_profile,
+    picture_of,
+    profile_of,
+    profiles_of,
+    show_no_picture,
+    show_picture,
+)
+from famichat.storage.database import Database
+from tests.factories.people import VAULT, Household, Person, person
+
+
+def call(session: Session, who: Person, name: str | None) -> Changed:
+    return change_profile(session, who.user_id, {"display_name": None if name is None else parse_display_name(name)})
+
+
+def only(part: Part) -> frozenset[Part]:
+    return frozenset({part})
+
+
+def seen(database: Database, who: Person) -> Profile:
+    return database.run_read(lambda session: profile_of(session, who.user_id))
+
+
+def test_who_has_chosen_nothing_is_shown_by_the_username(database: Database, household: Household) -> None:
+    inga = household.inga
+
+    assert seen(database, inga) == Profile(inga.user_id, "inga", None, None, None)
+    assert seen(database, inga).shown_name == "inga"
+
+
+def test_a_person_is_shown_as_this_person_chose_and_no_longer_when_that_is_taken_back(
+    database: Database, household: Household
+) -> None:
+    inga = household.inga
+    first = database.run(lambda session: call(session, inga, "Grandma Inga 🌻"))
+    second = database.run(lambda session: change_profile(session, inga.user_id, {"color": "rose"}))
+    third = database.run(lambda session: call(session, inga, None))
+
+    assert (first.profile.shown_name, first.parts) == ("Grandma Inga 🌻", only("display_name"))
+    assert (second.profile.shown_name, second.profile.color, second.parts) == ("Grandma Inga 🌻", "rose", only("color"))
+    assert (third.profile.shown_name, third.profile.color, third.parts) == ("inga", "rose", only("display_name"))
+
+
+def test_what_was_chosen_already_is_no_change(database: Database, household: Household) -> None:
+    database.run(lambda session: call(session, household.inga, "Gran"))
+    again = database.run(lambda session: call(session, household.inga, "Gran"))
+
+    assert again.parts == frozenset()
+
+
+@pytest.mark.parametrize("name", ["maja", "Maja 🌻", "rnaja", "m\N{CYRILLIC SMALL LETTER A}ja", "Mum", "MUM ❤️", "Murn"])
+def test_nobody_is_shown_under_what_looks_like_the_name_of_somebody_else(
+    database: Database, household: Household, name: str
+) -> None:
+    database.run(lambda session: call(session, household.maja, "Mum"))
+
+    with pytest.raises(DisplayNameTaken):
+        database.run(lambda session: call(session, household.ada, name))
+    assert seen(database, household.ada).shown_name == "ada"
+
+
+@pytest.mark.parametrize("name", ["Mum", "murn", "MUM"])
+def test_nobody_signs_up_with_what_looks_like_a_name_that_somebody_is_shown_under(
+    database: Database, household: Household, name: str
+) -> None:
+    database.run(lambda session: call(session, household.maja, "Mum 🌷"))
+
+    with pytest.raises(UsernameTaken):
+        database.run(lambda session: person(session, name))
+
+
+def test_ones_own_username_may_be_written_otherwise(database: Database, household: Household) -> None:
+    changed = database.run(lambda session: call(session, household.maja, "MAJA 🌻"))
+
+    assert changed.profile.shown_name == "MAJA 🌻"
+
+
+def test_a_name_that_is_let_go_can_be_had_by_somebody_else(database: Database, household: Household) -> None:
+    for name in ("Mum", "Mother"):
+        database.run(lambda session, it=name: call(session, household.maja, it))  # type: ignore[misc]  # a lambda's default
+
+    assert database.run(lambda session: call(session, household.ada, "Mum")).profile.shown_name == "Mum"
+    with pytest.raises(DisplayNameTaken):
+        database.run(lambda session: call(session, household.emil, "Mother"))
+
+
+async def test_of_all_who_want_one_name_at_once_one_gets_it(database: Database, household: Household) -> None:
+    everybody = [*household.everybody, household.ada] * 4
+    looks = ["Gran", "GRAN", "gran 🌻", "Gr\N{CYRILLIC SMALL LETTER A}n", "gran"] * 4
+
+    async def want(who: Person, name: str) -> str:
+        changed = await database.transaction(lambda session: call(session, who, name))
+        return changed.profile.user_id
+
+    results = await asyncio.gather(*map(want, everybody, looks), return_exceptions=True)
+
+    winners = {each for each in results if isinstance(each, str)}
+    assert len(winners) == 1
+    assert {type(each) for each in results if not isinstance(each, str)} == {DisplayNameTaken}
+    taken = select(TakenName.user_id).where(TakenName.form == "key", TakenName.name == "gran")
+    assert set(database.run_read(lambda session: session.execute(taken).scalars())) == winners
+
+
+async def test_two_who_swap_their_names_at_once_end_with_one_each(database: Database, household: Household) -> None:
+    maja, emil = household.maja, household.emil
+    database.run(lambda session: call(session, maja, "One"))
+    database.run(lambda session: call(session, emil, "Two"))
+
+    async def want(who: Person, name: str) -> None:
+        await database.transaction(lambda session: call(session, who, name))
+
+    await asyncio.gather(want(maja, "Two"), want(emil, "One"), return_exceptions=True)
+
+    names = [seen(database, each).shown_name for each in (maja, emil)]
+    assert sorted(names) == ["One", "Two"]
+
+
+def test_a_picture_is_sealed_and_the_newest_alone_is_there(database: Database, household: Household) -> None:
+    inga = household.inga
+    first = database.run(lambda session: show_picture(session, inga.user_id, b"RIFF first", VAULT)).profile.picture_id
+    changed = database.run(lambda session: show_picture(session, inga.user_id, b"RIFF second", VAULT))
+    second = changed.profile.picture_id
+    assert first is not None
+    assert second is not None
+
+    def work(session: Session) -> list[bytes | None]:
+        asked = ((inga, first), (inga, second), (household.maja, second))
+        return [picture_of(session, who.user_id, picture_id, VAULT) for who, picture_id in asked]
+
+    assert changed.parts == only("picture")
+    assert database.run_read(work) == [None, b"RIFF second", None]
+    stored = database.run_read(lambda session: session.execute(select(ProfilePicture.sealed)).scalars().all())
+    assert len(stored) == 1
+    assert b"RIFF" not in stored[0]
+
+
+def test_a_picture_can_be_taken_away(database: Database, household: Household) -> None:
+    inga = household.inga
+    database.run(lambda session: show_picture(session, inga.user_id, b"RIFF", VAULT))
+    changed = database.run(lambda session: show_no_picture(session, inga.user_id))
+    again = database.run(lambda session: show_no_picture(session, inga.user_id))
+
+    assert (changed.profile.picture_id, changed.parts, again.parts) == (None, only("picture"), frozenset())
+
+
+async def test_of_pictures_that_come_at_once_one_stays(database: Database, household: Household) -> None:
+    inga = household.inga
+
+    async def show(number: int) -> str | None:
+        picture = b"RIFF %d" % number
+        changed = await database.transaction(lambda session: show_picture(session, inga.user_id, picture, VAULT))
+        return changed.profile.picture_id
+
+    shown = await asyncio.gather(*map(show, range(6)))
+
+    assert seen(database, inga).picture_id in shown
+
+
+def test_with_the_account_goes_everything_and_the_name_is_free(database: Database, household: Household) -> None:
+    inga = household.inga
+    database.run(lambda session: change_profile(session, inga.user_id, {"color": "sea"}))
+    database.run(lambda session: call(session, inga, "Gran"))
+    database.run(lambda session: show_picture(session, inga.user_id, b"RIFF", VAULT))
+
+    database.run(lambda session: erase(session, inga.user_id))
+
+    assert database.run_read(lambda session: profiles_of(session, [inga.user_id])) == []
+    left = database.run_read(
+        lambda session: [
+            *session.execute(select(ProfilePicture.id)),
+            *session.execute(select(TakenName.name).where(TakenName.user_id == inga.user_id)),
+            *session.execute(text("SELECT id FROM accounts_users WHERE display_name IS NOT NULL OR color IS NOT NULL")),
+        ]
+    )
+    assert left == []
+    assert database.run(lambda session: call(session, household.ada, "Gran")).profile.shown_name == "Gran"
+    assert database.run(lambda session: person(session, "inga")).username == "inga"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE accounts_users SET display_name = '' WHERE username = 'inga'",
+        "UPDATE accounts_users SET color = '#ff0000' WHERE username = 'inga'",
+        "UPDATE accounts_names SET form = 'ear' WHERE name = 'inga'",
+        "INSERT INTO accounts_names SELECT form, name, id FROM accounts_names, accounts_users WHERE username = 'ada'",
+    ],
+)
+def test_the_database_itself_refuses_what_must_never_be(
+    database: Database, household: Household, statement: str
+) -> None:
+    with pytest.raises(IntegrityError):
+        database.run(lambda session: session.execute(text(statement)))
