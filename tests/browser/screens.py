@@ -1,5 +1,6 @@
 """Every main screen, one after the other: to take pictures of, and to hold to what must be true of each."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ import httpx
 from playwright.async_api import Browser, expect
 
 from tests.browser.household import Person, Server, someone
+from tests.support.photos import photo
+from tests.support.uploading import say_with, upload
 
 WIDE: Final[dict[str, Any]] = {"viewport": {"width": 1280, "height": 800}}
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -27,6 +30,21 @@ _CIPHERTEXT: Final = {
 }
 
 
+# A device that is rung, on which somebody has chosen something.
+_CHOSEN: Final = {
+    "subscribed": True,
+    "content": "sender",
+    "quiet_hours": {"from": "22:00", "until": "07:00", "time_zone": "Europe/Stockholm"},
+}
+_RUNG: Final = "() => { PushManager.prototype.getSubscription = async () => ({}) }"
+# As over plain HTTP.
+_WITHHELD: Final = """() => {
+    Object.defineProperty(window, "isSecureContext", { value: false })
+    for (const name of ["PushManager", "PublicKeyCredential"]) Object.defineProperty(window, name, { value: undefined })
+    for (const name of ["serviceWorker", "mediaDevices", "clipboard"]) {
+        Object.defineProperty(navigator, name, { value: undefined })
+    }
+}"""
 _MORE: Final = ("Did somebody water the tomatoes?", "And the key is under the blue pot.", "I take the cat along.")
 
 
@@ -66,6 +84,7 @@ class Scene:
         await maja.context.close()
         async with _as(demo, "maja") as http:
             made = await http.post(f"/families/{demo.user('maja')['family_ids'][0]}/invites", json={})
+            await _note(http, demo.told["conversations"]["self"])
         invitation = f"{demo.url}/invite#{made.raise_for_status().json()['token']}"
         async with _as(demo, "ada") as http:
             watched = (await http.post("/conversations/self", json={})).raise_for_status().json()["id"]
@@ -115,18 +134,23 @@ class Scene:
             await page.get_by_role("heading", name=name).wait_for()
             await expect(visitor.messages().locator("[data-entry]").last).to_be_visible()
             yield kind
+        async for name in self._over_messages(visitor):
+            yield name
         await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['group']}")
         await page.get_by_role("button", name="About this conversation").click()
         yield "about-a-group"
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
-        await page.goto(f"{self.demo.url}/#/you")
-        await expect(page.get_by_role("heading", name="maja")).to_be_visible()
-        yield "you"
+        async for name in self._oneself(visitor):
+            yield name
         await page.get_by_role("link", name="Look after Sundqvist").click()
         await page.get_by_text("Devices of emil").click()
         await page.get_by_role("button", name="Sign out Emil's phone").wait_for()
         await expect(page.get_by_text("The whole server")).to_be_visible()
         yield "family-care"
+        await page.get_by_role("button", name="Invite somebody to Sundqvist").click()
+        await page.get_by_role("img", name="The link as a QR code").wait_for()
+        yield "invite"
+        await page.keyboard.press("Escape")
         await page.goto(f"{self.demo.url}/#")
         await page.get_by_role("button", name="New conversation").click()
         for name in ("inga", "nils"):
@@ -134,6 +158,60 @@ class Scene:
         await page.get_by_label("What is the group called?").fill("Sunday buns")
         yield "new-conversation"
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+
+    async def _over_messages(self, visitor: Person) -> AsyncIterator[str]:
+        """What opens over a conversation."""
+        page, said = visitor.page, visitor.messages()
+        await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['self']}")
+        over = page.get_by_role("dialog")
+        for name, opener, what in (
+            ("message-menu", "What to do with this message", over.get_by_role("button", name="React with").first),
+            ("said-before", "edited", over.get_by_text("The tin is at Inga's")),
+            ("photo", "Photo: tin.png", over.get_by_role("img", name="Photo: tin.png")),
+        ):
+            await said.get_by_role("button", name=opener).first.press("Enter")
+            await what.wait_for()
+            yield name
+            await page.keyboard.press("Escape")
+        await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['family']}")
+        await said.get_by_role("button", name=re.compile("^(Read|Arrived|On your server)")).last.press("Enter")
+        await page.get_by_role("dialog", name="Where this message is").wait_for()
+        yield "arrivals"
+        await page.keyboard.press("Escape")
+
+    async def _oneself(self, visitor: Person) -> AsyncIterator[str]:
+        """One's own page: as it is at first, with everything in use, and where a browser withholds things."""
+        page = visitor.page
+        await page.goto(f"{self.demo.url}/#/you")
+        await expect(page.get_by_role("heading", name="maja")).to_be_visible()
+        yield "you"
+        await page.evaluate(_RUNG)
+        await page.route("**/api/v1/me/push", lambda route: route.fulfill(json=_CHOSEN))
+        await self._to_oneself_anew(visitor)
+        await page.get_by_role("button", name="Delete my account").click()
+        await page.get_by_role("button", name="Send me a test").wait_for()
+        yield "you-in-use"
+        await page.unroute_all()
+        await page.evaluate(_WITHHELD)
+        await self._to_oneself_anew(visitor)
+        await page.get_by_text("http://localhost:").wait_for()
+        yield "withheld"
+        await page.reload()
+
+    async def _to_oneself_anew(self, visitor: Person) -> None:
+        for place in ("#/", "#/you"):
+            await visitor.page.goto(f"{self.demo.url}/{place}")
+            await expect(visitor.page.get_by_role("heading", name="maja")).to_have_count(int(place == "#/you"))
+
+
+async def _note(http: httpx.AsyncClient, conversation: str) -> None:
+    """Write something that was said in other words before, and keep a photo."""
+    messages = f"/conversations/{conversation}/messages"
+    made = await http.post(messages, json={"body": "The tin is at Inga's"})
+    path = f"{messages}/{made.raise_for_status().json()['message_id']}"
+    (await http.patch(path, json={"body": "The tin is at Nils's"})).raise_for_status()
+    photographed = await upload(http, conversation, photo("image/png", (320, 240)), name="tin.png")
+    await say_with(http, conversation, photographed["id"], message_type="image")
 
 
 async def _of_the_family(browser: Browser, demo: Server, name: str) -> Person:
