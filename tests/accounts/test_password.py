@@ -65,7 +65,7 @@ async def test_nobodys_password_takes_as_long_as_somebodys() -> None:
             assert not await verify_password(password_hash, "wrong password")
             taken.append(time.perf_counter() - began)
 
-    somebody, nobody = sorted(times[kept])[3], sorted(times[None])[3]
+    somebody, nobody = min(times[kept]), min(times[None])  # whatever else the machine does only adds to it
     assert 0.5 < somebody / nobody < 2
 
 

@@ -194,7 +194,7 @@ class Scene:
         await page.unroute_all()
         await page.evaluate(_WITHHELD)
         await self._to_oneself_anew(visitor)
-        await page.get_by_text("http://localhost:").wait_for()
+        await page.get_by_text("http://localhost:").scroll_into_view_if_needed()
         yield "withheld"
         await page.reload()
 

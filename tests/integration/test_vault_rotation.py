@@ -92,8 +92,7 @@ async def test_a_server_that_lacks_the_key_of_the_others_says_so_once_and_goes_o
     vault = Vault(VAULT.keys)
     keeper = VaultKeeper(database, vault, kept=None)
     keeper.start()
-    await asyncio.sleep(0.3)
-    told = [event for event in emitted if isinstance(event, VaultKeyMissing)]
+    told = await _told(emitted, VaultKeyMissing)
     vault.learn(newer)
     async with asyncio.timeout(10):
         while vault.sealing_version != 2:  # noqa: ASYNC110 - the vault has no event for it
@@ -110,8 +109,7 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
     database.run(lambda session: settle(session, VAULT.keys, use_newest=True))
     keeper = VaultKeeper(database, vault, here.kept_vault_keys)
     keeper.start()
-    await asyncio.sleep(0.3)
-    told = [event for event in emitted if isinstance(event, VaultNotKept)]
+    told = await _told(emitted, VaultNotKept)
     here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
     async with asyncio.timeout(10):
         while 2 not in vault.keys:  # noqa: ASYNC110 - as above
@@ -119,3 +117,12 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
     await keeper.stop()
 
     assert told == [VaultNotKept(error_type="SecretsMissing")]
+
+
+async def _told(emitted: list[Event], kind: type[Event]) -> list[Event]:
+    """Wait until something was told; and that, for a while, it was not told again."""
+    async with asyncio.timeout(10):
+        while not any(isinstance(event, kind) for event in emitted):  # noqa: ASYNC110 - a list has no event for it
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    return [event for event in emitted if isinstance(event, kind)]

@@ -13,12 +13,14 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from famichat.realtime import Endpoint, Limits, LongPoll, UpgradeRequired
+from famichat.realtime.longpoll import Session
 from famichat.realtime.origin import OriginCheck
 from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient, encode_binary_push
 from tests.support.room import House, Room, house
 
-QUICK = Limits(longpoll_window=0.2)
+# A session outlives a pause between two polls of half a window more. Only what ends by itself has a short one.
+PATIENT, QUICK = Limits(longpoll_window=30), Limits(longpoll_window=0.5)
 
 
 def app(endpoint: Endpoint) -> Starlette:
@@ -69,7 +71,7 @@ class Poller:
     async def messages(self, count: int) -> list[Any]:
         """Poll until so many messages have come."""
         got: list[Any] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while len(got) < count:
                 answer = await self.get()
                 assert answer["status"] in (200, 204), answer
@@ -78,9 +80,36 @@ class Poller:
         return got
 
 
+class Polls:
+    """How many polls wait in the server at this moment."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    async def until_waiting(self, number: int) -> None:
+        async with asyncio.timeout(10):
+            while self.waiting != number:  # noqa: ASYNC110 - a count, not one event
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def polls(monkeypatch: pytest.MonkeyPatch) -> Polls:
+    watched, real = Polls(), Session.poll
+
+    async def poll(session: Session) -> list[bytes] | None:
+        watched.waiting += 1
+        try:
+            return await real(session)
+        finally:
+            watched.waiting -= 1
+
+    monkeypatch.setattr(Session, "poll", poll)
+    return watched
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    channel: type[Room] = Room, limits: Limits = QUICK, *, check_origin: OriginCheck = False
+    channel: type[Room] = Room, limits: Limits = PATIENT, *, check_origin: OriginCheck = False
 ) -> AsyncIterator[tuple[House, Poller]]:
     async with (
         house(channel, limits=limits, app=app, check_origin=check_origin) as served,
@@ -108,31 +137,31 @@ async def test_rule_47_a_session_joins_talks_and_hears() -> None:
 
 
 async def test_rule_47_a_poll_without_news_ends_with_204_after_the_window() -> None:
-    async with serving() as (_, poller):
+    async with serving(limits=QUICK) as (_, poller):
         token = await poller.open()
 
         assert await poller.get() == {"status": 204, "token": token, "messages": []}
 
 
-async def test_rule_47_news_end_a_waiting_poll_at_once() -> None:
-    async with serving(limits=Limits(longpoll_window=30)) as (served, poller):
+async def test_rule_47_news_end_a_waiting_poll_at_once(polls: Polls) -> None:
+    async with serving() as (served, poller):
         await poller.open()
         await poller.post(JOIN)
         await poller.messages(1)
         waiting = asyncio.create_task(poller.get())
-        await asyncio.sleep(0.05)
+        await polls.until_waiting(1)
         served.pubsub.broadcast("room:1", "shout", {"a": 1})
 
         assert (await asyncio.wait_for(waiting, 2))["messages"] == ['[null,null,"room:1","shout",{"a":1}]']
 
 
-async def test_rule_47_a_newer_poll_takes_over_from_an_older_one() -> None:
-    async with serving(limits=Limits(longpoll_window=30)) as (served, poller):
+async def test_rule_47_a_newer_poll_takes_over_from_an_older_one(polls: Polls) -> None:
+    async with serving() as (served, poller):
         await poller.open()
         await poller.post(JOIN)
         await poller.messages(1)
         older = asyncio.create_task(poller.get())
-        await asyncio.sleep(0.05)
+        await polls.until_waiting(1)
         newer = asyncio.create_task(poller.get())
 
         assert (await asyncio.wait_for(older, 2))["status"] == 204
@@ -140,15 +169,15 @@ async def test_rule_47_a_newer_poll_takes_over_from_an_older_one() -> None:
         assert (await asyncio.wait_for(newer, 2))["status"] == 200
 
 
-async def test_what_comes_while_a_poll_was_broken_off_waits_for_the_next() -> None:
-    async with serving(limits=Limits(longpoll_window=30)) as (served, poller):
+async def test_what_comes_while_a_poll_was_broken_off_waits_for_the_next(polls: Polls) -> None:
+    async with serving() as (served, poller):
         await poller.open()
         await poller.post(JOIN)
         await poller.messages(1)
         broken = asyncio.create_task(poller.get())
-        await asyncio.sleep(0.05)
+        await polls.until_waiting(1)
         broken.cancel()
-        await asyncio.sleep(0.05)
+        await polls.until_waiting(0)
         served.pubsub.broadcast("room:1", "shout", {"a": 1})
 
         assert (await poller.messages(1))[0][4] == {"a": 1}
@@ -188,7 +217,7 @@ async def test_rule_47_a_refused_join_is_still_200() -> None:
 
 
 async def test_rule_47_a_hundred_lines_are_read_and_no_more() -> None:
-    async with serving() as (_, poller):
+    async with serving(limits=Limits(longpoll_window=2)) as (_, poller):
         await poller.open()
         beats = [f'[null,"{number}","phoenix","heartbeat",{{}}]' for number in range(150)]
         assert await poller.post(*beats) == 200
@@ -257,7 +286,7 @@ async def test_rule_47_a_channel_that_is_stuck_is_408() -> None:
 
 
 async def test_rule_48_the_session_token_may_come_as_a_header_which_counts_first() -> None:
-    async with serving() as (_, poller):
+    async with serving(limits=QUICK) as (_, poller):
         token = await poller.open()
         answer = await poller.http.get(
             "/socket/longpoll?vsn=2.0.0&token=phx-longpoll.other", headers={"x-phoenix-longpoll-token": token}
@@ -292,11 +321,11 @@ async def test_rule_50_a_session_without_polls_ends() -> None:
         assert await poller.post(JOIN) == 410
 
 
-async def test_rule_50_disconnect_and_drain_end_sessions() -> None:
-    async with serving(limits=Limits(longpoll_window=30)) as (served, poller):
+async def test_rule_50_disconnect_and_drain_end_sessions(polls: Polls) -> None:
+    async with serving() as (served, poller):
         await poller.open()
         waiting = asyncio.create_task(poller.get())
-        await asyncio.sleep(0.05)
+        await polls.until_waiting(1)
         served.pubsub.disconnect("user:somebody")
         assert (await waiting)["status"] == 410
         await poller.open()

@@ -58,14 +58,25 @@ async def test_what_is_pipelined_behind_a_refused_join_is_unmatched() -> None:
 
 
 class SlowJoin(Room):
-    """Joins when told, and counts as known what has `"known": True`."""
+    """Joins when told, if asked to wait for that, and counts as known what has `"known": True`."""
 
+    begun: asyncio.Event
     gate: asyncio.Event
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
         self.push("early", {})
-        await asyncio.sleep(params.get("seconds", 0.05))
+        if params.get("slowly"):
+            SlowJoin.begun.set()
+            await SlowJoin.gate.wait()
         return {}
+
+    @staticmethod
+    async def in_the_middle(client: ChannelClient, topic: str = "room:1") -> str:
+        """Ask for a join, and wait until it has begun; it goes on when the gate is open."""
+        SlowJoin.begun, SlowJoin.gate = asyncio.Event(), asyncio.Event()
+        ref = await client.send_join(topic, {"slowly": True})
+        await asyncio.wait_for(SlowJoin.begun.wait(), 10)
+        return ref
 
     async def joined(self) -> None:
         self.push("presence_state", {})
@@ -76,11 +87,11 @@ class SlowJoin(Room):
 
 async def test_rule_21_the_join_reply_comes_first_and_nothing_said_meanwhile_is_lost() -> None:
     async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
-        ref = await client.send_join("room:1")
-        await asyncio.sleep(0.02)
+        ref = await SlowJoin.in_the_middle(client)
         served.pubsub.broadcast("room:1", "shout", {"number": 1})
         served.pubsub.broadcast("room:1", "shout", {"number": 2, "known": True})
         served.pubsub.broadcast("room:1", "shout", {"number": 3})
+        SlowJoin.gate.set()
         await client.assert_reply(ref)
         await client.assert_push("room:1", "presence_state")
 
@@ -111,17 +122,18 @@ async def test_rule_22_what_is_pipelined_behind_a_join_is_handled_after_it_in_or
 
 async def test_rule_22_channels_do_not_wait_for_each_other() -> None:
     async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
-        slow = await client.send_join("room:slow", {"seconds": 0.3})
-        await client.join("room:fast", {"seconds": 0})
+        slow = await SlowJoin.in_the_middle(client, "room:slow")
+        await client.join("room:fast")
+        SlowJoin.gate.set()
         await client.assert_reply(slow)
 
 
 async def test_a_flood_during_a_join_refuses_it_instead_of_growing() -> None:
     async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
-        ref = await client.send_join("room:1", {"seconds": 0.1})
-        await asyncio.sleep(0.02)
+        ref = await SlowJoin.in_the_middle(client)
         for number in range(1200):
             served.pubsub.broadcast("room:1", "shout", {"number": number})
+        SlowJoin.gate.set()
         await client.assert_reply(ref, "error", {"reason": "join crashed"})
         await client.join("room:1")
         await client.refute_broadcast("room:1", "shout")
@@ -355,11 +367,14 @@ async def test_only_so_many_replies_are_owed_at_once() -> None:
     async with house(Later, limits=Limits(max_deferred=3)) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         refs = [await client.push("room:1", "later") for _ in range(6)]
-        await asyncio.sleep(0.05)
-        assert len(Later.waiting) == 4  # three are owed, one is asked and waits
-        while Later.waiting:
-            Later.waiting.pop(0).set_result(ok())
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(10):
+            for answered in range(len(refs)):
+                most = min(4, len(refs) - answered)  # three are owed, one is asked and waits
+                while len(Later.waiting) < most:  # noqa: ASYNC110 - the channel has no event for it
+                    await asyncio.sleep(0.005)
+                await asyncio.sleep(0.02)
+                assert len(Later.waiting) == most
+                Later.waiting.pop(0).set_result(ok())
         for ref in refs:
             await client.assert_reply(ref)
 
@@ -415,10 +430,10 @@ async def test_evicting_closes_at_once_and_lets_nothing_through_afterwards() -> 
 
 async def test_evicting_someone_who_is_still_joining_refuses_the_join() -> None:
     async with house(SlowJoin) as served, ChannelClient.connect(served.url, "ann") as ann:
-        ref = await ann.send_join("room:1")
-        await asyncio.sleep(0.02)
+        ref = await SlowJoin.in_the_middle(ann)
         served.pubsub.evict("room:1", "user:ann")
         served.pubsub.broadcast("room:1", "shout", {})
+        SlowJoin.gate.set()
         await ann.assert_reply(ref, "error", {"reason": "join crashed"})
         await ann.refute_broadcast("room:1", "shout")
 

@@ -221,5 +221,5 @@ async def test_an_unknown_name_takes_about_as_long_as_a_wrong_password(app: Runn
                 await http.post("/sessions", json={"username": name, "password": "not the password"})
                 taken.append(time.perf_counter() - began)
 
-    olle, nobody = (sorted(taken)[4] for taken in times.values())
+    olle, nobody = (min(taken) for taken in times.values())  # whatever else the machine does only adds to it
     assert 0.5 < olle / nobody < 2
