@@ -1,12 +1,14 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte"
 import { defineConfig } from "vitest/config"
 
+import { sharedHead } from "./build/head"
 import { atMost } from "./build/size"
 import { serviceWorker } from "./build/worker"
 
 export default defineConfig({
   plugins: [
     svelte(),
+    sharedHead("head.html"),
     atMost(150_000, "index"),
     serviceWorker("src/worker/worker.ts", "index", ["favicon.svg", "icon-192.png"]),
   ],
