@@ -1,5 +1,6 @@
 """Photos and files: chosen, sent, seen by the other, and sent on after whatever came between."""
 
+import asyncio
 import base64
 import os
 from typing import Final
@@ -114,6 +115,29 @@ async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(of_the_fa
     assert not SECRETS.search(data)
     await emil.page.keyboard.press("Escape")
     await expect(emil.page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_words_do_not_wait_for_a_large_file_that_was_sent_before_them(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    heard = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        if route.request.method == "PATCH":
+            await heard.wait()
+        await route.continue_()
+
+    await maja.context.route("**/api/v1/attachments/*", slowly)
+    await choose(maja, file("film.bin", "application/octet-stream", os.urandom(PIECE)))
+    await maja.say("The whole film")
+    await maja.say("Call me when you have seen it")
+    await expect(emil.messages().get_by_text("Call me when you have seen it")).to_be_visible(timeout=20_000)
+    heard.set()
+
+    said = emil.messages().locator("[data-entry]")
+    await expect(said.last).to_contain_text("The whole film")
+    await expect(said.last.get_by_role("button", name="film.bin")).to_be_visible()
 
 
 async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: SignedIn) -> None:

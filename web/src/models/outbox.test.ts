@@ -1,13 +1,26 @@
 import { expect, test } from "vitest"
 
 import { draft } from "./examples"
-import { add, due, passes, patience, refuse, remove, retry, waiting } from "./outbox"
+import { add, due, next, passes, patience, refuse, remove, retry, waiting } from "./outbox"
 
 const two = add(add([], draft("first")), draft("second"))
 
 test("what was written is due in the order in which it was written, in its own conversation", () => {
   const outbox = add(two, draft("elsewhere", "garden"))
   expect(due(outbox, "kitchen").map((each) => each.client_id)).toEqual(["first", "second"])
+})
+
+test("words pass a message that has been bringing its files for a while, one after the other; nothing else does", () => {
+  const film = { key: "k", kind: "file", name: "film", size: 9, encrypted: false, keep_metadata: false } as const
+  const files = (id: string) => ({ ...draft(id), enclosures: [film] })
+  const outbox = [files("film"), files("photo"), draft("first"), draft("second")]
+  const after = (slow: boolean, ...underway: string[]) => next(outbox, "kitchen", new Set(underway), slow)?.client_id
+
+  expect(after(false)).toBe("film")
+  expect(after(false, "film")).toBeUndefined()
+  expect(after(true, "film")).toBe("first")
+  expect(after(true, "film", "first")).toBeUndefined()
+  expect(after(true, "first")).toBeUndefined()
 })
 
 test("what is on the server is not due any more, and saying so again changes nothing", () => {

@@ -48,6 +48,30 @@ export function due(outbox: Outbox, conversationId: string): Outbox {
   return waiting(outbox, conversationId).filter((draft) => draft.refused === undefined)
 }
 
+/**
+ * What to send next, if anything: one message after the other, so that they keep their order. One that has been bringing
+ * its files for a while is passed by those that are nothing but words, or a film would hold them for minutes.
+ *
+ * @param underway those that are being sent
+ * @param slow whether they have been for a while
+ */
+export function next(
+  outbox: Outbox,
+  conversationId: string,
+  underway: ReadonlySet<string>,
+  slow: boolean,
+): Draft | undefined {
+  const waits = due(outbox, conversationId)
+  if (underway.size === 0) return waits[0]
+  const sent = waits.filter((draft) => underway.has(draft.client_id))
+  if (!slow || !sent.every(bringsFiles)) return undefined
+  return waits.find((draft) => !underway.has(draft.client_id) && !bringsFiles(draft))
+}
+
+function bringsFiles({ enclosures = [] }: Draft): boolean {
+  return enclosures.length > 0
+}
+
 export function passes(refusal: Refusal): boolean {
   return PASSING.has(refusal.reason)
 }

@@ -1,18 +1,26 @@
-/** Sends what waits in one conversation: one message after the other, from one tab at a time, until each is stored. */
+/**
+ * Sends what waits in one conversation: one message after the other, from one tab at a time, until each is stored. Words do
+ * not wait longer than some seconds for the files of a message that was written before them.
+ */
 import type { Channel } from "phoenix"
 
 import type { Mailbox } from "../kept/mailbox"
-import { due, passes, patience, type Draft } from "../models/outbox"
+import { due, next, passes, patience, type Draft } from "../models/outbox"
 import { kindOf } from "../models/enclosures"
 import { ApiError, Unreachable } from "./api"
 import type { Refusal, Stored } from "./shapes"
 import { Stopped, type Uploads } from "./uploads"
 
 const ASK_AGAIN_MS = 1_000
+/** So long a message waits for the files of the one before it. */
+const PASS_AFTER_MS = 5_000
 
 export class Sender {
-  /** The draft that is on its way. */
-  #sending: string | undefined
+  /** The drafts that are on their way: one, and one that passes it. */
+  readonly #underway = new Set<string>()
+  /** Whether the first of them has been for a while. */
+  #slow = false
+  #slowTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
   #open = false
 
@@ -27,38 +35,39 @@ export class Sender {
   /** The conversation can be written to now. */
   opened(): void {
     this.#open = true
-    this.#sending = undefined
     this.flush()
   }
 
   /** It cannot, for the moment. What was on its way is sent again later: nobody knows whether it arrived. */
   closed(): void {
     this.#open = false
-    if (this.#sending !== undefined) void this.mailbox.release(this.conversationId)
-    this.#sending = undefined
+    if (this.#underway.size > 0) void this.mailbox.release(this.conversationId)
+    this.#underway.clear()
+    this.#hurry()
   }
 
   /**
-   * Send what waits, one after the other, so that it keeps its order whatever the server has to refuse on the way.
+   * Send what waits, in its order, whatever the server has to refuse on the way; see `next`.
    * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
    */
   flush(): void {
-    const [draft] = due(this.mailbox.drafts, this.conversationId)
-    if (!this.#open || this.#sending !== undefined || draft === undefined) return
-    this.#sending = draft.client_id
+    const draft = this.#open ? next(this.mailbox.drafts, this.conversationId, this.#underway, this.#slow) : undefined
+    if (draft === undefined) return
+    if (this.#underway.size === 0) this.#patiently()
+    this.#underway.add(draft.client_id)
     void this.#send(draft)
   }
 
   async #send(draft: Draft): Promise<void> {
     const mine = await this.mailbox.claim(draft)
-    if (this.#sending !== draft.client_id) return // closed meanwhile
+    if (!this.#isUnderway(draft)) return // closed meanwhile
     if (!mine) {
-      this.#sending = undefined
+      this.#stopped(draft)
       setTimeout(() => void this.#askAgain(), ASK_AGAIN_MS)
       return
     }
     const enclosed = draft.enclosures ? await this.#bring(draft) : {}
-    if (enclosed === undefined || this.#sending !== draft.client_id) return
+    if (enclosed === undefined || !this.#isUnderway(draft)) return
     this.channel
       .push("new_msg", { ...draft.sealed, ...enclosed, client_id: draft.client_id, reply_to: draft.reply_to })
       .receive("ok", (stored: Stored) => void this.#done(draft, stored))
@@ -83,7 +92,7 @@ export class Sender {
 
   /** Whether it is still our turn, which a long upload must ask for again and again. */
   async #holds(draft: Draft): Promise<boolean> {
-    return this.#sending === draft.client_id && (await this.mailbox.claim(draft))
+    return this.#isUnderway(draft) && (await this.mailbox.claim(draft))
   }
 
   /** Another tab has the turn: see what it has done by now. */
@@ -100,19 +109,41 @@ export class Sender {
   }
 
   async #refused(draft: Draft, refusal: Refusal): Promise<void> {
-    if (this.#sending !== draft.client_id) return
+    if (!this.#isUnderway(draft)) return
     if (!passes(refusal)) {
       await this.mailbox.refuse(draft.client_id, refusal.reason)
       await this.#next(draft)
       return
     }
-    this.#sending = undefined
+    this.#stopped(draft)
     setTimeout(() => this.flush(), patience(refusal, ++this.#attempts))
   }
 
   async #next(draft: Draft): Promise<void> {
-    if (this.#sending === draft.client_id) this.#sending = undefined
+    this.#stopped(draft)
     if (due(this.mailbox.drafts, this.conversationId).length > 0) this.flush()
     else await this.mailbox.release(this.conversationId)
+  }
+
+  #isUnderway({ client_id }: Draft): boolean {
+    return this.#underway.has(client_id)
+  }
+
+  #stopped({ client_id }: Draft): void {
+    this.#underway.delete(client_id)
+    if (this.#underway.size === 0) this.#hurry()
+  }
+
+  /** Let nothing pass for a while. */
+  #patiently(): void {
+    this.#slowTimer = setTimeout(() => {
+      this.#slow = true
+      this.flush()
+    }, PASS_AFTER_MS)
+  }
+
+  #hurry(): void {
+    clearTimeout(this.#slowTimer)
+    this.#slow = false
   }
 }
