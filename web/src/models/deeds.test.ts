@@ -34,6 +34,13 @@ test("what was edited has something that it said before", () => {
   expect(deeds({ ...his, edited_at: his.inserted_at }, kitchen, "maja", soon).earlier).toBe(true)
 })
 
-test("a photo is not edited as a text", () => {
-  expect(deeds({ ...his, message_type: "photo" }, kitchen, "nils", soon).edit).toBe(false)
+test.each(["text", "image", "file", "voice"])(
+  "what goes with a message, here %s, may get other words",
+  (message_type) => {
+    expect(deeds({ ...his, message_type }, kitchen, "nils", soon).edit).toBe(true)
+  },
+)
+
+test("what another client says in its own way is not edited as words", () => {
+  expect(deeds({ ...his, message_type: "poll" }, kitchen, "nils", soon).edit).toBe(false)
 })

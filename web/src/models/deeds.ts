@@ -11,6 +11,8 @@ export interface Deeds {
   readonly earlier: boolean
 }
 
+/** What this client writes: words, and what words can go with. */
+const EDITABLE = new Set(["text", "image", "file", "voice"])
 const EDITABLE_MS = 24 * 60 * 60 * 1000
 
 export function deeds(message: Message, conversation: Conversation, me: string, now: Date): Deeds {
@@ -21,7 +23,7 @@ export function deeds(message: Message, conversation: Conversation, me: string, 
   return {
     react: there,
     reply: there,
-    edit: there && own && fresh && message.message_type === "text",
+    edit: there && own && fresh && EDITABLE.has(message.message_type),
     remove: there && (own || admin),
     earlier: there && message.edited_at !== null,
   }
