@@ -1,44 +1,68 @@
-"""Says a great deal in no time: into the data of a demo that is stopped, through its journal."""
+"""Says a great deal in no time: into the data of a demo that is stopped, as one batch of its journal."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
+import httpx
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device
-from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.send_path import Draft, Sender, SendPath
+from famichat.chat.message import BODY_PURPOSE, place_of_body
 from famichat.cli.desk import Desk, to_write
 from famichat.settings import load_settings
-from famichat.storage.journal import Journal
-from tests.browser.household import Server
-
-_AT_ONCE: Final = 2_000
-
-
-async def say_much(demo: Server, username: str, bodies: Sequence[str]) -> None:
-    """Let somebody have said many things in the demo's direct conversation."""
-    await asyncio.to_thread(_say, demo, username, bodies)
+from famichat.storage.base import new_id
+from famichat.storage.batch import write_batch
+from famichat.storage.entry import Entry, Stored
+from tests.browser.household import Person, Server
 
 
-def _say(demo: Server, username: str, bodies: Sequence[str]) -> None:
+async def say_much(demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
+    """Let somebody have said many things in the demo's direct conversation.
+
+    Returns:
+        the ids of the messages.
+    """
+    return await asyncio.to_thread(_say, demo, username, bodies)
+
+
+async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
+    """Let somebody who is signed in answer a message there, wherever it is."""
+    path = f"/api/v1/conversations/{demo.told['conversations']['direct']}/messages"
+    token = await who.page.evaluate("JSON.parse(localStorage['famichat.session']).access_token")
+    async with httpx.AsyncClient(base_url=demo.url, headers={"authorization": f"Bearer {token}"}) as http:
+        (await http.post(path, json={"body": body, "reply_to": message_id})).raise_for_status()
+
+
+def _say(demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
     with to_write(load_settings(data_dir=demo.data_dir)) as desk:
-        asyncio.run(_send(desk, demo, username, bodies))
+        return asyncio.run(_store(desk, demo, username, bodies))
 
 
-async def _send(desk: Desk, demo: Server, username: str, bodies: Sequence[str]) -> None:
+async def _store(desk: Desk, demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
     user_id = demo.user(username)["id"]
 
     def device(session: Session) -> str:
         return add_device(session, user_id, "Another phone").id
 
-    sender = Sender(user_id, await desk.database.transaction(device))
-    journal = Journal(desk.database)
-    path = SendPath(journal, desk.vault, desk.index, EncryptionPolicies(desk.settings.encryption_policies))
-    where = demo.told["conversations"]["direct"]
-    for start in range(0, len(bodies), _AT_ONCE):
-        some = bodies[start : start + _AT_ONCE]
-        sending = [path.send(sender, "direct", where, Draft.parse({"body": body}), lambda _view: None) for body in some]
-        await asyncio.gather(*sending)
-    await journal.close()
+    device_id = await desk.database.transaction(device)
+
+    def entry(body: str) -> Entry:
+        id_ = new_id()
+        return Entry(
+            id=id_,
+            conversation_id=demo.told["conversations"]["direct"],
+            conversation_type="direct",
+            user_id=user_id,
+            device_id=device_id,
+            message_type="text",
+            body=desk.vault.seal(BODY_PURPOSE, body.encode(), place_of_body(id_, 0)),
+            client_id=None,
+            fingerprint=None,
+            reply_to_id=None,
+            encryption_flag=False,
+            encryption_version=None,
+            key_id=None,
+        )
+
+    outcomes = await write_batch(desk.database, [entry(body) for body in bodies])
+    return [outcome.id for outcome in outcomes if isinstance(outcome, Stored)]

@@ -3,10 +3,12 @@
 import re
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import FilePayload, Locator, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import SEEN_IS_KEPT, Person, Server
+from tests.browser.much import answer, say_much
+from tests.support.photos import photo
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -91,3 +93,49 @@ async def test_whoever_was_away_finds_everything_as_it_is_now(demo: Server, of_t
     await maja.messages().get_by_role("button", name="👍 from You").click()
     await expect(maja.messages().get_by_role("alert")).to_contain_text("Your server does not answer.")
     await expect(maja.messages().get_by_role("button", name="👍 from You")).to_be_visible()
+
+
+async def test_a_photo_that_was_sent_without_words_gets_some(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    picture: FilePayload = {"name": "lake.jpg", "mimeType": "image/jpeg", "buffer": photo(size=(80, 60))}
+    await maja.page.locator("input[type=file]").set_input_files(picture)
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+    sent = maja.messages().locator("[data-entry]").filter(has=maja.page.get_by_role("button", name="Photo: lake.jpg"))
+    await sent.get_by_role("button", name="What to do with this message").focus()
+    await maja.page.keyboard.press("Enter")
+    await maja.page.get_by_role("dialog").get_by_role("button", name="Edit", exact=True).click()
+    await expect(maja.page.get_by_label("Message to")).to_have_value("")
+    await maja.say("Our lake")
+
+    await expect(entry(emil, "Our lake").get_by_role("button", name="Photo: lake.jpg")).to_be_visible()
+
+
+async def test_pressing_what_an_answer_quotes_leads_there_and_the_keys_go_on_from_there(
+    demo: Server, of_the_family: SignedIn
+) -> None:
+    demo.stop()
+    first, *_ = await say_much(demo, "emil", [f"line {number}." for number in range(1, 400)])
+    demo.start()
+    emil = await of_the_family("emil", **PHONE)
+    await answer(demo, emil, first, "It began here")
+    await emil.open("maja")
+    quote = emil.messages().get_by_role("button", name="Go to this message: You line 1.")
+    await expect(quote).to_be_in_viewport()
+    await expect(entry(emil, "line 1.")).to_have_count(0)
+
+    await quote.tap()
+    await expect(entry(emil, "line 1.")).to_be_in_viewport()
+    await expect(entry(emil, "line 1.")).to_be_focused()
+    await emil.page.keyboard.press("Tab")
+    menu = entry(emil, "line 1.").get_by_role("button", name="What to do with this message")
+    await expect(menu).to_be_focused()
+
+    seen = await emil.read_through(up=False, until=quote)
+    await quote.tap()  # now it is here
+    await expect(entry(emil, "line 1.")).to_be_in_viewport()
+    await emil.page.get_by_label("To the newest message").tap()
+    assert [each for each in seen if each.startswith("line")] == [f"line {number}." for number in range(1, 400)]
+    await emil.say("And it goes on")
+    await expect(entry(emil, "And it goes on")).to_be_in_viewport()

@@ -14,7 +14,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import Person, Server
-from tests.browser.much import say_much
+from tests.browser.much import answer, say_much
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(240)
 A_FRAME_MS, A_TENTH_MS = 16, 100
 TIMES: Final = 20
 BUSY_SECONDS: Final = 0.3
-MANY: Final = 5_000
+MANY: Final = 100_000
 PARTS: Final = 30
 NO_SLOWER: Final = 3  # times, and that only because single measurements are far apart
 MOST_ELEMENTS: Final = 2_000  # however long a conversation is, only a part of it is drawn
@@ -77,10 +77,12 @@ async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
     demo: Server, of_the_family: SignedIn
 ) -> None:
     demo.stop()
-    await say_much(demo, "emil", [f"line {number}." for number in range(1, MANY + 1)])
+    first, *_ = await say_much(demo, "emil", [f"line {number}." for number in range(1, MANY + 1)])
     demo.start()
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await answer(demo, emil, first, "It began here")
     await maja.open("emil")
+    await _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja)
     await emil.open("maja")
     await expect(emil.messages().locator("[data-entry]").last).to_be_visible()
 
@@ -98,6 +100,23 @@ async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
     assert median(drawing) < A_TENTH_MS * busy
     assert median(drawing[-PARTS // 3 :]) < NO_SLOWER * median(drawing[: PARTS // 3])
     assert max(elements for _, elements in parts) < MOST_ELEMENTS
+
+
+async def _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja: Person) -> None:
+    first = maja.messages().get_by_text("line 1.", exact=True)
+    to_newest = maja.page.get_by_label("To the newest message")
+    await expect(maja.messages().get_by_text("New since you were here")).to_be_in_viewport()
+    await expect(first).to_be_in_viewport()
+    await expect(maja.listed("emil")).to_contain_text("99+")  # what one has not seen yet stays unread
+    await to_newest.click()
+    quote = maja.messages().get_by_role("button", name="Go to this message: emil line 1.")
+    await expect(quote).to_be_in_viewport()
+    await quote.focus()
+    await maja.page.keyboard.press("Enter")
+    await expect(first).to_be_in_viewport()
+    await expect(maja.messages().locator("[data-entry]:focus")).to_contain_text("line 1.")
+    await to_newest.click()
+    await expect(quote).to_be_in_viewport()
 
 
 def _busy() -> float:

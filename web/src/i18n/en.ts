@@ -224,6 +224,7 @@ export const en = {
   "message.removedBy": "{name} removed this message.",
   "message.edited": "edited",
   "message.answerTo": "Answer to {name}: {text}",
+  "message.goTo": "Go to this message",
   "message.unseen": "An earlier message",
   "message.menu": "What to do with this message",
   "message.react": "React with {sign}",

@@ -219,6 +219,7 @@ export const ja: Messages = {
   "message.removedBy": "{name}さんがこのメッセージを取り消しました。",
   "message.edited": "編集済み",
   "message.answerTo": "{name}さんへの返信: {text}",
+  "message.goTo": "このメッセージへ移動",
   "message.unseen": "以前のメッセージ",
   "message.menu": "このメッセージの操作",
   "message.react": "{sign} でリアクション",

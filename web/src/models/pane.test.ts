@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { messages } from "./examples"
-import { around, AT_END, atTop, drawn, earlier, followsEnd, later, SIZE, type Pane } from "./pane"
+import { around, AT_END, atBottom, atTop, drawn, earlier, followsEnd, held, later, SIZE, type Pane } from "./pane"
 import { begin, receive, type Timeline } from "./timeline"
 
 const long = receive(begin("e1", 100), messages(101, 100_100))
@@ -47,4 +47,13 @@ test("a short conversation is drawn whole", () => {
     expect(places(pane, short)).toEqual([1, 2, 3, 4, 5])
     expect(atTop(pane, short) && followsEnd(pane)).toBe(true)
   }
+})
+
+test("what was drawn at the end of the past stays in its place when more comes behind it", () => {
+  const past = receive(begin("e1", 100), messages(101, 300))
+  const pane = held(AT_END, past)
+  expect(atBottom(pane, past)).toBe(true)
+  const grown = receive(past, messages(301, 400))
+  expect(drawn(pane, grown).at(-1)?.seq).toBe(300)
+  expect(atBottom(pane, grown)).toBe(false)
 })

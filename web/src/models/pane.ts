@@ -45,6 +45,16 @@ export function later(pane: Pane, timeline: Timeline): Pane {
   return until(pane.until + STEP, timeline)
 }
 
+/** The same messages, also when more comes behind them: what was drawn at the end of the past is not the end. */
+export function held(pane: Pane, timeline: Timeline): Pane {
+  return followsEnd(pane) ? { until: timeline.last } : pane
+}
+
+/** Nothing later is here: time to fetch. */
+export function atBottom(pane: Pane, timeline: Timeline): boolean {
+  return pane.until >= timeline.last
+}
+
 /** A message with some of its surroundings. */
 export function around(seq: number, timeline: Timeline): Pane {
   return until(seq + SIZE / 2, timeline)

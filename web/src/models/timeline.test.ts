@@ -12,11 +12,13 @@ import {
   hasOlder,
   hear,
   hearChange,
+  meet,
   messageAt,
   prepend,
   recall,
   receive,
   resume,
+  stretch,
   tail,
   type Timeline,
 } from "./timeline"
@@ -243,5 +245,32 @@ describe("changes", () => {
       }
       expect(timeline.messages).toEqual(truth)
     }
+  })
+})
+
+describe("a stretch of the past", () => {
+  const present = receive(begin("e1", 500, 3), messages(501, 510))
+  const past = stretch(present, { messages: messages(101, 200), has_more: true })
+
+  test("is of the same history, and grows at both ends until it meets the present", () => {
+    expect(past).toMatchObject({ epoch: "e1", before: 100, last: 200, whole: false })
+    if (!past) return
+    expect(meet(past, present)).toBeUndefined()
+    const grown = receive(prepend(past, page(51, 100)), messages(201, 505))
+    const both = meet(grown, present)
+    expect(both).toMatchObject({ before: 50, last: 510, whole: false })
+    expect(both?.messages.map((each) => each.seq)).toEqual(messages(51, 510).map((each) => each.seq))
+  })
+
+  test("begins where the conversation does, for this person", () => {
+    expect(stretch(present, page(1, 50))?.whole).toBe(true)
+    expect(stretch(present, { messages: messages(20, 50), has_more: false })?.whole).toBe(true)
+    expect(stretch(present, { messages: [], has_more: false })).toBeUndefined()
+  })
+
+  test("does not bring back what a message said before it was changed", () => {
+    const changed = amend(present, message(300, { change: 4, body: "new" }))
+    const here = stretch(present, { messages: messages(201, 500), has_more: true })
+    expect(here && messageAt(meet(here, changed) ?? changed, 300)?.body).toBe("new")
   })
 })

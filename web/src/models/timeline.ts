@@ -135,6 +135,20 @@ export function prepend(timeline: Timeline, page: Page): Timeline {
   return { ...timeline, before: first.seq - 1, messages, amended, whole: first.seq === 1 || !page.has_more }
 }
 
+/** A stretch of its own, from a page of the past. */
+export function stretch(present: Timeline, page: Page): Timeline | undefined {
+  const first = page.messages[0]
+  if (!first) return undefined
+  const here = begin(present.epoch, first.seq - 1, present.changes)
+  return { ...receive(here, page.messages), whole: first.seq === 1 || !page.has_more }
+}
+
+/** A stretch of the past and the present as one, as soon as they meet. */
+export function meet(past: Timeline, present: Timeline): Timeline | undefined {
+  if (past.last < present.before) return undefined
+  return prepend(present, { messages: past.messages, has_more: !past.whole })
+}
+
 /** Go on after a (re)join: from where we were, or, when the server has another history now, from the start. */
 export function resume(timeline: Timeline, joined: Joined): Timeline {
   if (joined.recovered && joined.epoch === timeline.epoch) {

@@ -24,6 +24,8 @@ import {
 } from "../models/timeline"
 import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from "../models/typists"
 import { ApiError, Unreachable } from "./api"
+import { Attendance } from "./attendance"
+import { Past } from "./past"
 import type { Reader } from "./reader"
 import { Sender } from "./sender"
 import type { ChangesPage, Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "./shapes"
@@ -31,7 +33,6 @@ import type { Uploads } from "./uploads"
 
 const FIRST_PAGE = 60
 const PAGE = 100
-const ACK_AFTER_MS = 120
 /** Whoever missed more than this begins at the end, and reads back from there. */
 const MOST_CAUGHT_UP = 5_000
 /** As many messages are shown before the first unread one. */
@@ -64,13 +65,13 @@ export class Room {
   joined = false
   /** Whether a page of earlier messages is on its way. */
   reading = false
+  /** Where somebody went back to. */
+  readonly past: Past
   readonly #channel: Channel
   readonly #sender: Sender
-  readonly #acknowledged = { delivered: 0, read: 0 }
-  #attended = false
+  readonly #attendance: Attendance
   #catchingUp = false
   #catchingUpChanges = false
-  #ackTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
   #saidTyping = 0
 
@@ -89,6 +90,16 @@ export class Room {
       return { last_seq: last, last_change: changes, epoch }
     }
     this.#channel = around.socket.channel(`message:${conversation.type}:${conversation.id}`, place)
+    this.#attendance = new Attendance(around.me, this.#channel, () => (this.joined ? this.timeline : undefined))
+    this.past = new Past({
+      timeline: () => this.timeline,
+      met: (timeline) => (this.timeline = timeline),
+      fetch: (what) => this.#ask<Page>("fetch", what),
+      take: (messages) => {
+        void around.reader.take(messages)
+        around.changed()
+      },
+    })
     this.#sender = new Sender(this.id, this.#channel, around.mailbox, around.uploads, (stored) => this.#stored(stored))
     this.#listen()
   }
@@ -103,8 +114,7 @@ export class Room {
   }
 
   leave(): void {
-    clearTimeout(this.#ackTimer)
-    this.#ackTimer = undefined
+    this.#attendance.end()
     this.#channel.leave()
   }
 
@@ -115,8 +125,7 @@ export class Room {
 
   /** Whether somebody is looking at the end of this conversation. */
   attend(attended: boolean): void {
-    this.#attended = attended
-    if (attended) this.#acknowledgeSoon()
+    this.#attendance.attend(attended)
   }
 
   /** The place of the first message that its reader has not read, as far as this device knows. */
@@ -135,15 +144,37 @@ export class Room {
     } else if (messages.length === 0) this.readOlder()
   }
 
+  /** What is to be shown: the newest part, or the one that somebody went back to. */
+  get shown(): Timeline {
+    return this.past.timeline ?? this.timeline
+  }
+
+  /** Go to a message, wherever it is; false, if it is not here and the server does not give it now. */
+  async visit(seq: number): Promise<boolean> {
+    if (seq > this.timeline.before) this.goToNewest()
+    return seq > this.timeline.before || (this.joined && (await this.past.visit(seq)))
+  }
+
+  goToNewest(): void {
+    this.past.leave()
+    this.around.changed()
+  }
+
+  /** Read on from where one went back to. */
+  readNewer(): void {
+    if (this.joined) void this.past.readNewer()
+  }
+
   /** Read back: a first page when there is nothing yet, then the one before, and so on. */
   readOlder(): void {
-    if (!this.joined || this.reading || !hasOlder(this.timeline)) return
+    if (this.joined && this.past.timeline) void this.past.readOlder()
+    if (!this.joined || this.reading || this.past.timeline || !hasOlder(this.timeline)) return
     this.reading = true
     const limit = this.timeline.messages.length === 0 ? FIRST_PAGE : PAGE
     this.#fetch({ before_seq: this.timeline.before + 1, limit }, (page) => {
       this.#show(prepend(this.timeline, page))
       void this.around.reader.take(page.messages)
-      this.#acknowledgeSoon()
+      this.#attendance.sayAgain()
     })
   }
 
@@ -178,10 +209,14 @@ export class Room {
   /** A change is made now or not at all: what waits for a day would surprise whoever asked for it. */
   async #change(event: string, what: object): Promise<void> {
     if (!this.joined) throw new Unreachable(event)
-    await new Promise<void>((done, fail) => {
+    await this.#ask(event, what)
+  }
+
+  async #ask<Answer>(event: string, what: object): Promise<Answer> {
+    return await new Promise<Answer>((done, fail) => {
       this.#channel
         .push(event, what)
-        .receive("ok", () => done())
+        .receive("ok", done)
         .receive("error", ({ reason }: Refusal) => fail(new ApiError(0, reason, undefined)))
         .receive("timeout", () => fail(new Unreachable(event)))
     })
@@ -217,17 +252,21 @@ export class Room {
   #entered(reply: Joined): void {
     this.joined = true
     this.receipts = gather(reply.receipts)
-    if (!reply.recovered) Object.assign(this.#acknowledged, { delivered: 0, read: 0 })
+    if (!reply.recovered) {
+      this.#attendance.beginAnew()
+      this.past.leave()
+    }
     const missed = reply.last_seq - this.timeline.last
     const far = reply.recovered && missed > MOST_CAUGHT_UP
     this.#show(far ? begin(reply.epoch, reply.last_seq, reply.last_change) : resume(this.timeline, reply))
     void this.around.reader.take(this.timeline.messages)
     for (const message of reply.messages) this.#settle(message)
+    this.past.amend(reply.changes)
     this.around.amended(reply.changes)
     this.#catchUp()
     this.#catchUpChanges()
     this.#sender.opened()
-    this.#acknowledgeSoon()
+    this.#attendance.sayAgain()
   }
 
   #left(): void {
@@ -257,11 +296,12 @@ export class Room {
     this.#show(timeline)
     for (const message of messages) this.#settle(message)
     this.#catchUp()
-    this.#acknowledgeSoon()
+    this.#attendance.sayAgain()
   }
 
   #amended(timeline: Timeline, changed: readonly Message[]): void {
     void this.around.reader.take(changed)
+    this.past.amend(changed)
     this.#show(timeline)
     this.around.amended(changed)
     this.#catchUp()
@@ -330,26 +370,6 @@ export class Room {
     this.typists = hearTyping(this.typists, userId, typing, Date.now())
     if (typing) setTimeout(() => this.around.changed(), FORGET_AFTER_MS)
     this.around.changed()
-  }
-
-  /** Say, a moment later and for many messages at once, that this device has them, or that its person has read them. */
-  #acknowledgeSoon(): void {
-    this.#ackTimer ??= setTimeout(() => {
-      this.#ackTimer = undefined
-      if (this.joined) this.#acknowledge(this.#attended ? "read" : "delivered")
-    }, ACK_AFTER_MS)
-  }
-
-  #acknowledge(status: "delivered" | "read"): void {
-    const { messages, last } = this.timeline
-    // Before the first page is here, the end of the conversation is all that this device knows.
-    const seq = messages.length === 0 ? last : messages.findLast((each) => each.user_id !== this.around.me)?.seq
-    if (seq === undefined || seq <= this.#acknowledged[status] || seq === 0) return
-    if (status === "read" && messages.length === 0) return
-    this.#channel.push("message_ack", { seq, status }).receive("ok", () => {
-      this.#acknowledged[status] = Math.max(this.#acknowledged[status], seq)
-      if (status === "read") this.#acknowledged.delivered = Math.max(this.#acknowledged.delivered, seq)
-    })
   }
 
   #show(timeline: Timeline): void {

@@ -10,6 +10,8 @@ export class Attention {
   menu = $state.raw<Message>()
   /** What it said before is being read. */
   earlier = $state.raw<Message>()
+  /** It is being looked for in the timeline. */
+  sought = $state.raw<Message>()
   /** What is being written answers it. */
   reply = $state.raw<Message>()
   /** It is being said in other words. */
