@@ -93,11 +93,12 @@ async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
 
     parts: list[tuple[float, int]] = await maja.messages().evaluate(_READ_BACK, PARTS)
     drawing = [taken for taken, _ in parts]
+    busy_then = max(busy, _busy())  # others may have begun meanwhile
     _log.info("a part of what was said before %.1f ms, at most %d elements", median(drawing), max(n for _, n in parts))
 
     assert typed < A_FRAME_MS * busy
     assert carried < A_TENTH_MS * busy
-    assert median(drawing) < A_TENTH_MS * busy
+    assert median(drawing) < A_TENTH_MS * busy_then
     assert median(drawing[-PARTS // 3 :]) < NO_SLOWER * median(drawing[: PARTS // 3])
     assert max(elements for _, elements in parts) < MOST_ELEMENTS
 
