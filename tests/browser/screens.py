@@ -1,5 +1,7 @@
 """Every main screen, one after the other: to take pictures of, and to hold to what must be true of each."""
 
+import io
+import math
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -7,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import httpx
+from PIL import Image, ImageDraw
 from playwright.async_api import Browser, expect
 
 from tests.browser.household import Person, Server, someone
@@ -82,6 +85,7 @@ class Scene:
         await maja.say("He says he will. See you on Sunday!")
         await expect(maja.page.get_by_text("Read by inga").last).to_be_visible()
         await maja.context.close()
+        await _be_seen(demo)
         async with _as(demo, "maja") as http:
             made = await http.post(f"/families/{demo.user('maja')['family_ids'][0]}/invites", json={})
             await _note(http, demo.told["conversations"]["self"])
@@ -212,6 +216,27 @@ async def _note(http: httpx.AsyncClient, conversation: str) -> None:
     (await http.patch(path, json={"body": "The tin is at Nils's"})).raise_for_status()
     photographed = await upload(http, conversation, photo("image/png", (320, 240)), name="tin.png")
     await say_with(http, conversation, photographed["id"], message_type="image")
+
+
+async def _be_seen(demo: Server) -> None:
+    """Let Inga have a name and a picture, and Maja a colour."""
+    async with _as(demo, "inga") as http:
+        (await http.patch("/me", json={"display_name": "Grandma Inga 🌻"})).raise_for_status()
+        (await http.put("/me/picture", content=_sunflower())).raise_for_status()
+    async with _as(demo, "maja") as http:
+        (await http.patch("/me", json={"color": "pine"})).raise_for_status()
+
+
+def _sunflower() -> bytes:
+    image = Image.new("RGB", (256, 256), "#7fae9a")
+    pen = ImageDraw.Draw(image)
+    for turn in range(12):
+        x, y = (128 + 70 * side(turn * math.pi / 6) for side in (math.cos, math.sin))
+        pen.ellipse((x - 32, y - 32, x + 32, y + 32), fill="#f2b632")
+    pen.ellipse((72, 72, 184, 184), fill="#6b4226")
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
 
 
 async def _of_the_family(browser: Browser, demo: Server, name: str) -> Person:

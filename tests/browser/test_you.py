@@ -1,13 +1,23 @@
 """What somebody sees and changes of their own: devices, passkeys, what others are told, language, the way out."""
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import Person, Server
+from tests.support.photos import photo
 
 pytestmark = pytest.mark.timeout(180)
 _NOTHING_IS_KEPT = """async user => !(await indexedDB.databases()).some(({ name }) => name === `famichat.${user}`)"""
+_A_FACE_IS_KEPT = """async () => {
+    const kept = JSON.parse(localStorage.getItem("famichat.session"))
+    const opening = indexedDB.open(`famichat.${kept.user.id}`)
+    const database = await new Promise(done => (opening.onsuccess = () => done(opening.result)))
+    const asking = database.transaction("facts").objectStore("facts").getAllKeys()
+    const keys = await new Promise(done => (asking.onsuccess = () => done(asking.result)))
+    database.close()
+    return keys.some(key => key.startsWith("face:"))
+}"""
 PASSWORD = "a short sentence, for me"
 
 
@@ -75,6 +85,54 @@ async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_serve
     await expect(passkeys.get_by_role("listitem")).to_have_count(0)
 
     maja.faults.clear()  # a browser calls a 401 an error
+
+
+async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_once(of_the_family: SignedIn) -> None:
+    inga, maja = await of_the_family("inga"), await of_the_family("maja")
+    await maja.open("The whole family")
+    await (await inga.open("The whole family")).say("Good morning")
+    run = maja.page.locator(".run", has_text="Good morning")
+    await expect(run.get_by_text("inga", exact=True)).to_be_visible()
+
+    shown = _section(await _you(inga), "How others see you")
+    await shown.get_by_label("Your name").fill("Gran & 'Inga' (alert) 🌻")
+    await shown.get_by_label("Your name").press("Enter")
+    await expect(run.get_by_text("Gran & 'Inga' (alert) 🌻", exact=True)).to_be_visible()
+    await shown.get_by_role("radio", name="By itself").focus()
+    await inga.page.keyboard.press("ArrowRight")
+    await expect(shown.get_by_role("radio", name="Clay")).to_be_checked()
+    await expect(run.locator("[data-colour='0']")).to_have_count(1)
+    picture: FilePayload = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": photo(size=(800, 600))}
+    await shown.locator("input[type=file]").set_input_files([picture])
+    await expect(shown.get_by_role("button", name="Cancel")).to_be_visible()
+    await shown.get_by_role("button", name="Use this picture").click()
+    face = run.locator("img")
+    await expect(face).to_have_js_property("naturalWidth", 256, timeout=20_000)
+
+    await maja.until(_A_FACE_IS_KEPT)
+    await maja.context.set_offline(offline=True)
+    await maja.page.reload()
+    await expect(run.get_by_text("Gran & 'Inga' (alert) 🌻", exact=True)).to_be_visible()
+    await expect(face).to_have_js_property("naturalWidth", 256)
+    await maja.context.set_offline(offline=False)
+    await shown.get_by_role("button", name="Remove the picture").click()
+    await expect(face).to_have_count(0)
+
+
+async def test_nobody_is_shown_as_somebody_else_or_as_markup(of_the_family: SignedIn) -> None:
+    inga = await of_the_family("inga")
+    shown = _section(await _you(inga), "How others see you")
+    for name, why in (
+        ("MAJA 🌷", "Somebody else has this name, or one that looks like it."),
+        ("<img src=x onerror=alert(1)>", "This name cannot be used."),
+        ("\u202eagni", "This name cannot be used."),
+    ):
+        await shown.get_by_label("Your name").fill(name)
+        await shown.get_by_role("button", name="Save").click()
+        await expect(shown.get_by_role("alert")).to_contain_text(why)
+    await expect(inga.page.get_by_role("heading", name="inga")).to_be_visible()
+    assert all("409" in fault or "422" in fault for fault in inga.faults)  # a browser calls a refusal an error
+    inga.faults.clear()
 
 
 async def test_everything_is_in_the_chosen_language_at_once(of_the_family: SignedIn) -> None:

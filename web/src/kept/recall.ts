@@ -2,7 +2,7 @@
 import type { Receipts } from "../models/receipts"
 import type { Shelf } from "../models/shelf"
 import { tail, type Timeline } from "../models/timeline"
-import type { Conversation, Family, Member } from "../realtime/shapes"
+import type { Conversation, Family, Member, Person } from "../realtime/shapes"
 import type { Kept, KeptTimeline } from "./kept"
 
 /** As many messages of each conversation are kept: some screens full. */
@@ -12,6 +12,8 @@ const WRITE_AFTER_MS = 400
 export interface Around {
   readonly families: readonly Family[]
   readonly households: readonly (readonly [string, readonly Member[]])[]
+  /** Everybody around; what an older version kept does not say. */
+  readonly people?: readonly Person[]
 }
 
 export interface Recalled {

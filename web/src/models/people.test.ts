@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { conversation } from "./examples"
-import { colour, initial, isLeftAlone, know, meet, others } from "./people"
+import { colour, colourOf, COLOURS, initial, isLeftAlone, know, meet, nobodyYet, others, shownName } from "./people"
 
 test("an initial is what a reader takes for the first letter", () => {
   expect(["inga", " åsa", "はな", "👩‍👩‍👧 we", ""].map(initial)).toEqual(["I", "Å", "は", "👩‍👩‍👧", "?"])
@@ -18,18 +18,28 @@ test("the others are everybody but me", () => {
 })
 
 test("the newest name counts", () => {
-  const people = know(know(new Map(), [{ user_id: "1", username: "inga" }]), [{ user_id: "1", username: "gran" }])
-  expect(people.get("1")).toBe("gran")
+  const gran = { ...nobodyYet("1", "inga"), display_name: "Gran" }
+  const people = know(know(new Map(), [nobodyYet("1", "inga")]), [gran])
+  expect(people.get("1")).toBe(gran)
+})
+
+test("somebody is called by the chosen name, or else by the username, also as an older version kept it", () => {
+  const inga = nobodyYet("1", "inga")
+  expect(shownName({ ...inga, display_name: "Gran 🌻" })).toBe("Gran 🌻")
+  expect(shownName(inga)).toBe("inga")
+  expect(shownName(JSON.parse('{"username": "inga"}') as typeof inga)).toBe("inga")
+})
+
+test("a chosen colour counts; else one by the username, whatever somebody is called", () => {
+  const inga = nobodyYet("1", "inga")
+  expect(colourOf({ ...inga, color: "rose" })).toBe(COLOURS.indexOf("rose"))
+  expect(colourOf({ ...inga, display_name: "Gran" })).toBe(colour("inga"))
 })
 
 test("whoever is in no family and no conversation any more has no name any more", () => {
-  const known = new Map([
-    ["inga", "inga"],
-    ["nils", "nils"],
-    ["gone", "emil"],
-  ])
-  const people = meet(known, [{ user_id: "nils", username: "Nils" }], [conversation("kitchen")])
-  expect([...people.entries()].sort()).toEqual([
+  const known = new Map(["inga", "nils", "gone"].map((id) => [id, nobodyYet(id, id)]))
+  const people = meet(known, [nobodyYet("nils", "Nils")], [conversation("kitchen")])
+  expect([...people].map(([id, { username }]) => [id, username]).sort()).toEqual([
     ["inga", "inga"],
     ["nils", "Nils"],
   ])

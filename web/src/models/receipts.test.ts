@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest"
 import { translator } from "../i18n/translate"
 import { where } from "../views/names"
 import type { DeviceKind } from "./device"
+import { nobodyYet } from "./people"
 import { arrivals, gather, note, whereabouts, type Receipts } from "./receipts"
 
 const says = (
@@ -21,8 +22,8 @@ const says = (
 const none: Receipts = new Map()
 const others = ["inga", "nils"]
 const people = new Map([
-  ["inga", "Gran"],
-  ["nils", "Nils"],
+  ["inga", { ...nobodyYet("inga", "inga"), display_name: "Gran" }],
+  ["nils", nobodyYet("nils", "Nils")],
 ])
 
 function words(receipts: Receipts, seq: number, of = others): string {

@@ -2,7 +2,7 @@
 import { databaseOf } from "../kept/kept"
 import { makePasskey } from "./passkeys"
 import type { Session } from "./session"
-import type { Role } from "./shapes"
+import type { Person, Role } from "./shapes"
 
 export interface Device {
   readonly id: string
@@ -63,6 +63,19 @@ export class Account {
   /** Sign one of one's devices out, wherever it is. */
   async revoke(deviceId: string): Promise<void> {
     await this.session.ask("DELETE", `/devices/${deviceId}`)
+  }
+
+  /** Be shown under another name, or in another colour; null takes back what was chosen. */
+  async show(change: Partial<Pick<Person, "display_name" | "color">>): Promise<Person> {
+    return await this.session.ask<Person>("PATCH", "/me", change)
+  }
+
+  async showPicture(picture: Blob): Promise<Person> {
+    return await this.session.picture<Person>("/me/picture", picture)
+  }
+
+  async showNoPicture(): Promise<Person> {
+    return await this.session.ask<Person>("DELETE", "/me/picture")
   }
 
   async told(): Promise<Told> {

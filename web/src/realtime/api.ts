@@ -58,18 +58,44 @@ export async function load(address: string): Promise<Blob> {
   return await response.blob().catch(lost)
 }
 
-async function answer<Answer>(
-  path: string,
-  token: string | undefined,
-  request: RequestInit & { headers: Headers },
-): Promise<Answer> {
+/**
+ * Send a picture, whole.
+ *
+ * @throws {ApiError} the server refuses
+ * @throws {Unreachable} it does not answer
+ */
+export async function sendPicture<Answer>(path: string, picture: Blob, token: string): Promise<Answer> {
+  const headers = new Headers({ "content-type": "application/octet-stream" })
+  return await answer<Answer>(path, token, { method: "PUT", headers, body: picture })
+}
+
+/**
+ * Fetch bytes from an address of the API that the server gave, as somebody.
+ *
+ * @throws {ApiError} the server refuses
+ * @throws {Unreachable} it does not answer, or not to the end
+ */
+export async function loadAs(address: string, token: string): Promise<ArrayBuffer> {
+  const path = address.startsWith(ROOT) ? address.slice(ROOT.length) : `/${address}`
+  const response = await respond(path, token, { headers: new Headers() })
+  return await response.arrayBuffer().catch(unreachable(path))
+}
+
+type Asked = RequestInit & { headers: Headers }
+
+async function answer<Answer>(path: string, token: string | undefined, request: Asked): Promise<Answer> {
   request.headers.set("accept", "application/json")
+  const response = await respond(path, token, request)
+  return (response.status === 204 ? undefined : await response.json().catch(unreachable(path))) as Answer
+}
+
+async function respond(path: string, token: string | undefined, request: Asked): Promise<Response> {
   if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`)
   const lost = unreachable(path)
   const response = await fetch(ROOT + path, request).catch(lost)
   // A server that dies, or a network that does, cuts an answer in the middle.
   if (!response.ok) throw await refusal(response).catch(lost)
-  return (response.status === 204 ? undefined : await response.json().catch(lost)) as Answer
+  return response
 }
 
 function unreachable(what: string): (error: unknown) => never {

@@ -7,7 +7,7 @@
  * no foreign script run. The access token is kept with it, so that a reload need not refresh: an answer that a reload
  * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
  */
-import { ApiError, ask, sendPiece, Unreachable, type Method } from "./api"
+import { ApiError, ask, loadAs, sendPicture, sendPiece, Unreachable, type Method } from "./api"
 import { kindOfThisDevice } from "./device"
 import type { SessionView } from "./shapes"
 import { inTurn, isSpent, pause, spend } from "./turn"
@@ -72,6 +72,16 @@ export class Session {
   /** Send a piece of a file as this person; see `ask`. */
   async piece<Answer>(path: string, offset: number, piece: Blob): Promise<Answer> {
     return await this.#signedIn((token) => sendPiece<Answer>(path, offset, piece, token))
+  }
+
+  /** Send a picture as this person; see `ask`. */
+  async picture<Answer>(path: string, picture: Blob): Promise<Answer> {
+    return await this.#signedIn((token) => sendPicture<Answer>(path, picture, token))
+  }
+
+  /** Fetch bytes as this person, from an address that the server gave; see `ask`. */
+  async load(address: string): Promise<ArrayBuffer> {
+    return await this.#signedIn((token) => loadAs(address, token))
   }
 
   /** Make sure that the access token is good for a while yet. */

@@ -155,9 +155,20 @@ export interface Family {
   readonly role: Role
 }
 
-export interface Member {
+/** What people can choose to be shown in. */
+export type Color = "clay" | "honey" | "moss" | "pine" | "sea" | "iris" | "plum" | "rose"
+
+/** Somebody, as others see this person; null is what this person has not chosen. */
+export interface Person {
   readonly user_id: string
   readonly username: string
+  readonly display_name: string | null
+  readonly color: Color | null
+  /** Where the picture is, for whoever asks with a token; a new picture has a new address. */
+  readonly picture: string | null
+}
+
+export interface Member extends Person {
   readonly role: Role
 }
 

@@ -11,16 +11,17 @@ import { Wire } from "../kept/wire"
 import type { Enclosure } from "../models/enclosures"
 import { invitationLink } from "../models/invitation"
 import { waiting, type Draft, type Outbox } from "../models/outbox"
-import { meet, type People } from "../models/people"
+import { know, meet, nobodyYet, type People } from "../models/people"
 import { amended, drop, put, said, setUnread, type Shelf } from "../models/shelf"
 import { Addresses } from "./addresses"
 import { ApiError, Unreachable } from "./api"
+import { Faces } from "./faces"
 import { Link, type LinkState } from "./link"
 import { Quotes } from "./quotes"
 import { Reader } from "./reader"
 import { Room, type Surroundings } from "./room"
 import type { Session } from "./session"
-import type { Conversation, Family, Member, Message } from "./shapes"
+import type { Conversation, Family, Member, Message, Person } from "./shapes"
 import { Tray } from "./tray"
 import { randomId } from "./turn"
 import { Uploads } from "./uploads"
@@ -37,6 +38,8 @@ export class Talk {
   readonly uploads: Uploads
   /** Where the bytes are of what others sent. */
   readonly addresses: Addresses
+  /** What the people look like. */
+  readonly faces: Faces
   shelf: Shelf = []
   people: People = new Map()
   families: readonly Family[] = []
@@ -64,7 +67,7 @@ export class Talk {
   constructor(readonly session: Session) {
     const changed = () => this.#changed()
     this.me = session.user
-    this.people = meet(this.people, [this.#myself], this.shelf)
+    this.people = meet(this.people, [nobodyYet(this.me.id, this.me.username)], this.shelf)
     this.reader = new Reader(changed)
     this.quotes = new Quotes(session, this.reader, changed)
     this.#kept = new Kept(this.me.id, changed)
@@ -77,11 +80,8 @@ export class Talk {
     this.#desk = new Desk(this.#kept, this.#wire, changed)
     this.tray = new Tray(this.#desk, this.blobs)
     this.#recall = new Recall(this.#kept)
+    this.faces = new Faces(session, this.#kept, changed)
     this.#link = new Link(session, changed)
-  }
-
-  get #myself(): Pick<Member, "user_id" | "username"> {
-    return { user_id: this.me.id, username: this.me.username }
   }
 
   get link(): LinkState {
@@ -130,6 +130,7 @@ export class Talk {
     this.#link.close()
     this.#listeners.clear()
     this.#wire.close()
+    this.faces.close()
     await this.#recall.clear()
     await this.#kept.close()
     await this.blobs.close()
@@ -234,10 +235,19 @@ export class Talk {
     this.#shut(conversationId)
   }
 
+  /** Show somebody as this person is to be shown from now on. */
+  async seeAnew(person: Person): Promise<void> {
+    const update = (member: Member) => (member.user_id === person.user_id ? { ...member, ...person } : member)
+    this.people = know(this.people, [person])
+    this.households = new Map([...this.households].map(([id, members]) => [id, members.map(update)]))
+    this.#changed()
+    await this.#noteAround()
+  }
+
   readonly #flush = () => void this.#recall.flush()
 
   #remember({ conversations, timelines, around }: Recalled): void {
-    if (around) this.#know(around.families, around.households)
+    if (around) this.#know(around.families, around.households, around.people)
     for (const conversation of conversations) this.#open(conversation, timelines.get(conversation.id))
     this.ready = conversations.length > 0
     this.#changed()
@@ -256,6 +266,7 @@ export class Talk {
     news.on("conversation_created", take)
     news.on("conversation_updated", take)
     news.on("conversation_left", ({ conversation_id }: { conversation_id: string }) => this.#shut(conversation_id))
+    news.on("person_updated", ({ person }: { person: Person }) => void this.seeAnew(person))
     news.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
       this.shelf = setUnread(this.shelf, conversation_id, unread)
       this.#learned(conversation_id)
@@ -296,21 +307,36 @@ export class Talk {
   }
 
   async #meet(): Promise<void> {
-    const { families } = await this.session.ask<{ families: Family[] }>("GET", "/families")
+    const [{ families }, { people }] = await Promise.all([
+      this.session.ask<{ families: Family[] }>("GET", "/families"),
+      this.session.ask<{ people: Person[] }>("GET", "/people"),
+    ])
     const homes = await Promise.all(
       families.map(async (family) => {
         const { members } = await this.session.ask<{ members: Member[] }>("GET", `/families/${family.id}/members`)
         return [family.id, members] as const
       }),
     )
-    this.#know(families, homes)
-    await this.#recall.noteAround({ families, households: homes })
+    this.#know(families, homes, people)
+    this.faces.again()
+    await this.#noteAround()
   }
 
-  #know(families: readonly Family[], homes: readonly (readonly [string, readonly Member[]])[]): void {
+  /** Keep who is around, and what they look like. */
+  async #noteAround(): Promise<void> {
+    const people = [...this.people.values()]
+    await this.#recall.noteAround({ families: this.families, households: [...this.households], people })
+    await this.faces.keepOnly(new Set(people.flatMap(({ picture }) => picture ?? [])))
+  }
+
+  #know(
+    families: readonly Family[],
+    homes: readonly (readonly [string, readonly Member[]])[],
+    people: readonly Person[] = homes.flatMap(([, household]) => household),
+  ): void {
     this.families = families
     this.households = new Map(homes)
-    this.people = meet(this.people, [this.#myself, ...homes.flatMap(([, household]) => household)], this.shelf)
+    this.people = meet(this.people, people, this.shelf)
     this.#changed()
   }
 

@@ -2,7 +2,7 @@
 import type { Opened } from "../crypto/seal"
 import { joined, refusalKey, type Translate } from "../i18n/translate"
 import { attachmentsOf, kindOfAttachment } from "../models/enclosures"
-import { others, type People } from "../models/people"
+import { others, shownName, type People } from "../models/people"
 import type { DeviceKind } from "../models/device"
 import type { Holder, Whereabouts } from "../models/receipts"
 import type { Conversation, Family, Message } from "../realtime/shapes"
@@ -14,7 +14,8 @@ interface Seen {
 }
 
 export function nameOf(t: Translate, people: People, userId: string): string {
-  return people.get(userId) ?? t("person.unknown")
+  const person = people.get(userId)
+  return person ? shownName(person) : t("person.unknown")
 }
 
 /** What a conversation is called by the one who looks at it. */
