@@ -56,6 +56,11 @@ TABLET: Final = MappingProxyType(
     }
 )
 
+AXE: Final = ROOT / "web/node_modules/axe-core/axe.min.js"
+ASK_AXE: Final = """async only => (await axe.run(document, {resultTypes: ["violations"], ...only})).violations
+    .filter(({impact}) => ["serious", "critical"].includes(impact))
+    .map(({id, nodes}) => [id, ...nodes.map(({target, failureSummary}) => `${target}: ${failureSummary}`)])"""
+
 # Whether what was seen is written down: a moment later, and once for many changes.
 SEEN_IS_KEPT: Final = """async ([user, words]) => {
     const asked = indexedDB.open(`famichat.${user}`)

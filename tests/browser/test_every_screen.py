@@ -9,20 +9,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser.household import ROOT, Person, Server, someone
+from tests.browser.household import ASK_AXE, AXE, Person, Server, someone
 from tests.browser.screens import PHONE, WIDE, Scene
 
 pytestmark = pytest.mark.timeout(240)
-AXE: Final = ROOT / "web/node_modules/axe-core/axe.min.js"
 LEAST_SCREENS: Final = 40
 BY_DAY: Final[list[tuple[Any, Any]]] = [("light", {})]
 # All but the colours is the same by day and by night.
 BY_DAY_AND_NIGHT: Final[list[tuple[Any, Any]]] = [*BY_DAY, ("dark", {"runOnly": ["color-contrast"]})]
 USUAL_PX, LARGE_PX = 16, 32
 
-_ASK_AXE: Final = """async only => (await axe.run(document, {resultTypes: ["violations"], ...only})).violations
-    .filter(({impact}) => ["serious", "critical"].includes(impact))
-    .map(({id, nodes}) => [id, ...nodes.map(({target, failureSummary}) => `${target}: ${failureSummary}`)])"""
 # What reaches beyond the sides of the window, or of what it is in and cannot be scrolled to sideways.
 _BEYOND: Final = """wide => {
     const named = element => element.tagName.toLowerCase() + "." + element.className
@@ -66,7 +62,7 @@ async def test_every_screen_is_for_everybody(browser: Browser, scene: Scene) -> 
             await visitor.page.evaluate(axe)
             for scheme, rules in checks:
                 await visitor.page.emulate_media(color_scheme=scheme)
-                grave += [(name, size, scheme, fault) for fault in await visitor.page.evaluate(_ASK_AXE, rules)]
+                grave += [(name, size, scheme, fault) for fault in await visitor.page.evaluate(ASK_AXE, rules)]
             moving += [(name, size, element) for element in await _moving(visitor.page)]
             beyond += [(name, size, *fault) async for fault in _too_wide(visitor)]
         await visitor.context.close()

@@ -1,5 +1,6 @@
 """Voice notes: recorded, heard before they are sent, and heard by the other."""
 
+import asyncio
 import re
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import FILES_ARE_KEPT, Person, Server
+from tests.browser.household import ASK_AXE, AXE, FILES_ARE_KEPT, Person, Server
 
 pytestmark = pytest.mark.timeout(120)
 # Notes how far every player came, and how many were to be heard at once; plays at some rate, so that there is time to
@@ -124,6 +125,7 @@ async def test_one_goes_to_any_place_with_the_keys_and_only_one_note_plays(of_th
     assert await maja.page.evaluate("() => together") == 1
     await expect(first.get_by_role("button", name="Play")).to_be_visible()
     assert float(await first.get_by_role("slider").input_value()) >= at  # where it was when the other began
+    assert await grave(maja.page) == []
 
 
 async def test_what_is_recorded_without_a_network_survives_a_reload_and_is_sent_later(
@@ -149,6 +151,30 @@ async def test_what_is_recorded_without_a_network_survives_a_reload_and_is_sent_
     await expect(note(emil.messages())).to_have_count(2, timeout=30_000)
     await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(0)
     await expect(note(maja.messages())).to_have_count(2)
+
+
+async def grave(page: Page) -> list[Any]:
+    """What shuts people out who do not see, or hold no mouse."""
+    await page.evaluate(await asyncio.to_thread(AXE.read_text))
+    found: list[Any] = await page.evaluate(ASK_AXE, {})
+    return found
+
+
+async def test_a_note_that_becomes_too_long_is_ended_and_lies_ready(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    await maja.page.clock.install()
+    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await expect(maja.page.get_by_role("timer")).to_be_visible()
+    await maja.page.clock.run_for(2_000)
+    assert await grave(maja.page) == []
+    await maja.page.clock.fast_forward(15 * 60_000)
+
+    await expect(maja.page.get_by_role("status")).to_contain_text("A voice note takes 15:00 at most.")
+    assert await seconds_of(note(tray(maja))) >= 15 * 60
+    assert await grave(maja.page) == []
+    await maja.page.get_by_role("button", name="Leave out Voice note").click()
+    await expect(tray(maja)).to_have_count(0)
 
 
 async def test_what_is_thrown_away_leaves_nothing_and_what_is_not_is_found_again(
