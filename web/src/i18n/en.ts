@@ -258,6 +258,7 @@ export const en = {
   "message.locked": "An encrypted message. This device cannot open it.",
   "message.broken": "This message cannot be read any more.",
   "message.again": "Try again",
+  "message.asItIs": "Send it as it is, with where and when it was taken",
   "message.discard": "Discard",
 
   "device.phone": "phone",
@@ -365,7 +366,8 @@ export const en = {
   "error.server_full": "Your server has no room left for files.",
   "error.checksum_mismatch": "The file changed on its way.",
   "error.picture_too_large": "This picture is too large.",
-  "error.picture_unreadable": "Where it was taken cannot be removed from this picture. Send it as it is, or as a JPEG.",
+  "error.picture_unreadable":
+    "Where it was taken cannot be removed from this picture. You can send it as it is, or as a JPEG.",
   "error.file_locked": "This device cannot open it.",
   "error.file_gone": "This device has lost the file. Choose it again.",
   "error.invalid_credentials": "The name or the password is not right.",

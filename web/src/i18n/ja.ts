@@ -253,6 +253,7 @@ export const ja: Messages = {
   "message.locked": "暗号化されたメッセージです。この端末では開けません。",
   "message.broken": "このメッセージはもう読めません。",
   "message.again": "もう一度送る",
+  "message.asItIs": "撮影場所と日時を残したまま送る",
   "message.discard": "破棄",
 
   "device.phone": "スマートフォン",

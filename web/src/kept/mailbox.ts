@@ -4,7 +4,7 @@
  * What is written is given to the device to keep, and in the same moment shown and sent, if nothing waits before it. Only
  * one tab at a time sends in a conversation. Sent twice it would still be stored once: each draft keeps its `client_id`.
  */
-import { add, label, refuse, remove, retry, type Draft, type Outbox } from "../models/outbox"
+import { add, label, refuse, remove, retry, retryAsItIs, type Draft, type Outbox } from "../models/outbox"
 import { randomId } from "../realtime/turn"
 import type { Change, Kept } from "./kept"
 import type { Wire } from "./wire"
@@ -77,9 +77,9 @@ export class Mailbox {
     await this.#replace(clientId, label(this.#drafts, clientId, key, uploadId))
   }
 
-  /** Try a refused draft once more. */
-  async retry(clientId: string): Promise<void> {
-    await this.#replace(clientId, retry(this.#drafts, clientId))
+  /** Try a refused draft once more; its photos as they are, if that is wanted. */
+  async retry(clientId: string, asItIs = false): Promise<void> {
+    await this.#replace(clientId, (asItIs ? retryAsItIs : retry)(this.#drafts, clientId))
   }
 
   /**

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { draft } from "./examples"
-import { add, due, next, passes, patience, refuse, remove, retry, waiting } from "./outbox"
+import { add, due, next, passes, patience, refuse, remove, retry, retryAsItIs, waiting } from "./outbox"
 
 const two = add(add([], draft("first")), draft("second"))
 
@@ -45,5 +45,19 @@ test("the server says how long to wait, else each wait is longer, up to a minute
   expect(patience({ reason: "rate_limited", retry_in_ms: 700 }, 3)).toBe(700)
   expect([1, 2, 3, 20].map((attempt) => patience({ reason: "unavailable" }, attempt))).toEqual([
     2000, 4000, 8000, 60000,
+  ])
+})
+
+test("a photo that cannot be cleaned is sent as it is, as another upload, if its person wants that", () => {
+  const known = { name: "scan.tiff", size: 1, encrypted: false, keep_metadata: false } as const
+  const [photo, note] = [
+    { ...known, key: "a", kind: "image" },
+    { ...known, key: "b", kind: "voice" },
+  ] as const
+  const enclosures = [photo, note].map((each) => ({ ...each, upload_id: "u" }))
+  const refused = refuse([{ ...draft("one"), enclosures }, draft("two")], "one", "picture_unreadable")
+  expect(retryAsItIs(refused, "one")).toEqual([
+    { ...draft("one"), enclosures: [{ ...photo, keep_metadata: true }, note] },
+    draft("two"),
   ])
 })

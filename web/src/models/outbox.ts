@@ -103,3 +103,14 @@ export function retry(outbox: Outbox, clientId: string): Outbox {
     return again
   })
 }
+
+/** Try a refused draft once more with its photos as they are, in uploads of which the server hears anew. */
+export function retryAsItIs(outbox: Outbox, clientId: string): Outbox {
+  return retry(outbox, clientId).map((draft) =>
+    draft.client_id === clientId && draft.enclosures ? { ...draft, enclosures: draft.enclosures.map(asItIs) } : draft,
+  )
+}
+
+function asItIs({ upload_id: _, ...enclosure }: Enclosure): Enclosure {
+  return { ...enclosure, keep_metadata: enclosure.kind === "image" }
+}

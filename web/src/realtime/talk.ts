@@ -182,21 +182,19 @@ export class Talk {
     this.#changed()
   }
 
-  /** Try once more to send a message that was refused. */
-  async again(conversationId: string, clientId: string): Promise<void> {
-    await this.#mailbox.retry(clientId)
+  /** Try once more to send a message that was refused; its photos as they are, if that is wanted. */
+  async again(conversationId: string, clientId: string, asItIs = false): Promise<void> {
+    const draft = this.outbox.find((each) => each.client_id === clientId)
+    await this.#mailbox.retry(clientId, asItIs)
     this.room(conversationId)?.flush()
+    if (asItIs && draft) await this.uploads.cancel(draft)
   }
 
   /** Throw a draft away, and what the server has of its files by now. */
   async discard(clientId: string): Promise<void> {
     const draft = this.outbox.find((each) => each.client_id === clientId)
     await this.#mailbox.remove(clientId)
-    try {
-      if (draft) await this.uploads.cancel(draft)
-    } catch (error) {
-      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error // the server forgets it in a day
-    }
+    if (draft) await this.uploads.cancel(draft)
   }
 
   /** Make a conversation, or find the one that there is. */

@@ -6,7 +6,7 @@
 import type { Blobs } from "../kept/blobs"
 import { announcement, share, type Enclosure } from "../models/enclosures"
 import type { Draft } from "../models/outbox"
-import { ApiError } from "./api"
+import { ApiError, Unreachable } from "./api"
 import type { Session } from "./session"
 import type { UploadView } from "./shapes"
 
@@ -52,10 +52,14 @@ export class Uploads {
     return bringing
   }
 
-  /** Tell the server that something will not be sent. */
+  /** Tell the server that something will not be sent; if it does not hear it, it forgets it in a day. */
   async cancel({ enclosures = [] }: Draft): Promise<void> {
-    for (const { upload_id } of enclosures) {
-      if (upload_id !== undefined) await this.session.ask("DELETE", `/attachments/${upload_id}`)
+    try {
+      for (const { upload_id } of enclosures) {
+        if (upload_id !== undefined) await this.session.ask("DELETE", `/attachments/${upload_id}`)
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     }
   }
 
