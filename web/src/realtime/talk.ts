@@ -11,17 +11,16 @@ import { Wire } from "../kept/wire"
 import type { Enclosure } from "../models/enclosures"
 import { invitationLink } from "../models/invitation"
 import { waiting, type Draft, type Outbox } from "../models/outbox"
-import { know, meet, nobodyYet, type People } from "../models/people"
 import { amended, drop, put, said, setUnread, type Shelf } from "../models/shelf"
 import { Addresses } from "./addresses"
 import { ApiError, Unreachable } from "./api"
-import { Faces } from "./faces"
+import { Circle } from "./circle"
 import { Link, type LinkState } from "./link"
 import { Quotes } from "./quotes"
 import { Reader } from "./reader"
 import { Room, type Surroundings } from "./room"
 import type { Session } from "./session"
-import type { Conversation, Family, Member, Message, Person } from "./shapes"
+import type { Conversation, Message, Person } from "./shapes"
 import { Tray } from "./tray"
 import { randomId } from "./turn"
 import { Uploads } from "./uploads"
@@ -38,13 +37,9 @@ export class Talk {
   readonly uploads: Uploads
   /** Where the bytes are of what others sent. */
   readonly addresses: Addresses
-  /** What the people look like. */
-  readonly faces: Faces
+  /** Whom this person sees. */
+  readonly circle: Circle
   shelf: Shelf = []
-  people: People = new Map()
-  families: readonly Family[] = []
-  /** The people of each family. */
-  households: ReadonlyMap<string, readonly Member[]> = new Map()
   /** Whether the conversations are here yet. */
   ready = false
   /** The newest message that came in live from somebody else. */
@@ -67,7 +62,6 @@ export class Talk {
   constructor(readonly session: Session) {
     const changed = () => this.#changed()
     this.me = session.user
-    this.people = meet(this.people, [nobodyYet(this.me.id, this.me.username)], this.shelf)
     this.reader = new Reader(changed)
     this.quotes = new Quotes(session, this.reader, changed)
     this.#kept = new Kept(this.me.id, changed)
@@ -80,7 +74,7 @@ export class Talk {
     this.#desk = new Desk(this.#kept, this.#wire, changed)
     this.tray = new Tray(this.#desk, this.blobs)
     this.#recall = new Recall(this.#kept)
-    this.faces = new Faces(session, this.#kept, changed)
+    this.circle = new Circle(session, this.#kept, this.#recall, changed)
     this.#link = new Link(session, changed)
   }
 
@@ -130,7 +124,7 @@ export class Talk {
     this.#link.close()
     this.#listeners.clear()
     this.#wire.close()
-    this.faces.close()
+    this.circle.faces.close()
     await this.#recall.clear()
     await this.#kept.close()
     await this.blobs.close()
@@ -233,19 +227,10 @@ export class Talk {
     this.#shut(conversationId)
   }
 
-  /** Show somebody as this person is to be shown from now on. */
-  async seeAnew(person: Person): Promise<void> {
-    const update = (member: Member) => (member.user_id === person.user_id ? { ...member, ...person } : member)
-    this.people = know(this.people, [person])
-    this.households = new Map([...this.households].map(([id, members]) => [id, members.map(update)]))
-    this.#changed()
-    await this.#noteAround()
-  }
-
   readonly #flush = () => void this.#recall.flush()
 
   #remember({ conversations, timelines, around }: Recalled): void {
-    if (around) this.#know(around.families, around.households, around.people)
+    if (around) this.circle.remember(around)
     for (const conversation of conversations) this.#open(conversation, timelines.get(conversation.id))
     this.ready = conversations.length > 0
     this.#changed()
@@ -258,13 +243,14 @@ export class Talk {
       this.#open(conversation)
       // Somebody new has a name to be learned, and the name of somebody who is gone is perhaps to be forgotten.
       const there = conversation.members.map((member) => member.user_id)
-      const changed = there.some((id) => !this.people.has(id)) || before.some(({ user_id }) => !there.includes(user_id))
+      const changed =
+        there.some((id) => !this.circle.people.has(id)) || before.some(({ user_id }) => !there.includes(user_id))
       if (changed) void this.#lookAround()
     }
     news.on("conversation_created", take)
     news.on("conversation_updated", take)
     news.on("conversation_left", ({ conversation_id }: { conversation_id: string }) => this.#shut(conversation_id))
-    news.on("person_updated", ({ person }: { person: Person }) => void this.seeAnew(person))
+    news.on("person_updated", ({ person }: { person: Person }) => void this.circle.seeAnew(person))
     news.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
       this.shelf = setUnread(this.shelf, conversation_id, unread)
       this.#learned(conversation_id)
@@ -291,7 +277,7 @@ export class Talk {
       this.#shut(gone.id)
     }
     for (const conversation of conversations) this.#open(conversation)
-    await this.#meet()
+    await this.circle.look(() => this.shelf)
     this.ready = true
     this.#changed()
   }
@@ -302,40 +288,6 @@ export class Talk {
       this.session.ask<{ conversations: Conversation[] }>("GET", `/conversations${which}`),
     )
     return (await Promise.all(shelves)).flatMap(({ conversations }) => conversations)
-  }
-
-  async #meet(): Promise<void> {
-    const [{ families }, { people }] = await Promise.all([
-      this.session.ask<{ families: Family[] }>("GET", "/families"),
-      this.session.ask<{ people: Person[] }>("GET", "/people"),
-    ])
-    const homes = await Promise.all(
-      families.map(async (family) => {
-        const { members } = await this.session.ask<{ members: Member[] }>("GET", `/families/${family.id}/members`)
-        return [family.id, members] as const
-      }),
-    )
-    this.#know(families, homes, people)
-    this.faces.again()
-    await this.#noteAround()
-  }
-
-  /** Keep who is around, and what they look like. */
-  async #noteAround(): Promise<void> {
-    const people = [...this.people.values()]
-    await this.#recall.noteAround({ families: this.families, households: [...this.households], people })
-    await this.faces.keepOnly(new Set(people.flatMap(({ picture }) => picture ?? [])))
-  }
-
-  #know(
-    families: readonly Family[],
-    homes: readonly (readonly [string, readonly Member[]])[],
-    people: readonly Person[] = homes.flatMap(([, household]) => household),
-  ): void {
-    this.families = families
-    this.households = new Map(homes)
-    this.people = meet(this.people, people, this.shelf)
-    this.#changed()
   }
 
   #open(conversation: Conversation, kept?: KeptTimeline): void {

@@ -9,8 +9,7 @@ import type { Conversation, Family, Message } from "../realtime/shapes"
 
 interface Seen {
   readonly me: { readonly id: string }
-  readonly people: People
-  readonly families: readonly Family[]
+  readonly circle: { readonly people: People; readonly families: readonly Family[] }
 }
 
 export function nameOf(t: Translate, people: People, userId: string): string {
@@ -22,8 +21,9 @@ export function nameOf(t: Translate, people: People, userId: string): string {
 export function title(t: Translate, seen: Seen, conversation: Conversation): string {
   if (conversation.type === "self") return t("kind.self")
   const [other] = others(conversation, seen.me.id)
-  if (conversation.type === "direct") return other ? nameOf(t, seen.people, other) : t("person.unknown")
-  const family = seen.families.length > 1 && seen.families.find((each) => each.id === conversation.family_id)?.name
+  if (conversation.type === "direct") return other ? nameOf(t, seen.circle.people, other) : t("person.unknown")
+  const family =
+    seen.circle.families.length > 1 && seen.circle.families.find((each) => each.id === conversation.family_id)?.name
   return conversation.name || family || t(`kind.${conversation.type}`)
 }
 
@@ -39,7 +39,7 @@ export function text(t: Translate, opened: Opened | undefined): string {
   return opened.kind === "text" ? opened.text : t(`message.${opened.kind}`)
 }
 
-interface Read extends Pick<Seen, "me" | "people"> {
+interface Read extends Pick<Seen, "me" | "circle"> {
   readonly reader: { read(message: Message): Opened | undefined }
 }
 
@@ -47,7 +47,9 @@ interface Read extends Pick<Seen, "me" | "people"> {
 export function said(t: Translate, seen: Read, message: Message): string {
   const by = message.deleted_by
   if (message.deleted_at === null || by === null) return gist(t, seen.reader.read(message), message)
-  return by === seen.me.id ? t("message.removedByYou") : t("message.removedBy", { name: nameOf(t, seen.people, by) })
+  return by === seen.me.id
+    ? t("message.removedByYou")
+    : t("message.removedBy", { name: nameOf(t, seen.circle.people, by) })
 }
 
 /** `Gran's tablet`: the kinds of devices on which somebody has a message. */
