@@ -4,7 +4,7 @@ A username and a display name are in it alike, so nobody can be shown under a na
 signs in, nor the other way round. Who is first, the database decides.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Literal, Protocol
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, select
@@ -43,7 +43,7 @@ class TakenName(Base):
     user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), index=True)
 
 
-def take_names(session: Session, user_id: str, names: Iterable[Comparable]) -> None:
+def take_names(session: Session, user_id: str, names: Collection[Comparable]) -> None:
     """Let somebody go by these names, and by no other from now on.
 
     Raises:

@@ -366,8 +366,7 @@ export const en = {
   "error.server_full": "Your server has no room left for files.",
   "error.checksum_mismatch": "The file changed on its way.",
   "error.picture_too_large": "This picture is too large.",
-  "error.picture_unreadable":
-    "Where it was taken cannot be removed from this picture. You can send it as it is, or as a JPEG.",
+  "error.picture_unreadable": "Where it was taken cannot be removed from this picture. As a JPEG, it works.",
   "error.file_locked": "This device cannot open it.",
   "error.file_gone": "This device has lost the file. Choose it again.",
   "error.invalid_credentials": "The name or the password is not right.",

@@ -362,7 +362,7 @@ export const ja: Messages = {
   "error.server_full": "サーバーにファイルを置く場所がもうありません。",
   "error.checksum_mismatch": "ファイルが途中で変わってしまいました。",
   "error.picture_too_large": "この写真は大きすぎます。",
-  "error.picture_unreadable": "この写真から撮影場所を消すことができません。元のまま送るか、JPEGで送ってください。",
+  "error.picture_unreadable": "この写真から撮影場所を消すことができません。JPEGなら大丈夫です。",
   "error.file_locked": "この端末では開けません。",
   "error.file_gone": "この端末にファイルが残っていません。もう一度選んでください。",
   "error.invalid_credentials": "名前またはパスワードが正しくありません。",
