@@ -72,3 +72,15 @@ def test_what_talks_to_a_server_does_not_load_one() -> None:
     }
 
     assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}
+
+
+def test_whoever_opens_the_database_knows_all_that_is_in_it() -> None:
+    told = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
+    by_module = {
+        module: subprocess.run(
+            [sys.executable, "-c", told.format(module)], capture_output=True, text=True, check=True
+        ).stdout
+        for module in ("famichat.cli.desk", "famichat.cli.backup", "famichat.app")
+    }
+
+    assert by_module["famichat.cli.desk"] == by_module["famichat.cli.backup"] == by_module["famichat.app"]

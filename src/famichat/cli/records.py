@@ -1,0 +1,23 @@
+"""Every record that is kept, so that a command knows all tables, whatever parts of the server it needs itself.
+
+Without it, `vault rotate` would leave out what it does not know.
+"""
+
+import famichat.accounts.guess
+import famichat.accounts.invite
+import famichat.accounts.ledger
+import famichat.accounts.names
+import famichat.accounts.passkey
+import famichat.accounts.profile
+import famichat.accounts.session
+import famichat.chat.attachment
+import famichat.chat.family
+import famichat.chat.group_privilege
+import famichat.chat.message
+import famichat.chat.message_edit
+import famichat.chat.participant
+import famichat.chat.reaction
+import famichat.chat.receipt
+import famichat.push.choices
+import famichat.push.subscription
+import famichat.storage.history  # noqa: F401 - each is imported for its tables
