@@ -102,7 +102,8 @@ async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_o
     await inga.page.keyboard.press("ArrowRight")
     await expect(shown.get_by_role("radio", name="Clay")).to_be_checked()
     await expect(run.locator("[data-colour='0']")).to_have_count(1)
-    picture: FilePayload = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": photo(size=(800, 600))}
+    larger_than_the_server_takes = photo(size=(4000, 3000)) + bytes(8 * 1024 * 1024)
+    picture: FilePayload = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": larger_than_the_server_takes}
     await shown.locator("input[type=file]").set_input_files([picture])
     await expect(shown.get_by_role("button", name="Cancel")).to_be_visible()
     await shown.get_by_role("button", name="Use this picture").click()

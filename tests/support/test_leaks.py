@@ -42,6 +42,15 @@ def test_what_a_test_has_sent_is_a_secret_from_then_on(name: str) -> None:
     assert tellers(told) == ["famichat.leaky"]
 
 
+def test_words_of_the_program_are_no_secret_whoever_sends_them() -> None:
+    with watched(()) as told:
+        leaks.remember({"body": events.AuthorizationDenied.name})
+        emit(events.AuthorizationDenied(door="socket", reason="not_found"))
+        logging.getLogger("famichat.leaky").warning(events.AuthorizationDenied.name)
+
+    assert told == []
+
+
 def test_a_secret_among_the_metrics_or_the_spans_is_seen() -> None:
     metrics = Metrics()
     metrics.record(events.RequestRefused(door="http", reason=CANARY))
