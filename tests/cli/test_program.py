@@ -52,6 +52,28 @@ def test_a_strange_servers_words_do_not_move_the_cursor(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == "famichat: ?[2JAll is well (strange)\n"
 
 
+def test_what_talks_to_a_server_does_not_load_one() -> None:
+    loaded = "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app'}}))"
+    by_module = {module: _printed_by(loaded.format(module)).split() for module in ("program", "messages", "user")}
+
+    assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}
+
+
+def test_whoever_opens_the_database_knows_all_that_is_in_it() -> None:
+    told = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
+    by_module = {
+        module: _printed_by(told.format(module))
+        for module in ("famichat.cli.desk", "famichat.cli.backup", "famichat.app")
+    }
+
+    assert by_module["famichat.cli.desk"] == by_module["famichat.cli.backup"] == by_module["famichat.app"]
+
+
+def _printed_by(code: str) -> str:
+    """What a Python of its own says, in which nothing is loaded yet."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
 def _commands(group: click.Group) -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
     context = click.Context(group)
@@ -60,27 +82,3 @@ def _commands(group: click.Group) -> list[tuple[str, click.Command]]:
         assert command is not None
         found += _commands(command) if isinstance(command, click.Group) else [(name, command)]
     return found
-
-
-def test_what_talks_to_a_server_does_not_load_one() -> None:
-    loaded = "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app'}}))"
-    by_module = {
-        module: subprocess.run(
-            [sys.executable, "-c", loaded.format(module)], capture_output=True, text=True, check=True
-        ).stdout.split()
-        for module in ("program", "messages", "user")
-    }
-
-    assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}
-
-
-def test_whoever_opens_the_database_knows_all_that_is_in_it() -> None:
-    told = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
-    by_module = {
-        module: subprocess.run(
-            [sys.executable, "-c", told.format(module)], capture_output=True, text=True, check=True
-        ).stdout
-        for module in ("famichat.cli.desk", "famichat.cli.backup", "famichat.app")
-    }
-
-    assert by_module["famichat.cli.desk"] == by_module["famichat.cli.backup"] == by_module["famichat.app"]

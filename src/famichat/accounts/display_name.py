@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from famichat.accounts.errors import InvalidDisplayName
-from famichat.accounts.username import MAX_FOLDED, PUNCTUATION, fault_in, fold, is_mark, looks_of
+from famichat.accounts.username import PUNCTUATION, fault_in, fold, is_comparable, is_mark, looks_of
 
 MAX_DISPLAY_NAME = 48
 _MAX_TYPED = 4 * MAX_DISPLAY_NAME
@@ -58,7 +58,7 @@ def parse_display_name(typed: str) -> DisplayName:
     if fault is not None:
         raise InvalidDisplayName(fault)
     name = DisplayName(shown, fold(bare), looks_of(bare))
-    if not (0 < len(name.key) <= MAX_FOLDED and 0 < len(name.look) <= MAX_FOLDED):
+    if not is_comparable(name.key, name.look):
         raise InvalidDisplayName("this name cannot be compared with others")
     return name
 

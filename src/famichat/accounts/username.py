@@ -64,9 +64,14 @@ def parse_username(typed: str) -> Username:
     if fault is not None:
         raise InvalidUsername(fault)
     name = Username(shown, fold(shown), looks_of(shown))
-    if not (0 < len(name.key) <= MAX_FOLDED and 0 < len(name.look) <= MAX_FOLDED):
+    if not is_comparable(name.key, name.look):
         raise InvalidUsername("this name cannot be compared with others")
     return name
+
+
+def is_comparable(*forms: str) -> bool:
+    """Whether something is left of a name in each form by which it is compared, and no more than is kept of it."""
+    return all(0 < len(form) <= MAX_FOLDED for form in forms)
 
 
 def fold(name: str) -> str:

@@ -99,8 +99,9 @@ class Announcements:
 
     def person_updated(self, viewer_ids: Iterable[str], person: Mapping[str, Any]) -> None:
         """Tell the devices of everybody who sees a person how this person is shown from now on."""
+        told = {"person": dict(person)}
         for viewer_id in viewer_ids:
-            self._pubsub.broadcast(user_topic(viewer_id), "person_updated", {"person": dict(person)})
+            self._pubsub.broadcast(user_topic(viewer_id), "person_updated", told)
 
     def account_deleted(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
         """End everything that somebody has open, on every node: the account is gone."""
