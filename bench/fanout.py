@@ -21,7 +21,7 @@ import uvicorn
 import uvloop
 
 from famichat.realtime import Channel, Endpoint, Payload, Reply, SocketHandler, ok, websocket_protocol
-from famichat.realtime.outbox import Outbox
+from famichat.realtime.transport.outbox import Outbox
 from tests.support.raw_websocket import TEXT, RawWebSocket
 
 TOPIC = "bench:1"

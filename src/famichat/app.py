@@ -44,13 +44,13 @@ from famichat.push.client import PushClient
 from famichat.push.pushes import Ground, Pushes
 from famichat.push.vapid import Vapid
 from famichat.push.whereabouts import Whereabouts
-from famichat.realtime.broker import RedisBroker
-from famichat.realtime.endpoint import Endpoint
-from famichat.realtime.limits import Limits
-from famichat.realtime.longpoll import LongPoll, UpgradeRequired
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
-from famichat.realtime.transport import websocket_protocol
+from famichat.realtime.redis_broker import RedisBroker
+from famichat.realtime.transport.endpoint import Endpoint
+from famichat.realtime.transport.limits import Limits
+from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
+from famichat.realtime.transport.websocket import websocket_protocol
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, Secrets
 from famichat.storage.database import Database

@@ -2,7 +2,8 @@ import doctest
 
 import pytest
 
-from famichat.realtime import message, query, serializer, socket, strict_json
+from famichat.realtime import message, serializer, socket, strict_json
+from famichat.realtime.transport import query
 
 
 @pytest.mark.parametrize("module", [message, query, serializer, socket, strict_json], ids=lambda each: each.__name__)

@@ -11,7 +11,8 @@ from famichat.accounts import email_address, username
 from famichat.accounts.errors import InvalidUsername
 from famichat.accounts.username import parse_username
 from famichat.endpoint.topics import ConversationTopic
-from famichat.realtime import query, strict_json
+from famichat.realtime import strict_json
+from famichat.realtime.transport import query
 
 LENGTH = 40_000
 # time(2n) / time(n): 2 for what is linear, 4 for what is quadratic, and much more for what backtracks.

@@ -21,8 +21,8 @@ from famichat.realtime import (
     ok,
 )
 from famichat.realtime.channel import Deferred
-from famichat.realtime.origin import OriginCheck
-from famichat.realtime.transport import WebSocketProtocol
+from famichat.realtime.transport.origin import OriginCheck
+from famichat.realtime.transport.websocket import WebSocketProtocol
 from tests.support.realtime_server import RunningServer, running_server
 
 

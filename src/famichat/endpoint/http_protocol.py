@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from famichat.endpoint.proxies import Proxies
 from famichat.endpoint.rate_limit import Address
-from famichat.realtime.crowd import Crowd
+from famichat.realtime.transport.connection_counter import Crowd
 from famichat.telemetry import emit, events
 
 

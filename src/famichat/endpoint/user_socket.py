@@ -9,8 +9,8 @@ from famichat.endpoint.errors import code_of, note_denial
 from famichat.endpoint.rate_limit import RateLimited
 from famichat.endpoint.topics import user_ids
 from famichat.realtime.channel import Channel, Refused
-from famichat.realtime.endpoint import Connected, ConnectRequest, SocketHandler
 from famichat.realtime.socket import Socket
+from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 

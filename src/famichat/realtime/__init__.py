@@ -5,14 +5,14 @@ Knows nothing of what is said over it. An application subclasses `Channel` and `
 """
 
 from famichat.realtime.channel import Channel, ChannelFactory, Deferred, Departure, Refused
-from famichat.realtime.endpoint import Connected, ConnectRequest, Endpoint, SocketHandler
-from famichat.realtime.limits import Limits
-from famichat.realtime.longpoll import LongPoll, UpgradeRequired
 from famichat.realtime.message import Broadcast, Payload, Ref, Reply, error, ok
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.socket import Socket
-from famichat.realtime.transport import websocket_protocol
+from famichat.realtime.transport.endpoint import Connected, ConnectRequest, Endpoint, SocketHandler
+from famichat.realtime.transport.limits import Limits
+from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
+from famichat.realtime.transport.websocket import websocket_protocol
 
 __all__ = [
     "Broadcast",

@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.realtime.origin import OriginCheck, origin_allowed
+from famichat.realtime.transport.origin import OriginCheck, origin_allowed
 
 LIST = ["https://good.example", "//any.example", "//*.wild.example", "http://dev.example:8080"]
 

@@ -1,4 +1,4 @@
-from famichat.realtime.crowd import Crowd
+from famichat.realtime.transport.connection_counter import Crowd
 
 
 def test_so_many_of_one_address_come_in_and_others_are_not_concerned() -> None:

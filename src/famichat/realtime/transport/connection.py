@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from famichat.realtime.channel import Channel, ChannelFactory
-from famichat.realtime.limits import Limits
+from famichat.realtime.channel_server import Runner
 from famichat.realtime.message import Answer, Outgoing, error
 from famichat.realtime.pubsub import Dispatch, PubSub
-from famichat.realtime.runner import Runner
 from famichat.realtime.serializer import BinaryUnsupportedError, Encoded, MalformedFrameError, Serializer
 from famichat.realtime.socket import Deliver, Seat, Send, Socket, Start
+from famichat.realtime.transport.limits import Limits
 from famichat.telemetry import emit
 from famichat.telemetry.events import BinaryFrameDropped, ConnectionClosed, ConnectionOpened, MalformedFrameReceived
 

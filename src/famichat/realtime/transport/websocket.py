@@ -16,12 +16,12 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from famichat.realtime import query
 from famichat.realtime.channel import Refused
-from famichat.realtime.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
-from famichat.realtime.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
-from famichat.realtime.outbox import Outbox
 from famichat.realtime.serializer import Encoded
+from famichat.realtime.transport import query
+from famichat.realtime.transport.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
+from famichat.realtime.transport.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
+from famichat.realtime.transport.outbox import Outbox
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from famichat.realtime.channel import ChannelFactory, Refused
-from famichat.realtime.connection import SERVICE_RESTART, Connection, Wire
-from famichat.realtime.crowd import Crowd
-from famichat.realtime.limits import Limits
-from famichat.realtime.origin import OriginCheck, origin_allowed
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.serializer import Serializer, negotiate
 from famichat.realtime.socket import Socket
+from famichat.realtime.transport.connection import SERVICE_RESTART, Connection, Wire
+from famichat.realtime.transport.connection_counter import Crowd
+from famichat.realtime.transport.limits import Limits
+from famichat.realtime.transport.origin import OriginCheck, origin_allowed
 from famichat.telemetry import emit
 from famichat.telemetry.events import ConnectionRefused
 

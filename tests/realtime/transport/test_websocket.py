@@ -11,7 +11,7 @@ import pytest
 
 from famichat.realtime import Limits
 from famichat.realtime.serializer import V2, Encoded
-from famichat.realtime.transport import WebSocketProtocol
+from famichat.realtime.transport.websocket import WebSocketProtocol
 from famichat.telemetry.events import BinaryFrameDropped, ConnectionOpened, ConnectionRefused, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient
 from tests.support.raw_websocket import CLOSE, CONT, PING, TEXT, RawResponse, encode, raw_connection, raw_websocket

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from famichat.realtime import Endpoint, Limits, LongPoll, UpgradeRequired
-from famichat.realtime.longpoll import Session
-from famichat.realtime.origin import OriginCheck
+from famichat.realtime.transport.longpoll import Session
+from famichat.realtime.transport.origin import OriginCheck
 from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient, encode_binary_push
 from tests.support.room import House, Room, house

@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.realtime import query
+from famichat.realtime.transport import query
 
 
 def test_rule_5_the_last_of_equal_names_wins() -> None:

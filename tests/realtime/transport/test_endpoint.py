@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from famichat.realtime import Channel, Connected, ConnectRequest, Endpoint, Limits, Refused, SocketHandler
-from famichat.realtime.endpoint import Unavailable, read_offer
+from famichat.realtime.transport.endpoint import Unavailable, read_offer
 
 
 class Slow(SocketHandler):

@@ -7,7 +7,7 @@ closed when its queue is full, and nobody else notices.
 import asyncio
 from collections.abc import Callable
 
-from famichat.realtime.limits import Limits
+from famichat.realtime.transport.limits import Limits
 
 
 class Outbox:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from famichat.realtime.broker import RedisBroker
 from famichat.realtime.message import Broadcast
 from famichat.realtime.pubsub import PubSub
+from famichat.realtime.redis_broker import RedisBroker
 from famichat.telemetry.events import BrokerUnreachable, Event
 from tests.realtime.test_pubsub import Listener
 from tests.support.redis import Redis

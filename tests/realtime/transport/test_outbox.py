@@ -4,7 +4,7 @@ from typing import cast
 import pytest
 
 from famichat.realtime import Limits
-from famichat.realtime.outbox import Outbox
+from famichat.realtime.transport.outbox import Outbox
 
 
 class Transport:

@@ -17,11 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from famichat.realtime import query, strict_json
+from famichat.realtime import strict_json
 from famichat.realtime.channel import Refused
-from famichat.realtime.connection import INTERNAL_ERROR, SLOW_CONSUMER
-from famichat.realtime.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
 from famichat.realtime.serializer import Encoded
+from famichat.realtime.transport import query
+from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
+from famichat.realtime.transport.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 
