@@ -14,7 +14,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from famichat.storage.base import new_id
-from famichat.storage.sealed import Vault
+from famichat.storage.crypto.vault import Vault
 
 BODY = b"Dinner at six? Bring the big pot, and ask Inga whether she wants to be fetched. ".ljust(200, b".")
 ROUNDS, TIMES = 15, 4_000

@@ -52,13 +52,13 @@ from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
 from famichat.realtime.transport.websocket import websocket_protocol
 from famichat.settings import Settings
+from famichat.storage.crypto.key_rotation import VaultKeeper
+from famichat.storage.crypto.vault import BlindIndex, Vault
+from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir, Secrets
 from famichat.storage.database import Database
 from famichat.storage.journal import Journal
 from famichat.storage.migrate import upgrade
-from famichat.storage.sealed import BlindIndex, Vault
-from famichat.storage.vault_keeper import VaultKeeper
-from famichat.storage.vault_keys import settle
 from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics

@@ -16,7 +16,7 @@ from famichat.chat.group_membership import add_to_group
 from famichat.chat.history import Remembered, messages_after, resume
 from famichat.chat.message_edit import former_versions
 from famichat.storage.database import Database
-from famichat.storage.history import begin_new_epoch
+from famichat.storage.epoch import begin_new_epoch
 from tests.factories.people import VAULT, Household, Person
 from tests.factories.talk import DELETE, do, edit, group_of, react, say
 

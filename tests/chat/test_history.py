@@ -25,7 +25,7 @@ from famichat.chat.page import MAX_PAGE
 from famichat.chat.participant import Participant
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from famichat.storage.history import begin_new_epoch, current_epoch
+from famichat.storage.epoch import begin_new_epoch, current_epoch
 from tests.factories.people import VAULT, Household
 from tests.factories.talk import direct_of, group_of, say
 

@@ -6,7 +6,7 @@ import pytest
 
 from famichat.chat.errors import InvalidEncryptionMetadata, InvalidMessage
 from famichat.chat.reaction import MAX_SEALED_BYTES, Sign, reaction_view
-from famichat.storage.sealed import KEY_BYTES, Vault
+from famichat.storage.crypto.vault import KEY_BYTES, Vault
 from tests.factories.people import VAULT
 
 ENVELOPE = {"encryption_flag": True, "encryption_version": "v1", "key_id": "k"}

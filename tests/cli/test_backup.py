@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from famichat.storage import archive
+from famichat.storage.backup import archive
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.support.kept_file import keep_a_file
 from tests.support.operator import Operator

@@ -12,7 +12,7 @@ from famichat.accounts.device import add_device
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.family import FamilyRole, create_family
 from famichat.chat.membership import add_member
-from famichat.storage.sealed import KEY_BYTES, BlindIndex, Vault
+from famichat.storage.crypto.vault import KEY_BYTES, BlindIndex, Vault
 
 SECRET = "a secret of the tests, and of nobody else"
 VAULT = Vault({1: b"\x07" * KEY_BYTES})

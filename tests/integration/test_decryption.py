@@ -14,8 +14,8 @@ from famichat.chat.message import BODY_PURPOSE, MAX_BODY_BYTES, Message
 from famichat.cli.program import program
 from famichat.endpoint.rate_limit import LIMITS
 from famichat.storage.base import new_id
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database
-from famichat.storage.sealed import Vault
 from famichat.telemetry.events import DecryptionFailed, Event, RateLimitThrottled
 from tests.factories.people import VAULT, Person
 from tests.factories.talk import say

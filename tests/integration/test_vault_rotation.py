@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from famichat.storage.crypto.key_rotation import VaultKeeper
+from famichat.storage.crypto.vault import KEY_BYTES, Vault
+from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir, Secrets
 from famichat.storage.database import Database
-from famichat.storage.sealed import KEY_BYTES, Vault
-from famichat.storage.vault_keeper import VaultKeeper
-from famichat.storage.vault_keys import settle
 from famichat.telemetry.events import Event, VaultKeyMissing, VaultKeyUsed, VaultNotKept, VaultResealed
 from tests.factories.people import SECRET, VAULT
 from tests.support.app import RunningApp, running_app, served
@@ -24,8 +24,8 @@ from tests.support.operator import Operator
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("famichat.storage.vault_keeper.EVERY_SECONDS", 0.05)
-    for module in ("famichat.storage.vault_keeper", "famichat.cli.vault"):
+    monkeypatch.setattr("famichat.storage.crypto.key_rotation.EVERY_SECONDS", 0.05)
+    for module in ("famichat.storage.crypto.key_rotation", "famichat.cli.vault"):
         monkeypatch.setattr(f"{module}.SETTLING", timedelta(seconds=0.2))
 
 

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets, SecretsDamaged, SecretsMissing
-from famichat.storage.sealed import Vault
 
 VAULT_KEYS = {1: b"\x01" * 32, 2: b"\x02" * 32}
 

@@ -27,8 +27,12 @@ import famichat.chat.reaction
 import famichat.chat.receipt
 import famichat.push.choices
 import famichat.push.subscription  # noqa: F401 - the models must be known to be compared
-from famichat.storage import history, migrate, vault_keys  # noqa: F401 - they, too, are models
+from famichat.storage import (
+    epoch,  # noqa: F401 - they, too, are models
+    migrate,  # noqa: F401 - they, too, are models
+)
 from famichat.storage.base import new_id
+from famichat.storage.crypto import vault_keys  # noqa: F401 - they, too, are models
 from famichat.storage.database import Database
 from tests.support.postgres import Postgres
 

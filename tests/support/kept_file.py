@@ -11,10 +11,10 @@ from famichat.attachments.files import Files
 from famichat.chat.attachment import Attachment, AttachmentSecrets
 from famichat.chat.create import create_self_conversation
 from famichat.storage.base import new_id, now
+from famichat.storage.crypto.sealed_file import SealedWriter, new_key
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_file import SealedWriter, new_key
 from tests.support.operator import Operator
 
 CONTENT = b"mormors recept"

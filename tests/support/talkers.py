@@ -22,9 +22,9 @@ from famichat.accounts.device import add_device
 from famichat.accounts.token import Tokens
 from famichat.chat.conversation import Conversation
 from famichat.chat.create import create_direct_conversation, create_family_conversation, create_group_conversation
+from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
-from famichat.storage.sealed import KEY_BYTES
 from tests.factories import people
 from tests.support.chatter import Seat, entry_of
 from tests.support.history import Entry, History, Member, Read, Record

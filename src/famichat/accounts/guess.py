@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import TooManyGuesses
 from famichat.storage.base import Base, now
-from famichat.storage.sealed import BlindIndex
+from famichat.storage.crypto.vault import BlindIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from famichat.accounts.names import is_taken, take_names
 from famichat.accounts.user import Color, User
 from famichat.accounts.username import parse_username
 from famichat.storage.base import Base, Id, PrimaryKey, new_id, now
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_columns import sealed_as
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import Vault
 
 PICTURE_PURPOSE = "profile_picture"
 Part = Literal["display_name", "color", "picture"]

@@ -16,7 +16,7 @@ from famichat.accounts.passkey import forget_passkeys
 from famichat.accounts.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
 from famichat.storage.base import now
-from famichat.storage.sealed import BlindIndex
+from famichat.storage.crypto.vault import BlindIndex
 
 RESET_LIFE = timedelta(hours=1)
 

@@ -18,7 +18,7 @@ from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.guess import count_guess, forgive_guesses
 from famichat.accounts.session import Started, start_session
 from famichat.accounts.user import find_user
-from famichat.storage.sealed import BlindIndex
+from famichat.storage.crypto.vault import BlindIndex
 
 
 @dataclass(frozen=True, slots=True)

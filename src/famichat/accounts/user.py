@@ -19,8 +19,8 @@ from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, 
 from famichat.accounts.names import is_taken, take_names
 from famichat.accounts.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
 from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
-from famichat.storage.sealed import BlindIndex, Vault
-from famichat.storage.sealed_columns import sealed_as
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import BlindIndex, Vault
 
 EMAIL = "email"
 """The purpose under which addresses are sealed and indexed."""

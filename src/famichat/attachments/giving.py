@@ -16,8 +16,8 @@ from famichat.chat.attachment import Attachment, secrets_of
 from famichat.chat.errors import NotFound
 from famichat.chat.message import Message
 from famichat.storage.base import is_id
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_file import read
+from famichat.storage.crypto.sealed_file import read
+from famichat.storage.crypto.vault import Vault
 
 _RANGE = re.compile(r"bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))", re.ASCII)
 

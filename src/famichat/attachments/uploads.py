@@ -38,10 +38,10 @@ from famichat.chat.attachment import Attachment, AttachmentSecrets, secrets_of
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata, NotFound
 from famichat.storage.base import is_id, new_id, now
+from famichat.storage.crypto.sealed_file import SealedWriter, new_key, read, size_of
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_file import SealedWriter, new_key, read, size_of
 from famichat.telemetry import emit, events
 
 _PICTURES_AT_ONCE = 2

@@ -15,8 +15,8 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, PrimaryKey
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_columns import sealed_as
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import Vault
 
 MAX_ATTACHMENTS = 10
 """So many at most go with one message."""

@@ -28,8 +28,8 @@ from famichat.chat.view import body_of
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import now
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
 
 EDITABLE_FOR = timedelta(hours=24)
 

@@ -15,7 +15,7 @@ from famichat.chat.access import Access
 from famichat.chat.message import CHANGED, Message
 from famichat.chat.page import MAX_PAGE, fitting_views, page_size, place, visible
 from famichat.chat.view import MessageView
-from famichat.storage.sealed import Vault
+from famichat.storage.crypto.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

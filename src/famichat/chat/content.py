@@ -1,8 +1,8 @@
 """What people wrote, as it is kept: sealed by the server, or their own ciphertext as it came."""
 
 from famichat.e2ee.envelope import Envelope
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
 from famichat.telemetry import emit, events
 
 

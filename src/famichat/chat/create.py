@@ -20,7 +20,7 @@ from famichat.chat.family import FamilyMembership
 from famichat.chat.group_privilege import GroupPrivilege
 from famichat.chat.participant import Participant, add_participants
 from famichat.storage.base import is_id, new_id
-from famichat.storage.sealed import BlindIndex
+from famichat.storage.crypto.vault import BlindIndex
 from famichat.storage.upsert import insert_for
 
 MIN_GROUP = 3

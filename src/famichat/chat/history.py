@@ -16,8 +16,8 @@ from famichat.chat.errors import InvalidMessage
 from famichat.chat.message import Message
 from famichat.chat.page import MAX_PAGE, fitting_views, page_size, place, visible, visible_message
 from famichat.chat.view import MessageView, message_views
-from famichat.storage.history import current_epoch
-from famichat.storage.sealed import Vault
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.epoch import current_epoch
 
 
 @dataclass(frozen=True, slots=True)

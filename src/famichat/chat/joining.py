@@ -10,7 +10,7 @@ from famichat.accounts.invite import DEFAULT_LIFE, Invite, Issued, create_invite
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.family import Family, FamilyRole, create_family, needs_setup, require_admin
 from famichat.chat.membership import add_member
-from famichat.storage.sealed import BlindIndex, Vault
+from famichat.storage.crypto.vault import BlindIndex, Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from famichat.chat.attachment import Attachment
 from famichat.e2ee.envelope import MAX_EPOCH
 from famichat.storage.base import Base, Created, Id, PrimaryKey
-from famichat.storage.sealed_columns import sealed_as
+from famichat.storage.crypto.sealed_columns import sealed_as
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_STORED_BYTES = MAX_BODY_BYTES + 64

@@ -14,9 +14,9 @@ from famichat.chat.message import BODY_PURPOSE, MAX_STORED_BYTES, Message, place
 from famichat.chat.page import fit, visible_message
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import Base, Id, iso
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_columns import sealed_as
 
 MAX_VERSIONS = 50
 

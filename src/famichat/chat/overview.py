@@ -14,7 +14,7 @@ from famichat.chat.conversation import Conversation, Role
 from famichat.chat.message import Message
 from famichat.chat.participant import Participant
 from famichat.chat.receipt import Receipt
-from famichat.storage.history import current_epoch
+from famichat.storage.epoch import current_epoch
 
 
 @dataclass(frozen=True, slots=True)

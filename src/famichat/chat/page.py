@@ -15,7 +15,7 @@ from famichat.chat.message import Message
 from famichat.chat.reaction import Reaction
 from famichat.chat.view import MessageView, message_view, reactions_among
 from famichat.storage.base import is_id
-from famichat.storage.sealed import Vault
+from famichat.storage.crypto.vault import Vault
 
 MAX_PAGE = 200
 MAX_PAGE_BYTES = 256 * 1024

@@ -16,9 +16,9 @@ from famichat.chat.errors import InvalidMessage
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import Base, Id, now
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_columns import sealed_as
 
 MAX_EMOJI_BYTES = 64
 MAX_SEALED_BYTES = 512

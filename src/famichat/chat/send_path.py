@@ -29,9 +29,9 @@ from famichat.chat.view import MessageView, sent_view
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import is_id, new_id
+from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.entry import Entry, JournalRefusal, Stored
 from famichat.storage.journal import Journal
-from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry import emit, events
 
 Announce = Callable[[MessageView], None]

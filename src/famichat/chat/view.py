@@ -18,9 +18,9 @@ from famichat.chat.overview import Overview, overviews
 from famichat.chat.reaction import Reaction, reaction_view, reactions_to
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import iso, now
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.entry import Entry, Stored
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
 
 MessageView = dict[str, Any]
 ConversationView = dict[str, Any]

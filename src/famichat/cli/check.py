@@ -18,13 +18,13 @@ from famichat.attachments.files import Files
 from famichat.chat.attachment import Attachment, secrets_of
 from famichat.cli.desk import sqlite_file
 from famichat.settings import Settings
+from famichat.storage.crypto.sealed_file import read
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.crypto.vault_keys import WrongVaultKeys, check_keys, opened_of_sample
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.migrate import newest, revision
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_file import read
-from famichat.storage.vault_keys import WrongVaultKeys, check_keys, opened_of_sample
 
 _PRIVATE = 0o077
 _SAMPLE = 20

@@ -12,11 +12,11 @@ from pathlib import Path
 from famichat.cli import records  # noqa: F401 - whoever opens a database knows all that is in it
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
+from famichat.storage.crypto.vault import BlindIndex, Vault
+from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
-from famichat.storage.sealed import BlindIndex, Vault
-from famichat.storage.vault_keys import settle
 
 
 @dataclass(frozen=True, slots=True)

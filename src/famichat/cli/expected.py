@@ -9,14 +9,14 @@ from famichat.accounts.errors import AccountsError
 from famichat.chat.errors import ChatError
 from famichat.cli.refusal import MISUSED, Refused
 from famichat.settings import SettingsFaults
-from famichat.storage.archive import BackupDamaged
-from famichat.storage.backup import NothingToBackUp, WrongKeys
+from famichat.storage.backup.archive import BackupDamaged
+from famichat.storage.backup.backup import NothingToBackUp, WrongKeys
+from famichat.storage.backup.postgres_programs import ProgramFailed, ProgramMissing
+from famichat.storage.backup.restore import KeysNotInBackup, NotEmpty, OtherDatabase
+from famichat.storage.crypto.vault_keys import WrongVaultKeys
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
 from famichat.storage.errors import StorageUnavailable, UnsealError
 from famichat.storage.migrate import NewerDatabaseError
-from famichat.storage.postgres_programs import ProgramFailed, ProgramMissing
-from famichat.storage.restore import KeysNotInBackup, NotEmpty, OtherDatabase
-from famichat.storage.vault_keys import WrongVaultKeys
 
 _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
     (DirectoryInUse, "directory_in_use", ""),

@@ -20,4 +20,4 @@ import famichat.chat.reaction
 import famichat.chat.receipt
 import famichat.push.choices
 import famichat.push.subscription
-import famichat.storage.history  # noqa: F401 - each is imported for its tables
+import famichat.storage.epoch  # noqa: F401 - each is imported for its tables

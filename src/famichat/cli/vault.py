@@ -13,10 +13,10 @@ from famichat.cli.desk import Desk, on_sqlite, to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
+from famichat.storage.crypto.reencryption import SETTLING, Walk, finish, write
+from famichat.storage.crypto.sealed_columns import sealed_columns
+from famichat.storage.crypto.vault_keys import VaultKey, known_keys, sealing_key, settle
 from famichat.storage.data_dir import DataDir, DirectoryInUse
-from famichat.storage.resealing import SETTLING, Walk, finish, write
-from famichat.storage.sealed_columns import sealed_columns
-from famichat.storage.vault_keys import VaultKey, known_keys, sealing_key, settle
 
 _LOOK_SECONDS = 0.5
 

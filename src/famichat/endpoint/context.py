@@ -24,9 +24,9 @@ from famichat.endpoint.rate_limit import RateLimits
 from famichat.push.pushes import Pushes
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
+from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
-from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry.metrics import Metrics
 from famichat.telemetry.tracing import Tracing
 

@@ -18,9 +18,9 @@ from famichat.push.notice import Notice, Said, notices, test_payload
 from famichat.push.subscription import PushSubscription, opened, unsubscribe
 from famichat.push.vapid import encoded
 from famichat.push.whereabouts import Whereabouts
+from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable, UnsealError
-from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry import emit, events
 
 DELAY_SECONDS = 0.5

@@ -15,8 +15,8 @@ from sqlalchemy import ForeignKey, LargeBinary, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, now
-from famichat.storage.sealed import BlindIndex, Vault
-from famichat.storage.sealed_columns import sealed_as
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.upsert import insert_for
 
 _PURPOSE = "push_subscription"

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Self
 
 from famichat.storage.base import iso
+from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.errors import StorageError
-from famichat.storage.sealed import KEY_BYTES
 
 _SECRET_BYTES = 48
 _PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600

@@ -14,7 +14,7 @@ import pytest
 from famichat.attachments.files import Files
 from famichat.attachments.quota import MAX_UNSENT
 from famichat.storage.base import new_id
-from famichat.storage.sealed_file import SealedWriter, new_key
+from famichat.storage.crypto.sealed_file import SealedWriter, new_key
 from tests.support.app import RunningApp, running_app
 from tests.support.photos import SECRETS, bomb, photo
 from tests.support.uploading import announce, fetched, say_with, send_piece, upload

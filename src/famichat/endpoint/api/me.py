@@ -24,8 +24,8 @@ from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment
 from famichat.endpoint.strict_route import api_router
 from famichat.endpoint.topics import ConversationTopic
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
 from famichat.telemetry import emit, events
 
 router = api_router("/me", "me")

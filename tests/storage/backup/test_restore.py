@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from famichat.storage.backup import check_file
+from famichat.storage.backup.backup import check_file
 from famichat.storage.data_dir import DataDir
 from tests.support.operator import Operator
 from tests.support.program import ROOT

@@ -4,7 +4,7 @@ from sqlalchemy import LargeBinary
 
 import famichat.app  # noqa: F401 - imports every model
 from famichat.storage.base import Base
-from famichat.storage.sealed_columns import sealed_columns
+from famichat.storage.crypto.sealed_columns import sealed_columns
 
 NOT_SEALED = {
     "accounts_passkeys.credential_id": "names a credential to the browser that has it",

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.data_dir import SecretsMissing
 from famichat.storage.errors import UnsealCause, UnsealError
-from famichat.storage.sealed import BlindIndex, Vault
 from famichat.telemetry.events import DecryptionFailed, Event, VaultNotKept
 
 KEY = secrets.token_bytes(32)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Select, and_, func, literal, 
 from sqlalchemy.orm import Session
 
 from famichat.storage.base import Base
-from famichat.storage.sealed import header_of
+from famichat.storage.crypto.vault import header_of
 
 _KEY = "sealed"
 _HEADER = 3

@@ -11,9 +11,9 @@ from sqlalchemy import CheckConstraint, LargeBinary, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, now
+from famichat.storage.crypto.sealed_columns import sealed_columns
+from famichat.storage.crypto.vault import Vault, check_value
 from famichat.storage.errors import StorageError, UnsealError
-from famichat.storage.sealed import Vault, check_value
-from famichat.storage.sealed_columns import sealed_columns
 
 _SAMPLE = 20
 

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from famichat.storage.crypto.reencryption import SETTLING, Walk, finish, write
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.crypto.vault_keys import sealing_key, settle
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError
-from famichat.storage.resealing import SETTLING, Walk, finish, write
-from famichat.storage.sealed import Vault
-from famichat.storage.vault_keys import sealing_key, settle
 from famichat.telemetry import emit, events
 
 EVERY_SECONDS = 1.0

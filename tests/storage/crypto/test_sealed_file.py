@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from famichat.storage.crypto.sealed_file import PIECE_BYTES, SealedWriter, new_key, read, size_of
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed_file import PIECE_BYTES, SealedWriter, new_key, read, size_of
 from famichat.telemetry.events import DecryptionFailed, Event
 
 KEY = new_key()

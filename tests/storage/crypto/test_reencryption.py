@@ -17,11 +17,11 @@ from famichat.chat.reaction import Sign
 from famichat.chat.view import body_of
 from famichat.e2ee.envelope import Envelope
 from famichat.push.subscription import PushSubscription, Subscription, opened, subscribe
+from famichat.storage.crypto.reencryption import Walk, finish, write
+from famichat.storage.crypto.sealed_columns import sealed_columns
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.crypto.vault_keys import sealing_key, settle
 from famichat.storage.database import Database
-from famichat.storage.resealing import Walk, finish, write
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_columns import sealed_columns
-from famichat.storage.vault_keys import sealing_key, settle
 from tests.factories.people import INDEX, VAULT, Household
 from tests.factories.talk import direct_of, say
 

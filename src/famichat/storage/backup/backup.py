@@ -18,16 +18,16 @@ from typing import IO, Literal
 from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
-from famichat.storage import archive, postgres_programs
-from famichat.storage.archive import BackupDamaged, Manifest
+from famichat.storage.backup import archive, postgres_programs
+from famichat.storage.backup.archive import BackupDamaged, Manifest
 from famichat.storage.base import iso, now
+from famichat.storage.crypto.vault import BlindIndex, Vault
+from famichat.storage.crypto.vault_keys import check_keys as check_vault_keys
 from famichat.storage.data_dir import Secrets
 from famichat.storage.database import Database
+from famichat.storage.epoch import current_epoch
 from famichat.storage.errors import StorageError, UnsealError
-from famichat.storage.history import current_epoch
 from famichat.storage.migrate import revision
-from famichat.storage.sealed import BlindIndex, Vault
-from famichat.storage.vault_keys import check_keys as check_vault_keys
 
 _PURPOSE = "backup"
 _SECRET_KEY = "secret_key"  # noqa: S105 - a name  # nosec B105

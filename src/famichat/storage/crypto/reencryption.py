@@ -18,10 +18,10 @@ from sqlalchemy import inspect, update
 from sqlalchemy.orm import Session
 
 from famichat.storage.base import now
+from famichat.storage.crypto.sealed_columns import SealedColumn, sealed_columns
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.crypto.vault_keys import sealing_key
 from famichat.storage.errors import UnsealError
-from famichat.storage.sealed import Vault
-from famichat.storage.sealed_columns import SealedColumn, sealed_columns
-from famichat.storage.vault_keys import sealing_key
 
 STEP_ROWS = 100
 SETTLING = timedelta(seconds=10)

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import update
 
 from famichat.chat.message import Message
+from famichat.storage.crypto.vault import Vault, check_value
+from famichat.storage.crypto.vault_keys import VaultKey, WrongVaultKeys, check_keys, known_keys, sealing_key, settle
 from famichat.storage.database import Database
-from famichat.storage.sealed import Vault, check_value
-from famichat.storage.vault_keys import VaultKey, WrongVaultKeys, check_keys, known_keys, sealing_key, settle
 from tests.factories.people import VAULT, Household
 from tests.factories.talk import direct_of, say
 

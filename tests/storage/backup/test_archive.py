@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from famichat.storage import archive
-from famichat.storage.archive import BackupDamaged, Manifest
+from famichat.storage.backup import archive
+from famichat.storage.backup.archive import BackupDamaged, Manifest
 
 MANIFEST = Manifest("2026-11-23T05:30:12Z", "sqlite", "0001", "an-epoch", 3, {"1": "proof"})
 

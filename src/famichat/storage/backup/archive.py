@@ -47,7 +47,7 @@ class Manifest:
         revision: the schema.
         epoch: the history, as it was called then.
         messages: how many are in it.
-        proofs: by which keys are known to be the right ones; see `famichat.storage.backup`.
+        proofs: by which keys are known to be the right ones; see `famichat.storage.backup.backup`.
     """
 
     made_at: str

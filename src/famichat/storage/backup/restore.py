@@ -18,14 +18,14 @@ from typing import IO
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from famichat.storage import archive, postgres_programs
-from famichat.storage.archive import BackupDamaged, Manifest
-from famichat.storage.backup import check_file, check_keys
+from famichat.storage.backup import archive, postgres_programs
+from famichat.storage.backup.archive import BackupDamaged, Manifest
+from famichat.storage.backup.backup import check_file, check_keys
 from famichat.storage.base import new_id
 from famichat.storage.data_dir import DataDir, Secrets, sync_directory
 from famichat.storage.database import Database
+from famichat.storage.epoch import begin_new_epoch
 from famichat.storage.errors import StorageError
-from famichat.storage.history import begin_new_epoch
 from famichat.storage.migrate import NewerDatabaseError, is_known, upgrade
 
 _STAGING, _PRIVATE_DIR = ".restore-", 0o700
