@@ -22,7 +22,7 @@ from pathlib import Path
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from tests.factories.people import SECRET

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import uvicorn
 import uvloop
 
-from famichat.accounts.ceremony import Ceremonies
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
+from famichat.accounts.sign_in.webauthn import Ceremonies
 from famichat.attachments.address import Addresses
 from famichat.attachments.files import Files
 from famichat.attachments.portraits import Portraits

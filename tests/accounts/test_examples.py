@@ -3,7 +3,7 @@ from types import ModuleType
 
 import pytest
 
-from famichat.accounts import display_name, username
+from famichat.accounts.names import display_name, username
 
 
 @pytest.mark.parametrize("module", [username, display_name], ids=["username", "display_name"])

@@ -7,10 +7,10 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.display_name import parse_display_name
-from famichat.accounts.erasure import erase
+from famichat.accounts.account_deletion import erase
 from famichat.accounts.errors import DisplayNameTaken, UsernameTaken
-from famichat.accounts.names import TakenName
+from famichat.accounts.names.display_name import parse_display_name
+from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.profile import (
     Changed,
     Part,

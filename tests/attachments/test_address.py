@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from famichat.attachments.address import ADDRESS_SECONDS, Addresses, Ticket
 from famichat.chat.errors import NotFound
 from famichat.storage.base import new_id

@@ -2,9 +2,9 @@ from functools import partial
 
 import pytest
 
+from famichat.accounts.audit_log import Deed, ledger_of, record
 from famichat.accounts.device import add_device, devices_of
 from famichat.accounts.errors import NoSuchDevice
-from famichat.accounts.ledger import Deed, ledger_of, record
 from famichat.chat.caretaking import devices_of_member, ledger_of_family, people_of, sign_out_member
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.family import create_family

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from famichat.accounts.audit_log import ledger_of
 from famichat.accounts.device import add_device, revoke_device
-from famichat.accounts.ledger import ledger_of
 from famichat.chat.access import conversation_for
 from famichat.chat.change import Change, Ground
 from famichat.chat.changes import Changed, make_change

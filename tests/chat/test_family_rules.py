@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import String, cast, delete, select, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.names import TakenName
+from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.user import User
 from famichat.chat.access import conversation_for, conversations_of, everyones_access
 from famichat.chat.conversation import Conversation

@@ -5,11 +5,11 @@ from sqlalchemy import MetaData, Table, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from famichat.accounts.audit_log import ledger_of
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidInvite
 from famichat.accounts.invite import find_invite, open_invites
-from famichat.accounts.ledger import ledger_of
-from famichat.accounts.session import start_session
+from famichat.accounts.sign_in.session import start_session
 from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.access import conversation_for, conversations_of
 from famichat.chat.conversation import Conversation

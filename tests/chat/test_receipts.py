@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from famichat.accounts.notices import choose_notices
+from famichat.accounts.privacy import choose_notices
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.chat.receipt import Status, positions

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.endpoint import rate_limit
 from famichat.endpoint.rate_limit import DEVICES, LIMITS, Address, Limit, LimitName, RateLimited, RateLimits
 from famichat.telemetry.events import Event, RateLimitThrottled

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from famichat.chat.conversation import Conversation
 from famichat.chat.create import create_family_conversation
 from famichat.chat.family import FamilyMembership

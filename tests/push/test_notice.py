@@ -4,7 +4,7 @@ import json
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.display_name import parse_display_name
+from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import change_profile
 from famichat.chat.access import conversation_for
 from famichat.chat.history import messages_before

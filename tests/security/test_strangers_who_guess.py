@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from famichat.accounts.guess import FROM_ANYWHERE
+from famichat.accounts.sign_in.login_throttle import FROM_ANYWHERE
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp, running_app
 

@@ -7,14 +7,14 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, MetaData, text
 
+import famichat.accounts.audit_log
 import famichat.accounts.device
-import famichat.accounts.guess
 import famichat.accounts.invite
-import famichat.accounts.ledger
-import famichat.accounts.names
-import famichat.accounts.passkey
+import famichat.accounts.names.taken_names
 import famichat.accounts.profile
-import famichat.accounts.session
+import famichat.accounts.sign_in.login_throttle
+import famichat.accounts.sign_in.passkey
+import famichat.accounts.sign_in.session
 import famichat.accounts.user
 import famichat.chat.attachment
 import famichat.chat.conversation

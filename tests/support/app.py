@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from famichat.app import Ready, serve
 from famichat.chat.create import (
     create_direct_conversation,

@@ -19,7 +19,7 @@ import httpx
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from famichat.chat.conversation import Conversation
 from famichat.chat.create import create_direct_conversation, create_family_conversation, create_group_conversation
 from famichat.storage.crypto.vault import KEY_BYTES

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, LargeBinary, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidInvite
-from famichat.accounts.token import hash_secret, new_secret
+from famichat.accounts.sign_in.token import hash_secret, new_secret
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 
 DEFAULT_LIFE = timedelta(days=7)

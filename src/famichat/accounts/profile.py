@@ -12,11 +12,11 @@ from sqlalchemy import ForeignKey, LargeBinary, Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.display_name import DisplayName
 from famichat.accounts.errors import DisplayNameTaken
-from famichat.accounts.names import is_taken, take_names
+from famichat.accounts.names.display_name import DisplayName
+from famichat.accounts.names.taken_names import is_taken, take_names
+from famichat.accounts.names.username import parse_username
 from famichat.accounts.user import Color, User
-from famichat.accounts.username import parse_username
 from famichat.storage.base import Base, Id, PrimaryKey, new_id, now
 from famichat.storage.crypto.sealed_columns import sealed_as
 from famichat.storage.crypto.vault import Vault

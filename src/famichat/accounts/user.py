@@ -13,11 +13,11 @@ from sqlalchemy import CheckConstraint, LargeBinary, String, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.display_name import MAX_DISPLAY_NAME
-from famichat.accounts.email_address import Email, parse_email
 from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
-from famichat.accounts.names import is_taken, take_names
-from famichat.accounts.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
+from famichat.accounts.names.display_name import MAX_DISPLAY_NAME
+from famichat.accounts.names.email_address import Email, parse_email
+from famichat.accounts.names.taken_names import is_taken, take_names
+from famichat.accounts.names.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
 from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
 from famichat.storage.crypto.sealed_columns import sealed_as
 from famichat.storage.crypto.vault import BlindIndex, Vault

@@ -17,7 +17,7 @@ from pathlib import Path
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.attachments.announcement import Announcement
 from famichat.attachments.content_type import PICTURES, PLAIN, SHOWN, SNIFFED_BYTES, renamed, sniff
 from famichat.attachments.errors import (

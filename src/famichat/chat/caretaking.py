@@ -5,9 +5,9 @@ Each of these asks first whether the one who asks is an admin of the family.
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts import ledger
+from famichat.accounts import audit_log
+from famichat.accounts.audit_log import Deed, record
 from famichat.accounts.device import Device, devices_of, revoke_device
-from famichat.accounts.ledger import Deed, record
 from famichat.chat.family import members_of, require_admin, role_in
 
 
@@ -49,8 +49,8 @@ def people_of(session: Session, actor_id: str, family_id: str) -> list[str]:
 
 
 def ledger_of_family(
-    session: Session, actor_id: str, family_id: str, before: str | None = None, limit: int = ledger.MAX_PAGE
-) -> ledger.Page:
+    session: Session, actor_id: str, family_id: str, before: str | None = None, limit: int = audit_log.MAX_PAGE
+) -> audit_log.Page:
     """What admins did to people of the family, as such, the newest first: see `accounts.ledger.ledger_of_family`.
 
     Raises:
@@ -58,7 +58,7 @@ def ledger_of_family(
         NotAdmin: the one who asks is a plain member.
     """
     require_admin(session, family_id, actor_id)
-    return ledger.ledger_of_family(session, family_id, before, limit)
+    return audit_log.ledger_of_family(session, family_id, before, limit)
 
 
 def _administers(session: Session, actor_id: str, family_id: str, user_id: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ledger import Deed, record
+from famichat.accounts.audit_log import Deed, record
 from famichat.chat.access import Access
 from famichat.chat.attachment import forget_attachments
 from famichat.chat.content import kept

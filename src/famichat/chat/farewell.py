@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, Delete, Update, delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from famichat.accounts.account_deletion import erase
+from famichat.accounts.audit_log import Deed, record
 from famichat.accounts.device import Device
-from famichat.accounts.erasure import erase
 from famichat.accounts.invite import Invite, revoke_invites_by
-from famichat.accounts.ledger import Deed, record
 from famichat.accounts.user import User
 from famichat.chat.conversation import Conversation, ConversationType, hold
 from famichat.chat.family import Family, FamilyMembership

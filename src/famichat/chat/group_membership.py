@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ledger import Deed, record
+from famichat.accounts.audit_log import Deed, record
 from famichat.chat.conversation import Conversation
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.family import FamilyMembership

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ledger import Deed, record
+from famichat.accounts.audit_log import Deed, record
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.conversation import Conversation, Role, hold
 from famichat.chat.errors import LastAdmin, NotAdmin, NotGroupConversation, NotParticipant

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.audit_log import Action, Deed, record
 from famichat.accounts.invite import revoke_invites_by
-from famichat.accounts.ledger import Action, Deed, record
 from famichat.accounts.profile import profile_of
 from famichat.chat.conversation import Conversation, ConversationType, hold
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import DeviceKind, kinds_of
-from famichat.accounts.notices import discreet_readers
+from famichat.accounts.privacy import discreet_readers
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, InvalidMessage
 from famichat.chat.history import seq_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from famichat.app import Ready, run
 from famichat.cli.demo_family import HOUSEHOLDS, Demo, settle
 from famichat.cli.desk import to_write

@@ -13,7 +13,7 @@ from typing import Any, Self
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device
-from famichat.accounts.password import hash_password
+from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.conversation import CONVERSATION_TYPES, ConversationType
 from famichat.chat.create import (

@@ -3,13 +3,13 @@
 Without it, `vault rotate` would leave out what it does not know.
 """
 
-import famichat.accounts.guess
+import famichat.accounts.audit_log
 import famichat.accounts.invite
-import famichat.accounts.ledger
-import famichat.accounts.names
-import famichat.accounts.passkey
+import famichat.accounts.names.taken_names
 import famichat.accounts.profile
-import famichat.accounts.session
+import famichat.accounts.sign_in.login_throttle
+import famichat.accounts.sign_in.passkey
+import famichat.accounts.sign_in.session
 import famichat.chat.attachment
 import famichat.chat.family
 import famichat.chat.group_privilege

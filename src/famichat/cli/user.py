@@ -8,9 +8,9 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ledger import Page, ledger_of
-from famichat.accounts.password import hash_password
-from famichat.accounts.recovery import set_password_by_operator
+from famichat.accounts.audit_log import Page, ledger_of
+from famichat.accounts.sign_in.password import hash_password
+from famichat.accounts.sign_in.reset import set_password_by_operator
 from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.family import FamilyRole, families_of
 from famichat.chat.farewell import delete_account_by_operator, forget_remains

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.chat.change import Change
 from famichat.chat.changes import Asked, Changed
 from famichat.chat.conversation import ConversationType

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from famichat.accounts.ceremony import Ceremonies
 from famichat.accounts.errors import InvalidToken
-from famichat.accounts.token import Identity, Tokens, authenticate
+from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
+from famichat.accounts.sign_in.webauthn import Ceremonies
 from famichat.attachments.address import Addresses
 from famichat.attachments.files import Files
 from famichat.attachments.portraits import Portraits

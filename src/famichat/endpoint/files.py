@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from famichat.accounts.errors import InvalidToken
-from famichat.accounts.token import Claims, Identity, authenticate
+from famichat.accounts.sign_in.token import Claims, Identity, authenticate
 from famichat.attachments.address import Ticket
 from famichat.attachments.giving import Given, Span, given, visible
 from famichat.chat.errors import NotFound

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NewType
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.telemetry import emit, events
 
 Address = NewType("Address", str)

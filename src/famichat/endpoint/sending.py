@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.chat.send_path import Announce, Draft, Sender, Sent
 from famichat.endpoint.context import Context
 from famichat.endpoint.topics import ConversationTopic

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from websockets.exceptions import InvalidStatus
 
 from famichat.accounts.device import Device
-from famichat.accounts.passkey import Passkey
+from famichat.accounts.sign_in.passkey import Passkey
 from famichat.accounts.user import User
 from famichat.chat import farewell
 from famichat.chat.conversation import Conversation

@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.accounts.token import Tokens
+from famichat.accounts.sign_in.token import Tokens
 from tests.factories.people import SECRET
 from tests.support.app import RunningApp
 

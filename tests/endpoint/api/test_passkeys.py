@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from famichat.accounts.guess import FROM_ONE_ADDRESS
+from famichat.accounts.sign_in.login_throttle import FROM_ONE_ADDRESS
 from famichat.telemetry.events import AuthorizationDenied, Event, RateLimitThrottled
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp, running_app

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from famichat.accounts.guess import FROM_ONE_ADDRESS
+from famichat.accounts.sign_in.login_throttle import FROM_ONE_ADDRESS
 from famichat.storage.database import Database
 from famichat.telemetry.events import AuthorizationDenied, DeviceRevoked, Event, RateLimitThrottled, SessionStarted
 from tests.factories.people import PASSWORD

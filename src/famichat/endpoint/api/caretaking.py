@@ -5,8 +5,8 @@ import asyncio
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from famichat.accounts.audit_log import MAX_PAGE
 from famichat.accounts.device import Device
-from famichat.accounts.ledger import MAX_PAGE
 from famichat.attachments.quota import storage_of
 from famichat.chat.caretaking import devices_of_member, ledger_of_family, people_of, sign_out_member
 from famichat.endpoint.api.ledger import Before, EntryView

@@ -9,7 +9,7 @@ from fastapi import Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import Identity, still_signed_in
+from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
 from famichat.chat.conversation import ConversationType, History, rename
 from famichat.chat.create import (

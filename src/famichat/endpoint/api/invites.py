@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite, open_invites, revoke_invite
-from famichat.accounts.password import hash_password
-from famichat.accounts.session import Started, start_session
-from famichat.accounts.token import still_signed_in
+from famichat.accounts.sign_in.password import hash_password
+from famichat.accounts.sign_in.session import Started, start_session
+from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import Newcomer
 from famichat.chat.family import FamilyRole, require_admin
 from famichat.chat.joining import Arrival, accept, accept_as_newcomer, invite, read_invitation

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from famichat.accounts.ledger import MAX_PAGE, Action, Page, ledger_of
+from famichat.accounts.audit_log import MAX_PAGE, Action, Page, ledger_of
 from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.moment import Moment

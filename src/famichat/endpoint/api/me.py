@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import InvalidCredentials
-from famichat.accounts.guess import forgive_guesses
-from famichat.accounts.notices import Notices, choose_notices, notices_of
+from famichat.accounts.privacy import Notices, choose_notices, notices_of
 from famichat.accounts.profile import profile_of
-from famichat.accounts.token import still_signed_in
+from famichat.accounts.sign_in.login_throttle import forgive_guesses
+from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import User, email_of
 from famichat.chat.family import families_of
 from famichat.chat.farewell import Farewell, delete_account, forget_remains

@@ -6,7 +6,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.chat.access import conversation_for
 from famichat.chat.change import Change, Deletion, Edit, React
 from famichat.chat.change_feed import Changes, ChangesRequest

@@ -6,10 +6,10 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ceremony import credential_id_of
-from famichat.accounts.guess import forgive_guesses
-from famichat.accounts.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
-from famichat.accounts.token import still_signed_in
+from famichat.accounts.sign_in.login_throttle import forgive_guesses
+from famichat.accounts.sign_in.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
+from famichat.accounts.sign_in.token import still_signed_in
+from famichat.accounts.sign_in.webauthn import credential_id_of
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun, check_password
 from famichat.endpoint.context import Caller, InContext

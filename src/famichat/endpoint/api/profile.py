@@ -6,9 +6,9 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from famichat.accounts.display_name import parse_display_name
+from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import Changed, ProfileChange, change_profile, show_no_picture, show_picture
-from famichat.accounts.token import Identity, still_signed_in
+from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
 from famichat.chat.people import people_around
 from famichat.endpoint.api.people import PersonView, person

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy.orm import Session
 
-from famichat.accounts.token import still_signed_in
+from famichat.accounts.sign_in.token import still_signed_in
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.strict_route import api_router
 from famichat.push.choices import Choices, Content, QuietHours, choices_of, choose

@@ -6,12 +6,12 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.device import DeviceKind, NewDevice
-from famichat.accounts.email_address import MAX_EMAIL
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyGuesses
-from famichat.accounts.password import MAX_PASSWORD, verify_password
-from famichat.accounts.session import Started, Stolen, end_session, refresh_session
-from famichat.accounts.sign_in import Claim, admit, claim_account
-from famichat.accounts.token import ACCESS_TOKEN_SECONDS
+from famichat.accounts.names.email_address import MAX_EMAIL
+from famichat.accounts.sign_in.attempt import Claim, admit, claim_account
+from famichat.accounts.sign_in.password import MAX_PASSWORD, verify_password
+from famichat.accounts.sign_in.session import Started, Stolen, end_session, refresh_session
+from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.people import Shown, shown
 from famichat.endpoint.context import Caller, Context, InContext

@@ -6,8 +6,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
-from famichat.accounts.password import hash_password
-from famichat.accounts.session import Started, start_session
+from famichat.accounts.sign_in.password import hash_password
+from famichat.accounts.sign_in.session import Started, start_session
 from famichat.accounts.user import Newcomer
 from famichat.chat.family import needs_setup
 from famichat.chat.joining import Arrival, set_up

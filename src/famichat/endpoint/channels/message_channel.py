@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.notices import notices_of
-from famichat.accounts.token import Identity
+from famichat.accounts.privacy import notices_of
+from famichat.accounts.sign_in.token import Identity
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.change import Change, Deletion, Edit, React
 from famichat.chat.change_feed import Changes, ChangesRequest

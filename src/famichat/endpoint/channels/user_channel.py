@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
 from famichat.chat.errors import NotFound
 from famichat.endpoint.errors import note_denial, refusal, unmatched_event
 from famichat.endpoint.topics import user_topic

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.ledger import ACTIONS, Action, Deed, LedgerEntry, ledger_of, record
+from famichat.accounts.audit_log import ACTIONS, Action, Deed, LedgerEntry, ledger_of, record
 from famichat.accounts.user import User
 from famichat.storage.base import new_id
 from famichat.storage.database import Database

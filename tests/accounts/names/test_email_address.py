@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from famichat.accounts.email_address import parse_email
 from famichat.accounts.errors import InvalidEmail
+from famichat.accounts.names.email_address import parse_email
 
 
 @pytest.mark.parametrize(

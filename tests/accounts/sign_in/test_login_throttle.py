@@ -5,7 +5,13 @@ import pytest
 from sqlalchemy import text, update
 
 from famichat.accounts.errors import TooManyGuesses
-from famichat.accounts.guess import FROM_ANYWHERE, FROM_ONE_ADDRESS, Guesses, count_guess, forgive_guesses
+from famichat.accounts.sign_in.login_throttle import (
+    FROM_ANYWHERE,
+    FROM_ONE_ADDRESS,
+    Guesses,
+    count_guess,
+    forgive_guesses,
+)
 from famichat.storage.base import now
 from famichat.storage.database import Database
 from tests.factories.people import INDEX

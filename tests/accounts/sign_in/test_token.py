@@ -7,7 +7,7 @@ from itsdangerous import URLSafeSerializer
 
 from famichat.accounts.device import revoke_device
 from famichat.accounts.errors import InvalidToken
-from famichat.accounts.token import ACCESS_TOKEN_SECONDS, Tokens, authenticate, hash_secret, new_secret
+from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS, Tokens, authenticate, hash_secret, new_secret
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import SECRET, Household

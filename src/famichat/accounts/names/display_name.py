@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from famichat.accounts.errors import InvalidDisplayName
-from famichat.accounts.username import PUNCTUATION, fault_in, fold, is_comparable, is_mark, looks_of
+from famichat.accounts.names.username import PUNCTUATION, fault_in, fold, is_comparable, is_mark, looks_of
 
 MAX_DISPLAY_NAME = 48
 _MAX_TYPED = 4 * MAX_DISPLAY_NAME

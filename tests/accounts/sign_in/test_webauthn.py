@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from famichat.accounts.ceremony import CHALLENGE_SECONDS, Ceremonies, Made, Proof, credential_id_of
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, PasskeysUnavailable
+from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Ceremonies, Made, Proof, credential_id_of
 from famichat.storage.base import new_id
 from tests.factories.people import SECRET
 from tests.support.authenticator import PRESENT, Authenticator

@@ -3,12 +3,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from famichat.accounts.ceremony import Made
+from famichat.accounts.audit_log import ledger_of
 from famichat.accounts.device import devices_of
 from famichat.accounts.errors import InvalidEmail, InvalidToken
-from famichat.accounts.ledger import ledger_of
-from famichat.accounts.passkey import add_passkey, passkeys_of
-from famichat.accounts.recovery import (
+from famichat.accounts.sign_in.passkey import add_passkey, passkeys_of
+from famichat.accounts.sign_in.reset import (
     RESET_LIFE,
     ResetRequest,
     confirm,
@@ -17,7 +16,8 @@ from famichat.accounts.recovery import (
     reset_password,
     set_password_by_operator,
 )
-from famichat.accounts.token import Identity, hash_secret
+from famichat.accounts.sign_in.token import Identity, hash_secret
+from famichat.accounts.sign_in.webauthn import Made
 from famichat.accounts.user import Newcomer, User, register
 from famichat.storage.base import now
 from famichat.storage.database import Database

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from famichat.accounts.display_name import MAX_DISPLAY_NAME, parse_display_name
 from famichat.accounts.errors import InvalidDisplayName, InvalidUsername
-from famichat.accounts.username import parse_username
+from famichat.accounts.names.display_name import MAX_DISPLAY_NAME, parse_display_name
+from famichat.accounts.names.username import parse_username
 
 FAMILY = "👩\u200d👩\u200d👧"
 FIT = [

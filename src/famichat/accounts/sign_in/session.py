@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from famichat.accounts.device import Device, DeviceKind, NewDevice, add_device, revoke_device
 from famichat.accounts.errors import InvalidCredentials, InvalidToken
 from famichat.accounts.profile import Profile, profile_of
-from famichat.accounts.token import Identity, hash_secret, new_secret
+from famichat.accounts.sign_in.token import Identity, hash_secret, new_secret
 from famichat.accounts.user import User
 from famichat.storage.base import Base, Created, Id, PrimaryKey, now
 

@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.username import MAX_FOLDED
+from famichat.accounts.names.username import MAX_FOLDED
 from famichat.storage.base import Base, Id
 
 Form = Literal["key", "look"]

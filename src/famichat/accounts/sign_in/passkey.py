@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, String, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.ceremony import CHALLENGE_SECONDS, Made, Proof
 from famichat.accounts.device import MAX_DEVICE_NAME, Device, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
-from famichat.accounts.session import Started, start_session
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.session import Started, start_session
+from famichat.accounts.sign_in.token import Identity
+from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Made, Proof
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, now
 from famichat.storage.upsert import insert_for
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from famichat.accounts.errors import InvalidUsername
-from famichat.accounts.username import MAX_USERNAME, Username, fold, parse_username
+from famichat.accounts.names.username import MAX_USERNAME, Username, fold, parse_username
 
 TWINS = [
     ("maja", "MAJA"),

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from famichat.accounts.notices import Notices, choose_notices, discreet_readers, notices_of
+from famichat.accounts.privacy import Notices, choose_notices, discreet_readers, notices_of
 from famichat.storage.database import Database
 from tests.factories.people import Household
 

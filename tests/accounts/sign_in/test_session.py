@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device, NewDevice, devices_of
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, NoSuchDevice
-from famichat.accounts.recovery import set_password
-from famichat.accounts.session import RefreshToken, Started, Stolen, end_session, refresh_session, start_session
+from famichat.accounts.sign_in.reset import set_password
+from famichat.accounts.sign_in.session import RefreshToken, Started, Stolen, end_session, refresh_session, start_session
 from famichat.accounts.user import User
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts import email_address, username
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials
-from famichat.accounts.guess import count_guess, forgive_guesses
-from famichat.accounts.session import Started, start_session
+from famichat.accounts.names import email_address, username
+from famichat.accounts.sign_in.login_throttle import count_guess, forgive_guesses
+from famichat.accounts.sign_in.session import Started, start_session
 from famichat.accounts.user import find_user
 from famichat.storage.crypto.vault import BlindIndex
 

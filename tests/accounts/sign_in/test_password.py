@@ -4,7 +4,7 @@ import time
 import pytest
 
 from famichat.accounts.errors import WeakPassword
-from famichat.accounts.password import MAX_PASSWORD, check_password, hash_password, verify_password
+from famichat.accounts.sign_in.password import MAX_PASSWORD, check_password, hash_password, verify_password
 
 GOOD = "knäckebröd med ost"
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.audit_log import Deed, record
 from famichat.accounts.device import devices_of, revoke_devices
 from famichat.accounts.errors import InvalidEmail, InvalidToken
-from famichat.accounts.ledger import Deed, record
-from famichat.accounts.passkey import forget_passkeys
-from famichat.accounts.token import hash_secret, new_secret
+from famichat.accounts.sign_in.passkey import forget_passkeys
+from famichat.accounts.sign_in.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
 from famichat.storage.base import now
 from famichat.storage.crypto.vault import BlindIndex

@@ -3,10 +3,9 @@ from functools import partial
 
 import pytest
 
-from famichat.accounts.ceremony import Made, Proof
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
-from famichat.accounts.passkey import (
+from famichat.accounts.sign_in.passkey import (
     MAX_PASSKEYS,
     add_passkey,
     come_in,
@@ -15,7 +14,8 @@ from famichat.accounts.passkey import (
     passkeys_of,
     remove_passkey,
 )
-from famichat.accounts.token import Identity
+from famichat.accounts.sign_in.token import Identity
+from famichat.accounts.sign_in.webauthn import Made, Proof
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Person, person

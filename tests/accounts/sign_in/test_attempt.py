@@ -2,8 +2,8 @@ import pytest
 
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, TooManyGuesses
-from famichat.accounts.guess import FROM_ONE_ADDRESS
-from famichat.accounts.sign_in import admit, claim_account
+from famichat.accounts.sign_in.attempt import admit, claim_account
+from famichat.accounts.sign_in.login_throttle import FROM_ONE_ADDRESS
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD_HASH, Household
 
