@@ -15,10 +15,10 @@ import uvloop
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.accounts.sign_in.webauthn import Ceremonies
-from famichat.attachments.address import Addresses
+from famichat.attachments.avatars import Portraits
 from famichat.attachments.files import Files
-from famichat.attachments.portraits import Portraits
 from famichat.attachments.quota import Quota
+from famichat.attachments.signed_url import Addresses
 from famichat.attachments.sweep import Sweep
 from famichat.attachments.uploads import Uploads
 from famichat.chat.change import Ground as ChangeGround

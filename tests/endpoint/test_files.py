@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from famichat.attachments import address as addresses
+from famichat.attachments import signed_url as addresses
 from famichat.endpoint import files
 from tests.support.app import RunningApp
 from tests.support.photos import photo

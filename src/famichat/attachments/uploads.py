@@ -18,8 +18,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
-from famichat.attachments.announcement import Announcement
 from famichat.attachments.content_type import PICTURES, PLAIN, SHOWN, SNIFFED_BYTES, renamed, sniff
+from famichat.attachments.downloads import visible
 from famichat.attachments.errors import (
     ChecksumMismatch,
     FileTooLarge,
@@ -30,9 +30,9 @@ from famichat.attachments.errors import (
     WrongOffset,
 )
 from famichat.attachments.files import Files
-from famichat.attachments.giving import visible
 from famichat.attachments.picture import Picture, PictureRefused, clean
 from famichat.attachments.quota import Quota, check_quota
+from famichat.attachments.upload_request import Announcement
 from famichat.chat.access import conversation_for
 from famichat.chat.attachment import Attachment, AttachmentSecrets, secrets_of
 from famichat.chat.encryption_policy import EncryptionPolicies

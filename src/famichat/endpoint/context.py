@@ -9,9 +9,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
 from famichat.accounts.sign_in.webauthn import Ceremonies
-from famichat.attachments.address import Addresses
+from famichat.attachments.avatars import Portraits
 from famichat.attachments.files import Files
-from famichat.attachments.portraits import Portraits
+from famichat.attachments.signed_url import Addresses
 from famichat.attachments.uploads import Uploads
 from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies

@@ -9,8 +9,8 @@ from starlette.responses import Response, StreamingResponse
 
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.sign_in.token import Claims, Identity, authenticate
-from famichat.attachments.address import Ticket
-from famichat.attachments.giving import Given, Span, given, visible
+from famichat.attachments.downloads import Given, Span, given, visible
+from famichat.attachments.signed_url import Ticket
 from famichat.chat.errors import NotFound
 from famichat.endpoint.context import InContext
 from famichat.storage.base import now

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
 
-from famichat.attachments.address import Ticket
-from famichat.attachments.announcement import MAX_NAME, MAX_WAVEFORM, Announcement
-from famichat.attachments.giving import visible
+from famichat.attachments.downloads import visible
 from famichat.attachments.quota import storage_of
+from famichat.attachments.signed_url import Ticket
+from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, Announcement
 from famichat.attachments.uploads import Upload
 from famichat.chat.attachment import attachment_views
 from famichat.endpoint.api.shapes import MessageAttachment

@@ -1,7 +1,7 @@
 import pytest
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.attachments.address import ADDRESS_SECONDS, Addresses, Ticket
+from famichat.attachments.signed_url import ADDRESS_SECONDS, Addresses, Ticket
 from famichat.chat.errors import NotFound
 from famichat.storage.base import new_id
 from tests.factories.people import SECRET

@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.attachments.announcement import Announcement
+from famichat.attachments.upload_request import Announcement
 
 
 @pytest.mark.parametrize(

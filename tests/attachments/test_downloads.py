@@ -3,8 +3,8 @@
 import pytest
 
 from famichat.attachments.content_type import PLAIN
+from famichat.attachments.downloads import Span, given
 from famichat.attachments.errors import RangeNotSatisfiable
-from famichat.attachments.giving import Span, given
 from famichat.chat.attachment import Attachment, AttachmentSecrets
 from famichat.chat.errors import NotFound
 from tests.factories.people import VAULT

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
-from famichat.attachments.address import Part
 from famichat.attachments.content_type import SHOWN
 from famichat.attachments.errors import RangeNotSatisfiable
 from famichat.attachments.files import Files
+from famichat.attachments.signed_url import Part
 from famichat.chat.access import conversation_for
 from famichat.chat.attachment import Attachment, secrets_of
 from famichat.chat.errors import NotFound
