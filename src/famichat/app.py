@@ -41,9 +41,9 @@ from famichat.endpoint.topics import connections_of_device
 from famichat.endpoint.unread import UnreadCounts
 from famichat.endpoint.user_socket import UserSocket
 from famichat.push.client import PushClient
-from famichat.push.pushes import Ground, Pushes
+from famichat.push.notifier import Ground, Pushes
+from famichat.push.online_devices import Whereabouts
 from famichat.push.vapid import Vapid
-from famichat.push.whereabouts import Whereabouts
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.redis_broker import RedisBroker

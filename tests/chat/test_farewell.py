@@ -32,7 +32,7 @@ from famichat.chat.message import Message
 from famichat.chat.participant import participants
 from famichat.chat.receipt import acknowledge
 from famichat.chat.visibility import hide_conversation
-from famichat.push.choices import Choices, choose
+from famichat.push.preferences import Choices, choose
 from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.base import now
 from famichat.storage.database import Database

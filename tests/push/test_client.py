@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.x509.oid import NameOID
 
 from famichat.push.client import Answer, PushClient
-from famichat.push.public_address import ForbiddenAddress, resolve
+from famichat.push.public_ip import ForbiddenAddress, resolve
 from famichat.push.subscription import Subscription
 from famichat.push.vapid import Vapid
 from tests.factories.people import SECRET

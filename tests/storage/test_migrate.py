@@ -25,7 +25,7 @@ import famichat.chat.message_edit
 import famichat.chat.participant
 import famichat.chat.reaction
 import famichat.chat.receipt
-import famichat.push.choices
+import famichat.push.preferences
 import famichat.push.subscription  # noqa: F401 - the models must be known to be compared
 from famichat.storage import (
     epoch,  # noqa: F401 - they, too, are models

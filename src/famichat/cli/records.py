@@ -18,6 +18,6 @@ import famichat.chat.message_edit
 import famichat.chat.participant
 import famichat.chat.reaction
 import famichat.chat.receipt
-import famichat.push.choices
+import famichat.push.preferences
 import famichat.push.subscription
 import famichat.storage.epoch  # noqa: F401 - each is imported for its tables

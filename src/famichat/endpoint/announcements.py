@@ -10,7 +10,7 @@ from famichat.chat.send_path import Announce
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.endpoint.unread import UnreadCounts
-from famichat.push.pushes import Pushes
+from famichat.push.notifier import Pushes
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
 

@@ -21,7 +21,7 @@ from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.brand import Brand
 from famichat.endpoint.proxies import Proxies
 from famichat.endpoint.rate_limit import RateLimits
-from famichat.push.pushes import Pushes
+from famichat.push.notifier import Pushes
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.crypto.vault import BlindIndex, Vault

@@ -15,7 +15,7 @@ import http_ece  # type: ignore[import-untyped]  # has no types
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from famichat.push.public_address import ForbiddenAddress, resolve
+from famichat.push.public_ip import ForbiddenAddress, resolve
 from famichat.push.subscription import Subscription, check_endpoint
 from famichat.push.vapid import Vapid
 

@@ -18,7 +18,7 @@ from famichat.chat.conversation import Conversation
 from famichat.chat.family import FamilyMembership
 from famichat.chat.message import Message
 from famichat.chat.participant import Participant
-from famichat.push.choices import PushChoice
+from famichat.push.preferences import PushChoice
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import iso
 from famichat.storage.database import Database

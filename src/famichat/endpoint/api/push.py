@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.endpoint.context import Caller, InContext
 from famichat.endpoint.strict_route import api_router
-from famichat.push.choices import Choices, Content, QuietHours, choices_of, choose
+from famichat.push.preferences import Choices, Content, QuietHours, choices_of, choose
 from famichat.push.subscription import Subscription, is_subscribed, subscribe, unsubscribe
 
 router = api_router("", "push")

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from famichat.push.choices import QuietHours
+from famichat.push.preferences import QuietHours
 
 
 @pytest.mark.parametrize(

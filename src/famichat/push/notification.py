@@ -18,7 +18,7 @@ from famichat.chat.conversation import Conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.message import Message
 from famichat.chat.participant import Participant
-from famichat.push.choices import Choices, PushChoice, choices_in
+from famichat.push.preferences import Choices, PushChoice, choices_in
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import now
 

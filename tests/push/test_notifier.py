@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from famichat.endpoint.rate_limit import DEVICES, LIMITS
-from famichat.push import pushes
+from famichat.push import notifier
 from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp, running_app
 from tests.support.push_service import Browser, PushService, push_service, verified

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.push.client import Answer, PushClient
-from famichat.push.notice import Notice, Said, notices, test_payload
+from famichat.push.notification import Notice, Said, notices, test_payload
+from famichat.push.online_devices import Whereabouts
 from famichat.push.subscription import PushSubscription, opened, unsubscribe
 from famichat.push.vapid import encoded
-from famichat.push.whereabouts import Whereabouts
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable, UnsealError

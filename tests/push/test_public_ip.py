@@ -2,7 +2,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from famichat.push.public_address import ForbiddenAddress, is_public, resolve
+from famichat.push.public_ip import ForbiddenAddress, is_public, resolve
 
 PRIVATE = [
     "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104
