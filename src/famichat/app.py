@@ -21,13 +21,14 @@ from famichat.attachments.quota import Quota
 from famichat.attachments.signed_url import Addresses
 from famichat.attachments.sweep import Sweep
 from famichat.attachments.uploads import Uploads
-from famichat.chat.change import Ground as ChangeGround
-from famichat.chat.changes import Changes
+from famichat.chat.account_deletion import forget_remains
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
-from famichat.chat.family import needs_setup
-from famichat.chat.farewell import forget_remains
-from famichat.chat.receipts import Receipts
-from famichat.chat.send_path import SendPath
+from famichat.chat.families.family import needs_setup
+from famichat.chat.journal.journal import Journal
+from famichat.chat.messages.change import Ground as ChangeGround
+from famichat.chat.messages.change_writer import Changes
+from famichat.chat.messages.receipt_writer import Receipts
+from famichat.chat.messages.send import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.brand import Brand
 from famichat.endpoint.context import Context
@@ -57,7 +58,6 @@ from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir, Secrets
 from famichat.storage.database import Database
-from famichat.storage.journal import Journal
 from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event

@@ -5,8 +5,8 @@ import pytest
 from famichat.attachments.content_type import PLAIN
 from famichat.attachments.downloads import Span, given
 from famichat.attachments.errors import RangeNotSatisfiable
-from famichat.chat.attachment import Attachment, AttachmentSecrets
 from famichat.chat.errors import NotFound
+from famichat.chat.records.attachment import Attachment, AttachmentSecrets
 from tests.factories.people import VAULT
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files
 from famichat.attachments.sweep import Sweep
-from famichat.chat.attachment import Attachment, forget_attachments
+from famichat.chat.records.attachment import Attachment, forget_attachments
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from famichat.telemetry.events import AttachmentsSwept, Event

@@ -7,12 +7,12 @@ import httpx
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device
-from famichat.chat.message import BODY_PURPOSE, place_of_body
+from famichat.chat.journal.batch import write_batch
+from famichat.chat.journal.entry import Entry, Stored
+from famichat.chat.records.message import BODY_PURPOSE, place_of_body
 from famichat.cli.desk import Desk, to_write
 from famichat.settings import load_settings
 from famichat.storage.base import new_id
-from famichat.storage.batch import write_batch
-from famichat.storage.entry import Entry, Stored
 from tests.browser.household import Person, Server
 
 

@@ -7,11 +7,11 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import conversation_for, conversations_of, everyones_access
-from famichat.chat.conversation import CONVERSATION_TYPES
-from famichat.chat.create import create_family_conversation, create_self_conversation
+from famichat.chat.conversations.create import create_family_conversation, create_self_conversation
+from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation
 from famichat.chat.errors import NotFound
-from famichat.chat.participant import Participant
-from famichat.chat.visibility import archive_conversation, hide_conversation
+from famichat.chat.records.conversation import CONVERSATION_TYPES
+from famichat.chat.records.participant import Participant
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household

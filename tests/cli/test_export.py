@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import update
 
-from famichat.chat.message import Message
+from famichat.chat.records.message import Message
 from famichat.cli.program import program
 from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.database import Database

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from famichat.accounts.user import User
-from famichat.chat.create import create_self_conversation
-from famichat.chat.message import BODY_PURPOSE, Message
+from famichat.chat.conversations.create import create_self_conversation
+from famichat.chat.records.message import BODY_PURPOSE, Message
 from famichat.cli.desk import to_read, to_write
 from famichat.settings import load_settings
 from famichat.storage.base import new_id

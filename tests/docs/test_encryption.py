@@ -8,7 +8,7 @@ import pytest
 
 import famichat.app  # noqa: F401 - imports every model
 from famichat.chat.errors import InvalidEncryptionMetadata
-from famichat.chat.send_path import Draft
+from famichat.chat.messages.send import Draft
 from famichat.storage.crypto.sealed_columns import sealed_columns
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -10,18 +10,18 @@ import pytest
 from sqlalchemy.orm import Session
 from websockets.exceptions import InvalidStatus
 
-from famichat.chat.conversation import CONVERSATION_TYPES
-from famichat.chat.create import (
+from famichat.chat.conversations.create import (
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,
     create_self_conversation,
 )
-from famichat.chat.family import create_family
-from famichat.chat.group_membership import remove_from_group
-from famichat.chat.group_privileges import assign_admin
-from famichat.chat.joining import invite
-from famichat.chat.membership import remove_member
+from famichat.chat.families.family import create_family
+from famichat.chat.families.join import invite
+from famichat.chat.families.membership import remove_member
+from famichat.chat.groups.membership import remove_from_group
+from famichat.chat.groups.roles import assign_admin
+from famichat.chat.records.conversation import CONVERSATION_TYPES
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Person, join, person
 from tests.factories.talk import say

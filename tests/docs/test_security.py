@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
-from famichat.chat.create import create_direct_conversation
-from famichat.chat.message import BODY_PURPOSE, Message
+from famichat.chat.conversations.create import create_direct_conversation
+from famichat.chat.records.message import BODY_PURPOSE, Message
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD, PASSWORD_HASH, VAULT, Person
 from tests.factories.talk import say

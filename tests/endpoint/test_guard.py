@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from famichat.chat.conversation import CONVERSATION_TYPES
+from famichat.chat.records.conversation import CONVERSATION_TYPES
 from famichat.endpoint.guard import MAX_REQUEST_BYTES, SECURITY_HEADERS
 from tests.support.app import RunningApp
 

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from famichat.chat.attachment import Attachment, AttachmentSecrets
-from famichat.chat.change import Change, Deletion, Edit, Ground, React
-from famichat.chat.changes import Asked, Changed, make_change
-from famichat.chat.conversation import CONVERSATION_TYPES, Conversation
-from famichat.chat.create import create_direct_conversation, create_group_conversation
+from famichat.chat.conversations.create import create_direct_conversation, create_group_conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.message import BODY_PURPOSE, Message
+from famichat.chat.messages.change import Change, Deletion, Edit, Ground, React
+from famichat.chat.messages.change_writer import Asked, Changed, make_change
+from famichat.chat.records.attachment import Attachment, AttachmentSecrets
+from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
+from famichat.chat.records.message import BODY_PURPOSE, Message
 from famichat.storage.base import new_id, now
 from tests.factories.people import INDEX, VAULT, Household, Person
 

@@ -1,6 +1,6 @@
 from sqlalchemy import select
 
-from famichat.chat.family import FamilyMembership, families_of, members_of, shares_a_family
+from famichat.chat.families.family import FamilyMembership, families_of, members_of, shares_a_family
 from famichat.storage.database import Database
 from tests.factories.people import Household
 

@@ -1,10 +1,10 @@
 """Story 7.9.5: a person of the accounts, put into a family of the chat, finds that family by the account's id."""
 
 from famichat.accounts.user import Newcomer, find_user, register
-from famichat.chat.create import create_family_conversation
-from famichat.chat.family import families_of, members_of
-from famichat.chat.membership import add_member, remove_member
-from famichat.chat.participant import Participant
+from famichat.chat.conversations.create import create_family_conversation
+from famichat.chat.families.family import families_of, members_of
+from famichat.chat.families.membership import add_member, remove_member
+from famichat.chat.records.participant import Participant
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD_HASH, VAULT, Household
 

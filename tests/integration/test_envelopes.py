@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from famichat.chat.message import Message
+from famichat.chat.records.message import Message
 from famichat.cli.export import records
 from famichat.cli.remote import Remote
 from famichat.cli.saved_session import SignedIn

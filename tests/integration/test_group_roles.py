@@ -13,14 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.chat import group_privileges
-from famichat.chat.create import create_group_conversation
+from famichat.chat.conversations.create import create_group_conversation
 from famichat.chat.errors import ChatError
-from famichat.chat.family import FamilyMembership, create_family
-from famichat.chat.group_membership import add_to_group, remove_from_group
-from famichat.chat.group_privilege import GroupPrivilege
-from famichat.chat.membership import add_member, change_role, remove_member
-from famichat.chat.participant import participants
+from famichat.chat.families.family import FamilyMembership, create_family
+from famichat.chat.families.membership import add_member, change_role, remove_member
+from famichat.chat.groups import roles
+from famichat.chat.groups.membership import add_to_group, remove_from_group
+from famichat.chat.records.group_privilege import GroupPrivilege
+from famichat.chat.records.participant import participants
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Person, person
@@ -77,10 +77,10 @@ class Group(RuleBasedStateMachine):
     def promote(self, who: str, other: str) -> None:
         """An admin makes somebody admin."""
         refusal = self._refusal(who) or self._about(other)
-        if self._succeeds(group_privileges.assign_admin, who, other, refusal):
+        if self._succeeds(roles.assign_admin, who, other, refusal):
             self.roles[other] = "admin"
 
-    @rule(who=names, other=names, change=st.sampled_from([group_privileges.assign_member, group_privileges.remove]))
+    @rule(who=names, other=names, change=st.sampled_from([roles.assign_member, roles.remove]))
     def demote(self, who: str, other: str, change: Callable[..., object]) -> None:
         """An admin makes somebody a plain member again."""
         refusal = self._refusal(who) or self._about(other)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sqlalchemy.orm import Session
 
-from famichat.chat.family import create_family
+from famichat.chat.families.family import create_family
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, Person, join, person
 from tests.support.app import RunningApp, running_app

@@ -17,10 +17,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.chat.conversation import Conversation
-from famichat.chat.create import create_family_conversation
-from famichat.chat.family import FamilyMembership
-from famichat.chat.participant import Participant
+from famichat.chat.conversations.create import create_family_conversation
+from famichat.chat.families.family import FamilyMembership
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.participant import Participant
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, SECRET, Household, Person, household, person
 from tests.support.comings import come_and_go

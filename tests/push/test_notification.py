@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import change_profile
 from famichat.chat.access import conversation_for
-from famichat.chat.history import messages_before
+from famichat.chat.messages.history import messages_before
 from famichat.push.notification import Said, notices
 from famichat.push.preferences import Choices, choose
 from famichat.push.subscription import Subscription, subscribe

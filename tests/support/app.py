@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.app import Ready, serve
-from famichat.chat.create import (
+from famichat.chat.conversations.create import (
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,

@@ -3,7 +3,7 @@
 from multiprocessing.synchronize import Event
 
 from famichat.accounts.sign_in.token import Tokens  # noqa: F401 - whoever is forked from this has the models loaded
-from famichat.chat.membership import add_member, remove_member
+from famichat.chat.families.membership import add_member, remove_member
 from famichat.storage.database import Database
 
 

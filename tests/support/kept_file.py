@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
 from famichat.attachments.files import Files
-from famichat.chat.attachment import Attachment, AttachmentSecrets
-from famichat.chat.create import create_self_conversation
+from famichat.chat.conversations.create import create_self_conversation
+from famichat.chat.records.attachment import Attachment, AttachmentSecrets
 from famichat.storage.base import new_id, now
 from famichat.storage.crypto.sealed_file import SealedWriter, new_key
 from famichat.storage.crypto.vault import Vault

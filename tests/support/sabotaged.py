@@ -12,14 +12,14 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from famichat.app import run
-from famichat.chat import history
+from famichat.chat.journal import batch, journal
+from famichat.chat.journal.entry import ClientKey, Entry, Stored
+from famichat.chat.journal.statements import Head, SqliteStatements
+from famichat.chat.messages import history
 from famichat.endpoint.channels import message_channel
 from famichat.realtime.message import Reply, ok
 from famichat.settings import load_settings
-from famichat.storage import batch, journal
 from famichat.storage.database import Database
-from famichat.storage.entry import ClientKey, Entry, Stored
-from famichat.storage.statements import Head, SqliteStatements
 from tests.support.model_server import Bug
 
 COMMIT_LATER: Final = 0.05

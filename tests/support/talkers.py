@@ -20,8 +20,12 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device
 from famichat.accounts.sign_in.token import Tokens
-from famichat.chat.conversation import Conversation
-from famichat.chat.create import create_direct_conversation, create_family_conversation, create_group_conversation
+from famichat.chat.conversations.create import (
+    create_direct_conversation,
+    create_family_conversation,
+    create_group_conversation,
+)
+from famichat.chat.records.conversation import Conversation
 from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade

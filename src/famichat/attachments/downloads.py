@@ -12,9 +12,9 @@ from famichat.attachments.errors import RangeNotSatisfiable
 from famichat.attachments.files import Files
 from famichat.attachments.signed_url import Part
 from famichat.chat.access import conversation_for
-from famichat.chat.attachment import Attachment, secrets_of
 from famichat.chat.errors import NotFound
-from famichat.chat.message import Message
+from famichat.chat.records.attachment import Attachment, secrets_of
+from famichat.chat.records.message import Message
 from famichat.storage.base import is_id
 from famichat.storage.crypto.sealed_file import read
 from famichat.storage.crypto.vault import Vault

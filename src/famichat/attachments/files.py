@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from famichat.chat.attachment import Attachment
+from famichat.chat.records.attachment import Attachment
 
 PICTURE, THUMBNAIL = ".picture", ".thumbnail"
 _ENDS = ("", PICTURE, THUMBNAIL)

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from famichat.attachments.errors import FileTooLarge, QuotaExceeded, TooManyUploads
-from famichat.chat.attachment import Attachment
+from famichat.chat.records.attachment import Attachment
 
 MAX_UNSENT = 50
 _BYTES = Attachment.size + Attachment.thumbnail_bytes

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files, names_of
-from famichat.chat.attachment import Attachment
+from famichat.chat.records.attachment import Attachment
 from famichat.storage.base import now
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable

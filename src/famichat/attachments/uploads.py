@@ -34,9 +34,9 @@ from famichat.attachments.picture import Picture, PictureRefused, clean
 from famichat.attachments.quota import Quota, check_quota
 from famichat.attachments.upload_request import Announcement
 from famichat.chat.access import conversation_for
-from famichat.chat.attachment import Attachment, AttachmentSecrets, secrets_of
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata, NotFound
+from famichat.chat.records.attachment import Attachment, AttachmentSecrets, secrets_of
 from famichat.storage.base import is_id, new_id, now
 from famichat.storage.crypto.sealed_file import SealedWriter, new_key, read, size_of
 from famichat.storage.crypto.vault import Vault

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session
 
-from famichat.chat.conversation import Conversation, Role
 from famichat.chat.errors import NotFound
-from famichat.chat.family import FamilyMembership
-from famichat.chat.group_privilege import GroupPrivilege
-from famichat.chat.participant import Participant
+from famichat.chat.families.family import FamilyMembership
+from famichat.chat.records.conversation import Conversation, Role
+from famichat.chat.records.group_privilege import GroupPrivilege
+from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 
 

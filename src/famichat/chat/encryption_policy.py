@@ -6,8 +6,8 @@ from typing import Any, Literal
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from famichat.chat.conversation import CONVERSATION_TYPES, Conversation, ConversationType
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata
+from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation, ConversationType
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode, EnvelopeError
 from famichat.telemetry.events import EncryptionStatus

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files
-from famichat.chat.attachment import Attachment, secrets_of
+from famichat.chat.records.attachment import Attachment, secrets_of
 from famichat.cli.desk import sqlite_file
 from famichat.settings import Settings
 from famichat.storage.crypto.sealed_file import read

@@ -11,9 +11,9 @@ from sqlalchemy import make_url
 
 from famichat.accounts.device import Device
 from famichat.accounts.user import User
-from famichat.chat.conversation import Conversation
-from famichat.chat.family import Family, FamilyMembership
-from famichat.chat.message import Message
+from famichat.chat.families.family import Family, FamilyMembership
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.message import Message
 from famichat.cli.check import Check, checks
 from famichat.cli.desk import Desk, on_sqlite, sqlite_file, to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import add_device
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.user import Newcomer, register
-from famichat.chat.conversation import CONVERSATION_TYPES, ConversationType
-from famichat.chat.create import (
+from famichat.chat.conversations.create import (
     Created,
     create_direct_conversation,
     create_family_conversation,
@@ -25,12 +24,13 @@ from famichat.chat.create import (
 )
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import EncryptionRequired
-from famichat.chat.family import create_family, needs_setup
-from famichat.chat.membership import add_member
-from famichat.chat.send_path import Draft, Sender, SendPath
+from famichat.chat.families.family import create_family, needs_setup
+from famichat.chat.families.membership import add_member
+from famichat.chat.journal.journal import Journal
+from famichat.chat.messages.send import Draft, Sender, SendPath
+from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
 from famichat.cli.desk import Desk
 from famichat.cli.refusal import Refused
-from famichat.storage.journal import Journal
 
 # Who lives where; the first of each family is its admin.
 HOUSEHOLDS = {

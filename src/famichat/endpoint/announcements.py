@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from famichat.chat.changes import Changed
-from famichat.chat.receipts import Written
-from famichat.chat.send_path import Announce
+from famichat.chat.messages.change_writer import Changed
+from famichat.chat.messages.receipt_writer import Written
+from famichat.chat.messages.send import Announce
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.endpoint.unread import UnreadCounts

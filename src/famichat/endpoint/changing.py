@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
-from famichat.chat.change import Change
-from famichat.chat.changes import Asked, Changed
-from famichat.chat.conversation import ConversationType
 from famichat.chat.errors import InvalidMessage
+from famichat.chat.messages.change import Change
+from famichat.chat.messages.change_writer import Asked, Changed
+from famichat.chat.records.conversation import ConversationType
 from famichat.endpoint.context import Context
 
 

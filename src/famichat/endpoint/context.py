@@ -13,10 +13,10 @@ from famichat.attachments.avatars import Portraits
 from famichat.attachments.files import Files
 from famichat.attachments.signed_url import Addresses
 from famichat.attachments.uploads import Uploads
-from famichat.chat.changes import Changes
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.receipts import Receipts
-from famichat.chat.send_path import SendPath
+from famichat.chat.messages.change_writer import Changes
+from famichat.chat.messages.receipt_writer import Receipts
+from famichat.chat.messages.send import SendPath
 from famichat.endpoint.announcements import Announcements
 from famichat.endpoint.brand import Brand
 from famichat.endpoint.proxies import Proxies

@@ -10,7 +10,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.chat.conversation import Conversation
+from famichat.chat.records.conversation import Conversation
 from famichat.endpoint.topics import ConversationTopic
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
-from famichat.chat.send_path import Announce, Draft, Sender, Sent
+from famichat.chat.messages.send import Announce, Draft, Sender, Sent
 from famichat.endpoint.context import Context
 from famichat.endpoint.topics import ConversationTopic
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from famichat.chat.conversation import CONVERSATION_TYPES, ConversationType
+from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
 
 
 class InvalidTopic(Exception):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import everyones_access
-from famichat.chat.overview import unread_counts
+from famichat.chat.conversations.summary import unread_counts
 from famichat.endpoint.departures import Departures
 from famichat.endpoint.topics import user_topic
 from famichat.realtime.pubsub import PubSub

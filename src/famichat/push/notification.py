@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
 from famichat.accounts.profile import profiles_of
-from famichat.chat.conversation import Conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.message import Message
-from famichat.chat.participant import Participant
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.message import Message
+from famichat.chat.records.participant import Participant
 from famichat.push.preferences import Choices, PushChoice, choices_in
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import now

@@ -13,11 +13,11 @@ from websockets.exceptions import InvalidStatus
 from famichat.accounts.device import Device
 from famichat.accounts.sign_in.passkey import Passkey
 from famichat.accounts.user import User
-from famichat.chat import farewell
-from famichat.chat.conversation import Conversation
-from famichat.chat.family import FamilyMembership
-from famichat.chat.message import Message
-from famichat.chat.participant import Participant
+from famichat.chat import account_deletion
+from famichat.chat.families.family import FamilyMembership
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.message import Message
+from famichat.chat.records.participant import Participant
 from famichat.push.preferences import PushChoice
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import iso
@@ -267,7 +267,7 @@ async def test_what_a_killed_server_left_of_the_deleted_goes_at_its_next_start(
         for talk in (notes, app.talks.direct):
             for n in range(5):
                 await emil.post(f"/conversations/{talk}/messages", json={"body": str(n)})
-    database.run(lambda session: farewell.delete_account(session, app.home.emil.user_id))
+    database.run(lambda session: account_deletion.delete_account(session, app.home.emil.user_id))
 
     async with served(app.settings):
         pass

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from famichat.accounts.user import COLORS
-from famichat.chat.membership import remove_member
+from famichat.chat.families.membership import remove_member
 from famichat.endpoint.api.profile import MAX_PICTURE_BYTES
 from famichat.storage.base import new_id
 from famichat.storage.database import Database

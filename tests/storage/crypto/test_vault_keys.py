@@ -5,7 +5,7 @@ import secrets
 import pytest
 from sqlalchemy import update
 
-from famichat.chat.message import Message
+from famichat.chat.records.message import Message
 from famichat.storage.crypto.vault import Vault, check_value
 from famichat.storage.crypto.vault_keys import VaultKey, WrongVaultKeys, check_keys, known_keys, sealing_key, settle
 from famichat.storage.database import Database

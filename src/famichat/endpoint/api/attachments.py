@@ -12,7 +12,7 @@ from famichat.attachments.quota import storage_of
 from famichat.attachments.signed_url import Ticket
 from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, Announcement
 from famichat.attachments.uploads import Upload
-from famichat.chat.attachment import attachment_views
+from famichat.chat.records.attachment import attachment_views
 from famichat.endpoint.api.shapes import MessageAttachment
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.moment import Moment

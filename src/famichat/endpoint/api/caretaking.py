@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import MAX_PAGE
 from famichat.accounts.device import Device
 from famichat.attachments.quota import storage_of
-from famichat.chat.caretaking import devices_of_member, ledger_of_family, people_of, sign_out_member
+from famichat.chat.families.admin import devices_of_member, ledger_of_family, people_of, sign_out_member
 from famichat.endpoint.api.ledger import Before, EntryView
 from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.api.sessions import announce_revoked

@@ -11,16 +11,14 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
-from famichat.chat.conversation import ConversationType, History, rename
-from famichat.chat.create import (
+from famichat.chat.conversations.create import (
     Created,
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,
     create_self_conversation,
 )
-from famichat.chat.view import ConversationView, conversation_view, conversation_views
-from famichat.chat.visibility import (
+from famichat.chat.conversations.view_settings import (
     FOR_EVER,
     Seen,
     archive_conversation,
@@ -30,6 +28,8 @@ from famichat.chat.visibility import (
     unhide_conversation,
     unmute_conversation,
 )
+from famichat.chat.messages.view import ConversationView, conversation_view, conversation_views
+from famichat.chat.records.conversation import ConversationType, History, rename
 from famichat.endpoint.api import shapes
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.strict_route import api_router

@@ -3,9 +3,9 @@
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from famichat.chat.family import Belonging, FamilyRole, Member, families_of, members_of, role_in
-from famichat.chat.membership import Removal, change_role, family_conversation, remove_member
-from famichat.chat.view import ConversationView
+from famichat.chat.families.family import Belonging, FamilyRole, Member, families_of, members_of, role_in
+from famichat.chat.families.membership import Removal, change_role, family_conversation, remove_member
+from famichat.chat.messages.view import ConversationView
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.people import PersonView, person
 from famichat.endpoint.context import Caller, Context, InContext

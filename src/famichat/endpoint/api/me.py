@@ -12,8 +12,8 @@ from famichat.accounts.profile import profile_of
 from famichat.accounts.sign_in.login_throttle import forgive_guesses
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import User, email_of
-from famichat.chat.family import families_of
-from famichat.chat.farewell import Farewell, delete_account, forget_remains
+from famichat.chat.account_deletion import Farewell, delete_account, forget_remains
+from famichat.chat.families.family import families_of
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.conversations import everyones_views

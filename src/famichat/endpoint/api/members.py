@@ -6,10 +6,10 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from famichat.chat.conversation import Role
-from famichat.chat.group_membership import Arrival, add_to_group, remove_from_group
-from famichat.chat.group_privileges import RoleChange, assign_admin, assign_member
-from famichat.chat.view import ConversationView
+from famichat.chat.groups.membership import Arrival, add_to_group, remove_from_group
+from famichat.chat.groups.roles import RoleChange, assign_admin, assign_member
+from famichat.chat.messages.view import ConversationView
+from famichat.chat.records.conversation import Role
 from famichat.endpoint.api import shapes
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.context import Caller, InContext

@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.chat.access import conversation_for
-from famichat.chat.change import Change, Deletion, Edit, React
-from famichat.chat.change_feed import Changes, ChangesRequest
-from famichat.chat.conversation import ConversationType
-from famichat.chat.history import Page as FoundPage
-from famichat.chat.history import PageRequest, message_with_id
-from famichat.chat.message_edit import Versions, former_versions
-from famichat.chat.page import MAX_PAGE, MAX_SEQ
-from famichat.chat.view import MessageView
+from famichat.chat.messages.change import Change, Deletion, Edit, React
+from famichat.chat.messages.change_feed import Changes, ChangesRequest
+from famichat.chat.messages.history import Page as FoundPage
+from famichat.chat.messages.history import PageRequest, message_with_id
+from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
+from famichat.chat.messages.versions import Versions, former_versions
+from famichat.chat.messages.view import MessageView
+from famichat.chat.records.conversation import ConversationType
 from famichat.endpoint.api import shapes
 from famichat.endpoint.changing import change_message
 from famichat.endpoint.context import Caller, Context, InContext

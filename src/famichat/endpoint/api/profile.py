@@ -10,7 +10,7 @@ from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import Changed, ProfileChange, change_profile, show_no_picture, show_picture
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
-from famichat.chat.people import people_around
+from famichat.chat.families.contacts import people_around
 from famichat.endpoint.api.people import PersonView, person
 from famichat.endpoint.context import Caller, Context, InContext
 from famichat.endpoint.strict_route import api_router

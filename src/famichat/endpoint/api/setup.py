@@ -9,8 +9,8 @@ from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import Started, start_session
 from famichat.accounts.user import Newcomer
-from famichat.chat.family import needs_setup
-from famichat.chat.joining import Arrival, set_up
+from famichat.chat.families.family import needs_setup
+from famichat.chat.families.join import Arrival, set_up
 from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun
 from famichat.endpoint.context import Context, InContext

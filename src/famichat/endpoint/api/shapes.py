@@ -1,4 +1,4 @@
-"""What the API says of messages and conversations, declared for OpenAPI; `famichat.chat.view` makes the values.
+"""What the API says of messages and conversations, declared for OpenAPI; `famichat.chat.messages.view` makes the values.
 
 A field that is missing here would be dropped from the answers: a test compares these with the views.
 """
@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from famichat.chat.conversation import ConversationType, History, Role
 from famichat.chat.encryption_policy import Policy
+from famichat.chat.records.conversation import ConversationType, History, Role
 from famichat.telemetry.events import EncryptionStatus
 
 _Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 from famichat.accounts.privacy import notices_of
 from famichat.accounts.sign_in.token import Identity
 from famichat.chat.access import Access, conversation_for
-from famichat.chat.change import Change, Deletion, Edit, React
-from famichat.chat.change_feed import Changes, ChangesRequest
-from famichat.chat.decryption_report import DecryptionReport
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.history import Page, PageRequest, Remembered, Resume, resume
-from famichat.chat.receipt import Told, positions
-from famichat.chat.receipts import Acknowledgement, parse_status
-from famichat.chat.view import ConversationView, conversation_view
+from famichat.chat.messages.change import Change, Deletion, Edit, React
+from famichat.chat.messages.change_feed import Changes, ChangesRequest
+from famichat.chat.messages.decryption_report import DecryptionReport
+from famichat.chat.messages.history import Page, PageRequest, Remembered, Resume, resume
+from famichat.chat.messages.receipt import Told, positions
+from famichat.chat.messages.receipt_writer import Acknowledgement, parse_status
+from famichat.chat.messages.view import ConversationView, conversation_view
 from famichat.endpoint.changing import change_message
 from famichat.endpoint.context import Context
 from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse, unmatched_event

@@ -1,0 +1,153 @@
+"""A family: the people who belong together on this server. How they come and go is in `membership`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, select
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from famichat.accounts.profile import Profile, profiles_of
+from famichat.chat.errors import NotAdmin, NotFound
+from famichat.chat.records.conversation import MAX_NAME, checked_name
+from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, is_id, new_id
+
+FamilyRole = Literal["admin", "member"]
+
+
+class Family(Base):
+    """A household."""
+
+    __tablename__ = "families"
+    __table_args__ = (CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_NAME}", name="name_length"),)
+
+    id: Mapped[PrimaryKey]
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    created_at: Mapped[Created]
+    updated_at: Mapped[Updated]
+
+
+class FamilyMembership(Base):
+    """One person's place in one family."""
+
+    __tablename__ = "family_memberships"
+    __table_args__ = (CheckConstraint("role IN ('admin', 'member')", name="role"),)
+
+    family_id: Mapped[str] = mapped_column(Id, ForeignKey("families.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[FamilyRole] = mapped_column(String(16))
+    joined_at: Mapped[Created]
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """One family that somebody belongs to."""
+
+    family_id: str
+    name: str
+    role: FamilyRole
+    joined_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person of a family."""
+
+    profile: Profile
+    role: FamilyRole
+    joined_at: datetime
+
+    @property
+    def user_id(self) -> str:
+        """Who it is."""
+        return self.profile.user_id
+
+    @property
+    def username(self) -> str:
+        """What this person signs in as."""
+        return self.profile.username
+
+
+def needs_setup(session: Session) -> bool:
+    """Whether this server still waits for its first family."""
+    return session.execute(select(Family.id).limit(1)).scalar_one_or_none() is None
+
+
+def create_family(session: Session, name: str, creator_id: str) -> Family:
+    """Found a family, with its creator as the first admin.
+
+    Raises:
+        InvalidName: the name is empty, too long, or has a control character in it.
+    """
+    family = Family(id=new_id(), name=checked_name(name))
+    session.add(family)
+    session.flush()
+    session.add(FamilyMembership(family_id=family.id, user_id=creator_id, role="admin"))
+    session.flush()
+    return family
+
+
+def role_in(session: Session, family_id: str, user_id: str) -> FamilyRole:
+    """What somebody is in a family.
+
+    Raises:
+        NotFound: nothing; or there is no such family, which a stranger cannot tell apart.
+    """
+    membership = session.get(FamilyMembership, (family_id, user_id)) if is_id(family_id) and is_id(user_id) else None
+    if membership is None:
+        raise NotFound
+    return membership.role
+
+
+def require_admin(session: Session, family_id: str, user_id: str) -> None:
+    """Go on only if somebody is an admin of a family.
+
+    Raises:
+        NotFound: the person does not belong to it.
+        NotAdmin: the person is a plain member.
+    """
+    if role_in(session, family_id, user_id) != "admin":
+        raise NotAdmin
+
+
+def families_of(session: Session, user_id: str) -> list[Belonging]:
+    """The families of one person, the longest-standing first."""
+    theirs = (
+        select(Family.id, Family.name, FamilyMembership.role, FamilyMembership.joined_at)
+        .join(FamilyMembership)
+        .where(FamilyMembership.user_id == user_id)
+        .order_by(FamilyMembership.joined_at, Family.id)
+    )
+    return [Belonging(id_, name, role, joined_at) for id_, name, role, joined_at in session.execute(theirs)]
+
+
+def members_of(session: Session, family_id: str) -> list[Member]:
+    """The people of a family, the longest-standing first. Ask `role_in` first whether the asker is one of them."""
+    theirs = (
+        select(FamilyMembership)
+        .where(FamilyMembership.family_id == family_id)
+        .order_by(FamilyMembership.joined_at, FamilyMembership.user_id)
+    )
+    of_family = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
+    profiles = {each.user_id: each for each in profiles_of(session, of_family)}
+    found = session.execute(theirs).scalars()
+    return [Member(profiles[each.user_id], each.role, each.joined_at) for each in found]
+
+
+def shared_families(session: Session, one_id: str, other_id: str) -> list[str]:
+    """The ids of the families that two people share, the oldest first."""
+    mine, theirs = aliased(FamilyMembership), aliased(FamilyMembership)
+    both = (
+        select(mine.family_id)
+        .join(theirs, theirs.family_id == mine.family_id)
+        .where(mine.user_id == one_id, theirs.user_id == other_id)
+        .order_by(mine.family_id)
+    )
+    return list(session.execute(both).scalars())
+
+
+def shares_a_family(session: Session, one_id: str, other_id: str) -> bool:
+    """Whether two people belong to the same family."""
+    return bool(shared_families(session, one_id, other_id))

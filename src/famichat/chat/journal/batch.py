@@ -1,0 +1,118 @@
+"""One batch of the journal: which of its messages may be stored, at which `seq`, in one transaction.
+
+Everything is asked again inside the transaction that stores: whether the sender takes part, whether the device still
+counts, whether the message is a repeat. So there is nothing to cache and nothing to invalidate, and a batch of five
+hundred costs the same number of statements as a batch of one.
+"""
+
+from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, Stored
+from famichat.chat.journal.statements import Head, PostgresStatements, SqliteStatements, Statements
+from famichat.storage.base import now
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
+
+Outcome = Stored | JournalRefusal | StorageUnavailable
+
+
+async def write_batch(database: Database, entries: list[Entry]) -> list[Outcome]:
+    """Store what may be stored, all in one commit.
+
+    When the database refuses the batch as a whole, each message is tried alone, so that a single one which it will
+    not take never fails its neighbours.
+
+    Returns:
+        one outcome per entry, in the same order.
+
+    Raises:
+        StorageUnavailable: the database cannot store anything now, or did not answer to the commit.
+    """
+    return await database.on_journal(lambda: _write(database, entries))
+
+
+def _write(database: Database, entries: list[Entry]) -> list[Outcome]:
+    try:
+        return _write_once(database, entries)
+    except database.refused as error:
+        if len(entries) > 1:
+            return [outcome for entry in entries for outcome in _write(database, [entry])]
+        emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
+        return [StorageUnavailable("journal")]
+
+
+def _write_once(database: Database, entries: list[Entry]) -> list[Outcome]:
+    with database.journal_transaction() as cursor:
+        statements = SqliteStatements(cursor) if database.dialect == "sqlite" else PostgresStatements(cursor)
+        batch = _Batch(statements, entries)
+        outcomes = [batch.place(entry) for entry in entries]
+        batch.store()
+    return outcomes
+
+
+class _Batch:
+    """The answers of the database to what a batch needs to know, and the rows it will leave."""
+
+    def __init__(self, statements: Statements, entries: list[Entry]) -> None:
+        self._statements = statements
+        # The heads come first: they lock the conversations, so that whatever is read next stays true until the commit.
+        self._heads = statements.heads(sorted({entry.conversation_id for entry in entries}))
+        self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
+        keys = {key for entry in entries if (key := entry.client_key) is not None}
+        self._known = statements.known(keys) if keys else {}
+        replies = {(e.conversation_id, e.user_id, e.reply_to_id) for e in entries if e.reply_to_id}
+        self._replies = statements.replies(replies) if replies else set()
+        asked = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
+        self._attachments = statements.attachments(asked) if asked else {}
+        self._moment = now()
+        self._rows: list[tuple[Entry, int]] = []
+        self._attached: list[tuple[str, int, str]] = []
+        self._moved: dict[str, int] = {}
+
+    def place(self, entry: Entry) -> Outcome:
+        """Decide about one message, and give it its seq if it is new."""
+        head = self._heads.get(entry.conversation_id)
+        sender = (entry.conversation_id, entry.user_id, entry.device_id)
+        if head is None or head.type != entry.conversation_type or sender not in self._senders:
+            return JournalRefusal("not_found")
+        key = entry.client_key
+        if key is not None and key in self._known:
+            before, fingerprint = self._known[key]
+            return before if fingerprint == entry.fingerprint else JournalRefusal("conflict")
+        refusal = self._refuse(entry, head)
+        return refusal or self._next(entry, head, key)
+
+    def store(self) -> None:
+        """Write the new rows and move the heads of their conversations."""
+        if self._rows:
+            self._statements.insert(self._rows, self._moment)
+            if self._attached:
+                self._statements.attach(self._attached)
+            self._statements.move(self._moved, self._moment)
+
+    def _refuse(self, entry: Entry, head: Head) -> JournalRefusal | None:
+        if entry.reply_to_id and (entry.conversation_id, entry.user_id, entry.reply_to_id) not in self._replies:
+            return JournalRefusal("invalid_reply")
+        if head.encryption_required and not entry.encryption_flag:
+            return JournalRefusal("encryption_required")
+        if entry.encryption_flag and entry.encryption_forbidden and not head.encryption_required:
+            return JournalRefusal("encryption_forbidden")
+        found = [self._attachments.get((entry.conversation_id, entry.user_id, each)) for each in entry.attachment_ids]
+        if None in found:
+            return JournalRefusal("invalid_attachment")
+        if head.encryption_required and not all(each.encrypted for each in found if each):
+            return JournalRefusal("encryption_required")
+        return None
+
+    def _next(self, entry: Entry, head: Head, key: ClientKey | None) -> Stored:
+        seq = self._moved.get(entry.conversation_id, head.last_seq) + 1
+        self._moved[entry.conversation_id] = seq
+        self._rows.append((entry, seq))
+        if key is not None and entry.fingerprint is not None:
+            self._known[key] = Stored(entry.id, seq, self._moment, repeat=True), entry.fingerprint
+        return Stored(entry.id, seq, self._moment, repeat=False, attachments=self._take(entry))
+
+    def _take(self, entry: Entry) -> tuple[Attached, ...]:
+        """The attachments of a message; nobody after it in this batch finds them any more."""
+        self._attached += [(entry.id, position, each) for position, each in enumerate(entry.attachment_ids)]
+        keys = [(entry.conversation_id, entry.user_id, each) for each in entry.attachment_ids]
+        return tuple(self._attachments.pop(key) for key in keys)

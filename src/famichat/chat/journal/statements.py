@@ -1,0 +1,287 @@
+"""The journal's statements, once for each database: plain driver calls, one per question, however large the batch.
+
+Both classes answer the same six questions and take the same four orders; `batch.py` decides.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import psycopg
+
+from famichat.chat.journal.entry import Attached, ClientKey, Entry, Stored
+
+Sender = tuple[str, str, str]
+Reply = tuple[str, str, str]
+Known = dict[ClientKey, tuple[Stored, bytes]]
+AttachmentKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the journal needs to know of a conversation."""
+
+    type: str
+    last_seq: int
+    encryption_required: bool
+
+
+class Statements(Protocol):
+    """What a batch asks of its database, inside its transaction."""
+
+    def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
+        """The conversations among these that exist, locked until the commit."""
+
+    def senders(self, senders: set[Sender]) -> set[Sender]:
+        """Those (conversation, user, device) of which the user takes part and the device is not revoked."""
+
+    def known(self, keys: set[ClientKey]) -> Known:
+        """The messages that were stored under these client ids, with their fingerprints."""
+
+    def replies(self, replies: set[Reply]) -> set[Reply]:
+        """Those (conversation, user, message) of which this user can see the message there."""
+
+    def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
+        """Those (conversation, user, attachment) that this user uploaded there whole and sent with no message yet."""
+
+    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+        """Store messages, each with its seq."""
+
+    def attach(self, attached: list[tuple[str, int, str]]) -> None:
+        """Let (message, position, attachment) belong together."""
+
+    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+        """Set the last seq of conversations, and show them again to those who had hidden them."""
+
+
+_COLUMNS = (
+    "id, conversation_id, seq, user_id, device_id, message_type, body, client_id, fingerprint, reply_to_id, "
+    "encryption_flag, encryption_version, key_id, protocol, epoch, sender_device_id, inserted_at"
+)
+
+_TYPES = (
+    *("uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea"),
+    *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz"),
+)
+
+
+def _row(entry: Entry, seq: int, moment: Any) -> tuple[Any, ...]:
+    return (
+        entry.id,
+        entry.conversation_id,
+        seq,
+        entry.user_id,
+        entry.device_id,
+        entry.message_type,
+        entry.body,
+        entry.client_id,
+        entry.fingerprint,
+        entry.reply_to_id,
+        entry.encryption_flag,
+        entry.encryption_version,
+        entry.key_id,
+        entry.protocol,
+        entry.epoch,
+        entry.sender_device_id,
+        moment,
+    )
+
+
+class SqliteStatements:
+    """On SQLite, many values travel as one JSON parameter. The transaction is the lock: there is one writer."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
+        """See `Statements.heads`."""
+        rows = self._cursor.execute(
+            "SELECT id, type, last_seq, encryption_required FROM conversations "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(conversation_ids),),
+        )
+        return {row[0]: Head(row[1], row[2], bool(row[3])) for row in rows}
+
+    def senders(self, senders: set[Sender]) -> set[Sender]:
+        """See `Statements.senders`."""
+        rows = self._cursor.execute(
+            "SELECT p.conversation_id, p.user_id, d.id "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d FROM json_each(?)) AS asked "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN accounts_devices d ON d.id = asked.d AND d.user_id = asked.u AND d.revoked_at IS NULL",
+            (_json(senders),),
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def known(self, keys: set[ClientKey]) -> Known:
+        """See `Statements.known`."""
+        rows = self._cursor.execute(
+            "SELECT m.conversation_id, m.user_id, m.client_id, m.id, m.seq, m.inserted_at, m.fingerprint "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS k FROM json_each(?)) AS asked "
+            "JOIN messages m ON m.conversation_id = asked.c AND m.user_id = asked.u AND m.client_id = asked.k",
+            (_json(keys),),
+        )
+        return dict(_known(row, datetime.fromisoformat(row[5]).replace(tzinfo=UTC)) for row in rows)
+
+    def replies(self, replies: set[Reply]) -> set[Reply]:
+        """See `Statements.replies`."""
+        rows = self._cursor.execute(
+            "SELECT p.conversation_id, p.user_id, m.id "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS m FROM json_each(?)) AS asked "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c AND m.seq >= p.visible_from_seq",
+            (_json(replies),),
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
+        """See `Statements.attachments`."""
+        rows = self._cursor.execute(
+            "SELECT a.conversation_id, a.user_id, a.id, a.size, a.content_type, a.encrypted, a.width, a.height, "
+            "a.thumbnail_bytes, a.duration_ms, a.sealed "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS a FROM json_each(?)) AS asked "
+            "JOIN attachments a ON a.id = asked.a AND a.conversation_id = asked.c AND a.user_id = asked.u "
+            "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL",
+            (_json(keys),),
+        )
+        return dict(map(_attached, rows))
+
+    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+        """See `Statements.insert`."""
+        written = _sqlite_time(moment)
+        self._cursor.executemany(
+            f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
+            [_row(entry, seq, written) for entry, seq in rows],
+        )
+
+    def attach(self, attached: list[tuple[str, int, str]]) -> None:
+        """See `Statements.attach`."""
+        self._cursor.executemany("UPDATE attachments SET message_id = ?, position = ? WHERE id = ?", attached)
+
+    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+        """See `Statements.move`."""
+        self._cursor.executemany(
+            "UPDATE conversations SET last_seq = ?, updated_at = ? WHERE id = ?",
+            [(seq, _sqlite_time(moment), conversation_id) for conversation_id, seq in heads.items()],
+        )
+        self._cursor.execute(
+            "UPDATE conversation_participants SET hidden_at = NULL "
+            "WHERE hidden_at IS NOT NULL AND conversation_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(heads)),),
+        )
+
+
+class PostgresStatements:
+    """On PostgreSQL, many values travel as arrays; the conversations' rows are locked, in the order of their ids."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+
+    def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
+        """See `Statements.heads`."""
+        rows = self._cursor.execute(
+            "SELECT id::text, type, last_seq, encryption_required FROM conversations "
+            "WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+            (conversation_ids,),
+        )
+        return {row[0]: Head(row[1], row[2], row[3]) for row in rows}
+
+    def senders(self, senders: set[Sender]) -> set[Sender]:
+        """See `Statements.senders`."""
+        rows = self._cursor.execute(
+            "SELECT p.conversation_id::text, p.user_id::text, d.id::text "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, d) "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN accounts_devices d ON d.id = asked.d AND d.user_id = asked.u AND d.revoked_at IS NULL",
+            _arrays(senders),
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def known(self, keys: set[ClientKey]) -> Known:
+        """See `Statements.known`."""
+        rows = self._cursor.execute(
+            "SELECT m.conversation_id::text, m.user_id::text, m.client_id, m.id::text, m.seq, m.inserted_at, "
+            "m.fingerprint FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS asked (c, u, k) "
+            "JOIN messages m ON m.conversation_id = asked.c AND m.user_id = asked.u AND m.client_id = asked.k",
+            _arrays(keys),
+        )
+        return dict(_known(row, row[5].astimezone(UTC)) for row in rows)
+
+    def replies(self, replies: set[Reply]) -> set[Reply]:
+        """See `Statements.replies`."""
+        rows = self._cursor.execute(
+            "SELECT p.conversation_id::text, p.user_id::text, m.id::text "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, m) "
+            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
+            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c AND m.seq >= p.visible_from_seq",
+            _arrays(replies),
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
+        """See `Statements.attachments`. They are locked: whoever clears up must not take them meanwhile."""
+        rows = self._cursor.execute(
+            "SELECT a.conversation_id::text, a.user_id::text, a.id::text, a.size, a.content_type, a.encrypted, "
+            "a.width, a.height, a.thumbnail_bytes, a.duration_ms, a.sealed "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, a) "
+            "JOIN attachments a ON a.id = asked.a AND a.conversation_id = asked.c AND a.user_id = asked.u "
+            "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL FOR UPDATE OF a",
+            _arrays(keys),
+        )
+        return dict(map(_attached, rows))
+
+    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+        """See `Statements.insert`."""
+        arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+        self._cursor.execute(
+            f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only  # nosec B608
+            _arrays([_row(entry, seq, moment) for entry, seq in rows]),
+        )
+
+    def attach(self, attached: list[tuple[str, int, str]]) -> None:
+        """See `Statements.attach`."""
+        self._cursor.execute(
+            "UPDATE attachments SET message_id = asked.m, position = asked.p "
+            "FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[]) AS asked (m, p, a) WHERE attachments.id = asked.a",
+            _arrays(attached),
+        )
+
+    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+        """See `Statements.move`."""
+        self._cursor.execute(
+            "UPDATE conversations SET last_seq = head.seq, updated_at = %s "
+            "FROM unnest(%s::uuid[], %s::bigint[]) AS head (id, seq) WHERE conversations.id = head.id",
+            (moment, list(heads), list(heads.values())),
+        )
+        self._cursor.execute(
+            "UPDATE conversation_participants SET hidden_at = NULL "
+            "WHERE hidden_at IS NOT NULL AND conversation_id = ANY(%s::uuid[])",
+            (list(heads),),
+        )
+
+
+def _known(row: Any, inserted_at: datetime) -> tuple[ClientKey, tuple[Stored, bytes]]:
+    return (row[0], row[1], row[2]), (Stored(row[3], row[4], inserted_at, repeat=True), bytes(row[6]))
+
+
+def _attached(row: Any) -> tuple[AttachmentKey, Attached]:
+    conversation_id, user_id, attachment_id, size, content_type, encrypted, width, height, small, duration, sealed = row
+    return (conversation_id, user_id, attachment_id), Attached(
+        attachment_id, size, content_type, bool(encrypted), width, height, small, duration, bytes(sealed)
+    )
+
+
+def _json(values: Iterable[tuple[str | None, ...]]) -> str:
+    return json.dumps(list(values))
+
+
+def _arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*values, strict=True)]
+
+
+def _sqlite_time(moment: datetime) -> str:
+    # As SQLAlchemy writes a DateTime on SQLite: naive, in UTC.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

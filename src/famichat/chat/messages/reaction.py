@@ -1,0 +1,130 @@
+"""A reaction: what one person answers to a message with a single sign, such as a heart."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from famichat.chat.encryption_policy import envelope_of
+from famichat.chat.errors import InvalidMessage
+from famichat.chat.messages.content import kept, shown, storable
+from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints, envelope_fields, envelope_in
+from famichat.e2ee.envelope import Envelope
+from famichat.e2ee.errors import EncryptionErrorCode
+from famichat.storage.base import Base, Id, now
+from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.errors import UnsealError
+
+MAX_EMOJI_BYTES = 64
+MAX_SEALED_BYTES = 512
+REACTION_PURPOSE = "reaction"
+
+# A sign has no controls and no spaces in it; joiners (Cf) make one sign of several.
+_NOT_IN_A_SIGN = frozenset({"Cc", "Zs", "Zl", "Zp"})
+
+
+class Reaction(Enveloped, Base):
+    """What one person answers to one message. `emoji` is sealed, or that person's own ciphertext as it came."""
+
+    __tablename__ = "message_reactions"
+    __table_args__ = (
+        CheckConstraint(f"length(emoji) BETWEEN 1 AND {MAX_SEALED_BYTES}", name="emoji_length"),
+        *envelope_constraints(),
+    )
+
+    message_id: Mapped[str] = mapped_column(Id, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    emoji: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=sealed_as(
+            REACTION_PURPOSE, lambda reaction: _place(reaction.message_id, reaction.user_id), unless="encryption_flag"
+        ),
+    )
+    reacted_at: Mapped[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What somebody wants to react with, understood but not yet stored."""
+
+    emoji: str
+    envelope: Envelope
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, Any]) -> "Sign | None":
+        """Read a `react` payload. No emoji means: take back the reaction that is there.
+
+        Raises:
+            InvalidMessage: `emoji` is missing, empty, too long, or no sign at all.
+            InvalidEncryptionMetadata: the envelope is missing a part, or a part is malformed.
+        """
+        if payload.get("emoji", "") is None:
+            return None
+        envelope = envelope_of(payload)
+        return cls(_emoji(payload.get("emoji"), encrypted=envelope.encryption_flag), envelope)
+
+    def reaction(self, message_id: str, user_id: str, vault: Vault) -> Reaction:
+        """The record of it."""
+        return Reaction(
+            message_id=message_id,
+            user_id=user_id,
+            emoji=kept(REACTION_PURPOSE, self.emoji, self.envelope, _place(message_id, user_id), vault),
+            reacted_at=now(),
+            **envelope_fields(self.envelope),
+        )
+
+    def is_in(self, reaction: Reaction, vault: Vault) -> bool:
+        """Whether a reaction says this already."""
+        try:
+            return envelope_in(reaction) == self.envelope and _emoji_of(reaction, vault) == self.emoji
+        except UnsealError:
+            return False
+
+
+def reactions_to(session: Session, message_ids: Iterable[str]) -> dict[str, list[Reaction]]:
+    """The reactions to messages, by message, the first one first: one query, however many messages."""
+    found: dict[str, list[Reaction]] = {}
+    theirs = select(Reaction).where(Reaction.message_id.in_(set(message_ids)))
+    for each in session.execute(theirs.order_by(Reaction.reacted_at, Reaction.user_id)).scalars():
+        found.setdefault(each.message_id, []).append(each)
+    return found
+
+
+def reaction_view(reaction: Reaction, vault: Vault) -> dict[str, Any]:
+    """A reaction as clients see it. One that does not open any more has no emoji, and an `error_code`."""
+    view: dict[str, Any] = {
+        "user_id": reaction.user_id,
+        "emoji": None,
+        **envelope_fields(envelope_in(reaction)),
+    }
+    try:
+        view["emoji"] = _emoji_of(reaction, vault)
+    except UnsealError:
+        view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
+    return view
+
+
+def _emoji_of(reaction: Reaction, vault: Vault) -> str:
+    place = _place(reaction.message_id, reaction.user_id)
+    return shown(REACTION_PURPOSE, reaction.emoji, place, vault, encrypted=reaction.encryption_flag)
+
+
+def _place(message_id: str, user_id: str) -> str:
+    return f"{message_id}/{user_id}"
+
+
+def _emoji(value: object, *, encrypted: bool) -> str:
+    if not isinstance(value, str) or not value or not storable(value):
+        raise InvalidMessage(field="emoji")
+    if len(value.encode()) > (MAX_SEALED_BYTES if encrypted else MAX_EMOJI_BYTES):
+        raise InvalidMessage(field="emoji")
+    if not encrypted and any(unicodedata.category(char) in _NOT_IN_A_SIGN for char in value):
+        raise InvalidMessage(field="emoji")
+    return value

@@ -1,0 +1,155 @@
+"""How acknowledgements are written down: all that wait at that moment in one commit, as messages are.
+
+Every member of a family acknowledges every message, so there are more of these than of messages.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from famichat.accounts.device import DeviceKind, kinds_of
+from famichat.accounts.privacy import discreet_readers
+from famichat.chat.access import conversation_for
+from famichat.chat.errors import ChatError, InvalidMessage
+from famichat.chat.messages.history import seq_of
+from famichat.chat.messages.page import place
+from famichat.chat.messages.receipt import Status, acknowledge
+from famichat.storage.database import Database
+from famichat.storage.group_commit import GroupCommit
+from famichat.telemetry import emit, events
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What a device says: it has received, or its person read, everything up to a message."""
+
+    user_id: str
+    device_id: str
+    conversation_type: str
+    conversation_id: str
+    seq: int | None
+    message_id: str | None
+    status: Status
+    received_at: float = field(default_factory=time.perf_counter, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of it.
+
+    Attributes:
+        asked: what the device said.
+        device_kind: what the device has said that it is, if it has.
+        seq: the place it spoke of.
+        moved: whether the device had not been as far before.
+        for_others: what the others are told of it. Of a person who does not tell them what was read, that is that it
+            was received, if that is news; or nothing at all.
+    """
+
+    asked: Acknowledgement
+    device_kind: DeviceKind | None
+    seq: int
+    moved: bool
+    for_others: Status | None
+
+    def view(self, status: Status) -> dict[str, Any]:
+        """What the conversation is told, as `message_status`."""
+        return {
+            "conversation_id": self.asked.conversation_id,
+            "user_id": self.asked.user_id,
+            "device_id": self.asked.device_id,
+            "device_kind": self.device_kind,
+            "status": status,
+            "seq": self.seq,
+        }
+
+
+def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, Status]:
+    """Read a `message_ack` payload: a place or a message, and a status, `delivered` by default.
+
+    Raises:
+        InvalidMessage: a field is missing or malformed.
+    """
+    seq, message_id, status = place(payload, "seq"), payload.get("message_id"), payload.get("status", "delivered")
+    if status not in ("delivered", "read"):  # no set: what came may not be hashable
+        raise InvalidMessage(field="status")
+    if (seq is None) == (message_id is None):
+        raise InvalidMessage(field="seq")
+    if message_id is not None and not isinstance(message_id, str):
+        raise InvalidMessage(field="message_id")
+    return seq, message_id, status
+
+
+class Receipts:
+    """Writes acknowledgements down.
+
+    Args:
+        database: where they go.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._line: GroupCommit[Acknowledgement, Written] = GroupCommit("receipts", self._write)
+
+    def acknowledge(self, asked: Acknowledgement, announce: Callable[[Written], None]) -> Awaitable[Written]:
+        """Put an acknowledgement in line, at once; await what is returned to know that it is written.
+
+        Args:
+            asked: what a device says.
+            announce: called after the commit, if the device had not been as far before.
+
+        Raises:
+            StorageUnavailable: too many wait, at once; or, when awaited, it was not written.
+            NotFound, InvalidMessage: when awaited.
+        """
+        return self._line.append(asked, lambda written: announce(written) if written.moved else None)
+
+    async def close(self) -> None:
+        """Write everything that waits, then return."""
+        await self._line.close()
+
+    async def _write(self, batch: list[Acknowledgement]) -> list[Written | Exception]:
+        written = await self._database.transaction(lambda session: _write_all(session, batch))
+        for each in written:
+            if isinstance(each, Written):
+                emit(
+                    events.MessageAcknowledged(
+                        conversation_id=each.asked.conversation_id,
+                        user_id=each.asked.user_id,
+                        device_id=each.asked.device_id,
+                        status=each.asked.status,
+                        seq=each.seq,
+                        moved=each.moved,
+                        duration_seconds=time.perf_counter() - each.asked.received_at,
+                    )
+                )
+        return written
+
+
+def _write_all(session: Session, batch: list[Acknowledgement]) -> list[Written | Exception]:
+    discreet = discreet_readers(session, {asked.user_id for asked in batch if asked.status == "read"})
+    kinds = kinds_of(session, (asked.device_id for asked in batch))
+    return [
+        _write_one(session, asked, kinds.get(asked.device_id), discreet=asked.user_id in discreet) for asked in batch
+    ]
+
+
+def _write_one(
+    session: Session, asked: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
+) -> Written | Exception:
+    try:
+        access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
+        seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
+        if seq is None:
+            raise InvalidMessage(field="seq")
+        if not discreet or asked.status == "delivered":
+            moved = acknowledge(session, access, asked.device_id, seq, asked.status).moved
+            return Written(asked, kind, seq, moved, asked.status)
+        received = acknowledge(session, access, asked.device_id, seq, "delivered").moved
+        read = acknowledge(session, access, asked.device_id, seq, "read").moved
+        return Written(asked, kind, seq, read, "delivered" if received else None)
+    except ChatError as refusal:
+        return refusal

@@ -1,0 +1,163 @@
+"""What a client is shown: the JSON of a message and of a conversation, the same from every door.
+
+`docs/protocol.md` describes the fields. There is no other place that turns a record into JSON.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import Access
+from famichat.chat.conversations.summary import Overview, overviews
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.journal.entry import Entry, Stored
+from famichat.chat.messages.content import shown
+from famichat.chat.messages.reaction import Reaction, reaction_view, reactions_to
+from famichat.chat.records.attachment import attachment_views
+from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.e2ee.errors import EncryptionErrorCode
+from famichat.storage.base import iso, now
+from famichat.storage.crypto.vault import Vault
+from famichat.storage.errors import UnsealError
+
+MessageView = dict[str, Any]
+ConversationView = dict[str, Any]
+
+
+def message_views(session: Session, messages: Sequence[Message], vault: Vault) -> list[MessageView]:
+    """Stored messages with the reactions to them: one query more, and none where nothing was ever changed."""
+    reactions = reactions_among(session, messages)
+    return [message_view(each, vault, reactions.get(each.id, ())) for each in messages]
+
+
+def reactions_among(session: Session, messages: Sequence[Message]) -> dict[str, list[Reaction]]:
+    """The reactions to messages, by message. A message that never changed has none, and is not asked about."""
+    changed = [each.id for each in messages if each.change]
+    return reactions_to(session, changed) if changed else {}
+
+
+def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] = ()) -> MessageView:
+    """A stored message. One whose body does not open any more keeps its place, with no body and an `error_code`."""
+    view: MessageView = {
+        "message_id": message.id,
+        "conversation_id": message.conversation_id,
+        "seq": message.seq,
+        "user_id": message.user_id,
+        "device_id": message.device_id,
+        "message_type": message.message_type,
+        "body": None,
+        "client_id": message.client_id,
+        "reply_to": message.reply_to_id,
+        "inserted_at": iso(message.inserted_at),
+        "edited_at": _iso(message.edited_at),
+        "deleted_at": _iso(message.deleted_at),
+        "deleted_by": message.deleted_by_id,
+        "encryption_flag": message.encryption_flag,
+        "encryption_version": message.encryption_version,
+        "key_id": message.key_id,
+        "protocol": message.protocol,
+        "epoch": message.epoch,
+        "sender_device_id": message.sender_device_id,
+        "reactions": [reaction_view(each, vault) for each in reactions],
+        "change": message.change,
+        "attachments": [],
+    }
+    try:
+        view["body"] = body_of(message, vault)
+        if message.deleted_at is None:
+            view["attachments"] = attachment_views(message.attachments, vault)
+    except UnsealError:
+        view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
+    return view
+
+
+def sent_view(entry: Entry, stored: Stored, body: str, vault: Vault) -> MessageView:
+    """A message that was stored this moment, whose body is still at hand; the same as `message_view` gives later."""
+    return {
+        "message_id": stored.id,
+        "conversation_id": entry.conversation_id,
+        "seq": stored.seq,
+        "user_id": entry.user_id,
+        "device_id": entry.device_id,
+        "message_type": entry.message_type,
+        "body": body,
+        "client_id": entry.client_id,
+        "reply_to": entry.reply_to_id,
+        "inserted_at": iso(stored.inserted_at),
+        "edited_at": None,
+        "deleted_at": None,
+        "deleted_by": None,
+        "encryption_flag": entry.encryption_flag,
+        "encryption_version": entry.encryption_version,
+        "key_id": entry.key_id,
+        "protocol": entry.protocol,
+        "epoch": entry.epoch,
+        "sender_device_id": entry.sender_device_id,
+        "reactions": [],
+        "change": 0,
+        "attachments": attachment_views(stored.attachments, vault) if stored.attachments else [],
+    }
+
+
+def body_of(message: Message, vault: Vault) -> str | None:
+    """What a message says now; None when it was deleted.
+
+    Raises:
+        UnsealError: what is stored does not open any more.
+    """
+    if message.body is None or message.deleted_at is not None:
+        return None
+    bound_to = place_of_body(message.id, message.edits)
+    return shown(BODY_PURPOSE, message.body, bound_to, vault, encrypted=message.encryption_flag)
+
+
+def conversation_view(session: Session, access: Access, policies: EncryptionPolicies, vault: Vault) -> ConversationView:
+    """One conversation, as the person of `access` sees it from outside."""
+    return conversation_views(session, [access], policies, vault)[0]
+
+
+def conversation_views(
+    session: Session, accesses: Sequence[Access], policies: EncryptionPolicies, vault: Vault
+) -> list[ConversationView]:
+    """Conversations, each as the person of its access sees it; as many queries for a hundred as for one."""
+    seen = overviews(session, accesses)
+    last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
+    last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))
+    return [_conversation(overview, policies, last_views) for overview in seen]
+
+
+def _conversation(
+    overview: Overview, policies: EncryptionPolicies, last_views: Mapping[str, MessageView]
+) -> ConversationView:
+    conversation, participant = overview.access.conversation, overview.access.participant
+    last, required_once = overview.last_message, conversation.encryption_required
+    return {
+        "id": conversation.id,
+        "type": conversation.type,
+        "family_id": conversation.family_id,
+        "name": conversation.name,
+        "created_at": iso(conversation.created_at),
+        "epoch": overview.epoch,
+        "last_seq": conversation.last_seq,
+        "last_change": conversation.last_change,
+        "history": conversation.history,
+        "members": [{"user_id": member.user_id, "role": member.role} for member in overview.members],
+        "encryption_policy": policies.of(conversation.type, required_once=required_once),
+        "encryption_status": policies.status(conversation.type, required_once=required_once),
+        "last_message": None if last is None else last_views[last.id],
+        "unread": overview.unread,
+        "hidden": participant.hidden_at is not None,
+        "hidden_by_users": [member.user_id for member in overview.members if member.hides],
+        "archived": participant.archived_at is not None,
+        "muted_until": _iso(_still(participant.muted_until)),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+def _still(until: datetime | None) -> datetime | None:
+    return until if until is not None and until > now() else None

@@ -1,0 +1,288 @@
+"""The journal against both databases: what it promises to senders, and what it refuses."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from famichat.accounts.device import Device
+from famichat.accounts.user import User
+from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
+from famichat.chat.journal.journal import Journal
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.participant import Participant
+from famichat.storage import group_commit
+from famichat.storage.base import new_id, now
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry.events import Event, JournalBatchWritten
+
+Make = Callable[..., Entry]
+
+
+@pytest.fixture
+async def journal(database: Database) -> AsyncIterator[Journal]:
+    opened = Journal(database)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def make(database: Database) -> Make:
+    """Build entries for one person's notes to self; each keyword changes one field."""
+    user_id, device_id, conversation_id = new_id(), new_id(), new_id()
+
+    def prepare(session: Session) -> None:
+        session.add(User(id=user_id, username="maja", username_key="maja", username_look="maja", password_hash="-"))
+        session.flush()
+        session.add(Device(id=device_id, user_id=user_id, name="tablet"))
+        session.add(Conversation(id=conversation_id, type="self", owner_id=user_id))
+        session.flush()
+        session.add(Participant(conversation_id=conversation_id, user_id=user_id))
+
+    database.run(prepare)
+
+    template = Entry(
+        id=new_id(),
+        conversation_id=conversation_id,
+        conversation_type="self",
+        user_id=user_id,
+        device_id=device_id,
+        message_type="text",
+        body=b"sealed",
+        client_id=None,
+        fingerprint=None,
+        reply_to_id=None,
+        encryption_flag=False,
+        encryption_version=None,
+        key_id=None,
+    )
+    return lambda **changes: replace(template, id=new_id(), **changes)
+
+
+def ignore(_: Stored) -> None:
+    """Nobody listens."""
+
+
+def rows(database: Database) -> list[tuple[str, int]]:
+    query = text("SELECT id, seq FROM messages ORDER BY seq")
+    return database.run_read(lambda session: [(str(row[0]), row[1]) for row in session.execute(query)])
+
+
+async def test_messages_get_their_seq_without_gaps_in_the_order_of_appending(
+    database: Database, journal: Journal, make: Make
+) -> None:
+    entries = [make() for _ in range(1200)]
+
+    stored = await asyncio.gather(*[journal.append(entry, ignore) for entry in entries])
+
+    assert [s.seq for s in stored] == list(range(1, 1201))
+    assert rows(database) == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
+
+
+async def test_what_waits_together_is_committed_together(journal: Journal, make: Make, emitted: list[Event]) -> None:
+    await asyncio.gather(*[journal.append(make(), ignore) for _ in range(100)])
+
+    assert [event.messages for event in emitted if isinstance(event, JournalBatchWritten)] == [100]
+
+
+async def test_others_are_told_in_order_and_before_the_sender(journal: Journal, make: Make) -> None:
+    told: list[int] = []
+    order: list[str] = []
+
+    futures = [journal.append(make(), lambda stored: told.append(stored.seq)) for _ in range(5)]
+    futures[0].add_done_callback(lambda _: order.append(f"acknowledged after {len(told)}"))
+    await asyncio.gather(*futures)
+
+    assert told == [1, 2, 3, 4, 5]
+    assert order == ["acknowledged after 5"]
+
+
+async def test_others_are_told_although_the_sender_is_gone(journal: Journal, make: Make) -> None:
+    told: list[int] = []
+
+    journal.append(make(), lambda stored: told.append(stored.seq)).cancel()
+    await journal.close()
+
+    assert told == [1]
+
+
+async def test_a_repeat_gets_the_first_answer_and_stores_and_tells_nothing(
+    database: Database, journal: Journal, make: Make
+) -> None:
+    told: list[int] = []
+    first = await journal.append(make(client_id="a", fingerprint=b"f"), lambda stored: told.append(stored.seq))
+
+    again = await journal.append(make(client_id="a", fingerprint=b"f"), lambda stored: told.append(stored.seq))
+
+    assert (again.id, again.seq, again.inserted_at, again.repeat) == (first.id, first.seq, first.inserted_at, True)
+    assert told == [1]
+    assert len(rows(database)) == 1
+
+
+async def test_a_repeat_in_the_same_batch_is_a_repeat(database: Database, journal: Journal, make: Make) -> None:
+    stored = await asyncio.gather(*[journal.append(make(client_id="a", fingerprint=b"f"), ignore) for _ in range(50)])
+
+    assert {s.seq for s in stored} == {1}
+    assert [s.repeat for s in stored].count(False) == 1
+    assert len(rows(database)) == 1
+
+
+async def test_the_same_client_id_with_another_body_is_a_conflict(journal: Journal, make: Make) -> None:
+    await journal.append(make(client_id="a", fingerprint=b"f"), ignore)
+
+    with pytest.raises(JournalRefusal, match="conflict"):
+        await journal.append(make(client_id="a", fingerprint=b"g"), ignore)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"conversation_id": new_id()},
+        {"conversation_type": "group"},
+        {"user_id": new_id()},
+        {"device_id": new_id()},
+    ],
+    ids=["no such conversation", "the wrong type", "not a participant", "not that person's device"],
+)
+async def test_a_stranger_is_told_not_found(journal: Journal, make: Make, changes: dict[str, str]) -> None:
+    with pytest.raises(JournalRefusal, match="not_found"):
+        await journal.append(make(**changes), ignore)
+
+
+async def test_a_revoked_device_is_told_not_found(database: Database, journal: Journal, make: Make) -> None:
+    entry = make()
+
+    def revoke(session: Session) -> None:
+        session.get_one(Device, entry.device_id).revoked_at = now()
+
+    database.run(revoke)
+
+    with pytest.raises(JournalRefusal, match="not_found"):
+        await journal.append(entry, ignore)
+
+
+async def test_a_reply_needs_a_message_of_the_same_conversation(journal: Journal, make: Make) -> None:
+    first = await journal.append(make(), ignore)
+
+    assert (await journal.append(make(reply_to_id=first.id), ignore)).seq == 2
+    with pytest.raises(JournalRefusal, match="invalid_reply"):
+        await journal.append(make(reply_to_id=new_id()), ignore)
+
+
+async def test_a_conversation_that_demanded_ciphertext_once_refuses_plaintext(
+    database: Database, journal: Journal, make: Make
+) -> None:
+    entry = make()
+
+    def require(session: Session) -> None:
+        session.get_one(Conversation, entry.conversation_id).encryption_required = True
+
+    database.run(require)
+
+    with pytest.raises(JournalRefusal, match="encryption_required"):
+        await journal.append(entry, ignore)
+    assert (await journal.append(make(encryption_flag=True, encryption_version="v1", key_id="k"), ignore)).seq == 1
+
+
+async def test_one_message_that_the_database_refuses_does_not_fail_its_neighbours(
+    database: Database, journal: Journal, make: Make
+) -> None:
+    good, bad, better = make(), make(message_type="x" * 33), make()
+
+    outcomes = await asyncio.gather(
+        *[journal.append(entry, ignore) for entry in (good, bad, better)], return_exceptions=True
+    )
+
+    assert isinstance(outcomes[1], StorageUnavailable)
+    assert rows(database) == [(good.id, 1), (better.id, 2)]
+
+
+async def test_a_message_brings_a_hidden_conversation_back(database: Database, journal: Journal, make: Make) -> None:
+    entry = make()
+
+    def participant(session: Session) -> Participant:
+        return session.get_one(Participant, (entry.conversation_id, entry.user_id))
+
+    def hide(session: Session) -> None:
+        participant(session).hidden_at = now()
+
+    database.run(hide)
+
+    await journal.append(entry, ignore)
+
+    assert database.run_read(lambda session: participant(session).hidden_at) is None
+
+
+async def test_a_full_line_refuses_at_once(journal: Journal, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "MAX_WAITING", 2)
+    waiting = [journal.append(make(), ignore) for _ in range(2)]
+
+    with pytest.raises(StorageUnavailable):
+        journal.append(make(), ignore)
+    await asyncio.gather(*waiting)
+
+    assert (await journal.append(make(), ignore)).seq == 3
+
+
+async def test_five_journals_at_once_still_count_without_gaps(database: Database, make: Make) -> None:
+    journals = [Journal(database) for _ in range(5)]
+
+    stored = await asyncio.gather(*[journals[n % 5].append(make(), ignore) for n in range(50)])
+
+    assert sorted(s.seq for s in stored) == list(range(1, 51))
+
+
+async def test_a_database_that_fails_to_commit_acknowledges_nothing(
+    database: Database, journal: Journal, make: Make
+) -> None:
+    if database.dialect == "sqlite":
+        # Another program holds the file: the journal waits its five seconds, then says so.
+        blocker = sqlite3.connect(str(database.url.database), isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageUnavailable):
+            await journal.append(make(), ignore)
+        blocker.close()
+    else:
+        kill = text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND datname = current_database()"
+        )
+        await journal.append(make(), ignore)
+        lock = text("SELECT 1 FROM conversations FOR UPDATE")
+
+        def hold_and_kill(session: Session) -> Stored | BaseException:
+            session.execute(lock)
+            future = asyncio.run_coroutine_threadsafe(_outcome(journal, make()), loop)
+            while not session.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+                pass
+            session.execute(kill)
+            return future.result()
+
+        loop = asyncio.get_running_loop()
+        outcome = await database.transaction(hold_and_kill)
+        assert isinstance(outcome, StorageUnavailable)
+    before = len(rows(database))
+
+    await journal.append(make(), ignore)
+
+    assert len(rows(database)) == before + 1
+
+
+async def _outcome(journal: Journal, entry: Entry) -> Stored | BaseException:
+    return (await asyncio.gather(journal.append(entry, ignore), return_exceptions=True))[0]
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/famichat.db", "postgresql://famichat@127.0.0.1:1/famichat"])
+async def test_a_database_that_cannot_be_reached_is_unavailable(url: str, make: Make) -> None:
+    away = Database(url)
+    journal = Journal(away)
+
+    with pytest.raises(StorageUnavailable):
+        await journal.append(make(), ignore)
+
+    away.close()

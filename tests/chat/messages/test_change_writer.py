@@ -1,0 +1,106 @@
+"""Changes in line: written together, refused alone, numbered without gaps, and told in that order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+
+import pytest
+from sqlalchemy.orm import Session
+
+from famichat.chat.errors import NotFound
+from famichat.chat.messages.change import Change
+from famichat.chat.messages.change_writer import Changed, Changes
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.message import Message
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from famichat.telemetry.events import Event, MessageDeleted, MessageEdited, MessageReacted
+from tests.factories.people import Household, Person
+from tests.factories.talk import DELETE, GROUND, asked, edit, group_of, react, say
+
+AT_ONCE = 50
+
+
+@pytest.fixture
+async def changes(database: Database) -> AsyncIterator[Changes]:
+    opened = Changes(database, GROUND)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def said(database: Database, household: Household) -> tuple[str, str]:
+    """A group, and what Emil said in it."""
+
+    def fill(session: Session) -> tuple[str, str]:
+        conversation_id = group_of(session, household)
+        return conversation_id, say(session, conversation_id, household.emil, "hej")[0]
+
+    return database.run(fill)
+
+
+async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_are_news(
+    changes: Changes, household: Household, said: tuple[str, str], emitted: list[Event]
+) -> None:
+    told: list[Changed] = []
+    wanted: list[tuple[Person, Change]] = [
+        (household.emil, edit("hejsan")),
+        (household.inga, react("❤")),
+        (household.inga, react("❤")),
+        (household.inga, react(None)),
+        (household.maja, DELETE),
+        (household.emil, DELETE),
+    ]
+    answers = [changes.make(asked(who, *said, change), told.append) for who, change in wanted]
+    outcomes = await asyncio.gather(*answers)
+
+    assert [each.view["change"] for each in told] == [1, 2, 3, 4]
+    assert [each.news for each in outcomes] == [True, True, False, True, True, False]
+    about = [each.name for each in emitted if isinstance(each, MessageEdited | MessageReacted | MessageDeleted)]
+    assert [name.rsplit(".", 1)[1] for name in about] == ["edited", "reacted", "reacted", "deleted"]
+    [deleted] = [each for each in emitted if isinstance(each, MessageDeleted)]
+    assert (deleted.user_id, deleted.own) == (household.maja.user_id, False)
+
+
+async def test_a_refused_change_does_not_concern_its_neighbours(
+    changes: Changes, household: Household, said: tuple[str, str]
+) -> None:
+    told: list[Changed] = []
+    conversation_id, message_id = said
+    wanted = [(household.inga, message_id), (household.ada, message_id), (household.maja, new_id())]
+    answers = [changes.make(asked(who, conversation_id, what, react("❤")), told.append) for who, what in wanted]
+    first, stranger, absent = await asyncio.gather(*answers, return_exceptions=True)
+
+    assert isinstance(first, Changed)
+    assert isinstance(stranger, NotFound)
+    assert isinstance(absent, NotFound)
+    assert told == [first]
+
+
+async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(
+    database: Database, household: Household, said: tuple[str, str]
+) -> None:
+    """From two servers on one database, where there can be two; each of them tells its own in order."""
+    databases = [database] if database.dialect == "sqlite" else [database, Database(database.url.render_as_string())]
+    servers = [Changes(each, GROUND) for each in databases]
+    told: list[list[int]] = [[] for _ in servers]
+    people = household.maja, household.emil, household.inga
+
+    def ask(number: int) -> Awaitable[Changed]:
+        who, which = people[number % 3], number % len(servers)
+        change: Change = edit(f"{number}") if who is household.emil else react(f"{number}")
+        return servers[which].make(asked(who, *said, change), lambda done: told[which].append(done.view["change"]))
+
+    await asyncio.gather(*map(ask, range(AT_ONCE)))
+    for server in servers:
+        await server.close()
+    for other in databases[1:]:
+        other.close()
+
+    assert all(each == sorted(each) for each in told)
+    assert sorted(number for each in told for number in each) == list(range(1, AT_ONCE + 1))
+
+    def look(session: Session) -> tuple[int, int, int]:
+        message = session.get_one(Message, said[1])
+        return session.get_one(Conversation, said[0]).last_change, message.change, message.edits
+
+    assert database.run_read(look) == (AT_ONCE, AT_ONCE, len(range(1, AT_ONCE, 3)))

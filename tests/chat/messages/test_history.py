@@ -1,0 +1,247 @@
+"""Pages and resumption: every message once, in order, and none that is not for these eyes."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import Access, conversation_for
+from famichat.chat.errors import InvalidMessage, NotFound
+from famichat.chat.messages.history import (
+    Page,
+    PageRequest,
+    Remembered,
+    Resume,
+    message_with_id,
+    messages_after,
+    messages_before,
+    resume,
+    seq_of,
+)
+from famichat.chat.messages.page import MAX_PAGE
+from famichat.chat.records.participant import Participant
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from famichat.storage.epoch import begin_new_epoch, current_epoch
+from tests.factories.people import VAULT, Household
+from tests.factories.talk import direct_of, group_of, say
+
+SAID = 450
+FROM = 21
+anywhere = st.integers(0, SAID + 20)
+each_database = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class Talk:
+    """Maja and Emil have said 450 things; Emil sees those from the 21st on."""
+
+    def __init__(self, database: Database, household: Household) -> None:
+        self.database = database
+        self.household = household
+        self.id = database.run(self._said)
+        self.epoch = database.run_read(current_epoch)
+
+    def access(self, session: Session, who: str = "emil") -> Access:
+        return conversation_for(session, getattr(self.household, who).user_id, self.id, "direct")
+
+    def after(self, seq: int, limit: int = MAX_PAGE) -> Page:
+        return self.database.run_read(
+            lambda session: messages_after(session, self.access(session), seq, limit, vault=VAULT)
+        )
+
+    def before(self, seq: int | None = None, limit: int = MAX_PAGE) -> Page:
+        return self.database.run_read(
+            lambda session: messages_before(session, self.access(session), seq, limit, vault=VAULT)
+        )
+
+    def resume(self, last_seq: int | None, epoch: str | None = None) -> Resume:
+        return self.database.run_read(
+            lambda session: resume(session, self.access(session), Remembered(last_seq, 0, epoch), vault=VAULT)
+        )
+
+    def _said(self, session: Session) -> str:
+        conversation_id = direct_of(session, self.household)
+        say(session, conversation_id, self.household.maja, *(f"{n}" for n in range(1, SAID + 1)))
+        emil = Participant.user_id == self.household.emil.user_id
+        session.execute(update(Participant).where(emil).values(visible_from_seq=FROM))
+        return conversation_id
+
+
+@pytest.fixture
+def talk(database: Database, household: Household) -> Talk:
+    return Talk(database, household)
+
+
+def seqs(found: Page | Resume) -> list[int]:
+    return [view["seq"] for view in found.messages]
+
+
+@each_database
+@given(after=anywhere, limit=st.integers(1, 300))
+def test_a_page_after_is_the_next_ones(talk: Talk, after: int, limit: int) -> None:
+    page = talk.after(after, limit)
+    expected = [seq for seq in range(FROM, SAID + 1) if seq > after]
+
+    assert seqs(page) == expected[: min(limit, MAX_PAGE)]
+    assert page.has_more == (len(expected) > min(limit, MAX_PAGE))
+
+
+@each_database
+@given(before=anywhere, limit=st.integers(1, 300))
+def test_a_page_before_is_the_last_ones_in_order(talk: Talk, before: int, limit: int) -> None:
+    page = talk.before(before, limit)
+    expected = [seq for seq in range(FROM, SAID + 1) if seq < before]
+
+    assert seqs(page) == expected[-min(limit, MAX_PAGE) :]
+    assert page.has_more == (len(expected) > min(limit, MAX_PAGE))
+
+
+@each_database
+@given(limit=st.integers(20, 200))
+def test_pages_put_together_are_the_whole(talk: Talk, limit: int) -> None:
+    forward: list[int] = []
+    backward: list[int] = []
+    while not forward or talk.after(forward[-1], limit).messages:
+        forward += seqs(talk.after(forward[-1] if forward else 0, limit))
+    while not backward or talk.before(backward[0], limit).messages:
+        backward = seqs(talk.before(backward[0] if backward else None, limit)) + backward
+
+    assert forward == backward == list(range(FROM, SAID + 1))
+
+
+def test_each_message_has_the_body_that_was_said(talk: Talk) -> None:
+    assert [view["body"] for view in talk.after(SAID - 3).messages] == ["448", "449", "450"]
+
+
+@each_database
+@given(last_seq=st.integers(0, SAID), with_epoch=st.booleans())
+def test_resuming_gives_exactly_what_was_missed(talk: Talk, last_seq: int, with_epoch: bool) -> None:  # noqa: FBT001 - Hypothesis gives it by name
+    found = talk.resume(last_seq, talk.epoch if with_epoch else None)
+    missed = [seq for seq in range(FROM, SAID + 1) if seq > last_seq]
+
+    assert found.recovered
+    assert seqs(found) == missed[:MAX_PAGE]
+    assert found.has_more == (len(missed) > MAX_PAGE)
+    assert (found.last_seq, found.epoch) == (SAID, talk.epoch)
+
+
+@pytest.mark.parametrize("epoch", [None, "present"])
+def test_a_first_join_gets_the_newest(talk: Talk, epoch: str | None) -> None:
+    found = talk.resume(None, talk.epoch if epoch else None)
+
+    assert found.recovered
+    assert seqs(found) == list(range(SAID - MAX_PAGE + 1, SAID + 1))
+    assert found.has_more
+
+
+@pytest.mark.parametrize("last_seq", [None, 0, 100, SAID])
+def test_another_history_starts_over_and_says_so(talk: Talk, last_seq: int | None) -> None:
+    talk.database.run(begin_new_epoch)
+    found = talk.resume(last_seq, talk.epoch)
+
+    assert not found.recovered
+    assert found.epoch != talk.epoch
+    assert seqs(found) == list(range(SAID - MAX_PAGE + 1, SAID + 1))
+
+
+def test_a_place_that_was_never_reached_starts_over_and_says_so(talk: Talk) -> None:
+    found = talk.resume(SAID + 1, talk.epoch)
+
+    assert not found.recovered
+    assert seqs(found)[-1] == SAID
+
+
+def test_who_missed_nothing_gets_nothing(talk: Talk) -> None:
+    found = talk.resume(SAID, talk.epoch)
+
+    assert (found.recovered, found.messages, found.has_more) == (True, [], False)
+
+
+def test_a_silent_conversation_has_an_empty_history(database: Database, household: Household) -> None:
+    group_id = database.run(lambda session: group_of(session, household))
+
+    def look(session: Session) -> Resume:
+        access = conversation_for(session, household.inga.user_id, group_id)
+        return resume(session, access, Remembered(), vault=VAULT)
+
+    found = database.run_read(look)
+
+    assert (found.messages, found.has_more, found.last_seq, found.recovered) == ([], False, 0, True)
+
+
+def test_a_message_is_found_in_its_own_conversation_only(database: Database, household: Household) -> None:
+    direct_id, group_id = database.run(lambda s: (direct_of(s, household), group_of(s, household)))
+    [here] = database.run(lambda session: say(session, direct_id, household.maja, "here"))
+    [there] = database.run(lambda session: say(session, group_id, household.maja, "there"))
+
+    def look(session: Session, message_id: str) -> tuple[Any, int]:
+        access = conversation_for(session, household.emil.user_id, direct_id)
+        return message_with_id(session, access, message_id, vault=VAULT)["body"], seq_of(session, access, message_id)
+
+    assert database.run_read(lambda session: look(session, here)) == ("here", 1)
+    for message_id in (there, new_id(), "malformed"):
+        with pytest.raises(NotFound):
+            database.run_read(lambda session, message_id=message_id: look(session, message_id))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+
+
+def test_a_message_before_somebodys_time_is_not_found(talk: Talk) -> None:
+    early, late = (
+        talk.database.run_read(
+            lambda session, seq=seq: messages_after(session, talk.access(session, "maja"), seq - 1, 1, vault=VAULT)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        ).messages[0]["message_id"]
+        for seq in (FROM - 1, FROM)
+    )
+
+    assert talk.database.run_read(lambda session: seq_of(session, talk.access(session), late)) == FROM
+    with pytest.raises(NotFound):
+        talk.database.run_read(lambda session: seq_of(session, talk.access(session), early))
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({}, PageRequest()),
+        ({"after_seq": 0}, PageRequest(after_seq=0)),
+        ({"before_seq": 7, "limit": 3, "unknown": 1}, PageRequest(before_seq=7, limit=3)),
+        ({"after_seq": None, "limit": 100_000}, PageRequest(limit=MAX_PAGE)),
+    ],
+)
+def test_a_fetch_is_understood(payload: dict[str, Any], expected: PageRequest) -> None:
+    assert PageRequest.parse(payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        ({"after_seq": 1, "before_seq": 2}, "before_seq"),
+        ({"after_seq": -1}, "after_seq"),
+        ({"after_seq": "1"}, "after_seq"),
+        ({"after_seq": True}, "after_seq"),
+        ({"before_seq": 1.5}, "before_seq"),
+        ({"before_seq": 2**64}, "before_seq"),
+        ({"limit": 0}, "limit"),
+        ({"limit": []}, "limit"),
+    ],
+)
+def test_a_malformed_fetch_is_refused(payload: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidMessage) as refusal:
+        PageRequest.parse(payload)
+
+    assert refusal.value.details == {"field": field}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (PageRequest(after_seq=448), [449, 450]),
+        (PageRequest(before_seq=24), [21, 22, 23]),
+        (PageRequest(limit=2), [449, 450]),
+    ],
+)
+def test_a_fetch_reads_its_page(talk: Talk, asked: PageRequest, expected: list[int]) -> None:
+    page = talk.database.run_read(lambda session: asked.read(session, talk.access(session), VAULT))
+
+    assert seqs(page) == expected

@@ -1,0 +1,155 @@
+"""What a payload becomes on its way to the disk, and what telemetry hears of it (7.6.1, 7.6.2)."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from famichat.chat.encryption_policy import EncryptionPolicies, Policy
+from famichat.chat.errors import ChatError, Conflict, EncryptionRequired, InvalidEncryptionMetadata
+from famichat.chat.journal.journal import Journal
+from famichat.chat.messages.send import Draft, Sender, SendPath, Sent
+from famichat.chat.messages.view import MessageView
+from famichat.chat.records.conversation import Conversation, ConversationType
+from famichat.chat.records.message import Message
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from famichat.telemetry.events import Event, MessageDeserialized, MessageSerialized
+from tests.factories.people import INDEX, VAULT, Household, Person
+from tests.factories.talk import direct_of, stored
+
+SEALED: dict[str, Any] = {"body": "9d_-x", "encryption_flag": True, "encryption_version": "mls10.1", "key_id": "1:42"}
+PROTOCOL: dict[str, Any] = {"protocol": "mls10", "epoch": 7}
+
+
+async def send(
+    database: Database,
+    who: Person,
+    conversation_id: str,
+    payload: dict[str, Any],
+    policy: Policy = "optional",
+    kind: ConversationType = "direct",
+) -> tuple[Sent, list[MessageView]]:
+    journal, told = Journal(database), list[MessageView]()
+    path = SendPath(journal, VAULT, INDEX, EncryptionPolicies({kind: policy}))
+    try:
+        sender = Sender(who.user_id, who.device_id)
+        return await path.send(sender, kind, conversation_id, Draft.parse(payload), told.append), told
+    finally:
+        await journal.close()
+
+
+@pytest.fixture
+def direct_id(database: Database, household: Household) -> str:
+    return database.run(lambda session: direct_of(session, household))
+
+
+@pytest.mark.parametrize("payload", [{"body": "hej"}, SEALED, {**SEALED, **PROTOCOL}])
+async def test_a_message_is_told_and_kept_with_all_that_it_says_of_its_encryption(
+    database: Database, household: Household, direct_id: str, payload: dict[str, Any]
+) -> None:
+    sent, [told] = await send(database, household.maja, direct_id, payload)
+    row = database.run_read(lambda session: session.get_one(Message, sent.message_id))
+
+    said = {field: value for field, value in payload.items() if field != "body"}
+    assert {field: told[field] for field in payload} == payload
+    assert {field: getattr(row, field) for field in said} == said
+    assert (row.body == payload["body"].encode()) is payload.get("encryption_flag", False)
+
+
+@pytest.mark.parametrize(("payload", "status"), [({"body": "hej"}, "disabled"), (SEALED, "enabled")])
+async def test_telemetry_hears_of_both_ways_and_nothing_but_status_and_size(
+    database: Database, household: Household, direct_id: str, payload: dict[str, Any], status: Any, emitted: list[Event]
+) -> None:
+    await send(database, household.maja, direct_id, payload)
+
+    size = len(payload["body"])
+    assert [event for event in emitted if isinstance(event, MessageDeserialized | MessageSerialized)] == [
+        MessageDeserialized(encryption_status=status, body_bytes=size),
+        MessageSerialized(encryption_status=status, body_bytes=size),
+    ]
+
+
+async def test_a_device_cannot_say_that_another_one_has_sealed_it(
+    database: Database, household: Household, direct_id: str
+) -> None:
+    mine = {**SEALED, **PROTOCOL, "sender_device_id": household.maja.device_id}
+    _, [told] = await send(database, household.maja, direct_id, mine)
+
+    assert told["sender_device_id"] == household.maja.device_id
+    with pytest.raises(InvalidEncryptionMetadata) as raised:
+        await send(database, household.emil, direct_id, mine)
+    assert raised.value.details == {"field": "sender_device_id", "error_code": 602}
+    assert database.run_read(stored) == 1
+
+
+@pytest.mark.parametrize("other", [{"epoch": 8}, {"protocol": "mls20"}, {"epoch": None}])
+async def test_the_same_client_id_under_another_envelope_is_a_conflict(
+    database: Database, household: Household, direct_id: str, other: dict[str, Any]
+) -> None:
+    first = {**SEALED, **PROTOCOL, "client_id": new_id()}
+    sent, _ = await send(database, household.maja, direct_id, first)
+    again, told = await send(database, household.maja, direct_id, first)
+
+    assert (again.message_id, again.repeat, told) == (sent.message_id, True, [])
+    with pytest.raises(Conflict):
+        await send(database, household.maja, direct_id, {**first, **other})
+
+
+async def test_what_was_sent_before_there_were_protocols_is_still_a_repeat_of_itself(
+    database: Database, household: Household, direct_id: str
+) -> None:
+    await send(database, household.maja, direct_id, {**SEALED, "client_id": "the same"})
+    kept = database.run_read(lambda session: session.execute(select(Message.fingerprint)).scalar_one())
+
+    assert kept == INDEX.digest("message", SEALED["body"], "text", "", "enabled", "mls10.1", "1:42")
+
+
+# Policy
+
+
+@pytest.mark.parametrize(
+    ("policy", "payload", "refused"),
+    [
+        ("required", {"body": "hej"}, EncryptionRequired),
+        ("required", SEALED, None),
+        ("optional", {"body": "hej"}, None),
+        ("optional", SEALED, None),
+        ("forbidden", {"body": "hej"}, None),
+        ("forbidden", SEALED, InvalidEncryptionMetadata),
+    ],
+)
+async def test_the_policy_decides_before_anything_is_stored(
+    database: Database,
+    household: Household,
+    direct_id: str,
+    policy: Policy,
+    payload: dict[str, Any],
+    refused: type[ChatError] | None,
+) -> None:
+    if refused is None:
+        await send(database, household.maja, direct_id, payload, policy)
+    else:
+        with pytest.raises(refused) as raised:
+            await send(database, household.maja, direct_id, payload, policy)
+        assert raised.value.details["error_code"] == 604
+
+    assert database.run_read(stored) == (refused is None)
+
+
+@pytest.mark.parametrize("policy", ["optional", "forbidden"])
+async def test_what_was_required_once_takes_ciphertext_only_whatever_the_settings_say_by_now(
+    database: Database, household: Household, direct_id: str, policy: Policy
+) -> None:
+    database.run(lambda session: session.execute(update(Conversation).values(encryption_required=True)))
+
+    with pytest.raises(EncryptionRequired) as raised:
+        await send(database, household.maja, direct_id, {"body": "hej"}, policy)
+    await send(database, household.maja, direct_id, SEALED, policy)
+
+    assert raised.value.details == {"error_code": 604}
+    assert database.run_read(stored) == 1
+
+
+async def test_a_type_without_a_policy_takes_ciphertext_only() -> None:
+    assert EncryptionPolicies({}).of("direct") == "required"
