@@ -15,6 +15,12 @@ import uvloop
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.accounts.sign_in.webauthn import Ceremonies
+from famichat.actions.broadcasts import Announcements
+from famichat.actions.head_broadcaster import Heads
+from famichat.actions.rate_limit import RateLimits
+from famichat.actions.recent_removals import Departures
+from famichat.actions.topics import connections_of_device
+from famichat.actions.unread import UnreadCounts
 from famichat.attachments.avatars import Portraits
 from famichat.attachments.files import Files
 from famichat.attachments.quota import Quota
@@ -29,18 +35,12 @@ from famichat.chat.messages.change import Ground as ChangeGround
 from famichat.chat.messages.change_writer import Changes
 from famichat.chat.messages.receipt_writer import Receipts
 from famichat.chat.messages.send import SendPath
-from famichat.endpoint.announcements import Announcements
-from famichat.endpoint.brand import Brand
-from famichat.endpoint.context import Context
-from famichat.endpoint.departures import Departures
-from famichat.endpoint.heads import Heads
-from famichat.endpoint.http import build_http
-from famichat.endpoint.http_protocol import HttpProtocol, http_protocol
-from famichat.endpoint.proxies import Proxies
-from famichat.endpoint.rate_limit import RateLimits
-from famichat.endpoint.topics import connections_of_device
-from famichat.endpoint.unread import UnreadCounts
-from famichat.endpoint.user_socket import UserSocket
+from famichat.endpoint.channels.user_socket import UserSocket
+from famichat.endpoint.http.app import build_http
+from famichat.endpoint.http.context import Context
+from famichat.endpoint.http.proxies import Proxies
+from famichat.endpoint.http.server_protocol import HttpProtocol, http_protocol
+from famichat.endpoint.pages.brand import Brand
 from famichat.push.client import PushClient
 from famichat.push.notifier import Ground, Pushes
 from famichat.push.online_devices import Whereabouts
@@ -265,7 +265,7 @@ def _brand(settings: Settings) -> Brand:
     logo = settings.app_logo.read_bytes()
     if b"<svg" in logo:
         return Brand(settings.app_name, settings.app_color, logo)
-    from famichat.endpoint.icons import icons  # noqa: PLC0415 - a large library, for those who chose a picture
+    from famichat.endpoint.pages.icons import icons  # noqa: PLC0415 - a large library, for those who chose a picture
 
     return Brand(settings.app_name, settings.app_color, logo, icons(logo))
 

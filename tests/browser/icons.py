@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from famichat.endpoint.icons import DRAWN
+from famichat.endpoint.pages.icons import DRAWN
 from tests.browser.household import ROOT, a_browser
 
 PUBLIC: Final = ROOT / "web" / "public"

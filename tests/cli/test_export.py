@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import update
 
+from famichat.actions.rate_limit import LIMITS, Limit
 from famichat.chat.records.message import Message
 from famichat.cli.program import program
-from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.database import Database
 from famichat.telemetry.events import Event, RateLimitThrottled
 from tests.factories.people import Person

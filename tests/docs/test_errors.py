@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from famichat.accounts import errors as accounts_errors
+from famichat.actions.rate_limit import LIMITS
 from famichat.chat import errors as chat_errors
 from famichat.e2ee.errors import MEANINGS, EncryptionErrorCode
-from famichat.endpoint.codes import CODES
-from famichat.endpoint.rate_limit import LIMITS
+from famichat.error_codes import CODES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from famichat.cli.refusal import Refused
-from famichat.endpoint.codes import CODES
+from famichat.error_codes import CODES
 from famichat.settings import Settings
 
 ROOT = Path(__file__).parents[2]

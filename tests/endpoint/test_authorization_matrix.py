@@ -19,12 +19,12 @@ from websockets.exceptions import InvalidStatus
 
 from famichat.accounts.device import add_device, revoke_device
 from famichat.accounts.profile import show_picture
+from famichat.actions.rate_limit import LIMITS, Limit
 from famichat.chat.families.join import invite
 from famichat.chat.families.membership import remove_member
 from famichat.chat.groups.membership import add_to_group
 from famichat.chat.records.conversation import CONVERSATION_TYPES
 from famichat.endpoint.channels.message_channel import MessageChannel
-from famichat.endpoint.rate_limit import LIMITS, Limit
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, VAULT, Person, join, person

@@ -5,11 +5,11 @@ from typing import NoReturn
 
 import pytest
 
+from famichat.actions.rate_limit import RateLimited
 from famichat.chat.errors import InvalidName, LastAdmin, NotAdmin, NotFound
-from famichat.endpoint.context import Context
 from famichat.endpoint.errors import note_denial
-from famichat.endpoint.guard import MAX_REQUEST_BYTES
-from famichat.endpoint.rate_limit import RateLimited
+from famichat.endpoint.http.context import Context
+from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry.events import AuthorizationDenied, Event
 from tests.support.app import RunningApp

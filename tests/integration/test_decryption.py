@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from sqlalchemy import update
 
 from famichat.accounts.user import User
+from famichat.actions.rate_limit import LIMITS
 from famichat.chat.records.message import BODY_PURPOSE, MAX_BODY_BYTES, Message
 from famichat.cli.program import program
-from famichat.endpoint.rate_limit import LIMITS
 from famichat.storage.base import new_id
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from famichat.endpoint.rate_limit import DEVICES, LIMITS
+from famichat.actions.rate_limit import DEVICES, LIMITS
 from famichat.push import notifier
 from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp, running_app

@@ -8,7 +8,7 @@ from typing import IO, Any
 import click
 
 from famichat.cli.options import visible
-from famichat.endpoint.codes import CODES
+from famichat.error_codes import CODES
 
 FAILED, MISUSED = 1, 2
 

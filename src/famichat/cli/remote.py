@@ -8,7 +8,7 @@ import httpx
 
 from famichat.cli.refusal import Refused
 from famichat.cli.saved_session import SavedSession, SignedIn
-from famichat.endpoint.codes import CODES
+from famichat.error_codes import CODES
 
 _PATIENCE = httpx.Timeout(30, connect=5)
 

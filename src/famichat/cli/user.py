@@ -131,7 +131,7 @@ def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json
 
     NAME is a username or an e-mail address, or the id of somebody whose account is deleted.
     """
-    from famichat.endpoint.api.ledger import ledger_view  # noqa: PLC0415 - only here, as it takes the HTTP API with it
+    from famichat.endpoint.api.audit_log import ledger_view  # noqa: PLC0415 - only here, as it takes the HTTP API with it
 
     def work(session: Session) -> Page:
         return ledger_of(session, name if is_id(name) else _existing(session, desk, name).id, before)

@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from famichat.accounts.errors import AccountsError
+from famichat.actions.rate_limit import RateLimited
+from famichat.actions.topics import InvalidTopic
 from famichat.attachments.errors import AttachmentError
 from famichat.chat.errors import ChatError
-from famichat.endpoint.codes import CODES
-from famichat.endpoint.rate_limit import RateLimited
-from famichat.endpoint.topics import InvalidTopic
+from famichat.error_codes import CODES
 from famichat.realtime import strict_json
 from famichat.realtime.message import Reply, error
 from famichat.storage.errors import StorageUnavailable

@@ -13,10 +13,10 @@ from famichat.attachments.signed_url import Ticket
 from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, Announcement
 from famichat.attachments.uploads import Upload
 from famichat.chat.records.attachment import attachment_views
-from famichat.endpoint.api.shapes import MessageAttachment
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.api.schemas import MessageAttachment
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.http.timestamp import Moment
 
 router = api_router("", "attachments")
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity, still_signed_in
+from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
 from famichat.chat.conversations.create import (
     Created,
@@ -30,20 +31,19 @@ from famichat.chat.conversations.view_settings import (
 )
 from famichat.chat.messages.view import ConversationView, conversation_view, conversation_views
 from famichat.chat.records.conversation import ConversationType, History, rename
-from famichat.endpoint.api import shapes
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.strict_route import api_router
-from famichat.endpoint.topics import ConversationTopic
+from famichat.endpoint.api import schemas
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.telemetry import emit, events
 
 router = api_router("/conversations", "conversations")
 
 _MAX_NAMED = 500
-_SHAPE: dict[str, Any] = {"response_model": shapes.Conversation, "response_model_exclude_unset": True}
+_SHAPE: dict[str, Any] = {"response_model": schemas.Conversation, "response_model_exclude_unset": True}
 _MAKING: dict[str, Any] = {
     **_SHAPE,
     "status_code": 201,
-    "responses": {200: {"model": shapes.Conversation, "description": "It was there already"}},
+    "responses": {200: {"model": schemas.Conversation, "description": "It was there already"}},
 }
 
 
@@ -97,7 +97,7 @@ class Muting(_Request):
     until: Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_storable)] | None = None
 
 
-@router.get("", summary="My conversations", response_model=shapes.Conversations, response_model_exclude_unset=True)
+@router.get("", summary="My conversations", response_model=schemas.Conversations, response_model_exclude_unset=True)
 async def list_conversations(
     caller: Caller, context: InContext, *, hidden: bool = False, archived: bool = False
 ) -> dict[str, list[ConversationView]]:

@@ -4,9 +4,9 @@ from pydantic import BaseModel
 
 from famichat.accounts.device import DeviceKind, devices_of, revoke_device
 from famichat.endpoint.api.sessions import announce_revoked
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.http.timestamp import Moment
 
 router = api_router("/devices", "devices")
 

@@ -3,15 +3,15 @@
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
+from famichat.actions.topics import ConversationTopic
 from famichat.chat.families.family import Belonging, FamilyRole, Member, families_of, members_of, role_in
 from famichat.chat.families.membership import Removal, change_role, family_conversation, remove_member
 from famichat.chat.messages.view import ConversationView
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.people import PersonView, person
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import api_router
-from famichat.endpoint.topics import ConversationTopic
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.http.timestamp import Moment
 from famichat.telemetry import emit, events
 
 router = api_router("/families", "families")

@@ -15,13 +15,13 @@ from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import Newcomer
 from famichat.chat.families.family import FamilyRole, require_admin
 from famichat.chat.families.join import Arrival, accept, accept_as_newcomer, invite, read_invitation
-from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.families import Views, family_talk_views
 from famichat.endpoint.api.sessions import OnDevice, Password
 from famichat.endpoint.api.setup import ArrivedView, arrived
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.http.timestamp import Moment
 from famichat.telemetry import emit, events
 
 router = api_router("", "invites")

@@ -12,18 +12,18 @@ from famichat.accounts.profile import profile_of
 from famichat.accounts.sign_in.login_throttle import forgive_guesses
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import User, email_of
+from famichat.actions.topics import ConversationTopic
 from famichat.chat.account_deletion import Farewell, delete_account, forget_remains
 from famichat.chat.families.family import families_of
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.families import FamilyView, Views, family_view
 from famichat.endpoint.api.people import Shown, shown
 from famichat.endpoint.api.sessions import Password, check_password
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import api_router
-from famichat.endpoint.topics import ConversationTopic
+from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.http.timestamp import Moment
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 from famichat.telemetry import emit, events

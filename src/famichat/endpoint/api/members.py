@@ -6,15 +6,15 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
+from famichat.actions.topics import ConversationTopic
 from famichat.chat.groups.membership import Arrival, add_to_group, remove_from_group
 from famichat.chat.groups.roles import RoleChange, assign_admin, assign_member
 from famichat.chat.messages.view import ConversationView
 from famichat.chat.records.conversation import Role
-from famichat.endpoint.api import shapes
+from famichat.endpoint.api import schemas
 from famichat.endpoint.api.conversations import everyones_views
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.strict_route import api_router
-from famichat.endpoint.topics import ConversationTopic
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.telemetry import emit, events
 
 router = api_router("/conversations/{conversation_id}/members", "groups")
@@ -22,7 +22,7 @@ router = api_router("/conversations/{conversation_id}/members", "groups")
 Views = dict[str, ConversationView]
 """A conversation as each person in it sees it, by user id."""
 
-_SHAPE: dict[str, Any] = {"response_model": shapes.Conversation, "response_model_exclude_unset": True}
+_SHAPE: dict[str, Any] = {"response_model": schemas.Conversation, "response_model_exclude_unset": True}
 
 
 class NewMember(BaseModel):
@@ -45,7 +45,7 @@ class NewRole(BaseModel):
     "",
     summary="Add somebody",
     status_code=201,
-    responses={200: {"model": shapes.Conversation, "description": "The person was in it already"}},
+    responses={200: {"model": schemas.Conversation, "description": "The person was in it already"}},
     **_SHAPE,
 )
 async def post_member(

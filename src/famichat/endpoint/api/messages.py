@@ -7,6 +7,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.change_message import change_message
+from famichat.actions.send_message import send_message
+from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for
 from famichat.chat.messages.change import Change, Deletion, Edit, React
 from famichat.chat.messages.change_feed import Changes, ChangesRequest
@@ -16,16 +19,13 @@ from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
 from famichat.chat.messages.versions import Versions, former_versions
 from famichat.chat.messages.view import MessageView
 from famichat.chat.records.conversation import ConversationType
-from famichat.endpoint.api import shapes
-from famichat.endpoint.changing import change_message
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.sending import send_message
-from famichat.endpoint.strict_route import api_router
-from famichat.endpoint.topics import ConversationTopic
+from famichat.endpoint.api import schemas
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
 
 router = api_router("/conversations/{conversation_id}", "messages")
 
-_MESSAGE: dict[str, Any] = {"response_model": shapes.Message, "response_model_exclude_unset": True}
+_MESSAGE: dict[str, Any] = {"response_model": schemas.Message, "response_model_exclude_unset": True}
 
 
 def _digits(value: object) -> object:
@@ -77,7 +77,7 @@ class ReactionRequest(_Enveloped):
     emoji: str = Field(description="1 to 64 bytes of UTF-8, without spaces; or ciphertext of at most 512.")
 
 
-@router.get("/messages", summary="What was said", response_model=shapes.Page, response_model_exclude_unset=True)
+@router.get("/messages", summary="What was said", response_model=schemas.Page, response_model_exclude_unset=True)
 async def get_messages(
     conversation_id: str,
     caller: Caller,
@@ -102,10 +102,10 @@ async def get_messages(
 @router.post(
     "/messages",
     summary="Say something",
-    response_model=shapes.Message,
+    response_model=schemas.Message,
     response_model_exclude_unset=True,
     status_code=201,
-    responses={200: {"model": shapes.Message, "description": "It was said already, under the same `client_id`"}},
+    responses={200: {"model": schemas.Message, "description": "It was said already, under the same `client_id`"}},
 )
 async def post_message(
     conversation_id: str, body: MessageRequest, caller: Caller, context: InContext, response: Response
@@ -174,7 +174,7 @@ async def delete_message(conversation_id: str, message_id: str, caller: Caller, 
 @router.get(
     "/messages/{message_id}/edits",
     summary="What it said before",
-    response_model=shapes.Edits,
+    response_model=schemas.Edits,
     response_model_exclude_unset=True,
 )
 async def get_edits(
@@ -222,7 +222,7 @@ async def delete_reaction(conversation_id: str, message_id: str, caller: Caller,
     return await _change(context, caller, conversation_id, message_id, React, {"emoji": None})
 
 
-@router.get("/changes", summary="What has changed", response_model=shapes.Changes, response_model_exclude_unset=True)
+@router.get("/changes", summary="What has changed", response_model=schemas.Changes, response_model_exclude_unset=True)
 async def get_changes(
     conversation_id: str,
     caller: Caller,

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from starlette.responses import PlainTextResponse, Response
 
 from famichat.chat.errors import NotFound
-from famichat.endpoint.context import InContext
+from famichat.endpoint.http.context import InContext
 
 router = APIRouter(include_in_schema=False)
 

@@ -10,11 +10,11 @@ from famichat.accounts.sign_in.login_throttle import forgive_guesses
 from famichat.accounts.sign_in.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.sign_in.webauthn import credential_id_of
-from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun, check_password
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.moment import Moment
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.http.timestamp import Moment
 
 router = api_router("", "passkeys")
 

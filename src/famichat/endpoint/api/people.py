@@ -10,8 +10,8 @@ from famichat.accounts.profile import Profile, picture_of
 from famichat.accounts.user import Color
 from famichat.chat.errors import NotFound
 from famichat.chat.families.contacts import people_around, person_for
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.storage.base import is_id
 
 router = api_router("/people", "people")

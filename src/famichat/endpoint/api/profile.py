@@ -12,8 +12,8 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
 from famichat.chat.families.contacts import people_around
 from famichat.endpoint.api.people import PersonView, person
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.telemetry import emit, events
 
 router = api_router("/me", "me")

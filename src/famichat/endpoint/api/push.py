@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import still_signed_in
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.push.preferences import Choices, Content, QuietHours, choices_of, choose
 from famichat.push.subscription import Subscription, is_subscribed, subscribe, unsubscribe
 

@@ -12,11 +12,11 @@ from famichat.accounts.sign_in.attempt import Claim, admit, claim_account
 from famichat.accounts.sign_in.password import MAX_PASSWORD, verify_password
 from famichat.accounts.sign_in.session import Started, Stolen, end_session, refresh_session
 from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
-from famichat.endpoint.address import FromAddress
+from famichat.actions.rate_limit import Address
 from famichat.endpoint.api.people import Shown, shown
-from famichat.endpoint.context import Caller, Context, InContext
-from famichat.endpoint.rate_limit import Address
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.telemetry import emit, events
 
 router = api_router("/sessions", "sessions")

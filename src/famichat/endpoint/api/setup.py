@@ -11,10 +11,10 @@ from famichat.accounts.sign_in.session import Started, start_session
 from famichat.accounts.user import Newcomer
 from famichat.chat.families.family import needs_setup
 from famichat.chat.families.join import Arrival, set_up
-from famichat.endpoint.address import FromAddress
 from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun
-from famichat.endpoint.context import Context, InContext
-from famichat.endpoint.strict_route import api_router
+from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.context import Context, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.telemetry import emit, events
 
 router = api_router("/setup", "setup")

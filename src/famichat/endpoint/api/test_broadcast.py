@@ -2,12 +2,12 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from famichat.actions.send_message import send_message
+from famichat.actions.topics import ConversationTopic, InvalidTopic
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import NotFound
-from famichat.endpoint.context import Caller, InContext
-from famichat.endpoint.sending import send_message
-from famichat.endpoint.strict_route import api_router
-from famichat.endpoint.topics import ConversationTopic, InvalidTopic
+from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.strict_route import api_router
 from famichat.storage.base import iso
 
 router = api_router("/test", "test")

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.privacy import notices_of
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.change_message import change_message
+from famichat.actions.send_message import send_message
+from famichat.actions.topics import ConversationTopic, connections_of_user
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change, Deletion, Edit, React
@@ -19,11 +22,8 @@ from famichat.chat.messages.history import Page, PageRequest, Remembered, Resume
 from famichat.chat.messages.receipt import Told, positions
 from famichat.chat.messages.receipt_writer import Acknowledgement, parse_status
 from famichat.chat.messages.view import ConversationView, conversation_view
-from famichat.endpoint.changing import change_message
-from famichat.endpoint.context import Context
 from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse, unmatched_event
-from famichat.endpoint.sending import send_message
-from famichat.endpoint.topics import ConversationTopic, connections_of_user
+from famichat.endpoint.http.context import Context
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused
 from famichat.realtime.message import Broadcast, Payload, Reply, ok
 from famichat.realtime.socket import Socket

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from famichat.actions.topics import InvalidTopic
 from famichat.endpoint.errors import refusal
-from famichat.endpoint.topics import InvalidTopic
 from famichat.realtime.channel import Channel, Refused
 
 

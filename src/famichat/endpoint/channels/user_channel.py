@@ -3,9 +3,9 @@
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.topics import user_topic
 from famichat.chat.errors import NotFound
 from famichat.endpoint.errors import note_denial, refusal, unmatched_event
-from famichat.endpoint.topics import user_topic
 from famichat.realtime.channel import Channel, Refused
 from famichat.realtime.message import Payload, Reply
 from famichat.realtime.socket import Socket

@@ -1,0 +1,48 @@
+"""Who may open a socket, and which topic goes to which channel."""
+
+from famichat.accounts.errors import AccountsError
+from famichat.actions.rate_limit import RateLimited
+from famichat.actions.topics import user_ids
+from famichat.endpoint.channels.message_channel import MessageChannel
+from famichat.endpoint.channels.unknown_channel import UnknownChannel
+from famichat.endpoint.channels.user_channel import UserChannel
+from famichat.endpoint.errors import code_of, note_denial
+from famichat.endpoint.http.context import Context
+from famichat.realtime.channel import Channel, Refused
+from famichat.realtime.socket import Socket
+from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler
+from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
+
+
+class UserSocket(SocketHandler):
+    """Lets a device in by its access token, from Phoenix's `authToken` or, for older clients, from `?token=`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.channels = [
+            ("message:*", self._message_channel),
+            ("user:*", self._user_channel),
+            ("*", UnknownChannel),
+        ]
+
+    async def connect(self, request: ConnectRequest) -> Connected:
+        """Say whose socket this is.
+
+        Raises:
+            Refused: the token is missing, malformed, expired or revoked, or the device knocks too often.
+        """
+        try:
+            identity = await self._context.identify(request.token or request.params.get("token"))
+            self._context.rate_limits.check("connect", identity)
+        except (AccountsError, RateLimited, StorageUnavailable) as fault:
+            note_denial("socket", fault)
+            emit(events.RequestRefused(door="socket", reason=code_of(fault)))
+            raise Refused(code_of(fault)) from fault
+        return Connected(user_ids(identity.user_id, identity.device_id), identity)
+
+    def _message_channel(self, socket: Socket, topic: str) -> Channel:
+        return MessageChannel(socket, topic, self._context)
+
+    def _user_channel(self, socket: Socket, topic: str) -> Channel:
+        return UserChannel(socket, topic)

@@ -1,0 +1,82 @@
+"""The sitemap: every address of this server, and the one handler behind it."""
+
+from starlette.routing import Route
+
+from famichat.endpoint import errors
+from famichat.endpoint.api import (
+    attachments,
+    caretaking,
+    conversations,
+    devices,
+    families,
+    invites,
+    ledger,
+    me,
+    members,
+    messages,
+    operations,
+    passkeys,
+    people,
+    profile,
+    push,
+    sessions,
+    setup,
+    test_broadcast,
+)
+from famichat.endpoint.http.context import Context
+from famichat.endpoint.http.middleware import Asgi, Guard
+from famichat.endpoint.http.openapi import DescribedApi
+from famichat.endpoint.pages import downloads, pages
+
+LONGPOLL_PATH = "/socket/longpoll"
+WEBSOCKET_PATH = "/socket/websocket"
+_API = (
+    setup,
+    sessions,
+    passkeys,
+    me,
+    profile,
+    people,
+    ledger,
+    push,
+    devices,
+    families,
+    caretaking,
+    invites,
+    conversations,
+    members,
+    messages,
+    attachments,
+)
+
+
+def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
+    """Put together everything that answers HTTP.
+
+    Args:
+        context: what the handlers need.
+        longpoll: answers `/socket/longpoll`, for networks without WebSockets.
+        plain_websocket: answers plain HTTP at the WebSocket's address.
+    """
+    app = DescribedApi(
+        title="Famichat",
+        version="1",
+        summary="A messenger that a family runs for itself.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.context = context
+    errors.install(app)
+    api = _API + ((test_broadcast,) if context.test_endpoints else ())
+    # The routes themselves: `include_router` would make each of them anew, and again at the first request. And no
+    # mounts: a mount would redirect clients to the same address with a slash.
+    for noun in (*api, operations):
+        app.router.routes += noun.router.routes
+    app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
+    for noun in (files, pages):
+        app.router.routes += noun.router.routes
+    https = context.public_url.startswith("https://")
+    large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES, "/api/v1/me/picture": profile.MAX_PICTURE_BYTES}
+    return Guard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

@@ -1,0 +1,142 @@
+"""Who is told what: nobody learns more of another than that person lets out."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from famichat.actions.unread import DELAY_SECONDS
+from tests.factories.people import PASSWORD, Person
+from tests.support.app import RunningApp
+from tests.support.channel_client import ChannelClient, Frame
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def topic_of(app: RunningApp) -> str:
+    return f"message:direct:{app.talks.direct}"
+
+
+async def choose(app: RunningApp, who: Person, **notices: bool) -> None:
+    async with app.http(who) as http:
+        chosen = await http.patch("/me/notices", json=notices)
+        assert chosen.json() == (await http.get("/me")).json()["notices"]
+        assert chosen.json() == {"read": True, "typing": True, "presence": True, **notices}
+
+
+async def second_device(app: RunningApp, who: Person) -> Person:
+    async with app.http() as http:
+        session = (await http.post("/sessions", json={"username": who.username, "password": PASSWORD})).json()
+    return Person(who.user_id, session["device_id"], who.username)
+
+
+def heard(client: ChannelClient, event: str) -> list[Frame]:
+    return [frame for frame in client.received if frame.event == event]
+
+
+async def settle(client: ChannelClient) -> None:
+    """Wait until whatever is on its way has come: what is told a moment later, too."""
+    await asyncio.sleep(3 * DELAY_SECONDS)
+    await client.heartbeat()
+
+
+async def test_with_read_notices_off_only_ones_own_devices_know_what_was_read(shared_app: RunningApp) -> None:
+    app, topic = shared_app, topic_of(shared_app)
+    emils_tablet = await second_device(app, app.home.emil)
+    async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:
+        for client in (maja, emil, own):
+            await client.join(topic)
+        sent = (await maja.ask(topic, "new_msg", {"body": "did you see this?"})).response
+        before = len(heard(maja, "message_status"))
+        await choose(app, app.home.emil, read=False)
+        await emil.ask(topic, "message_ack", {"seq": sent["seq"], "status": "read"})
+
+        told = await own.assert_broadcast(topic, "message_status", {"user_id": app.home.emil.user_id})
+        assert (told.payload["status"], told.payload["seq"]) == ("read", sent["seq"])
+        received = await maja.assert_broadcast(topic, "message_status")
+        assert received.payload["status"] == "delivered"
+        next_one = (await maja.ask(topic, "new_msg", {"body": "and this?"})).response
+        await emil.ask(topic, "message_ack", {"seq": next_one["seq"], "status": "delivered"})
+        await maja.assert_broadcast(topic, "message_status", {"status": "delivered", "seq": next_one["seq"]})
+        await emil.ask(topic, "message_ack", {"seq": next_one["seq"], "status": "read"})
+        await settle(maja)
+        assert len(heard(maja, "message_status")) == before + 2, "reading what was received is no news for others"
+        assert await read_by_emil(app, app.home.maja) == {0}
+        assert max(await read_by_emil(app, emils_tablet)) == next_one["seq"]
+
+        await choose(app, app.home.emil, read=True)
+        last = (await maja.ask(topic, "new_msg", {"body": "and now?"})).response
+        await emil.ask(topic, "message_ack", {"seq": last["seq"], "status": "read"})
+        await maja.assert_broadcast(topic, "message_status", {"status": "read", "seq": last["seq"]})
+
+
+async def read_by_emil(app: RunningApp, who: Person) -> set[int]:
+    """How far Emil's devices have read, as a join tells somebody."""
+    async with app.connect(who) as client:
+        joined = await client.join(topic_of(app))
+    return {each["read_seq"] for each in joined["receipts"] if each["user_id"] == app.home.emil.user_id}
+
+
+async def test_with_typing_notices_off_only_ones_own_other_devices_hear_it(shared_app: RunningApp) -> None:
+    app, topic = shared_app, topic_of(shared_app)
+    emils_tablet = await second_device(app, app.home.emil)
+    async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:
+        for client in (maja, emil, own):
+            await client.join(topic)
+        await choose(app, app.home.emil, typing=False)
+        await emil.push(topic, "typing", {"typing": True})
+        await own.assert_broadcast(topic, "typing", {"user_id": app.home.emil.user_id, "typing": True})
+        await maja.push(topic, "typing", {"typing": True})
+        await emil.assert_broadcast(topic, "typing", {"user_id": app.home.maja.user_id})
+
+        await settle(maja)
+        assert not heard(maja, "typing")
+        assert not heard(emil, "typing")[1:], "nobody hears oneself"
+        await choose(app, app.home.emil, typing=True)
+        await emil.push(topic, "typing", {"typing": True})
+        await maja.assert_broadcast(topic, "typing", {"user_id": app.home.emil.user_id})
+
+
+async def test_with_presence_notices_off_nobody_is_told_that_one_is_here(shared_app: RunningApp) -> None:
+    app, topic, emil_id = shared_app, topic_of(shared_app), shared_app.home.emil.user_id
+    async with app.connect(app.home.emil) as emil, app.connect(app.home.maja) as maja:
+        await emil.join(topic)
+        await emil.assert_push(topic, "presence_state")
+        await maja.join(topic)
+        assert emil_id in (await maja.assert_push(topic, "presence_state")).payload
+        await choose(app, app.home.emil, presence=False)
+        await emil.leave(topic)
+        await emil.join(topic)
+        assert emil_id not in (await emil.assert_push(topic, "presence_state")).payload
+        await settle(maja)
+        assert [list(diff["leaves"]) for diff in diffs(maja)] == [[], [emil_id]]
+        assert [emil_id in diff["joins"] for diff in diffs(maja)] == [False, False]
+        await choose(app, app.home.emil, presence=True)
+        await settle(maja)
+        assert list(diffs(maja)[-1]["joins"]) == [emil_id]
+
+
+def diffs(client: ChannelClient) -> list[dict[str, Any]]:
+    return [frame.payload for frame in heard(client, "presence_diff")]
+
+
+async def test_what_one_reads_is_taken_off_ones_own_devices_and_noticed_by_nobody_else(shared_app: RunningApp) -> None:
+    app, topic = shared_app, topic_of(shared_app)
+    emils_tablet = await second_device(app, app.home.emil)
+    async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:
+        await emil.join(topic)
+        for client, who in ((maja, app.home.maja), (own, emils_tablet)):
+            await client.join(f"user:{who.user_id}")
+        async with app.http(app.home.maja) as http:
+            sent = (await http.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})).json()
+        news = {"conversation_id": app.talks.direct, "last_seq": sent["seq"]}
+        await own.assert_push(f"user:{app.home.emil.user_id}", "unread", news)
+        await maja.assert_push(f"user:{app.home.maja.user_id}", "unread", {**news, "unread": 0})
+
+        await emil.ask(topic, "message_ack", {"seq": sent["seq"], "status": "delivered"})
+        await emil.ask(topic, "message_ack", {"seq": sent["seq"], "status": "read"})
+        await own.assert_push(f"user:{app.home.emil.user_id}", "unread", {**news, "unread": 0})
+        await settle(maja)
+
+    assert len(heard(maja, "unread")) == 1
+    assert len(heard(own, "unread")) == 2, "what was only received is as unread as before"

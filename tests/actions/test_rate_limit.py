@@ -1,0 +1,189 @@
+"""How often somebody may knock: each device, all devices of one person, each address; and what is answered then."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from famichat.accounts.sign_in.token import Identity
+from famichat.actions import rate_limit
+from famichat.actions.rate_limit import DEVICES, LIMITS, Address, Limit, LimitName, RateLimited, RateLimits
+from famichat.telemetry.events import Event, RateLimitThrottled
+from tests.factories.people import PASSWORD, Person
+from tests.support.app import RunningApp, running_app
+
+HERE, THERE = Address("192.0.2.1"), Address("192.0.2.2")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def use_up(limits: RateLimits, key: Identity | Address) -> int:
+    """Knock until refused; how often that went well."""
+    for count in range(10_000):
+        try:
+            limits.check("send", key)
+        except RateLimited:
+            return count
+    raise AssertionError("never refused")
+
+
+def test_a_burst_passes_and_the_next_is_told_when_to_come_back(emitted: list[Event]) -> None:
+    limits = RateLimits(enabled=True, clock=Clock())
+
+    assert use_up(limits, HERE) == LIMITS["send"].burst
+    with pytest.raises(RateLimited) as raised:
+        limits.check("send", HERE)
+
+    assert raised.value.details == {"retry_in_ms": 100}
+    assert emitted == [RateLimitThrottled(limit="send", retry_in_seconds=0.1)] * 2
+
+
+def test_one_address_does_not_use_up_what_another_may() -> None:
+    limits = RateLimits(enabled=True, clock=Clock())
+
+    assert use_up(limits, HERE) == use_up(limits, THERE)
+
+
+@given(st.floats(0.2, 5.0))
+def test_after_the_time_it_was_told_somebody_may_again(seconds: float) -> None:
+    clock = Clock()
+    limits = RateLimits(enabled=True, clock=clock)
+    use_up(limits, HERE)
+
+    clock.now += seconds
+
+    assert use_up(limits, HERE) == pytest.approx(seconds * LIMITS["send"].per_second, abs=1)
+
+
+def test_switched_off_everything_passes() -> None:
+    limits = RateLimits(enabled=False, clock=Clock())
+
+    for _ in range(1000):
+        limits.check("send", HERE)
+
+
+def test_memory_does_not_grow_with_the_number_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_FORGET_AFTER", 100)
+    clock = Clock()
+    limits = RateLimits(enabled=True, clock=clock)
+
+    for number in range(1000):
+        clock.now += 1
+        limits.check("send", Address(str(number)))
+
+    assert len(limits._buckets) <= 101
+
+
+def test_many_devices_of_one_person_may_not_more_than_a_few(emitted: list[Event]) -> None:
+    limits = RateLimits(enabled=True, clock=Clock())
+    mine = [Identity("maja", f"device {number}", "maja") for number in range(DEVICES + 2)]
+
+    passed = [use_up(limits, device) for device in mine]
+
+    assert passed == [LIMITS["send"].burst] * DEVICES + [0, 0]
+    assert use_up(limits, Identity("emil", "phone", "emil")) == LIMITS["send"].burst
+
+
+def test_what_is_refused_for_the_person_costs_the_device_nothing() -> None:
+    clock = Clock()
+    limits = RateLimits(enabled=True, clock=clock)
+    for number in range(DEVICES):
+        use_up(limits, Identity("maja", f"device {number}", "maja"))
+    fresh = Identity("maja", "a fresh one", "maja")
+    for _ in range(1000):
+        with pytest.raises(RateLimited):
+            limits.check("send", fresh)
+
+    clock.now += LIMITS["send"].burst / LIMITS["send"].per_second
+
+    assert use_up(limits, fresh) == LIMITS["send"].burst
+
+
+@given(st.sampled_from(sorted(LIMITS)), st.floats(0, 1e6), st.integers(0, 50))
+def test_what_it_says_about_coming_back_is_true(name: LimitName, start: float, more: int) -> None:
+    clock = Clock()
+    clock.now += start
+    limits = RateLimits(enabled=True, clock=clock)
+    for _ in range(int(LIMITS[name].burst)):
+        limits.check(name, HERE)
+
+    for _ in range(more):
+        with pytest.raises(RateLimited) as refused:
+            limits.check(name, HERE)
+        clock.now += refused.value.details["retry_in_ms"] / 1000
+        limits.check(name, HERE)
+
+
+@pytest.fixture
+async def strict_app(
+    migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RunningApp]:
+    """A server where everything may be done twice at once, and then once in a thousand seconds."""
+    path = tmp_path / "famichat.db"
+    shutil.copy(migrated_sqlite, path)
+    for name in set(LIMITS) - {"request"}:
+        monkeypatch.setitem(LIMITS, name, Limit(burst=2, per_second=0.001))
+    async with running_app(f"sqlite:///{path}", tmp_path, rate_limits="on") as app:
+        yield app
+
+
+@pytest.mark.parametrize(
+    ("event", "payload"),
+    [("new_msg", {"body": "x"}), ("message_ack", {"seq": 1}), ("fetch", {}), ("typing", {"typing": True})],
+)
+async def test_a_channel_says_when_to_come_back(
+    strict_app: RunningApp, event: str, payload: dict[str, object], emitted: list[Event]
+) -> None:
+    topic = f"message:self:{strict_app.talks.self}"
+    async with strict_app.connect(strict_app.home.maja) as maja:
+        await maja.join(topic)
+        for _ in range(2):
+            await maja.push(topic, event, payload)
+        refused = await maja.ask(topic, event, payload)
+        await maja.heartbeat()
+
+    assert (refused.status, refused.response["reason"]) == ("error", "rate_limited")
+    assert 990_000 < refused.response["retry_in_ms"] <= 1_000_000
+    assert len([each for each in emitted if isinstance(each, RateLimitThrottled)]) == 1
+
+
+async def test_a_join_too_many_is_refused_with_the_time(
+    strict_app: RunningApp,
+) -> None:
+    maja, topic = strict_app.home.maja, f"message:self:{strict_app.talks.self}"
+    async with strict_app.connect(maja) as client:
+        for _ in range(2):
+            await client.join(topic)
+        refused = await client.join(topic, status="error")
+
+    assert refused["reason"] == "rate_limited"
+    assert 990_000 < refused["retry_in_ms"] <= 1_000_000
+
+
+async def test_over_http_the_answer_says_it_in_the_body_and_in_the_header(strict_app: RunningApp) -> None:
+    home, message = strict_app.home, f"/conversations/{strict_app.talks.self}/messages"
+    sign_in: dict[str, object] = {"username": "maja", "password": PASSWORD}
+    asked: list[tuple[Person | None, str, dict[str, object]]] = [
+        (home.maja, message, {"body": "x"}),
+        (None, "/sessions", sign_in),
+        (None, "/sessions/refresh", {"refresh_token": "x"}),
+        (home.maja, f"/families/{home.family_id}/invites", {}),
+        (None, "/invites/no-such-invitation/accept", {"username": "x", "password": "y"}),
+    ]
+    for who, path, body in asked:
+        async with strict_app.http(who) as http:
+            answers = [await http.post(path, json=body) for _ in range(4)]
+
+        refused = answers[-1]
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited"), path
+        assert 990_000 < refused.json()["retry_in_ms"] <= 1_000_000
+        assert int(refused.headers["retry-after"]) == -(-refused.json()["retry_in_ms"] // 1000)

@@ -1,0 +1,66 @@
+"""What every HTTP request passes, against the real application."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from famichat.chat.records.conversation import CONVERSATION_TYPES
+from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES, SECURITY_HEADERS
+from tests.support.app import RunningApp
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_every_answer_carries_the_security_headers(shared_app: RunningApp) -> None:
+    async with httpx.AsyncClient(base_url=shared_app.url) as client:
+        for path in ("/healthz", "/api/v1/me", "/nowhere/at/all", "/api/openapi.json"):
+            answer = await client.get(path)
+            for name, value in SECURITY_HEADERS.items():
+                assert answer.headers[name.decode()] == value.decode(), (path, name)
+            assert "server" not in answer.headers
+
+
+async def test_a_request_that_announces_too_much_is_refused_before_it_is_read(shared_app: RunningApp) -> None:
+    async with shared_app.http() as client:
+        answer = await client.post("/sessions", content=b"x" * (MAX_REQUEST_BYTES + 1))
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
+async def test_a_request_that_does_not_say_how_much_it_brings_is_cut_off(shared_app: RunningApp) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 65536
+
+    async with shared_app.http() as client:
+        answer = await client.post("/sessions", content=endless(), headers={"content-type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/api/v1/setup", "/api/openapi.json"])
+async def test_head_gets_the_headers_of_get_and_no_body(shared_app: RunningApp, path: str) -> None:
+    async with shared_app.site() as site:
+        get, head = await site.get(path), await site.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert {**head.headers, "date": ""} == {**get.headers, "date": ""}
+
+
+@pytest.mark.parametrize("method", ["PUT", "OPTIONS", "TRACE", "PROPFIND"])
+async def test_a_method_that_an_address_does_not_have_is_refused_with_those_that_it_has(
+    shared_app: RunningApp, method: str
+) -> None:
+    async with shared_app.site() as site:
+        conversation = await site.request(method, "/api/v1/conversations/1")
+        healthz = await site.request(method, "/healthz")
+        sessions = await site.request(method, "/api/v1/sessions")
+        of_a_kind = [await site.request(method, f"/api/v1/conversations/{kind}") for kind in CONVERSATION_TYPES]
+
+    assert {each.status_code for each in (conversation, healthz, sessions, *of_a_kind)} == {405}
+    assert {each.headers["allow"] for each in of_a_kind} == {"POST"}
+    assert conversation.json()["code"] == "method_not_allowed"
+    assert conversation.headers["allow"] == "GET, HEAD, PATCH"
+    assert healthz.headers["allow"] == "GET, HEAD"
+    assert sessions.headers["allow"] == "POST"

@@ -1,0 +1,149 @@
+"""Whoever says too little or too much, on a real connection."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from famichat.endpoint.http.server_protocol import HttpProtocol
+from tests.support.app import RunningApp, running_app
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+class Line:
+    """A connection to the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def say(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def dribble(self, data: bytes, times: int) -> None:
+        for _ in range(times):
+            await self.say(data)
+            await asyncio.sleep(0.05)
+
+    async def heard(self) -> bytes:
+        """All that the server says until it hangs up."""
+        async with asyncio.timeout(5):
+            return await self.reader.read()
+
+    async def answer(self) -> bytes:
+        """The head of the next answer."""
+        async with asyncio.timeout(5):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+
+async def _is_let_in(app: RunningApp) -> bool:
+    async with line(app) as next_one:
+        await next_one.say(REQUEST + b"\r\n")
+        return (await next_one.answer()).startswith(b"HTTP/1.1 200 ")
+
+
+@asynccontextmanager
+async def line(app: RunningApp, local_address: str = "127.0.0.1") -> AsyncIterator[Line]:
+    where = urlsplit(app.url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, local_addr=(local_address, 0))
+    try:
+        yield Line(reader, writer)
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HttpProtocol, "head_seconds", 0.2)
+    monkeypatch.setattr(HttpProtocol, "request_seconds", 0.4)
+
+
+async def test_who_never_says_anything_is_hung_up_on(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as silent:
+        assert await silent.heard() == b""
+
+
+async def test_who_does_not_come_to_the_end_of_a_head_is_told_so(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        await slow.say(REQUEST)
+
+        assert (await slow.heard()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_who_dribbles_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        with pytest.raises(ConnectionError):
+            await slow.dribble(b"\r\n", times=60)
+
+
+async def test_the_second_request_on_a_connection_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        await slow.say(REQUEST + b"\r\n")
+        assert (await slow.answer()).startswith(b"HTTP/1.1 200 ")
+        await slow.say(REQUEST)
+
+        assert b"HTTP/1.1 408 " in await slow.heard()
+
+
+async def test_who_does_not_come_to_the_end_of_a_body_is_hung_up_on(shared_app: RunningApp, impatient: None) -> None:
+    async with line(shared_app) as slow:
+        head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        await slow.say(head + b'Content-Length: 10\r\n\r\n{"')
+
+        assert await slow.heard() == b""
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET /", b"a" * 1024),
+        (b"GET / HTTP/1.1\r\nA: ", b"a" * 1024),
+        (b"GET / HTTP/1.1\r\n", b"A: b\r\n" * 200),
+    ],
+)
+async def test_a_head_without_end_is_refused(shared_app: RunningApp, begin: bytes, more: bytes) -> None:
+    async with line(shared_app) as talker:
+        await talker.say(begin)
+        for _ in range(HttpProtocol.head_bytes // len(more)):
+            await talker.say(more)
+        assert not talker.reader.at_eof()
+        await talker.say(more)
+
+        assert (await talker.answer()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_one_address_holds_so_many_lines_and_the_next_is_refused(migrated_sqlite: Path, tmp_path: Path) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    url = f"sqlite:///{tmp_path / 'famichat.db'}"
+    async with running_app(url, tmp_path, connections_per_address=2) as app, line(app), line(app) as silent:
+        async with line(app) as one_too_many:
+            assert (await one_too_many.heard()).startswith(b"HTTP/1.1 429 ")
+        async with line(app, "127.0.0.9") as from_elsewhere:
+            await from_elsewhere.say(REQUEST + b"\r\n")
+            assert (await from_elsewhere.answer()).startswith(b"HTTP/1.1 200 ")
+        silent.writer.close()
+        async with asyncio.timeout(10):
+            while not await _is_let_in(app):  # noqa: ASYNC110 - until the server has seen that somebody left
+                await asyncio.sleep(0.02)
+
+
+async def test_an_answer_takes_as_long_as_it_does(shared_app: RunningApp, impatient: None) -> None:
+    token = shared_app.token(shared_app.home.maja)
+    async with line(shared_app) as patient, shared_app.connect(shared_app.home.emil) as emil:
+        await patient.say(f"GET /socket/longpoll?vsn=2.0.0&token={token} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (await patient.answer()).startswith(b"HTTP/1.1 200 ")
+        session = (await patient.reader.readuntil(b"}")).decode().split('"token":"')[1].split('"')[0]
+        await patient.say(
+            f"GET /socket/longpoll?vsn=2.0.0&token={session} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        )
+        await asyncio.sleep(0.6)
+        assert not patient.reader.at_eof()
+        await emil.heartbeat()  # a socket, too, is none of this protocol's business any more
