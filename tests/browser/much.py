@@ -10,7 +10,7 @@ from famichat.accounts.device import add_device
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.records.message import BODY_PURPOSE, place_of_body
-from famichat.cli.desk import Desk, to_write
+from famichat.cli.opened_data import Desk, to_write
 from famichat.settings import load_settings
 from famichat.storage.base import new_id
 from tests.browser.household import Person, Server

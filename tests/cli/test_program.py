@@ -53,7 +53,9 @@ def test_a_strange_servers_words_do_not_move_the_cursor(capsys: pytest.CaptureFi
 
 
 def test_what_talks_to_a_server_does_not_load_one() -> None:
-    loaded = "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app'}}))"
+    loaded = (
+        "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app.server'}}))"
+    )
     by_module = {module: _printed_by(loaded.format(module)).split() for module in ("program", "messages", "user")}
 
     assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}
@@ -63,10 +65,10 @@ def test_whoever_opens_the_database_knows_all_that_is_in_it() -> None:
     told = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
     by_module = {
         module: _printed_by(told.format(module))
-        for module in ("famichat.cli.desk", "famichat.cli.backup", "famichat.app")
+        for module in ("famichat.cli.opened_data", "famichat.cli.backup", "famichat.app.server")
     }
 
-    assert by_module["famichat.cli.desk"] == by_module["famichat.cli.backup"] == by_module["famichat.app"]
+    assert by_module["famichat.cli.opened_data"] == by_module["famichat.cli.backup"] == by_module["famichat.app.server"]
 
 
 def _printed_by(code: str) -> str:

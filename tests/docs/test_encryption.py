@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import famichat.app  # noqa: F401 - imports every model
+import famichat.app.server  # noqa: F401 - imports every model
 from famichat.chat.errors import InvalidEncryptionMetadata
 from famichat.chat.messages.send import Draft
 from famichat.storage.crypto.sealed_columns import sealed_columns

@@ -14,7 +14,7 @@ import httpx
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.app import Ready, serve
+from famichat.app.server import Ready, serve
 from famichat.chat.conversations.create import (
     create_direct_conversation,
     create_family_conversation,

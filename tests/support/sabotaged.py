@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 from unittest.mock import patch
 
-from famichat.app import run
+from famichat.app.server import run
 from famichat.chat.journal import batch, journal
 from famichat.chat.journal.entry import ClientKey, Entry, Stored
 from famichat.chat.journal.statements import Head, SqliteStatements

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from famichat.cli.desk import to_read
+from famichat.cli.opened_data import to_read
 from famichat.cli.options import answer, data_dir_option, json_option
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings

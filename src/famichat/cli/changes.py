@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from famichat.cli.asking import find_conversation, remote_of, signed_in
 from famichat.cli.options import answer, json_option
+from famichat.cli.prompts import find_conversation, remote_of, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
 

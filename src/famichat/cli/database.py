@@ -15,7 +15,7 @@ from famichat.chat.families.family import Family, FamilyMembership
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message
 from famichat.cli.check import Check, checks
-from famichat.cli.desk import Desk, on_sqlite, sqlite_file, to_read, to_write
+from famichat.cli.opened_data import Desk, on_sqlite, sqlite_file, to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.app import Ready, run
+from famichat.app.server import Ready, run
 from famichat.cli.demo_family import HOUSEHOLDS, Demo, settle
-from famichat.cli.desk import to_write
+from famichat.cli.opened_data import to_write
 from famichat.cli.options import answer, json_option, table
 from famichat.cli.serve import PORT
 from famichat.settings import Settings, load_settings

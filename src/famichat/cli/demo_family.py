@@ -29,7 +29,7 @@ from famichat.chat.families.membership import add_member
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.send import Draft, Sender, SendPath
 from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
-from famichat.cli.desk import Desk
+from famichat.cli.opened_data import Desk
 from famichat.cli.refusal import Refused
 
 # Who lives where; the first of each family is its admin.

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from famichat.cli.asking import find_conversation, remote_of, signed_in
+from famichat.cli.prompts import find_conversation, remote_of, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
 from famichat.storage.base import iso, now

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from famichat.cli.asking import find_conversation, find_person, names_of, remote_of, signed_in
 from famichat.cli.options import answer, json_option, table, visible
+from famichat.cli.prompts import find_conversation, find_person, names_of, remote_of, signed_in
 from famichat.cli.remote import Remote
 
 ROLE = click.Choice(["admin", "member"])

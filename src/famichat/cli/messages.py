@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import click
 
-from famichat.cli.asking import DEFAULT_URL, find_conversation, names_of, remote_of, signed_in
 from famichat.cli.listening import Listener
 from famichat.cli.options import answer, json_option, table, visible
 from famichat.cli.password import password_stdin_option, read_password
+from famichat.cli.prompts import DEFAULT_URL, find_conversation, names_of, remote_of, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
 from famichat.cli.saved_session import SavedSession

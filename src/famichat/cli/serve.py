@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from famichat.app import Ready, run
+from famichat.app.server import Ready, run
 from famichat.cli.options import answer, data_dir_option, json_option
 from famichat.settings import load_settings
 

@@ -15,8 +15,8 @@ from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.account_deletion import delete_account_by_operator, forget_remains
 from famichat.chat.families.family import FamilyRole, families_of
 from famichat.chat.families.membership import add_member
-from famichat.cli.desk import Desk, to_read, to_write
 from famichat.cli.family import ROLE, find_family
+from famichat.cli.opened_data import Desk, to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.refusal import Refused

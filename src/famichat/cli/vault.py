@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from famichat.cli.desk import Desk, on_sqlite, to_read, to_write
+from famichat.cli.opened_data import Desk, on_sqlite, to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-import famichat.app  # noqa: F401 - imports every model
+import famichat.app.server  # noqa: F401 - imports every model
 from famichat.accounts.user import User, email_of
 from famichat.chat.messages.reaction import Sign
 from famichat.chat.messages.versions import MessageEdit

@@ -2,7 +2,7 @@
 
 from sqlalchemy import LargeBinary
 
-import famichat.app  # noqa: F401 - imports every model
+import famichat.app.server  # noqa: F401 - imports every model
 from famichat.storage.base import Base
 from famichat.storage.crypto.sealed_columns import sealed_columns
 

@@ -1,4 +1,4 @@
-"""What every door needs, built once by `famichat.app` and handed in."""
+"""What every door needs, built once by `famichat.app.server` and handed in."""
 
 from dataclasses import dataclass
 from typing import Annotated

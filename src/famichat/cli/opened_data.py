@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from famichat.cli import records  # noqa: F401 - whoever opens a database knows all that is in it
+from famichat.cli import tables  # noqa: F401 - whoever opens a database knows all that is in it
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.crypto.vault import BlindIndex, Vault
