@@ -21,7 +21,7 @@ from famichat.chat.conversations.create import (
 )
 from famichat.chat.conversations.view_settings import hide_conversation
 from famichat.chat.errors import LastAdmin, NotFound
-from famichat.chat.families.family import Family, families_of, members_of, needs_setup
+from famichat.chat.families.family import families_of, members_of, needs_setup
 from famichat.chat.families.join import invite
 from famichat.chat.families.membership import add_member, change_role, remove_member
 from famichat.chat.groups.membership import remove_from_group
@@ -29,6 +29,7 @@ from famichat.chat.groups.roles import assign_admin, is_admin
 from famichat.chat.messages.history import messages_before
 from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import Family
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import participants

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device
 from famichat.accounts.user import Newcomer, register
-from famichat.chat.families.family import FamilyRole, create_family
+from famichat.chat.families.family import create_family
 from famichat.chat.families.membership import add_member
+from famichat.chat.records.family import FamilyRole
 from famichat.storage.crypto.vault import KEY_BYTES, BlindIndex, Vault
 
 SECRET = "a secret of the tests, and of nobody else"

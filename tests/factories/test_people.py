@@ -1,6 +1,7 @@
 from sqlalchemy import select
 
-from famichat.chat.families.family import FamilyMembership, families_of, members_of, shares_a_family
+from famichat.chat.families.family import families_of, members_of, shares_a_family
+from famichat.chat.records.family import FamilyMembership
 from famichat.storage.database import Database
 from tests.factories.people import Household
 

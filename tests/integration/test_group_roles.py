@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.conversations.create import create_group_conversation
 from famichat.chat.errors import ChatError
-from famichat.chat.families.family import FamilyMembership, create_family
+from famichat.chat.families.family import create_family
 from famichat.chat.families.membership import add_member, change_role, remove_member
 from famichat.chat.groups import roles
 from famichat.chat.groups.membership import add_to_group, remove_from_group
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import participants
 from famichat.storage.base import new_id

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.chat.conversations.create import create_family_conversation
-from famichat.chat.families.family import FamilyMembership
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, SECRET, Household, Person, household, person

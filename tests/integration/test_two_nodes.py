@@ -40,7 +40,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 async def nodes(
     postgres: Postgres, migrated_postgres: str, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Nodes]:
-    monkeypatch.setattr(heads, "EVERY_SECONDS", 0.5)
+    monkeypatch.setattr(head_broadcaster, "EVERY_SECONDS", 0.5)
     url = postgres.create(f"test_{new_id()}", migrated_postgres)
     async with running_app(url, tmp_path, pubsub_url=redis.url) as one:
         second = one.settings.model_copy(update={"data_dir": tmp_path / "other"})

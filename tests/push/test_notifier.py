@@ -47,8 +47,8 @@ class Rung:
 
 @pytest.fixture
 async def rung(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rung]:
-    monkeypatch.setattr(pushes, "DELAY_SECONDS", 0.02)
-    monkeypatch.setattr(pushes, "BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr(notifier, "DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(notifier, "BACKOFF_SECONDS", 0.02)
     async with push_service() as service, running_app(database_url, tmp_path, push_private_addresses=True) as app:
         yield Rung(app, service)
 

@@ -18,12 +18,15 @@ def imports(path: Path) -> set[str]:
     return {*names, *(node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module)}
 
 
-@pytest.mark.parametrize("module", ["message", "strict_json", "serializer", "socket", "query", "origin", "limits"])
+@pytest.mark.parametrize(
+    "module",
+    ["message", "strict_json", "serializer", "socket", "transport/query", "transport/origin", "transport/limits"],
+)
 def test_the_core_knows_no_network(module: str) -> None:
     assert not {name.split(".")[0] for name in imports(PACKAGE / f"{module}.py")} & NETWORK
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
 def test_the_wire_knows_nothing_of_the_application(path: Path) -> None:
     ours = {name for name in imports(path) if name.startswith("famichat")}
 

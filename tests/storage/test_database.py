@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, InternalError
 from sqlalchemy.orm import Session
 
-from famichat.chat.families.family import Family
+from famichat.chat.records.family import Family
 from famichat.storage.base import new_id
 from famichat.storage.database import MAX_ATTEMPTS, Database
 from famichat.storage.errors import StorageUnavailable

@@ -16,20 +16,20 @@ import famichat.accounts.sign_in.login_throttle
 import famichat.accounts.sign_in.passkey
 import famichat.accounts.sign_in.session
 import famichat.accounts.user
-import famichat.chat.families.family
-import famichat.chat.messages.reaction
-import famichat.chat.messages.receipt
-import famichat.chat.messages.versions
 import famichat.chat.records.attachment
 import famichat.chat.records.conversation
+import famichat.chat.records.family
 import famichat.chat.records.group_privilege
 import famichat.chat.records.message
+import famichat.chat.records.message_edit
 import famichat.chat.records.participant
+import famichat.chat.records.reaction
+import famichat.chat.records.receipt
 import famichat.push.preferences
 import famichat.push.subscription  # noqa: F401 - the models must be known to be compared
 from famichat.storage import (
     epoch,  # noqa: F401 - they, too, are models
-    migrate,  # noqa: F401 - they, too, are models
+    migrate,
 )
 from famichat.storage.base import new_id
 from famichat.storage.crypto import vault_keys  # noqa: F401 - they, too, are models

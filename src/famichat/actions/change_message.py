@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.services import Services
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change
 from famichat.chat.messages.change_writer import Asked, Changed
 from famichat.chat.records.conversation import ConversationType
-from famichat.endpoint.http.context import Context
 
 
 def change_message(
-    context: Context,
+    services: Services,
     identity: Identity,
     conversation: tuple[ConversationType | None, str],
     change: type[Change],
@@ -22,7 +22,7 @@ def change_message(
     """Understand a change, put it in line to be written, and let it be announced when it is.
 
     Args:
-        context: the parts of the server.
+        services: the parts of the server.
         identity: who asks.
         conversation: the type under which the asker knows it, where one was said, and its id.
         change: what is to become of the message.
@@ -33,7 +33,7 @@ def change_message(
         ChatError: see the `parse` of the change, and `Changes.make`.
         StorageUnavailable: nobody knows that it was written; ask again.
     """
-    context.rate_limits.check("change", identity)
+    services.rate_limits.check("change", identity)
     message_id = payload.get("message_id")
     if not isinstance(message_id, str):
         raise InvalidMessage(field="message_id")
@@ -41,8 +41,8 @@ def change_message(
     asked = Asked(identity.user_id, identity.device_id, conversation_id, kind, message_id, change.parse(payload))
 
     def announce(changed: Changed) -> None:
-        context.announcements.message_updated(changed)
+        services.announcements.message_updated(changed)
         if changed.gone:  # nobody can fetch them any more; if this fails, the next sweep finds them
-            asyncio.get_running_loop().run_in_executor(None, context.files.remove, changed.gone)
+            asyncio.get_running_loop().run_in_executor(None, services.files.remove, changed.gone)
 
-    return context.changes.make(asked, announce)
+    return services.changes.make(asked, announce)

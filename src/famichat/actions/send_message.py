@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.messages.send import Announce, Draft, Sender, Sent
-from famichat.endpoint.http.context import Context
 
 
 def send_message(
-    context: Context, identity: Identity, topic: ConversationTopic, payload: Mapping[str, Any]
+    services: Services, identity: Identity, topic: ConversationTopic, payload: Mapping[str, Any]
 ) -> Awaitable[Sent]:
     """Understand a message, put it in line to be stored, and let it be announced when it is.
 
@@ -19,7 +19,7 @@ def send_message(
     what is returned to know that the message is on disk.
 
     Args:
-        context: the parts of the server.
+        services: the parts of the server.
         identity: who sends.
         topic: the conversation, under the type by which the sender knows it.
         payload: a `new_msg` payload.
@@ -30,12 +30,12 @@ def send_message(
         StorageUnavailable: nobody knows that it was stored; send it again, by the same client id.
     """
     received_at = time.perf_counter()
-    announce = context.announcements.message(topic, received_at)
-    if context.tracing is None:
-        return _send(context, identity, topic, payload, announce)
-    trace = context.tracing.message(topic.type, topic.conversation_id, identity.user_id)
+    announce = services.announcements.message(topic, received_at)
+    if services.tracing is None:
+        return _send(services, identity, topic, payload, announce)
+    trace = services.tracing.message(topic.type, topic.conversation_id, identity.user_id)
     try:
-        sent = _send(context, identity, topic, payload, trace.announcing(announce))
+        sent = _send(services, identity, topic, payload, trace.announcing(announce))
     except Exception as fault:
         trace.refused(fault)
         raise
@@ -43,9 +43,9 @@ def send_message(
 
 
 def _send(
-    context: Context, identity: Identity, topic: ConversationTopic, payload: Mapping[str, Any], announce: Announce
+    services: Services, identity: Identity, topic: ConversationTopic, payload: Mapping[str, Any], announce: Announce
 ) -> Awaitable[Sent]:
-    context.rate_limits.check("send", identity)
+    services.rate_limits.check("send", identity)
     draft = Draft.parse(payload)
     sender = Sender(identity.user_id, identity.device_id)
-    return context.send_path.send(sender, topic.type, topic.conversation_id, draft, announce)
+    return services.send_path.send(sender, topic.type, topic.conversation_id, draft, announce)

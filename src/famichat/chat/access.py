@@ -11,8 +11,8 @@ from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
-from famichat.chat.families.family import FamilyMembership
 from famichat.chat.records.conversation import Conversation, Role
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id

@@ -19,11 +19,12 @@ from famichat.accounts.audit_log import Deed, record
 from famichat.accounts.device import Device
 from famichat.accounts.invite import Invite, revoke_invites_by
 from famichat.accounts.user import User
-from famichat.chat.families.family import Family, FamilyMembership
 from famichat.chat.families.membership import hold_families, keep_an_admin_of
 from famichat.chat.groups.membership import may_leave
 from famichat.chat.groups.roles import is_admin
-from famichat.chat.records.conversation import Conversation, ConversationType, hold
+from famichat.chat.lock import hold
+from famichat.chat.records.conversation import Conversation, ConversationType
+from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 

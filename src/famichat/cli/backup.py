@@ -15,9 +15,9 @@ from famichat.cli.opened_data import to_read
 from famichat.cli.options import answer, data_dir_option, json_option
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
-from famichat.storage.backup import backup as take
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server
+from famichat.storage.backup.backup import backup as take
 from famichat.storage.backup.restore import Place
 from famichat.storage.backup.restore import restore as put_back
 from famichat.storage.base import now

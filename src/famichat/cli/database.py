@@ -11,8 +11,8 @@ from sqlalchemy import make_url
 
 from famichat.accounts.device import Device
 from famichat.accounts.user import User
-from famichat.chat.families.family import Family, FamilyMembership
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import Message
 from famichat.cli.check import Check, checks
 from famichat.cli.opened_data import Desk, on_sqlite, sqlite_file, to_read, to_write

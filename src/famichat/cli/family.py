@@ -8,8 +8,9 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import find_user
-from famichat.chat.families.family import Family, FamilyRole, Member, create_family, members_of
+from famichat.chat.families.family import Member, create_family, members_of
 from famichat.chat.families.membership import change_role_by_operator
+from famichat.chat.records.family import Family, FamilyRole
 from famichat.cli.opened_data import to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused

@@ -8,7 +8,7 @@ import click
 from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import MAX_LIFE, Invite, create_invite, open_invites, revoke_invite
-from famichat.chat.families.family import FamilyRole
+from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
 from famichat.cli.opened_data import to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table

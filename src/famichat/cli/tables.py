@@ -10,14 +10,14 @@ import famichat.accounts.profile
 import famichat.accounts.sign_in.login_throttle
 import famichat.accounts.sign_in.passkey
 import famichat.accounts.sign_in.session
-import famichat.chat.families.family
-import famichat.chat.messages.reaction
-import famichat.chat.messages.receipt
-import famichat.chat.messages.versions
 import famichat.chat.records.attachment
+import famichat.chat.records.family
 import famichat.chat.records.group_privilege
 import famichat.chat.records.message
+import famichat.chat.records.message_edit
 import famichat.chat.records.participant
+import famichat.chat.records.reaction
+import famichat.chat.records.receipt
 import famichat.push.preferences
 import famichat.push.subscription
 import famichat.storage.epoch  # noqa: F401 - each is imported for its tables

@@ -13,8 +13,9 @@ from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.reset import set_password_by_operator
 from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.account_deletion import delete_account_by_operator, forget_remains
-from famichat.chat.families.family import FamilyRole, families_of
+from famichat.chat.families.family import families_of
 from famichat.chat.families.membership import add_member
+from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
 from famichat.cli.opened_data import Desk, to_read, to_write
 from famichat.cli.options import answer, data_dir_option, json_option, table

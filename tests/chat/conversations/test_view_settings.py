@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import conversation_for
 from famichat.chat.conversations.create import create_family_conversation
+from famichat.chat.conversations.view import conversation_view
 from famichat.chat.conversations.view_settings import (
     FOR_EVER,
     Seen,
@@ -24,7 +25,6 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import NotFound
 from famichat.chat.journal.entry import Entry
 from famichat.chat.journal.journal import Journal
-from famichat.chat.messages.view import conversation_view
 from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
 from famichat.chat.records.participant import participants
 from famichat.storage.base import new_id, now

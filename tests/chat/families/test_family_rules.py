@@ -28,16 +28,17 @@ from famichat.chat.conversations.create import (
 from famichat.chat.conversations.summary import overviews
 from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation, unarchive_conversation
 from famichat.chat.errors import ChatError, NotFound
-from famichat.chat.families.family import Family, FamilyMembership
 from famichat.chat.families.membership import add_member, change_role, remove_member
 from famichat.chat.groups.membership import add_to_group, remove_from_group
 from famichat.chat.groups.roles import assign_admin, assign_member
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.history import messages_before
-from famichat.chat.messages.receipt import Receipt, acknowledge
+from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import BODY_PURPOSE
+from famichat.chat.records.receipt import Receipt
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, VAULT, Household, Person, household

@@ -7,8 +7,9 @@ from famichat.accounts.errors import AlreadySetUp, InvalidInvite, UsernameTaken
 from famichat.accounts.invite import find_invite
 from famichat.accounts.user import Newcomer, User, find_user
 from famichat.chat.errors import NotAdmin, NotFound
-from famichat.chat.families.family import Family, families_of, needs_setup
+from famichat.chat.families.family import families_of, needs_setup
 from famichat.chat.families.join import Arrival, accept, accept_as_newcomer, invite, read_invitation, set_up
+from famichat.chat.records.family import Family
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD_HASH, VAULT, Household
 

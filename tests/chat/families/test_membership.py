@@ -12,10 +12,11 @@ from famichat.chat.conversations.create import (
     create_self_conversation,
 )
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
-from famichat.chat.families.family import FamilyRole, members_of
+from famichat.chat.families.family import members_of
 from famichat.chat.families.join import invite
 from famichat.chat.families.membership import Removal, add_member, change_role, remove_member
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import FamilyRole
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import new_id

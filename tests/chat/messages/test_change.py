@@ -27,12 +27,13 @@ from famichat.chat.errors import (
 from famichat.chat.groups.membership import remove_from_group
 from famichat.chat.messages.change import Change, Ground
 from famichat.chat.messages.change_writer import Changed, make_change
-from famichat.chat.messages.reaction import Reaction
-from famichat.chat.messages.versions import MessageEdit, former_versions
+from famichat.chat.messages.versions import former_versions
 from famichat.chat.messages.view import message_views
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message, place_of_body
+from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.participant import Participant
+from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from tests.factories.people import VAULT, Household, Person

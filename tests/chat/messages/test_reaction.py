@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from famichat.chat.errors import InvalidEncryptionMetadata, InvalidMessage
-from famichat.chat.messages.reaction import MAX_SEALED_BYTES, Sign, reaction_view
+from famichat.chat.messages.reaction import Sign, reaction_view
+from famichat.chat.records.reaction import MAX_SEALED_BYTES
 from famichat.storage.crypto.vault import KEY_BYTES, Vault
 from tests.factories.people import VAULT
 

@@ -7,12 +7,13 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import conversation_for, conversations_of, everyones_access
+from famichat.chat.conversations.view import conversation_view, conversation_views
 from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation, mute_conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.history import messages_before
 from famichat.chat.messages.receipt import acknowledge
-from famichat.chat.messages.view import conversation_view, conversation_views, message_view, sent_view
+from famichat.chat.messages.view import message_view, sent_view
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import iso, now

@@ -5,8 +5,9 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import conversation_for
 from famichat.chat.conversations.create import create_family_conversation, create_self_conversation
+from famichat.chat.conversations.rename import checked_name, rename
 from famichat.chat.errors import InvalidName, NotAdmin, NotGroupConversation
-from famichat.chat.records.conversation import Conversation, checked_name, rename
+from famichat.chat.records.conversation import Conversation
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
 from tests.factories.talk import direct_of, group_of

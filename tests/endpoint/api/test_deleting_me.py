@@ -14,8 +14,8 @@ from famichat.accounts.device import Device
 from famichat.accounts.sign_in.passkey import Passkey
 from famichat.accounts.user import User
 from famichat.chat import account_deletion
-from famichat.chat.families.family import FamilyMembership
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.push.preferences import PushChoice
@@ -260,7 +260,7 @@ async def test_who_does_all_sorts_of_things_while_being_deleted_leaves_nothing_b
 async def test_what_a_killed_server_left_of_the_deleted_goes_at_its_next_start(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(farewell, "BATCH", 2)
+    monkeypatch.setattr(account_deletion, "BATCH", 2)
     database = Database(database_url)
     async with running_app(database_url, tmp_path) as app, app.http(app.home.emil) as emil:
         notes = (await emil.post("/conversations/self")).json()["id"]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from famichat.attachments import signed_url as addresses
+from famichat.attachments import signed_url
 from famichat.endpoint.pages import downloads
 from tests.support.app import RunningApp
 from tests.support.photos import photo
@@ -138,7 +138,7 @@ async def test_no_other_address_leads_anywhere(app: RunningApp, path: str) -> No
 
 
 async def test_an_address_expires(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses, "ADDRESS_SECONDS", 0)
+    monkeypatch.setattr(signed_url, "ADDRESS_SECONDS", 0)
     async with app.http(app.home.maja) as maja, page() as browser:
         sent = await upload(maja, app.talks.direct, b"hej")
         answer = await browser.get(await address(maja, sent["id"]))

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 import famichat.app.server  # noqa: F401 - imports every model
 from famichat.accounts.user import User, email_of
 from famichat.chat.messages.reaction import Sign
-from famichat.chat.messages.versions import MessageEdit
 from famichat.chat.messages.view import body_of
 from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.chat.records.message_edit import MessageEdit
 from famichat.e2ee.envelope import Envelope
 from famichat.push.subscription import PushSubscription, Subscription, opened, subscribe
 from famichat.storage.crypto.reencryption import Walk, finish, write

@@ -1,1 +1,1 @@
-"""Names."""
+"""Usernames, display names and e-mail addresses: parsing, normalisation and uniqueness."""

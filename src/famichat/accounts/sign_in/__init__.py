@@ -1,1 +1,1 @@
-"""Sign in."""
+"""Authentication: passwords, passkeys (WebAuthn), sessions, tokens and login throttling."""

@@ -65,5 +65,5 @@ def _nobodys_hash() -> str:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    listed = resources.files("famichat.accounts").joinpath("common_passwords.txt")
+    listed = resources.files("famichat.accounts.sign_in").joinpath("common_passwords.txt")
     return frozenset(listed.read_text(encoding="utf-8").splitlines())

@@ -1,1 +1,1 @@
-"""Conversations."""
+"""Creating, renaming, listing and viewing conversations."""

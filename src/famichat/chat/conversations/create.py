@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from famichat.chat.conversations.rename import checked_name
 from famichat.chat.errors import InvalidMembers, NotFound
-from famichat.chat.families.family import FamilyMembership
-from famichat.chat.records.conversation import Conversation, ConversationType, History, checked_name
+from famichat.chat.records.conversation import Conversation, ConversationType, History
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant, add_participants
 from famichat.storage.base import is_id, new_id

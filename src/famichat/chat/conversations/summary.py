@@ -10,10 +10,10 @@ from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, role_of, with_roles
-from famichat.chat.messages.receipt import Receipt
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
+from famichat.chat.records.receipt import Receipt
 from famichat.storage.epoch import current_epoch
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, aliased
 from famichat.accounts.profile import Profile, profiles_of
 from famichat.accounts.user import User
 from famichat.chat.errors import NotFound
-from famichat.chat.families.family import FamilyMembership
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 

@@ -2,43 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, select
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
 
 from famichat.accounts.profile import Profile, profiles_of
+from famichat.chat.conversations.rename import checked_name
 from famichat.chat.errors import NotAdmin, NotFound
-from famichat.chat.records.conversation import MAX_NAME, checked_name
-from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, is_id, new_id
-
-FamilyRole = Literal["admin", "member"]
-
-
-class Family(Base):
-    """A household."""
-
-    __tablename__ = "families"
-    __table_args__ = (CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_NAME}", name="name_length"),)
-
-    id: Mapped[PrimaryKey]
-    name: Mapped[str] = mapped_column(String(MAX_NAME))
-    created_at: Mapped[Created]
-    updated_at: Mapped[Updated]
-
-
-class FamilyMembership(Base):
-    """One person's place in one family."""
-
-    __tablename__ = "family_memberships"
-    __table_args__ = (CheckConstraint("role IN ('admin', 'member')", name="role"),)
-
-    family_id: Mapped[str] = mapped_column(Id, ForeignKey("families.id", ondelete="CASCADE"), primary_key=True)
-    user_id: Mapped[str] = mapped_column(
-        Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
-    role: Mapped[FamilyRole] = mapped_column(String(16))
-    joined_at: Mapped[Created]
+from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
+from famichat.storage.base import is_id, new_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from famichat.accounts.errors import AlreadySetUp
 from famichat.accounts.invite import DEFAULT_LIFE, Invite, Issued, create_invite, find_invite, use_invite
 from famichat.accounts.user import Newcomer, register
-from famichat.chat.families.family import Family, FamilyRole, create_family, needs_setup, require_admin
+from famichat.chat.families.family import create_family, needs_setup, require_admin
 from famichat.chat.families.membership import add_member
+from famichat.chat.records.family import Family, FamilyRole
 from famichat.storage.crypto.vault import BlindIndex, Vault
 
 

@@ -14,9 +14,11 @@ from famichat.accounts.audit_log import Action, Deed, record
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.profile import profile_of
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
-from famichat.chat.families.family import Family, FamilyMembership, FamilyRole, Member, role_in
+from famichat.chat.families.family import Member, role_in
 from famichat.chat.groups.membership import Heir, take_out, take_out_of_all
-from famichat.chat.records.conversation import Conversation, ConversationType, hold
+from famichat.chat.lock import hold
+from famichat.chat.records.conversation import Conversation, ConversationType
+from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 

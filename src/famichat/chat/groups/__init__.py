@@ -1,1 +1,1 @@
-"""Groups."""
+"""Group membership and roles."""

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import Deed, record
 from famichat.chat.errors import NotAdmin, NotFound
-from famichat.chat.families.family import FamilyMembership
 from famichat.chat.groups.roles import (
     administered,
     admins,
@@ -26,6 +25,7 @@ from famichat.chat.groups.roles import (
     withdraw,
 )
 from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant, participants
 from famichat.storage.base import is_id
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import Deed, record
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import LastAdmin, NotAdmin, NotGroupConversation, NotParticipant
-from famichat.chat.records.conversation import Conversation, Role, hold
+from famichat.chat.lock import hold
+from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id, now

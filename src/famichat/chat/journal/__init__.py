@@ -1,1 +1,1 @@
-"""Journal."""
+"""The journal: the single writer of messages, with group commit."""

@@ -1,1 +1,1 @@
-"""Messages."""
+"""Messages: sending, editing, deleting, reacting, history, receipts, and their JSON."""

@@ -17,14 +17,15 @@ from famichat.chat.access import Access
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender
 from famichat.chat.errors import EncryptionRequired, MessageDeleted, NotSender, TooLate
 from famichat.chat.messages.content import kept
-from famichat.chat.messages.reaction import Reaction, Sign
+from famichat.chat.messages.reaction import Sign
 from famichat.chat.messages.send import Draft
-from famichat.chat.messages.versions import MessageEdit
 from famichat.chat.messages.view import body_of
 from famichat.chat.records.attachment import forget_attachments
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
 from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.chat.records.message_edit import MessageEdit
+from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import now

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage, NotFound
-from famichat.chat.messages.reaction import Reaction
 from famichat.chat.messages.view import MessageView, message_view, reactions_among
 from famichat.chat.records.message import Message
+from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import is_id
 from famichat.storage.crypto.vault import Vault
 

@@ -3,51 +3,30 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from famichat.chat.encryption_policy import envelope_of
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.content import kept, shown, storable
-from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints, envelope_fields, envelope_in
+from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
+from famichat.chat.records.reaction import (
+    MAX_EMOJI_BYTES,
+    MAX_SEALED_BYTES,
+    REACTION_PURPOSE,
+    Reaction,
+    aad_of_reaction,
+)
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import Base, Id, now
-from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.base import now
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
-MAX_EMOJI_BYTES = 64
-MAX_SEALED_BYTES = 512
-REACTION_PURPOSE = "reaction"
-
 # A sign has no controls and no spaces in it; joiners (Cf) make one sign of several.
 _NOT_IN_A_SIGN = frozenset({"Cc", "Zs", "Zl", "Zp"})
-
-
-class Reaction(Enveloped, Base):
-    """What one person answers to one message. `emoji` is sealed, or that person's own ciphertext as it came."""
-
-    __tablename__ = "message_reactions"
-    __table_args__ = (
-        CheckConstraint(f"length(emoji) BETWEEN 1 AND {MAX_SEALED_BYTES}", name="emoji_length"),
-        *envelope_constraints(),
-    )
-
-    message_id: Mapped[str] = mapped_column(Id, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
-    user_id: Mapped[str] = mapped_column(
-        Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
-    emoji: Mapped[bytes] = mapped_column(
-        LargeBinary,
-        info=sealed_as(
-            REACTION_PURPOSE, lambda reaction: _place(reaction.message_id, reaction.user_id), unless="encryption_flag"
-        ),
-    )
-    reacted_at: Mapped[datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +54,7 @@ class Sign:
         return Reaction(
             message_id=message_id,
             user_id=user_id,
-            emoji=kept(REACTION_PURPOSE, self.emoji, self.envelope, _place(message_id, user_id), vault),
+            emoji=kept(REACTION_PURPOSE, self.emoji, self.envelope, aad_of_reaction(message_id, user_id), vault),
             reacted_at=now(),
             **envelope_fields(self.envelope),
         )
@@ -112,12 +91,8 @@ def reaction_view(reaction: Reaction, vault: Vault) -> dict[str, Any]:
 
 
 def _emoji_of(reaction: Reaction, vault: Vault) -> str:
-    place = _place(reaction.message_id, reaction.user_id)
+    place = aad_of_reaction(reaction.message_id, reaction.user_id)
     return shown(REACTION_PURPOSE, reaction.emoji, place, vault, encrypted=reaction.encryption_flag)
-
-
-def _place(message_id: str, user_id: str) -> str:
-    return f"{message_id}/{user_id}"
 
 
 def _emoji(value: object, *, encrypted: bool) -> str:

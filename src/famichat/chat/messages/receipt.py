@@ -3,35 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, case, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+from sqlalchemy import case, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from famichat.accounts.device import Device, DeviceKind
 from famichat.accounts.user import User
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
-from famichat.storage.base import Base, Id, Updated, now
+from famichat.chat.records.receipt import Receipt
+from famichat.storage.base import now
 from famichat.storage.upsert import insert_for
 
 Status = Literal["delivered", "read"]
-
-
-class Receipt(Base):
-    """Two cumulative positions per device; both only move forward, and reading implies receiving."""
-
-    __tablename__ = "message_receipts"
-    __table_args__ = (CheckConstraint("0 <= read_seq AND read_seq <= delivered_seq", name="order"),)
-
-    conversation_id: Mapped[str] = mapped_column(
-        Id, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True
-    )
-    device_id: Mapped[str] = mapped_column(
-        Id, ForeignKey("accounts_devices.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
-    user_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="CASCADE"), index=True)
-    delivered_seq: Mapped[int] = mapped_column(BigInteger, default=0)
-    read_seq: Mapped[int] = mapped_column(BigInteger, default=0)
-    updated_at: Mapped[Updated]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,56 +1,23 @@
 """What a message said before it was edited: every former version is kept, for those who can see the message."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.messages.content import shown
 from famichat.chat.messages.page import fit, visible_message
-from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints, envelope_fields, envelope_in
-from famichat.chat.records.message import BODY_PURPOSE, MAX_STORED_BYTES, Message, place_of_body
+from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
+from famichat.chat.records.message import BODY_PURPOSE, place_of_body
+from famichat.chat.records.message_edit import MessageEdit
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import Base, Id, iso
-from famichat.storage.crypto.sealed_columns import sealed_as
+from famichat.storage.base import iso
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
 MAX_VERSIONS = 50
-
-
-class MessageEdit(Enveloped, Base):
-    """One former version of a message, numbered from 0. `body` is what it was when it was the message's own."""
-
-    __tablename__ = "message_edits"
-    __table_args__ = (
-        CheckConstraint("version >= 0", name="version"),
-        CheckConstraint(f"length(body) <= {MAX_STORED_BYTES}", name="body_length"),
-        *envelope_constraints(),
-    )
-
-    message_id: Mapped[str] = mapped_column(Id, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    body: Mapped[bytes] = mapped_column(
-        LargeBinary,
-        info=sealed_as(
-            BODY_PURPOSE, lambda edit: place_of_body(edit.message_id, edit.version), unless="encryption_flag"
-        ),
-    )
-    written_at: Mapped[datetime]
-
-    @classmethod
-    def of(cls, message: Message, body: bytes) -> "MessageEdit":
-        """What a message says now, to be kept when it will say something else."""
-        return cls(
-            message_id=message.id,
-            version=message.edits,
-            body=body,
-            written_at=message.edited_at or message.inserted_at,
-            **envelope_fields(envelope_in(message)),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,27 +3,24 @@
 `docs/protocol.md` describes the fields. There is no other place that turns a record into JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from famichat.chat.access import Access
-from famichat.chat.conversations.summary import Overview, overviews
-from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.content import shown
-from famichat.chat.messages.reaction import Reaction, reaction_view, reactions_to
+from famichat.chat.messages.reaction import reaction_view, reactions_to
 from famichat.chat.records.attachment import attachment_views
 from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import iso, now
+from famichat.storage.base import iso
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
 MessageView = dict[str, Any]
-ConversationView = dict[str, Any]
 
 
 def message_views(session: Session, messages: Sequence[Message], vault: Vault) -> list[MessageView]:
@@ -113,51 +110,5 @@ def body_of(message: Message, vault: Vault) -> str | None:
     return shown(BODY_PURPOSE, message.body, bound_to, vault, encrypted=message.encryption_flag)
 
 
-def conversation_view(session: Session, access: Access, policies: EncryptionPolicies, vault: Vault) -> ConversationView:
-    """One conversation, as the person of `access` sees it from outside."""
-    return conversation_views(session, [access], policies, vault)[0]
-
-
-def conversation_views(
-    session: Session, accesses: Sequence[Access], policies: EncryptionPolicies, vault: Vault
-) -> list[ConversationView]:
-    """Conversations, each as the person of its access sees it; as many queries for a hundred as for one."""
-    seen = overviews(session, accesses)
-    last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
-    last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))
-    return [_conversation(overview, policies, last_views) for overview in seen]
-
-
-def _conversation(
-    overview: Overview, policies: EncryptionPolicies, last_views: Mapping[str, MessageView]
-) -> ConversationView:
-    conversation, participant = overview.access.conversation, overview.access.participant
-    last, required_once = overview.last_message, conversation.encryption_required
-    return {
-        "id": conversation.id,
-        "type": conversation.type,
-        "family_id": conversation.family_id,
-        "name": conversation.name,
-        "created_at": iso(conversation.created_at),
-        "epoch": overview.epoch,
-        "last_seq": conversation.last_seq,
-        "last_change": conversation.last_change,
-        "history": conversation.history,
-        "members": [{"user_id": member.user_id, "role": member.role} for member in overview.members],
-        "encryption_policy": policies.of(conversation.type, required_once=required_once),
-        "encryption_status": policies.status(conversation.type, required_once=required_once),
-        "last_message": None if last is None else last_views[last.id],
-        "unread": overview.unread,
-        "hidden": participant.hidden_at is not None,
-        "hidden_by_users": [member.user_id for member in overview.members if member.hides],
-        "archived": participant.archived_at is not None,
-        "muted_until": _iso(_still(participant.muted_until)),
-    }
-
-
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else iso(moment)
-
-
-def _still(until: datetime | None) -> datetime | None:
-    return until if until is not None and until > now() else None

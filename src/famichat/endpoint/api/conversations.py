@@ -19,6 +19,8 @@ from famichat.chat.conversations.create import (
     create_group_conversation,
     create_self_conversation,
 )
+from famichat.chat.conversations.rename import rename
+from famichat.chat.conversations.view import ConversationView, conversation_view, conversation_views
 from famichat.chat.conversations.view_settings import (
     FOR_EVER,
     Seen,
@@ -29,8 +31,7 @@ from famichat.chat.conversations.view_settings import (
     unhide_conversation,
     unmute_conversation,
 )
-from famichat.chat.messages.view import ConversationView, conversation_view, conversation_views
-from famichat.chat.records.conversation import ConversationType, History, rename
+from famichat.chat.records.conversation import ConversationType, History
 from famichat.endpoint.api import schemas
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router

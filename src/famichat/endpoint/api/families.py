@@ -4,9 +4,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.actions.topics import ConversationTopic
-from famichat.chat.families.family import Belonging, FamilyRole, Member, families_of, members_of, role_in
+from famichat.chat.conversations.view import ConversationView
+from famichat.chat.families.family import Belonging, Member, families_of, members_of, role_in
 from famichat.chat.families.membership import Removal, change_role, family_conversation, remove_member
-from famichat.chat.messages.view import ConversationView
+from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.people import PersonView, person
 from famichat.endpoint.http.context import Caller, Context, InContext

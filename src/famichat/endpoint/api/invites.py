@@ -13,8 +13,9 @@ from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import Started, start_session
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import Newcomer
-from famichat.chat.families.family import FamilyRole, require_admin
+from famichat.chat.families.family import require_admin
 from famichat.chat.families.join import Arrival, accept, accept_as_newcomer, invite, read_invitation
+from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.api.families import Views, family_talk_views
 from famichat.endpoint.api.sessions import OnDevice, Password
 from famichat.endpoint.api.setup import ArrivedView, arrived

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.actions.topics import ConversationTopic
+from famichat.chat.conversations.view import ConversationView
 from famichat.chat.groups.membership import Arrival, add_to_group, remove_from_group
 from famichat.chat.groups.roles import RoleChange, assign_admin, assign_member
-from famichat.chat.messages.view import ConversationView
 from famichat.chat.records.conversation import Role
 from famichat.endpoint.api import schemas
 from famichat.endpoint.api.conversations import everyones_views

@@ -1,4 +1,4 @@
-"""What the API says of messages and conversations, declared for OpenAPI; `famichat.chat.messages.view` makes the values.
+"""JSON schemas of messages and conversations for OpenAPI; `famichat.chat.messages.view` builds the values.
 
 A field that is missing here would be dropped from the answers: a test compares these with the views.
 """

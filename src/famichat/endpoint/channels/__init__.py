@@ -1,1 +1,1 @@
-"""What a client may join: conversations, and its own person's news."""
+"""The Phoenix channels that clients can join."""

@@ -14,6 +14,7 @@ from famichat.actions.change_message import change_message
 from famichat.actions.send_message import send_message
 from famichat.actions.topics import ConversationTopic, connections_of_user
 from famichat.chat.access import Access, conversation_for
+from famichat.chat.conversations.view import ConversationView, conversation_view
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change, Deletion, Edit, React
 from famichat.chat.messages.change_feed import Changes, ChangesRequest
@@ -21,7 +22,6 @@ from famichat.chat.messages.decryption_report import DecryptionReport
 from famichat.chat.messages.history import Page, PageRequest, Remembered, Resume, resume
 from famichat.chat.messages.receipt import Told, positions
 from famichat.chat.messages.receipt_writer import Acknowledgement, parse_status
-from famichat.chat.messages.view import ConversationView, conversation_view
 from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse, unmatched_event
 from famichat.endpoint.http.context import Context
 from famichat.realtime.channel import Channel, Deferred, Departure, Refused

@@ -1,1 +1,1 @@
-"""Http."""
+"""HTTP infrastructure: the application, middleware, errors, OpenAPI, request context and proxies."""

@@ -5,12 +5,12 @@ from starlette.routing import Route
 from famichat.endpoint import errors
 from famichat.endpoint.api import (
     attachments,
-    caretaking,
+    audit_log,
     conversations,
     devices,
     families,
+    family_admin,
     invites,
-    ledger,
     me,
     members,
     messages,
@@ -37,11 +37,11 @@ _API = (
     me,
     profile,
     people,
-    ledger,
+    audit_log,
     push,
     devices,
     families,
-    caretaking,
+    family_admin,
     invites,
     conversations,
     members,
@@ -75,7 +75,7 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     for noun in (*api, operations):
         app.router.routes += noun.router.routes
     app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
-    for noun in (files, pages):
+    for noun in (downloads, pages):
         app.router.routes += noun.router.routes
     https = context.public_url.startswith("https://")
     large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES, "/api/v1/me/picture": profile.MAX_PICTURE_BYTES}

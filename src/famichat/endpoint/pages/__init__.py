@@ -1,1 +1,1 @@
-"""Pages."""
+"""The web client's pages, branding, icons and file downloads."""

@@ -1,1 +1,1 @@
-"""Backup."""
+"""Backup and restore of a whole server: database, files and, if wanted, keys."""

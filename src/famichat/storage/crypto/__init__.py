@@ -1,1 +1,1 @@
-"""Crypto."""
+"""Encryption at rest: the vault, sealed files and columns, key versions, rotation and re-encryption."""

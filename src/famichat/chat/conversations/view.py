@@ -1,0 +1,62 @@
+"""The JSON of a conversation, identical on every transport."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from famichat.chat.access import Access
+from famichat.chat.conversations.summary import Overview, overviews
+from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.messages.view import MessageView, message_views
+from famichat.storage.base import iso, now
+from famichat.storage.crypto.vault import Vault
+
+ConversationView = dict[str, Any]
+
+
+def conversation_view(session: Session, access: Access, policies: EncryptionPolicies, vault: Vault) -> ConversationView:
+    """One conversation, as the person of `access` sees it from outside."""
+    return conversation_views(session, [access], policies, vault)[0]
+
+
+def conversation_views(
+    session: Session, accesses: Sequence[Access], policies: EncryptionPolicies, vault: Vault
+) -> list[ConversationView]:
+    """Conversations, each as the person of its access sees it; as many queries for a hundred as for one."""
+    seen = overviews(session, accesses)
+    last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
+    last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))
+    return [_conversation(overview, policies, last_views) for overview in seen]
+
+
+def _conversation(
+    overview: Overview, policies: EncryptionPolicies, last_views: Mapping[str, MessageView]
+) -> ConversationView:
+    conversation, participant = overview.access.conversation, overview.access.participant
+    last, required_once = overview.last_message, conversation.encryption_required
+    return {
+        "id": conversation.id,
+        "type": conversation.type,
+        "family_id": conversation.family_id,
+        "name": conversation.name,
+        "created_at": iso(conversation.created_at),
+        "epoch": overview.epoch,
+        "last_seq": conversation.last_seq,
+        "last_change": conversation.last_change,
+        "history": conversation.history,
+        "members": [{"user_id": member.user_id, "role": member.role} for member in overview.members],
+        "encryption_policy": policies.of(conversation.type, required_once=required_once),
+        "encryption_status": policies.status(conversation.type, required_once=required_once),
+        "last_message": None if last is None else last_views[last.id],
+        "unread": overview.unread,
+        "hidden": participant.hidden_at is not None,
+        "hidden_by_users": [member.user_id for member in overview.members if member.hides],
+        "archived": participant.archived_at is not None,
+        "muted_until": None if (until := _still(participant.muted_until)) is None else iso(until),
+    }
+
+
+def _still(until: datetime | None) -> datetime | None:
+    return until if until is not None and until > now() else None

@@ -1,0 +1,43 @@
+"""The table of former message versions."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints, envelope_fields, envelope_in
+from famichat.chat.records.message import BODY_PURPOSE, MAX_STORED_BYTES, Message, place_of_body
+from famichat.storage.base import Base, Id
+from famichat.storage.crypto.sealed_columns import sealed_as
+
+
+class MessageEdit(Enveloped, Base):
+    """One former version of a message, numbered from 0. `body` is what it was when it was the message's own."""
+
+    __tablename__ = "message_edits"
+    __table_args__ = (
+        CheckConstraint("version >= 0", name="version"),
+        CheckConstraint(f"length(body) <= {MAX_STORED_BYTES}", name="body_length"),
+        *envelope_constraints(),
+    )
+
+    message_id: Mapped[str] = mapped_column(Id, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    body: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=sealed_as(
+            BODY_PURPOSE, lambda edit: place_of_body(edit.message_id, edit.version), unless="encryption_flag"
+        ),
+    )
+    written_at: Mapped[datetime]
+
+    @classmethod
+    def of(cls, message: Message, body: bytes) -> "MessageEdit":
+        """What a message says now, to be kept when it will say something else."""
+        return cls(
+            message_id=message.id,
+            version=message.edits,
+            body=body,
+            written_at=message.edited_at or message.inserted_at,
+            **envelope_fields(envelope_in(message)),
+        )
