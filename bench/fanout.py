@@ -20,7 +20,7 @@ import orjson
 import uvicorn
 import uvloop
 
-from famichat.realtime import Channel, Endpoint, Payload, Reply, SocketHandler, ok, websocket_protocol
+from famichat.realtime import Channel, Endpoint, Payload, ReplyPayload, SocketHandler, ok, websocket_protocol
 from famichat.realtime.transport.outbox import Outbox
 from tests.support.raw_websocket import TEXT, RawWebSocket
 
@@ -31,7 +31,7 @@ BODY = {"body": "Dinner at six? Bring the big pot. " * 6}
 class Bench(Channel):
     """Broadcasts on demand."""
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload:
         """Broadcast `messages` times, `turn` of them in each turn of the event loop."""
         assert isinstance(payload, dict)
         assert event == "burst"

@@ -5,23 +5,23 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import ACTIONS, Action, Deed, LedgerEntry, ledger_of, record
+from famichat.accounts.audit_log import ACTIONS, Action, AuditEvent, AuditLogEntry, audit_log_of, record
 from famichat.accounts.user import User
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household
 
-RESET = Deed("password_reset")
+RESET = AuditEvent("password_reset")
 
 
-def entries(database: Database, user_id: str) -> list[LedgerEntry]:
-    return database.run_read(lambda session: ledger_of(session, user_id).entries)
+def entries(database: Database, user_id: str) -> list[AuditLogEntry]:
+    return database.run_read(lambda session: audit_log_of(session, user_id).entries)
 
 
 def test_an_entry_says_who_did_what_to_what_as_it_was_called_then(database: Database, household: Household) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
     group_id, message_id = new_id(), new_id()
-    deed = Deed("message_deleted", name="Fika", conversation_id=group_id, message_id=message_id)
+    deed = AuditEvent("message_deleted", name="Fika", conversation_id=group_id, message_id=message_id)
     database.run(lambda session: record(session, deed, concerning=emil, by=maja))
     database.run(lambda session: setattr(session.get_one(User, maja), "username", "Maja B"))
 
@@ -59,11 +59,11 @@ def test_what_did_not_happen_is_not_recorded(database: Database, household: Hous
 def test_the_newest_comes_first_and_pages_join_without_a_gap(database: Database, household: Household) -> None:
     emil = household.emil.user_id
     for name in "abcde":
-        deed = Deed("group_member_removed", name=name)
+        deed = AuditEvent("group_member_removed", name=name)
         database.run(partial(record, deed=deed, concerning=emil, by=None))
 
-    first = database.run_read(lambda session: ledger_of(session, emil, limit=3))
-    rest = database.run_read(lambda session: ledger_of(session, emil, first.entries[-1].id, limit=3))
+    first = database.run_read(lambda session: audit_log_of(session, emil, limit=3))
+    rest = database.run_read(lambda session: audit_log_of(session, emil, first.entries[-1].id, limit=3))
 
     assert [each.name for each in first.entries] == ["e", "d", "c"]
     assert [each.name for each in rest.entries] == ["b", "a"]
@@ -76,9 +76,9 @@ def test_the_database_knows_every_action_and_asks_for_a_role_where_one_changed(
 ) -> None:
     roles = ("admin", "member") if action.endswith("role_changed") else (None,)
     for role in roles:
-        deed = Deed(action, role=role)  # type: ignore[arg-type]  # one of them
+        deed = AuditEvent(action, role=role)  # type: ignore[arg-type]  # one of them
         database.run(partial(record, deed=deed, concerning=household.emil.user_id, by=None))
-    wrong = Deed(action, role="admin" if roles == (None,) else None)
+    wrong = AuditEvent(action, role="admin" if roles == (None,) else None)
     with pytest.raises(DBAPIError, match="role"):
         database.run(lambda session: record(session, wrong, concerning=household.emil.user_id, by=None))
 

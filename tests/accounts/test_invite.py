@@ -8,7 +8,7 @@ from famichat.accounts.errors import InvalidInvite
 from famichat.accounts.invite import (
     MAX_LIFE,
     Invite,
-    Issued,
+    IssuedInvite,
     create_invite,
     find_invite,
     open_invites,
@@ -21,18 +21,18 @@ from tests.factories.people import Household
 
 
 @pytest.fixture
-def issued(database: Database, household: Household) -> Issued:
+def issued(database: Database, household: Household) -> IssuedInvite:
     return database.run(lambda session: create_invite(session, household.family_id, household.maja.user_id))
 
 
-def test_an_invitation_is_found_by_its_token(database: Database, household: Household, issued: Issued) -> None:
+def test_an_invitation_is_found_by_its_token(database: Database, household: Household, issued: IssuedInvite) -> None:
     found = database.run_read(lambda session: find_invite(session, issued.token))
 
     assert (found.id, found.family_id, found.role) == (issued.invite.id, household.family_id, "member")
     assert timedelta(days=6) < found.expires_at - now() <= timedelta(days=7)
 
 
-def test_a_token_is_not_in_the_database(database: Database, issued: Issued) -> None:
+def test_a_token_is_not_in_the_database(database: Database, issued: IssuedInvite) -> None:
     kept = database.run_read(lambda session: session.execute(select(Invite.token_hash)).scalars().all())
 
     assert [len(each) for each in kept] == [32]
@@ -45,7 +45,7 @@ def test_an_invitation_that_was_never_made_is_refused(database: Database, token:
         database.run_read(lambda session: find_invite(session, token))
 
 
-def test_an_invitation_works_once(database: Database, household: Household, issued: Issued) -> None:
+def test_an_invitation_works_once(database: Database, household: Household, issued: IssuedInvite) -> None:
     database.run(lambda session: use_invite(session, issued.invite, household.ada.user_id))
 
     with pytest.raises(InvalidInvite):
@@ -54,7 +54,7 @@ def test_an_invitation_works_once(database: Database, household: Household, issu
         database.run_read(lambda session: find_invite(session, issued.token))
 
 
-def test_an_expired_invitation_is_refused(database: Database, household: Household, issued: Issued) -> None:
+def test_an_expired_invitation_is_refused(database: Database, household: Household, issued: IssuedInvite) -> None:
     database.run(lambda session: session.execute(update(Invite).values(expires_at=now())))
 
     with pytest.raises(InvalidInvite):
@@ -64,7 +64,7 @@ def test_an_expired_invitation_is_refused(database: Database, household: Househo
 
 
 def test_an_invitation_can_be_taken_back_by_its_own_family_only(
-    database: Database, household: Household, issued: Issued
+    database: Database, household: Household, issued: IssuedInvite
 ) -> None:
     for family_id, invite_id in (
         (household.other_family_id, issued.invite.id),
@@ -90,7 +90,7 @@ def test_an_invitation_does_not_live_for_ever(database: Database, household: Hou
 
 
 async def test_of_fifty_who_use_one_invitation_at_once_one_succeeds(
-    database: Database, household: Household, issued: Issued
+    database: Database, household: Household, issued: IssuedInvite
 ) -> None:
     results = await asyncio.gather(
         *(

@@ -5,15 +5,15 @@ from typing import Final
 
 import pytest
 
-from famichat.accounts.privacy import Notices, choose_notices, discreet_readers, notices_of
+from famichat.accounts.privacy import PrivacySettings, change_privacy, discreet_readers, privacy_of
 from famichat.storage.database import Database
 from tests.factories.people import Household
 
-EVERYTHING: Final = Notices(read=True, typing=True, presence=True)
+EVERYTHING: Final = PrivacySettings(read=True, typing=True, presence=True)
 
 
 def test_everything_is_told_until_it_is_switched_off(database: Database, household: Household) -> None:
-    assert database.run_read(lambda session: notices_of(session, household.nils.user_id)) == EVERYTHING
+    assert database.run_read(lambda session: privacy_of(session, household.nils.user_id)) == EVERYTHING
 
 
 @pytest.mark.parametrize(
@@ -27,27 +27,27 @@ def test_everything_is_told_until_it_is_switched_off(database: Database, househo
     ],
 )
 def test_each_is_chosen_for_itself_and_by_oneself(
-    database: Database, household: Household, chosen: dict[str, bool], left: Notices
+    database: Database, household: Household, chosen: dict[str, bool], left: PrivacySettings
 ) -> None:
-    answered = database.run(lambda session: choose_notices(session, household.nils.user_id, **chosen))
-    kept = database.run_read(lambda session: notices_of(session, household.nils.user_id))
-    others = database.run_read(lambda session: notices_of(session, household.maja.user_id))
+    answered = database.run(lambda session: change_privacy(session, household.nils.user_id, **chosen))
+    kept = database.run_read(lambda session: privacy_of(session, household.nils.user_id))
+    others = database.run_read(lambda session: privacy_of(session, household.maja.user_id))
 
     assert (answered, kept, others) == (left, left, EVERYTHING)
 
 
 def test_what_was_switched_off_can_be_switched_on_again(database: Database, household: Household) -> None:
     nils = household.nils.user_id
-    database.run(lambda session: choose_notices(session, nils, read=False, typing=False))
-    database.run(lambda session: choose_notices(session, nils, read=True))
+    database.run(lambda session: change_privacy(session, nils, read=False, typing=False))
+    database.run(lambda session: change_privacy(session, nils, read=True))
 
-    assert database.run_read(lambda session: notices_of(session, nils)) == replace(EVERYTHING, typing=False)
+    assert database.run_read(lambda session: privacy_of(session, nils)) == replace(EVERYTHING, typing=False)
 
 
 def test_who_is_discreet_is_found_among_many(database: Database, household: Household) -> None:
     everybody = {each.user_id for each in household.everybody}
-    database.run(lambda session: choose_notices(session, household.nils.user_id, read=False))
-    database.run(lambda session: choose_notices(session, household.inga.user_id, typing=False))
+    database.run(lambda session: change_privacy(session, household.nils.user_id, read=False))
+    database.run(lambda session: change_privacy(session, household.inga.user_id, typing=False))
 
     assert database.run_read(lambda session: discreet_readers(session, everybody)) == {household.nils.user_id}
     assert database.run_read(lambda session: discreet_readers(session, ())) == set()

@@ -7,27 +7,27 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.account_deletion import erase
+from famichat.accounts.account_deletion import erase_account
 from famichat.accounts.errors import DisplayNameTaken, UsernameTaken
 from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.profile import (
-    Changed,
     Part,
     Profile,
     ProfilePicture,
+    ProfileResult,
+    avatar_of,
     change_profile,
-    picture_of,
     profile_of,
     profiles_of,
-    show_no_picture,
-    show_picture,
+    remove_avatar,
+    set_avatar,
 )
 from famichat.storage.database import Database
 from tests.factories.people import VAULT, Household, Person, person
 
 
-def call(session: Session, who: Person, name: str | None) -> Changed:
+def call(session: Session, who: Person, name: str | None) -> ProfileResult:
     return change_profile(session, who.user_id, {"display_name": None if name is None else parse_display_name(name)})
 
 
@@ -135,15 +135,15 @@ async def test_two_who_swap_their_names_at_once_end_with_one_each(database: Data
 
 def test_a_picture_is_sealed_and_the_newest_alone_is_there(database: Database, household: Household) -> None:
     inga = household.inga
-    first = database.run(lambda session: show_picture(session, inga.user_id, b"RIFF first", VAULT)).profile.picture_id
-    changed = database.run(lambda session: show_picture(session, inga.user_id, b"RIFF second", VAULT))
+    first = database.run(lambda session: set_avatar(session, inga.user_id, b"RIFF first", VAULT)).profile.picture_id
+    changed = database.run(lambda session: set_avatar(session, inga.user_id, b"RIFF second", VAULT))
     second = changed.profile.picture_id
     assert first is not None
     assert second is not None
 
     def work(session: Session) -> list[bytes | None]:
         asked = ((inga, first), (inga, second), (household.maja, second))
-        return [picture_of(session, who.user_id, picture_id, VAULT) for who, picture_id in asked]
+        return [avatar_of(session, who.user_id, picture_id, VAULT) for who, picture_id in asked]
 
     assert changed.parts == only("picture")
     assert database.run_read(work) == [None, b"RIFF second", None]
@@ -154,9 +154,9 @@ def test_a_picture_is_sealed_and_the_newest_alone_is_there(database: Database, h
 
 def test_a_picture_can_be_taken_away(database: Database, household: Household) -> None:
     inga = household.inga
-    database.run(lambda session: show_picture(session, inga.user_id, b"RIFF", VAULT))
-    changed = database.run(lambda session: show_no_picture(session, inga.user_id))
-    again = database.run(lambda session: show_no_picture(session, inga.user_id))
+    database.run(lambda session: set_avatar(session, inga.user_id, b"RIFF", VAULT))
+    changed = database.run(lambda session: remove_avatar(session, inga.user_id))
+    again = database.run(lambda session: remove_avatar(session, inga.user_id))
 
     assert (changed.profile.picture_id, changed.parts, again.parts) == (None, only("picture"), frozenset())
 
@@ -166,7 +166,7 @@ async def test_of_pictures_that_come_at_once_one_stays(database: Database, house
 
     async def show(number: int) -> str | None:
         picture = b"RIFF %d" % number
-        changed = await database.transaction(lambda session: show_picture(session, inga.user_id, picture, VAULT))
+        changed = await database.transaction(lambda session: set_avatar(session, inga.user_id, picture, VAULT))
         return changed.profile.picture_id
 
     shown = await asyncio.gather(*map(show, range(6)))
@@ -178,9 +178,9 @@ def test_with_the_account_goes_everything_and_the_name_is_free(database: Databas
     inga = household.inga
     database.run(lambda session: change_profile(session, inga.user_id, {"color": "sea"}))
     database.run(lambda session: call(session, inga, "Gran"))
-    database.run(lambda session: show_picture(session, inga.user_id, b"RIFF", VAULT))
+    database.run(lambda session: set_avatar(session, inga.user_id, b"RIFF", VAULT))
 
-    database.run(lambda session: erase(session, inga.user_id))
+    database.run(lambda session: erase_account(session, inga.user_id))
 
     assert database.run_read(lambda session: profiles_of(session, [inga.user_id])) == []
     left = database.run_read(

@@ -1,4 +1,4 @@
-from famichat.actions.recent_removals import REMEMBERED_SECONDS, Departures
+from famichat.actions.recent_removals import REMEMBERED_SECONDS, RecentRemovals
 
 
 class Clock:
@@ -10,7 +10,7 @@ class Clock:
 
 def test_whoever_went_is_remembered_for_a_while_and_for_that_conversation_only() -> None:
     clock = Clock()
-    departures = Departures(clock)
+    departures = RecentRemovals(clock)
     departures.went("emil", "holiday")
 
     assert departures.just_went("emil", "holiday")
@@ -22,7 +22,7 @@ def test_whoever_went_is_remembered_for_a_while_and_for_that_conversation_only()
 
 
 def test_whoever_comes_back_hears_again() -> None:
-    departures = Departures()
+    departures = RecentRemovals()
     departures.went("emil", "holiday")
     departures.came("emil", "holiday")
     departures.came("maja", "holiday")
@@ -32,7 +32,7 @@ def test_whoever_comes_back_hears_again() -> None:
 
 def test_old_departures_take_no_room() -> None:
     clock = Clock()
-    departures = Departures(clock)
+    departures = RecentRemovals(clock)
     for each in range(5):
         departures.went("emil", str(each))
         clock.seconds += REMEMBERED_SECONDS

@@ -3,7 +3,7 @@
 import pytest
 
 from famichat.attachments.content_type import PLAIN
-from famichat.attachments.downloads import Span, given
+from famichat.attachments.downloads import ByteRange, open_download
 from famichat.attachments.errors import RangeNotSatisfiable
 from famichat.chat.errors import NotFound
 from famichat.chat.records.attachment import Attachment, AttachmentSecrets
@@ -27,7 +27,7 @@ from tests.factories.people import VAULT
     ],
 )
 def test_a_range_is_read_as_the_rfc_says(header: str | None, span: tuple[int, int]) -> None:
-    found = Span.parse(header, 10)
+    found = ByteRange.parse(header, 10)
 
     assert (found.start, found.stop) == span
     assert found.is_part == (span != (0, 10))
@@ -36,7 +36,7 @@ def test_a_range_is_read_as_the_rfc_says(header: str | None, span: tuple[int, in
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=99-100", "bytes=-0", "bytes=5-4"])
 def test_a_range_beyond_the_end_is_refused(header: str) -> None:
     with pytest.raises(RangeNotSatisfiable) as refused:
-        Span.parse(header, 10)
+        ByteRange.parse(header, 10)
 
     assert refused.value.details == {"size": 10}
 
@@ -58,13 +58,13 @@ def attachment(name: str | None, content_type: str, *, encrypted: bool = False) 
     ],
 )
 def test_only_safe_pictures_are_shown_in_a_page(content_type: str, *, encrypted: bool, kind: str) -> None:
-    found = given(attachment(None, content_type, encrypted=encrypted), "file", VAULT)
+    found = open_download(attachment(None, content_type, encrypted=encrypted), "file", VAULT)
 
     assert found.disposition == kind
 
 
 def test_a_name_is_written_so_that_it_cannot_become_a_header() -> None:
-    found = given(attachment('mormors "kakor"; å.png', "image/png"), "file", VAULT)
+    found = open_download(attachment('mormors "kakor"; å.png', "image/png"), "file", VAULT)
 
     assert found.disposition == (
         "inline; filename=\"mormors _kakor__ _.png\"; filename*=UTF-8''mormors%20%22kakor%22%3B%20%C3%A5.png"
@@ -73,4 +73,4 @@ def test_a_name_is_written_so_that_it_cannot_become_a_header() -> None:
 
 def test_there_is_no_small_picture_of_what_is_none() -> None:
     with pytest.raises(NotFound):
-        given(attachment(None, PLAIN), "thumbnail", VAULT)
+        open_download(attachment(None, PLAIN), "thumbnail", VAULT)

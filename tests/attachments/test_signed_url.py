@@ -1,12 +1,12 @@
 import pytest
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.attachments.signed_url import ADDRESS_SECONDS, Addresses, Ticket
+from famichat.attachments.signed_url import ADDRESS_SECONDS, SignedUrls, UrlGrant
 from famichat.chat.errors import NotFound
 from famichat.storage.base import new_id
 from tests.factories.people import SECRET
 
-TICKET = Ticket(new_id(), new_id(), new_id(), "thumbnail")
+TICKET = UrlGrant(new_id(), new_id(), new_id(), "thumbnail")
 
 
 def token_of(address: str) -> str:
@@ -14,17 +14,17 @@ def token_of(address: str) -> str:
 
 
 def test_an_address_stands_for_who_was_given_it_and_for_what() -> None:
-    address, expires_at = Addresses(SECRET, lambda: 1000.0).issue(TICKET)
+    address, expires_at = SignedUrls(SECRET, lambda: 1000.0).issue(TICKET)
 
-    assert Addresses(SECRET, lambda: 1000.0 + ADDRESS_SECONDS - 1).read(token_of(address)) == TICKET
+    assert SignedUrls(SECRET, lambda: 1000.0 + ADDRESS_SECONDS - 1).read(token_of(address)) == TICKET
     assert expires_at.timestamp() == 1000 + ADDRESS_SECONDS
 
 
 def test_it_expires() -> None:
-    address, _ = Addresses(SECRET, lambda: 1000.0).issue(TICKET)
+    address, _ = SignedUrls(SECRET, lambda: 1000.0).issue(TICKET)
 
     with pytest.raises(NotFound):
-        Addresses(SECRET, lambda: 1000.0 + ADDRESS_SECONDS).read(token_of(address))
+        SignedUrls(SECRET, lambda: 1000.0 + ADDRESS_SECONDS).read(token_of(address))
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_it_expires() -> None:
 )
 def test_nothing_else_is_an_address(token: str) -> None:
     with pytest.raises(NotFound):
-        Addresses(SECRET).read(token)
+        SignedUrls(SECRET).read(token)
 
 
 def test_an_address_under_another_key_or_changed_is_none() -> None:
-    token = token_of(Addresses("another secret of the tests").issue(TICKET)[0])
-    own = token_of(Addresses(SECRET).issue(TICKET)[0])
+    token = token_of(SignedUrls("another secret of the tests").issue(TICKET)[0])
+    own = token_of(SignedUrls(SECRET).issue(TICKET)[0])
 
     # Not the last letter: of its six bits two stand for nothing, so that some changes of it are none.
     changed = own[:-9] + ("A" if own[-9] != "A" else "B") + own[-8:]
     for wrong in (token, changed, own[1:]):
         with pytest.raises(NotFound):
-            Addresses(SECRET).read(wrong)
+            SignedUrls(SECRET).read(wrong)

@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.attachments.upload_request import Announcement
+from famichat.attachments.upload_request import UploadRequest
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from famichat.attachments.upload_request import Announcement
     ],
 )
 def test_a_name_can_deceive_neither_people_nor_programs(name: str | None, safe: str | None) -> None:
-    assert Announcement(size=1, name=name).safe_name == safe
+    assert UploadRequest(size=1, name=name).safe_name == safe

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import add_device
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry, Stored
-from famichat.chat.records.message import BODY_PURPOSE, place_of_body
-from famichat.cli.opened_data import Desk, to_write
+from famichat.chat.records.message import BODY_PURPOSE, body_aad
+from famichat.cli.opened_data import OpenedData, open_for_writing
 from famichat.settings import load_settings
 from famichat.storage.base import new_id
 from tests.browser.household import Person, Server
@@ -34,11 +34,11 @@ async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
 
 
 def _say(demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
-    with to_write(load_settings(data_dir=demo.data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=demo.data_dir)) as desk:
         return asyncio.run(_store(desk, demo, username, bodies))
 
 
-async def _store(desk: Desk, demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
+async def _store(desk: OpenedData, demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
     user_id = demo.user(username)["id"]
 
     def device(session: Session) -> str:
@@ -55,7 +55,7 @@ async def _store(desk: Desk, demo: Server, username: str, bodies: Sequence[str])
             user_id=user_id,
             device_id=device_id,
             message_type="text",
-            body=desk.vault.seal(BODY_PURPOSE, body.encode(), place_of_body(id_, 0)),
+            body=desk.vault.seal(BODY_PURPOSE, body.encode(), body_aad(id_, 0)),
             client_id=None,
             fingerprint=None,
             reply_to_id=None,

@@ -5,14 +5,14 @@ from sqlalchemy import MetaData, Table, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import ledger_of
+from famichat.accounts.audit_log import audit_log_of
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidInvite
 from famichat.accounts.invite import find_invite, open_invites
 from famichat.accounts.sign_in.session import start_session
 from famichat.accounts.user import Newcomer, User, find_user, register
 from famichat.chat.access import conversation_for, conversations_of
-from famichat.chat.account_deletion import Farewell, delete_account, forget_remains
+from famichat.chat.account_deletion import AccountDeletion, delete_account, delete_orphans
 from famichat.chat.conversations.create import (
     create_direct_conversation,
     create_family_conversation,
@@ -33,7 +33,7 @@ from famichat.chat.records.family import Family
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import participants
-from famichat.push.preferences import Choices, choose
+from famichat.push.preferences import PushPreferences, change_preferences
 from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.base import now
 from famichat.storage.database import Database
@@ -47,9 +47,9 @@ BROWSER = Subscription(
 )
 
 
-def go(database: Database, who: Person) -> Farewell:
+def go(database: Database, who: Person) -> AccountDeletion:
     farewell = database.run(lambda session: delete_account(session, who.user_id))
-    while database.run(forget_remains):
+    while database.run(delete_orphans):
         pass
     return farewell
 
@@ -81,7 +81,7 @@ def live_a_little(session: Session, household: Household) -> dict[str, str]:
         acknowledge(session, conversation_for(session, emil.user_id, talk), emil.device_id, 2, "read")
     start_session(session, emil.user_id, NewDevice("Emil's computer"))
     subscribe(session, emil.device_id, BROWSER, VAULT, INDEX)
-    choose(session, emil.user_id, Choices("full"))
+    change_preferences(session, emil.user_id, PushPreferences("full"))
     assign_admin(session, maja.user_id, talks["group"], emil.user_id)
     assign_admin(session, emil.user_id, talks["group"], household.inga.user_id)
     change_role(session, maja.user_id, family_id, emil.user_id, "admin")
@@ -119,7 +119,7 @@ def test_what_others_are_granted_and_what_is_on_record_for_them_stays(database: 
     go(database, household.emil)
 
     inga = household.inga.user_id
-    entries = database.run_read(lambda session: ledger_of(session, inga).entries)
+    entries = database.run_read(lambda session: audit_log_of(session, inga).entries)
     assert [(each.action, each.by_id, each.by_name) for each in entries] == [
         ("group_role_changed", household.emil.user_id, "emil")
     ]

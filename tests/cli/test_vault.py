@@ -13,7 +13,7 @@ from sqlalchemy import select
 from famichat.accounts.user import User
 from famichat.chat.conversations.create import create_self_conversation
 from famichat.chat.records.message import BODY_PURPOSE, Message
-from famichat.cli.opened_data import to_read, to_write
+from famichat.cli.opened_data import open_for_writing, open_readonly
 from famichat.settings import load_settings
 from famichat.storage.base import new_id
 from famichat.storage.data_dir import DataDir, Secrets
@@ -25,7 +25,7 @@ MANY = 3000
 
 def fill(at_home: Operator, count: int) -> None:
     """Let Anna have written notes to herself."""
-    with to_write(load_settings(data_dir=at_home.data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=at_home.data_dir)) as desk:
 
         def write(session: Any) -> None:
             user = session.execute(select(User)).scalar_one()
@@ -46,7 +46,7 @@ def fill(at_home: Operator, count: int) -> None:
 
 
 def notes(at_home: Operator) -> list[str]:
-    with to_read(at_home.data_dir) as desk:
+    with open_readonly(at_home.data_dir) as desk:
         found = desk.database.run_read(
             lambda session: session.execute(select(Message).order_by(Message.seq)).scalars().all()
         )

@@ -23,17 +23,17 @@ from famichat.realtime import (
     Connected,
     ConnectRequest,
     Deferred,
-    Departure,
     Endpoint,
+    JoinRefused,
     Limits,
     LongPoll,
     Payload,
     Presence,
     PubSub,
-    Refused,
-    Reply,
+    ReplyPayload,
     Socket,
     SocketHandler,
+    TerminateReason,
     UpgradeRequired,
     ok,
     websocket_protocol,
@@ -51,10 +51,10 @@ class MessageChannel(Channel):
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
         if self.topic == "message:direct:forbidden":
-            raise Refused("forbidden")
+            raise JoinRefused("forbidden")
         return {}
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         match event:
             case "new_msg" | "bin_msg":
                 self.broadcast(event, payload)
@@ -81,11 +81,11 @@ class PresenceChannel(Channel):
         super().__init__(socket, topic)
         self._presence = presence
 
-    async def joined(self) -> None:
+    async def after_join(self) -> None:
         self._presence.track(self, self.socket.assigns, {"status": "here"})
         self.push("presence_state", self._presence.list(self.topic))
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         match event, payload:
             case "update", {"status": str(status)}:
                 self._presence.update(self, self.socket.assigns, {"status": status})
@@ -94,7 +94,7 @@ class PresenceChannel(Channel):
                 raise RuntimeError("crash was asked for")
         return await super().handle_in(event, payload)
 
-    async def leave(self, reason: Departure) -> None:
+    async def terminate(self, reason: TerminateReason) -> None:
         self._presence.untrack(self)
 
 
@@ -111,7 +111,7 @@ class Tokens(SocketHandler):
     async def connect(self, request: ConnectRequest) -> Connected:
         token = request.token or request.params.get("token")
         if token not in TOKENS:
-            raise Refused
+            raise JoinRefused
         return Connected(frozenset({f"users_socket:{token}"}), token)
 
 

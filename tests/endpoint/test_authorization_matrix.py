@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from websockets.exceptions import InvalidStatus
 
 from famichat.accounts.device import add_device, revoke_device
-from famichat.accounts.profile import show_picture
+from famichat.accounts.profile import set_avatar
 from famichat.actions.rate_limit import LIMITS, Limit
 from famichat.chat.families.join import invite
 from famichat.chat.families.membership import remove_member
@@ -271,7 +271,7 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
         "user_id": olle.user_id,
         "device_id": home.emil.device_id,
         "olles_device": olle.device_id,
-        "picture_id": show_picture(session, olle.user_id, b"RIFF", VAULT).profile.picture_id,
+        "picture_id": set_avatar(session, olle.user_id, b"RIFF", VAULT).profile.picture_id,
         "emil": home.emil.user_id,
         "nils": home.nils.user_id,
         "token": issued.token,

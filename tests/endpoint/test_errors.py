@@ -7,7 +7,7 @@ import pytest
 
 from famichat.actions.rate_limit import RateLimited
 from famichat.chat.errors import InvalidName, LastAdmin, NotAdmin, NotFound
-from famichat.endpoint.errors import note_denial
+from famichat.endpoint.errors import report_denied
 from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES
 from famichat.storage.errors import StorageUnavailable
@@ -71,7 +71,7 @@ async def test_a_refusal_on_a_channel_is_noted_too(shared_app: RunningApp, emitt
     ],
 )
 def test_only_what_is_not_theirs_is_a_denial(fault: Exception, noted: bool, emitted: list[Event]) -> None:  # noqa: FBT001 - a column of the table above
-    note_denial("somewhere", fault)
+    report_denied("somewhere", fault)
 
     assert bool(denied(emitted)) is noted
 

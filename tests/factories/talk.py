@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.conversations.create import create_direct_conversation, create_group_conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.messages.change import Change, Deletion, Edit, Ground, React
-from famichat.chat.messages.change_writer import Asked, Changed, make_change
+from famichat.chat.messages.change import Change, ChangeServices, Deletion, Edit, React
+from famichat.chat.messages.change_writer import ChangeRequest, ChangeResult, make_change
 from famichat.chat.records.attachment import Attachment, AttachmentSecrets
 from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
 from famichat.chat.records.message import BODY_PURPOSE, Message
 from famichat.storage.base import new_id, now
 from tests.factories.people import INDEX, VAULT, Household, Person
 
-GROUND = Ground(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional")))
+GROUND = ChangeServices(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional")))
 
 
 def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fields: Any) -> list[str]:
@@ -40,9 +40,9 @@ def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fie
     return ids
 
 
-def asked(who: Person, conversation_id: str, message_id: str, change: Change) -> Asked:
+def asked(who: Person, conversation_id: str, message_id: str, change: Change) -> ChangeRequest:
     """What somebody wants to become of a message."""
-    return Asked(who.user_id, who.device_id, conversation_id, None, message_id, change)
+    return ChangeRequest(who.user_id, who.device_id, conversation_id, None, message_id, change)
 
 
 def edit(body: str, **envelope: Any) -> Edit:
@@ -55,7 +55,7 @@ def react(emoji: str | None, **envelope: Any) -> React:
     return React.parse({"emoji": emoji, **envelope})
 
 
-def do(session: Session, who: Person, conversation_id: str, message_id: str, change: Change) -> Changed:
+def do(session: Session, who: Person, conversation_id: str, message_id: str, change: Change) -> ChangeResult:
     """Let somebody have changed a message."""
     return make_change(session, asked(who, conversation_id, message_id, change), GROUND)
 

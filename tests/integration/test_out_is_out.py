@@ -22,7 +22,7 @@ from sqlalchemy import select
 from websockets.exceptions import InvalidStatus
 
 from famichat.accounts.device import Device
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, Person, person
 from tests.support.app import RunningApp, running_app
@@ -275,7 +275,7 @@ async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(st
             refreshed = await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
             assert refreshed.status_code == 401
             await hears_no_more(app, token, socket, poller)
-        end = iso(await signed_out_at(device_id))
+        end = rfc3339(await signed_out_at(device_id))
         for heard in (messages(socket.received, topic), messages(poller.heard, topic)):
             assert all(each["inserted_at"] <= end for each in heard), "heard what was said after the commit"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from famichat.storage.crypto.key_rotation import VaultKeeper
+from famichat.storage.crypto.key_rotation import KeyRotation
 from famichat.storage.crypto.vault import KEY_BYTES, Vault
 from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir, Secrets
@@ -90,7 +90,7 @@ async def test_a_server_that_lacks_the_key_of_the_others_says_so_once_and_goes_o
     newer = {**VAULT.keys, 2: b"\x08" * KEY_BYTES}
     database.run(lambda session: settle(session, newer, use_newest=True))
     vault = Vault(VAULT.keys)
-    keeper = VaultKeeper(database, vault, kept=None)
+    keeper = KeyRotation(database, vault, kept=None)
     keeper.start()
     told = await _told(emitted, VaultKeyMissing)
     vault.learn(newer)
@@ -107,7 +107,7 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
 ) -> None:
     here, vault = DataDir(tmp_path), Vault(VAULT.keys)
     database.run(lambda session: settle(session, VAULT.keys, use_newest=True))
-    keeper = VaultKeeper(database, vault, here.kept_vault_keys)
+    keeper = KeyRotation(database, vault, here.kept_vault_keys)
     keeper.start()
     told = await _told(emitted, VaultNotKept)
     here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.x509.oid import NameOID
 
-from famichat.push.client import Answer, PushClient
+from famichat.push.client import PushClient, PushResponse
 from famichat.push.public_ip import ForbiddenAddress, resolve
 from famichat.push.subscription import Subscription
 from famichat.push.vapid import Vapid
@@ -87,7 +87,7 @@ async def created(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     await reader.read()
 
 
-async def post(endpoint: str, **settings: Any) -> tuple[Answer, float]:
+async def post(endpoint: str, **settings: Any) -> tuple[PushResponse, float]:
     client = PushClient(Vapid(SECRET, contact=None), **{"allow_private": True, **settings})
     began = time.monotonic()
     try:

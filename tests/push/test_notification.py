@@ -9,7 +9,7 @@ from famichat.accounts.profile import change_profile
 from famichat.chat.access import conversation_for
 from famichat.chat.messages.history import messages_before
 from famichat.push.notification import Said, notices
-from famichat.push.preferences import Choices, choose
+from famichat.push.preferences import PushPreferences, change_preferences
 from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, VAULT, Household
@@ -29,7 +29,7 @@ def test_a_notice_calls_the_sender_by_the_name_under_which_others_see_this_perso
         change_profile(session, household.maja.user_id, {"display_name": parse_display_name("Mum 🌷")})
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
-        choose(session, household.emil.user_id, Choices("sender"))
+        change_preferences(session, household.emil.user_id, PushPreferences("sender"))
         access = conversation_for(session, household.emil.user_id, conversation_id)
         return messages_before(session, access, vault=VAULT).messages
 

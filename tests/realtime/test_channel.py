@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.realtime import Broadcast, Channel, Refused, Socket, error, ok
+from famichat.realtime import Broadcast, Channel, JoinRefused, Socket, error, ok
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def channel() -> Channel:
 async def test_a_plain_channel_lets_everybody_in_and_knows_no_events(channel: Channel) -> None:
     assert await channel.join({}) == {}
     assert await channel.handle_in("anything", {}) == error("unmatched event")
-    assert channel.still_news(Broadcast("room:1", "e", {}))
+    assert channel.should_deliver(Broadcast("room:1", "e", {}))
     assert channel.socket.assigns == "ann"
 
 
@@ -23,6 +23,6 @@ def test_a_channel_cannot_send_before_it_was_started(channel: Channel) -> None:
 def test_replies_and_refusals_are_objects() -> None:
     assert ok().response == {}
     assert ok(b"").response == b""
-    assert error("no").response == Refused("no").response == {"reason": "no"}
+    assert error("no").response == JoinRefused("no").response == {"reason": "no"}
     assert error({"a": 1}).response == {"a": 1}
-    assert Refused().response == {"reason": "unauthorized"}
+    assert JoinRefused().response == {"reason": "unauthorized"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from famichat.realtime import Broadcast, Departure, Limits, Payload, Refused, Reply, ok
+from famichat.realtime import Broadcast, JoinRefused, Limits, Payload, ReplyPayload, TerminateReason, ok
 from famichat.realtime.channel import Deferred
 from famichat.telemetry.events import ChannelCrashed, Event
 from tests.support.channel_client import ChannelClient, Frame
@@ -27,7 +27,7 @@ class Refusing(Room):
             return None  # type: ignore[return-value] # the mistake to catch
         if params.get("unencodable"):
             return {"a": object()}
-        raise Refused({"reason": "not_found", "details": {"a": 1}})
+        raise JoinRefused({"reason": "not_found", "details": {"a": 1}})
 
 
 async def test_rule_20_a_refused_join_says_why_and_the_connection_stays() -> None:
@@ -78,10 +78,10 @@ class SlowJoin(Room):
         await asyncio.wait_for(SlowJoin.begun.wait(), 10)
         return ref
 
-    async def joined(self) -> None:
+    async def after_join(self) -> None:
         self.push("presence_state", {})
 
-    def still_news(self, broadcast: Broadcast) -> bool:
+    def should_deliver(self, broadcast: Broadcast) -> bool:
         return isinstance(broadcast.payload, dict) and not broadcast.payload.get("known")
 
 
@@ -156,7 +156,7 @@ async def test_rule_23_a_refused_duplicate_still_closes_the_older_channel() -> N
     class Once(Room):
         async def join(self, params: dict[str, Any]) -> dict[str, Any]:
             if params.get("again"):
-                raise Refused("no")
+                raise JoinRefused("no")
             return {}
 
     async with house(Once) as served, ChannelClient.connect(served.url) as client:
@@ -191,7 +191,7 @@ async def test_rule_23_leave_and_join_back_to_back_close_once_and_join(vsn: str)
 
 async def test_a_stuck_channel_does_not_keep_its_successor_out() -> None:
     class Stuck(Room):
-        async def handle_in(self, event: str, payload: Payload) -> Reply | None:
+        async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | None:
             await asyncio.Event().wait()
             return None
 
@@ -340,11 +340,11 @@ async def test_what_a_client_sent_before_it_went_is_still_handled() -> None:
 class Later(Room):
     """Answers after all that were asked with it, as a group commit does."""
 
-    waiting: "list[asyncio.Future[Reply | None]]"
+    waiting: "list[asyncio.Future[ReplyPayload | None]]"
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         if event == "later":
-            answer: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[ReplyPayload | None] = asyncio.get_running_loop().create_future()
             Later.waiting.append(answer)
             return Deferred(answer)
         return await super().handle_in(event, payload)
@@ -443,7 +443,7 @@ async def test_evicting_someone_who_is_still_joining_refuses_the_join() -> None:
 
 async def test_a_leave_that_raises_is_reported_and_harms_nobody(emitted: list[Event]) -> None:
     class BadLeaver(Room):
-        async def leave(self, reason: Departure) -> None:
+        async def terminate(self, reason: TerminateReason) -> None:
             raise RuntimeError("a secret s3cr3t")
 
     async with house(BadLeaver) as served, ChannelClient.connect(served.url) as client:
@@ -457,7 +457,7 @@ async def test_a_leave_that_raises_is_reported_and_harms_nobody(emitted: list[Ev
 
 async def test_a_wrong_return_from_handle_in_crashes_the_channel() -> None:
     class Wrong(Room):
-        async def handle_in(self, event: str, payload: Payload) -> Reply | None:
+        async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | None:
             return {"reason": "not a reply"}  # type: ignore[return-value] # the mistake to catch
 
     async with house(Wrong) as served, ChannelClient.connect(served.url) as client:
@@ -468,7 +468,7 @@ async def test_a_wrong_return_from_handle_in_crashes_the_channel() -> None:
 
 async def test_what_cannot_be_encoded_crashes_the_channel_that_sent_it() -> None:
     class Unencodable(Room):
-        async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+        async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
             match event:
                 case "reply":
                     return ok({"a": object()})
@@ -508,7 +508,7 @@ async def test_a_client_with_much_to_say_does_not_hold_up_the_others() -> None:
     turns: list[str] = []
 
     class Talkative(Room):
-        async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+        async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
             turns.append(self.topic)
             return None
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from famichat.realtime import Channel, Departure, Presence, PubSub, Socket
+from famichat.realtime import Channel, Presence, PubSub, Socket, TerminateReason
 from famichat.realtime.presence import State
 from tests.realtime.test_pubsub import Listener, Wire
 from tests.support.channel_client import ChannelClient
@@ -13,7 +13,7 @@ from tests.support.room import Room, house
 class Guest(Room):
     presence: Presence
 
-    async def joined(self) -> None:
+    async def after_join(self) -> None:
         self.presence.track(self, str(self.socket.assigns), {"status": "here"})
         self.push("presence_state", self.presence.list(self.topic))
 
@@ -23,9 +23,9 @@ class Guest(Room):
             return None
         return await super().handle_in(event, payload)
 
-    async def leave(self, reason: Departure) -> None:
+    async def terminate(self, reason: TerminateReason) -> None:
         self.presence.untrack(self)
-        await super().leave(reason)
+        await super().terminate(reason)
 
 
 def guest(topic: str = "room:1") -> Channel:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from famichat.realtime.message import Answer, Broadcast, Message, Push, error, ok
+from famichat.realtime.message import Broadcast, Message, Push, Reply, error, ok
 from famichat.realtime.serializer import (
     V1,
     V2,
@@ -89,7 +89,7 @@ def test_rule_12_a_version_1_frame_without_its_keys_is_malformed(frame: object) 
 @pytest.mark.parametrize("ref", [10, "10", None, 0, "", -1])
 def test_rule_11_refs_are_echoed_verbatim_type_included(ref: str | int | None) -> None:
     message = V2.decode(json.dumps([ref, ref, "t", "e", {}]).encode(), binary=False)
-    echoed = json.loads(V2.encode(Answer(message.join_ref, message.ref, "t", ok())).data)
+    echoed = json.loads(V2.encode(Reply(message.join_ref, message.ref, "t", ok())).data)
 
     assert echoed[:2] == [ref, ref]
     assert type(echoed[0]) is type(ref)
@@ -105,7 +105,7 @@ def test_rule_12_version_1_honours_a_join_ref_that_is_there() -> None:
 
 def test_rule_12_version_1_sends_exactly_four_keys() -> None:
     frames = (
-        Answer("1", "2", "t", ok({"a": 1})),
+        Reply("1", "2", "t", ok({"a": 1})),
         Push("1", "t", "e", {}),
         Broadcast("t", "e", {}),
         Message("1", "1", "t", "phx_close", {}),
@@ -118,7 +118,7 @@ def test_rule_12_version_1_sends_exactly_four_keys() -> None:
 
 
 def test_rules_26_to_28_version_2_sends_exactly_five_elements() -> None:
-    assert V2.encode(Answer("1", "2", "t", error("no"))).data == (
+    assert V2.encode(Reply("1", "2", "t", error("no"))).data == (
         b'["1","2","t","phx_reply",{"status":"error","response":{"reason":"no"}}]'
     )
     assert V2.encode(Push("1", "t", "e", {"a": 1})).data == b'["1",null,"t","e",{"a":1}]'
@@ -131,7 +131,7 @@ def test_rule_14_version_2_text_is_compact_and_unescaped() -> None:
 
 
 def test_rule_15_a_binary_reply_is_framed_as_phoenix_does() -> None:
-    frame = V2.encode(Answer("12", "123", "topic", ok(bytes([101, 102, 103]))))
+    frame = V2.encode(Reply("12", "123", "topic", ok(bytes([101, 102, 103]))))
 
     assert frame.binary
     assert frame.data == b"\x01\x02\x03\x05\x02" + b"12" + b"123" + b"topic" + b"ok" + b"\x65\x66\x67"
@@ -188,7 +188,7 @@ def test_rule_37_what_is_no_binary_frame_is_malformed(data: bytes) -> None:
 
 
 def test_rule_17_version_1_carries_no_binary() -> None:
-    for frame in (Answer("1", "2", "t", ok(b"x")), Push("1", "t", "e", b"x"), Broadcast("t", "e", b"x")):
+    for frame in (Reply("1", "2", "t", ok(b"x")), Push("1", "t", "e", b"x"), Broadcast("t", "e", b"x")):
         with pytest.raises(BinaryUnsupportedError):
             V1.encode(frame)
     with pytest.raises(MalformedFrameError):
@@ -223,4 +223,4 @@ def test_decoding_any_json_gives_a_message_or_malformed_frame(value: object) -> 
 
         assert isinstance(message.topic, str)
         assert isinstance(message.event, str)
-        assert V2.encode(Answer(message.join_ref, message.ref, message.topic, ok())).data
+        assert V2.encode(Reply(message.join_ref, message.ref, message.topic, ok())).data

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from famichat.realtime.message import Answer, Message, Ref, Reply, error, ok
+from famichat.realtime.message import Message, Ref, Reply, ReplyPayload, error, ok
 from famichat.realtime.socket import Deliver, Send, Socket, Start, matches
 
 
@@ -14,8 +14,8 @@ def push(topic: str = "room:1", join_ref: Ref = "1", ref: Ref = "5", event: str 
     return Message(join_ref, ref, topic, event, {})
 
 
-def sent(join_ref: Ref, ref: Ref, topic: str, reply: Reply) -> Send:
-    return Send(Answer(join_ref, ref, topic, reply))
+def sent(join_ref: Ref, ref: Ref, topic: str, reply: ReplyPayload) -> Send:
+    return Send(Reply(join_ref, ref, topic, reply))
 
 
 @pytest.fixture

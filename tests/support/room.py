@@ -10,14 +10,14 @@ from famichat.realtime import (
     ChannelFactory,
     Connected,
     ConnectRequest,
-    Departure,
     Endpoint,
+    JoinRefused,
     Limits,
     Payload,
     PubSub,
-    Refused,
-    Reply,
+    ReplyPayload,
     SocketHandler,
+    TerminateReason,
     ok,
 )
 from famichat.realtime.channel import Deferred
@@ -29,9 +29,9 @@ from tests.support.realtime_server import RunningServer, running_server
 class Room(Channel):
     """Broadcasts what it hears; a client whose token names somebody may enter. `left` records every departure."""
 
-    left: list[Departure]
+    left: list[TerminateReason]
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         match event:
             case "shout":
                 self.broadcast("shout", payload)
@@ -48,7 +48,7 @@ class Room(Channel):
                 return None
         return await super().handle_in(event, payload)
 
-    async def leave(self, reason: Departure) -> None:
+    async def terminate(self, reason: TerminateReason) -> None:
         self.left.append(reason)
 
 
@@ -63,7 +63,7 @@ class Rooms(SocketHandler):
         self.requests.append(request)
         name = request.token or request.params.get("token", "somebody")
         if name == "nobody":
-            raise Refused
+            raise JoinRefused
         if name == "broken":
             raise RuntimeError("a secret s3cr3t")
         return Connected(frozenset({f"user:{name}"}), name)
@@ -72,7 +72,7 @@ class Rooms(SocketHandler):
 class House:
     """A served endpoint, and what a test wants to know of it."""
 
-    def __init__(self, server: RunningServer, endpoint: Endpoint, rooms: Rooms, left: list[Departure]) -> None:
+    def __init__(self, server: RunningServer, endpoint: Endpoint, rooms: Rooms, left: list[TerminateReason]) -> None:
         self.server = server
         self.endpoint = endpoint
         self.pubsub = endpoint.pubsub
@@ -91,7 +91,7 @@ class House:
             while self.endpoint.connections > number:  # noqa: ASYNC110 - the endpoint has no event for it
                 await asyncio.sleep(0.005)
 
-    async def until_left(self, number: int) -> list[Departure]:
+    async def until_left(self, number: int) -> list[TerminateReason]:
         """Wait until so many channels have left, and return how."""
         async with asyncio.timeout(3):
             while len(self.left) < number:  # noqa: ASYNC110 - the channels have no event for it
@@ -109,7 +109,7 @@ async def house(
     app: Callable[[Endpoint], Any] | None = None,
 ) -> AsyncIterator[House]:
     """Serve rooms of this class until the block ends."""
-    left: list[Departure] = []
+    left: list[TerminateReason] = []
     served = type(channel.__name__, (channel,), {"left": left})
     rooms = Rooms(served)
     endpoint = Endpoint(rooms, pubsub, limits=limits, check_origin=check_origin)

@@ -17,7 +17,7 @@ from famichat.chat.journal.entry import ClientKey, Entry, Stored
 from famichat.chat.journal.statements import Head, SqliteStatements
 from famichat.chat.messages import history
 from famichat.endpoint.channels import message_channel
-from famichat.realtime.message import Reply, ok
+from famichat.realtime.message import ReplyPayload, ok
 from famichat.settings import load_settings
 from famichat.storage.database import Database
 from tests.support.model_server import Bug
@@ -70,7 +70,7 @@ def broker_only() -> None:
     def resume(*arguments: Any, **named: Any) -> history.Resume:
         return replace(asked(*arguments, **named), messages=[], has_more=False)
 
-    async def fetch(_: message_channel.MessageChannel, __: dict[str, Any]) -> Reply:
+    async def fetch(_: message_channel.MessageChannel, __: dict[str, Any]) -> ReplyPayload:
         return ok({"messages": [], "has_more": False})
 
     plant(message_channel, "resume", resume)
@@ -90,7 +90,7 @@ def seq_from_clock() -> None:
 def resume_off_by_one() -> None:
     asked = history.resume
 
-    def resume(session: Any, access: Any, has: history.Remembered, **named: Any) -> history.Resume:
+    def resume(session: Any, access: Any, has: history.ResumeFrom, **named: Any) -> history.Resume:
         return asked(session, access, replace(has, last_seq=has.last_seq - 1 if has.last_seq else None), **named)
 
     plant(message_channel, "resume", resume)

@@ -16,7 +16,7 @@ _KEPT = {"message_reactions"}
 _NOTHING = "-"
 
 
-def erase(session: Session, user_id: str) -> None:
+def erase_account(session: Session, user_id: str) -> None:
     """Take everything about a person out of the database, and free the name and the address for somebody else.
 
     The row stays, empty, because messages and the ledger refer to it. With all else it is as if it had gone: what

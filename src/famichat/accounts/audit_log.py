@@ -33,7 +33,7 @@ MAX_PAGE = 200
 _MAX_NAME = 100
 
 
-class LedgerEntry(Base):
+class AuditLogEntry(Base):
     """One entry. The database refuses to change or delete it (`ledger_is_append_only`).
 
     `user_id` is whom it concerns, `by_id` and `by_name` who did it, both empty for the operator of the server. `name`
@@ -67,7 +67,7 @@ class LedgerEntry(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEvent:
     """What was done, and to what: what that is called now, and the ids it is known by; of a role, which it became."""
 
     action: Action
@@ -80,14 +80,14 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AuditPage:
     """Some entries, the newest first; `has_more` says that older ones follow."""
 
-    entries: list[LedgerEntry]
+    entries: list[AuditLogEntry]
     has_more: bool
 
 
-def record(session: Session, deed: Deed, *, concerning: str, by: str | None) -> None:
+def record(session: Session, deed: AuditEvent, *, concerning: str, by: str | None) -> None:
     """Write down what was done to somebody, in the transaction that does it. What one does to oneself is no matter.
 
     Args:
@@ -100,11 +100,11 @@ def record(session: Session, deed: Deed, *, concerning: str, by: str | None) -> 
         return
     doer = None if by is None else session.get_one(User, by)
     by_name = doer and (doer.display_name or doer.username)
-    session.add(LedgerEntry(user_id=concerning, by_id=by, by_name=by_name, **asdict(deed)))
+    session.add(AuditLogEntry(user_id=concerning, by_id=by, by_name=by_name, **asdict(deed)))
     session.flush()
 
 
-def ledger_of(session: Session, user_id: str, before: str | None = None, limit: int = MAX_PAGE) -> Page:
+def audit_log_of(session: Session, user_id: str, before: str | None = None, limit: int = MAX_PAGE) -> AuditPage:
     """What others did to somebody, the newest first.
 
     Args:
@@ -113,10 +113,12 @@ def ledger_of(session: Session, user_id: str, before: str | None = None, limit: 
         before: the id of an entry, to go on with what came before it.
         limit: how many; over 200 is taken as 200.
     """
-    return _page(session, select(LedgerEntry).where(LedgerEntry.user_id == user_id), before, limit)
+    return _page(session, select(AuditLogEntry).where(AuditLogEntry.user_id == user_id), before, limit)
 
 
-def ledger_of_family(session: Session, family_id: str, before: str | None = None, limit: int = MAX_PAGE) -> Page:
+def audit_log_of_family(
+    session: Session, family_id: str, before: str | None = None, limit: int = MAX_PAGE
+) -> AuditPage:
     """What admins of a family did to people of it, as its admins, the newest first. Ask first who asks.
 
     Args:
@@ -125,14 +127,14 @@ def ledger_of_family(session: Session, family_id: str, before: str | None = None
         before: the id of an entry, to go on with what came before it.
         limit: how many; over 200 is taken as 200.
     """
-    theirs = select(LedgerEntry).where(LedgerEntry.family_id == family_id, LedgerEntry.action.in_(FAMILY_ACTIONS))
+    theirs = select(AuditLogEntry).where(AuditLogEntry.family_id == family_id, AuditLogEntry.action.in_(FAMILY_ACTIONS))
     return _page(session, theirs, before, limit)
 
 
-def _page(session: Session, wanted: Select[LedgerEntry], before: str | None, limit: int) -> Page:
+def _page(session: Session, wanted: Select[AuditLogEntry], before: str | None, limit: int) -> AuditPage:
     limit = min(limit, MAX_PAGE)
     if before is not None:
-        wanted = wanted.where(LedgerEntry.id < before)
+        wanted = wanted.where(AuditLogEntry.id < before)
     # Ids made later sort later.
-    found = list(session.execute(wanted.order_by(LedgerEntry.id.desc()).limit(limit + 1)).scalars())
-    return Page(found[:limit], len(found) > limit)
+    found = list(session.execute(wanted.order_by(AuditLogEntry.id.desc()).limit(limit + 1)).scalars())
+    return AuditPage(found[:limit], len(found) > limit)

@@ -79,7 +79,7 @@ class InvalidCredentials(AccountsError):
     code = "invalid_credentials"
 
 
-class TooManyGuesses(AccountsError):
+class TooManyAttempts(AccountsError):
     """Too many wrong passwords; `details` says when to come back."""
 
     code = "rate_limited"

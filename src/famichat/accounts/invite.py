@@ -34,7 +34,7 @@ class Invite(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedInvite:
     """A new invitation. Its token is told once, here."""
 
     invite: Invite
@@ -47,7 +47,7 @@ def create_invite(
     created_by_id: str | None,
     role: Literal["admin", "member"] = "member",
     life: timedelta = DEFAULT_LIFE,
-) -> Issued:
+) -> IssuedInvite:
     """Invite one person into a family. Ask first whether the one who invites may: `chat.family.require_admin`.
 
     The operator, who invites from the server's own terminal, has no account there: then `created_by_id` is None.
@@ -65,7 +65,7 @@ def create_invite(
     )
     session.add(invite)
     session.flush()
-    return Issued(invite, token)
+    return IssuedInvite(invite, token)
 
 
 def find_invite(session: Session, token: str) -> Invite:

@@ -14,7 +14,7 @@ from famichat.accounts.user import User
 
 
 @dataclass(frozen=True, slots=True)
-class Notices:
+class PrivacySettings:
     """What others are told of one person: how far messages were read, that one is typing, and that one is here."""
 
     read: bool
@@ -22,19 +22,19 @@ class Notices:
     presence: bool
 
 
-def notices_of(session: Session, user_id: str) -> Notices:
+def privacy_of(session: Session, user_id: str) -> PrivacySettings:
     """What others are told of somebody."""
     return _of(session.get_one(User, user_id))
 
 
-def choose_notices(
+def change_privacy(
     session: Session,
     user_id: str,
     *,
     read: bool | None = None,
     typing: bool | None = None,
     presence: bool | None = None,
-) -> Notices:
+) -> PrivacySettings:
     """Choose what others are told of oneself, from now on; what is left out stays as it is."""
     user = session.get_one(User, user_id)
     user.read_notices = user.read_notices if read is None else read
@@ -52,5 +52,5 @@ def discreet_readers(session: Session, user_ids: Collection[str]) -> set[str]:
     return set(session.execute(quiet).scalars())
 
 
-def _of(user: User) -> Notices:
-    return Notices(user.read_notices, user.typing_notices, user.presence_notices)
+def _of(user: User) -> PrivacySettings:
+    return PrivacySettings(user.read_notices, user.typing_notices, user.presence_notices)

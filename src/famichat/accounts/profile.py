@@ -52,7 +52,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ProfileResult:
     """A profile as it is now, and what of it has become different."""
 
     profile: Profile
@@ -83,7 +83,7 @@ def profiles_of(session: Session, user_ids: Collection[str] | Select[Any]) -> li
     return [Profile(*row) for row in session.execute(theirs)]
 
 
-def change_profile(session: Session, user_id: str, change: ProfileChange) -> Changed:
+def change_profile(session: Session, user_id: str, change: ProfileChange) -> ProfileResult:
     """Be shown under another name, or in another colour; what is left out stays as it is.
 
     Raises:
@@ -97,7 +97,7 @@ def change_profile(session: Session, user_id: str, change: ProfileChange) -> Cha
     return _changed(session, before)
 
 
-def show_picture(session: Session, user_id: str, picture: bytes, vault: Vault) -> Changed:
+def set_avatar(session: Session, user_id: str, picture: bytes, vault: Vault) -> ProfileResult:
     """Be shown with this picture, in the place of the one before."""
     before = _held(session, user_id)
     _forget_picture(session, user_id)
@@ -107,14 +107,14 @@ def show_picture(session: Session, user_id: str, picture: bytes, vault: Vault) -
     return _changed(session, before)
 
 
-def show_no_picture(session: Session, user_id: str) -> Changed:
+def remove_avatar(session: Session, user_id: str) -> ProfileResult:
     """Be shown without a picture."""
     before = _held(session, user_id)
     _forget_picture(session, user_id)
     return _changed(session, before)
 
 
-def picture_of(session: Session, user_id: str, picture_id: str, vault: Vault) -> bytes | None:
+def avatar_of(session: Session, user_id: str, picture_id: str, vault: Vault) -> bytes | None:
     """A picture of somebody; None if it is not the one that this person is shown with.
 
     Raises:
@@ -148,7 +148,7 @@ def _forget_picture(session: Session, user_id: str) -> None:
     session.execute(delete(ProfilePicture).where(ProfilePicture.user_id == user_id))
 
 
-def _changed(session: Session, before: Profile) -> Changed:
+def _changed(session: Session, before: Profile) -> ProfileResult:
     session.flush()
     after = profile_of(session, before.user_id)
     parts: dict[Part, bool] = {
@@ -156,4 +156,4 @@ def _changed(session: Session, before: Profile) -> Changed:
         "color": after.color != before.color,
         "picture": after.picture_id != before.picture_id,
     }
-    return Changed(after, frozenset(part for part, is_other in parts.items() if is_other))
+    return ProfileResult(after, frozenset(part for part, is_other in parts.items() if is_other))

@@ -4,34 +4,36 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from famichat.actions.recent_removals import Departures
+from famichat.actions.recent_removals import RecentRemovals
 from famichat.actions.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.actions.unread import UnreadCounts
-from famichat.chat.messages.change_writer import Changed
-from famichat.chat.messages.receipt_writer import Written
+from famichat.chat.messages.change_writer import ChangeResult
+from famichat.chat.messages.receipt_writer import AckResult
 from famichat.chat.messages.send import Announce
-from famichat.push.notifier import Pushes
+from famichat.push.notifier import PushNotifier
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
 
 BUDGET_SECONDS = 0.2
 
 
-class Announcements:
+class Broadcasts:
     """What is said on the topics of this server.
 
     Args:
         pubsub: carries it to every subscriber, on all nodes.
         unread: tells people how much they have not read, a moment later.
         departures: who must not be told what was read before they went.
-        pushes: rings the devices that do not listen, a moment later.
+        push_notifier: rings the devices that do not listen, a moment later.
     """
 
-    def __init__(self, pubsub: PubSub, unread: UnreadCounts, departures: Departures, pushes: Pushes) -> None:
+    def __init__(
+        self, pubsub: PubSub, unread: UnreadCounts, departures: RecentRemovals, push_notifier: PushNotifier
+    ) -> None:
         self._pubsub = pubsub
         self._unread = unread
         self._departures = departures
-        self._pushes = pushes
+        self._push_notifier = push_notifier
 
     def message(self, topic: ConversationTopic, received_at: float) -> Announce:
         """How to announce the message that was received at `received_at` (of `time.perf_counter`)."""
@@ -39,19 +41,19 @@ class Announcements:
         def announce(view: dict[str, Any]) -> None:
             self._to_conversation(topic, "new_msg", view, received_at)
             self._unread.changed(topic.conversation_id)
-            self._pushes.said(view)
+            self._push_notifier.said(view)
 
         return announce
 
-    def message_updated(self, changed: Changed) -> None:
+    def message_updated(self, changed: ChangeResult) -> None:
         """Tell a conversation how a message is from now on. Nobody is rung, and nothing becomes unread by it."""
         topic = ConversationTopic(changed.conversation_type, changed.asked.conversation_id)
         self._to_conversation(topic, "message_updated", changed.view, changed.asked.received_at)
 
-    def acknowledged(self, topic: ConversationTopic, received_at: float) -> Callable[[Written], None]:
+    def acknowledged(self, topic: ConversationTopic, received_at: float) -> Callable[[AckResult], None]:
         """How to announce that a device is further in a conversation than it was."""
 
-        def announce(written: Written) -> None:
+        def announce(written: AckResult) -> None:
             asked, others = written.asked, written.for_others
             own = connections_of_user(asked.user_id)
             if others == asked.status:

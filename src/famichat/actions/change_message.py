@@ -8,7 +8,7 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change
-from famichat.chat.messages.change_writer import Asked, Changed
+from famichat.chat.messages.change_writer import ChangeRequest, ChangeResult
 from famichat.chat.records.conversation import ConversationType
 
 
@@ -18,7 +18,7 @@ def change_message(
     conversation: tuple[ConversationType | None, str],
     change: type[Change],
     payload: Mapping[str, Any],
-) -> Awaitable[Changed]:
+) -> Awaitable[ChangeResult]:
     """Understand a change, put it in line to be written, and let it be announced when it is.
 
     Args:
@@ -38,10 +38,12 @@ def change_message(
     if not isinstance(message_id, str):
         raise InvalidMessage(field="message_id")
     kind, conversation_id = conversation
-    asked = Asked(identity.user_id, identity.device_id, conversation_id, kind, message_id, change.parse(payload))
+    asked = ChangeRequest(
+        identity.user_id, identity.device_id, conversation_id, kind, message_id, change.parse(payload)
+    )
 
-    def announce(changed: Changed) -> None:
-        services.announcements.message_updated(changed)
+    def announce(changed: ChangeResult) -> None:
+        services.broadcasts.message_updated(changed)
         if changed.gone:  # nobody can fetch them any more; if this fails, the next sweep finds them
             asyncio.get_running_loop().run_in_executor(None, services.files.remove, changed.gone)
 

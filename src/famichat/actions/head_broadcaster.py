@@ -19,7 +19,7 @@ from famichat.storage.errors import StorageUnavailable
 EVERY_SECONDS = 15.0
 
 
-class Heads:
+class HeadBroadcaster:
     """Broadcasts `head` `{"last_seq", "last_change"}` on this node.
 
     Args:

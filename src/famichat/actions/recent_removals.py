@@ -10,7 +10,7 @@ from collections.abc import Callable
 REMEMBERED_SECONDS = 10.0
 
 
-class Departures:
+class RecentRemovals:
     """Remembers departures for a while.
 
     Args:

@@ -30,7 +30,7 @@ def send_message(
         StorageUnavailable: nobody knows that it was stored; send it again, by the same client id.
     """
     received_at = time.perf_counter()
-    announce = services.announcements.message(topic, received_at)
+    announce = services.broadcasts.message(topic, received_at)
     if services.tracing is None:
         return _send(services, identity, topic, payload, announce)
     trace = services.tracing.message(topic.type, topic.conversation_id, identity.user_id)

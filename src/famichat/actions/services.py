@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
-from famichat.accounts.sign_in.webauthn import Ceremonies
-from famichat.actions.broadcasts import Announcements
+from famichat.accounts.sign_in.webauthn import WebAuthn
+from famichat.actions.broadcasts import Broadcasts
 from famichat.actions.rate_limit import RateLimits
-from famichat.attachments.avatars import Portraits
+from famichat.attachments.avatars import AvatarMaker
 from famichat.attachments.files import Files
-from famichat.attachments.signed_url import Addresses
+from famichat.attachments.signed_url import SignedUrls
 from famichat.attachments.uploads import Uploads
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.messages.change_writer import Changes
-from famichat.chat.messages.receipt_writer import Receipts
+from famichat.chat.messages.change_writer import ChangeWriter
+from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
-from famichat.push.notifier import Pushes
+from famichat.push.notifier import PushNotifier
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.crypto.vault import BlindIndex, Vault
@@ -31,19 +31,19 @@ class Services:
     vault: Vault
     index: BlindIndex
     tokens: Tokens
-    ceremonies: Ceremonies
+    webauthn: WebAuthn
     policies: EncryptionPolicies
     send_path: SendPath
-    changes: Changes
-    receipts: Receipts
+    changes: ChangeWriter
+    receipts: ReceiptWriter
     uploads: Uploads
     files: Files
-    portraits: Portraits
-    addresses: Addresses
+    avatar_maker: AvatarMaker
+    signed_urls: SignedUrls
     pubsub: PubSub
     presence: Presence
-    announcements: Announcements
-    pushes: Pushes
+    broadcasts: Broadcasts
+    push_notifier: PushNotifier
     push_key: str
     rate_limits: RateLimits
     tracing: Tracing | None

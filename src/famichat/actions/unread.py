@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from famichat.actions.recent_removals import Departures
+from famichat.actions.recent_removals import RecentRemovals
 from famichat.actions.topics import user_topic
 from famichat.chat.access import everyones_access
 from famichat.chat.conversations.summary import unread_counts
@@ -25,7 +25,7 @@ class UnreadCounts:
         departures: who must not be told what was read before they went.
     """
 
-    def __init__(self, database: Database, pubsub: PubSub, departures: Departures) -> None:
+    def __init__(self, database: Database, pubsub: PubSub, departures: RecentRemovals) -> None:
         self._database = database
         self._pubsub = pubsub
         self._departures = departures

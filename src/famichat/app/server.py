@@ -14,26 +14,26 @@ import uvicorn
 import uvloop
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.accounts.sign_in.webauthn import Ceremonies
-from famichat.actions.broadcasts import Announcements
-from famichat.actions.head_broadcaster import Heads
+from famichat.accounts.sign_in.webauthn import WebAuthn
+from famichat.actions.broadcasts import Broadcasts
+from famichat.actions.head_broadcaster import HeadBroadcaster
 from famichat.actions.rate_limit import RateLimits
-from famichat.actions.recent_removals import Departures
+from famichat.actions.recent_removals import RecentRemovals
 from famichat.actions.topics import connections_of_device
 from famichat.actions.unread import UnreadCounts
-from famichat.attachments.avatars import Portraits
+from famichat.attachments.avatars import AvatarMaker
 from famichat.attachments.files import Files
 from famichat.attachments.quota import Quota
-from famichat.attachments.signed_url import Addresses
+from famichat.attachments.signed_url import SignedUrls
 from famichat.attachments.sweep import Sweep
 from famichat.attachments.uploads import Uploads
-from famichat.chat.account_deletion import forget_remains
+from famichat.chat.account_deletion import delete_orphans
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.chat.families.family import needs_setup
 from famichat.chat.journal.journal import Journal
-from famichat.chat.messages.change import Ground as ChangeGround
-from famichat.chat.messages.change_writer import Changes
-from famichat.chat.messages.receipt_writer import Receipts
+from famichat.chat.messages.change import ChangeServices as ChangeGround
+from famichat.chat.messages.change_writer import ChangeWriter
+from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
 from famichat.endpoint.channels.user_socket import UserSocket
 from famichat.endpoint.http.app import build_http
@@ -42,8 +42,8 @@ from famichat.endpoint.http.proxies import Proxies
 from famichat.endpoint.http.server_protocol import HttpProtocol, http_protocol
 from famichat.endpoint.pages.brand import Brand
 from famichat.push.client import PushClient
-from famichat.push.notifier import Ground, Pushes
-from famichat.push.online_devices import Whereabouts
+from famichat.push.notifier import PushNotifier, PushServices
+from famichat.push.online_devices import OnlineDevices
 from famichat.push.vapid import Vapid
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
@@ -53,7 +53,7 @@ from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
 from famichat.realtime.transport.websocket import websocket_protocol
 from famichat.settings import Settings
-from famichat.storage.crypto.key_rotation import VaultKeeper
+from famichat.storage.crypto.key_rotation import KeyRotation
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir, Secrets
@@ -162,24 +162,24 @@ async def _context(
     policies = EncryptionPolicies(settings.encryption_policies)
     await database.transaction(lambda session: remember_required(session, policies))
     await _keep(vault, database, kept, stack)
-    while await database.transaction(forget_remains):
+    while await database.transaction(delete_orphans):
         pass
     journal = _journal(database, metrics, stack)
-    changes = Changes(database, ChangeGround(vault, policies))
+    changes = ChangeWriter(database, ChangeGround(vault, policies))
     stack.push_async_callback(changes.close)
     files = Files(settings.effective_files_dir)
     uploads = Uploads(database, vault, files, _quota(settings), policies)
     stack.push_async_callback(asyncio.to_thread, uploads.close)
     _sweep(database, files, stack)
-    receipts = Receipts(database)
+    receipts = ReceiptWriter(database)
     stack.push_async_callback(receipts.close)
-    departures = Departures()
+    departures = RecentRemovals()
     unread = UnreadCounts(database, pubsub, departures)
     stack.push_async_callback(unread.stop)
     vapid = Vapid(keys.secret_key, contact=settings.public_url if _is_https(settings) else None)
     client = PushClient(vapid, allow_private=settings.push_private_addresses)
-    pushes = _pushes(Ground(database, vault, index, policies), client, pubsub, metrics, stack)
-    heads = Heads(database, pubsub)
+    push_notifier = _pushes(PushServices(database, vault, index, policies), client, pubsub, metrics, stack)
+    heads = HeadBroadcaster(database, pubsub)
     stack.push_async_callback(heads.stop)
     heads.start()
     presence = Presence(pubsub)
@@ -190,19 +190,19 @@ async def _context(
         vault=vault,
         index=index,
         tokens=Tokens(keys.secret_key),
-        ceremonies=Ceremonies(settings.effective_public_url, keys.secret_key),
+        webauthn=WebAuthn(settings.effective_public_url, keys.secret_key),
         policies=policies,
         send_path=SendPath(journal, vault, index, policies),
         changes=changes,
         receipts=receipts,
         uploads=uploads,
         files=files,
-        portraits=_portraits(stack),
-        addresses=Addresses(keys.secret_key),
+        avatar_maker=_portraits(stack),
+        signed_urls=SignedUrls(keys.secret_key),
         pubsub=pubsub,
         presence=presence,
-        announcements=Announcements(pubsub, unread, departures, pushes),
-        pushes=pushes,
+        broadcasts=Broadcasts(pubsub, unread, departures, push_notifier),
+        push_notifier=push_notifier,
         push_key=vapid.public_key,
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
         proxies=Proxies(settings.trusted_proxies),
@@ -230,17 +230,19 @@ def _sweep(database: Database, files: Files, stack: AsyncExitStack) -> None:
     sweep.start()
 
 
-def _portraits(stack: AsyncExitStack) -> Portraits:
-    portraits = Portraits()
-    stack.push_async_callback(asyncio.to_thread, portraits.close)
-    return portraits
+def _portraits(stack: AsyncExitStack) -> AvatarMaker:
+    avatar_maker = AvatarMaker()
+    stack.push_async_callback(asyncio.to_thread, avatar_maker.close)
+    return avatar_maker
 
 
-def _pushes(ground: Ground, client: PushClient, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack) -> Pushes:
-    pushes = Pushes(ground, client, Whereabouts(pubsub, connections_of_device))
-    stack.push_async_callback(pushes.stop)
-    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
-    return pushes
+def _pushes(
+    ground: PushServices, client: PushClient, pubsub: PubSub, metrics: Metrics, stack: AsyncExitStack
+) -> PushNotifier:
+    push_notifier = PushNotifier(ground, client, OnlineDevices(pubsub, connections_of_device))
+    stack.push_async_callback(push_notifier.stop)
+    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: push_notifier.waiting)
+    return push_notifier
 
 
 def _quota(settings: Settings) -> Quota:
@@ -254,7 +256,7 @@ async def _keep(
     keys, only_server = vault.keys, database.dialect == "sqlite"
     version = await database.transaction(lambda session: settle(session, keys, use_newest=only_server))
     vault.seal_with(version)
-    keeper = VaultKeeper(database, vault, kept)
+    keeper = KeyRotation(database, vault, kept)
     stack.push_async_callback(keeper.stop)
     keeper.start()
 

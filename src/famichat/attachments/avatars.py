@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from famichat.attachments.content_type import PICTURES, SNIFFED_BYTES, sniff
 from famichat.attachments.errors import PictureTooLarge, PictureUnreadable
-from famichat.attachments.picture import PictureRefused, portrait
+from famichat.attachments.picture import PictureRefused, make_avatar
 
 EDGE = 256
 _AT_ONCE = 2
 
 
-class Portraits:
+class AvatarMaker:
     """Makes a few at once; the others wait."""
 
     def __init__(self) -> None:
@@ -39,6 +39,6 @@ def _make(data: bytes) -> bytes:
     if content_type not in PICTURES:
         raise PictureUnreadable
     try:
-        return portrait([data], content_type, EDGE)
+        return make_avatar([data], content_type, EDGE)
     except PictureRefused as refused:
         raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused

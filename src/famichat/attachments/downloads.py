@@ -23,7 +23,7 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteRange:
     """From which byte to before which of how many."""
 
     start: int
@@ -31,7 +31,7 @@ class Span:
     size: int
 
     @classmethod
-    def parse(cls, header: str | None, size: int) -> "Span":
+    def parse(cls, header: str | None, size: int) -> "ByteRange":
         """Read a `Range` (RFC 9110, 14.2). One that is malformed, or asks for several, is left aside as that allows.
 
         Raises:
@@ -54,7 +54,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Download:
     """A file to hand out.
 
     Attributes:
@@ -70,7 +70,7 @@ class Given:
     attachment: Attachment
     part: Part
 
-    def read(self, span: Span, files: Files, vault: Vault) -> Iterator[bytes]:
+    def read(self, span: ByteRange, files: Files, vault: Vault) -> Iterator[bytes]:
         """Its bytes, opened piece by piece as they are taken.
 
         Raises:
@@ -101,7 +101,7 @@ def visible(session: Session, user_id: str, attachment_id: str) -> Attachment:
     return found
 
 
-def given(attachment: Attachment, part: Part, vault: Vault) -> Given:
+def open_download(attachment: Attachment, part: Part, vault: Vault) -> Download:
     """How an attachment, or the small picture of one, is handed out.
 
     Raises:
@@ -111,10 +111,10 @@ def given(attachment: Attachment, part: Part, vault: Vault) -> Given:
     if part == "thumbnail":
         if not attachment.thumbnail_bytes:
             raise NotFound
-        return Given("image/webp", "inline", attachment.thumbnail_bytes, attachment, part)
+        return Download("image/webp", "inline", attachment.thumbnail_bytes, attachment, part)
     inline = attachment.content_type in SHOWN and not attachment.encrypted
     disposition = _disposition("inline" if inline else "attachment", secrets_of(attachment, vault).name)
-    return Given(attachment.content_type, disposition, attachment.size, attachment, part)
+    return Download(attachment.content_type, disposition, attachment.size, attachment, part)
 
 
 def _disposition(kind: str, name: str | None) -> str:

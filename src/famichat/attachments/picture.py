@@ -73,7 +73,7 @@ def clean(
         return Picture(told["width"], told["height"], b"".join(_pieces(standard_output, told["thumbnail"])))
 
 
-def portrait(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
+def make_avatar(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
     """The middle of a picture, square and harmless, at most so wide and high, as WebP. Call it in a thread.
 
     Raises:

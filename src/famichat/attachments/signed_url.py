@@ -23,7 +23,7 @@ Part = Literal["file", "thumbnail"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class UrlGrant:
     """What an address stands for."""
 
     user_id: str
@@ -32,7 +32,7 @@ class Ticket:
     part: Part
 
 
-class Addresses:
+class SignedUrls:
     """Makes addresses, and reads them back.
 
     Args:
@@ -45,14 +45,14 @@ class Addresses:
         signing = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
         self._serializer = URLSafeSerializer(secret, salt="famichat.file", signer_kwargs=signing)
 
-    def issue(self, ticket: Ticket) -> tuple[str, datetime]:
+    def issue(self, ticket: UrlGrant) -> tuple[str, datetime]:
         """An address, and until when it is good."""
         expires_at = int(self._clock()) + ADDRESS_SECONDS
         return f"/files/{self._serializer.dumps([*astuple(ticket), expires_at])}", datetime.fromtimestamp(
             expires_at, UTC
         )
 
-    def read(self, token: str) -> Ticket:
+    def read(self, token: str) -> UrlGrant:
         """What an address stands for.
 
         Raises:
@@ -67,5 +67,5 @@ class Addresses:
         match signed:
             case [str(user), str(device), str(attachment), ("file" | "thumbnail") as part, int(expires_at)]:
                 if expires_at > self._clock() and all(map(is_id, (user, device, attachment))):
-                    return Ticket(user, device, attachment, part)
+                    return UrlGrant(user, device, attachment, part)
         raise NotFound

@@ -13,7 +13,7 @@ _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class UploadRequest:
     """An upload that is about to begin.
 
     Attributes:

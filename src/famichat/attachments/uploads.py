@@ -32,7 +32,7 @@ from famichat.attachments.errors import (
 from famichat.attachments.files import Files
 from famichat.attachments.picture import Picture, PictureRefused, clean
 from famichat.attachments.quota import Quota, check_quota
-from famichat.attachments.upload_request import Announcement
+from famichat.attachments.upload_request import UploadRequest
 from famichat.chat.access import conversation_for
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata, NotFound
@@ -91,7 +91,7 @@ class Uploads:
         """Finish what is being looked at."""
         self._workers.shutdown(wait=True)
 
-    async def begin(self, identity: Identity, conversation_id: str, announced: Announcement) -> Upload:
+    async def begin(self, identity: Identity, conversation_id: str, announced: UploadRequest) -> Upload:
         """Make room for a file that will be sent into a conversation.
 
         Raises:
@@ -178,7 +178,7 @@ class Uploads:
         await self._database.transaction(work)
         await asyncio.to_thread(self._files.remove, [attachment_id])
 
-    def _written_down(self, session: Session, user_id: str, conversation_id: str, announced: Announcement) -> Upload:
+    def _written_down(self, session: Session, user_id: str, conversation_id: str, announced: UploadRequest) -> Upload:
         attachment_id = new_id()
         secrets = AttachmentSecrets(
             key=base64.b64encode(new_key()).decode(),

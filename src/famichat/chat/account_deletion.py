@@ -14,15 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, Delete, Update, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.account_deletion import erase
-from famichat.accounts.audit_log import Deed, record
+from famichat.accounts.account_deletion import erase_account
+from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import Device
 from famichat.accounts.invite import Invite, revoke_invites_by
 from famichat.accounts.user import User
-from famichat.chat.families.membership import hold_families, keep_an_admin_of
+from famichat.chat.families.membership import keep_an_admin_of, lock_families
 from famichat.chat.groups.membership import may_leave
 from famichat.chat.groups.roles import is_admin
-from famichat.chat.lock import hold
+from famichat.chat.lock import lock_conversations
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import Message
@@ -33,7 +33,7 @@ BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class AccountDeletion:
     """Who is gone, and from where.
 
     Attributes:
@@ -49,7 +49,7 @@ class Farewell:
     family_ids: tuple[str, ...]
 
 
-def delete_account(session: Session, user_id: str) -> Farewell:
+def delete_account(session: Session, user_id: str) -> AccountDeletion:
     """Let somebody go for good: out of every family and conversation, with everything but what was said to others.
 
     The person decides that; whoever calls has asked who it is.
@@ -57,8 +57,8 @@ def delete_account(session: Session, user_id: str) -> Farewell:
     Raises:
         LastAdmin: a family, or a group, with other people in it would be without an admin.
     """
-    family_ids = hold_families(session, _families_of(session, user_id))
-    held = hold(session, _conversations_of(session, user_id))
+    family_ids = lock_families(session, _families_of(session, user_id))
+    held = lock_conversations(session, _conversations_of(session, user_id))
     for family_id in family_ids:
         _may_leave_family(session, family_id, user_id)
         revoke_invites_by(session, family_id, user_id)
@@ -66,24 +66,24 @@ def delete_account(session: Session, user_id: str) -> Farewell:
         if is_admin(session, talk.id, user_id):
             may_leave(session, talk.id, user_id)
     left = tuple((talk.type, talk.id) for talk in held)
-    erase(session, user_id)
+    erase_account(session, user_id)
     _close_empty_families(session, family_ids)
     somebody = select(Participant.conversation_id).where(Participant.conversation_id.in_([id_ for _, id_ in left]))
-    return Farewell(user_id, left, tuple(session.execute(somebody.distinct()).scalars()), tuple(family_ids))
+    return AccountDeletion(user_id, left, tuple(session.execute(somebody.distinct()).scalars()), tuple(family_ids))
 
 
-def delete_account_by_operator(session: Session, user_id: str) -> Farewell:
+def delete_account_by_operator(session: Session, user_id: str) -> AccountDeletion:
     """Let somebody go for good because the operator of the server decided so, which goes on record.
 
     Raises:
         LastAdmin: see `delete_account`.
     """
     farewell = delete_account(session, user_id)
-    record(session, Deed("account_deleted"), concerning=user_id, by=None)
+    record(session, AuditEvent("account_deleted"), concerning=user_id, by=None)
     return farewell
 
 
-def forget_remains(session: Session) -> bool:
+def delete_orphans(session: Session) -> bool:
     """Take out of the database what nobody can get at any more since accounts were deleted, a bit at a time.
 
     That is the devices of the deleted, and conversations and families without anybody in them. It is the slow part, so

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.records.conversation import Conversation
 
 
-def hold(session: Session, conversation_ids: Iterable[str]) -> list[Conversation]:
+def lock_conversations(session: Session, conversation_ids: Iterable[str]) -> list[Conversation]:
     """Hold conversations still until the commit: whoever changes who takes part in one calls this first.
 
     The journal, which asks who takes part when it has locked the row, then writes before this transaction or after it.

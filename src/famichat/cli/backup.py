@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from famichat.cli.opened_data import to_read
+from famichat.cli.opened_data import open_readonly
 from famichat.cli.options import answer, data_dir_option, json_option
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
@@ -38,7 +38,7 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
     FILE is famichat-<time>.tar here, if you name none; - writes to standard output, to be encrypted by another program.
     """
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
-    with to_read(data_dir) as desk:
+    with open_readonly(data_dir) as desk:
         here, settings = DataDir(desk.settings.data_dir), desk.settings
         with _written(target, desk.settings.data_dir) as (stream, folder):
             server = Server(

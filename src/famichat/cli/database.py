@@ -15,7 +15,7 @@ from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import Message
 from famichat.cli.check import Check, checks
-from famichat.cli.opened_data import Desk, on_sqlite, sqlite_file, to_read, to_write
+from famichat.cli.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly, sqlite_file
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
@@ -29,7 +29,7 @@ from famichat.storage.migrate import make, newest
 @json_option
 def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> None:
     """Bring the database up to date; `famichat serve` does so by itself."""
-    with to_write(load_settings(data_dir=data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         if message is not None:
             make(desk.database, message)
     answer({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)
@@ -47,7 +47,7 @@ def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
     if not on_sqlite(settings):
         _psql(settings, statement)
         return
-    with to_read(data_dir):
+    with open_readonly(data_dir):
         pass  # says so, if there is no database
     try:
         with DataDir(settings.data_dir).lock():
@@ -63,10 +63,10 @@ def shell(data_dir: Path | None) -> None:
     """Open a Python shell with the application loaded; it can only read while the server runs on SQLite."""
     settings = load_settings(data_dir=data_dir)
     try:
-        with to_write(settings) as desk:
+        with open_for_writing(settings) as desk:
             _interact(desk, writable=True)
     except DirectoryInUse:
-        with to_read(data_dir) as desk:
+        with open_readonly(data_dir) as desk:
             _interact(desk, writable=False)
 
 
@@ -102,7 +102,7 @@ def _run(program: str, *arguments: str, **environment: str) -> None:
         raise Refused("program_failed", f"{program} ended with {ended.returncode}")
 
 
-def _interact(desk: Desk, *, writable: bool) -> None:
+def _interact(desk: OpenedData, *, writable: bool) -> None:
     names = {
         "settings": desk.settings,
         "vault": desk.vault,

@@ -15,7 +15,7 @@ import click
 from famichat.accounts.sign_in.token import Tokens
 from famichat.app.server import Ready, run
 from famichat.cli.demo_family import HOUSEHOLDS, Demo, settle
-from famichat.cli.opened_data import to_write
+from famichat.cli.opened_data import open_for_writing
 from famichat.cli.options import answer, json_option, table
 from famichat.cli.serve import PORT
 from famichat.settings import Settings, load_settings
@@ -41,7 +41,7 @@ def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
             test_endpoints=True,
             log_level=os.environ.get("FAMICHAT_LOG_LEVEL", "WARNING"),
         )
-        with to_write(settings) as desk:
+        with open_for_writing(settings) as desk:
             people = settle(desk, directory / "demo.json")
             tokens = Tokens(desk.secret_key)
 

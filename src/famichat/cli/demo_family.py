@@ -16,7 +16,7 @@ from famichat.accounts.device import add_device
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.conversations.create import (
-    Created,
+    CreatedConversation,
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,
@@ -29,7 +29,7 @@ from famichat.chat.families.membership import add_member
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.send import Draft, Sender, SendPath
 from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
-from famichat.cli.opened_data import Desk
+from famichat.cli.opened_data import OpenedData
 from famichat.cli.refusal import Refused
 
 # Who lives where; the first of each family is its admin.
@@ -108,7 +108,7 @@ class Demo:
         return told
 
 
-def settle(desk: Desk, file: Path) -> Demo:
+def settle(desk: OpenedData, file: Path) -> Demo:
     """The demo in this directory: the one that is there, or a new one.
 
     Raises:
@@ -126,7 +126,7 @@ def settle(desk: Desk, file: Path) -> Demo:
     return demo
 
 
-async def _move_in(desk: Desk) -> Demo:
+async def _move_in(desk: OpenedData) -> Demo:
     passwords = {name: _password() for names in HOUSEHOLDS.values() for name in names}
     hashes = {name: await hash_password(password, name) for name, password in passwords.items()}
 
@@ -147,7 +147,7 @@ async def _move_in(desk: Desk) -> Demo:
     return demo
 
 
-def _person(session: Session, desk: Desk, name: str, password_hash: str) -> Sender:
+def _person(session: Session, desk: OpenedData, name: str, password_hash: str) -> Sender:
     newcomer = Newcomer.parse(name, f"{name}@demo.invalid")
     user = register(session, newcomer, password_hash, desk.vault, desk.index)
     return Sender(user.id, add_device(session, user.id, f"{name.title()}'s phone").id)
@@ -161,10 +161,10 @@ def _family(session: Session, name: str, people: dict[str, Sender]) -> str:
     return family.id
 
 
-def _conversations(session: Session, desk: Desk, users: list[DemoUser]) -> dict[str, str]:
+def _conversations(session: Session, desk: OpenedData, users: list[DemoUser]) -> dict[str, str]:
     maja, emil, inga, *_ = (user.id for user in users)
     required = {kind: desk.settings.encryption_policies[kind] == "required" for kind in CONVERSATION_TYPES}
-    made: dict[str, Created] = {
+    made: dict[str, CreatedConversation] = {
         "self": create_self_conversation(session, maja, encryption_required=required["self"]),
         "direct": create_direct_conversation(
             session, maja, emil, blind_index=desk.index, encryption_required=required["direct"]
@@ -175,7 +175,7 @@ def _conversations(session: Session, desk: Desk, users: list[DemoUser]) -> dict[
     return {kind: created.conversation.id for kind, created in made.items()}
 
 
-async def _talk(desk: Desk, demo: Demo, senders: dict[str, Sender]) -> None:
+async def _talk(desk: OpenedData, demo: Demo, senders: dict[str, Sender]) -> None:
     journal = Journal(desk.database)
     path = SendPath(journal, desk.vault, desk.index, EncryptionPolicies(desk.settings.encryption_policies))
     try:

@@ -11,7 +11,7 @@ import click
 from famichat.cli.prompts import find_conversation, remote_of, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
-from famichat.storage.base import iso, now
+from famichat.storage.base import now, rfc3339
 
 FORMAT = 1
 _PAUSE_SECONDS = 1.0
@@ -44,7 +44,7 @@ def records(remote: Remote, conversation: str | None = None) -> Iterator[dict[st
         Refused: with the server's code.
     """
     me = _get(remote, "/me")
-    yield {"record": "export", "format": FORMAT, "exported_at": iso(now()), "url": remote.session.url, "user": me}
+    yield {"record": "export", "format": FORMAT, "exported_at": rfc3339(now()), "url": remote.session.url, "user": me}
     for each in _get(remote, "/people")["people"]:
         yield {"record": "person", **{name: each[name] for name in _OF_A_PERSON}}
     chosen = _all(remote) if conversation is None else [find_conversation(remote, conversation)]

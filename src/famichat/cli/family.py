@@ -8,14 +8,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import find_user
-from famichat.chat.families.family import Member, create_family, members_of
+from famichat.chat.families.family import FamilyMember, create_family, members_of
 from famichat.chat.families.membership import change_role_by_operator
 from famichat.chat.records.family import Family, FamilyRole
-from famichat.cli.opened_data import to_read, to_write
+from famichat.cli.opened_data import open_for_writing, open_readonly
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
-from famichat.storage.base import is_id, iso
+from famichat.storage.base import is_id, rfc3339
 
 ROLE = click.Choice(["admin", "member"])
 
@@ -30,7 +30,7 @@ def family() -> None:
 @json_option
 def list_families(data_dir: Path | None, *, as_json: bool) -> None:
     """List all families, with their members."""
-    with to_read(data_dir) as desk:
+    with open_readonly(data_dir) as desk:
         found = desk.database.run_read(_families)
     rows = [(each["name"], each["id"], ", ".join(_shown(member) for member in each["members"])) for each in found]
     answer({"families": found}, table([("family", "id", "members"), *rows]), as_json=as_json)
@@ -43,7 +43,7 @@ def list_families(data_dir: Path | None, *, as_json: bool) -> None:
 @json_option
 def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Found the family NAME, with somebody who has an account as its admin."""
-    with to_write(load_settings(data_dir=data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
 
         def work(session: Session) -> dict[str, str]:
             person = find_user(session, admin, desk.index)
@@ -65,9 +65,9 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 def give_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
     """Make PERSON, a username or an e-mail address, an admin or a member of the family NAME."""
     # A running server would not tell that person's devices.
-    with to_write(load_settings(data_dir=data_dir), stopped=True) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
 
-        def work(session: Session) -> Member:
+        def work(session: Session) -> FamilyMember:
             found, user = find_family(session, name), find_user(session, person, desk.index)
             if user is None:
                 raise Refused("not_found", f"Nobody here is called {person}")
@@ -99,7 +99,7 @@ def _families(session: Session) -> list[dict[str, Any]]:
         {
             "id": each.id,
             "name": each.name,
-            "created_at": iso(each.created_at),
+            "created_at": rfc3339(each.created_at),
             "members": [
                 {
                     "user_id": member.user_id,

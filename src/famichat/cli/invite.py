@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from famichat.accounts.invite import MAX_LIFE, Invite, create_invite, open_invites, revoke_invite
 from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
-from famichat.cli.opened_data import to_read, to_write
+from famichat.cli.opened_data import open_for_writing, open_readonly
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.settings import load_settings
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 
 
 @click.group()
@@ -31,7 +31,7 @@ def invite() -> None:
 @json_option
 def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Invite one person into FAMILY, a name or an id, and print the link to send."""
-    with to_write(load_settings(data_dir=data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         issued = desk.database.run(
             lambda session: create_invite(session, find_family(session, family).id, None, role, timedelta(days=days))
         )
@@ -46,7 +46,7 @@ def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, a
 @json_option
 def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
     """List the invitations into FAMILY that can still be accepted."""
-    with to_read(data_dir) as desk:
+    with open_readonly(data_dir) as desk:
 
         def work(session: Session) -> list[dict[str, Any]]:
             return [_view(each) for each in open_invites(session, find_family(session, family).id)]
@@ -63,7 +63,7 @@ def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
 @json_option
 def revoke(family: str, invite_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Take the invitation INVITE_ID into FAMILY back: its link works no more."""
-    with to_write(load_settings(data_dir=data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         desk.database.run(lambda session: revoke_invite(session, find_family(session, family).id, invite_id))
     answer({"id": invite_id, "revoked": True}, "The invitation is taken back.", as_json=as_json)
 
@@ -73,6 +73,6 @@ def _view(found: Invite) -> dict[str, Any]:
         "id": found.id,
         "family_id": found.family_id,
         "role": found.role,
-        "created_at": iso(found.created_at),
-        "expires_at": iso(found.expires_at),
+        "created_at": rfc3339(found.created_at),
+        "expires_at": rfc3339(found.expires_at),
     }

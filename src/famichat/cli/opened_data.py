@@ -20,7 +20,7 @@ from famichat.storage.migrate import upgrade
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class OpenedData:
     """A server's data, opened."""
 
     settings: Settings
@@ -31,7 +31,7 @@ class Desk:
 
 
 @contextmanager
-def to_write(settings: Settings, *, stopped: bool = False) -> Iterator[Desk]:
+def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[OpenedData]:
     """Open a server's data to change it, migrated, and made if there was none.
 
     Args:
@@ -53,7 +53,7 @@ def to_write(settings: Settings, *, stopped: bool = False) -> Iterator[Desk]:
 
 
 @contextmanager
-def to_read(data_dir: Path | None) -> Iterator[Desk]:
+def open_readonly(data_dir: Path | None) -> Iterator[OpenedData]:
     """Open a server's data to look at it, also while the server runs."""
     settings = load_settings(data_dir=data_dir)
     file = sqlite_file(settings)
@@ -74,10 +74,10 @@ def sqlite_file(settings: Settings) -> Path | None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Desk]:
+def _opened(settings: Settings) -> Iterator[OpenedData]:
     keys = DataDir(settings.data_dir).secrets(settings.secret_key, settings.vault_keys)
     database = Database(settings.effective_database_url)
     try:
-        yield Desk(settings, database, Vault(keys.vault_keys), BlindIndex(keys.secret_key), keys.secret_key)
+        yield OpenedData(settings, database, Vault(keys.vault_keys), BlindIndex(keys.secret_key), keys.secret_key)
     finally:
         database.close()

@@ -8,21 +8,21 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import Page, ledger_of
+from famichat.accounts.audit_log import AuditPage, audit_log_of
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.reset import set_password_by_operator
 from famichat.accounts.user import Newcomer, User, find_user, register
-from famichat.chat.account_deletion import delete_account_by_operator, forget_remains
+from famichat.chat.account_deletion import delete_account_by_operator, delete_orphans
 from famichat.chat.families.family import families_of
 from famichat.chat.families.membership import add_member
 from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
-from famichat.cli.opened_data import Desk, to_read, to_write
+from famichat.cli.opened_data import OpenedData, open_for_writing, open_readonly
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
-from famichat.storage.base import is_id, iso
+from famichat.storage.base import is_id, rfc3339
 
 _generate_option = click.option("--generate-password", "generate", is_flag=True, help="Make a password and print it.")
 
@@ -37,7 +37,7 @@ def user() -> None:
 @json_option
 def list_users(data_dir: Path | None, *, as_json: bool) -> None:
     """List everybody, with their families; the longest here first."""
-    with to_read(data_dir) as desk:
+    with open_readonly(data_dir) as desk:
         people = desk.database.run_read(_people)
     rows = [(each["username"], each["id"], ", ".join(f["name"] for f in each["families"])) for each in people]
     answer({"users": people}, table([("user", "id", "families"), *rows]), as_json=as_json)
@@ -65,7 +65,7 @@ def add_user(
 ) -> None:
     """Make an account for USERNAME. It asks for the password, unless told where to take it from."""
     newcomer = Newcomer.parse(username, email)
-    with to_write(load_settings(data_dir=data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         password = read_password(stdin=password_stdin, generate=generate)
         password_hash = asyncio.run(hash_password(password, newcomer.username.shown))
 
@@ -91,7 +91,7 @@ def add_user(
 def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, generate: bool, as_json: bool) -> None:
     """Give NAME, a username or an e-mail address, a new password, and sign out all of that person's devices."""
     # A running server would not close what these devices have open.
-    with to_write(load_settings(data_dir=data_dir), stopped=True) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
         username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
         password = read_password(stdin=password_stdin, generate=generate)
         password_hash = asyncio.run(hash_password(password, username))
@@ -112,12 +112,12 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
 def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -> None:
     """Delete the account of NAME, a username or an e-mail address, for good; what was said to others stays."""
     # A running server would not close what this person has open, nor tell the others.
-    with to_write(load_settings(data_dir=data_dir), stopped=True) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
         username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
         if not yes:
             click.confirm(f"Delete the account of {username} for good?", abort=True, err=True)
         gone = desk.database.run(lambda session: delete_account_by_operator(session, _existing(session, desk, name).id))
-        while desk.database.run(forget_remains):
+        while desk.database.run(delete_orphans):
             pass
     answer({"id": gone.user_id}, f"The account of {username} is gone; its id was {gone.user_id}.", as_json=as_json)
 
@@ -134,20 +134,20 @@ def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json
     """
     from famichat.endpoint.api.audit_log import ledger_view  # noqa: PLC0415 - only here, as it takes the HTTP API with it
 
-    def work(session: Session) -> Page:
-        return ledger_of(session, name if is_id(name) else _existing(session, desk, name).id, before)
+    def work(session: Session) -> AuditPage:
+        return audit_log_of(session, name if is_id(name) else _existing(session, desk, name).id, before)
 
-    with to_read(data_dir) as desk:
+    with open_readonly(data_dir) as desk:
         page = ledger_view(desk.database.run_read(work))
     rows = [
-        (iso(each.inserted_at), each.by_name or "(the operator)", each.action, each.role or "-", each.name or "-")
+        (rfc3339(each.inserted_at), each.by_name or "(the operator)", each.action, each.role or "-", each.name or "-")
         for each in page.entries
     ]
     text = table([("when", "who", "what", "role", "of or in"), *rows])
     answer(page.model_dump(mode="json"), f"{text}\nOlder ones follow." if page.has_more else text, as_json=as_json)
 
 
-def _existing(session: Session, desk: Desk, name: str) -> User:
+def _existing(session: Session, desk: OpenedData, name: str) -> User:
     found = find_user(session, name, desk.index)
     if found is None:
         raise Refused("not_found", f"Nobody here is called {name}")
@@ -162,8 +162,8 @@ def _people(session: Session) -> list[dict[str, Any]]:
             "username": person.username,
             "display_name": person.display_name,
             "families": [{"id": f.family_id, "name": f.name, "role": f.role} for f in families_of(session, person.id)],
-            "last_login_at": None if person.last_login_at is None else iso(person.last_login_at),
-            "inserted_at": iso(person.inserted_at),
+            "last_login_at": None if person.last_login_at is None else rfc3339(person.last_login_at),
+            "inserted_at": rfc3339(person.inserted_at),
         }
         for person in everybody
     ]

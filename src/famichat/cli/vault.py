@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from famichat.cli.opened_data import Desk, on_sqlite, to_read, to_write
+from famichat.cli.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
@@ -43,7 +43,7 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
         return
     try:
         try:
-            with to_write(settings) as desk:
+            with open_for_writing(settings) as desk:
                 told = _rotate(desk, as_json=as_json)
         except DirectoryInUse:
             told = _watch(settings, as_json=as_json)
@@ -58,7 +58,7 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
 @json_option
 def status(data_dir: Path | None, *, as_json: bool) -> None:
     """Show which key seals, which others are here, and how much each has sealed."""
-    with to_read(data_dir) as desk:
+    with open_readonly(data_dir) as desk:
         told = desk.database.run_read(lambda session: _status(session, desk))
     heads = ("key", "is", "here", *told["columns"])
     rows = [
@@ -75,7 +75,7 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
 def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Forget the key of this VERSION, if nothing is sealed with it any more. Older backups still need it."""
     settings = load_settings(data_dir=data_dir)
-    with to_write(settings) as desk:
+    with open_for_writing(settings) as desk:
         desk.database.run(lambda session: _retire(session, version))
     if settings.vault_keys is None:
         DataDir(settings.data_dir).drop_vault_key(version)
@@ -89,12 +89,12 @@ def _prepare(settings: Settings) -> int:
         raise Refused("no_new_key", "The settings give the keys: add a new one to FAMICHAT_VAULT_KEYS")
     if on_sqlite(settings):
         raise Refused("no_new_key", "On SQLite there is one server, which uses a new key at once; leave out --prepare")
-    with to_write(settings) as desk:
+    with open_for_writing(settings) as desk:
         sealing = desk.database.run_read(lambda session: sealing_key(session).version)
         return _newer_key(desk, sealing)
 
 
-def _newer_key(desk: Desk, than: int) -> int:
+def _newer_key(desk: OpenedData, than: int) -> int:
     """A key newer than the one that seals: the one that is here already, or a new one."""
     settings, newest = desk.settings, max(desk.vault.keys)
     if newest > than:
@@ -107,7 +107,7 @@ def _newer_key(desk: Desk, than: int) -> int:
     return than + 1
 
 
-def _rotate(desk: Desk, *, as_json: bool) -> dict[str, Any]:
+def _rotate(desk: OpenedData, *, as_json: bool) -> dict[str, Any]:
     """Do it here: there is no server, or it is one on PostgreSQL, which will notice."""
     key = desk.database.run_read(sealing_key)
     if key.resealed_at is not None:
@@ -120,7 +120,7 @@ def _rotate(desk: Desk, *, as_json: bool) -> dict[str, Any]:
     return {"done": True, "version": desk.vault.sealing_version, "resealed": walk.resealed, "unopened": walk.unopened}
 
 
-def _step(desk: Desk, walk: Walk, *, as_json: bool) -> None:
+def _step(desk: OpenedData, walk: Walk, *, as_json: bool) -> None:
     found = desk.database.run_read(walk.look)
     written = desk.database.run(partial(write, found)) if found.changes else 0
     walk.went(found, written)
@@ -132,7 +132,7 @@ def _step(desk: Desk, walk: Walk, *, as_json: bool) -> None:
 
 def _watch(settings: Settings, *, as_json: bool) -> dict[str, Any]:
     """Leave it to the server, which is the only one that writes: give it a key, and see how far it is."""
-    with to_read(settings.data_dir) as desk:
+    with open_readonly(settings.data_dir) as desk:
         key = desk.database.run_read(sealing_key)
         version = key.version if key.resealed_at is None else _newer_key(desk, key.version)
         told = -1
@@ -157,7 +157,7 @@ def _progress(told: dict[str, Any], sentence: str, *, as_json: bool) -> None:
     click.echo(json.dumps(told) if as_json else sentence, err=not as_json)
 
 
-def _status(session: Session, desk: Desk) -> dict[str, Any]:
+def _status(session: Session, desk: OpenedData) -> dict[str, Any]:
     sealing, columns = sealing_key(session), sealed_columns()
     counts = {str(column): column.count_by_version(session) for column in columns}
     known = {key.version: key for key in known_keys(session)}

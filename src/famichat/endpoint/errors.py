@@ -3,7 +3,7 @@
 The socket answers `{"reason": code}` with `details` where they help, HTTP answers `application/problem+json`
 (RFC 9457) with the same code.
 
-Whoever makes an answer of an error (`refusal`, `problem`) counts it by that, so none goes uncounted.
+Whoever makes an answer of an error (`error_payload`, `problem`) counts it by that, so none goes uncounted.
 """
 
 import logging
@@ -22,7 +22,7 @@ from famichat.attachments.errors import AttachmentError
 from famichat.chat.errors import ChatError
 from famichat.error_codes import CODES
 from famichat.realtime import strict_json
-from famichat.realtime.message import Reply, error
+from famichat.realtime.message import ReplyPayload, error
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
@@ -46,7 +46,7 @@ def details_of(fault: ExpectedError) -> dict[str, Any]:
     return details
 
 
-def note_denial(door: str, fault: Exception, user_id: str | None = None) -> None:
+def report_denied(door: str, fault: Exception, user_id: str | None = None) -> None:
     """Let telemetry know of an error, if it means that somebody asked for what is not theirs.
 
     Args:
@@ -58,7 +58,7 @@ def note_denial(door: str, fault: Exception, user_id: str | None = None) -> None
         emit(events.AuthorizationDenied(door=door, reason=code_of(fault), user_id=user_id))
 
 
-def refusal(fault: Exception) -> dict[str, Any]:
+def error_payload(fault: Exception) -> dict[str, Any]:
     """An error as a channel's answer carries it: `{"reason": ..., "details": ...}`.
 
     One that nobody expected is logged and becomes `internal_error`; its text stays here.
@@ -74,12 +74,12 @@ def refusal(fault: Exception) -> dict[str, Any]:
     return {"reason": code_of(fault), **beside, **({"details": details} if details else {})}
 
 
-def refuse(fault: Exception) -> Reply:
+def error_reply(fault: Exception) -> ReplyPayload:
     """An error as the reply to a message on a channel."""
-    return error(refusal(fault))
+    return error(error_payload(fault))
 
 
-def unmatched_event() -> Reply:
+def unmatched_event() -> ReplyPayload:
     """The reply to an event that a channel does not have."""
     emit(events.RequestRefused(door="channel", reason="unmatched_event"))
     return error("unmatched_event")
@@ -111,7 +111,7 @@ def install(app: FastAPI) -> None:
 def _expected(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, EXPECTED):
         raise TypeError("install() names the same errors") from fault
-    note_denial(_door(request), fault, getattr(request.state, "user_id", None))
+    report_denied(_door(request), fault, getattr(request.state, "user_id", None))
     return problem(code_of(fault), details_of(fault))
 
 

@@ -29,7 +29,7 @@ _WINDOWS = ".notify.windows.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PushResponse:
     """What came of a request.
 
     Attributes:
@@ -75,7 +75,7 @@ class PushClient:
         """Let go of everything."""
         await self._http.aclose()
 
-    async def post(self, subscription: Subscription, payload: bytes, topic: str | None = None) -> Answer:
+    async def post(self, subscription: Subscription, payload: bytes, topic: str | None = None) -> PushResponse:
         """Ring a device.
 
         Args:
@@ -87,11 +87,11 @@ class PushClient:
             async with asyncio.timeout(self._patience):
                 return await self._post(subscription, payload, topic)
         except (ForbiddenAddress, ValueError, httpx.InvalidURL):
-            return Answer("forbidden_address")
+            return PushResponse("forbidden_address")
         except (OSError, httpx.HTTPError):  # a timeout is an OSError too
-            return Answer("unreachable")
+            return PushResponse("unreachable")
 
-    async def _post(self, subscription: Subscription, payload: bytes, topic: str | None) -> Answer:
+    async def _post(self, subscription: Subscription, payload: bytes, topic: str | None) -> PushResponse:
         parts = check_endpoint(subscription.endpoint)
         if parts.scheme != "https" and not self._allow_private:
             raise ForbiddenAddress
@@ -138,15 +138,15 @@ def encrypt(subscription: Subscription, payload: bytes) -> bytes:
     return sealed
 
 
-def _judged(answer: httpx.Response) -> Answer:
+def _judged(answer: httpx.Response) -> PushResponse:
     status = answer.status_code
     if answer.is_success:
-        return Answer("sent", status)
+        return PushResponse("sent", status)
     if status in {404, 410}:  # RFC 8030, 7.3: it has expired
-        return Answer("gone", status)
+        return PushResponse("gone", status)
     if status == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
-        return Answer("busy", status, _retry_after(answer))
-    return Answer("refused", status)
+        return PushResponse("busy", status, _retry_after(answer))
+    return PushResponse("refused", status)
 
 
 def _retry_after(answer: httpx.Response) -> float:

@@ -18,7 +18,7 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
-from famichat.push.preferences import Choices, PushChoice, choices_in
+from famichat.push.preferences import PushPreferences, StoredPushPreferences, preferences_in
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import now
 
@@ -28,7 +28,7 @@ Said = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """One device that is to be rung about one message.
 
     Attributes:
@@ -46,7 +46,7 @@ class Notice:
 
 def notices(
     session: Session, said: Sequence[Said], policies: EncryptionPolicies, only: str | None = None
-) -> list[Notice]:
+) -> list[Notification]:
     """Say which devices are to be rung, as things are now.
 
     Not those of the sender, of somebody who has muted or archived the conversation, whose hours are quiet, or who is
@@ -65,10 +65,10 @@ def notices(
         rows.setdefault(row.Participant.conversation_id, []).append(row)
     names = _names(session, {each["user_id"] for each in said})
     return [
-        Notice(row.PushSubscription.device_id, each, row.PushSubscription, _payload(each, row, names, policies))
+        Notification(row.PushSubscription.device_id, each, row.PushSubscription, _payload(each, row, names, policies))
         for each in said
         for row in rows.get(each["conversation_id"], [])
-        if _concerns(each, row.Participant) and not choices_in(row.PushChoice).is_quiet(moment)
+        if _concerns(each, row.Participant) and not preferences_in(row.PushChoice).is_quiet(moment)
     ]
 
 
@@ -86,11 +86,11 @@ def _still_there(session: Session, said: Sequence[Said]) -> list[Said]:
 
 def _devices(conversation_ids: set[str], only: str | None) -> Any:
     query: Any = (
-        select(Participant, Conversation, PushSubscription, PushChoice)
+        select(Participant, Conversation, PushSubscription, StoredPushPreferences)
         .join(Conversation, Conversation.id == Participant.conversation_id)
         .join(Device, and_(Device.user_id == Participant.user_id, Device.revoked_at.is_(None)))
         .join(PushSubscription, PushSubscription.device_id == Device.id)
-        .outerjoin(PushChoice, PushChoice.user_id == Participant.user_id)
+        .outerjoin(StoredPushPreferences, StoredPushPreferences.user_id == Participant.user_id)
         .where(
             Participant.conversation_id.in_(conversation_ids),
             Participant.archived_at.is_(None),
@@ -110,7 +110,7 @@ def _concerns(said: Said, participant: Participant) -> bool:
 
 def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> bytes:
     talk: Conversation = row.Conversation
-    chosen: Choices = choices_in(row.PushChoice)
+    chosen: PushPreferences = preferences_in(row.PushChoice)
     sealed = said["encryption_flag"] or (
         policies.status(talk.type, required_once=talk.encryption_required) == "enabled"
     )

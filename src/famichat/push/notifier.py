@@ -13,9 +13,9 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.push.client import Answer, PushClient
-from famichat.push.notification import Notice, Said, notices, test_payload
-from famichat.push.online_devices import Whereabouts
+from famichat.push.client import PushClient, PushResponse
+from famichat.push.notification import Notification, Said, notices, test_payload
+from famichat.push.online_devices import OnlineDevices
 from famichat.push.subscription import PushSubscription, opened, unsubscribe
 from famichat.push.vapid import encoded
 from famichat.storage.crypto.vault import BlindIndex, Vault
@@ -32,7 +32,7 @@ _TOPIC_BYTES = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PushServices:
     """What this stands on: where subscriptions are, and what opens them."""
 
     database: Database
@@ -41,7 +41,7 @@ class Ground:
     policies: EncryptionPolicies
 
 
-class Pushes:
+class PushNotifier:
     """The notices of this node.
 
     Args:
@@ -50,7 +50,7 @@ class Pushes:
         whereabouts: knows who listens.
     """
 
-    def __init__(self, ground: Ground, client: PushClient, whereabouts: Whereabouts) -> None:
+    def __init__(self, ground: PushServices, client: PushClient, whereabouts: OnlineDevices) -> None:
         self._ground = ground
         self._client = client
         self._whereabouts = whereabouts
@@ -84,7 +84,7 @@ class Pushes:
         await asyncio.gather(*under_way, return_exceptions=True)
         await self._client.close()
 
-    async def test(self, device_id: str) -> Answer | None:
+    async def test(self, device_id: str) -> PushResponse | None:
         """Ring one device now; None, if it has no subscription.
 
         Raises:
@@ -110,10 +110,10 @@ class Pushes:
         finally:
             self._working = None
 
-    def _notices(self, said: list[Said], session: Session, only: str | None = None) -> list[Notice]:
+    def _notices(self, said: list[Said], session: Session, only: str | None = None) -> list[Notification]:
         return notices(session, said, self._ground.policies, only)
 
-    def _begin(self, notice: Notice) -> None:
+    def _begin(self, notice: Notification) -> None:
         if len(self._ringing) >= MAX_WAITING:
             next(iter(self._ringing)).cancel()
             emit(events.PushDropped())
@@ -122,7 +122,7 @@ class Pushes:
         self._ringing[task] = None
         task.add_done_callback(self._ringing.pop)
 
-    async def _ring(self, notice: Notice) -> None:
+    async def _ring(self, notice: Notification) -> None:
         try:
             for attempt in range(1, MAX_ATTEMPTS + 1):
                 async with self._at_once:
@@ -137,7 +137,7 @@ class Pushes:
             if self._latest.get(_line(notice)) == notice.said["seq"]:
                 del self._latest[_line(notice)]
 
-    async def _try(self, notice: Notice, attempt: int) -> Answer | None:
+    async def _try(self, notice: Notification, attempt: int) -> PushResponse | None:
         """Ring once, if it is still wanted: the device may be signed out by now, its person gone, or be listening."""
         if self._latest.get(_line(notice)) != notice.said["seq"]:
             return None  # something newer was said there, and is told instead
@@ -148,11 +148,11 @@ class Pushes:
         topic = encoded(self._ground.index.digest("push_topic", notice.said["conversation_id"])[:_TOPIC_BYTES])
         return await self._post(still[0].record, still[0].payload, topic, attempt)
 
-    async def _post(self, record: PushSubscription, payload: bytes, topic: str | None, attempt: int) -> Answer:
+    async def _post(self, record: PushSubscription, payload: bytes, topic: str | None, attempt: int) -> PushResponse:
         try:
             subscription = opened(record, self._ground.vault)
         except UnsealError:
-            answer = Answer("gone")  # the vault has reported it; the device gives another one when it comes
+            answer = PushResponse("gone")  # the vault has reported it; the device gives another one when it comes
         else:
             answer = await self._client.post(subscription, payload, topic)
         if answer.outcome == "sent":
@@ -165,7 +165,7 @@ class Pushes:
         return answer
 
 
-def _line(notice: Notice) -> tuple[str, str]:
+def _line(notice: Notification) -> tuple[str, str]:
     return notice.device_id, notice.said["conversation_id"]
 
 

@@ -15,7 +15,7 @@ _WHERE, _HERE = "push_where", "push_here"
 PATIENCE_SECONDS = 0.3
 
 
-class Whereabouts:
+class OnlineDevices:
     """Asks all nodes.
 
     Args:

@@ -18,7 +18,7 @@ Content = Literal["none", "sender", "full"]
 _MAX_ZONE = 64
 
 
-class PushChoice(Base):
+class StoredPushPreferences(Base):
     """What one person has chosen; who has no row has chosen nothing. Times are written as `22:00`."""
 
     __tablename__ = "push_choices"
@@ -66,7 +66,7 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class PushPreferences:
     """What one person has chosen: how much a notice says, and when there is none."""
 
     content: Content = "none"
@@ -77,24 +77,24 @@ class Choices:
         return self.quiet_hours is not None and self.quiet_hours.contain(moment)
 
 
-def choices_of(session: Session, user_id: str) -> Choices:
+def preferences_of(session: Session, user_id: str) -> PushPreferences:
     """What somebody has chosen."""
-    return choices_in(session.get(PushChoice, user_id))
+    return preferences_in(session.get(StoredPushPreferences, user_id))
 
 
-def choices_in(record: PushChoice | None) -> Choices:
+def preferences_in(record: StoredPushPreferences | None) -> PushPreferences:
     """The same, from the row, if there is one."""
     if record is None:
-        return Choices()
+        return PushPreferences()
     if record.quiet_from is None or record.quiet_until is None or record.time_zone is None:
-        return Choices(record.content)
-    return Choices(record.content, QuietHours.parse(record.quiet_from, record.quiet_until, record.time_zone))
+        return PushPreferences(record.content)
+    return PushPreferences(record.content, QuietHours.parse(record.quiet_from, record.quiet_until, record.time_zone))
 
 
-def choose(session: Session, user_id: str, chosen: Choices) -> None:
+def change_preferences(session: Session, user_id: str, chosen: PushPreferences) -> None:
     """Choose how one's devices ring, from now on."""
     quiet = chosen.quiet_hours
-    record = session.get(PushChoice, user_id) or PushChoice(user_id=user_id)
+    record = session.get(StoredPushPreferences, user_id) or StoredPushPreferences(user_id=user_id)
     record.content = chosen.content
     record.quiet_from = None if quiet is None else f"{quiet.from_:%H:%M}"
     record.quiet_until = None if quiet is None else f"{quiet.until:%H:%M}"

@@ -4,8 +4,8 @@ Knows nothing of what is said over it. An application subclasses `Channel` and `
 `Endpoint` to `websocket_protocol` and `LongPoll`.
 """
 
-from famichat.realtime.channel import Channel, ChannelFactory, Deferred, Departure, Refused
-from famichat.realtime.message import Broadcast, Payload, Ref, Reply, error, ok
+from famichat.realtime.channel import Channel, ChannelFactory, Deferred, JoinRefused, TerminateReason
+from famichat.realtime.message import Broadcast, Payload, Ref, ReplyPayload, error, ok
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.socket import Socket
@@ -21,18 +21,18 @@ __all__ = [
     "ConnectRequest",
     "Connected",
     "Deferred",
-    "Departure",
     "Endpoint",
+    "JoinRefused",
     "Limits",
     "LongPoll",
     "Payload",
     "Presence",
     "PubSub",
     "Ref",
-    "Refused",
-    "Reply",
+    "ReplyPayload",
     "Socket",
     "SocketHandler",
+    "TerminateReason",
     "UpgradeRequired",
     "error",
     "ok",

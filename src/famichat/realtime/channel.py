@@ -16,14 +16,14 @@ class RoomChannel(Channel):
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol
 
-from famichat.realtime.message import Broadcast, Payload, Reply, error
+from famichat.realtime.message import Broadcast, Payload, ReplyPayload, error
 from famichat.realtime.socket import Socket
 
-Departure = Literal["left", "closed", "crashed", "gone"]
+TerminateReason = Literal["left", "closed", "crashed", "gone"]
 """Why a channel ended: the client left it, the server closed it, it raised, or the connection went away."""
 
 
-class Refused(Exception):
+class JoinRefused(Exception):
     """Raised by `join` or `connect` to turn a client away; a bare string becomes `{"reason": ...}`."""
 
     def __init__(self, response: dict[str, Any] | str = "unauthorized") -> None:
@@ -40,11 +40,11 @@ class Deferred:
 
     __slots__ = ("awaitable",)
 
-    def __init__(self, awaitable: Awaitable[Reply | None]) -> None:
+    def __init__(self, awaitable: Awaitable[ReplyPayload | None]) -> None:
         self.awaitable = awaitable
 
 
-class Line(Protocol):
+class ChannelPort(Protocol):
     """A channel's way out to its client and its topic, given to it when it starts."""
 
     def push(self, event: str, payload: Payload) -> None:
@@ -70,29 +70,29 @@ class Channel:
     def __init__(self, socket: Socket, topic: str) -> None:
         self.socket = socket
         self.topic = topic
-        self._line: Line | None = None
+        self._line: ChannelPort | None = None
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
         """Decide whether the client may join, and return what it is told.
 
-        What is broadcast on the topic while this runs reaches the client after the reply: see `still_news`.
+        What is broadcast on the topic while this runs reaches the client after the reply: see `should_deliver`.
 
         Raises:
             Refused: it may not. Anything else that is raised is answered with "join crashed".
         """
         return {}
 
-    async def joined(self) -> None:
+    async def after_join(self) -> None:
         """Do what comes after the join's reply, such as pushing `presence_state`."""
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         """Answer a message from the client: now, later, or not at all."""
         return error("unmatched event")
 
-    async def leave(self, reason: Departure) -> None:
+    async def terminate(self, reason: TerminateReason) -> None:
         """Clean up. Called exactly once for every channel that was joined, however it ends."""
 
-    def still_news(self, broadcast: Broadcast) -> bool:
+    def should_deliver(self, broadcast: Broadcast) -> bool:
         """Whether a broadcast is not yet part of what `join` returned.
 
         Asked of each, also after the join's reply: what `join` read may have been broadcast only later. Must not raise.
@@ -115,14 +115,14 @@ class Channel:
         self.line.close()
 
     @property
-    def line(self) -> Line:
+    def line(self) -> ChannelPort:
         """The way out, once the channel has been started."""
         if self._line is None:
             raise RuntimeError("a channel can send only after it was started")
         return self._line
 
     @line.setter
-    def line(self, line: Line) -> None:
+    def line(self, line: ChannelPort) -> None:
         self._line = line
 
 

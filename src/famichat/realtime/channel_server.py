@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
-from famichat.realtime.channel import Channel, Deferred, Departure, Refused
-from famichat.realtime.message import Answer, Message, Outgoing, Payload, Push, Reply, error, ok
+from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateReason
+from famichat.realtime.message import Message, Outgoing, Payload, Push, Reply, ReplyPayload, error, ok
 from famichat.realtime.pubsub import Dispatch, PubSub
-from famichat.realtime.socket import CLOSE, ERROR, LEAVE, Seat, unmatched
+from famichat.realtime.socket import CLOSE, ERROR, LEAVE, JoinedTopic, unmatched
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed
 
@@ -19,7 +19,7 @@ _MAX_HELD = 1000
 _TURN = 32
 
 
-class Home(Protocol):
+class ConnectionPort(Protocol):
     """What a running channel needs of the connection that it belongs to."""
 
     pubsub: PubSub
@@ -44,15 +44,21 @@ class Home(Protocol):
         """Say that so many frames, of so many bytes, are off the channel's hands."""
         ...
 
-    def ended(self, runner: "Runner") -> None:
+    def ended(self, runner: "ChannelServer") -> None:
         """Say that this channel has ended."""
         ...
 
 
-class Runner:
+class ChannelServer:
     """Runs one channel in one seat. It is what listens to the topic for the client, and the channel's line out."""
 
-    def __init__(self, home: Home, seat: Seat, make: Callable[[], Channel], replaces: "Runner | None" = None) -> None:
+    def __init__(
+        self,
+        home: ConnectionPort,
+        seat: JoinedTopic,
+        make: Callable[[], Channel],
+        replaces: "ChannelServer | None" = None,
+    ) -> None:
         self.seat = seat
         self.ids = home.ids
         self._home = home
@@ -65,7 +71,7 @@ class Runner:
         self._deferred: set[asyncio.Task[None]] = set()
         self._held: list[Push | Dispatch] | None = []  # what comes before the join's reply; None from then on
         self._joined = False
-        self._departure: Departure | None = None
+        self._departure: TerminateReason | None = None
         self._was_replaced = False
         self._silent = False
         self._over = asyncio.Event()
@@ -108,7 +114,7 @@ class Runner:
         """Queue a broadcast for the client, or hold it until the join has been answered."""
         if self._held is not None:
             self._hold(dispatch)
-        elif self._channel.still_news(dispatch.broadcast):
+        elif self._channel.should_deliver(dispatch.broadcast):
             self._home.send_dispatch(dispatch)
 
     def evict(self) -> None:
@@ -164,18 +170,18 @@ class Runner:
         self._release_held()
         return True
 
-    def _answer_join(self, join: Message, reply: Reply) -> None:
+    def _answer_join(self, join: Message, reply: ReplyPayload) -> None:
         if self._silent and reply.status == "ok":
             reply = error("join crashed")  # it was put out again before it was told that it is in
         try:
-            self._home.send(Answer(join.join_ref, join.ref, join.topic, reply))
+            self._home.send(Reply(join.join_ref, join.ref, join.topic, reply))
         except (TypeError, ValueError) as fault:
             # What join returned cannot be encoded.
             _report(fault, "join")
             self._stop("crashed", None)
-            self._home.send(Answer(join.join_ref, join.ref, join.topic, error("join crashed")))
+            self._home.send(Reply(join.join_ref, join.ref, join.topic, error("join crashed")))
 
-    async def _ask_to_join(self, join: Message) -> Reply:
+    async def _ask_to_join(self, join: Message) -> ReplyPayload:
         try:
             self._channel = self._make()
             self._channel.line = self
@@ -184,7 +190,7 @@ class Runner:
             if not isinstance(response, dict):
                 raise TypeError("join returns a dict, or raises Refused")  # noqa: TRY301 - a crash like any other
             return ok(response)
-        except Refused as refusal:
+        except JoinRefused as refusal:
             return error(refusal.response)
         except Exception as fault:  # noqa: BLE001 - the line below says why
             # Clients know this answer, and try again later.
@@ -192,7 +198,7 @@ class Runner:
             return error("join crashed")
 
     async def _serve(self) -> None:
-        await self._channel.joined()
+        await self._channel.after_join()
         turns = itertools.cycle(range(_TURN))
         while (work := await self._next()) is not None:
             if next(turns) == 0:
@@ -225,7 +231,7 @@ class Runner:
         self._deferred.add(task)
         task.add_done_callback(self._deferred.discard)
 
-    async def _answer_later(self, message: Message, size: int, awaitable: Awaitable[Reply | None]) -> None:
+    async def _answer_later(self, message: Message, size: int, awaitable: Awaitable[ReplyPayload | None]) -> None:
         try:
             self._reply(message, await awaitable)
             self._handled(size)
@@ -233,12 +239,12 @@ class Runner:
             # As if handle_in itself had raised.
             self._crash(fault, "deferred")
 
-    def _reply(self, message: Message, reply: Reply | None) -> None:
+    def _reply(self, message: Message, reply: ReplyPayload | None) -> None:
         if reply is None:
             return
-        if not isinstance(reply, Reply):
+        if not isinstance(reply, ReplyPayload):
             raise TypeError("handle_in returns ok(...), error(...), a Deferred or None")
-        self._send(Answer(self.seat.push_ref, message.ref, self.seat.topic, reply))
+        self._send(Reply(self.seat.push_ref, message.ref, self.seat.topic, reply))
 
     # The end
 
@@ -246,7 +252,7 @@ class Runner:
         """Answer a client that leaves; its phx_close comes when the channel has cleaned up."""
         await self._settle()
         self._unsubscribe()
-        self._send(Answer(self.seat.push_ref, message.ref, self.seat.topic, ok()))
+        self._send(Reply(self.seat.push_ref, message.ref, self.seat.topic, ok()))
         if not self._silent:
             self._departure, self._was_replaced = "left", False
 
@@ -255,7 +261,7 @@ class Runner:
         if not self._silent:
             self._stop("crashed", self.seat.ended(ERROR, {"reason": "channel_crash"}))
 
-    def _stop(self, departure: Departure, farewell: Message | None) -> None:
+    def _stop(self, departure: TerminateReason, farewell: Message | None) -> None:
         """End now: from here on the client hears nothing through this channel but the farewell."""
         self._unsubscribe()
         self.seat.open = False
@@ -275,7 +281,7 @@ class Runner:
         if not self._joined:
             return
         try:
-            await self._channel.leave(self._departure or "crashed")
+            await self._channel.terminate(self._departure or "crashed")
         except Exception as fault:  # noqa: BLE001 - the line below says why
             # The channel is ending anyway; what it left undone is for the log.
             _report(fault, "leave")
@@ -343,7 +349,7 @@ class Runner:
         for item in held:
             if isinstance(item, Push):
                 self._send(item)
-            elif not self._silent and self._channel.still_news(item.broadcast):
+            elif not self._silent and self._channel.should_deliver(item.broadcast):
                 self._home.send_dispatch(item)
 
 

@@ -29,7 +29,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyPayload:
     """What a channel answers to one message: "ok", "error", or any other word the two sides agree on."""
 
     status: str
@@ -37,13 +37,13 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """A reply with the address it goes to."""
 
     join_ref: Ref
     ref: Ref
     topic: str
-    reply: Reply
+    reply: ReplyPayload
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ class Broadcast:
     payload: Payload
 
 
-Outgoing = Message | Answer | Push | Broadcast
+Outgoing = Message | Reply | Push | Broadcast
 
 
-def ok(response: Payload | None = None) -> Reply:
+def ok(response: Payload | None = None) -> ReplyPayload:
     """Answer that it worked."""
-    return Reply("ok", {} if response is None else response)
+    return ReplyPayload("ok", {} if response is None else response)
 
 
-def error(response: Payload | str) -> Reply:
+def error(response: Payload | str) -> ReplyPayload:
     """Answer that it did not; a bare string becomes `{"reason": ...}`."""
-    return Reply("error", {"reason": response} if isinstance(response, str) else response)
+    return ReplyPayload("error", {"reason": response} if isinstance(response, str) else response)

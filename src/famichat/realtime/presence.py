@@ -1,11 +1,11 @@
 """Who is here: which clients are on a topic, on all nodes, told to each of them as it changes.
 
     class RoomChannel(Channel):
-        async def joined(self):
+        async def after_join(self):
             presence.track(self, self.socket.assigns.user_id, {"device": "phone"})
             self.push("presence_state", presence.list(self.topic))
 
-        async def leave(self, reason):
+        async def terminate(self, reason):
             presence.untrack(self)
 
 Each node keeps what it tracks itself and a copy of what the others track. Changes travel as they happen, numbered; a
@@ -37,7 +37,7 @@ _CHOICE = "presence_choice"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PresenceEntry:
     """One client on one topic. `ref` names it for ever: clients add and remove by it alone."""
 
     topic: str
@@ -46,7 +46,7 @@ class Entry:
     meta: Meta
 
 
-Entries = Sequence[Entry]
+Entries = Sequence[PresenceEntry]
 
 
 @dataclass(slots=True)
@@ -55,18 +55,18 @@ class _Node:
 
     number: int = 0
     heard_at: float = field(default_factory=time.monotonic)
-    topics: dict[str, dict[str, Entry]] = field(default_factory=lambda: defaultdict(dict))
+    topics: dict[str, dict[str, PresenceEntry]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: PresenceEntry) -> None:
         self.topics[entry.topic][entry.ref] = entry
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: PresenceEntry) -> None:
         entries = self.topics.get(entry.topic, {})
         entries.pop(entry.ref, None)
         if not entries:
             self.topics.pop(entry.topic, None)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[PresenceEntry]:
         return itertools.chain.from_iterable(topic.values() for topic in self.topics.values())
 
 
@@ -91,7 +91,7 @@ class Presence:
         self._refs = itertools.count(1)
         self._own = _Node()
         self._nodes: dict[str, _Node] = {}
-        self._tracked: dict[Channel, dict[str, Entry]] = {}
+        self._tracked: dict[Channel, dict[str, PresenceEntry]] = {}
         self._discreet: set[str] = set()
         self._beating: asyncio.Task[None] | None = None
         pubsub.on(_CHANGE, self._heard_change)
@@ -125,7 +125,7 @@ class Presence:
         old = tracked.get(key)
         ref = f"{self._name}.{next(self._refs)}"
         told = {**meta, "phx_ref": ref} if old is None else {**meta, "phx_ref": ref, "phx_ref_prev": old.ref}
-        tracked[key] = Entry(channel.topic, key, ref, told)
+        tracked[key] = PresenceEntry(channel.topic, key, ref, told)
         if key not in self._discreet:
             self._changed_here([tracked[key]], [old] if old is not None else [])
 
@@ -242,5 +242,5 @@ def _wire(entries: Entries) -> list[list[Any]]:
     return [[entry.topic, entry.key, entry.ref, entry.meta] for entry in entries]
 
 
-def _entries(wire: list[list[Any]]) -> list[Entry]:
-    return [Entry(*fields) for fields in wire]
+def _entries(wire: list[list[Any]]) -> list[PresenceEntry]:
+    return [PresenceEntry(*fields) for fields in wire]

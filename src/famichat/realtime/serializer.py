@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from famichat.realtime import strict_json
-from famichat.realtime.message import Answer, Broadcast, Message, Outgoing, Payload, Push, Ref, Reply
+from famichat.realtime.message import Broadcast, Message, Outgoing, Payload, Push, Ref, Reply, ReplyPayload
 
 _V1_VERSION = re.compile(r"1\.0\.(0|[1-9][0-9]*)")
 _V2_VERSION = re.compile(r"2\.0\.(0|[1-9][0-9]*)")
@@ -77,7 +77,7 @@ class _V2:
 
     def encode(self, frame: Outgoing) -> Encoded:
         match frame:
-            case Answer(reply=Reply(response=bytes() as data)):
+            case Reply(reply=ReplyPayload(response=bytes() as data)):
                 return _binary(frame, data)
             case Push(payload=bytes() as data) | Broadcast(payload=bytes() as data):
                 return _binary(frame, data)
@@ -105,7 +105,7 @@ class _V1:
 
     def encode(self, frame: Outgoing) -> Encoded:
         match frame:
-            case Answer(_, ref, topic, reply):
+            case Reply(_, ref, topic, reply):
                 payload = {"status": reply.status, "response": _no_bytes(reply.response)}
                 return _text({"topic": topic, "event": "phx_reply", "payload": payload, "ref": ref})
             case Message(_, ref, topic, event, payload):
@@ -156,7 +156,7 @@ def _is_ref(value: Any) -> bool:
 
 def _v2_array(frame: Outgoing) -> tuple[Any, ...]:
     match frame:
-        case Answer(join_ref, ref, topic, reply):
+        case Reply(join_ref, ref, topic, reply):
             return (join_ref, ref, topic, "phx_reply", {"status": reply.status, "response": reply.response})
         case Push(join_ref, topic, event, payload):
             return (join_ref, None, topic, event, _object(payload))
@@ -166,7 +166,7 @@ def _v2_array(frame: Outgoing) -> tuple[Any, ...]:
             return (join_ref, ref, topic, event, _object(payload))
 
 
-def _binary(frame: Answer | Push | Broadcast, data: bytes) -> Encoded:
+def _binary(frame: Reply | Push | Broadcast, data: bytes) -> Encoded:
     kind, *fields = _binary_header(frame)
     # Null has size 0; sizes count bytes of UTF-8, not characters.
     encoded = [b"" if field is None else str(field).encode() for field in fields]
@@ -175,9 +175,9 @@ def _binary(frame: Answer | Push | Broadcast, data: bytes) -> Encoded:
     return Encoded(b"".join((bytes((kind, *map(len, encoded))), *encoded, data)), binary=True)
 
 
-def _binary_header(frame: Answer | Push | Broadcast) -> tuple[int, *tuple[Ref, ...]]:
+def _binary_header(frame: Reply | Push | Broadcast) -> tuple[int, *tuple[Ref, ...]]:
     match frame:
-        case Answer(join_ref, ref, topic, reply):
+        case Reply(join_ref, ref, topic, reply):
             return _REPLY, join_ref, ref, topic, reply.status
         case Push(join_ref, topic, event):
             return _PUSH, join_ref, topic, event

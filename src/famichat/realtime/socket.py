@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from famichat.realtime.message import Answer, Message, Outgoing, Ref, Reply, error, ok
+from famichat.realtime.message import Message, Outgoing, Ref, Reply, ReplyPayload, error, ok
 
 JOIN, LEAVE, CLOSE, ERROR = "phx_join", "phx_leave", "phx_close", "phx_error"
 
 
-class Seat:
+class JoinedTopic:
     """A client's place on a topic, from its join until its channel has ended.
 
     `join_ref` is what the client sent. `push_ref` marks what the server pushes: clients that join without a
@@ -47,17 +47,17 @@ class Send:
 class Start:
     """Start the channel of the route `pattern`; if it `replaces` one, only when that has ended."""
 
-    seat: Seat
+    seat: JoinedTopic
     join: Message
     pattern: str
-    replaces: Seat | None
+    replaces: JoinedTopic | None
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
     """Hand this message to the channel in this seat, after everything it was handed before."""
 
-    seat: Seat
+    seat: JoinedTopic
     message: Message
 
 
@@ -81,7 +81,7 @@ class Socket:
         self.assigns = assigns
         self._patterns = patterns
         self._max_channels = max_channels
-        self._seats: dict[str, Seat] = {}
+        self._seats: dict[str, JoinedTopic] = {}
 
     def receive(self, message: Message) -> Step:
         """Take one frame from the client and say what to do about it; None means to ignore it."""
@@ -100,11 +100,11 @@ class Socket:
             self.close(seat)
         return Deliver(seat, message)
 
-    def close(self, seat: Seat) -> None:
+    def close(self, seat: JoinedTopic) -> None:
         """Take no more messages for this seat; it stays taken until it is released."""
         seat.open = False
 
-    def release(self, seat: Seat) -> None:
+    def release(self, seat: JoinedTopic) -> None:
         """Forget a seat whose channel has ended."""
         seat.open = False
         if self._seats.get(seat.topic) is seat:
@@ -126,7 +126,7 @@ class Socket:
             return _answer(message, error("too many channels joined"))
         if replaced is not None:
             self.close(replaced)
-        seat = self._seats[message.topic] = Seat(message)
+        seat = self._seats[message.topic] = JoinedTopic(message)
         return Start(seat, message, pattern, replaced)
 
 
@@ -135,10 +135,10 @@ def matches(pattern: str, topic: str) -> bool:
     return topic.startswith(pattern[:-1]) if pattern.endswith("*") else topic == pattern
 
 
-def unmatched(message: Message) -> Answer:
+def unmatched(message: Message) -> Reply:
     """The answer about a topic that is not joined. Its join_ref is null, unlike in every other answer."""
-    return Answer(None, message.ref, message.topic, error("unmatched topic"))
+    return Reply(None, message.ref, message.topic, error("unmatched topic"))
 
 
-def _answer(message: Message, reply: Reply) -> Send:
-    return Send(Answer(message.join_ref, message.ref, message.topic, reply))
+def _answer(message: Message, reply: ReplyPayload) -> Send:
+    return Send(Reply(message.join_ref, message.ref, message.topic, reply))

@@ -41,7 +41,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def iso(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     """A moment as the wire writes it, such as `2026-11-23T05:30:12.345678Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.errors import StorageError
 
@@ -196,7 +196,7 @@ class DataDir:
         with tempfile.NamedTemporaryFile(
             "w", dir=self.path, prefix="last-backup.", encoding="utf-8", delete=False
         ) as draft:
-            draft.write(f"{iso(moment)}\n")
+            draft.write(f"{rfc3339(moment)}\n")
         Path(draft.name).replace(self._backup_note)
 
     def last_backup(self) -> datetime | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from famichat.storage.base import Base, Created, Id, new_id
 
 
-class History(Base):
+class DatabaseEpoch(Base):
     """The one row that names this history."""
 
     __tablename__ = "history"
@@ -23,11 +23,11 @@ class History(Base):
 
 def current_epoch(session: Session) -> str:
     """The epoch of this database."""
-    return session.execute(select(History.epoch)).scalar_one()
+    return session.execute(select(DatabaseEpoch.epoch)).scalar_one()
 
 
 def begin_new_epoch(session: Session) -> str:
     """Name a new history, as after a restore; every client starts over."""
-    history = session.get_one(History, 1)
+    history = session.get_one(DatabaseEpoch, 1)
     history.epoch = new_id()
     return history.epoch

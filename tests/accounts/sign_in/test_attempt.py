@@ -1,8 +1,8 @@
 import pytest
 
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import InvalidCredentials, TooManyGuesses
-from famichat.accounts.sign_in.attempt import admit, claim_account
+from famichat.accounts.errors import InvalidCredentials, TooManyAttempts
+from famichat.accounts.sign_in.attempt import begin_sign_in, finish_sign_in
 from famichat.accounts.sign_in.login_throttle import FROM_ONE_ADDRESS
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD_HASH, Household
@@ -12,18 +12,18 @@ HERE = "192.0.2.1"
 
 @pytest.mark.parametrize("name", ["maja", "MAJA", "maja@example.org"])
 def test_a_person_is_claimed_by_name_or_address(database: Database, household: Household, name: str) -> None:
-    claim = database.run(lambda session: claim_account(session, name, HERE, INDEX))
+    claim = database.run(lambda session: begin_sign_in(session, name, HERE, INDEX))
 
     assert (claim.user_id, claim.password_hash) == (household.maja.user_id, PASSWORD_HASH)
 
 
 @pytest.mark.parametrize("name", ["nobody", "nobody@example.org", "", "\ud800"])
 def test_nobody_is_claimed_like_somebody(database: Database, household: Household, name: str) -> None:
-    claim = database.run(lambda session: claim_account(session, name, HERE, INDEX))
+    claim = database.run(lambda session: begin_sign_in(session, name, HERE, INDEX))
 
     assert (claim.user_id, claim.password_hash) == (None, None)
     with pytest.raises(InvalidCredentials):
-        database.run(lambda session: admit(session, claim, HERE, NewDevice("tablet"), INDEX))
+        database.run(lambda session: finish_sign_in(session, claim, HERE, NewDevice("tablet"), INDEX))
 
 
 @pytest.mark.parametrize(("first", "second"), [("maja", "maja@example.org"), ("nobody", "NOBODY")])
@@ -31,20 +31,20 @@ def test_guesses_are_counted_for_the_account_whatever_it_is_called(
     database: Database, household: Household, first: str, second: str
 ) -> None:
     for _ in range(FROM_ONE_ADDRESS.guesses):
-        database.run(lambda session: claim_account(session, first, HERE, INDEX))
+        database.run(lambda session: begin_sign_in(session, first, HERE, INDEX))
 
-    with pytest.raises(TooManyGuesses):
-        database.run(lambda session: claim_account(session, second, HERE, INDEX))
+    with pytest.raises(TooManyAttempts):
+        database.run(lambda session: begin_sign_in(session, second, HERE, INDEX))
 
 
 def test_whoever_knows_the_password_may_come_as_often_as_needed(database: Database, household: Household) -> None:
     for _ in range(2 * FROM_ONE_ADDRESS.guesses):
-        claim = database.run(lambda session: claim_account(session, "maja", HERE, INDEX))
-        started = database.run(lambda session, it=claim: admit(session, it, HERE, NewDevice("tablet"), INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        claim = database.run(lambda session: begin_sign_in(session, "maja", HERE, INDEX))
+        started = database.run(lambda session, it=claim: finish_sign_in(session, it, HERE, NewDevice("tablet"), INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
         assert started.identity.user_id == household.maja.user_id
 
 
 def test_without_limits_nothing_is_counted(database: Database, household: Household) -> None:
     for _ in range(2 * FROM_ONE_ADDRESS.guesses):
-        database.run(lambda session: claim_account(session, "maja", HERE, INDEX, limited=False))
+        database.run(lambda session: begin_sign_in(session, "maja", HERE, INDEX, limited=False))

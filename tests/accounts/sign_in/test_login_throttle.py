@@ -4,13 +4,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text, update
 
-from famichat.accounts.errors import TooManyGuesses
+from famichat.accounts.errors import TooManyAttempts
 from famichat.accounts.sign_in.login_throttle import (
     FROM_ANYWHERE,
     FROM_ONE_ADDRESS,
-    Guesses,
-    count_guess,
-    forgive_guesses,
+    LoginAttempts,
+    count_attempt,
+    reset_attempts,
 )
 from famichat.storage.base import now
 from famichat.storage.database import Database
@@ -18,18 +18,18 @@ from tests.factories.people import INDEX
 
 
 def guess(database: Database, address: str = "192.0.2.1", account: str = "maja") -> None:
-    database.run(lambda session: count_guess(session, INDEX, account, address))
+    database.run(lambda session: count_attempt(session, INDEX, account, address))
 
 
 def let_pass(database: Database, time: timedelta) -> None:
-    database.run(lambda session: session.execute(update(Guesses).values(began_at=now() - time)))
+    database.run(lambda session: session.execute(update(LoginAttempts).values(began_at=now() - time)))
 
 
 def test_ten_guesses_from_one_address_are_allowed_and_the_next_must_wait(database: Database) -> None:
     for _ in range(FROM_ONE_ADDRESS.guesses):
         guess(database)
 
-    with pytest.raises(TooManyGuesses) as refused:
+    with pytest.raises(TooManyAttempts) as refused:
         guess(database)
 
     assert 890_000 < refused.value.details["retry_in_ms"] <= 900_000  # type: ignore[operator]  # a number
@@ -55,20 +55,20 @@ def test_whoever_has_many_addresses_is_stopped_too(database: Database) -> None:
     for number in range(FROM_ANYWHERE.guesses):
         guess(database, address=f"192.0.2.{number}")
 
-    with pytest.raises(TooManyGuesses):
+    with pytest.raises(TooManyAttempts):
         guess(database, address="198.51.100.1")
 
 
 def test_the_right_password_gives_its_guess_back(database: Database) -> None:
     for _ in range(FROM_ANYWHERE.guesses + 1):
         guess(database)
-        database.run(lambda session: forgive_guesses(session, INDEX, "maja", "192.0.2.1"))
+        database.run(lambda session: reset_attempts(session, INDEX, "maja", "192.0.2.1"))
 
 
 def test_old_guesses_are_forgotten(database: Database) -> None:
     guess(database)
     let_pass(database, FROM_ANYWHERE.window + timedelta(seconds=1))
-    database.run(lambda session: forgive_guesses(session, INDEX, "emil", "192.0.2.1"))
+    database.run(lambda session: reset_attempts(session, INDEX, "emil", "192.0.2.1"))
 
     count = text("SELECT count(*) FROM accounts_guesses")
     assert database.run_read(lambda session: session.execute(count).scalar_one()) == 0
@@ -76,9 +76,9 @@ def test_old_guesses_are_forgotten(database: Database) -> None:
 
 async def test_thirty_guesses_at_once_are_no_more_than_thirty_in_a_row(database: Database) -> None:
     results = await asyncio.gather(
-        *(database.transaction(lambda session: count_guess(session, INDEX, "maja", "192.0.2.1")) for _ in range(30)),
+        *(database.transaction(lambda session: count_attempt(session, INDEX, "maja", "192.0.2.1")) for _ in range(30)),
         return_exceptions=True,
     )
 
     assert results.count(None) == FROM_ONE_ADDRESS.guesses
-    assert sum(isinstance(each, TooManyGuesses) for each in results) == 20
+    assert sum(isinstance(each, TooManyAttempts) for each in results) == 20

@@ -8,19 +8,19 @@ from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchP
 from famichat.accounts.sign_in.passkey import (
     MAX_PASSKEYS,
     add_passkey,
-    come_in,
+    finish_passkey_sign_in,
     forget_passkeys,
     known_passkey,
     passkeys_of,
     remove_passkey,
 )
 from famichat.accounts.sign_in.token import Identity
-from famichat.accounts.sign_in.webauthn import Made, Proof
+from famichat.accounts.sign_in.webauthn import Assertion, Registration
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Person, person
 
-KEY = Made(b"credential", b"public key", 0)
+KEY = Registration(b"credential", b"public key", 0)
 
 
 def identity(somebody: Person) -> Identity:
@@ -32,13 +32,15 @@ async def maja(database: Database) -> Identity:
     return identity(await database.transaction(lambda session: person(session, "maja")))
 
 
-async def keep(database: Database, owner: Identity, made: Made = KEY) -> str:
+async def keep(database: Database, owner: Identity, made: Registration = KEY) -> str:
     return await database.transaction(lambda session: add_passkey(session, owner, made).id)
 
 
 async def enter(database: Database, challenge: bytes, sign_count: int = 1) -> Identity:
-    proof = Proof(KEY.credential_id, challenge, sign_count)
-    return (await database.transaction(lambda session: come_in(session, proof, NewDevice("Phone")))).identity
+    proof = Assertion(KEY.credential_id, challenge, sign_count)
+    return (
+        await database.transaction(lambda session: finish_passkey_sign_in(session, proof, NewDevice("Phone")))
+    ).identity
 
 
 async def test_who_has_proven_it_is_signed_in_on_a_new_device(database: Database, maja: Identity) -> None:
@@ -52,7 +54,7 @@ async def test_who_has_proven_it_is_signed_in_on_a_new_device(database: Database
 
 
 async def test_of_fifty_who_bring_the_same_proof_at_once_one_comes_in(database: Database, maja: Identity) -> None:
-    await keep(database, maja, Made(b"credential", b"public key", 0))
+    await keep(database, maja, Registration(b"credential", b"public key", 0))
     came = await asyncio.gather(*(enter(database, b"same", 0) for _ in range(50)), return_exceptions=True)
 
     assert sorted(type(each).__name__ for each in came) == ["Identity"] + ["InvalidCredentials"] * 49
@@ -77,7 +79,7 @@ async def test_a_passkey_is_somebodys_once(database: Database, maja: Identity) -
 
 async def test_a_person_has_so_many_and_no_more(database: Database, maja: Identity) -> None:
     for number in range(MAX_PASSKEYS):
-        await keep(database, maja, Made(b"%d" % number, b"public key", 0))
+        await keep(database, maja, Registration(b"%d" % number, b"public key", 0))
     with pytest.raises(InvalidPasskey):
         await keep(database, maja)
 

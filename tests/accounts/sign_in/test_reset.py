@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from famichat.accounts.audit_log import ledger_of
+from famichat.accounts.audit_log import audit_log_of
 from famichat.accounts.device import devices_of
 from famichat.accounts.errors import InvalidEmail, InvalidToken
 from famichat.accounts.sign_in.passkey import add_passkey, passkeys_of
@@ -17,7 +17,7 @@ from famichat.accounts.sign_in.reset import (
     set_password_by_operator,
 )
 from famichat.accounts.sign_in.token import Identity, hash_secret
-from famichat.accounts.sign_in.webauthn import Made
+from famichat.accounts.sign_in.webauthn import Registration
 from famichat.accounts.user import Newcomer, User, register
 from famichat.storage.base import now
 from famichat.storage.database import Database
@@ -78,7 +78,7 @@ def test_a_new_password_signs_every_device_out(
 
 def test_a_new_password_ends_every_passkey(database: Database, household: Household, request_: ResetRequest) -> None:
     maja = Identity(household.maja.user_id, household.maja.device_id, "maja")
-    database.run(lambda session: add_passkey(session, maja, Made(b"credential", b"public key", 0)).id)
+    database.run(lambda session: add_passkey(session, maja, Registration(b"credential", b"public key", 0)).id)
     database.run(lambda session: reset_password(session, request_.token, "another hash"))
 
     assert database.run_read(lambda session: passkeys_of(session, maja.user_id)) == []
@@ -115,7 +115,7 @@ def test_a_password_that_the_operator_sets_is_on_record_with_every_device_that_i
     maja = household.maja
     database.run(lambda session: set_password_by_operator(session, session.get_one(User, maja.user_id), PASSWORD_HASH))
 
-    entries = database.run_read(lambda session: ledger_of(session, maja.user_id).entries)
+    entries = database.run_read(lambda session: audit_log_of(session, maja.user_id).entries)
     assert [(each.action, each.device_id, each.name, each.by_id) for each in entries] == [
         ("device_revoked", maja.device_id, "maja's phone", None),
         ("password_reset", None, None, None),
@@ -126,4 +126,4 @@ def test_a_password_that_the_operator_sets_is_on_record_with_every_device_that_i
 def test_a_password_that_somebody_sets_by_an_own_secret_is_not(database: Database, request_: ResetRequest) -> None:
     database.run(lambda session: reset_password(session, request_.token, PASSWORD_HASH))
 
-    assert database.run_read(lambda session: ledger_of(session, request_.user_id).entries) == []
+    assert database.run_read(lambda session: audit_log_of(session, request_.user_id).entries) == []

@@ -13,18 +13,25 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import Device, NewDevice, devices_of
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, NoSuchDevice
 from famichat.accounts.sign_in.reset import set_password
-from famichat.accounts.sign_in.session import RefreshToken, Started, Stolen, end_session, refresh_session, start_session
+from famichat.accounts.sign_in.session import (
+    RefreshToken,
+    ReusedRefreshToken,
+    StartedSession,
+    end_session,
+    refresh_session,
+    start_session,
+)
 from famichat.accounts.user import User
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from tests.factories.people import PASSWORD_HASH, Household, person
 
-Refresh = Callable[[str], Started | Stolen]
+Refresh = Callable[[str], StartedSession | ReusedRefreshToken]
 
 
 @pytest.fixture
-def started(database: Database, household: Household) -> Started:
+def started(database: Database, household: Household) -> StartedSession:
     return database.run(
         lambda session: start_session(session, household.maja.user_id, NewDevice("tablet"), PASSWORD_HASH)
     )
@@ -35,7 +42,7 @@ def refresh(database: Database) -> Refresh:
     return lambda token: database.run(lambda session: refresh_session(session, token))
 
 
-def test_a_session_starts_on_a_new_device(database: Database, household: Household, started: Started) -> None:
+def test_a_session_starts_on_a_new_device(database: Database, household: Household, started: StartedSession) -> None:
     maja = database.run_read(lambda session: session.get_one(User, household.maja.user_id))
     names = [each.name for each in database.run_read(lambda session: devices_of(session, maja.id))]
 
@@ -45,29 +52,31 @@ def test_a_session_starts_on_a_new_device(database: Database, household: Househo
     assert now() - maja.last_login_at < timedelta(seconds=10)
 
 
-def test_a_refresh_token_is_not_in_the_database(database: Database, started: Started) -> None:
+def test_a_refresh_token_is_not_in_the_database(database: Database, started: StartedSession) -> None:
     kept = database.run_read(lambda session: session.execute(select(RefreshToken.token_hash)).scalars().all())
 
     assert [len(each) for each in kept] == [32]
     assert started.refresh_token.encode() not in kept
 
 
-def test_each_refresh_gives_the_next_token(started: Started, refresh: Refresh) -> None:
+def test_each_refresh_gives_the_next_token(started: StartedSession, refresh: Refresh) -> None:
     tokens = [started.refresh_token]
     for _ in range(3):
         renewed = refresh(tokens[-1])
-        assert isinstance(renewed, Started)
+        assert isinstance(renewed, StartedSession)
         assert renewed.identity == started.identity
         tokens.append(renewed.refresh_token)
 
     assert len(set(tokens)) == 4
 
 
-def test_a_token_that_comes_twice_signs_the_device_out(database: Database, started: Started, refresh: Refresh) -> None:
+def test_a_token_that_comes_twice_signs_the_device_out(
+    database: Database, started: StartedSession, refresh: Refresh
+) -> None:
     renewed = refresh(started.refresh_token)
-    assert isinstance(renewed, Started)
+    assert isinstance(renewed, StartedSession)
 
-    assert refresh(started.refresh_token) == Stolen(started.identity.user_id, started.identity.device_id)
+    assert refresh(started.refresh_token) == ReusedRefreshToken(started.identity.user_id, started.identity.device_id)
 
     with pytest.raises(InvalidToken):
         refresh(renewed.refresh_token)
@@ -81,16 +90,16 @@ def test_a_token_that_was_never_given_out_is_refused(database: Database, refresh
         refresh(token)
 
 
-def test_an_expired_token_is_refused(database: Database, started: Started, refresh: Refresh) -> None:
+def test_an_expired_token_is_refused(database: Database, started: StartedSession, refresh: Refresh) -> None:
     database.run(lambda session: session.execute(update(RefreshToken).values(expires_at=now())))
 
     with pytest.raises(InvalidToken):
         refresh(started.refresh_token)
 
 
-def test_expired_tokens_are_forgotten(database: Database, started: Started, refresh: Refresh) -> None:
+def test_expired_tokens_are_forgotten(database: Database, started: StartedSession, refresh: Refresh) -> None:
     renewed = refresh(started.refresh_token)
-    assert isinstance(renewed, Started)
+    assert isinstance(renewed, StartedSession)
     used = update(RefreshToken).where(RefreshToken.used_at.is_not(None)).values(expires_at=now())
     database.run(lambda session: session.execute(used))
 
@@ -99,7 +108,7 @@ def test_expired_tokens_are_forgotten(database: Database, started: Started, refr
     assert len(database.run_read(lambda session: session.execute(select(RefreshToken)).all())) == 2
 
 
-def test_signing_out_ends_the_refresh_token_too(database: Database, started: Started, refresh: Refresh) -> None:
+def test_signing_out_ends_the_refresh_token_too(database: Database, started: StartedSession, refresh: Refresh) -> None:
     database.run(lambda session: end_session(session, started.identity))
 
     with pytest.raises(InvalidToken):
@@ -123,14 +132,16 @@ def test_an_account_that_is_gone_starts_no_session(database: Database, household
         database.run(lambda session: start_session(session, new_id(), NewDevice("tablet")))
 
 
-async def test_of_two_who_refresh_with_one_token_at_once_neither_stays(database: Database, started: Started) -> None:
+async def test_of_two_who_refresh_with_one_token_at_once_neither_stays(
+    database: Database, started: StartedSession
+) -> None:
     token = started.refresh_token
 
     results = await asyncio.gather(
         *(database.transaction(lambda session: refresh_session(session, token)) for _ in range(2))
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["Started", "Stolen"]
+    assert sorted(type(each).__name__ for each in results) == ["StartedSession", "ReusedRefreshToken"]
     device = await database.read(lambda session: session.get_one(Device, started.identity.device_id))
     assert device.revoked_at is not None
 
@@ -149,7 +160,7 @@ class Refreshing(RuleBasedStateMachine):
 
     @initialize()
     def sign_in(self) -> None:
-        def work(session: Session) -> Started:
+        def work(session: Session) -> StartedSession:
             who = person(session, f"maja{new_id()[-12:]}")
             return start_session(session, who.user_id, NewDevice("tablet"), PASSWORD_HASH)
 
@@ -162,7 +173,7 @@ class Refreshing(RuleBasedStateMachine):
                 self._refresh(self.newest)
             return
         renewed = self._refresh(self.newest)
-        assert isinstance(renewed, Started)
+        assert isinstance(renewed, StartedSession)
         self.used.append(self.newest)
         self.newest = renewed.refresh_token
 
@@ -174,10 +185,10 @@ class Refreshing(RuleBasedStateMachine):
             with pytest.raises(InvalidToken):
                 self._refresh(token)
             return
-        assert isinstance(self._refresh(token), Stolen)
+        assert isinstance(self._refresh(token), ReusedRefreshToken)
         self.revoked = True
 
-    def _refresh(self, token: str) -> Started | Stolen:
+    def _refresh(self, token: str) -> StartedSession | ReusedRefreshToken:
         return self.database.run(lambda session: refresh_session(session, token))
 
     def teardown(self) -> None:

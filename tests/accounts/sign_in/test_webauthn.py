@@ -7,48 +7,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, PasskeysUnavailable
-from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Ceremonies, Made, Proof, credential_id_of
+from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Assertion, Registration, WebAuthn, credential_id_of
 from famichat.storage.base import new_id
 from tests.factories.people import SECRET
 from tests.support.authenticator import PRESENT, Authenticator
 
 URL = "https://chat.example.org"
 MAJA, EMIL = new_id(), new_id()
-ceremonies = Ceremonies(URL, SECRET)
+webauthn = WebAuthn(URL, SECRET)
 
 
-def made(key: Authenticator) -> Made:
-    return ceremonies.made(MAJA, key.create(ceremonies.to_make(MAJA, "maja", [])))
+def made(key: Authenticator) -> Registration:
+    return webauthn.verify_registration(MAJA, key.create(webauthn.registration_options(MAJA, "maja", [])))
 
 
-def proven(passkey: Made, credential: dict[str, Any], user_id: str = MAJA) -> Proof:
-    return ceremonies.proven(credential, user_id, passkey.public_key, passkey.sign_count)
+def proven(passkey: Registration, credential: dict[str, Any], user_id: str = MAJA) -> Assertion:
+    return webauthn.verify_assertion(credential, user_id, passkey.public_key, passkey.sign_count)
 
 
 def test_a_passkey_that_was_made_proves_itself() -> None:
     key = Authenticator(URL)
     passkey = made(key)
-    proof = proven(passkey, key.get(ceremonies.to_sign_in()))
+    proof = proven(passkey, key.get(webauthn.assertion_options()))
 
     assert passkey.credential_id == proof.credential_id == key.credential_id
     assert (passkey.sign_count, proof.sign_count) == (0, 1)
 
 
 def test_no_two_challenges_are_equal() -> None:
-    assert len({ceremonies.to_sign_in()["challenge"] for _ in range(100)}) == 100
+    assert len({webauthn.assertion_options()["challenge"] for _ in range(100)}) == 100
 
 
 def test_an_authenticator_that_is_known_makes_no_second_passkey() -> None:
-    assert len(ceremonies.to_make(MAJA, "maja", [b"known"])["excludeCredentials"]) == 1
+    assert len(webauthn.registration_options(MAJA, "maja", [b"known"])["excludeCredentials"]) == 1
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.7:4000", "https://192.0.2.7", "http://[::1]:4000", "http://pi.lan"])
 def test_where_browsers_have_no_passkeys_none_is_asked_for(url: str) -> None:
-    there = Ceremonies(url, SECRET)
+    there = WebAuthn(url, SECRET)
     with pytest.raises(PasskeysUnavailable):
-        there.to_sign_in()
+        there.assertion_options()
     with pytest.raises(PasskeysUnavailable):
-        there.to_make(MAJA, "maja", [])
+        there.registration_options(MAJA, "maja", [])
 
 
 @pytest.mark.parametrize("origin", ["http://chat.example.org", "https://chat.example.org.evil.test", f"{URL}:8443"])
@@ -58,7 +58,7 @@ def test_nothing_is_taken_from_another_site(origin: str) -> None:
     key.origin = origin
 
     with pytest.raises(InvalidCredentials):
-        proven(passkey, key.get(ceremonies.to_sign_in()))
+        proven(passkey, key.get(webauthn.assertion_options()))
     with pytest.raises(InvalidPasskey):
         made(key)
 
@@ -69,7 +69,7 @@ def test_somebody_who_did_not_show_who_they_are_is_refused() -> None:
     key.flags = PRESENT  # touched, without fingerprint or PIN
 
     with pytest.raises(InvalidCredentials):
-        proven(passkey, key.get(ceremonies.to_sign_in()))
+        proven(passkey, key.get(webauthn.assertion_options()))
     with pytest.raises(InvalidPasskey):
         made(key)
 
@@ -80,7 +80,7 @@ def test_another_key_is_refused() -> None:
     thief.credential_id, thief.user_handle = key.credential_id, key.user_handle
 
     with pytest.raises(InvalidCredentials):
-        proven(passkey, thief.get(ceremonies.to_sign_in()))
+        proven(passkey, thief.get(webauthn.assertion_options()))
 
 
 def test_a_passkey_is_good_for_its_person_only() -> None:
@@ -88,15 +88,18 @@ def test_a_passkey_is_good_for_its_person_only() -> None:
     passkey = made(key)
 
     with pytest.raises(InvalidCredentials):
-        proven(passkey, key.get(ceremonies.to_sign_in()), EMIL)
+        proven(passkey, key.get(webauthn.assertion_options()), EMIL)
     with pytest.raises(InvalidPasskey):
-        ceremonies.made(EMIL, key.create(ceremonies.to_make(MAJA, "maja", [])))
+        webauthn.verify_registration(EMIL, key.create(webauthn.registration_options(MAJA, "maja", [])))
 
 
 def test_a_challenge_serves_its_purpose_only() -> None:
     key = Authenticator(URL)
     passkey = made(key)
-    options = {**ceremonies.to_sign_in(), "challenge": ceremonies.to_make(MAJA, "maja", [])["challenge"]}
+    options = {
+        **webauthn.assertion_options(),
+        "challenge": webauthn.registration_options(MAJA, "maja", [])["challenge"],
+    }
 
     with pytest.raises(InvalidCredentials):
         proven(passkey, key.get(options))
@@ -107,13 +110,15 @@ def test_a_challenge_of_another_server_is_refused() -> None:
     passkey = made(key)
 
     with pytest.raises(InvalidCredentials):
-        proven(passkey, key.get(Ceremonies(URL, "another secret of a server, as long as it has to be").to_sign_in()))
+        proven(
+            passkey, key.get(WebAuthn(URL, "another secret of a server, as long as it has to be").assertion_options())
+        )
 
 
 def test_who_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     key = Authenticator(URL)
     passkey = made(key)
-    answer = key.get(ceremonies.to_sign_in())
+    answer = key.get(webauthn.assertion_options())
     signed_at = int(time.time())
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: signed_at + CHALLENGE_SECONDS + 2)
 
@@ -124,10 +129,10 @@ def test_who_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_key_that_was_copied_counts_less_and_is_refused() -> None:
     key = Authenticator(URL)
     passkey = made(key)
-    used_here = Made(passkey.credential_id, passkey.public_key, 7)
+    used_here = Registration(passkey.credential_id, passkey.public_key, 7)
 
     with pytest.raises(InvalidCredentials):
-        proven(used_here, key.get(ceremonies.to_sign_in()))
+        proven(used_here, key.get(webauthn.assertion_options()))
 
 
 anything = st.sampled_from([None, True, 7, 1e300, "", "x", "ä", "####", "e30", [], [1], {}, {"x": [None]}])
@@ -142,16 +147,16 @@ malformed = st.fixed_dictionaries(
 @given(malformed)
 def test_whatever_is_malformed_gets_the_same_answer(credential: dict[str, Any]) -> None:
     with pytest.raises(InvalidPasskey):
-        ceremonies.made(MAJA, credential)
+        webauthn.verify_registration(MAJA, credential)
     with pytest.raises(InvalidCredentials):
-        ceremonies.proven(credential, MAJA, b"key", 0)
+        webauthn.verify_assertion(credential, MAJA, b"key", 0)
 
 
 @given(st.sampled_from(FIELDS), st.binary(max_size=80))
 def test_no_field_can_be_something_else(name: str, raw: bytes) -> None:
     key = Authenticator(URL)
     passkey = made(key)
-    forged = key.get(ceremonies.to_sign_in())
+    forged = key.get(webauthn.assertion_options())
     forged["response"][name] = base64.urlsafe_b64encode(raw).decode()
     if name == "attestationObject":  # a proof has none
         assert proven(passkey, forged).sign_count == 1
@@ -162,10 +167,10 @@ def test_no_field_can_be_something_else(name: str, raw: bytes) -> None:
 
 @given(st.sampled_from(["clientDataJSON", "attestationObject"]), st.binary(max_size=80))
 def test_no_field_of_a_new_one_can_be_something_else(name: str, raw: bytes) -> None:
-    new = Authenticator(URL).create(ceremonies.to_make(MAJA, "maja", []))
+    new = Authenticator(URL).create(webauthn.registration_options(MAJA, "maja", []))
     new["response"][name] = base64.urlsafe_b64encode(raw).decode()
     with pytest.raises(InvalidPasskey):
-        ceremonies.made(MAJA, new)
+        webauthn.verify_registration(MAJA, new)
 
 
 @pytest.mark.parametrize("credential", [{}, {"rawId": None}, {"rawId": 7}, {"rawId": "ä"}])

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from famichat.chat.conversations.create import (
-    Created,
+    CreatedConversation,
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,
@@ -25,7 +25,7 @@ from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Household, join
 
-Make = Callable[[Session, Household], Created]
+Make = Callable[[Session, Household], CreatedConversation]
 
 MAKERS: dict[str, Make] = {
     "self": lambda session, home: create_self_conversation(session, home.maja.user_id),
@@ -40,7 +40,7 @@ MAKERS: dict[str, Make] = {
 UNIQUE = {kind: make for kind, make in MAKERS.items() if kind != "group"}
 
 
-def direct(session: Session, one_id: str, other_id: str, family_id: str | None = None) -> Created:
+def direct(session: Session, one_id: str, other_id: str, family_id: str | None = None) -> CreatedConversation:
     return create_direct_conversation(session, one_id, other_id, family_id, blind_index=INDEX)
 
 
@@ -122,7 +122,7 @@ def test_nobody_learns_who_exists(database: Database, household: Household, kind
 def test_a_family_that_is_not_theirs_is_not_found(database: Database, household: Household, family: str) -> None:
     family_id = {"somebody else's": household.other_family_id, "nobody's": new_id(), "malformed": "'"}[family]
     maja, emil, inga = household.maja.user_id, household.emil.user_id, household.inga.user_id
-    calls: list[Callable[[Session], Created]] = [
+    calls: list[Callable[[Session], CreatedConversation]] = [
         lambda session: direct(session, maja, emil, family_id),
         lambda session: create_group_conversation(session, maja, "Fika", [emil, inga], family_id),
         lambda session: create_family_conversation(session, maja, family_id),

@@ -13,7 +13,7 @@ from famichat.chat.conversations.create import create_family_conversation
 from famichat.chat.conversations.view import conversation_view
 from famichat.chat.conversations.view_settings import (
     FOR_EVER,
-    Seen,
+    ViewSettingsResult,
     archive_conversation,
     hide_conversation,
     mute_conversation,
@@ -32,7 +32,7 @@ from famichat.storage.database import Database
 from tests.factories.people import VAULT, Household, Person, join, person
 from tests.factories.talk import direct_of
 
-Change = Callable[..., Seen]
+Change = Callable[..., ViewSettingsResult]
 POLICIES = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional"))
 CHANGES: list[Change] = [
     hide_conversation,

@@ -2,11 +2,11 @@ from functools import partial
 
 import pytest
 
-from famichat.accounts.audit_log import Deed, ledger_of, record
+from famichat.accounts.audit_log import AuditEvent, audit_log_of, record
 from famichat.accounts.device import add_device, devices_of
 from famichat.accounts.errors import NoSuchDevice
 from famichat.chat.errors import NotAdmin, NotFound
-from famichat.chat.families.admin import devices_of_member, ledger_of_family, people_of, sign_out_member
+from famichat.chat.families.admin import devices_of_member, family_audit_log, people_of, sign_out_member
 from famichat.chat.families.family import create_family
 from famichat.chat.families.membership import add_member, change_role, remove_member
 from famichat.storage.base import new_id
@@ -21,7 +21,7 @@ def test_an_admin_signs_a_lost_device_out_and_its_owner_can_read_that(database: 
     assert [device.name for device in found][-1] == "Emil's old phone"
     database.run(lambda session: sign_out_member(session, maja, family, emil, lost))
 
-    (entry,) = database.run_read(lambda session: ledger_of(session, emil).entries)
+    (entry,) = database.run_read(lambda session: audit_log_of(session, emil).entries)
     assert (entry.action, entry.name, entry.by_name) == ("device_revoked", "Emil's old phone", "maja")
     assert (entry.device_id, entry.family_id) == (lost, family)
     assert lost not in [device.id for device in database.run_read(lambda session: devices_of(session, emil))]
@@ -32,7 +32,7 @@ def test_of_somebody_else_s_device_or_none_nothing_happens(database: Database, h
     for device_id in (household.inga.device_id, new_id(), "nonsense"):
         with pytest.raises(NoSuchDevice):
             database.run(partial(sign_out_member, actor_id=maja, family_id=family, user_id=emil, device_id=device_id))
-    assert database.run_read(lambda session: ledger_of(session, emil).entries) == []
+    assert database.run_read(lambda session: audit_log_of(session, emil).entries) == []
 
 
 def test_only_admins_of_the_person_s_family_take_care(database: Database, household: Household) -> None:
@@ -52,7 +52,7 @@ def test_only_admins_of_the_person_s_family_take_care(database: Database, househ
         with pytest.raises(fault):
             database.run_read(partial(people_of, actor_id=who.user_id, family_id=family))
         with pytest.raises(fault):
-            database.run_read(partial(ledger_of_family, actor_id=who.user_id, family_id=family))
+            database.run_read(partial(family_audit_log, actor_id=who.user_id, family_id=family))
 
 
 def test_the_ledger_of_a_family_has_what_its_admins_did_and_nothing_of_groups_or_other_families(
@@ -68,14 +68,14 @@ def test_the_ledger_of_a_family_has_what_its_admins_did_and_nothing_of_groups_or
     database.run(lambda session: add_member(session, other, emil, "member"))
     database.run(lambda session: change_role(session, maja, other, emil, "admin"))
     database.run(lambda session: change_role(session, maja, family, emil, "admin"))
-    secret = Deed("group_member_removed", name="Surprise for Maja", family_id=family, conversation_id=new_id())
+    secret = AuditEvent("group_member_removed", name="Surprise for Maja", family_id=family, conversation_id=new_id())
     database.run(lambda session: record(session, secret, concerning=nils, by=emil))
     database.run(lambda session: remove_member(session, emil, family, nils))
 
-    page = database.run_read(lambda session: ledger_of_family(session, maja, family))
+    page = database.run_read(lambda session: family_audit_log(session, maja, family))
     told = [(entry.action, entry.user_id, entry.by_name) for entry in page.entries]
     assert told == [("family_member_removed", nils, "emil"), ("family_role_changed", emil, "maja")]
-    older = database.run_read(lambda session: ledger_of_family(session, maja, family, page.entries[0].id, 1))
+    older = database.run_read(lambda session: family_audit_log(session, maja, family, page.entries[0].id, 1))
     assert ([entry.id for entry in older.entries], older.has_more) == ([page.entries[1].id], False)
 
 

@@ -25,7 +25,7 @@ from famichat.chat.conversations.create import (
     create_group_conversation,
     create_self_conversation,
 )
-from famichat.chat.conversations.summary import overviews
+from famichat.chat.conversations.summary import conversation_summaries
 from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation, unarchive_conversation
 from famichat.chat.errors import ChatError, NotFound
 from famichat.chat.families.membership import add_member, change_role, remove_member
@@ -204,7 +204,7 @@ class Days(RuleBasedStateMachine):
         def compare(session: Session) -> None:
             accesses = [access for talk in self.types for access in everyones_access(session, talk)]
             read = {(each.conversation_id, each.user_id): each.read_seq for each in session.scalars(select(Receipt))}
-            for overview in overviews(session, accesses):
+            for overview in conversation_summaries(session, accesses):
                 access = overview.access
                 page = messages_before(session, access, vault=VAULT).messages
                 furthest = read.get((access.conversation.id, access.user_id), 0)

@@ -8,13 +8,13 @@ from famichat.accounts.invite import find_invite
 from famichat.accounts.user import Newcomer, User, find_user
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.families.family import families_of, needs_setup
-from famichat.chat.families.join import Arrival, accept, accept_as_newcomer, invite, read_invitation, set_up
+from famichat.chat.families.join import JoinedFamily, accept, accept_as_newcomer, invite, read_invitation, set_up
 from famichat.chat.records.family import Family
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD_HASH, VAULT, Household
 
 
-def set_up_as(database: Database, username: str, family_name: str = "Sundqvist") -> Arrival:
+def set_up_as(database: Database, username: str, family_name: str = "Sundqvist") -> JoinedFamily:
     newcomer = Newcomer.parse(username, None)
     return database.run(lambda session: set_up(session, family_name, newcomer, PASSWORD_HASH, VAULT, INDEX))
 
@@ -55,7 +55,7 @@ async def test_of_twenty_who_set_up_at_once_one_succeeds(database: Database) -> 
         return_exceptions=True,
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["AlreadySetUp"] * 19 + ["Arrival"]
+    assert sorted(type(each).__name__ for each in results) == ["AlreadySetUp"] * 19 + ["JoinedFamily"]
     assert (count(database, User), count(database, Family)) == (1, 1)
 
 
@@ -128,5 +128,5 @@ async def test_of_fifty_newcomers_with_one_invitation_one_arrives(
         return_exceptions=True,
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["Arrival"] + ["InvalidInvite"] * 49
+    assert sorted(type(each).__name__ for each in results) == ["JoinedFamily"] + ["InvalidInvite"] * 49
     assert count(database, User) == 6, "the household, and one more"

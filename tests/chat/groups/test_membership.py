@@ -17,7 +17,7 @@ from famichat.chat.conversations.create import (
 )
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound, NotGroupConversation, NotParticipant
 from famichat.chat.families.membership import Removal, add_member, remove_member
-from famichat.chat.groups.membership import Arrival, Heir, add_to_group, remove_from_group
+from famichat.chat.groups.membership import MemberAdded, PromotedAdmin, add_to_group, remove_from_group
 from famichat.chat.groups.roles import assign_admin, assign_member
 from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
 from famichat.chat.journal.journal import Journal
@@ -77,7 +77,7 @@ def test_an_admin_adds_a_plain_member_once(database: Database, household: Househ
     nils = household.nils.user_id
     arrivals = [do(database, add_to_group, household.maja, group, household.nils) for _ in range(2)]
 
-    assert arrivals == [Arrival(group, nils, added=True), Arrival(group, nils, added=False)]
+    assert arrivals == [MemberAdded(group, nils, added=True), MemberAdded(group, nils, added=False)]
     assert nils in people(database, group)
     assert roles(database, group)[nils] == "member"
 
@@ -200,7 +200,7 @@ def test_a_group_that_loses_its_last_admin_with_the_family_gets_the_oldest_other
 
     removal = do(database, remove_member, household.maja, household.family_id, household.nils)
 
-    assert removal == Removal(household.nils.user_id, (("group", group),), (Heir(group, first),))
+    assert removal == Removal(household.nils.user_id, (("group", group),), (PromotedAdmin(group, first),))
     assert [user_id for user_id, role in roles(database, group).items() if role == "admin"] == [first]
     heir = select(GroupPrivilege.granted_by_id).filter_by(conversation_id=group, user_id=first)
     assert database.run_read(lambda session: session.execute(heir).scalar_one()) == household.maja.user_id

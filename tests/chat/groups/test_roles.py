@@ -13,14 +13,14 @@ from famichat.chat.conversations.create import (
     create_self_conversation,
 )
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound, NotGroupConversation, NotParticipant
-from famichat.chat.groups.roles import RoleChange, assign_admin, assign_member, is_admin, remove
+from famichat.chat.groups.roles import GroupRoleChange, assign_admin, assign_member, is_admin, remove
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Household
 from tests.factories.talk import group_of
 
-Change = Callable[[Session, str, str, str], RoleChange]
+Change = Callable[[Session, str, str, str], GroupRoleChange]
 
 CHANGES: dict[str, Change] = {"assign_admin": assign_admin, "assign_member": assign_member, "remove": remove}
 every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -32,7 +32,7 @@ def group(database: Database, household: Household) -> str:
     return database.run(lambda session: group_of(session, household))
 
 
-def do(database: Database, change: Change, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:
+def do(database: Database, change: Change, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
     return database.run(lambda session: change(session, granter_id, conversation_id, user_id))
 
 
@@ -67,8 +67,8 @@ def test_a_promotion_and_a_demotion_write_over_what_was_granted(
     demoted = do(database, assign_member, emil, group, maja)
     lowered = privilege(database, group, maja)
 
-    assert promoted == RoleChange(group, emil, "admin", changed=True)
-    assert demoted == RoleChange(group, maja, "member", changed=True)
+    assert promoted == GroupRoleChange(group, emil, "admin", changed=True)
+    assert demoted == GroupRoleChange(group, maja, "member", changed=True)
     assert first is not None
     assert granted is not None
     assert lowered is not None
@@ -102,7 +102,7 @@ def test_whoever_has_nothing_granted_any_more_is_a_plain_member_and_can_be_grant
 
     taken = do(database, remove, maja, group, emil)
 
-    assert taken == RoleChange(group, emil, "member", changed=True)
+    assert taken == GroupRoleChange(group, emil, "member", changed=True)
     assert privilege(database, group, emil) is None
     with pytest.raises(NotAdmin):
         do(database, assign_member, emil, group, maja)
@@ -181,7 +181,7 @@ async def test_of_two_admins_who_demote_each_other_at_once_one_stays(
             return_exceptions=True,
         )
 
-        assert sorted(type(each).__name__ for each in results) == ["NotAdmin", "RoleChange"]
+        assert sorted(type(each).__name__ for each in results) == ["NotAdmin", "GroupRoleChange"]
         assert len(admins(database, household, group)) == 1
 
 

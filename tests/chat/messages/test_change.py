@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import ledger_of
+from famichat.accounts.audit_log import audit_log_of
 from famichat.accounts.device import add_device, revoke_device
 from famichat.chat.access import conversation_for
 from famichat.chat.conversations.summary import unread_counts
@@ -25,12 +25,12 @@ from famichat.chat.errors import (
     TooLate,
 )
 from famichat.chat.groups.membership import remove_from_group
-from famichat.chat.messages.change import Change, Ground
-from famichat.chat.messages.change_writer import Changed, make_change
+from famichat.chat.messages.change import Change, ChangeServices
+from famichat.chat.messages.change_writer import ChangeResult, make_change
 from famichat.chat.messages.versions import former_versions
 from famichat.chat.messages.view import message_views
 from famichat.chat.records.conversation import Conversation
-from famichat.chat.records.message import Message, place_of_body
+from famichat.chat.records.message import Message, body_aad
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.participant import Participant
 from famichat.chat.records.reaction import Reaction
@@ -52,7 +52,7 @@ class Talk:
         self.id = database.run(lambda session: group_of(session, household))
         self.said = database.run(lambda session: say(session, self.id, household.emil, "one", "two", "three"))
 
-    def do(self, who: Person, change: Change, which: int = 0) -> Changed:
+    def do(self, who: Person, change: Change, which: int = 0) -> ChangeResult:
         return self.database.run(lambda session: do(session, who, self.id, self.said[which], change))
 
     def refused(self, who: Person, change: Change, which: int = 0) -> type[ChatError]:
@@ -147,7 +147,7 @@ def test_an_admin_of_the_group_deletes_what_anybody_said_and_is_named(talk: Talk
 
     assert talk.do(talk.home.maja, DELETE).view["deleted_by"] == talk.home.maja.user_id
     assert not talk.do(talk.home.maja, DELETE).news
-    [entry] = talk.database.run_read(lambda session: ledger_of(session, talk.home.emil.user_id)).entries
+    [entry] = talk.database.run_read(lambda session: audit_log_of(session, talk.home.emil.user_id)).entries
     assert (entry.action, entry.by_name, entry.name) == ("message_deleted", "maja", "Fika")
     assert (entry.conversation_id, entry.message_id) == (talk.id, talk.said[0])
 
@@ -155,7 +155,7 @@ def test_an_admin_of_the_group_deletes_what_anybody_said_and_is_named(talk: Talk
 def test_what_one_takes_away_oneself_is_in_no_ledger(talk: Talk) -> None:
     talk.do(talk.home.emil, DELETE)
 
-    assert talk.database.run_read(lambda session: ledger_of(session, talk.home.emil.user_id)).entries == []
+    assert talk.database.run_read(lambda session: audit_log_of(session, talk.home.emil.user_id)).entries == []
 
 
 def test_elsewhere_nobody_deletes_what_somebody_else_said(database: Database, household: Household) -> None:
@@ -200,8 +200,8 @@ def test_a_reaction_that_is_there_already_is_no_change(talk: Talk) -> None:
 
 @pytest.mark.parametrize("change", [edit("plain"), react("❤")])
 def test_what_must_be_encrypted_stays_so(talk: Talk, change: Change) -> None:
-    required = Ground(VAULT, EncryptionPolicies({"group": "required"}))
-    forbidden = Ground(VAULT, EncryptionPolicies({"group": "forbidden"}))
+    required = ChangeServices(VAULT, EncryptionPolicies({"group": "required"}))
+    forbidden = ChangeServices(VAULT, EncryptionPolicies({"group": "forbidden"}))
     opaque = edit("q83v", **ENVELOPE)
     request = asked(talk.home.emil, talk.id, talk.said[0], change)
     secret = asked(talk.home.emil, talk.id, talk.said[0], opaque)
@@ -246,7 +246,7 @@ def test_an_earlier_body_does_not_open_in_the_place_of_the_present_one(talk: Tal
     )
 
     assert (view["body"], view["error_code"]) == (None, 603)
-    assert place_of_body("m", 0) == "m" != place_of_body("m", 1) != place_of_body("m", 2)
+    assert body_aad("m", 0) == "m" != body_aad("m", 1) != body_aad("m", 2)
     assert talk.do(talk.home.emil, edit("whatever it was")).view["body"] == "whatever it was"
 
 
@@ -276,8 +276,8 @@ def test_a_message_of_another_conversation_is_not_found(talk: Talk) -> None:
             talk.database.run(lambda session, request=request: make_change(session, request, talk_ground()))  # type: ignore[misc]  # mypy cannot infer a lambda's default
 
 
-def talk_ground() -> Ground:
-    return Ground(VAULT, EncryptionPolicies({"direct": "optional"}))
+def talk_ground() -> ChangeServices:
+    return ChangeServices(VAULT, EncryptionPolicies({"direct": "optional"}))
 
 
 def test_a_change_is_nothing_to_read_and_shows_no_hidden_conversation(talk: Talk) -> None:

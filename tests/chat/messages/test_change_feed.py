@@ -12,8 +12,8 @@ from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage, MessageDeleted
 from famichat.chat.groups.membership import add_to_group
 from famichat.chat.messages.change import Change
-from famichat.chat.messages.change_feed import Changes, ChangesRequest, changes_after
-from famichat.chat.messages.history import Remembered, messages_after, resume
+from famichat.chat.messages.change_feed import ChangeFeedPage, ChangesRequest, changes_after
+from famichat.chat.messages.history import ResumeFrom, messages_after, resume
 from famichat.chat.messages.versions import former_versions
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
@@ -34,7 +34,7 @@ class Reader:
     last_change: int = 0
 
     def resume(self) -> None:
-        has = Remembered(self.last_seq, self.last_change)
+        has = ResumeFrom(self.last_seq, self.last_change)
         found = self.database.run_read(lambda session: resume(session, self.access(session), has, vault=VAULT))
         assert found.recovered
         self._keep(found.messages)
@@ -44,7 +44,7 @@ class Reader:
     def catch_up(self) -> None:
         """As `resume`, with nothing but small pages of the feed and of what came after."""
 
-        def read(session: Session) -> tuple[Changes, list[dict[str, Any]]]:
+        def read(session: Session) -> tuple[ChangeFeedPage, list[dict[str, Any]]]:
             access = self.access(session)
             seen = self.last_seq or 0
             changes = changes_after(session, access, self.last_change, LIMIT, up_to_seq=seen, vault=VAULT)
@@ -82,7 +82,7 @@ class Talk:
     def do(self, who: Person, which: int, change: Change) -> None:
         self.database.run(lambda session: do(session, who, self.id, self.said[which][1], change))
 
-    def feed(self, asked: ChangesRequest, who: Person | None = None) -> Changes:
+    def feed(self, asked: ChangesRequest, who: Person | None = None) -> ChangeFeedPage:
         return self.database.run_read(lambda session: asked.read(session, self.access(session, who), VAULT))
 
     def afresh(self) -> dict[int, dict[str, Any]]:
@@ -159,7 +159,7 @@ def test_the_feed_gives_each_message_once_as_it_is_in_the_order_of_its_last_chan
     assert (whole.has_more, whole.last_change) == (False, 4)
     part = talk.feed(ChangesRequest(2, limit=1))
     assert ([view["seq"] for view in part.changes], part.has_more, part.last_change) == ([1], True, 4)
-    assert talk.feed(ChangesRequest(4)) == Changes([], has_more=False, last_change=4)
+    assert talk.feed(ChangesRequest(4)) == ChangeFeedPage([], has_more=False, last_change=4)
 
 
 def test_nobody_is_told_of_changes_to_what_came_before_their_time(talk: Talk) -> None:
@@ -175,19 +175,19 @@ def test_nobody_is_told_of_changes_to_what_came_before_their_time(talk: Talk) ->
 @pytest.mark.parametrize(
     ("has", "recovered", "changes"),
     [
-        (Remembered(None, 0), True, []),
-        (Remembered(None, 1), True, []),
-        (Remembered(2, 0), True, [1, 2]),
-        (Remembered(2, 1), True, [2]),
-        (Remembered(2, 2), True, []),
-        (Remembered(1, 0), True, [1]),
-        (Remembered(2, 3), False, []),
-        (Remembered(3, 0), False, []),
+        (ResumeFrom(None, 0), True, []),
+        (ResumeFrom(None, 1), True, []),
+        (ResumeFrom(2, 0), True, [1, 2]),
+        (ResumeFrom(2, 1), True, [2]),
+        (ResumeFrom(2, 2), True, []),
+        (ResumeFrom(1, 0), True, [1]),
+        (ResumeFrom(2, 3), False, []),
+        (ResumeFrom(3, 0), False, []),
     ],
 )
 def test_a_join_brings_the_changes_of_what_the_client_has(
     talk: Talk,
-    has: Remembered,
+    has: ResumeFrom,
     recovered: bool,  # noqa: FBT001 - pytest gives it by name
     changes: list[int],
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_change_of_another_history_means_nothing(talk: Talk) -> None:
     talk.say(talk.home.emil, "a")
     talk.do(talk.home.maja, 0, react("❤"))
     talk.database.run(begin_new_epoch)
-    has = Remembered(1, 1, "of another history")
+    has = ResumeFrom(1, 1, "of another history")
     found = talk.database.run_read(lambda session: resume(session, talk.access(session), has, vault=VAULT))
 
     assert (found.recovered, len(found.messages), found.changes.changes) == (False, 1, [])

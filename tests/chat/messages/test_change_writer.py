@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
 from famichat.chat.messages.change import Change
-from famichat.chat.messages.change_writer import Changed, Changes
+from famichat.chat.messages.change_writer import ChangeResult, ChangeWriter
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message
 from famichat.storage.base import new_id
@@ -21,8 +21,8 @@ AT_ONCE = 50
 
 
 @pytest.fixture
-async def changes(database: Database) -> AsyncIterator[Changes]:
-    opened = Changes(database, GROUND)
+async def changes(database: Database) -> AsyncIterator[ChangeWriter]:
+    opened = ChangeWriter(database, GROUND)
     yield opened
     await opened.close()
 
@@ -39,9 +39,9 @@ def said(database: Database, household: Household) -> tuple[str, str]:
 
 
 async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_are_news(
-    changes: Changes, household: Household, said: tuple[str, str], emitted: list[Event]
+    changes: ChangeWriter, household: Household, said: tuple[str, str], emitted: list[Event]
 ) -> None:
-    told: list[Changed] = []
+    told: list[ChangeResult] = []
     wanted: list[tuple[Person, Change]] = [
         (household.emil, edit("hejsan")),
         (household.inga, react("❤")),
@@ -62,15 +62,15 @@ async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_a
 
 
 async def test_a_refused_change_does_not_concern_its_neighbours(
-    changes: Changes, household: Household, said: tuple[str, str]
+    changes: ChangeWriter, household: Household, said: tuple[str, str]
 ) -> None:
-    told: list[Changed] = []
+    told: list[ChangeResult] = []
     conversation_id, message_id = said
     wanted = [(household.inga, message_id), (household.ada, message_id), (household.maja, new_id())]
     answers = [changes.make(asked(who, conversation_id, what, react("❤")), told.append) for who, what in wanted]
     first, stranger, absent = await asyncio.gather(*answers, return_exceptions=True)
 
-    assert isinstance(first, Changed)
+    assert isinstance(first, ChangeResult)
     assert isinstance(stranger, NotFound)
     assert isinstance(absent, NotFound)
     assert told == [first]
@@ -81,11 +81,11 @@ async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(
 ) -> None:
     """From two servers on one database, where there can be two; each of them tells its own in order."""
     databases = [database] if database.dialect == "sqlite" else [database, Database(database.url.render_as_string())]
-    servers = [Changes(each, GROUND) for each in databases]
+    servers = [ChangeWriter(each, GROUND) for each in databases]
     told: list[list[int]] = [[] for _ in servers]
     people = household.maja, household.emil, household.inga
 
-    def ask(number: int) -> Awaitable[Changed]:
+    def ask(number: int) -> Awaitable[ChangeResult]:
         who, which = people[number % 3], number % len(servers)
         change: Change = edit(f"{number}") if who is household.emil else react(f"{number}")
         return servers[which].make(asked(who, *said, change), lambda done: told[which].append(done.view["change"]))

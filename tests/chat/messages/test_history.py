@@ -13,8 +13,8 @@ from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.chat.messages.history import (
     Page,
     PageRequest,
-    Remembered,
     Resume,
+    ResumeFrom,
     message_with_id,
     messages_after,
     messages_before,
@@ -59,7 +59,7 @@ class Talk:
 
     def resume(self, last_seq: int | None, epoch: str | None = None) -> Resume:
         return self.database.run_read(
-            lambda session: resume(session, self.access(session), Remembered(last_seq, 0, epoch), vault=VAULT)
+            lambda session: resume(session, self.access(session), ResumeFrom(last_seq, 0, epoch), vault=VAULT)
         )
 
     def _said(self, session: Session) -> str:
@@ -165,7 +165,7 @@ def test_a_silent_conversation_has_an_empty_history(database: Database, househol
 
     def look(session: Session) -> Resume:
         access = conversation_for(session, household.inga.user_id, group_id)
-        return resume(session, access, Remembered(), vault=VAULT)
+        return resume(session, access, ResumeFrom(), vault=VAULT)
 
     found = database.run_read(look)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import add_device
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.messages.receipt import Acknowledged, Position, Status, Told, acknowledge, positions
+from famichat.chat.messages.receipt import Acknowledged, Position, ReceiptView, Status, acknowledge, positions
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
 from tests.factories.talk import direct_of, say
@@ -35,7 +35,7 @@ def ack(session: Session, who: Person, conversation_id: str, seq: int, status: S
     return acknowledge(session, conversation_for(session, who.user_id, conversation_id), who.device_id, seq, status)
 
 
-def places(session: Session, who: Person, conversation_id: str) -> list[Told]:
+def places(session: Session, who: Person, conversation_id: str) -> list[ReceiptView]:
     return positions(session, conversation_for(session, who.user_id, conversation_id))
 
 
@@ -72,8 +72,8 @@ def test_each_device_has_its_own_place_and_says_what_kind_of_device_it_is(
     database.run(lambda session: ack(session, Person(maja.user_id, tablet, "maja"), direct_id, 4, "delivered"))
 
     assert set(database.run_read(lambda session: places(session, household.maja, direct_id))) == {
-        Told(maja.user_id, maja.device_id, 9, 9, None),
-        Told(maja.user_id, tablet, 4, 0, "tablet"),
+        ReceiptView(maja.user_id, maja.device_id, 9, 9, None),
+        ReceiptView(maja.user_id, tablet, 4, 0, "tablet"),
     }
 
 

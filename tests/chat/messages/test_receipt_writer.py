@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from famichat.accounts.privacy import choose_notices
+from famichat.accounts.privacy import change_privacy
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.chat.messages.receipt import Status, positions
-from famichat.chat.messages.receipt_writer import Acknowledgement, Receipts, Written, parse_status
+from famichat.chat.messages.receipt_writer import Acknowledgement, AckResult, ReceiptWriter, parse_status
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
@@ -21,8 +21,8 @@ SAID = 5
 
 
 @pytest.fixture
-async def receipts(database: Database) -> AsyncIterator[Receipts]:
-    opened = Receipts(database)
+async def receipts(database: Database) -> AsyncIterator[ReceiptWriter]:
+    opened = ReceiptWriter(database)
     yield opened
     await opened.close()
 
@@ -80,10 +80,10 @@ def test_a_malformed_acknowledgement_is_refused(payload: dict[str, Any], field: 
 
 
 async def test_one_that_is_refused_does_not_refuse_its_neighbours(
-    database: Database, household: Household, said: tuple[str, list[str]], receipts: Receipts
+    database: Database, household: Household, said: tuple[str, list[str]], receipts: ReceiptWriter
 ) -> None:
     conversation_id, ids = said
-    told: list[Written] = []
+    told: list[AckResult] = []
     maja, emil, ada = household.maja, household.emil, household.ada
     asked = [
         ack(maja, conversation_id, 2),
@@ -98,24 +98,24 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
         lambda session: positions(session, conversation_for(session, maja.user_id, conversation_id))
     )
 
-    assert [answer if isinstance(answer, Written) else type(answer) for answer in answers] == [
-        Written(asked[0], None, 2, moved=True, for_others="read"),
+    assert [answer if isinstance(answer, AckResult) else type(answer) for answer in answers] == [
+        AckResult(asked[0], None, 2, moved=True, for_others="read"),
         NotFound,
         InvalidMessage,
         NotFound,
-        Written(asked[4], None, 4, moved=True, for_others="read"),
-        Written(asked[5], None, 1, moved=False, for_others="read"),
+        AckResult(asked[4], None, 4, moved=True, for_others="read"),
+        AckResult(asked[5], None, 1, moved=False, for_others="read"),
     ]
     assert {(each.user_id, each.read_seq) for each in places} == {(maja.user_id, 2), (emil.user_id, 4)}
     assert [each.seq for each in told] == [2, 4], "who moved nowhere is not announced"
 
 
 async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
-    database: Database, household: Household, said: tuple[str, list[str]], receipts: Receipts
+    database: Database, household: Household, said: tuple[str, list[str]], receipts: ReceiptWriter
 ) -> None:
     conversation_id, _ = said
     maja, emil = household.maja, household.emil
-    database.run(lambda session: choose_notices(session, maja.user_id, read=False))
+    database.run(lambda session: change_privacy(session, maja.user_id, read=False))
 
     asked = [
         ack(maja, conversation_id, 1),  # received with it

@@ -16,7 +16,7 @@ from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.messages.view import message_view, sent_view
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
-from famichat.storage.base import iso, now
+from famichat.storage.base import now, rfc3339
 from famichat.storage.database import Database
 from famichat.telemetry.events import DecryptionFailed, Event
 from tests.factories.people import VAULT, Household, Person
@@ -140,7 +140,7 @@ def test_a_deleted_message_keeps_its_place_without_a_body(
     database.run(lambda session: say(session, direct_id, household.maja, "oops", deleted_at=moment, body=None))
     view = newest(database, household.emil, direct_id)
 
-    assert (view["seq"], view["body"], view["deleted_at"]) == (1, None, iso(moment))
+    assert (view["seq"], view["body"], view["deleted_at"]) == (1, None, rfc3339(moment))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "moved", "no text"])

@@ -18,9 +18,9 @@ from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
-from famichat.push.preferences import PushChoice
+from famichat.push.preferences import StoredPushPreferences
 from famichat.push.subscription import PushSubscription
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 from famichat.storage.database import Database
 from famichat.telemetry.events import AccountDeleted, Event, FamilyMemberRemoved, GroupMemberRemoved
 from tests.factories.people import PASSWORD, Person, join, person
@@ -188,7 +188,7 @@ async def test_nothing_reaches_whoever_deletes_the_account_while_others_talk(dat
         gone = database.run_read(lambda session, it=guest: session.get_one(User, it.user_id).deleted_at)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         said = [frame.payload for frame in heard if frame.event == "new_msg"]
         assert said, "it listened"
-        assert all(each["inserted_at"] <= iso(gone) for each in said), "heard what was said after the commit"
+        assert all(each["inserted_at"] <= rfc3339(gone) for each in said), "heard what was said after the commit"
     database.close()
 
 
@@ -246,7 +246,7 @@ async def test_who_does_all_sorts_of_things_while_being_deleted_leaves_nothing_b
             assert statuses[6] == 204, answers[6].text
             assert not [each for each in answers if each.status_code >= 500], [each.text for each in answers]
     everything = [
-        *(record.user_id for record in (Participant, FamilyMembership, Device, Passkey, PushChoice)),
+        *(record.user_id for record in (Participant, FamilyMembership, Device, Passkey, StoredPushPreferences)),
         Conversation.owner_id,
     ]
     ids = [each.user_id for each in guests]

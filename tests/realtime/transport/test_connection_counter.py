@@ -1,8 +1,8 @@
-from famichat.realtime.transport.connection_counter import Crowd
+from famichat.realtime.transport.connection_counter import ConnectionCounter
 
 
 def test_so_many_of_one_address_come_in_and_others_are_not_concerned() -> None:
-    crowd = Crowd(2)
+    crowd = ConnectionCounter(2)
     crowd.enter("a")
     crowd.enter("a")
 
@@ -11,7 +11,7 @@ def test_so_many_of_one_address_come_in_and_others_are_not_concerned() -> None:
 
 
 def test_whoever_leaves_makes_room_and_nobody_is_remembered() -> None:
-    crowd = Crowd(1)
+    crowd = ConnectionCounter(1)
     for _ in range(3):
         crowd.enter("a")
         crowd.leave("a")

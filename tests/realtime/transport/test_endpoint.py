@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from famichat.realtime import Channel, Connected, ConnectRequest, Endpoint, Limits, Refused, SocketHandler
+from famichat.realtime import Channel, Connected, ConnectRequest, Endpoint, JoinRefused, Limits, SocketHandler
 from famichat.realtime.transport.endpoint import Unavailable, read_offer
 
 
@@ -45,7 +45,7 @@ def test_a_request_does_not_show_its_token() -> None:
 
 @pytest.mark.parametrize("offered", [["graphql"], ["phoenix", "base64url.bearer.phx.a"]])
 def test_rule_6_an_offer_that_cannot_be_met_is_refused(offered: list[str]) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(JoinRefused):
         read_offer(offered)
 
 
@@ -63,5 +63,5 @@ async def test_who_is_disconnected_while_being_let_in_does_not_slip_through() ->
     endpoint.pubsub.disconnect("user:ann")
     ann, ben = await asyncio.gather(*admitting, return_exceptions=True)
 
-    assert isinstance(ann, Refused)
+    assert isinstance(ann, JoinRefused)
     assert not isinstance(ben, BaseException)

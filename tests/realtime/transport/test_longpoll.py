@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from famichat.realtime import Endpoint, Limits, LongPoll, UpgradeRequired
-from famichat.realtime.transport.longpoll import Session
+from famichat.realtime.transport.longpoll import LongPollSession
 from famichat.realtime.transport.origin import OriginCheck
 from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient, encode_binary_push
@@ -94,16 +94,16 @@ class Polls:
 
 @pytest.fixture
 def polls(monkeypatch: pytest.MonkeyPatch) -> Polls:
-    watched, real = Polls(), Session.poll
+    watched, real = Polls(), LongPollSession.poll
 
-    async def poll(session: Session) -> list[bytes] | None:
+    async def poll(session: LongPollSession) -> list[bytes] | None:
         watched.waiting += 1
         try:
             return await real(session)
         finally:
             watched.waiting -= 1
 
-    monkeypatch.setattr(Session, "poll", poll)
+    monkeypatch.setattr(LongPollSession, "poll", poll)
     return watched
 
 

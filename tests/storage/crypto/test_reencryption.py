@@ -13,7 +13,7 @@ import famichat.app.server  # noqa: F401 - imports every model
 from famichat.accounts.user import User, email_of
 from famichat.chat.messages.reaction import Sign
 from famichat.chat.messages.view import body_of
-from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.e2ee.envelope import Envelope
 from famichat.push.subscription import PushSubscription, Subscription, opened, subscribe
@@ -54,7 +54,7 @@ def change_the_first(session: Session, household: Household) -> None:
     session.add(MessageEdit.of(message, message.body or b""))
     session.add(Sign("❤", Envelope()).reaction(message.id, household.emil.user_id, VAULT))
     message.edits = 1
-    message.body = VAULT.seal(BODY_PURPOSE, b"no. 0", place_of_body(message.id, 1))
+    message.body = VAULT.seal(BODY_PURPOSE, b"no. 0", body_aad(message.id, 1))
 
 
 def go_on(database: Database, walk: Walk, steps: int = 1000) -> None:

@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.names import email_address, username
-from famichat.accounts.sign_in.login_throttle import count_guess, forgive_guesses
-from famichat.accounts.sign_in.session import Started, start_session
+from famichat.accounts.sign_in.login_throttle import count_attempt, reset_attempts
+from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.user import find_user
 from famichat.storage.crypto.vault import BlindIndex
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SignInAttempt:
     """Somebody says to be this person. Nobody has the account, if there is no `user_id`.
 
     Attributes:
@@ -36,9 +36,9 @@ class Claim:
     password_hash: str | None
 
 
-def claim_account(
+def begin_sign_in(
     session: Session, name_or_email: str, address: str, index: BlindIndex, *, limited: bool = True
-) -> Claim:
+) -> SignInAttempt:
     """Find the account that somebody wants to sign in to, and count the guess.
 
     Args:
@@ -52,13 +52,19 @@ def claim_account(
         TooManyGuesses: too many wrong passwords came before.
     """
     user = find_user(session, name_or_email, index)
-    claim = Claim(_folded(name_or_email), None, None) if user is None else Claim(user.id, user.id, user.password_hash)
+    claim = (
+        SignInAttempt(_folded(name_or_email), None, None)
+        if user is None
+        else SignInAttempt(user.id, user.id, user.password_hash)
+    )
     if limited:
-        count_guess(session, index, claim.account, address)
+        count_attempt(session, index, claim.account, address)
     return claim
 
 
-def admit(session: Session, claim: Claim, address: str, device: NewDevice, index: BlindIndex) -> Started:
+def finish_sign_in(
+    session: Session, claim: SignInAttempt, address: str, device: NewDevice, index: BlindIndex
+) -> StartedSession:
     """Let in whoever has shown the right password.
 
     Raises:
@@ -67,7 +73,7 @@ def admit(session: Session, claim: Claim, address: str, device: NewDevice, index
     """
     if claim.user_id is None:
         raise InvalidCredentials
-    forgive_guesses(session, index, claim.account, address)
+    reset_attempts(session, index, claim.account, address)
     return start_session(session, claim.user_id, device, claim.password_hash)
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import CheckConstraint, LargeBinary, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.errors import TooManyGuesses
+from famichat.accounts.errors import TooManyAttempts
 from famichat.storage.base import Base, now
 from famichat.storage.crypto.vault import BlindIndex
 
@@ -34,7 +34,7 @@ FROM_ONE_ADDRESS = Budget(10, timedelta(minutes=15))
 FROM_ANYWHERE = Budget(100, timedelta(hours=1))
 
 
-class Guesses(Base):
+class LoginAttempts(Base):
     """What was guessed in the window that began at `began_at`. The key tells neither the account nor the address."""
 
     __tablename__ = "accounts_guesses"
@@ -45,7 +45,7 @@ class Guesses(Base):
     began_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def count_guess(session: Session, index: BlindIndex, account: str, address: str) -> None:
+def count_attempt(session: Session, index: BlindIndex, account: str, address: str) -> None:
     """Count one guess at an account.
 
     Args:
@@ -59,25 +59,25 @@ def count_guess(session: Session, index: BlindIndex, account: str, address: str)
     """
     moment = now()
     for key, budget in _budgets(index, account, address):
-        guesses = session.get(Guesses, key)
+        guesses = session.get(LoginAttempts, key)
         if guesses is None:
-            session.add(Guesses(key=key, counted=1, began_at=moment))
+            session.add(LoginAttempts(key=key, counted=1, began_at=moment))
         elif guesses.began_at + budget.window <= moment:
             guesses.counted, guesses.began_at = 1, moment
         elif guesses.counted >= budget.guesses:
-            raise TooManyGuesses((guesses.began_at + budget.window - moment).total_seconds())
+            raise TooManyAttempts((guesses.began_at + budget.window - moment).total_seconds())
         else:
             guesses.counted += 1
     session.flush()
 
 
-def forgive_guesses(session: Session, index: BlindIndex, account: str, address: str) -> None:
+def reset_attempts(session: Session, index: BlindIndex, account: str, address: str) -> None:
     """The password was right: start afresh from this address, and give the guess back to the account."""
     for key, budget in _budgets(index, account, address):
-        guesses = session.get(Guesses, key)
+        guesses = session.get(LoginAttempts, key)
         if guesses is not None:
             guesses.counted = 0 if budget is FROM_ONE_ADDRESS else max(0, guesses.counted - 1)
-    session.execute(delete(Guesses).where(Guesses.began_at < now() - FROM_ANYWHERE.window))
+    session.execute(delete(LoginAttempts).where(LoginAttempts.began_at < now() - FROM_ANYWHERE.window))
 
 
 def _budgets(index: BlindIndex, account: str, address: str) -> Iterator[tuple[bytes, Budget]]:

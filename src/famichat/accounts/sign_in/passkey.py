@@ -11,9 +11,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.device import MAX_DEVICE_NAME, Device, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
-from famichat.accounts.sign_in.session import Started, start_session
+from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import Identity
-from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Made, Proof
+from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Assertion, Registration
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, now
 from famichat.storage.upsert import insert_for
 
@@ -50,7 +50,7 @@ class UsedChallenge(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownPasskey:
     """What is known of a passkey, to check a proof against."""
 
     user_id: str
@@ -64,7 +64,7 @@ def passkeys_of(session: Session, user_id: str) -> list[Passkey]:
     return list(session.execute(theirs).scalars())
 
 
-def add_passkey(session: Session, identity: Identity, made: Made) -> Passkey:
+def add_passkey(session: Session, identity: Identity, made: Registration) -> Passkey:
     """Let a person come in with one more passkey.
 
     Args:
@@ -108,17 +108,17 @@ def forget_passkeys(session: Session, user_id: str) -> None:
     session.execute(delete(Passkey).where(Passkey.user_id == user_id))
 
 
-def known_passkey(session: Session, credential_id: bytes) -> Known:
+def known_passkey(session: Session, credential_id: bytes) -> KnownPasskey:
     """What is known of a passkey.
 
     Raises:
         InvalidCredentials: nothing is.
     """
     passkey = _find(session, credential_id)
-    return Known(passkey.user_id, passkey.public_key, passkey.sign_count)
+    return KnownPasskey(passkey.user_id, passkey.public_key, passkey.sign_count)
 
 
-def come_in(session: Session, proof: Proof, device: NewDevice) -> Started:
+def finish_passkey_sign_in(session: Session, proof: Assertion, device: NewDevice) -> StartedSession:
     """Sign in whoever has proven to have a passkey, on a new device.
 
     Raises:

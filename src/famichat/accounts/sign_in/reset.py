@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import Deed, record
+from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import devices_of, revoke_devices
 from famichat.accounts.errors import InvalidEmail, InvalidToken
 from famichat.accounts.sign_in.passkey import forget_passkeys
@@ -22,7 +22,7 @@ RESET_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class PasswordReset:
     """Whose password was changed, and the devices that were signed out by it: close what they have open."""
 
     user_id: str
@@ -78,7 +78,7 @@ def request_reset(session: Session, name_or_email: str, index: BlindIndex) -> Re
     return ResetRequest(user.id, token)
 
 
-def reset_password(session: Session, token: str, password_hash: str) -> Recovered:
+def reset_password(session: Session, token: str, password_hash: str) -> PasswordReset:
     """Set a new password by a secret that was sent out, and sign every device out.
 
     Raises:
@@ -91,20 +91,20 @@ def reset_password(session: Session, token: str, password_hash: str) -> Recovere
     return set_password(session, user, password_hash)
 
 
-def set_password_by_operator(session: Session, user: User, password_hash: str) -> Recovered:
+def set_password_by_operator(session: Session, user: User, password_hash: str) -> PasswordReset:
     """Change somebody's password, as the operator of the server; the person can read that, device by device."""
     signed_in = devices_of(session, user.id)
     recovered = set_password(session, user, password_hash)
-    record(session, Deed("password_reset"), concerning=user.id, by=None)
+    record(session, AuditEvent("password_reset"), concerning=user.id, by=None)
     for device in signed_in:
-        deed = Deed("device_revoked", name=device.name, device_id=device.id)
+        deed = AuditEvent("device_revoked", name=device.name, device_id=device.id)
         record(session, deed, concerning=user.id, by=None)
     return recovered
 
 
-def set_password(session: Session, user: User, password_hash: str) -> Recovered:
+def set_password(session: Session, user: User, password_hash: str) -> PasswordReset:
     """Change a password: whoever knew the old one is out, on every device, and by every passkey."""
     forget_passkeys(session, user.id)
     user.password_hash = password_hash
     user.reset_token = user.reset_token_sent_at = None
-    return Recovered(user.id, tuple(revoke_devices(session, user.id)))
+    return PasswordReset(user.id, tuple(revoke_devices(session, user.id)))

@@ -31,7 +31,7 @@ class RefreshToken(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class StartedSession:
     """A device that is signed in, and the refresh token that keeps it so. The token is told once, here."""
 
     identity: Identity
@@ -40,7 +40,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Stolen:
+class ReusedRefreshToken:
     """A refresh token came twice: either a thief has it, or its owner came after the thief. The device is signed out.
 
     A value and not an error, because the revocation must be committed. Close what the device has open, then answer
@@ -51,7 +51,9 @@ class Stolen:
     device_id: str
 
 
-def start_session(session: Session, user_id: str, device: NewDevice, verified_hash: str | None = None) -> Started:
+def start_session(
+    session: Session, user_id: str, device: NewDevice, verified_hash: str | None = None
+) -> StartedSession:
     """Sign a person in on a new device.
 
     Args:
@@ -72,7 +74,9 @@ def start_session(session: Session, user_id: str, device: NewDevice, verified_ha
     return _started(session, user.id, added.id)
 
 
-def refresh_session(session: Session, token: str, kind: DeviceKind | None = None) -> Started | Stolen:
+def refresh_session(
+    session: Session, token: str, kind: DeviceKind | None = None
+) -> StartedSession | ReusedRefreshToken:
     """Exchange a refresh token for the next one.
 
     Args:
@@ -90,7 +94,7 @@ def refresh_session(session: Session, token: str, kind: DeviceKind | None = None
         raise InvalidToken
     if found.used_at is not None:
         revoke_device(session, device.user_id, device.id)
-        return Stolen(device.user_id, device.id)
+        return ReusedRefreshToken(device.user_id, device.id)
     found.used_at = device.last_seen_at = now()
     device.kind = kind or device.kind
     _forget_expired(session, device.id)
@@ -106,9 +110,11 @@ def end_session(session: Session, identity: Identity) -> None:
     revoke_device(session, identity.user_id, identity.device_id)
 
 
-def _started(session: Session, user_id: str, device_id: str) -> Started:
+def _started(session: Session, user_id: str, device_id: str) -> StartedSession:
     profile = profile_of(session, user_id)
-    return Started(Identity(user_id, device_id, profile.username), profile, _new_refresh_token(session, device_id))
+    return StartedSession(
+        Identity(user_id, device_id, profile.username), profile, _new_refresh_token(session, device_id)
+    )
 
 
 def _new_refresh_token(session: Session, device_id: str) -> str:

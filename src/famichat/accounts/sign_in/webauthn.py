@@ -4,8 +4,8 @@ Each has two steps. The server gives options with a challenge; the browser has t
 back. A challenge is random, signed by this server for one purpose, and good for five minutes, so nothing is kept of
 those that nobody answers. The cryptography is py_webauthn's and itsdangerous'.
 
-    options = ceremonies.to_make(user_id, username, known=[])   # to navigator.credentials.create()
-    made = ceremonies.made(user_id, credential)                 # what it answered
+    options = ceremonies.registration_options(user_id, username, known=[])   # to navigator.credentials.create()
+    made = ceremonies.verify_registration(user_id, credential)                 # what it answered
 """
 
 import hashlib
@@ -42,7 +42,7 @@ Credential = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Registration:
     """A new passkey: its id, its public key (COSE), and how often the authenticator says to have used it."""
 
     credential_id: bytes
@@ -51,7 +51,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Assertion:
     """Somebody has a passkey: which, the answered challenge as a hash, and the new count of uses."""
 
     credential_id: bytes
@@ -59,7 +59,7 @@ class Proof:
     sign_count: int
 
 
-class Ceremonies:
+class WebAuthn:
     """Gives options, and checks what comes back.
 
     Args:
@@ -74,7 +74,7 @@ class Ceremonies:
         self._possible = _is_name(self._host) and (parts.scheme == "https" or self._host == "localhost")
         self._secret = secret
 
-    def to_make(self, user_id: str, username: str, known: Sequence[bytes]) -> dict[str, Any]:
+    def registration_options(self, user_id: str, username: str, known: Sequence[bytes]) -> dict[str, Any]:
         """The options for a new passkey.
 
         Args:
@@ -101,7 +101,7 @@ class Ceremonies:
         )
         return options_to_json_dict(options)
 
-    def made(self, user_id: str, credential: Credential) -> Made:
+    def verify_registration(self, user_id: str, credential: Credential) -> Registration:
         """Check a new passkey.
 
         Raises:
@@ -119,9 +119,9 @@ class Ceremonies:
             raise InvalidPasskey from None
         if len(verified.credential_id) > _MAX_CREDENTIAL_ID:
             raise InvalidPasskey
-        return Made(verified.credential_id, verified.credential_public_key, verified.sign_count)
+        return Registration(verified.credential_id, verified.credential_public_key, verified.sign_count)
 
-    def to_sign_in(self) -> dict[str, Any]:
+    def assertion_options(self) -> dict[str, Any]:
         """The options for whoever wants to come in. They name nobody: the authenticator knows whose passkeys it holds.
 
         Raises:
@@ -136,7 +136,7 @@ class Ceremonies:
         )
         return options_to_json_dict(options)
 
-    def proven(self, credential: Credential, user_id: str, public_key: bytes, sign_count: int) -> Proof:
+    def verify_assertion(self, credential: Credential, user_id: str, public_key: bytes, sign_count: int) -> Assertion:
         """Check that somebody has a passkey.
 
         Args:
@@ -164,7 +164,7 @@ class Ceremonies:
             raise InvalidCredentials from None
         if handle != UUID(user_id).bytes:
             raise InvalidCredentials
-        return Proof(verified.credential_id, hashlib.sha256(challenge).digest(), verified.new_sign_count)
+        return Assertion(verified.credential_id, hashlib.sha256(challenge).digest(), verified.new_sign_count)
 
     def _check_possible(self) -> None:
         if not self._possible:

@@ -28,14 +28,16 @@ MIN_GROUP = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class CreatedConversation:
     """A conversation that was asked for. `made` is False when it was there already."""
 
     conversation: Conversation
     made: bool
 
 
-def create_self_conversation(session: Session, user_id: str, *, encryption_required: bool = False) -> Created:
+def create_self_conversation(
+    session: Session, user_id: str, *, encryption_required: bool = False
+) -> CreatedConversation:
     """Somebody's notes to self: one for each person, for that person alone.
 
     Args:
@@ -54,7 +56,7 @@ def create_direct_conversation(
     *,
     blind_index: BlindIndex,
     encryption_required: bool = False,
-) -> Created:
+) -> CreatedConversation:
     """The conversation of two people of one family; on behalf of the first of them, who sees it again if it was hidden.
 
     Args:
@@ -93,7 +95,7 @@ def create_group_conversation(
     *,
     history: History = "joined",
     encryption_required: bool = False,
-) -> Created:
+) -> CreatedConversation:
     """A new group of three or more people of one family. The creator is its admin, the others are members.
 
     Args:
@@ -126,12 +128,12 @@ def create_group_conversation(
     session.flush()
     add_participants(session, conversation.id, people)
     _grant_first_roles(session, conversation.id, creator_id, people)
-    return Created(conversation, made=True)
+    return CreatedConversation(conversation, made=True)
 
 
 def create_family_conversation(
     session: Session, creator_id: str, family_id: str | None = None, *, encryption_required: bool = False
-) -> Created:
+) -> CreatedConversation:
     """The conversation of a whole family. Anybody of the family may ask for it; who joins later is in it from then on.
 
     Args:
@@ -163,7 +165,7 @@ def _the_one(
     type: ConversationType,  # noqa: A002 - the contract's word
     encryption_required: bool,
     **unique: Any,
-) -> Created:
+) -> CreatedConversation:
     """Make the one conversation for which `unique` stands, with these people, or find it."""
     made_id = session.execute(
         insert_for(session, Conversation)
@@ -176,7 +178,7 @@ def _the_one(
         add_participants(session, conversation.id, people)
     else:
         _show_again(session, conversation.id, creator_id)
-    return Created(conversation, made=made_id is not None)
+    return CreatedConversation(conversation, made=made_id is not None)
 
 
 def _show_again(session: Session, conversation_id: str, user_id: str) -> None:

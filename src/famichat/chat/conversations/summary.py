@@ -18,7 +18,7 @@ from famichat.storage.epoch import current_epoch
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ConversationMember:
     """One person in a conversation; `hides` says whether this person has hidden it."""
 
     user_id: str
@@ -27,7 +27,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class ConversationSummary:
     """A conversation, as one person sees it from outside.
 
     Attributes:
@@ -40,19 +40,19 @@ class Overview:
 
     access: Access
     epoch: str
-    members: tuple[Member, ...]
+    members: tuple[ConversationMember, ...]
     last_message: Message | None
     unread: int
 
 
-def overviews(session: Session, accesses: Sequence[Access]) -> list[Overview]:
+def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list[ConversationSummary]:
     """Look at conversations from outside, in the given order."""
     epoch = current_epoch(session)
     members = _members(session, {access.conversation.id for access in accesses})
     last_messages = _last_messages(session, accesses)
     unread = unread_counts(session, accesses)
     return [
-        Overview(
+        ConversationSummary(
             access,
             epoch,
             tuple(members[access.conversation.id]),
@@ -102,8 +102,8 @@ def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[st
     return {(row.conversation_id, row.user_id): row.unread for row in session.execute(counts)}
 
 
-def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[Member]]:
-    found: dict[str, list[Member]] = {conversation_id: [] for conversation_id in conversation_ids}
+def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[ConversationMember]]:
+    found: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
     query = (
         with_roles(select(Participant, role_of().label("role")))
         .where(Participant.conversation_id.in_(conversation_ids))
@@ -111,7 +111,7 @@ def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[Mem
     )
     for row in session.execute(query):
         place = row.Participant
-        found[place.conversation_id].append(Member(place.user_id, row.role, place.hidden_at is not None))
+        found[place.conversation_id].append(ConversationMember(place.user_id, row.role, place.hidden_at is not None))
     return found
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.conversations.summary import Overview, overviews
+from famichat.chat.conversations.summary import ConversationSummary, conversation_summaries
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.messages.view import MessageView, message_views
-from famichat.storage.base import iso, now
+from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import Vault
 
 ConversationView = dict[str, Any]
@@ -25,14 +25,14 @@ def conversation_views(
     session: Session, accesses: Sequence[Access], policies: EncryptionPolicies, vault: Vault
 ) -> list[ConversationView]:
     """Conversations, each as the person of its access sees it; as many queries for a hundred as for one."""
-    seen = overviews(session, accesses)
+    seen = conversation_summaries(session, accesses)
     last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
     last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))
     return [_conversation(overview, policies, last_views) for overview in seen]
 
 
 def _conversation(
-    overview: Overview, policies: EncryptionPolicies, last_views: Mapping[str, MessageView]
+    overview: ConversationSummary, policies: EncryptionPolicies, last_views: Mapping[str, MessageView]
 ) -> ConversationView:
     conversation, participant = overview.access.conversation, overview.access.participant
     last, required_once = overview.last_message, conversation.encryption_required
@@ -41,7 +41,7 @@ def _conversation(
         "type": conversation.type,
         "family_id": conversation.family_id,
         "name": conversation.name,
-        "created_at": iso(conversation.created_at),
+        "created_at": rfc3339(conversation.created_at),
         "epoch": overview.epoch,
         "last_seq": conversation.last_seq,
         "last_change": conversation.last_change,
@@ -54,7 +54,7 @@ def _conversation(
         "hidden": participant.hidden_at is not None,
         "hidden_by_users": [member.user_id for member in overview.members if member.hides],
         "archived": participant.archived_at is not None,
-        "muted_until": None if (until := _still(participant.muted_until)) is None else iso(until),
+        "muted_until": None if (until := _still(participant.muted_until)) is None else rfc3339(until),
     }
 
 

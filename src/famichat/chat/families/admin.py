@@ -6,7 +6,7 @@ Each of these asks first whether the one who asks is an admin of the family.
 from sqlalchemy.orm import Session
 
 from famichat.accounts import audit_log
-from famichat.accounts.audit_log import Deed, record
+from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import Device, devices_of, revoke_device
 from famichat.chat.families.family import members_of, require_admin, role_in
 
@@ -33,7 +33,7 @@ def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: st
     _administers(session, actor_id, family_id, user_id)
     revoke_device(session, user_id, device_id)
     name = session.get_one(Device, device_id).name
-    deed = Deed("device_revoked", name=name, family_id=family_id, device_id=device_id)
+    deed = AuditEvent("device_revoked", name=name, family_id=family_id, device_id=device_id)
     record(session, deed, concerning=user_id, by=actor_id)
 
 
@@ -48,9 +48,9 @@ def people_of(session: Session, actor_id: str, family_id: str) -> list[str]:
     return [member.user_id for member in members_of(session, family_id)]
 
 
-def ledger_of_family(
+def family_audit_log(
     session: Session, actor_id: str, family_id: str, before: str | None = None, limit: int = audit_log.MAX_PAGE
-) -> audit_log.Page:
+) -> audit_log.AuditPage:
     """What admins did to people of the family, as such, the newest first: see `accounts.ledger.ledger_of_family`.
 
     Raises:
@@ -58,7 +58,7 @@ def ledger_of_family(
         NotAdmin: the one who asks is a plain member.
     """
     require_admin(session, family_id, actor_id)
-    return audit_log.ledger_of_family(session, family_id, before, limit)
+    return audit_log.audit_log_of_family(session, family_id, before, limit)
 
 
 def _administers(session: Session, actor_id: str, family_id: str, user_id: str) -> None:

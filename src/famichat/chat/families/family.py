@@ -14,7 +14,7 @@ from famichat.storage.base import is_id, new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Belonging:
+class UserFamily:
     """One family that somebody belongs to."""
 
     family_id: str
@@ -24,7 +24,7 @@ class Belonging:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FamilyMember:
     """One person of a family."""
 
     profile: Profile
@@ -84,7 +84,7 @@ def require_admin(session: Session, family_id: str, user_id: str) -> None:
         raise NotAdmin
 
 
-def families_of(session: Session, user_id: str) -> list[Belonging]:
+def families_of(session: Session, user_id: str) -> list[UserFamily]:
     """The families of one person, the longest-standing first."""
     theirs = (
         select(Family.id, Family.name, FamilyMembership.role, FamilyMembership.joined_at)
@@ -92,10 +92,10 @@ def families_of(session: Session, user_id: str) -> list[Belonging]:
         .where(FamilyMembership.user_id == user_id)
         .order_by(FamilyMembership.joined_at, Family.id)
     )
-    return [Belonging(id_, name, role, joined_at) for id_, name, role, joined_at in session.execute(theirs)]
+    return [UserFamily(id_, name, role, joined_at) for id_, name, role, joined_at in session.execute(theirs)]
 
 
-def members_of(session: Session, family_id: str) -> list[Member]:
+def members_of(session: Session, family_id: str) -> list[FamilyMember]:
     """The people of a family, the longest-standing first. Ask `role_in` first whether the asker is one of them."""
     theirs = (
         select(FamilyMembership)
@@ -105,7 +105,7 @@ def members_of(session: Session, family_id: str) -> list[Member]:
     of_family = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
     profiles = {each.user_id: each for each in profiles_of(session, of_family)}
     found = session.execute(theirs).scalars()
-    return [Member(profiles[each.user_id], each.role, each.joined_at) for each in found]
+    return [FamilyMember(profiles[each.user_id], each.role, each.joined_at) for each in found]
 
 
 def shared_families(session: Session, one_id: str, other_id: str) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import AlreadySetUp
-from famichat.accounts.invite import DEFAULT_LIFE, Invite, Issued, create_invite, find_invite, use_invite
+from famichat.accounts.invite import DEFAULT_LIFE, Invite, IssuedInvite, create_invite, find_invite, use_invite
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.families.family import create_family, needs_setup, require_admin
 from famichat.chat.families.membership import add_member
@@ -25,7 +25,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class JoinedFamily:
     """Somebody who has come into a family. `joined` is false for who belonged to it already."""
 
     user_id: str
@@ -35,7 +35,7 @@ class Arrival:
 
 def set_up(
     session: Session, family_name: str, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex
-) -> Arrival:
+) -> JoinedFamily:
     """Found the first family, with its first person as the admin. Of many who try at once, one succeeds.
 
     Raises:
@@ -48,12 +48,12 @@ def set_up(
         raise AlreadySetUp
     user = register(session, newcomer, password_hash, vault, index)
     family = create_family(session, family_name, user.id)
-    return Arrival(user.id, family.id, joined=True)
+    return JoinedFamily(user.id, family.id, joined=True)
 
 
 def invite(
     session: Session, actor_id: str, family_id: str, role: FamilyRole = "member", life: timedelta = DEFAULT_LIFE
-) -> Issued:
+) -> IssuedInvite:
     """Invite one person into a family.
 
     Raises:
@@ -77,7 +77,7 @@ def read_invitation(session: Session, token: str) -> Invitation:
 
 def accept_as_newcomer(
     session: Session, token: str, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex
-) -> Arrival:
+) -> JoinedFamily:
     """Make an account and join the family that one is invited into.
 
     Raises:
@@ -90,7 +90,7 @@ def accept_as_newcomer(
     return _join(session, found, user.id)
 
 
-def accept(session: Session, token: str, user_id: str) -> Arrival:
+def accept(session: Session, token: str, user_id: str) -> JoinedFamily:
     """Join one more family with the account that one has. Who belongs to it already leaves the invitation unused.
 
     Raises:
@@ -99,8 +99,8 @@ def accept(session: Session, token: str, user_id: str) -> Arrival:
     return _join(session, find_invite(session, token), user_id)
 
 
-def _join(session: Session, found: Invite, user_id: str) -> Arrival:
+def _join(session: Session, found: Invite, user_id: str) -> JoinedFamily:
     joined = add_member(session, found.family_id, user_id, found.role)
     if joined:
         use_invite(session, found, user_id)
-    return Arrival(user_id, found.family_id, joined)
+    return JoinedFamily(user_id, found.family_id, joined)

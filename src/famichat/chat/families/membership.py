@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import Action, Deed, record
+from famichat.accounts.audit_log import Action, AuditEvent, record
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.profile import profile_of
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
-from famichat.chat.families.family import Member, role_in
-from famichat.chat.groups.membership import Heir, take_out, take_out_of_all
-from famichat.chat.lock import hold
+from famichat.chat.families.family import FamilyMember, role_in
+from famichat.chat.groups.membership import PromotedAdmin, take_out, take_out_of_all
+from famichat.chat.lock import lock_conversations
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.chat.records.participant import Participant
@@ -35,7 +35,7 @@ class Removal:
 
     user_id: str
     left: tuple[tuple[ConversationType, str], ...]
-    heirs: tuple[Heir, ...] = ()
+    heirs: tuple[PromotedAdmin, ...] = ()
 
 
 def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole) -> bool:
@@ -44,13 +44,13 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
     Returns:
         whether the person is new there; who belongs already keeps the role.
     """
-    hold_families(session, [family_id])
+    lock_families(session, [family_id])
     if session.get(FamilyMembership, (family_id, user_id)) is not None:
         return False
     session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
     conversation = family_conversation(session, family_id)
     if conversation is not None:
-        [conversation] = hold(session, [conversation.id])
+        [conversation] = lock_conversations(session, [conversation.id])
         session.merge(
             Participant(conversation_id=conversation.id, user_id=user_id, visible_from_seq=conversation.last_seq + 1)
         )
@@ -79,7 +79,7 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
     return _leave_conversations(session, actor_id, family_id, user_id)
 
 
-def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> Member:
+def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> FamilyMember:
     """Make somebody admin, or a plain member again.
 
     Raises:
@@ -91,14 +91,14 @@ def change_role(session: Session, actor_id: str, family_id: str, user_id: str, r
     return _give(session, actor_id, membership, role)
 
 
-def change_role_by_operator(session: Session, family_id: str, user_id: str, role: FamilyRole) -> Member:
+def change_role_by_operator(session: Session, family_id: str, user_id: str, role: FamilyRole) -> FamilyMember:
     """Make somebody admin, or a plain member again, because the operator of the server decided so.
 
     Raises:
         NotFound: that person does not belong to the family.
         LastAdmin: the family would have no admin.
     """
-    hold_families(session, [family_id])
+    lock_families(session, [family_id])
     return _give(session, None, _membership(session, family_id, user_id), role)
 
 
@@ -108,7 +108,7 @@ def family_conversation(session: Session, family_id: str) -> Conversation | None
     return session.execute(talk).scalar_one_or_none()
 
 
-def hold_families(session: Session, family_ids: Iterable[str]) -> list[str]:
+def lock_families(session: Session, family_ids: Iterable[str]) -> list[str]:
     """Hold families still until the commit: whoever changes who belongs to one calls this first."""
     # Two admins who go at once must go one after the other. On SQLite there is one writer, and this is a plain read.
     held = select(Family.id).where(Family.id.in_(set(family_ids))).order_by(Family.id).with_for_update(key_share=True)
@@ -130,7 +130,7 @@ def _record(
     session: Session, action: Action, actor_id: str | None, membership: FamilyMembership, role: FamilyRole | None = None
 ) -> None:
     name = session.get_one(Family, membership.family_id).name
-    deed = Deed(action, name=name, role=role, family_id=membership.family_id)
+    deed = AuditEvent(action, name=name, role=role, family_id=membership.family_id)
     record(session, deed, concerning=membership.user_id, by=actor_id)
 
 
@@ -139,7 +139,7 @@ def _administered(
 ) -> FamilyMembership:
     """The membership that `actor_id` may change, with the family held still."""
     role = role_in(session, family_id, actor_id)
-    hold_families(session, [family_id])
+    lock_families(session, [family_id])
     if role != "admin" and (actor_id != user_id or also_oneself):
         raise NotAdmin
     return _membership(session, family_id, user_id)
@@ -152,7 +152,7 @@ def _membership(session: Session, family_id: str, user_id: str) -> FamilyMembers
     return membership
 
 
-def _give(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> Member:
+def _give(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> FamilyMember:
     if membership.role == "admin" and role == "member":
         keep_an_admin_of(session, membership.family_id)
         revoke_invites_by(session, membership.family_id, membership.user_id)
@@ -160,7 +160,7 @@ def _give(session: Session, actor_id: str | None, membership: FamilyMembership, 
         membership.role = role
         session.flush()
         _record(session, "family_role_changed", actor_id, membership, role)
-    return Member(profile_of(session, membership.user_id), role, membership.joined_at)
+    return FamilyMember(profile_of(session, membership.user_id), role, membership.joined_at)
 
 
 def _leave_conversations(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
@@ -173,7 +173,7 @@ def _leave_conversations(session: Session, actor_id: str, family_id: str, user_i
             Participant.user_id == user_id,
         )
     )
-    held = hold(session, session.execute(shared).scalars())
+    held = lock_conversations(session, session.execute(shared).scalars())
     for talk in held:
         if talk.type == "family":
             take_out(session, talk.id, user_id)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import Deed, record
+from famichat.accounts.audit_log import AuditEvent, record
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.groups.roles import (
     administered,
     admins,
     grant,
-    held_group,
     keep_an_admin,
+    locked_group,
     record_role,
     role_of_participant,
     withdraw,
@@ -31,7 +31,7 @@ from famichat.storage.base import is_id
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class MemberAdded:
     """Somebody who was to be in a group. `added` is False for who was in it already."""
 
     conversation_id: str
@@ -40,14 +40,14 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Heir:
+class PromotedAdmin:
     """Who became the admin of a group, because the last one was taken out of the family."""
 
     conversation_id: str
     user_id: str
 
 
-def add_to_group(session: Session, actor_id: str, conversation_id: str, user_id: str) -> Arrival:
+def add_to_group(session: Session, actor_id: str, conversation_id: str, user_id: str) -> MemberAdded:
     """Let somebody of the group's family take part in it, as a plain member.
 
     The newcomer sees what is said from now on, or everything, as was chosen when the group was made.
@@ -62,12 +62,12 @@ def add_to_group(session: Session, actor_id: str, conversation_id: str, user_id:
     if not is_id(user_id) or session.get(FamilyMembership, (group.family_id, user_id)) is None:
         raise NotFound
     if session.get(Participant, (conversation_id, user_id)) is not None:
-        return Arrival(conversation_id, user_id, added=False)
+        return MemberAdded(conversation_id, user_id, added=False)
     visible_from_seq = 1 if group.history == "all" else group.last_seq + 1
     session.add(Participant(conversation_id=conversation_id, user_id=user_id, visible_from_seq=visible_from_seq))
     session.flush()
     grant(session, actor_id, conversation_id, user_id, "member")
-    return Arrival(conversation_id, user_id, added=True)
+    return MemberAdded(conversation_id, user_id, added=True)
 
 
 def remove_from_group(session: Session, actor_id: str, conversation_id: str, user_id: str) -> None:
@@ -82,7 +82,7 @@ def remove_from_group(session: Session, actor_id: str, conversation_id: str, use
         NotParticipant: the other does not take part, or does not exist.
         LastAdmin: the group would be without an admin.
     """
-    access, group = held_group(session, actor_id, conversation_id)
+    access, group = locked_group(session, actor_id, conversation_id)
     if access.role != "admin" and actor_id != user_id:
         raise NotAdmin
     if role_of_participant(session, conversation_id, user_id) == "admin":
@@ -98,7 +98,9 @@ def take_out(session: Session, conversation_id: str, user_id: str) -> None:
     session.execute(delete(Participant).where(*theirs))
 
 
-def take_out_of_all(session: Session, actor_id: str, groups: Sequence[Conversation], user_id: str) -> tuple[Heir, ...]:
+def take_out_of_all(
+    session: Session, actor_id: str, groups: Sequence[Conversation], user_id: str
+) -> tuple[PromotedAdmin, ...]:
     """Put somebody out of groups that are held still, because the family has removed that person.
 
     Nobody can refuse that for being a last admin: where it is so, the one who has been in the group for longest becomes
@@ -112,7 +114,7 @@ def take_out_of_all(session: Session, actor_id: str, groups: Sequence[Conversati
         if left and not admins(session, group.id):
             grant(session, actor_id, group.id, left[0], "admin")
             record_role(session, actor_id, group, left[0], "admin")
-            heirs.append(Heir(group.id, left[0]))
+            heirs.append(PromotedAdmin(group.id, left[0]))
     return tuple(heirs)
 
 
@@ -130,5 +132,5 @@ def may_leave(session: Session, conversation_id: str, user_id: str) -> None:
 
 
 def _record_removal(session: Session, actor_id: str, group: Conversation, user_id: str) -> None:
-    deed = Deed("group_member_removed", name=group.name, conversation_id=group.id)
+    deed = AuditEvent("group_member_removed", name=group.name, conversation_id=group.id)
     record(session, deed, concerning=user_id, by=actor_id)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import Deed, record
+from famichat.accounts.audit_log import AuditEvent, record
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import LastAdmin, NotAdmin, NotGroupConversation, NotParticipant
-from famichat.chat.lock import hold
+from famichat.chat.lock import lock_conversations
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant
@@ -23,7 +23,7 @@ from famichat.storage.upsert import insert_for
 
 
 @dataclass(frozen=True, slots=True)
-class RoleChange:
+class GroupRoleChange:
     """What somebody is in a group from now on. `changed` is False when it was so already."""
 
     conversation_id: str
@@ -47,7 +47,7 @@ def is_admin(session: Session, conversation_id: str, user_id: str) -> bool:
     return session.execute(granted).scalar_one_or_none() == "admin"
 
 
-def assign_admin(session: Session, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:
+def assign_admin(session: Session, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
     """Make a participant of a group an admin of it.
 
     Raises:
@@ -59,7 +59,7 @@ def assign_admin(session: Session, granter_id: str, conversation_id: str, user_i
     return _assign(session, granter_id, administered(session, granter_id, conversation_id), user_id, "admin")
 
 
-def assign_member(session: Session, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:
+def assign_member(session: Session, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
     """Make a participant of a group a plain member of it; an admin may step down so, too.
 
     Raises:
@@ -69,7 +69,7 @@ def assign_member(session: Session, granter_id: str, conversation_id: str, user_
     return _assign(session, granter_id, administered(session, granter_id, conversation_id), user_id, "member")
 
 
-def remove(session: Session, granter_id: str, conversation_id: str, user_id: str) -> RoleChange:
+def remove(session: Session, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
     """Take away whatever was granted to a participant, who stays in the group as a plain member.
 
     Raises:
@@ -82,7 +82,7 @@ def remove(session: Session, granter_id: str, conversation_id: str, user_id: str
         keep_an_admin(session, conversation_id)
         record_role(session, granter_id, group, user_id, "member")
     withdraw(session, conversation_id, user_id)
-    return RoleChange(conversation_id, user_id, "member", changed=before != "member")
+    return GroupRoleChange(conversation_id, user_id, "member", changed=before != "member")
 
 
 # What `group_membership` needs as well; the caller has asked who may.
@@ -94,13 +94,13 @@ def administered(session: Session, actor_id: str, conversation_id: str) -> Conve
     Raises:
         NotFound, NotGroupConversation, NotAdmin: see `assign_admin`.
     """
-    access, group = held_group(session, actor_id, conversation_id)
+    access, group = locked_group(session, actor_id, conversation_id)
     if access.role != "admin":
         raise NotAdmin
     return group
 
 
-def held_group(session: Session, user_id: str, conversation_id: str) -> tuple[Access, Conversation]:
+def locked_group(session: Session, user_id: str, conversation_id: str) -> tuple[Access, Conversation]:
     """The group that somebody takes part in, held still.
 
     Raises:
@@ -110,7 +110,7 @@ def held_group(session: Session, user_id: str, conversation_id: str) -> tuple[Ac
     access = conversation_for(session, user_id, conversation_id)
     if access.conversation.type != "group":
         raise NotGroupConversation
-    [group] = hold(session, [conversation_id])
+    [group] = lock_conversations(session, [conversation_id])
     return access, group
 
 
@@ -138,7 +138,7 @@ def grant(session: Session, granter_id: str, conversation_id: str, user_id: str,
 
 def record_role(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> None:
     """Put a changed role on record, for the person whose it is."""
-    deed = Deed("group_role_changed", name=group.name, role=role, conversation_id=group.id)
+    deed = AuditEvent("group_role_changed", name=group.name, role=role, conversation_id=group.id)
     record(session, deed, concerning=user_id, by=granter_id)
 
 
@@ -166,11 +166,11 @@ def admins(session: Session, conversation_id: str) -> int:
     return session.execute(granted).scalar_one()
 
 
-def _assign(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> RoleChange:
+def _assign(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> GroupRoleChange:
     before = role_of_participant(session, group.id, user_id)
     if before == "admin" and role == "member":
         keep_an_admin(session, group.id)
     if before != role:
         grant(session, granter_id, group.id, user_id, role)
         record_role(session, granter_id, group, user_id, role)
-    return RoleChange(group.id, user_id, role, changed=before != role)
+    return GroupRoleChange(group.id, user_id, role, changed=before != role)

@@ -12,18 +12,18 @@ from typing import Any
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import Deed, record
+from famichat.accounts.audit_log import AuditEvent, record
 from famichat.chat.access import Access
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender
 from famichat.chat.errors import EncryptionRequired, MessageDeleted, NotSender, TooLate
-from famichat.chat.messages.content import kept
+from famichat.chat.messages.content import seal_text
 from famichat.chat.messages.reaction import Sign
 from famichat.chat.messages.send import Draft
 from famichat.chat.messages.view import body_of
 from famichat.chat.records.attachment import forget_attachments
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
-from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.envelope import Envelope
@@ -36,7 +36,7 @@ EDITABLE_FOR = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ChangeServices:
     """What a change stands on: what seals, and which conversations must be encrypted."""
 
     vault: Vault
@@ -44,7 +44,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class Actor:
     """Who does it, and on which device."""
 
     access: Access
@@ -66,7 +66,7 @@ class Edit:
         """
         return cls(Draft.parse(payload))
 
-    def make(self, session: Session, by: By, message: Message, ground: Ground) -> bool:
+    def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
         """Do it, on behalf of `by`; says whether that changed anything.
 
         Raises:
@@ -98,10 +98,10 @@ class Edit:
         except UnsealError:
             return False
 
-    def _write(self, by: By, message: Message, vault: Vault) -> None:
+    def _write(self, by: Actor, message: Message, vault: Vault) -> None:
         envelope = self.draft.envelope
         message.edits += 1
-        message.body = kept(BODY_PURPOSE, self.draft.body, envelope, place_of_body(message.id, message.edits), vault)
+        message.body = seal_text(BODY_PURPOSE, self.draft.body, envelope, body_aad(message.id, message.edits), vault)
         message.device_id = by.device_id
         for name, value in envelope_fields(envelope).items():
             setattr(message, name, value)
@@ -120,7 +120,7 @@ class Deletion:
         """Read a `delete_msg` payload, which says no more than which message."""
         return cls()
 
-    def make(self, session: Session, by: By, message: Message, ground: Ground) -> bool:
+    def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
         """Do it, on behalf of `by`; says whether that changed anything.
 
         Raises:
@@ -134,7 +134,7 @@ class Deletion:
         message.deleted_at = now()
         message.deleted_by_id = by.access.user_id
         talk = by.access.conversation
-        deed = Deed("message_deleted", name=talk.name, conversation_id=talk.id, message_id=message.id)
+        deed = AuditEvent("message_deleted", name=talk.name, conversation_id=talk.id, message_id=message.id)
         record(session, deed, concerning=message.user_id, by=by.access.user_id)
         session.execute(delete(MessageEdit).where(MessageEdit.message_id == message.id))
         session.execute(delete(Reaction).where(Reaction.message_id == message.id))
@@ -157,7 +157,7 @@ class React:
         """
         return cls(Sign.parse(payload))
 
-    def make(self, session: Session, by: By, message: Message, ground: Ground) -> bool:
+    def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
         """Do it, on behalf of `by`; says whether that changed anything.
 
         Raises:
@@ -195,7 +195,7 @@ def number(session: Session, message: Message) -> None:
     session.flush()
 
 
-def _check(by: By, envelope: Envelope, ground: Ground) -> None:
+def _check(by: Actor, envelope: Envelope, ground: ChangeServices) -> None:
     check_sender(envelope, by.device_id)
     ground.policies.check_in(by.access.conversation, envelope)
 

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, place, visible
+from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible
 from famichat.chat.messages.view import MessageView
 from famichat.chat.records.message import CHANGED, Message
 from famichat.storage.crypto.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ChangeFeedPage:
     """Changed messages, in the order of their last change.
 
     Attributes:
@@ -47,9 +47,9 @@ class ChangesRequest:
         Raises:
             InvalidMessage: a field is malformed.
         """
-        return cls(place(payload, "after_change") or 0, page_size(payload))
+        return cls(seq_param(payload, "after_change") or 0, page_size(payload))
 
-    def read(self, session: Session, access: Access, vault: Vault) -> Changes:
+    def read(self, session: Session, access: Access, vault: Vault) -> ChangeFeedPage:
         """Get these changes."""
         return changes_after(session, access, self.after_change, self.limit, vault=vault)
 
@@ -62,7 +62,7 @@ def changes_after(
     *,
     up_to_seq: int | None = None,
     vault: Vault,
-) -> Changes:
+) -> ChangeFeedPage:
     """The messages that changed after a position.
 
     Args:
@@ -77,4 +77,4 @@ def changes_after(
     if up_to_seq is not None:
         query = query.where(Message.seq <= up_to_seq)
     views, has_more = fitting_views(session, query, limit, vault)
-    return Changes(views, has_more, access.conversation.last_change)
+    return ChangeFeedPage(views, has_more, access.conversation.last_change)

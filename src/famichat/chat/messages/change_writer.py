@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import is_signed_in
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, NotFound
-from famichat.chat.messages.change import By, Change, Deletion, Edit, Ground, React, number
+from famichat.chat.messages.change import Actor, Change, ChangeServices, Deletion, Edit, React, number
 from famichat.chat.messages.page import visible_message
 from famichat.chat.messages.view import MessageView, message_views
 from famichat.chat.records.conversation import ConversationType
@@ -24,7 +24,7 @@ from famichat.telemetry import emit, events
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChangeRequest:
     """Who wants to change which message, from which device, and how.
 
     `conversation_type` is the one under which that person knows the conversation, where one was said.
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangeResult:
     """A message as it is after what was asked.
 
     Attributes:
@@ -51,14 +51,14 @@ class Changed:
         gone: the ids of attachments that went with a deletion; their files are still to be removed.
     """
 
-    asked: Asked
+    asked: ChangeRequest
     conversation_type: ConversationType
     view: MessageView
     news: bool
     gone: tuple[str, ...] = ()
 
 
-class Changes:
+class ChangeWriter:
     """Writes changes down.
 
     Args:
@@ -66,12 +66,12 @@ class Changes:
         ground: what they stand on.
     """
 
-    def __init__(self, database: Database, ground: Ground) -> None:
+    def __init__(self, database: Database, ground: ChangeServices) -> None:
         self._database = database
         self._ground = ground
-        self._line: GroupCommit[Asked, Changed] = GroupCommit("changes", self._write)
+        self._line: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
 
-    def make(self, asked: Asked, announce: Callable[[Changed], None]) -> Awaitable[Changed]:
+    def make(self, asked: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
         """Put a change in line, at once; await what is returned to know that it is written.
 
         Args:
@@ -90,26 +90,26 @@ class Changes:
         """Write everything that waits, then return."""
         await self._line.close()
 
-    async def _write(self, batch: list[Asked]) -> list[Changed | Exception]:
+    async def _write(self, batch: list[ChangeRequest]) -> list[ChangeResult | Exception]:
         outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
         for each in outcomes:
-            if isinstance(each, Changed) and each.news:
+            if isinstance(each, ChangeResult) and each.news:
                 emit(_told(each))
         return outcomes
 
 
-def _write_all(batch: list[Asked], ground: Ground, session: Session) -> list[Changed | Exception]:
+def _write_all(batch: list[ChangeRequest], ground: ChangeServices, session: Session) -> list[ChangeResult | Exception]:
     return [_write_one(session, asked, ground) for asked in batch]
 
 
-def _write_one(session: Session, asked: Asked, ground: Ground) -> Changed | Exception:
+def _write_one(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult | Exception:
     try:
         return make_change(session, asked, ground)
     except ChatError as refusal:
         return refusal
 
 
-def make_change(session: Session, asked: Asked, ground: Ground) -> Changed:
+def make_change(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult:
     """Make one change, if it is one; nothing is written when it is refused.
 
     Raises:
@@ -120,16 +120,16 @@ def make_change(session: Session, asked: Asked, ground: Ground) -> Changed:
         raise NotFound
     access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
     message = visible_message(session, access, asked.message_id)
-    news = asked.change.make(session, By(access, asked.device_id), message, ground)
+    news = asked.change.make(session, Actor(access, asked.device_id), message, ground)
     if news:
         number(session, message)
     [view] = message_views(session, [message], ground.vault)
     deleted = news and isinstance(asked.change, Deletion)
     gone = tuple(each.id for each in message.attachments) if deleted else ()
-    return Changed(asked, access.conversation.type, view, news, gone)
+    return ChangeResult(asked, access.conversation.type, view, news, gone)
 
 
-def _told(changed: Changed) -> events.Event:
+def _told(changed: ChangeResult) -> events.Event:
     asked, kind = changed.asked, changed.conversation_type
     seconds = time.perf_counter() - asked.received_at
     match asked.change:

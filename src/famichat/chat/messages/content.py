@@ -6,7 +6,7 @@ from famichat.storage.errors import UnsealError
 from famichat.telemetry import emit, events
 
 
-def kept(purpose: str, text: str, envelope: Envelope, place: str, vault: Vault) -> bytes:
+def seal_text(purpose: str, text: str, envelope: Envelope, place: str, vault: Vault) -> bytes:
     """A text as it goes to the database; sealed, unless it is encrypted end to end already.
 
     Args:
@@ -19,8 +19,8 @@ def kept(purpose: str, text: str, envelope: Envelope, place: str, vault: Vault) 
     return text.encode() if envelope.encryption_flag else vault.seal(purpose, text.encode(), place)
 
 
-def shown(purpose: str, content: bytes, place: str, vault: Vault, *, encrypted: bool) -> str:
-    """The text that `kept` was given, to be shown to those who may see it.
+def open_text(purpose: str, content: bytes, place: str, vault: Vault, *, encrypted: bool) -> str:
+    """The text that `seal_text` was given, to be shown to those who may see it.
 
     Raises:
         UnsealError: it is not what was put there, or no text; that is emitted as well.

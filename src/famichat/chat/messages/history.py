@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.messages.change_feed import Changes, changes_after
-from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, place, visible, visible_message
+from famichat.chat.messages.change_feed import ChangeFeedPage, changes_after
+from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible, visible_message
 from famichat.chat.messages.view import MessageView, message_views
 from famichat.chat.records.message import Message
 from famichat.storage.crypto.vault import Vault
@@ -46,11 +46,11 @@ class Resume:
     has_more: bool
     last_seq: int
     epoch: str
-    changes: Changes
+    changes: ChangeFeedPage
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class ResumeFrom:
     """What a client says it has: everything up to a place and a change, of the history `epoch`.
 
     Attributes:
@@ -64,7 +64,7 @@ class Remembered:
     epoch: str | None = None
 
     @classmethod
-    def parse(cls, params: Mapping[str, Any]) -> "Remembered":
+    def parse(cls, params: Mapping[str, Any]) -> "ResumeFrom":
         """Read the payload of a join.
 
         Raises:
@@ -73,7 +73,7 @@ class Remembered:
         epoch = params.get("epoch")
         if epoch is not None and not isinstance(epoch, str):
             raise InvalidMessage(field="epoch")
-        return cls(place(params, "last_seq"), place(params, "last_change") or 0, epoch)
+        return cls(seq_param(params, "last_seq"), seq_param(params, "last_change") or 0, epoch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PageRequest:
         Raises:
             InvalidMessage: a field is malformed, or both places are given.
         """
-        after_seq, before_seq = place(payload, "after_seq"), place(payload, "before_seq")
+        after_seq, before_seq = seq_param(payload, "after_seq"), seq_param(payload, "before_seq")
         if after_seq is not None and before_seq is not None:
             raise InvalidMessage(field="before_seq")
         return cls(after_seq, before_seq, page_size(payload))
@@ -138,7 +138,7 @@ def seq_of(session: Session, access: Access, message_id: str) -> int:
     return visible_message(session, access, message_id).seq
 
 
-def resume(session: Session, access: Access, has: Remembered, *, vault: Vault) -> Resume:
+def resume(session: Session, access: Access, has: ResumeFrom, *, vault: Vault) -> Resume:
     """Say what a client missed.
 
     Exactly what came after, up to 200 messages, and up to 200 changes of those that it has; the client fetches the
@@ -156,7 +156,7 @@ def resume(session: Session, access: Access, has: Remembered, *, vault: Vault) -
     recovered = has.epoch in {None, present} and reached
     if has.last_seq is None or not recovered:
         page = messages_before(session, access, vault=vault)
-        changes = Changes([], has_more=False, last_change=talk.last_change)
+        changes = ChangeFeedPage([], has_more=False, last_change=talk.last_change)
     else:
         page = messages_after(session, access, has.last_seq, vault=vault)
         changes = changes_after(session, access, has.last_change, up_to_seq=has.last_seq, vault=vault)

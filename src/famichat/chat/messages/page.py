@@ -23,7 +23,7 @@ MAX_SEQ = 2**53
 _REACTION_BYTES = 160  # of a reaction's JSON, besides its sign
 
 
-def place(payload: Mapping[str, Any], field: str) -> int | None:
+def seq_param(payload: Mapping[str, Any], field: str) -> int | None:
     """A field that counts messages or changes, if it is there.
 
     Raises:
@@ -43,7 +43,7 @@ def page_size(payload: Mapping[str, Any]) -> int:
     Raises:
         InvalidMessage: it is no whole number from 1 on.
     """
-    limit = place(payload, "limit")
+    limit = seq_param(payload, "limit")
     if limit == 0:
         raise InvalidMessage(field="limit")
     return MAX_PAGE if limit is None else min(limit, MAX_PAGE)

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.encryption_policy import envelope_of
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.messages.content import kept, shown, storable
+from famichat.chat.messages.content import open_text, seal_text, storable
 from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
 from famichat.chat.records.reaction import (
     MAX_EMOJI_BYTES,
     MAX_SEALED_BYTES,
     REACTION_PURPOSE,
     Reaction,
-    aad_of_reaction,
+    reaction_aad,
 )
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
@@ -54,7 +54,7 @@ class Sign:
         return Reaction(
             message_id=message_id,
             user_id=user_id,
-            emoji=kept(REACTION_PURPOSE, self.emoji, self.envelope, aad_of_reaction(message_id, user_id), vault),
+            emoji=seal_text(REACTION_PURPOSE, self.emoji, self.envelope, reaction_aad(message_id, user_id), vault),
             reacted_at=now(),
             **envelope_fields(self.envelope),
         )
@@ -91,8 +91,8 @@ def reaction_view(reaction: Reaction, vault: Vault) -> dict[str, Any]:
 
 
 def _emoji_of(reaction: Reaction, vault: Vault) -> str:
-    place = aad_of_reaction(reaction.message_id, reaction.user_id)
-    return shown(REACTION_PURPOSE, reaction.emoji, place, vault, encrypted=reaction.encryption_flag)
+    place = reaction_aad(reaction.message_id, reaction.user_id)
+    return open_text(REACTION_PURPOSE, reaction.emoji, place, vault, encrypted=reaction.encryption_flag)
 
 
 def _emoji(value: object, *, encrypted: bool) -> str:

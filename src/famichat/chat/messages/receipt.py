@@ -28,7 +28,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Position):
+class ReceiptView(Position):
     """The same, as others are told it. `device_kind` is None if the device has not said what it is."""
 
     device_kind: DeviceKind | None
@@ -63,7 +63,7 @@ def acknowledge(session: Session, access: Access, device_id: str, seq: int, stat
     return Acknowledged(_position(session, access.conversation.id, device_id), moved=False)
 
 
-def positions(session: Session, access: Access) -> list[Told]:
+def positions(session: Session, access: Access) -> list[ReceiptView]:
     """How far every device is that ever said so, as far as the person of `access` may know.
 
     Of those who do not tell others what they have read, it is what they have received.
@@ -77,7 +77,7 @@ def positions(session: Session, access: Access) -> list[Told]:
         .where(Receipt.conversation_id == access.conversation.id)
         .order_by(Receipt.device_id)
     )
-    return [Told(*row) for row in session.execute(theirs)]
+    return [ReceiptView(*row) for row in session.execute(theirs)]
 
 
 _POSITION = (Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, Receipt.read_seq)

@@ -15,7 +15,7 @@ from famichat.accounts.privacy import discreet_readers
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, InvalidMessage
 from famichat.chat.messages.history import seq_of
-from famichat.chat.messages.page import place
+from famichat.chat.messages.page import seq_param
 from famichat.chat.messages.receipt import Status, acknowledge
 from famichat.storage.database import Database
 from famichat.storage.group_commit import GroupCommit
@@ -37,7 +37,7 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AckResult:
     """What became of it.
 
     Attributes:
@@ -73,7 +73,7 @@ def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, St
     Raises:
         InvalidMessage: a field is missing or malformed.
     """
-    seq, message_id, status = place(payload, "seq"), payload.get("message_id"), payload.get("status", "delivered")
+    seq, message_id, status = seq_param(payload, "seq"), payload.get("message_id"), payload.get("status", "delivered")
     if status not in ("delivered", "read"):  # no set: what came may not be hashable
         raise InvalidMessage(field="status")
     if (seq is None) == (message_id is None):
@@ -83,7 +83,7 @@ def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, St
     return seq, message_id, status
 
 
-class Receipts:
+class ReceiptWriter:
     """Writes acknowledgements down.
 
     Args:
@@ -92,9 +92,9 @@ class Receipts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._line: GroupCommit[Acknowledgement, Written] = GroupCommit("receipts", self._write)
+        self._line: GroupCommit[Acknowledgement, AckResult] = GroupCommit("receipts", self._write)
 
-    def acknowledge(self, asked: Acknowledgement, announce: Callable[[Written], None]) -> Awaitable[Written]:
+    def acknowledge(self, asked: Acknowledgement, announce: Callable[[AckResult], None]) -> Awaitable[AckResult]:
         """Put an acknowledgement in line, at once; await what is returned to know that it is written.
 
         Args:
@@ -111,10 +111,10 @@ class Receipts:
         """Write everything that waits, then return."""
         await self._line.close()
 
-    async def _write(self, batch: list[Acknowledgement]) -> list[Written | Exception]:
+    async def _write(self, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
         written = await self._database.transaction(lambda session: _write_all(session, batch))
         for each in written:
-            if isinstance(each, Written):
+            if isinstance(each, AckResult):
                 emit(
                     events.MessageAcknowledged(
                         conversation_id=each.asked.conversation_id,
@@ -129,7 +129,7 @@ class Receipts:
         return written
 
 
-def _write_all(session: Session, batch: list[Acknowledgement]) -> list[Written | Exception]:
+def _write_all(session: Session, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
     discreet = discreet_readers(session, {asked.user_id for asked in batch if asked.status == "read"})
     kinds = kinds_of(session, (asked.device_id for asked in batch))
     return [
@@ -139,7 +139,7 @@ def _write_all(session: Session, batch: list[Acknowledgement]) -> list[Written |
 
 def _write_one(
     session: Session, asked: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
-) -> Written | Exception:
+) -> AckResult | Exception:
     try:
         access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
         seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
@@ -147,9 +147,9 @@ def _write_one(
             raise InvalidMessage(field="seq")
         if not discreet or asked.status == "delivered":
             moved = acknowledge(session, access, asked.device_id, seq, asked.status).moved
-            return Written(asked, kind, seq, moved, asked.status)
+            return AckResult(asked, kind, seq, moved, asked.status)
         received = acknowledge(session, access, asked.device_id, seq, "delivered").moved
         read = acknowledge(session, access, asked.device_id, seq, "read").moved
-        return Written(asked, kind, seq, read, "delivered" if received else None)
+        return AckResult(asked, kind, seq, read, "delivered" if received else None)
     except ChatError as refusal:
         return refusal

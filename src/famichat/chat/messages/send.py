@@ -23,11 +23,11 @@ from famichat.chat.errors import (
 )
 from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
 from famichat.chat.journal.journal import Journal
-from famichat.chat.messages.content import kept, storable
+from famichat.chat.messages.content import seal_text, storable
 from famichat.chat.messages.view import MessageView, sent_view
 from famichat.chat.records.attachment import MAX_ATTACHMENTS
 from famichat.chat.records.conversation import ConversationType
-from famichat.chat.records.message import BODY_PURPOSE, MAX_BODY_BYTES, place_of_body
+from famichat.chat.records.message import BODY_PURPOSE, MAX_BODY_BYTES, body_aad
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import is_id, new_id
@@ -148,7 +148,7 @@ class SendPath:
 
     def _entry(self, sender: Sender, conversation_type: ConversationType, conversation_id: str, draft: Draft) -> Entry:
         message_id, envelope = new_id(), draft.envelope
-        body = kept(BODY_PURPOSE, draft.body, envelope, place_of_body(message_id, 0), self._vault)
+        body = seal_text(BODY_PURPOSE, draft.body, envelope, body_aad(message_id, 0), self._vault)
         emit(events.MessageSerialized(encryption_status=envelope.status, body_bytes=len(draft.body.encode())))
         return Entry(
             id=message_id,

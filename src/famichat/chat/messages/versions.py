@@ -7,13 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.messages.content import shown
+from famichat.chat.messages.content import open_text
 from famichat.chat.messages.page import fit, visible_message
 from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
-from famichat.chat.records.message import BODY_PURPOSE, place_of_body
+from famichat.chat.records.message import BODY_PURPOSE, body_aad
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
@@ -50,11 +50,11 @@ def _view(edit: MessageEdit, vault: Vault) -> dict[str, Any]:
         "version": edit.version,
         "body": None,
         **envelope_fields(envelope_in(edit)),
-        "written_at": iso(edit.written_at),
+        "written_at": rfc3339(edit.written_at),
     }
     try:
-        bound_to = place_of_body(edit.message_id, edit.version)
-        view["body"] = shown(BODY_PURPOSE, edit.body, bound_to, vault, encrypted=edit.encryption_flag)
+        bound_to = body_aad(edit.message_id, edit.version)
+        view["body"] = open_text(BODY_PURPOSE, edit.body, bound_to, vault, encrypted=edit.encryption_flag)
     except UnsealError:
         view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
     return view

@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.journal.entry import Entry, Stored
-from famichat.chat.messages.content import shown
+from famichat.chat.messages.content import open_text
 from famichat.chat.messages.reaction import reaction_view, reactions_to
 from famichat.chat.records.attachment import attachment_views
-from famichat.chat.records.message import BODY_PURPOSE, Message, place_of_body
+from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
@@ -47,7 +47,7 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
         "body": None,
         "client_id": message.client_id,
         "reply_to": message.reply_to_id,
-        "inserted_at": iso(message.inserted_at),
+        "inserted_at": rfc3339(message.inserted_at),
         "edited_at": _iso(message.edited_at),
         "deleted_at": _iso(message.deleted_at),
         "deleted_by": message.deleted_by_id,
@@ -82,7 +82,7 @@ def sent_view(entry: Entry, stored: Stored, body: str, vault: Vault) -> MessageV
         "body": body,
         "client_id": entry.client_id,
         "reply_to": entry.reply_to_id,
-        "inserted_at": iso(stored.inserted_at),
+        "inserted_at": rfc3339(stored.inserted_at),
         "edited_at": None,
         "deleted_at": None,
         "deleted_by": None,
@@ -106,9 +106,9 @@ def body_of(message: Message, vault: Vault) -> str | None:
     """
     if message.body is None or message.deleted_at is not None:
         return None
-    bound_to = place_of_body(message.id, message.edits)
-    return shown(BODY_PURPOSE, message.body, bound_to, vault, encrypted=message.encryption_flag)
+    bound_to = body_aad(message.id, message.edits)
+    return open_text(BODY_PURPOSE, message.body, bound_to, vault, encrypted=message.encryption_flag)
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)
+    return None if moment is None else rfc3339(moment)

@@ -90,7 +90,7 @@ class AttachmentSecrets:
         return base64.b64decode(self.key)
 
 
-class Shown(Protocol):
+class AttachmentFields(Protocol):
     """What a message shows of an attachment: the record itself, or what the journal read of it."""
 
     @property
@@ -113,7 +113,7 @@ class Shown(Protocol):
     def sealed(self) -> bytes: ...  # noqa: D102
 
 
-def secrets_of(attachment: Shown, vault: Vault) -> AttachmentSecrets:
+def secrets_of(attachment: AttachmentFields, vault: Vault) -> AttachmentSecrets:
     """Open what is sealed of an attachment.
 
     Raises:
@@ -122,7 +122,7 @@ def secrets_of(attachment: Shown, vault: Vault) -> AttachmentSecrets:
     return AttachmentSecrets(**json.loads(vault.open(ATTACHMENT_PURPOSE, attachment.sealed, attachment.id)))
 
 
-def attachment_views(attachments: Sequence[Shown], vault: Vault) -> list[AttachmentView]:
+def attachment_views(attachments: Sequence[AttachmentFields], vault: Vault) -> list[AttachmentView]:
     """What everybody in the conversation is shown of the attachments of a message.
 
     Raises:
@@ -141,7 +141,7 @@ def forget_attachments(session: Session, message_ids: Collection[str]) -> list[s
     return list(session.execute(theirs).scalars())
 
 
-def _view(attachment: Shown, secrets: AttachmentSecrets) -> AttachmentView:
+def _view(attachment: AttachmentFields, secrets: AttachmentSecrets) -> AttachmentView:
     return {
         "id": attachment.id,
         "name": secrets.name,

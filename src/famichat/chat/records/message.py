@@ -13,7 +13,7 @@ from famichat.storage.crypto.sealed_columns import sealed_as
 MAX_BODY_BYTES = 64 * 1024
 MAX_STORED_BYTES = MAX_BODY_BYTES + 64
 BODY_PURPOSE = "body"
-"""The purpose under which bodies are sealed, each bound to its message and version: see `place_of_body`."""
+"""The purpose under which bodies are sealed, each bound to its message and version: see `body_aad`."""
 
 CHANGED = text("messages.change > 0")
 """True of messages that were edited, deleted or reacted to. Written out, because an index has this condition."""
@@ -83,9 +83,7 @@ class Message(Base):
     message_type: Mapped[str] = mapped_column(String(32), default="text")
     body: Mapped[bytes | None] = mapped_column(
         LargeBinary,
-        info=sealed_as(
-            BODY_PURPOSE, lambda message: place_of_body(message.id, message.edits), unless="encryption_flag"
-        ),
+        info=sealed_as(BODY_PURPOSE, lambda message: body_aad(message.id, message.edits), unless="encryption_flag"),
     )
     client_id: Mapped[str | None] = mapped_column(String(128))
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
@@ -108,7 +106,7 @@ class Message(Base):
     attachments: Mapped[list[Attachment]] = relationship(viewonly=True, lazy="selectin", order_by=Attachment.position)
 
 
-def place_of_body(message_id: str, edits: int) -> str:
+def body_aad(message_id: str, edits: int) -> str:
     """What a body is bound to where it is sealed: its message, and which version of it this is.
 
     So neither another message's body opens in its place, nor an earlier one of its own. The first version, which the

@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints, envelope_fields, envelope_in
-from famichat.chat.records.message import BODY_PURPOSE, MAX_STORED_BYTES, Message, place_of_body
+from famichat.chat.records.message import BODY_PURPOSE, MAX_STORED_BYTES, Message, body_aad
 from famichat.storage.base import Base, Id
 from famichat.storage.crypto.sealed_columns import sealed_as
 
@@ -25,9 +25,7 @@ class MessageEdit(Enveloped, Base):
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     body: Mapped[bytes] = mapped_column(
         LargeBinary,
-        info=sealed_as(
-            BODY_PURPOSE, lambda edit: place_of_body(edit.message_id, edit.version), unless="encryption_flag"
-        ),
+        info=sealed_as(BODY_PURPOSE, lambda edit: body_aad(edit.message_id, edit.version), unless="encryption_flag"),
     )
     written_at: Mapped[datetime]
 

@@ -35,13 +35,13 @@ class Reaction(Enveloped, Base):
         LargeBinary,
         info=sealed_as(
             REACTION_PURPOSE,
-            lambda reaction: aad_of_reaction(reaction.message_id, reaction.user_id),
+            lambda reaction: reaction_aad(reaction.message_id, reaction.user_id),
             unless="encryption_flag",
         ),
     )
     reacted_at: Mapped[datetime]
 
 
-def aad_of_reaction(message_id: str, user_id: str) -> str:
+def reaction_aad(message_id: str, user_id: str) -> str:
     """Return the associated data (AAD, RFC 5116) that binds a sealed emoji to its message and user."""
     return f"{message_id}/{user_id}"

@@ -9,14 +9,14 @@ from starlette.requests import ClientDisconnect
 
 from famichat.attachments.downloads import visible
 from famichat.attachments.quota import storage_of
-from famichat.attachments.signed_url import Ticket
-from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, Announcement
+from famichat.attachments.signed_url import UrlGrant
+from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, UploadRequest
 from famichat.attachments.uploads import Upload
 from famichat.chat.records.attachment import attachment_views
 from famichat.endpoint.api.schemas import MessageAttachment
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 
 router = api_router("", "attachments")
 
@@ -40,10 +40,10 @@ class NewAttachment(BaseModel):
     duration_ms: int | None = Field(None, ge=0, le=24 * 60 * 60 * 1000, description="Of a voice note.")
     waveform: list[Annotated[int, Field(ge=0, le=100)]] | None = Field(None, max_length=MAX_WAVEFORM)
 
-    def understood(self) -> Announcement:
+    def understood(self) -> UploadRequest:
         """The same, as the server keeps it."""
         waveform = None if self.waveform is None else tuple(self.waveform)
-        return Announcement(**self.model_dump(exclude={"waveform"}), waveform=waveform)
+        return UploadRequest(**self.model_dump(exclude={"waveform"}), waveform=waveform)
 
 
 class UploadView(MessageAttachment):
@@ -59,7 +59,7 @@ class AddressView(BaseModel):
 
     file: str
     thumbnail: str | None
-    expires_at: Moment
+    expires_at: Timestamp
 
 
 class StorageView(BaseModel):
@@ -131,9 +131,9 @@ async def address(attachment_id: str, caller: Caller, context: InContext) -> Add
         NotFound: there is none that the caller can see.
     """
     found = await context.database.read(lambda session: visible(session, caller.user_id, attachment_id))
-    ticket = Ticket(caller.user_id, caller.device_id, found.id, "file")
-    file, expires_at = context.addresses.issue(ticket)
-    small = context.addresses.issue(Ticket(ticket.user_id, ticket.device_id, found.id, "thumbnail"))[0]
+    ticket = UrlGrant(caller.user_id, caller.device_id, found.id, "file")
+    file, expires_at = context.signed_urls.issue(ticket)
+    small = context.signed_urls.issue(UrlGrant(ticket.user_id, ticket.device_id, found.id, "thumbnail"))[0]
     return AddressView(file=file, thumbnail=small if found.thumbnail_bytes else None, expires_at=expires_at)
 
 

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from famichat.accounts.audit_log import MAX_PAGE, Action, Page, ledger_of
+from famichat.accounts.audit_log import MAX_PAGE, Action, AuditPage, audit_log_of
 from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 from famichat.storage.base import is_id
 
 router = api_router("/me/ledger", "me")
@@ -28,7 +28,7 @@ class EntryView(BaseModel):
     conversation_id: str | None
     message_id: str | None
     device_id: str | None
-    inserted_at: Moment
+    inserted_at: Timestamp
 
 
 class LedgerView(BaseModel):
@@ -51,10 +51,10 @@ Before = Annotated[str | None, AfterValidator(_an_id), Query(description="The id
 async def ledger(caller: Caller, context: InContext, before: Before = None, limit: Limit = None) -> LedgerView:
     """List what admins and the operator did to the caller: roles, removals, devices, messages, the password."""
     context.rate_limits.check("read", caller)
-    page = await context.database.read(lambda session: ledger_of(session, caller.user_id, before, limit or MAX_PAGE))
+    page = await context.database.read(lambda session: audit_log_of(session, caller.user_id, before, limit or MAX_PAGE))
     return ledger_view(page)
 
 
-def ledger_view(page: Page) -> LedgerView:
+def ledger_view(page: AuditPage) -> LedgerView:
     """Entries, as they are told to whom they concern."""
     return LedgerView.model_validate(page, from_attributes=True)

@@ -13,7 +13,7 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import Access, conversation_for, conversations_of, everyones_access
 from famichat.chat.conversations.create import (
-    Created,
+    CreatedConversation,
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,
@@ -23,7 +23,7 @@ from famichat.chat.conversations.rename import rename
 from famichat.chat.conversations.view import ConversationView, conversation_view, conversation_views
 from famichat.chat.conversations.view_settings import (
     FOR_EVER,
-    Seen,
+    ViewSettingsResult,
     archive_conversation,
     hide_conversation,
     mute_conversation,
@@ -227,7 +227,7 @@ async def patch_conversation(
         return everyones_views(session, conversation_id, context)
 
     views = await context.database.transaction(work)
-    context.announcements.conversation_updated(views)
+    context.broadcasts.conversation_updated(views)
     return views[caller.user_id]
 
 
@@ -273,7 +273,7 @@ async def delete_muted(conversation_id: str, caller: Caller, context: InContext)
 
 async def _make(
     kind: ConversationType,
-    make: Callable[[Session, bool], Created],
+    make: Callable[[Session, bool], CreatedConversation],
     caller: Identity,
     context: Context,
     response: Response,
@@ -282,22 +282,22 @@ async def _make(
     context.rate_limits.check("send", caller)
     required = context.policies.of(kind) == "required"
 
-    def work(session: Session) -> tuple[Created, dict[str, ConversationView]]:
+    def work(session: Session) -> tuple[CreatedConversation, dict[str, ConversationView]]:
         still_signed_in(session, caller)
         created = make(session, required)
         return created, everyones_views(session, created.conversation.id, context)
 
     created, views = await context.database.transaction(work)
     topic = ConversationTopic(kind, created.conversation.id)
-    context.announcements.conversation_created(topic, views, made=created.made)
+    context.broadcasts.conversation_created(topic, views, made=created.made)
     if not created.made:
-        context.announcements.conversation_updated({caller.user_id: views[caller.user_id]})
+        context.broadcasts.conversation_updated({caller.user_id: views[caller.user_id]})
     response.status_code = 201 if created.made else 200
     return views[caller.user_id]
 
 
 async def _see(
-    change: Callable[[Session, str, str], Seen],
+    change: Callable[[Session, str, str], ViewSettingsResult],
     conversation_id: str,
     caller: Identity,
     context: Context,
@@ -316,7 +316,7 @@ async def _see(
     changed, view = await context.database.transaction(work)
     if told is not None and changed:
         emit(told)
-    context.announcements.conversation_updated({caller.user_id: view})
+    context.broadcasts.conversation_updated({caller.user_id: view})
     return view
 
 

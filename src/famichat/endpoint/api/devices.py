@@ -6,7 +6,7 @@ from famichat.accounts.device import DeviceKind, devices_of, revoke_device
 from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 
 router = api_router("/devices", "devices")
 
@@ -17,8 +17,8 @@ class DeviceView(BaseModel):
     id: str
     name: str
     kind: DeviceKind | None
-    created_at: Moment
-    last_seen_at: Moment
+    created_at: Timestamp
+    last_seen_at: Timestamp
     current: bool
 
 

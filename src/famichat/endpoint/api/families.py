@@ -5,14 +5,14 @@ from sqlalchemy.orm import Session
 
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.conversations.view import ConversationView
-from famichat.chat.families.family import Belonging, Member, families_of, members_of, role_in
+from famichat.chat.families.family import FamilyMember, UserFamily, families_of, members_of, role_in
 from famichat.chat.families.membership import Removal, change_role, family_conversation, remove_member
 from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.api.people import PersonView, person
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 from famichat.telemetry import emit, events
 
 router = api_router("/families", "families")
@@ -27,7 +27,7 @@ class FamilyView(BaseModel):
     id: str
     name: str
     role: FamilyRole
-    joined_at: Moment
+    joined_at: Timestamp
 
 
 class FamiliesView(BaseModel):
@@ -40,7 +40,7 @@ class MemberView(PersonView):
     """One person of a family."""
 
     role: FamilyRole
-    joined_at: Moment
+    joined_at: Timestamp
 
 
 class MembersView(BaseModel):
@@ -72,7 +72,7 @@ async def members(family_id: str, caller: Caller, context: InContext) -> Members
         NotFound: the caller does not belong to it.
     """
 
-    def work(session: Session) -> list[Member]:
+    def work(session: Session) -> list[FamilyMember]:
         role_in(session, family_id, caller.user_id)
         return members_of(session, family_id)
 
@@ -89,13 +89,13 @@ async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Cal
         LastAdmin: the family would have no admin.
     """
 
-    def work(session: Session) -> tuple[Member, Views | None]:
+    def work(session: Session) -> tuple[FamilyMember, Views | None]:
         member = change_role(session, caller.user_id, family_id, user_id, body.role)
         return member, family_talk_views(session, family_id, context)
 
     member, views = await context.database.transaction(work)
     emit(events.FamilyRoleChanged(family_id=family_id, user_id=user_id, role=member.role, changed_by_id=caller.user_id))
-    context.announcements.conversation_updated(views or {})
+    context.broadcasts.conversation_updated(views or {})
     return _member_view(member)
 
 
@@ -116,9 +116,9 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
     removal, views_of_others = await context.database.between_batches(work)
     emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=caller.user_id))
     _emit_group_changes(removal, caller.user_id)
-    context.announcements.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
+    context.broadcasts.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
-        context.announcements.conversation_updated(views)
+        context.broadcasts.conversation_updated(views)
 
 
 def family_talk_views(session: Session, family_id: str, context: Context) -> Views | None:
@@ -127,7 +127,7 @@ def family_talk_views(session: Session, family_id: str, context: Context) -> Vie
     return None if talk is None else everyones_views(session, talk.id, context)
 
 
-def family_view(belonging: Belonging) -> FamilyView:
+def family_view(belonging: UserFamily) -> FamilyView:
     """A family as the one who belongs to it is told of it."""
     return FamilyView(id=belonging.family_id, name=belonging.name, role=belonging.role, joined_at=belonging.joined_at)
 
@@ -144,5 +144,5 @@ def _emit_group_changes(removal: Removal, actor_id: str) -> None:
         )
 
 
-def _member_view(member: Member) -> MemberView:
+def _member_view(member: FamilyMember) -> MemberView:
     return MemberView(**person(member.profile), role=member.role, joined_at=member.joined_at)

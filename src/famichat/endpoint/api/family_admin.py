@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import MAX_PAGE
 from famichat.accounts.device import Device
 from famichat.attachments.quota import storage_of
-from famichat.chat.families.admin import devices_of_member, ledger_of_family, people_of, sign_out_member
+from famichat.chat.families.admin import devices_of_member, family_audit_log, people_of, sign_out_member
 from famichat.endpoint.api.audit_log import Before, EntryView
 from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 from famichat.storage.size import database_bytes
 
 # Exact figures would tell an admin, who asks again and again, when two others talk to each other.
@@ -28,8 +28,8 @@ class MemberDeviceView(BaseModel):
 
     id: str
     name: str
-    created_at: Moment
-    last_seen_at: Moment
+    created_at: Timestamp
+    last_seen_at: Timestamp
 
 
 class MemberDevicesView(BaseModel):
@@ -63,7 +63,7 @@ class StorageView(BaseModel):
 
     database_bytes: int = Field(description=f"By the whole server, with all its families, in steps of {_STEP} bytes.")
     people: list[KeptView]
-    last_backup_at: Moment | None = Field(description="Null if none was taken from this server's data directory.")
+    last_backup_at: Timestamp | None = Field(description="Null if none was taken from this server's data directory.")
 
 
 @router.get("/members/{user_id}/devices", summary="Somebody's devices")
@@ -111,7 +111,7 @@ async def ledger(
     """
     context.rate_limits.check("read", caller)
     page = await context.database.read(
-        lambda session: ledger_of_family(session, caller.user_id, family_id, before, limit or MAX_PAGE)
+        lambda session: family_audit_log(session, caller.user_id, family_id, before, limit or MAX_PAGE)
     )
     return FamilyLedgerView.model_validate(page, from_attributes=True)
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite, open_invites, revoke_invite
 from famichat.accounts.sign_in.password import hash_password
-from famichat.accounts.sign_in.session import Started, start_session
+from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import Newcomer
 from famichat.chat.families.family import require_admin
-from famichat.chat.families.join import Arrival, accept, accept_as_newcomer, invite, read_invitation
+from famichat.chat.families.join import JoinedFamily, accept, accept_as_newcomer, invite, read_invitation
 from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.api.families import Views, family_talk_views
 from famichat.endpoint.api.sessions import OnDevice, Password
@@ -22,7 +22,7 @@ from famichat.endpoint.api.setup import ArrivedView, arrived
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 from famichat.telemetry import emit, events
 
 router = api_router("", "invites")
@@ -47,8 +47,8 @@ class InviteView(BaseModel):
     family_id: str
     role: FamilyRole
     created_by_id: str | None
-    created_at: Moment
-    expires_at: Moment
+    created_at: Timestamp
+    expires_at: Timestamp
 
 
 class IssuedView(InviteView):
@@ -69,7 +69,7 @@ class InvitationView(BaseModel):
 
     family_name: str
     role: FamilyRole
-    expires_at: Moment
+    expires_at: Timestamp
 
 
 class Acceptance(OnDevice):
@@ -183,7 +183,7 @@ async def accept_invitation(
         return await _arrive(context, token, body, body.username, body.password)
     caller = await context.identify(bearer.credentials if bearer else None)
 
-    def work(session: Session) -> tuple[Arrival, Views | None]:
+    def work(session: Session) -> tuple[JoinedFamily, Views | None]:
         still_signed_in(session, caller)
         arrival = accept(session, token, caller.user_id)
         return arrival, family_talk_views(session, arrival.family_id, context) if arrival.joined else None
@@ -192,7 +192,7 @@ async def accept_invitation(
     if arrival.joined:
         emit(events.FamilyMemberAdded(family_id=arrival.family_id, user_id=arrival.user_id))
     if views is not None:
-        context.announcements.joined(arrival.user_id, views)
+        context.broadcasts.joined(arrival.user_id, views)
     response.status_code = 200
     return JoinedView(family_id=arrival.family_id, joined=arrival.joined)
 
@@ -202,14 +202,14 @@ async def _arrive(context: Context, token: str, body: Acceptance, username: str,
     await context.database.read(lambda session: read_invitation(session, token))  # before the work of hashing
     password_hash = await hash_password(password, newcomer.username.shown)
 
-    def work(session: Session) -> tuple[Arrival, Started, Views | None]:
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession, Views | None]:
         arrival = accept_as_newcomer(session, token, newcomer, password_hash, context.vault, context.index)
         started = start_session(session, arrival.user_id, body.device)
         return arrival, started, family_talk_views(session, arrival.family_id, context)
 
     arrival, started, views = await context.database.transaction(work)
     if views is not None:
-        context.announcements.joined(arrival.user_id, views)
+        context.broadcasts.joined(arrival.user_id, views)
     return arrived(context, arrival, started)
 
 

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import InvalidCredentials
-from famichat.accounts.privacy import Notices, choose_notices, notices_of
+from famichat.accounts.privacy import PrivacySettings, change_privacy, privacy_of
 from famichat.accounts.profile import profile_of
-from famichat.accounts.sign_in.login_throttle import forgive_guesses
+from famichat.accounts.sign_in.login_throttle import reset_attempts
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import User, email_of
 from famichat.actions.topics import ConversationTopic
-from famichat.chat.account_deletion import Farewell, delete_account, forget_remains
+from famichat.chat.account_deletion import AccountDeletion, delete_account, delete_orphans
 from famichat.chat.families.family import families_of
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.endpoint.api.conversations import everyones_views
@@ -23,7 +23,7 @@ from famichat.endpoint.api.sessions import Password, check_password
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 from famichat.telemetry import emit, events
@@ -44,9 +44,9 @@ class MeView(Shown):
 
     id: str
     email: str | None
-    confirmed_at: Moment | None
-    last_login_at: Moment | None
-    inserted_at: Moment
+    confirmed_at: Timestamp | None
+    last_login_at: Timestamp | None
+    inserted_at: Timestamp
     device_id: str
     families: list[FamilyView]
     notices: NoticesView
@@ -87,7 +87,7 @@ async def me(caller: Caller, context: InContext) -> MeView:
             inserted_at=user.inserted_at,
             device_id=caller.device_id,
             families=[family_view(each) for each in families_of(session, user.id)],
-            notices=_notices_view(notices_of(session, user.id)),
+            notices=_notices_view(privacy_of(session, user.id)),
         )
 
     return await context.database.read(work)
@@ -97,9 +97,9 @@ async def me(caller: Caller, context: InContext) -> MeView:
 async def patch_notices(body: NewNotices, caller: Caller, context: InContext) -> NoticesView:
     """Choose whether others are told what the caller has read, is typing, and is here; at once, everywhere."""
 
-    def work(session: Session) -> Notices:
+    def work(session: Session) -> PrivacySettings:
         still_signed_in(session, caller)
-        return choose_notices(session, caller.user_id, read=body.read, typing=body.typing, presence=body.presence)
+        return change_privacy(session, caller.user_id, read=body.read, typing=body.typing, presence=body.presence)
 
     chosen = await context.database.transaction(work)
     if body.presence is not None:
@@ -117,9 +117,9 @@ async def delete_me(request: Request, body: Leaving, caller: Caller, context: In
         LastAdmin: a family, or a group, with other people in it would be without an admin.
     """
     claim = await check_password(request, context, caller.username, body.password, address)
-    await context.database.transaction(lambda session: forgive_guesses(session, context.index, claim.account, address))
+    await context.database.transaction(lambda session: reset_attempts(session, context.index, claim.account, address))
 
-    def work(session: Session) -> tuple[Farewell, list[Views]]:
+    def work(session: Session) -> tuple[AccountDeletion, list[Views]]:
         still_signed_in(session, caller)
         if session.get_one(User, caller.user_id).password_hash != claim.password_hash:
             raise InvalidCredentials
@@ -127,17 +127,15 @@ async def delete_me(request: Request, body: Leaving, caller: Caller, context: In
         return farewell, [everyones_views(session, each, context) for each in farewell.remaining]
 
     farewell, views_of_others = await context.database.between_batches(work)
-    context.announcements.account_deleted(
-        farewell.user_id, [ConversationTopic(kind, id_) for kind, id_ in farewell.left]
-    )
+    context.broadcasts.account_deleted(farewell.user_id, [ConversationTopic(kind, id_) for kind, id_ in farewell.left])
     _emit_farewell(farewell)
     for views in views_of_others:
-        context.announcements.conversation_updated(views)
-    while await context.database.transaction(forget_remains):
+        context.broadcasts.conversation_updated(views)
+    while await context.database.transaction(delete_orphans):
         pass
 
 
-def _emit_farewell(farewell: Farewell) -> None:
+def _emit_farewell(farewell: AccountDeletion) -> None:
     gone = farewell.user_id
     for kind, id_ in farewell.left:
         if kind == "group":
@@ -155,5 +153,5 @@ def _email(user: User, vault: Vault) -> dict[str, Any]:
         return {"email": None, "error_code": int(EncryptionErrorCode.DECRYPTION_FAILURE)}
 
 
-def _notices_view(notices: Notices) -> NoticesView:
+def _notices_view(notices: PrivacySettings) -> NoticesView:
     return NoticesView(read=notices.read, typing=notices.typing, presence=notices.presence)

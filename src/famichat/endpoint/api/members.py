@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.conversations.view import ConversationView
-from famichat.chat.groups.membership import Arrival, add_to_group, remove_from_group
-from famichat.chat.groups.roles import RoleChange, assign_admin, assign_member
+from famichat.chat.groups.membership import MemberAdded, add_to_group, remove_from_group
+from famichat.chat.groups.roles import GroupRoleChange, assign_admin, assign_member
 from famichat.chat.records.conversation import Role
 from famichat.endpoint.api import schemas
 from famichat.endpoint.api.conversations import everyones_views
@@ -60,7 +60,7 @@ async def post_member(
     """
     context.rate_limits.check("send", caller)
 
-    def work(session: Session) -> tuple[Arrival, Views]:
+    def work(session: Session) -> tuple[MemberAdded, Views]:
         arrival = add_to_group(session, caller.user_id, conversation_id, body.user_id)
         return arrival, everyones_views(session, conversation_id, context)
 
@@ -72,7 +72,7 @@ async def post_member(
                 conversation_id=conversation_id, user_id=arrival.user_id, added_by_id=caller.user_id
             )
         )
-        context.announcements.joined(arrival.user_id, views)
+        context.broadcasts.joined(arrival.user_id, views)
     return views[caller.user_id]
 
 
@@ -95,8 +95,8 @@ async def delete_member(conversation_id: str, user_id: str, caller: Caller, cont
 
     views_of_others = await context.database.between_batches(work)
     emit(events.GroupMemberRemoved(conversation_id=conversation_id, user_id=user_id, removed_by_id=caller.user_id))
-    context.announcements.removed(user_id, [ConversationTopic("group", conversation_id)])
-    context.announcements.conversation_updated(views_of_others)
+    context.broadcasts.removed(user_id, [ConversationTopic("group", conversation_id)])
+    context.broadcasts.conversation_updated(views_of_others)
 
 
 @router.put("/{user_id}/role", summary="Change a role", **_SHAPE)
@@ -115,7 +115,7 @@ async def put_role(
     context.rate_limits.check("send", caller)
     assign = assign_admin if body.role == "admin" else assign_member
 
-    def work(session: Session) -> tuple[RoleChange, Views]:
+    def work(session: Session) -> tuple[GroupRoleChange, Views]:
         change = assign(session, caller.user_id, conversation_id, user_id)
         return change, everyones_views(session, conversation_id, context)
 
@@ -126,5 +126,5 @@ async def put_role(
                 conversation_id=conversation_id, user_id=user_id, role=change.role, changed_by_id=caller.user_id
             )
         )
-        context.announcements.conversation_updated(views)
+        context.broadcasts.conversation_updated(views)
     return views[caller.user_id]

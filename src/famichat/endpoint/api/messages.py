@@ -12,7 +12,7 @@ from famichat.actions.send_message import send_message
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for
 from famichat.chat.messages.change import Change, Deletion, Edit, React
-from famichat.chat.messages.change_feed import Changes, ChangesRequest
+from famichat.chat.messages.change_feed import ChangeFeedPage, ChangesRequest
 from famichat.chat.messages.history import Page as FoundPage
 from famichat.chat.messages.history import PageRequest, message_with_id
 from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
@@ -229,7 +229,7 @@ async def get_changes(
     context: InContext,
     after_change: _Place = None,
     limit: Limit = None,
-) -> Changes:
+) -> ChangeFeedPage:
     """Give the messages that were edited, deleted or reacted to after a position: each once, as it is now.
 
     Raises:

@@ -6,15 +6,22 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from famichat.accounts.sign_in.login_throttle import forgive_guesses
-from famichat.accounts.sign_in.passkey import Passkey, add_passkey, come_in, known_passkey, passkeys_of, remove_passkey
+from famichat.accounts.sign_in.login_throttle import reset_attempts
+from famichat.accounts.sign_in.passkey import (
+    Passkey,
+    add_passkey,
+    finish_passkey_sign_in,
+    known_passkey,
+    passkeys_of,
+    remove_passkey,
+)
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.sign_in.webauthn import credential_id_of
 from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun, check_password
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.http.timestamp import Moment
+from famichat.endpoint.http.timestamp import Timestamp
 
 router = api_router("", "passkeys")
 
@@ -50,8 +57,8 @@ class PasskeyView(BaseModel):
 
     id: str
     name: str
-    created_at: Moment
-    last_used_at: Moment | None
+    created_at: Timestamp
+    last_used_at: Timestamp | None
 
 
 class PasskeysView(BaseModel):
@@ -81,11 +88,11 @@ async def begin(
     claim = await check_password(request, context, caller.username, body.password, address)
 
     def work(session: Session) -> list[bytes]:
-        forgive_guesses(session, context.index, claim.account, address)
+        reset_attempts(session, context.index, claim.account, address)
         return [each.credential_id for each in passkeys_of(session, caller.user_id)]
 
     known = await context.database.transaction(work)
-    return OptionsView(options=context.ceremonies.to_make(caller.user_id, caller.username, known))
+    return OptionsView(options=context.webauthn.registration_options(caller.user_id, caller.username, known))
 
 
 @router.post("/me/passkeys", status_code=201, summary="Keep a passkey")
@@ -95,7 +102,7 @@ async def make(body: Brought, caller: Caller, context: InContext) -> PasskeyView
     Raises:
         InvalidPasskey: it is malformed, for another site or person, too late, here already, or one too many.
     """
-    made = context.ceremonies.made(caller.user_id, body.credential)
+    made = context.webauthn.verify_registration(caller.user_id, body.credential)
 
     def work(session: Session) -> PasskeyView:
         still_signed_in(session, caller)
@@ -123,7 +130,7 @@ async def begin_to_sign_in(context: InContext, address: FromAddress) -> OptionsV
         PasskeysUnavailable: no browser has one for the address of this server.
     """
     context.rate_limits.check("sign_in", address)
-    return OptionsView(options=context.ceremonies.to_sign_in())
+    return OptionsView(options=context.webauthn.assertion_options())
 
 
 @router.post("/sessions/passkey", status_code=201, summary="Sign in with a passkey")
@@ -138,8 +145,8 @@ async def sign_in(request: Request, body: BroughtToSignIn, context: InContext, a
     credential_id = credential_id_of(body.credential)
     known = await context.database.read(lambda session: known_passkey(session, credential_id))
     request.state.user_id = known.user_id  # whose account it was about, for whoever notes a refusal
-    proof = context.ceremonies.proven(body.credential, known.user_id, known.public_key, known.sign_count)
-    started = await context.database.transaction(lambda session: come_in(session, proof, body.device))
+    proof = context.webauthn.verify_assertion(body.credential, known.user_id, known.public_key, known.sign_count)
+    started = await context.database.transaction(lambda session: finish_passkey_sign_in(session, proof, body.device))
     return begun(context, started)
 
 

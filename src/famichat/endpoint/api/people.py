@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from famichat.accounts.profile import Profile, picture_of
+from famichat.accounts.profile import Profile, avatar_of
 from famichat.accounts.user import Color
 from famichat.chat.errors import NotFound
 from famichat.chat.families.contacts import people_around, person_for
@@ -63,7 +63,7 @@ async def picture(user_id: str, picture_id: str, caller: Caller, context: InCont
 
     def work(session: Session) -> bytes | None:
         person_for(session, caller.user_id, user_id)
-        return picture_of(session, user_id, picture_id, context.vault) if is_id(picture_id) else None
+        return avatar_of(session, user_id, picture_id, context.vault) if is_id(picture_id) else None
 
     found = await context.database.read(work)
     if found is None:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.accounts.names.display_name import parse_display_name
-from famichat.accounts.profile import Changed, ProfileChange, change_profile, show_no_picture, show_picture
+from famichat.accounts.profile import ProfileChange, ProfileResult, change_profile, remove_avatar, set_avatar
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
 from famichat.chat.families.contacts import people_around
@@ -66,21 +66,21 @@ async def put_picture(request: Request, caller: Caller, context: InContext) -> P
         PictureTooLarge, PictureUnreadable: it has too many pixels, or is no picture that can be made harmless.
     """
     context.rate_limits.check("upload", caller)
-    small = await context.portraits.make(await request.body())
-    return await _change(lambda session: show_picture(session, caller.user_id, small, context.vault), caller, context)
+    small = await context.avatar_maker.make(await request.body())
+    return await _change(lambda session: set_avatar(session, caller.user_id, small, context.vault), caller, context)
 
 
 @router.delete("/picture", summary="No picture")
 async def delete_picture(caller: Caller, context: InContext) -> PersonView:
     """Be shown without a picture."""
     context.rate_limits.check("change", caller)
-    return await _change(lambda session: show_no_picture(session, caller.user_id), caller, context)
+    return await _change(lambda session: remove_avatar(session, caller.user_id), caller, context)
 
 
-async def _change(change: Callable[[Session], Changed], caller: Identity, context: Context) -> PersonView:
+async def _change(change: Callable[[Session], ProfileResult], caller: Identity, context: Context) -> PersonView:
     """Change how the caller is shown, and tell everybody who sees the caller, if that is different now."""
 
-    def work(session: Session) -> tuple[Changed, list[str]]:
+    def work(session: Session) -> tuple[ProfileResult, list[str]]:
         still_signed_in(session, caller)
         changed = change(session)
         return changed, [each.user_id for each in people_around(session, caller.user_id)]
@@ -89,11 +89,11 @@ async def _change(change: Callable[[Session], Changed], caller: Identity, contex
     view = person(changed.profile)
     if changed.parts:
         _emit(changed)
-        context.announcements.person_updated(viewers, view)
+        context.broadcasts.person_updated(viewers, view)
     return PersonView(**view)
 
 
-def _emit(changed: Changed) -> None:
+def _emit(changed: ProfileResult) -> None:
     emit(
         events.ProfileChanged(
             user_id=changed.profile.user_id,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.push.preferences import Choices, Content, QuietHours, choices_of, choose
+from famichat.push.preferences import Content, PushPreferences, QuietHours, change_preferences, preferences_of
 from famichat.push.subscription import Subscription, is_subscribed, subscribe, unsubscribe
 
 router = api_router("", "push")
@@ -108,10 +108,10 @@ async def change(body: NewChoices, caller: Caller, context: InContext) -> PushVi
 
     def work(session: Session) -> PushView:
         still_signed_in(session, caller)
-        before = choices_of(session, caller.user_id)
+        before = preferences_of(session, caller.user_id)
         quiet = body.quiet_hours.understood() if body.quiet_hours is not None else None
         kept = quiet if "quiet_hours" in body.model_fields_set else before.quiet_hours
-        choose(session, caller.user_id, Choices(body.content or before.content, kept))
+        change_preferences(session, caller.user_id, PushPreferences(body.content or before.content, kept))
         return _view(session, caller.user_id, caller.device_id)
 
     return await context.database.transaction(work)
@@ -139,14 +139,14 @@ async def delete(caller: Caller, context: InContext) -> None:
 async def test(caller: Caller, context: InContext) -> TestView:
     """Ring the caller's device now, also in quiet hours, and say what its push service answered."""
     context.rate_limits.check("push_test", caller)
-    answer = await context.pushes.test(caller.device_id)
+    answer = await context.push_notifier.test(caller.device_id)
     if answer is None:
         return TestView(outcome="not_subscribed")
     return TestView(outcome=answer.outcome, status=answer.status)
 
 
 def _view(session: Session, user_id: str, device_id: str) -> PushView:
-    chosen = choices_of(session, user_id)
+    chosen = preferences_of(session, user_id)
     return PushView(
         subscribed=is_subscribed(session, device_id), content=chosen.content, quiet_hours=_hours(chosen.quiet_hours)
     )

@@ -6,11 +6,11 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.device import DeviceKind, NewDevice
-from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyGuesses
+from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyAttempts
 from famichat.accounts.names.email_address import MAX_EMAIL
-from famichat.accounts.sign_in.attempt import Claim, admit, claim_account
+from famichat.accounts.sign_in.attempt import SignInAttempt, begin_sign_in, finish_sign_in
 from famichat.accounts.sign_in.password import MAX_PASSWORD, verify_password
-from famichat.accounts.sign_in.session import Started, Stolen, end_session, refresh_session
+from famichat.accounts.sign_in.session import ReusedRefreshToken, StartedSession, end_session, refresh_session
 from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
 from famichat.actions.rate_limit import Address
 from famichat.endpoint.api.people import Shown, shown
@@ -94,7 +94,7 @@ async def sign_in(request: Request, body: SignIn, context: InContext, address: F
     """
     claim = await check_password(request, context, body.name, body.password, address)
     started = await context.database.transaction(
-        lambda session: admit(session, claim, address, body.device, context.index)
+        lambda session: finish_sign_in(session, claim, address, body.device, context.index)
     )
     return begun(context, started)
 
@@ -113,7 +113,7 @@ async def refresh(body: Refresh, context: InContext, address: FromAddress) -> Se
     renewed = await context.database.between_batches(
         lambda session: refresh_session(session, body.refresh_token, body.device_kind)
     )
-    if isinstance(renewed, Stolen):
+    if isinstance(renewed, ReusedRefreshToken):
         announce_revoked(context, renewed.user_id, renewed.device_id, "refresh_token_reused")
         raise InvalidToken
     return session_view(context, renewed)
@@ -126,7 +126,9 @@ async def sign_out(caller: Caller, context: InContext) -> None:
     announce_revoked(context, caller.user_id, caller.device_id, "signed_out")
 
 
-async def check_password(request: Request, context: Context, name: str, password: str, address: Address) -> Claim:
+async def check_password(
+    request: Request, context: Context, name: str, password: str, address: Address
+) -> SignInAttempt:
     """See whether somebody knows the password of an account, and count it as a guess until `forgive_guesses`.
 
     Args:
@@ -145,9 +147,9 @@ async def check_password(request: Request, context: Context, name: str, password
     limited = context.rate_limits.enabled
     try:
         claim = await context.database.transaction(
-            lambda session: claim_account(session, name, address, context.index, limited=limited)
+            lambda session: begin_sign_in(session, name, address, context.index, limited=limited)
         )
-    except TooManyGuesses as fault:
+    except TooManyAttempts as fault:
         emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=fault.retry_in_seconds))
         raise
     if not await verify_password(claim.password_hash, password):
@@ -156,7 +158,7 @@ async def check_password(request: Request, context: Context, name: str, password
     return claim
 
 
-def begun(context: Context, started: Started) -> SessionView:
+def begun(context: Context, started: StartedSession) -> SessionView:
     """Say that a device was signed in, and what the device is told of it."""
     emit(events.SessionStarted(user_id=started.identity.user_id, device_id=started.identity.device_id))
     return session_view(context, started)
@@ -165,10 +167,10 @@ def begun(context: Context, started: Started) -> SessionView:
 def announce_revoked(context: Context, user_id: str, device_id: str, cause: Cause) -> None:
     """Say that a device was signed out, and close what it has open."""
     emit(events.DeviceRevoked(user_id=user_id, device_id=device_id, cause=cause))
-    context.announcements.device_revoked(user_id, device_id)
+    context.broadcasts.device_revoked(user_id, device_id)
 
 
-def session_view(context: Context, started: Started) -> SessionView:
+def session_view(context: Context, started: StartedSession) -> SessionView:
     """A session as its device is told of it, with a fresh access token."""
     identity = started.identity
     return SessionView(

@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
 from famichat.accounts.sign_in.password import hash_password
-from famichat.accounts.sign_in.session import Started, start_session
+from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.user import Newcomer
 from famichat.chat.families.family import needs_setup
-from famichat.chat.families.join import Arrival, set_up
+from famichat.chat.families.join import JoinedFamily, set_up
 from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Context, InContext
@@ -64,7 +64,7 @@ async def set_up_server(body: Setup, context: InContext, address: FromAddress) -
     newcomer = Newcomer.parse(body.username, body.email)
     password_hash = await hash_password(body.password, newcomer.username.shown)
 
-    def work(session: Session) -> tuple[Arrival, Started]:
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession]:
         arrival = set_up(session, body.family_name, newcomer, password_hash, context.vault, context.index)
         return arrival, start_session(session, arrival.user_id, body.device)
 
@@ -72,7 +72,7 @@ async def set_up_server(body: Setup, context: InContext, address: FromAddress) -
     return arrived(context, arrival, started)
 
 
-def arrived(context: Context, arrival: Arrival, started: Started) -> ArrivedView:
+def arrived(context: Context, arrival: JoinedFamily, started: StartedSession) -> ArrivedView:
     """Say that somebody came into a family and was signed in, and what the device is told of it."""
     emit(events.FamilyMemberAdded(family_id=arrival.family_id, user_id=arrival.user_id))
     return ArrivedView(**begun(context, started).model_dump(), family_id=arrival.family_id)

@@ -8,7 +8,7 @@ from famichat.chat.access import conversation_for
 from famichat.chat.errors import NotFound
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 
 router = api_router("/test", "test")
 
@@ -63,5 +63,5 @@ async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) 
         event="new_msg",
         message_id=sent.message_id,
         seq=sent.seq,
-        inserted_at=iso(sent.inserted_at),
+        inserted_at=rfc3339(sent.inserted_at),
     )

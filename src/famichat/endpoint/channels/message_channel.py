@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.privacy import notices_of
+from famichat.accounts.privacy import privacy_of
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.change_message import change_message
 from famichat.actions.send_message import send_message
@@ -17,20 +17,20 @@ from famichat.chat.access import Access, conversation_for
 from famichat.chat.conversations.view import ConversationView, conversation_view
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change, Deletion, Edit, React
-from famichat.chat.messages.change_feed import Changes, ChangesRequest
+from famichat.chat.messages.change_feed import ChangeFeedPage, ChangesRequest
 from famichat.chat.messages.decryption_report import DecryptionReport
-from famichat.chat.messages.history import Page, PageRequest, Remembered, Resume, resume
-from famichat.chat.messages.receipt import Told, positions
+from famichat.chat.messages.history import Page, PageRequest, Resume, ResumeFrom, resume
+from famichat.chat.messages.receipt import ReceiptView, positions
 from famichat.chat.messages.receipt_writer import Acknowledgement, parse_status
-from famichat.endpoint.errors import EXPECTED, code_of, note_denial, refusal, refuse, unmatched_event
+from famichat.endpoint.errors import EXPECTED, code_of, error_payload, error_reply, report_denied, unmatched_event
 from famichat.endpoint.http.context import Context
-from famichat.realtime.channel import Channel, Deferred, Departure, Refused
-from famichat.realtime.message import Broadcast, Payload, Reply, ok
+from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateReason
+from famichat.realtime.message import Broadcast, Payload, ReplyPayload, ok
 from famichat.realtime.socket import Socket
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 from famichat.telemetry import emit, events
 
-_Answer = TypeVar("_Answer", bound=Reply | Deferred | None)
+_Answer = TypeVar("_Answer", bound=ReplyPayload | Deferred | None)
 
 
 class MessageChannel(Channel):
@@ -65,9 +65,9 @@ class MessageChannel(Channel):
                     duration_seconds=time.perf_counter() - started,
                 )
             )
-            raise Refused(refusal(fault)) from fault
+            raise JoinRefused(error_payload(fault)) from fault
 
-    async def joined(self) -> None:
+    async def after_join(self) -> None:
         """Show who is here, and, if the person wants that, show this person to the others."""
         presence, user_id = self._context.presence, self._identity.user_id
         presence.choose_here(user_id, discreet=self._discreet)
@@ -78,11 +78,11 @@ class MessageChannel(Channel):
         if discreet != self._discreet:
             presence.choose_here(user_id, discreet=discreet)
 
-    async def leave(self, reason: Departure) -> None:
+    async def terminate(self, reason: TerminateReason) -> None:
         """Be here no more."""
         self._context.presence.untrack(self)
 
-    def still_news(self, broadcast: Broadcast) -> bool:
+    def should_deliver(self, broadcast: Broadcast) -> bool:
         """Not what the join's answer counts already, and not a message from before this person's time."""
         payload = broadcast.payload
         if broadcast.event == "new_msg" and isinstance(payload, dict):
@@ -91,9 +91,9 @@ class MessageChannel(Channel):
             return bool(payload["change"] > self._changed_to and payload["seq"] >= self._visible_from)
         return True
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply | Deferred | None:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         """Answer one event of the contract; every other one is unmatched."""
-        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[Reply | Deferred | None]]] = {
+        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[ReplyPayload | Deferred | None]]] = {
             "new_msg": self._new_msg,
             "edit_msg": partial(self._change, Edit),
             "delete_msg": partial(self._change, Deletion),
@@ -108,15 +108,15 @@ class MessageChannel(Channel):
         if handle is None:
             return unmatched_event()
         if not isinstance(payload, dict):
-            return refuse(InvalidMessage(field="payload"))
+            return error_reply(InvalidMessage(field="payload"))
         return await self._in_words(handle(payload))
 
     async def _join(self, params: dict[str, Any], started: float) -> dict[str, Any]:
         self._address = ConversationTopic.parse(self.topic)
         self._context.rate_limits.check("join", self._identity)
-        has = Remembered.parse(params)
+        has = ResumeFrom.parse(params)
 
-        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[Told], bool]:
+        def read(session: Session) -> tuple[Access, Resume, ConversationView, list[ReceiptView], bool]:
             access, vault = self._access(session), self._context.vault
             found = resume(session, access, has, vault=vault)
             conversation = conversation_view(session, access, self._context.policies, vault)
@@ -154,9 +154,11 @@ class MessageChannel(Channel):
     async def _new_msg(self, payload: dict[str, Any]) -> Deferred:
         sent = send_message(self._context, self._identity, self._address, payload)
 
-        async def answer() -> Reply:
+        async def answer() -> ReplyPayload:
             message = await sent
-            return ok({"message_id": message.message_id, "seq": message.seq, "inserted_at": iso(message.inserted_at)})
+            return ok(
+                {"message_id": message.message_id, "seq": message.seq, "inserted_at": rfc3339(message.inserted_at)}
+            )
 
         return Deferred(self._in_words(answer()))
 
@@ -164,7 +166,7 @@ class MessageChannel(Channel):
         conversation = self._address.type, self._address.conversation_id
         changed = change_message(self._context, self._identity, conversation, change, payload)
 
-        async def answer() -> Reply:
+        async def answer() -> ReplyPayload:
             await changed
             return ok()
 
@@ -176,16 +178,16 @@ class MessageChannel(Channel):
         asked = Acknowledgement(
             identity.user_id, identity.device_id, address.type, address.conversation_id, *parse_status(payload)
         )
-        announce = self._context.announcements.acknowledged(address, received_at)
+        announce = self._context.broadcasts.acknowledged(address, received_at)
         written = self._context.receipts.acknowledge(asked, announce)
 
-        async def answer() -> Reply:
+        async def answer() -> ReplyPayload:
             await written
             return ok()
 
         return Deferred(self._in_words(answer()))
 
-    async def _fetch(self, payload: dict[str, Any]) -> Reply:
+    async def _fetch(self, payload: dict[str, Any]) -> ReplyPayload:
         self._context.rate_limits.check("read", self._identity)
         asked = PageRequest.parse(payload)
 
@@ -195,11 +197,11 @@ class MessageChannel(Channel):
         page = await self._context.database.read(read)
         return ok({"messages": page.messages, "has_more": page.has_more})
 
-    async def _fetch_changes(self, payload: dict[str, Any]) -> Reply:
+    async def _fetch_changes(self, payload: dict[str, Any]) -> ReplyPayload:
         self._context.rate_limits.check("read", self._identity)
         asked = ChangesRequest.parse(payload)
 
-        def read(session: Session) -> Changes:
+        def read(session: Session) -> ChangeFeedPage:
             return asked.read(session, self._access(session), self._context.vault)
 
         return ok(asdict(await self._context.database.read(read)))
@@ -213,7 +215,7 @@ class MessageChannel(Channel):
         only = None if told else connections_of_user(self._identity.user_id)
         self.broadcast("typing", typing, exclude_self=True, only=only)
 
-    async def _decrypt_failed(self, payload: dict[str, Any]) -> Reply:
+    async def _decrypt_failed(self, payload: dict[str, Any]) -> ReplyPayload:
         self._context.rate_limits.check("report", self._identity)
         report = DecryptionReport.parse(payload)
         await self._context.database.read(lambda session: report.check(session, self._access(session)))
@@ -221,19 +223,19 @@ class MessageChannel(Channel):
         return ok()
 
     def _is_discreet(self, session: Session) -> bool:
-        return not notices_of(session, self._identity.user_id).presence
+        return not privacy_of(session, self._identity.user_id).presence
 
     def _tells_typing(self, session: Session) -> bool:
         self._access(session)
-        return notices_of(session, self._identity.user_id).typing
+        return privacy_of(session, self._identity.user_id).typing
 
     def _access(self, session: Session) -> Access:
         return conversation_for(session, self._identity.user_id, self._address.conversation_id, self._address.type)
 
-    async def _in_words(self, answer: Awaitable[_Answer]) -> _Answer | Reply:
+    async def _in_words(self, answer: Awaitable[_Answer]) -> _Answer | ReplyPayload:
         """Turn whatever goes wrong into a reply: the asker gets a stable code, and the channel stays."""
         try:
             return await answer
-        except Exception as fault:  # noqa: BLE001 - see above; what nobody expected is logged by `refuse`
-            note_denial("message_channel", fault, self._identity.user_id)
-            return refuse(fault)
+        except Exception as fault:  # noqa: BLE001 - see above; what nobody expected is logged by `error_reply`
+            report_denied("message_channel", fault, self._identity.user_id)
+            return error_reply(fault)

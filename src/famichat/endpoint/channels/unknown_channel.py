@@ -3,8 +3,8 @@
 from typing import Any
 
 from famichat.actions.topics import InvalidTopic
-from famichat.endpoint.errors import refusal
-from famichat.realtime.channel import Channel, Refused
+from famichat.endpoint.errors import error_payload
+from famichat.realtime.channel import Channel, JoinRefused
 
 
 class UnknownChannel(Channel):
@@ -16,4 +16,4 @@ class UnknownChannel(Channel):
         Raises:
             Refused: always, with `invalid_topic_format`.
         """
-        raise Refused(refusal(InvalidTopic()))
+        raise JoinRefused(error_payload(InvalidTopic()))

@@ -5,14 +5,14 @@ from typing import Any
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.topics import user_topic
 from famichat.chat.errors import NotFound
-from famichat.endpoint.errors import note_denial, refusal, unmatched_event
-from famichat.realtime.channel import Channel, Refused
-from famichat.realtime.message import Payload, Reply
+from famichat.endpoint.errors import error_payload, report_denied, unmatched_event
+from famichat.realtime.channel import Channel, JoinRefused
+from famichat.realtime.message import Payload, ReplyPayload
 from famichat.realtime.socket import Socket
 
 
 class UserChannel(Channel):
-    """`user:<user id>`. The server speaks, the devices listen; see `announcements.py` for what it says."""
+    """`user:<user id>`. The server speaks, the devices listen; see `broadcasts.py` for what it says."""
 
     def __init__(self, socket: Socket, topic: str) -> None:
         super().__init__(socket, topic)
@@ -26,10 +26,10 @@ class UserChannel(Channel):
         """
         if self.topic != user_topic(self._identity.user_id):
             fault = NotFound()
-            note_denial("user_channel", fault, self._identity.user_id)
-            raise Refused(refusal(fault))
+            report_denied("user_channel", fault, self._identity.user_id)
+            raise JoinRefused(error_payload(fault))
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
 
-    async def handle_in(self, event: str, payload: Payload) -> Reply:
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload:
         """Answer that nothing can be said here."""
         return unmatched_event()

@@ -6,9 +6,9 @@ from famichat.actions.topics import user_ids
 from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.channels.unknown_channel import UnknownChannel
 from famichat.endpoint.channels.user_channel import UserChannel
-from famichat.endpoint.errors import code_of, note_denial
+from famichat.endpoint.errors import code_of, report_denied
 from famichat.endpoint.http.context import Context
-from famichat.realtime.channel import Channel, Refused
+from famichat.realtime.channel import Channel, JoinRefused
 from famichat.realtime.socket import Socket
 from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler
 from famichat.storage.errors import StorageUnavailable
@@ -36,9 +36,9 @@ class UserSocket(SocketHandler):
             identity = await self._context.identify(request.token or request.params.get("token"))
             self._context.rate_limits.check("connect", identity)
         except (AccountsError, RateLimited, StorageUnavailable) as fault:
-            note_denial("socket", fault)
+            report_denied("socket", fault)
             emit(events.RequestRefused(door="socket", reason=code_of(fault)))
-            raise Refused(code_of(fault)) from fault
+            raise JoinRefused(code_of(fault)) from fault
         return Connected(user_ids(identity.user_id, identity.device_id), identity)
 
     def _message_channel(self, socket: Socket, topic: str) -> Channel:

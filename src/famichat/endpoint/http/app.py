@@ -24,7 +24,7 @@ from famichat.endpoint.api import (
     test_broadcast,
 )
 from famichat.endpoint.http.context import Context
-from famichat.endpoint.http.middleware import Asgi, Guard
+from famichat.endpoint.http.middleware import Asgi, RequestGuard
 from famichat.endpoint.http.openapi import DescribedApi
 from famichat.endpoint.pages import downloads, pages
 
@@ -79,4 +79,4 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
         app.router.routes += noun.router.routes
     https = context.public_url.startswith("https://")
     large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES, "/api/v1/me/picture": profile.MAX_PICTURE_BYTES}
-    return Guard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)
+    return RequestGuard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

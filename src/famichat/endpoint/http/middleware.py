@@ -32,7 +32,7 @@ class TooLarge(HTTPException):
         super().__init__(413)
 
 
-class Guard:
+class RequestGuard:
     """Wraps the application.
 
     Args:

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from famichat.actions.rate_limit import Address
 from famichat.endpoint.http.proxies import Proxies
-from famichat.realtime.transport.connection_counter import Crowd
+from famichat.realtime.transport.connection_counter import ConnectionCounter
 from famichat.telemetry import emit, events
 
 
@@ -28,7 +28,7 @@ class HttpProtocol(HttpToolsProtocol):
         request_seconds: how long the rest may take: a megabyte over a slow line, say. Answers take as long as they do.
     """
 
-    crowd: ClassVar[Crowd]
+    crowd: ClassVar[ConnectionCounter]
     proxies: ClassVar[Proxies]
     head_bytes = 64 * 1024
     head_seconds = 20.0
@@ -124,5 +124,5 @@ def http_protocol(proxies: Proxies, per_address: int) -> type[HttpProtocol]:
     class BoundHttpProtocol(HttpProtocol):
         """A connection to this server."""
 
-    BoundHttpProtocol.crowd, BoundHttpProtocol.proxies = Crowd(per_address), proxies
+    BoundHttpProtocol.crowd, BoundHttpProtocol.proxies = ConnectionCounter(per_address), proxies
     return BoundHttpProtocol

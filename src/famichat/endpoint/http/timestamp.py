@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import PlainSerializer, WithJsonSchema
 
-from famichat.storage.base import iso
+from famichat.storage.base import rfc3339
 
-Moment = Annotated[
+Timestamp = Annotated[
     datetime,
-    PlainSerializer(iso, return_type=str, when_used="json"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]

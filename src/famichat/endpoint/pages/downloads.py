@@ -9,8 +9,8 @@ from starlette.responses import Response, StreamingResponse
 
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.sign_in.token import Claims, Identity, authenticate
-from famichat.attachments.downloads import Given, Span, given, visible
-from famichat.attachments.signed_url import Ticket
+from famichat.attachments.downloads import ByteRange, Download, open_download, visible
+from famichat.attachments.signed_url import UrlGrant
 from famichat.chat.errors import NotFound
 from famichat.endpoint.http.context import InContext
 from famichat.storage.base import now
@@ -31,15 +31,15 @@ async def file(token: str, request: Request, context: InContext) -> Response:
         NotFound: whatever may be the reason.
         RangeNotSatisfiable: the file ends before that.
     """
-    ticket = context.addresses.read(token)
+    ticket = context.signed_urls.read(token)
 
-    def look(session: Session) -> tuple[Identity, Given]:
+    def look(session: Session) -> tuple[Identity, Download]:
         who = _bearer(session, ticket)
-        return who, given(visible(session, who.user_id, ticket.attachment_id), ticket.part, context.vault)
+        return who, open_download(visible(session, who.user_id, ticket.attachment_id), ticket.part, context.vault)
 
     who, found = await context.database.read(look)
     context.rate_limits.check("request", who)
-    span = Span.parse(request.headers.get("range"), found.size)
+    span = ByteRange.parse(request.headers.get("range"), found.size)
     contents = found.read(span, context.files, context.vault)
     first = await run_in_threadpool(_first, contents)
     headers = {
@@ -55,7 +55,7 @@ async def file(token: str, request: Request, context: InContext) -> Response:
     return StreamingResponse(_from(first, contents), 206 if span.is_part else 200, headers)
 
 
-def _bearer(session: Session, ticket: Ticket) -> Identity:
+def _bearer(session: Session, ticket: UrlGrant) -> Identity:
     """Who was given the address. A device that was revoked since gets what a stranger gets."""
     try:
         return authenticate(session, Claims(ticket.user_id, ticket.device_id, now()))

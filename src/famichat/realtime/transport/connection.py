@@ -1,6 +1,6 @@
 """One client, whatever carries it: its socket, its running channels, and the frames that go back.
 
-A WebSocket and a long-poll session each own one of these, feed it frames, and are its `Wire`.
+A WebSocket and a long-poll session each own one of these, feed it frames, and are its `Transport`.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from famichat.realtime.channel import Channel, ChannelFactory
-from famichat.realtime.channel_server import Runner
-from famichat.realtime.message import Answer, Outgoing, error
+from famichat.realtime.channel_server import ChannelServer
+from famichat.realtime.message import Outgoing, Reply, error
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.realtime.serializer import BinaryUnsupportedError, Encoded, MalformedFrameError, Serializer
-from famichat.realtime.socket import Deliver, Seat, Send, Socket, Start
+from famichat.realtime.socket import Deliver, JoinedTopic, Send, Socket, Start
 from famichat.realtime.transport.limits import Limits
 from famichat.telemetry import emit
 from famichat.telemetry.events import BinaryFrameDropped, ConnectionClosed, ConnectionOpened, MalformedFrameReceived
@@ -21,7 +21,7 @@ from famichat.telemetry.events import BinaryFrameDropped, ConnectionClosed, Conn
 GOING_AWAY, PROTOCOL_ERROR, INTERNAL_ERROR, SERVICE_RESTART, SLOW_CONSUMER = 1001, 1002, 1011, 1012, 4008
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """What carries a connection's frames."""
 
     carries: str
@@ -49,7 +49,7 @@ class Wire(Protocol):
         ...
 
 
-class Hub(Protocol):
+class EndpointPort(Protocol):
     """What all connections of an endpoint share."""
 
     routes: Mapping[str, ChannelFactory]
@@ -64,7 +64,7 @@ class Hub(Protocol):
 class Connection:
     """One client's channels at work."""
 
-    def __init__(self, hub: Hub, socket: Socket, serializer: Serializer, wire: Wire) -> None:
+    def __init__(self, hub: EndpointPort, socket: Socket, serializer: Serializer, wire: Transport) -> None:
         self.pubsub = hub.pubsub
         self.ids = socket.ids
         self.max_deferred = hub.limits.max_deferred
@@ -74,7 +74,7 @@ class Connection:
         self._socket = socket
         self._serializer = serializer
         self._wire = wire
-        self._runners: dict[Seat, Runner] = {}
+        self._runners: dict[JoinedTopic, ChannelServer] = {}
         self._waiting_frames = self._waiting_bytes = 0
         self._paused = False
         self._open = True
@@ -136,8 +136,8 @@ class Connection:
         try:
             self._send(self._serializer.encode(frame))
         except BinaryUnsupportedError:
-            if isinstance(frame, Answer):
-                self.send(Answer(frame.join_ref, frame.ref, frame.topic, error("binary_unsupported")))
+            if isinstance(frame, Reply):
+                self.send(Reply(frame.join_ref, frame.ref, frame.topic, error("binary_unsupported")))
             else:
                 self._drop_binary()
 
@@ -159,7 +159,7 @@ class Connection:
         """Count down what its channels have to do, and read on when that is little again."""
         self._count(-frames, -size)
 
-    def ended(self, runner: Runner) -> None:
+    def ended(self, runner: ChannelServer) -> None:
         """Forget a channel that has ended."""
         self._socket.release(runner.seat)
         del self._runners[runner.seat]
@@ -171,7 +171,7 @@ class Connection:
         replaces = self._runners.get(start.replaces) if start.replaces is not None else None
         if replaces is not None:
             replaces.finish(self._limits.shutdown_timeout, replaced=True)
-        runner = Runner(self, start.seat, lambda: self._channel(start), replaces)
+        runner = ChannelServer(self, start.seat, lambda: self._channel(start), replaces)
         self._runners[start.seat] = runner
         self._count(1, size)
         runner.start(start.join, size)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 
-class Crowd:
+class ConnectionCounter:
     """Counts who is in.
 
     Args:

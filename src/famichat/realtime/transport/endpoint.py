@@ -21,12 +21,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-from famichat.realtime.channel import ChannelFactory, Refused
+from famichat.realtime.channel import ChannelFactory, JoinRefused
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.serializer import Serializer, negotiate
 from famichat.realtime.socket import Socket
-from famichat.realtime.transport.connection import SERVICE_RESTART, Connection, Wire
-from famichat.realtime.transport.connection_counter import Crowd
+from famichat.realtime.transport.connection import SERVICE_RESTART, Connection, Transport
+from famichat.realtime.transport.connection_counter import ConnectionCounter
 from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.origin import OriginCheck, origin_allowed
 from famichat.telemetry import emit
@@ -58,11 +58,11 @@ class Connected:
     assigns: Any = None
 
 
-class Unavailable(Refused):
+class Unavailable(JoinRefused):
     """Raised where nobody can be let in for now; the client shall come back later."""
 
 
-class Crowded(Unavailable):
+class TooManyConnections(Unavailable):
     """Raised where so many are in from the client's address that no more of them can be."""
 
 
@@ -121,7 +121,7 @@ class Endpoint:
         self._check_origin = check_origin
         self._host = host
         self._address_of = address_of
-        self._crowd = Crowd(self.limits.max_per_address)
+        self._crowd = ConnectionCounter(self.limits.max_per_address)
         self._connections: dict[Connection, str] = {}
         self._draining = False
 
@@ -159,7 +159,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(self.limits.connect_timeout):
                 connected = await self.handler.connect(request)
-        except Refused:
+        except JoinRefused:
             emit(ConnectionRefused(transport=transport, reason="application"))
             raise
         if self.pubsub.disconnected_since(asked_at, connected.ids):
@@ -169,7 +169,7 @@ class Endpoint:
         socket = Socket(patterns, max_channels=self.limits.max_channels, ids=connected.ids, assigns=connected.assigns)
         return Admitted(socket, serializer, address)
 
-    def open(self, admitted: Admitted, wire: Wire) -> Connection:
+    def open(self, admitted: Admitted, wire: Transport) -> Connection:
         """Start the connection of a client that was admitted."""
         connection = Connection(self, admitted.socket, admitted.serializer, wire)
         self._connections[connection] = admitted.address
@@ -208,7 +208,7 @@ class Endpoint:
             self._turn_away(transport)
         if self._crowd.is_full(address):
             emit(ConnectionRefused(transport=transport, reason="crowded"))
-            raise Crowded
+            raise TooManyConnections
 
     def _turn_away(self, transport: str) -> NoReturn:
         emit(ConnectionRefused(transport=transport, reason="full"))
@@ -223,7 +223,7 @@ class Endpoint:
 
     def _refuse(self, transport: str, reason: str) -> NoReturn:
         emit(ConnectionRefused(transport=transport, reason=reason))
-        raise Refused(reason)
+        raise JoinRefused(reason)
 
 
 def _first_wins(channels: Sequence[tuple[str, ChannelFactory]]) -> dict[str, ChannelFactory]:
@@ -250,7 +250,7 @@ def read_offer(offered: Sequence[str]) -> Offer:
     tokens = [entry.removeprefix(_BEARER) for entry in offered if entry.startswith(_BEARER)]
     others = [entry for entry in offered if not entry.startswith(_BEARER)]
     if others and SUBPROTOCOL not in others:
-        raise Refused("subprotocol")
+        raise JoinRefused("subprotocol")
     subprotocol = SUBPROTOCOL if others else None
     # More than one token is nobody's honest mistake; none of them counts then.
     return Offer(_decode_token(tokens[0]) if len(tokens) == 1 else None, subprotocol)
@@ -262,4 +262,4 @@ def _decode_token(encoded: str) -> str:
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True).decode()
     except (binascii.Error, ValueError):
-        raise Refused("subprotocol") from None
+        raise JoinRefused("subprotocol") from None

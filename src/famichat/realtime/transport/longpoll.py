@@ -18,11 +18,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from famichat.realtime import strict_json
-from famichat.realtime.channel import Refused
+from famichat.realtime.channel import JoinRefused
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
-from famichat.realtime.transport.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
+from famichat.realtime.transport.endpoint import (
+    Admitted,
+    ConnectRequest,
+    Endpoint,
+    TooManyConnections,
+    Unavailable,
+    read_offer,
+)
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 
@@ -30,13 +37,13 @@ _SESSION = "phx-longpoll."
 _OK, _NO_NEWS, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
 
 
-class Session:
+class LongPollSession:
     """One client between its polls. It is the wire of a connection whose frames wait here to be fetched."""
 
     carries = "longpoll"
     carries_binary = False
 
-    def __init__(self, sessions: dict[str, "Session"], endpoint: Endpoint, admitted: Admitted) -> None:
+    def __init__(self, sessions: dict[str, "LongPollSession"], endpoint: Endpoint, admitted: Admitted) -> None:
         self.token = _SESSION + secrets.token_urlsafe(32)
         self._sessions = sessions
         self._limits = endpoint.limits
@@ -159,7 +166,7 @@ class LongPoll:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._limits = endpoint.limits
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, LongPollSession] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -184,11 +191,11 @@ class LongPoll:
             return Response(status_code=400)
         except Unavailable:
             return _status(_BROKEN)  # the one that makes clients try again
-        except Refused:
+        except JoinRefused:
             return _status(_FORBIDDEN)
 
     async def _serve(self, request: Request, asked: _Asked) -> Response:
-        self._endpoint.check_origin(asked.connect, Session.carries)
+        self._endpoint.check_origin(asked.connect, LongPollSession.carries)
         session = self._sessions.get(asked.session or "")
         if request.method == "POST":
             return _status(_GONE) if session is None else await self._post(request, session)
@@ -198,16 +205,16 @@ class LongPoll:
         if len(self._sessions) >= self._limits.longpoll_sessions:
             return _status(_BROKEN)
         try:
-            admitted = await self._endpoint.admit(asked, Session.carries)
-        except Refused:
+            admitted = await self._endpoint.admit(asked, LongPollSession.carries)
+        except JoinRefused:
             raise
         except Exception as fault:  # noqa: BLE001 - the application broke; its client hears that much and no more
             emit(ChannelCrashed(stage="connect", error_type=type(fault).__name__, where="connect"))
             return _status(_BROKEN)
-        session = Session(self._sessions, self._endpoint, admitted)
+        session = LongPollSession(self._sessions, self._endpoint, admitted)
         return _status(_GONE, session.token, [])
 
-    async def _poll(self, request: Request, session: Session) -> Response:
+    async def _poll(self, request: Request, session: LongPollSession) -> Response:
         polling = asyncio.ensure_future(session.poll())
         hanging_up = asyncio.ensure_future(_hung_up(request))
         try:
@@ -222,7 +229,7 @@ class LongPoll:
             return _status(_GONE, session.token, [])
         return _status(_OK if frames else _NO_NEWS, session.token, frames)
 
-    async def _post(self, request: Request, session: Session) -> Response:
+    async def _post(self, request: Request, session: LongPollSession) -> Response:
         body = await self._body(request)
         if body is None:
             return _status(_TOO_LARGE)
@@ -329,11 +336,11 @@ class UpgradeRequired:
             offered = [entry.strip() for entry in request.headers.get("sec-websocket-protocol", "").split(",")]
             offer = read_offer([entry for entry in offered if entry])
             await self._endpoint.admit(replace(asked, token=offer.token), "websocket")
-        except Crowded:
+        except TooManyConnections:
             return 429
         except Unavailable:
             return 503
-        except Refused:
+        except JoinRefused:
             return 403
         except ValueError:
             pass  # an unreadable query is answered like a readable one

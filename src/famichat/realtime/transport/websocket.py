@@ -16,11 +16,18 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from famichat.realtime.channel import Refused
+from famichat.realtime.channel import JoinRefused
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
-from famichat.realtime.transport.endpoint import Admitted, ConnectRequest, Crowded, Endpoint, Unavailable, read_offer
+from famichat.realtime.transport.endpoint import (
+    Admitted,
+    ConnectRequest,
+    Endpoint,
+    TooManyConnections,
+    Unavailable,
+    read_offer,
+)
 from famichat.realtime.transport.outbox import Outbox
 from famichat.telemetry import emit
 from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
@@ -164,11 +171,11 @@ class WebSocketProtocol(asyncio.Protocol):
             admitted = await self.endpoint.admit(asked, self.carries)
         except _RejectedError as rejected:
             self._reject(rejected.status)
-        except Crowded:
+        except TooManyConnections:
             self._reject(HTTPStatus.TOO_MANY_REQUESTS)
         except Unavailable:
             self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
-        except Refused:
+        except JoinRefused:
             self._reject(HTTPStatus.FORBIDDEN)
         except Exception as fault:  # noqa: BLE001 - the line below says why
             # The application broke; its client hears that much and no more.

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from famichat.storage.backup import archive, postgres_programs
 from famichat.storage.backup.archive import BackupDamaged, Manifest
-from famichat.storage.base import iso, now
+from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.crypto.vault_keys import check_keys as check_vault_keys
 from famichat.storage.data_dir import Secrets
@@ -163,7 +163,7 @@ def _copied(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Se
     check_vault_keys(session, secrets.vault_keys)
     epoch = current_epoch(session)
     messages = session.execute(text("SELECT count(*) FROM messages")).scalar_one()
-    manifest = Manifest(iso(now()), kind, at, epoch, messages, _proofs(secrets, epoch))
+    manifest = Manifest(rfc3339(now()), kind, at, epoch, messages, _proofs(secrets, epoch))
     return _Copied(manifest, _attachments(session), secrets)
 
 

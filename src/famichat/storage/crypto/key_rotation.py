@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.02
 """Between two steps, so that people hardly notice."""
 
 
-class VaultKeeper:
+class KeyRotation:
     """Looks after a vault while a server runs.
 
     Args:

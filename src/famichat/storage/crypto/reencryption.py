@@ -29,7 +29,7 @@ SETTLING = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReencryptionCursor:
     """How far a walk is: the number of the column, and the key of the row after which it goes on."""
 
     column: int = 0
@@ -52,7 +52,7 @@ class Found:
 
     changes: list[Change]
     unopened: int
-    next: Place | None
+    next: ReencryptionCursor | None
 
 
 class Walk:
@@ -69,7 +69,7 @@ class Walk:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._place = Place()
+        self._place = ReencryptionCursor()
         self._met = self._closed = 0
         self.resealed = self.unopened = 0
         self.is_clean = False
@@ -81,9 +81,11 @@ class Walk:
         rows = session.execute(column.sealed_otherwise(version, self._place.after).limit(STEP_ROWS)).scalars().all()
         changes = [change for row in rows if (change := self._anew(column, row)) is not None]
         if len(rows) == STEP_ROWS:
-            following: Place | None = Place(self._place.column, tuple(inspect(rows[-1]).identity))
+            following: ReencryptionCursor | None = ReencryptionCursor(
+                self._place.column, tuple(inspect(rows[-1]).identity)
+            )
         else:
-            following = Place(self._place.column + 1) if self._place.column + 1 < len(columns) else None
+            following = ReencryptionCursor(self._place.column + 1) if self._place.column + 1 < len(columns) else None
         return Found(changes, len(rows) - len(changes), following)
 
     def went(self, found: Found, written: int) -> None:
@@ -91,7 +93,7 @@ class Walk:
         self.resealed += written
         self._met += len(found.changes)
         self._closed += found.unopened
-        self._place = found.next or Place()
+        self._place = found.next or ReencryptionCursor()
         self.is_clean = found.next is None and self._met == 0
         if found.next is None:
             self.unopened = self._closed
