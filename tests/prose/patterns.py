@@ -15,9 +15,12 @@ Kind = Literal["pronouns", "phrases"]
 PRONOUNS = r"somebody|nobody|everybody|anybody|whom?(?:so)?ever"
 
 # Each alternative names what to write instead. A space matches any white space, so phrases are found across lines.
+# A verb after "what": the phrase names a thing by a riddle.
+_VERB = "(?:is|are|was|were|has|have|had|may|must|can|cannot|will|stands?|goes|comes?|came|waits?)"
+
 PHRASES = (
     # "what is said", "what it has": name the thing instead. Questions ("What is Famichat?") are ordinary English.
-    r"what(?:ever)? (?:is|are|was|were|has|have|had|may|must|can|cannot|will|stands?|goes|c[ao]mes?|waits?)\b(?![^.\n]*\?)",
+    rf"what(?:ever)? {_VERB}\b(?![^.!;\n]*\?)",
     r"what (?:it|they|one|he|she) (?:is|are|was|were|has|have|had|may|must|says?|said|takes?|gives?|knows?|tells?)\b",
     r"all (?:that|there) (?:is|was|are|were|has|have|waits?)\b",  # everything, all the ...
     r"(?:is|are|was|were|be|been|being) (?:said|told)\b",  # is sent, is notified
