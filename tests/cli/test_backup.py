@@ -186,7 +186,7 @@ def test_a_backup_goes_through_pipes(at_home: Operator, elsewhere: Operator) -> 
 
     with tarfile.open(fileobj=io.BytesIO(taken.stdout)) as tar:
         assert tar.getnames()[0] == "manifest.json"
-    assert taken.stderr == b"Backed up 0 messages. The keys are in it: who has it can read it.\n"
+    assert taken.stderr == b"Backed up 0 messages. It contains the keys: anyone who has the file can read it.\n"
     assert json.loads(put_back.stdout)["messages"] == 0
     assert {path.name for path in at_home.data_dir.iterdir()} <= {
         "last-backup",

@@ -45,13 +45,13 @@ async def test_a_group_is_told_in_words(shared_app: RunningApp) -> None:
     assert [each.stdout for each in said] == [
         "nils is in Words.\n",
         "nils is admin of Words.\n",
-        "It is called Other words now.\n",
+        "Renamed to Other words.\n",
         "inga is out.\n",
     ]
     assert next(line for line in listed.stdout.splitlines() if "Other words" in line).endswith(
         "maja (admin), emil, nils (admin)"
     )
-    assert left.stdout == "You are out.\n"
+    assert left.stdout == "You left the group.\n"
 
 
 async def test_programs_get_what_the_api_answers(shared_app: RunningApp) -> None:

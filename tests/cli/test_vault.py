@@ -79,7 +79,7 @@ def test_a_new_key_seals_everything_and_the_old_one_may_go(at_home: Operator) ->
 def test_people_are_told_in_words(at_home: Operator) -> None:
     told = at_home.run("vault", "rotate").stdout
 
-    assert told == "Everything is sealed with key 2.\n"
+    assert told == "Everything is encrypted with key 2.\n"
     assert "sealing" in at_home.run("vault", "status").stdout
 
 
@@ -169,5 +169,5 @@ def test_keys_from_the_settings_are_changed_there(at_home: Operator) -> None:
 
     assert refused.stderr.endswith("(no_new_key)\n")
     assert json.loads(rotated.stdout.splitlines()[-1])["version"] == 2
-    assert "Take it out of FAMICHAT_VAULT_KEYS" in retired.stdout
+    assert "Remove it from FAMICHAT_VAULT_KEYS" in retired.stdout
     assert at_home.refused("vault", "rotate", "--prepare") == "no_new_key"
