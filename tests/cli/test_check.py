@@ -81,7 +81,7 @@ def test_a_running_server_is_named(at_home: Operator) -> None:
     with DataDir(at_home.data_dir).lock():
         told = at_home.run("doctor").stdout
 
-    assert "a server runs" in told
+    assert "a server is running" in told
 
 
 def _found(operator: Operator) -> dict[str, str]:

@@ -58,7 +58,7 @@ def test_a_person_is_told_where_to_go(tmp_path: Path) -> None:
         where, code = server.line(), server.line()
 
     assert where.startswith("Famichat is running at http://127.0.0.1:")
-    assert "begin with this code, which works once: " in code
+    assert "enter this setup code, which works once: " in code
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

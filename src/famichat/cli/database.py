@@ -111,6 +111,6 @@ def _interact(desk: Desk, *, writable: bool) -> None:
         **({"write": desk.database.run} if writable else {}),
         **{record.__name__: record for record in (User, Device, Family, FamilyMembership, Conversation, Message)},
     }
-    mode = "read(work) and write(work)" if writable else "Famichat is running, so only read(work)"
-    banner = f"Famichat. {mode}, with a function of a session: read(lambda session: session.query(User).count())"
+    mode = "read(work) and write(work)" if writable else "only read(work), because Famichat is running"
+    banner = f"Famichat shell. Use {mode}. work takes a session: read(lambda session: session.query(User).count())"
     code.interact(f"{banner}\nAvailable: {', '.join(names)}", local=names, exitmsg="")
