@@ -232,5 +232,5 @@ def test_a_missing_pg_dump_is_told(postgres: Postgres, tmp_path: Path, file: Pat
     told = famichat("backup", file, data_dir=tmp_path / "here", database_url=url, PATH="/nowhere")
 
     assert told.stderr == (
-        "famichat: pg_dump is not installed; on Debian: apt-get install postgresql-client (no_program)\n"
+        "famichat: pg_dump is not installed. On Debian: apt-get install postgresql-client (no_program)\n"
     )

@@ -76,7 +76,7 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
         second = famichat("serve", "--port", "0", data_dir=tmp_path)
 
     assert second.returncode == 1
-    assert second.stderr.startswith("famichat: Famichat is running here")
+    assert second.stderr.startswith("famichat: Famichat is already running in ")
     assert second.stderr.endswith("(directory_in_use)\n")
     assert second.stderr.count("\n") == 1
 
