@@ -34,7 +34,7 @@ def test_an_unknown_task_is_a_wrong_call() -> None:
     refused = run("dance")
 
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith('There is no task "dance".\nusage: ')
+    assert refused.stderr.startswith('Unknown task "dance".\nusage: ')
 
 
 def test_some_tests_can_be_run_alone() -> None:

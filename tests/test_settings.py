@@ -112,7 +112,7 @@ def test_vault_keys_are_given_by_version(monkeypatch: pytest.MonkeyPatch) -> Non
         ('{"1": 1}', "must be JSON"),
         ('{"one": "a"}', "must be JSON"),
         ('{"1": "c2hvcnQ="}', "each key must have 32 bytes"),
-        (f'{{"0": "{KEY}"}}', "versions go from 1 to 65535"),
+        (f'{{"0": "{KEY}"}}', "versions must be between 1 and 65535"),
     ],
 )
 def test_malformed_vault_keys_are_a_fault_in_words(monkeypatch: pytest.MonkeyPatch, written: str, words: str) -> None:
@@ -135,7 +135,7 @@ def test_a_file_that_is_no_toml_is_a_fault_in_words(tmp_path: Path) -> None:
 def test_a_misspelt_name_in_the_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "famichat.toml").write_text("prot = 4001")
 
-    assert _faults() == ["FAMICHAT_PROT: there is no such setting"]
+    assert _faults() == ["FAMICHAT_PROT: unknown setting"]
 
 
 def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:

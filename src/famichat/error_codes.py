@@ -1,6 +1,6 @@
-"""One table for every error: its stable code, its HTTP status, and one sentence for people.
+"""The registry of error codes: for each code its HTTP status and a sentence for people.
 
-`docs/errors.md` lists the same codes; a test compares the two. Terminal commands read it too, so it needs nothing else.
+`docs/errors.md` lists the same codes; a test compares the two. Terminal commands use it too, so it imports nothing.
 """
 
 from dataclasses import dataclass
@@ -8,70 +8,70 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code means: its HTTP status, and what a person may be told."""
+    """The HTTP status of an error code and the sentence shown to people."""
 
     status: int
     title: str
 
 
 CODES: dict[str, Code] = {
-    # who is asking
+    # authentication
     "unauthorized": Code(401, "Sign in first."),
-    "invalid_credentials": Code(401, "The name or the password is wrong."),
-    "invalid_token": Code(401, "This sign-in is not valid any more."),
-    "rate_limited": Code(429, "That was too often; try again a little later."),
-    # what is asked about
-    "not_found": Code(404, "There is nothing here that you can see."),
-    "invalid_invite": Code(404, "This invitation is not valid any more."),
-    "invalid_topic_format": Code(400, "There is no such topic."),
-    # how it is asked
-    "invalid_json": Code(400, "The request is not the strict JSON that this server takes."),
-    "invalid_request": Code(422, "A field of the request is missing or malformed."),
-    "invalid_message": Code(422, "A field of the message is missing or malformed."),
+    "invalid_credentials": Code(401, "Wrong name or password."),
+    "invalid_token": Code(401, "The session is no longer valid. Sign in again."),
+    "rate_limited": Code(429, "Too many requests. Try again later."),
+    # lookup
+    "not_found": Code(404, "Not found."),
+    "invalid_invite": Code(404, "The invitation is no longer valid."),
+    "invalid_topic_format": Code(400, "The topic is malformed or unknown."),
+    # request format
+    "invalid_json": Code(400, "The request body is not strict JSON."),
+    "invalid_request": Code(422, "A field of the request is missing or invalid."),
+    "invalid_message": Code(422, "A field of the message is missing or invalid."),
     "message_too_large": Code(413, "The message is larger than 64 KiB."),
     "request_too_large": Code(413, "The request is too large."),
-    "method_not_allowed": Code(405, "This address does not do that."),
-    "unmatched_event": Code(400, "There is no such event."),
+    "method_not_allowed": Code(405, "Method not allowed."),
+    "unmatched_event": Code(400, "Unknown event."),
     # accounts
     "invalid_username": Code(422, "This name cannot be used."),
-    "username_taken": Code(409, "This name, or one that looks like it, is taken."),
-    "invalid_display_name": Code(422, "Nobody can be shown under this name."),
-    "display_name_taken": Code(409, "Somebody else goes by this name, or by one that looks like it."),
-    "invalid_email": Code(422, "This is not an e-mail address."),
-    "email_taken": Code(409, "This e-mail address cannot be used."),
+    "username_taken": Code(409, "This name is taken, or too similar to another one."),
+    "invalid_display_name": Code(422, "This display name cannot be used."),
+    "display_name_taken": Code(409, "This display name is taken, or too similar to another one."),
+    "invalid_email": Code(422, "This is not a valid email address."),
+    "email_taken": Code(409, "This email address cannot be used."),
     "weak_password": Code(422, "This password is too easy to guess."),
-    "invalid_device_name": Code(422, "A device has a name of 1 to 64 characters that can be seen."),
+    "invalid_device_name": Code(422, "A device name must have 1 to 64 visible characters."),
     "invalid_passkey": Code(422, "This passkey cannot be used here."),
-    "passkeys_unavailable": Code(409, "Passkeys need a server with a name, reached over HTTPS."),
-    "already_set_up": Code(409, "This server has been set up already."),
-    "invalid_setup_code": Code(403, "This is not the code that the server printed."),
-    # what the rules of a family say
-    "conflict": Code(409, "This was said differently before."),
-    "not_sender": Code(403, "Only whoever sent a message can do this to it."),
-    "message_deleted": Code(409, "This message was deleted."),
-    "too_late": Code(409, "A message can be edited for a day, and no longer."),
-    "encryption_required": Code(422, "Only encrypted messages are taken here."),
-    "invalid_encryption_metadata": Code(422, "The encryption of the message is not described as it must be."),
-    "invalid_members": Code(422, "A group needs three or more people of one family."),
-    "invalid_name": Code(422, "A name has 1 to 100 characters."),
+    "passkeys_unavailable": Code(409, "Passkeys need HTTPS and a domain name."),
+    "already_set_up": Code(409, "The server is already set up."),
+    "invalid_setup_code": Code(403, "Wrong setup code."),
+    # conversations and messages
+    "conflict": Code(409, "This client_id was already used for a different message."),
+    "not_sender": Code(403, "Only the sender of the message can do this."),
+    "message_deleted": Code(409, "The message was deleted."),
+    "too_late": Code(409, "Messages can be edited for 24 hours."),
+    "encryption_required": Code(422, "This conversation only accepts encrypted messages."),
+    "invalid_encryption_metadata": Code(422, "The encryption metadata is invalid."),
+    "invalid_members": Code(422, "A group needs at least three people of one family."),
+    "invalid_name": Code(422, "A name must have 1 to 100 characters."),
     "not_admin": Code(403, "Only an admin can do this."),
-    "last_admin": Code(409, "Somebody must stay admin: make another one first."),
-    "not_participant": Code(409, "This person does not take part."),
-    "not_group_conversation": Code(409, "Only a group can do this."),
+    "last_admin": Code(409, "There must be an admin. Make someone else an admin first."),
+    "not_participant": Code(409, "This person is not in the conversation."),
+    "not_group_conversation": Code(409, "This only works in groups."),
     # photos and files
-    "file_too_large": Code(413, "The file is larger than this server takes."),
-    "quota_exceeded": Code(413, "With this file you would keep more here than you may."),
-    "too_many_uploads": Code(409, "Too many uploads wait to be sent; send or cancel some first."),
-    "wrong_offset": Code(409, "The upload goes on at another place."),
-    "upload_busy": Code(409, "Another part of this upload is just arriving."),
-    "checksum_mismatch": Code(422, "What arrived is not what was announced; begin again."),
-    "picture_too_large": Code(422, "The picture has too many pixels."),
+    "file_too_large": Code(413, "The file is larger than this server allows."),
+    "quota_exceeded": Code(413, "This file would exceed your storage quota."),
+    "too_many_uploads": Code(409, "Too many unsent uploads. Send or cancel some first."),
+    "wrong_offset": Code(409, "The upload continues at a different offset."),
+    "upload_busy": Code(409, "Another part of this upload is still arriving."),
+    "checksum_mismatch": Code(422, "The checksum does not match. Upload the file again."),
+    "picture_too_large": Code(422, "The image has too many pixels."),
     "picture_unreadable": Code(
-        422, "This picture cannot be cleaned of where it was taken; send it as it is, or another."
+        422, "Location data cannot be removed from this image. Send the original or another image."
     ),
-    "range_not_satisfiable": Code(416, "The file ends before that."),
-    "server_full": Code(503, "The server has no room left for files."),
-    # what is wrong with the server
-    "unavailable": Code(503, "The server cannot do this just now; nothing was lost, try again."),
-    "internal_error": Code(500, "Something is broken here; it was written down."),
+    "range_not_satisfiable": Code(416, "The requested range is beyond the end of the file."),
+    "server_full": Code(503, "The server has no space left for files."),
+    # server faults
+    "unavailable": Code(503, "The server is temporarily unavailable. Try again."),
+    "internal_error": Code(500, "Internal server error. It was logged."),
 }

@@ -64,13 +64,13 @@ def _broker_url(url: str) -> str:
 def _own_secret(secret: str) -> str:
     written = secret.casefold()
     if len(set(secret)) < _LEAST_DIFFERENT or any(sample in written for sample in _OF_SAMPLES):
-        raise ValueError("must be a secret of your own, such as `openssl rand -base64 48` prints")
+        raise ValueError("must be a secret of your own, for example from `openssl rand -base64 48`")
     return secret
 
 
 def _name(name: str) -> str:
     if not name.strip() or not name.isprintable():
-        raise ValueError("must have letters, and nothing that cannot be printed")
+        raise ValueError("must have letters and only printable characters")
     return name.strip()
 
 
@@ -81,7 +81,7 @@ def _picture(path: Path) -> Path:
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if len(content) > _MAX_LOGO_BYTES or not (b"<svg" in content or _can_be_drawn(content)):
-        raise ValueError(f"must be an SVG, PNG, JPEG or WebP picture of at most {_MAX_LOGO_BYTES // 1024} KiB")
+        raise ValueError(f"must be an SVG, PNG, JPEG or WebP image of at most {_MAX_LOGO_BYTES // 1024} KiB")
     return path
 
 
@@ -105,9 +105,9 @@ def _vault_keys(given: Any) -> dict[int, bytes]:
     if not keys or any(len(key) != _VAULT_KEY_BYTES for key in keys.values()):
         raise ValueError(f"each key must have {_VAULT_KEY_BYTES} bytes, in base64")
     if not all(any(key) for key in keys.values()):
-        raise ValueError("a key of zeros only is none")
+        raise ValueError("a key must not be all zeros")
     if not all(0 < version <= _MAX_VAULT_VERSION for version in keys):
-        raise ValueError(f"versions go from 1 to {_MAX_VAULT_VERSION}")
+        raise ValueError(f"versions must be between 1 and {_MAX_VAULT_VERSION}")
     return keys
 
 
@@ -227,5 +227,5 @@ def load_settings(**overrides: object) -> Settings:
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
     # The value itself is left out: it may be a secret.
     name = str(location[0]) if location else "settings"
-    words = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such setting")
+    words = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown setting")
     return f"FAMICHAT_{name.upper()}: {words}"

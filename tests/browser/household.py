@@ -184,10 +184,10 @@ class Person:
 
     async def sign_in(self, username: str, password: str) -> Self:
         await self.page.goto(self.url)
-        await self.page.get_by_label("Name or e-mail").fill(username)
+        await self.page.get_by_label("Name or email").fill(username)
         await self.page.get_by_label("Password", exact=True).fill(password)
         await self.page.get_by_role("button", name="Sign in").click()
-        await self.page.get_by_role("heading", name="Conversations").wait_for()
+        await self.page.get_by_role("heading", name="Chats").wait_for()
         return self
 
     async def open(self, conversation: str) -> Self:

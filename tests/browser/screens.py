@@ -141,22 +141,22 @@ class Scene:
         async for name in self._over_messages(visitor):
             yield name
         await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['group']}")
-        await page.get_by_role("button", name="About this conversation").click()
+        await page.get_by_role("button", name="Chat info").click()
         yield "about-a-group"
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
         async for name in self._oneself(visitor):
             yield name
-        await page.get_by_role("link", name="Look after Sundqvist").click()
-        await page.get_by_text("Devices of emil").click()
+        await page.get_by_role("link", name="Manage Sundqvist").click()
+        await page.get_by_text("emil's devices").click()
         await page.get_by_role("button", name="Sign out Emil's phone").wait_for()
         await expect(page.get_by_text("The whole server")).to_be_visible()
         yield "family-care"
-        await page.get_by_role("button", name="Invite somebody to Sundqvist").click()
-        await page.get_by_role("img", name="The link as a QR code").wait_for()
+        await page.get_by_role("button", name="Invite someone to Sundqvist").click()
+        await page.get_by_role("img", name="QR code for this link").wait_for()
         yield "invite"
         await page.keyboard.press("Escape")
         await page.goto(f"{self.demo.url}/#")
-        await page.get_by_role("button", name="New conversation").click()
+        await page.get_by_role("button", name="New chat").click()
         for name in ("inga", "nils"):
             await page.get_by_role("checkbox", name=name).check()
         await page.get_by_label("What is the group called?").fill("Sunday buns")
@@ -169,7 +169,7 @@ class Scene:
         await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['self']}")
         over = page.get_by_role("dialog")
         for name, opener, what in (
-            ("message-menu", "What to do with this message", over.get_by_role("button", name="React with").first),
+            ("message-menu", "Message options", over.get_by_role("button", name="React with").first),
             ("said-before", "edited", over.get_by_text("The tin is at Inga's")),
             ("photo", "Photo: tin.png", over.get_by_role("img", name="Photo: tin.png")),
         ):
@@ -178,8 +178,8 @@ class Scene:
             yield name
             await page.keyboard.press("Escape")
         await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['family']}")
-        await said.get_by_role("button", name=re.compile("^(Read|Arrived|On your server)")).last.press("Enter")
-        await page.get_by_role("dialog", name="Where this message is").wait_for()
+        await said.get_by_role("button", name=re.compile("^(Read|Delivered|Sent)")).last.press("Enter")
+        await page.get_by_role("dialog", name="Message info").wait_for()
         yield "arrivals"
         await page.keyboard.press("Escape")
 
@@ -193,7 +193,7 @@ class Scene:
         await page.route("**/api/v1/me/push", lambda route: route.fulfill(json=_CHOSEN))
         await self._to_oneself_anew(visitor)
         await page.get_by_role("button", name="Delete my account").click()
-        await page.get_by_role("button", name="Send me a test").wait_for()
+        await page.get_by_role("button", name="Send a test notification").wait_for()
         yield "you-in-use"
         await page.unroute_all()
         await page.evaluate(_WITHHELD)

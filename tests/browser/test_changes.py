@@ -23,7 +23,7 @@ def entry(person: Person, text: str) -> Locator:
 
 async def choose(person: Person, text: str, *buttons: str) -> None:
     """Open the menu of a message, and press what is in it."""
-    menu = entry(person, text).get_by_role("button", name="What to do with this message")
+    menu = entry(person, text).get_by_role("button", name="Message options")
     await menu.focus()
     await person.page.keyboard.press("Enter")
     for each in buttons:
@@ -37,14 +37,14 @@ async def test_what_one_does_to_a_message_the_other_sees_at_once(of_the_family: 
     await emil.open("maja")
     await maja.say("Dinner at six?")
 
-    await entry(emil, "Dinner at six?").get_by_role("button", name="What to do with this message").tap()
+    await entry(emil, "Dinner at six?").get_by_role("button", name="Message options").tap()
     await emil.page.get_by_role("button", name="React with ❤️").tap()
-    sign = maja.messages().get_by_role("button", name="❤️ from emil")
+    sign = maja.messages().get_by_role("button", name="emil reacted with ❤️")
     await expect(sign).to_be_visible()
     await sign.click()
-    await expect(emil.messages().get_by_role("button", name="❤️ from You and maja")).to_be_visible()
+    await expect(emil.messages().get_by_role("button", name="You and maja reacted with ❤️")).to_be_visible()
 
-    await choose(emil, "Dinner at six?", "Answer")
+    await choose(emil, "Dinner at six?", "Reply")
     await expect(emil.page.get_by_label("Message to")).to_be_focused()
     await emil.say("Six is fine")
     await expect(entry(maja, "Six is fine").get_by_role("blockquote")).to_contain_text("Dinner at six?")
@@ -60,10 +60,10 @@ async def test_what_one_does_to_a_message_the_other_sees_at_once(of_the_family: 
     await expect(emil.page.get_by_role("dialog")).to_contain_text("Dinner at six?")
     await emil.page.keyboard.press("Escape")
 
-    await choose(maja, "Dinner at seven?", "Remove", "Remove it")
-    await expect(emil.messages().get_by_text("maja removed this message.").first).to_be_visible()
-    await expect(maja.messages().get_by_text("You removed this message.").first).to_be_visible()
-    await expect(maja.messages().get_by_role("button", name="❤️ from")).to_have_count(0)
+    await choose(maja, "Dinner at seven?", "Delete for everyone", "Delete")
+    await expect(emil.messages().get_by_text("maja deleted this message.").first).to_be_visible()
+    await expect(maja.messages().get_by_text("You deleted this message.").first).to_be_visible()
+    await expect(maja.messages().get_by_role("button", name="reacted with ❤️")).to_have_count(0)
 
 
 async def test_whoever_was_away_finds_everything_as_it_is_now(demo: Server, of_the_family: SignedIn) -> None:
@@ -78,21 +78,21 @@ async def test_whoever_was_away_finds_everything_as_it_is_now(demo: Server, of_t
 
     await choose(maja, "one", "Edit")
     await maja.say("uno")
-    await choose(maja, "two", "Remove", "Remove it")
+    await choose(maja, "two", "Delete for everyone", "Delete")
     await choose(maja, "three", "React with 👍")
-    await expect(maja.messages().get_by_role("button", name="👍 from You")).to_be_visible()
+    await expect(maja.messages().get_by_role("button", name="You reacted with 👍")).to_be_visible()
     await emil.page.goto(emil.url)
     await emil.open("maja")
 
     await expect(entry(emil, "uno")).to_be_visible()
-    await expect(emil.messages().get_by_text("maja removed this message.")).to_be_visible()
-    await expect(emil.messages().get_by_role("button", name="👍 from maja")).to_be_visible()
+    await expect(emil.messages().get_by_text("maja deleted this message.")).to_be_visible()
+    await expect(emil.messages().get_by_role("button", name="maja reacted with 👍")).to_be_visible()
 
     demo.stop()
-    await expect(maja.page.get_by_role("status").filter(has_text="Looking for your server")).to_be_visible()
-    await maja.messages().get_by_role("button", name="👍 from You").click()
-    await expect(maja.messages().get_by_role("alert")).to_contain_text("Your server does not answer.")
-    await expect(maja.messages().get_by_role("button", name="👍 from You")).to_be_visible()
+    await expect(maja.page.get_by_role("status").filter(has_text="Can't reach your server")).to_be_visible()
+    await maja.messages().get_by_role("button", name="You reacted with 👍").click()
+    await expect(maja.messages().get_by_role("alert")).to_contain_text("Can't reach your server.")
+    await expect(maja.messages().get_by_role("button", name="You reacted with 👍")).to_be_visible()
 
 
 async def test_a_photo_that_was_sent_without_words_gets_some(of_the_family: SignedIn) -> None:
@@ -103,7 +103,7 @@ async def test_a_photo_that_was_sent_without_words_gets_some(of_the_family: Sign
     await maja.page.locator("input[type=file]").set_input_files(picture)
     await maja.page.get_by_role("button", name="Send", exact=True).click()
     sent = maja.messages().locator("[data-entry]").filter(has=maja.page.get_by_role("button", name="Photo: lake.jpg"))
-    await sent.get_by_role("button", name="What to do with this message").focus()
+    await sent.get_by_role("button", name="Message options").focus()
     await maja.page.keyboard.press("Enter")
     await maja.page.get_by_role("dialog").get_by_role("button", name="Edit", exact=True).click()
     await expect(maja.page.get_by_label("Message to")).to_have_value("")
@@ -129,13 +129,13 @@ async def test_pressing_what_an_answer_quotes_leads_there_and_the_keys_go_on_fro
     await expect(entry(emil, "line 1.")).to_be_in_viewport()
     await expect(entry(emil, "line 1.")).to_be_focused()
     await emil.page.keyboard.press("Tab")
-    menu = entry(emil, "line 1.").get_by_role("button", name="What to do with this message")
+    menu = entry(emil, "line 1.").get_by_role("button", name="Message options")
     await expect(menu).to_be_focused()
 
     seen = await emil.read_through(up=False, until=quote)
     await quote.tap()  # now it is here
     await expect(entry(emil, "line 1.")).to_be_in_viewport()
-    await emil.page.get_by_label("To the newest message").tap()
+    await emil.page.get_by_label("Jump to latest").tap()
     assert [each for each in seen if each.startswith("line")] == [f"line {number}." for number in range(1, 400)]
     await emil.say("And it goes on")
     await expect(entry(emil, "And it goes on")).to_be_in_viewport()

@@ -68,15 +68,15 @@ async def test_it_pauses_filters_and_clears(demo: Server, person: SignedIn) -> N
 
         await page.get_by_role("button", name="Pause").click()
         (await http.post("/test/broadcast", json=_broadcast(demo, body="unseen yet"))).raise_for_status()
-        await expect(page.get_by_role("button", name="Go on (1 new)")).to_be_visible()
+        await expect(page.get_by_role("button", name="Resume (1 new)")).to_be_visible()
         await expect(page.get_by_role("row").filter(has_text="unseen yet")).to_have_count(0)
-        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("button", name="Resume").click()
         await expect(page.get_by_role("row").filter(has_text="unseen yet")).to_be_visible()
 
     await page.get_by_label("Filter").fill("presence")
     await expect(page.get_by_role("row").filter(has_text="unseen yet")).to_have_count(0)
     await page.get_by_role("button", name="Clear").click()
-    await expect(page.get_by_text("Nothing yet.")).to_be_visible()
+    await expect(page.get_by_text("No events yet.")).to_be_visible()
 
 
 async def test_a_topic_that_is_not_ones_own_is_refused_in_words(demo: Server, person: SignedIn) -> None:
@@ -84,4 +84,4 @@ async def test_a_topic_that_is_not_ones_own_is_refused_in_words(demo: Server, pe
     async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False) as http:
         token = await _token(demo, http)
     await watcher.page.goto(f"{demo.url}/events#token={token}&topic=message:direct:nobody")
-    await expect(watcher.page.get_by_role("alert")).to_have_text("The join was refused: not_found")
+    await expect(watcher.page.get_by_role("alert")).to_have_text("Could not join: not_found")

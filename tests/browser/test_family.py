@@ -15,12 +15,12 @@ async def test_an_admin_looks_after_the_family_and_sees_nobody_s_messages(of_the
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     page = await _care(maja)
-    people, deeds = _section(page, "People"), _section(page, "What admins did")
+    people, deeds = _section(page, "Members"), _section(page, "Admin activity")
     await people.get_by_role("button", name="Make admin nils").click()
     await expect(_row(people, "nils")).to_contain_text("Admin")
     await expect(deeds).to_contain_text("maja made nils an admin.")
 
-    await _row(people, "emil").get_by_text("Devices of emil").click()
+    await _row(people, "emil").get_by_text("emil's devices").click()
     devices = _row(people, "emil").locator("details").get_by_role("listitem")
     await expect(devices).to_have_count(2)
     await devices.filter(has_text="Chrome").get_by_role("button", name="Sign out").click()
@@ -30,19 +30,19 @@ async def test_an_admin_looks_after_the_family_and_sees_nobody_s_messages(of_the
     emil.faults.clear()  # a browser calls a 401 an error
 
     await people.get_by_role("button", name="Remove inga").click()
-    await expect(people.get_by_text("inga loses the conversation of Sundqvist")).to_be_visible()
+    await expect(people.get_by_text("inga will lose access to Sundqvist's chat")).to_be_visible()
     await people.get_by_role("group").get_by_role("button", name="Remove inga").click()
     await expect(people.get_by_text("inga")).to_have_count(0)
 
     invitations = _section(page, "Open invitations")
-    await invitations.get_by_role("button", name="Invite somebody to Sundqvist").click()
+    await invitations.get_by_role("button", name="Invite someone to Sundqvist").click()
     await maja.page.get_by_role("dialog").locator("output").wait_for()
     await maja.page.get_by_role("dialog").get_by_role("button", name="Close").click()
-    await invitations.get_by_role("button", name="Take back").click()
-    await expect(invitations.get_by_text("None is open.")).to_be_visible()
+    await invitations.get_by_role("button", name="Cancel invitation").click()
+    await expect(invitations.get_by_text("No open invitations.")).to_be_visible()
 
     room = _section(page, "Storage")
-    await expect(room.get_by_text("None yet.")).to_be_visible()
+    await expect(room.get_by_text("No backup yet.")).to_be_visible()
     await expect(room.get_by_text(re.compile(r"[\d.,]+ [kM]B"))).to_be_visible()
     assert not re.search("green|fetch Nils|oven|ferry", await page.inner_text())
 
@@ -51,12 +51,12 @@ async def test_who_is_no_admin_has_no_such_page(of_the_family: SignedIn) -> None
     emil = await of_the_family("emil")
     await emil.page.goto(f"{emil.url}/#/you")
     await expect(emil.page.get_by_role("heading", name="emil")).to_be_visible()
-    await expect(emil.page.get_by_role("link", name="Look after Sundqvist")).to_have_count(0)
+    await expect(emil.page.get_by_role("link", name="Manage Sundqvist")).to_have_count(0)
 
 
 async def _care(somebody: Person) -> Locator:
     await somebody.page.goto(f"{somebody.url}/#/you")
-    await somebody.page.get_by_role("link", name="Look after Sundqvist").click()
+    await somebody.page.get_by_role("link", name="Manage Sundqvist").click()
     await expect(somebody.page.get_by_role("heading", name="Sundqvist", exact=True)).to_be_visible()
     return somebody.page.get_by_role("main")
 

@@ -19,10 +19,10 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     await maja.page.get_by_role("button", name="Start").click()
     await maja.page.get_by_role("heading", name="The whole family").wait_for()
     await maja.say("Is anybody here?")
-    await expect(maja.page.get_by_text("On your server").last).to_be_visible()
+    await expect(maja.page.get_by_text("Sent", exact=True).last).to_be_visible()
 
-    await maja.page.get_by_role("button", name="Invite somebody").click()
-    await expect(maja.page.get_by_role("img", name="The link as a QR code")).to_be_visible()
+    await maja.page.get_by_role("button", name="Invite someone").click()
+    await expect(maja.page.get_by_role("img", name="QR code for this link")).to_be_visible()
     link = await maja.page.locator("output").inner_text()
     await maja.page.get_by_role("button", name="Close").click()
 
@@ -39,5 +39,5 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
 
     late = await person(new_server.url)
     await late.page.goto(link)
-    await expect(late.page.get_by_role("heading", name="This invitation is not valid any more")).to_be_visible()
+    await expect(late.page.get_by_role("heading", name="This invitation no longer works")).to_be_visible()
     late.faults.clear()  # a browser calls a 404 an error

@@ -15,7 +15,7 @@ async def test_a_group_changes_and_whoever_is_put_out_while_typing_keeps_the_wor
     await maja.open(GROUP)
     await inga.open(GROUP)
     about = await _about(maja)
-    await expect(about.get_by_role("button", name="Leave the group")).to_have_count(0)  # nobody else is admin
+    await expect(about.get_by_role("button", name="Leave group")).to_have_count(0)  # nobody else is admin
     await _row(about, "emil").get_by_role("button", name="Make admin").click()
     await expect(_row(about, "emil")).to_contain_text("Admin")
     await _row(about, "nils").get_by_role("button", name="Add").click()
@@ -30,16 +30,16 @@ async def test_a_group_changes_and_whoever_is_put_out_while_typing_keeps_the_wor
 
     await inga.page.get_by_label("Message to").press_sequentially("I think that we sh")
     await about.get_by_role("button", name="Remove inga").click()
-    await expect(inga.page.get_by_role("heading", name="You are not in Sommarhus any more")).to_be_visible()
+    await expect(inga.page.get_by_role("heading", name="You're no longer in Sommarhus")).to_be_visible()
     await expect(inga.page.get_by_role("textbox")).to_have_value("I think that we sh")
     await inga.page.reload()
     await inga.page.get_by_role("link", name="Sommarhus").click()
     await expect(inga.page.get_by_role("textbox")).to_have_value("I think that we sh")
-    await inga.page.get_by_role("button", name="Throw it away").click()
+    await inga.page.get_by_role("button", name="Delete").click()
     await expect(inga.page.get_by_role("link", name="Sommarhus")).to_have_count(0)
 
-    await about.get_by_role("button", name="Leave the group").click()
-    await expect(maja.page.get_by_role("heading", name="Choose a conversation")).to_be_visible()
+    await about.get_by_role("button", name="Leave group").click()
+    await expect(maja.page.get_by_role("heading", name="Choose a chat")).to_be_visible()
     await expect(maja.listed("Sommarhus")).to_have_count(0)
 
 
@@ -49,46 +49,46 @@ async def test_in_a_group_one_sees_person_by_person_where_a_message_is(of_the_fa
     await inga.open(GROUP)
     await maja.say("Who has the key?")
     await maja.page.get_by_role("button", name="Read by inga").click()
-    people = maja.page.get_by_role("dialog", name="Where this message is").get_by_role("listitem")
+    people = maja.page.get_by_role("dialog", name="Message info").get_by_role("listitem")
     await expect(people.filter(has_text="inga")).to_contain_text("Read")
-    await expect(people.filter(has_text="emil")).to_contain_text("On your server, not fetched yet")
+    await expect(people.filter(has_text="emil")).to_contain_text("Sent, not delivered yet")
     await of_the_family("emil", **TABLET)
-    await expect(people.filter(has_text="emil")).to_contain_text("On the tablet")
+    await expect(people.filter(has_text="emil")).to_contain_text("Delivered to their tablet")
 
 
 async def test_a_conversation_is_put_away_and_comes_back(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     about = await _about(maja)
-    await expect(about.get_by_text("Nobody can be added")).to_be_visible()
-    for action in ("Rename", "Add", "Make admin", "Remove", "Leave the group"):
+    await expect(about.get_by_text("No one can be added")).to_be_visible()
+    for action in ("Rename", "Add", "Make admin", "Remove", "Leave group"):
         await expect(about.get_by_role("button", name=action)).to_have_count(0)
-    await about.get_by_label("Notices").select_option("None")
+    await about.get_by_label("Notifications").select_option("Muted")
     await about.get_by_role("button", name="Hide until the next message").click()
-    await expect(about.get_by_role("button", name="Show it again")).to_be_visible()
+    await expect(about.get_by_role("button", name="Unhide")).to_be_visible()
     await about.get_by_role("button", name="Close").click()
     await maja.open("Notes to self")
     await expect(maja.listed("emil")).to_be_hidden()
-    await maja.page.get_by_text("1 put away").click()
+    await maja.page.get_by_text("Hidden and archived (1)").click()
     await expect(maja.listed("emil")).to_be_visible()
 
     await emil.open("maja")
     await emil.say("Are you there?")
-    await expect(maja.page.get_by_text("1 put away")).to_have_count(0)
+    await expect(maja.page.get_by_text("Hidden and archived (1)")).to_have_count(0)
     await expect(maja.listed("emil")).to_contain_text("Muted")
 
     await maja.listed("emil").click()
     about = await _about(maja)
     await about.get_by_role("button", name="Archive", exact=True).click()
-    await expect(about.get_by_role("button", name="Take out of the archive")).to_be_visible()
+    await expect(about.get_by_role("button", name="Unarchive")).to_be_visible()
     await about.get_by_role("button", name="Close").click()
     await emil.say("Hello?")
     await expect(maja.messages().get_by_text("Hello?")).to_be_visible()
-    await expect(maja.page.get_by_text("1 put away")).to_be_visible()
+    await expect(maja.page.get_by_text("Hidden and archived (1)")).to_be_visible()
 
 
 async def _about(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("button", name="About this conversation").click()
+    await somebody.page.get_by_role("button", name="Chat info").click()
     return somebody.page.get_by_role("dialog")
 
 

@@ -93,7 +93,7 @@ async def test_who_signs_out_leaves_nothing_on_the_device(demo: Server, of_the_f
     secrets = (CANARY, session["access_token"], session["refresh_token"])
     await maja.until(f"({KEPT})().then(kept => kept.includes('{CANARY}'))")
 
-    await maja.page.get_by_role("link", name="You and your settings").click()
+    await maja.page.get_by_role("link", name="Settings").click()
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
 

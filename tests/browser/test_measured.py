@@ -105,8 +105,8 @@ async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
 
 async def _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja: Person) -> None:
     first = maja.messages().get_by_text("line 1.", exact=True)
-    to_newest = maja.page.get_by_label("To the newest message")
-    await expect(maja.messages().get_by_text("New since you were here")).to_be_in_viewport()
+    to_newest = maja.page.get_by_label("Jump to latest")
+    await expect(maja.messages().get_by_text("New messages", exact=True)).to_be_in_viewport()
     await expect(first).to_be_in_viewport()
     await expect(maja.listed("emil")).to_contain_text("99+")  # what one has not seen yet stays unread
     await to_newest.click()

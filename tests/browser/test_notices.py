@@ -100,7 +100,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
     await maja.open("emil")
     await expect(maja.messages().get_by_text("something green")).to_be_visible(timeout=20_000)
     await maja.say("Written without a network")
-    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
     assert await maja.page.evaluate(_KEPT) == kept  # nothing that was said
 
 
@@ -111,17 +111,17 @@ async def test_a_closed_app_rings_and_says_no_more_than_its_person_chose(
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.context.grant_permissions(["notifications"])
     notices = await _subscribe(maja, subscriber)
-    await notices.get_by_role("button", name="Send me a test").click()
+    await notices.get_by_role("button", name="Send a test notification").click()
     await expect(notices.get_by_role("status")).to_contain_text("Sent.")
     await _deliver(maja, await _rung(service, subscriber, 1))
-    await _shows(maja, ["Sundqvists", "This is what a notice looks like."])
+    await _shows(maja, ["Sundqvists", "This is what a notification looks like."])
 
     await emil.open("maja")
     conversation = demo.told["conversations"]["direct"]
     for content, expected in (
-        ("Only that something is new", ["Sundqvists", "New message"]),
-        ("Who wrote, and where", ["emil", "New message"]),
-        ("Also what was written", ["emil", "Are you there?"]),
+        ("Only “New message”", ["Sundqvists", "New message"]),
+        ("Name and chat", ["emil", "New message"]),
+        ("Name, chat and message", ["emil", "Are you there?"]),
     ):
         choice = notices.get_by_role("radio", name=content)
         await choice.check()
@@ -138,12 +138,12 @@ async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_servi
 ) -> None:
     maja = await of_the_family("maja")
     notices = await _notices(maja)
-    switch = notices.get_by_role("switch", name="Notify me on this device")
+    switch = notices.get_by_role("switch", name="Notifications on this device")
     await switch.press("Space")
-    await expect(notices.get_by_role("alert")).to_contain_text("This browser forbids notices")
+    await expect(notices.get_by_role("alert")).to_contain_text("Notifications are blocked for this site")
     await maja.context.grant_permissions(["notifications"])
     await switch.press("Space")
-    await expect(notices.get_by_role("alert")).to_contain_text("does not answer")
+    await expect(notices.get_by_role("alert")).to_contain_text("doesn't respond")
     await expect(switch).not_to_be_checked()
 
     subscription = service.browser("majas-phone").subscription()
@@ -151,8 +151,8 @@ async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_servi
     maja.faults.clear()  # where nobody's profile is kept, Chromium says in the console that it has no push
     await switch.press("Space")
     service.answers = ["410 Gone"]
-    await notices.get_by_role("button", name="Send me a test").click()
-    await expect(notices.get_by_role("status")).to_contain_text("your browser has ended its subscription")
+    await notices.get_by_role("button", name="Send a test notification").click()
+    await expect(notices.get_by_role("status")).to_contain_text("your browser ended its subscription")
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
     assert await maja.page.evaluate("localStorage.getItem('famichat.bell')") is None
@@ -174,14 +174,14 @@ async def test_a_subscription_that_ended_is_renewed_by_a_page_that_is_open_or_th
     await maja.page.goto(f"{demo.url}/events")
     await maja.page.evaluate(_END_IT)
     await worker.evaluate(_CHANGED)
-    await _shows(maja, ["Sundqvists", "Open Sundqvists once, so that this device keeps getting notices."])
+    await _shows(maja, ["Sundqvists", "Open Sundqvists to keep getting notifications on this device."])
     async with _subscribed_anew(maja.page):
         await maja.page.goto(demo.url)
     await _rings(await _notices(maja), service, subscribers[2])
 
     service.answers = ["410 Gone"]  # then the server has forgotten it, and the browser has not
-    await notices.get_by_role("button", name="Send me a test").click()
-    await expect(notices.get_by_role("status")).to_contain_text("your browser has ended its subscription")
+    await notices.get_by_role("button", name="Send a test notification").click()
+    await expect(notices.get_by_role("status")).to_contain_text("your browser ended its subscription")
     async with _subscribed_anew(maja.page):
         await maja.page.goto(demo.url)
     await _rings(await _notices(maja), service, subscribers[3])
@@ -231,7 +231,7 @@ async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: 
     maja = await of_the_family("maja", timezone_id="Europe/Stockholm")
     notices = await _notices(maja)
     await notices.get_by_role("switch", name="Quiet hours").press("Space")
-    await expect(notices).to_contain_text("On the clocks of Europe/Stockholm")
+    await expect(notices).to_contain_text("Time zone: Europe/Stockholm")
     await notices.get_by_label("Until").fill("06:30")
     await expect(notices.get_by_label("Until")).to_be_enabled()
     await maja.page.reload()
@@ -240,8 +240,8 @@ async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: 
 
 
 async def _notices(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("link", name="You and your settings").click()
-    return somebody.page.get_by_role("region", name="Notices when Sundqvists is closed")
+    await somebody.page.get_by_role("link", name="Settings").click()
+    return somebody.page.get_by_role("region", name="Notifications")
 
 
 async def _subscribe(maja: Person, *subscribers: Subscriber) -> Locator:
@@ -251,7 +251,7 @@ async def _subscribe(maja: Person, *subscribers: Subscriber) -> Locator:
     await maja.context.add_init_script(f"({_SUBSCRIBE})({given})")
     await maja.page.reload()
     notices = await _notices(maja)
-    switch = notices.get_by_role("switch", name="Notify me on this device")
+    switch = notices.get_by_role("switch", name="Notifications on this device")
     await switch.press("Space")
     await expect(switch).to_be_checked()
     return notices
@@ -284,7 +284,7 @@ async def _said_while_away(maja: Person, emil: Person, service: PushService, sub
 async def _rings(notices: Locator, service: PushService, subscriber: Subscriber) -> None:
     """What is rung now arrives at this subscription, and at no other."""
     count = len(service.requests)
-    await notices.get_by_role("button", name="Send me a test").click()
+    await notices.get_by_role("button", name="Send a test notification").click()
     assert (await _rung(service, subscriber, count + 1))["kind"] == "test"
     assert [path for path, _, _ in service.requests[count:]] == [f"/{subscriber.endpoint.rpartition('/')[2]}"]
 

@@ -26,7 +26,7 @@ async def choose(who: Person, *files: FilePayload) -> None:
 
 
 def tray(who: Person) -> Locator:
-    return who.page.get_by_role("list", name="Goes with the message")
+    return who.page.get_by_role("list", name="Attached")
 
 
 # What a browser hands over when somebody pastes files, or drops them on the window.
@@ -81,7 +81,7 @@ async def test_an_original_that_no_browser_here_shows_is_seen_small_and_saved_wh
     await emil.open("maja")
     data = photo("image/heic", (800, 600))
     await choose(maja, file("IMG_1.heic", "image/heic", data))
-    await maja.page.get_by_label("Send photos as they are").check()
+    await maja.page.get_by_label("Send original photos").check()
     await maja.page.get_by_role("button", name="Send", exact=True).click()
 
     await emil.messages().get_by_role("button", name="Photo: IMG_1.heic").click(timeout=20_000)
@@ -156,7 +156,7 @@ async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: Sign
     await maja.context.route("**/api/v1/attachments/*", cut_the_second)
     await choose(maja, file("film.bin", "application/octet-stream", os.urandom(3 * PIECE)))
     await maja.page.get_by_role("button", name="Send", exact=True).click()
-    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
     async with maja.page.expect_request(lambda request: request.headers.get("upload-offset") == f"{PIECE}"):
         pass
     await maja.page.reload()
@@ -176,12 +176,12 @@ async def test_a_file_that_is_refused_says_why_and_one_sends_it_as_it_is_or_does
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     damaged = file("x.heic", "image/heic", b"\0\0\0\x18ftypheic" + b"\0" * 99)
-    for choice in ("Send it as it is, with where and when it was taken", "Discard"):
+    for choice in ("Send original (includes place and time)", "Delete"):
         await choose(maja, damaged)
         await maja.page.get_by_role("button", name="Send", exact=True).click()
-        await expect(maja.page.get_by_text("Where it was taken cannot be removed")).to_be_visible(timeout=20_000)
+        await expect(maja.page.get_by_text("The place can't be removed from this photo")).to_be_visible(timeout=20_000)
         await maja.page.get_by_role("button", name=choice).click()
-        await expect(maja.page.get_by_text("Where it was taken cannot be removed")).to_be_hidden()
+        await expect(maja.page.get_by_text("The place can't be removed from this photo")).to_be_hidden()
 
     await expect(maja.messages().get_by_role("button", name="Save x.heic")).to_have_count(1, timeout=20_000)
     await expect(maja.messages().get_by_text("x.heic")).to_have_count(1)

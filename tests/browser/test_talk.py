@@ -41,10 +41,10 @@ _SLOW_TO_HEAR = """() => {
 async def test_two_people_talk_and_each_sees_where_a_message_is(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil", **TABLET)
     await maja.open("emil")
-    await expect(maja.page.get_by_text("Here now", exact=True)).to_be_visible()
+    await expect(maja.page.get_by_text("Online", exact=True)).to_be_visible()
 
     await maja.say("Is there milk?")
-    await expect(maja.page.get_by_text("On emil's tablet").last).to_be_visible()
+    await expect(maja.page.get_by_text("Delivered to emil's tablet").last).to_be_visible()
     await expect(emil.listed("maja")).to_contain_text("Is there milk?")
 
     await emil.open("maja")
@@ -79,8 +79,8 @@ async def test_a_message_written_while_the_server_is_away_waits_and_arrives_once
 
     demo.stop(signal.SIGKILL)
     await maja.say("Can you hear me?")
-    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
-    await expect(maja.page.get_by_role("status").filter(has_text="Looking for your server")).to_be_visible()
+    await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
+    await expect(maja.page.get_by_role("status").filter(has_text="Can't reach your server")).to_be_visible()
     demo.start()
 
     await expect(emil.messages().get_by_text("Can you hear me?")).to_have_count(1, timeout=30_000)
@@ -105,18 +105,18 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     demo.stop(signal.SIGKILL)
     for line in ("Buy candles", "Buy matches"):
         await maja.say(line)
-    await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(2)
+    await expect(maja.page.get_by_text("Waiting to send")).to_have_count(2)
     await maja.listed("Notes to self", shell).click()
     await expect(maja.messages(shell).get_by_text("cardamom")).to_be_visible()
-    await expect(shell.get_by_text("Waiting on this device")).to_have_count(2)  # the other tab knows it from the device
+    await expect(shell.get_by_text("Waiting to send")).to_have_count(2)  # the other tab knows it from the device
     await maja.page.close()
-    await expect(shell.get_by_text("Waiting on this device")).to_have_count(2)
+    await expect(shell.get_by_text("Waiting to send")).to_have_count(2)
     await maja.listed("emil", shell).click()
     await expect(shell.get_by_label("Message to emil")).to_have_value("Half a sen")
     demo.start()
     await maja.listed("Notes to self", shell).click()
-    await expect(shell.get_by_text("Waiting on this device")).to_have_count(0, timeout=30_000)
-    await expect(shell.get_by_text("On your server").last).to_be_visible()
+    await expect(shell.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
+    await expect(shell.get_by_text("Sent", exact=True).last).to_be_visible()
     said = await maja.messages(shell).inner_text()
     assert re.findall(r"Buy (\w+)", said) == ["candles", "matches"]
 
@@ -126,7 +126,7 @@ async def test_one_reads_back_through_what_was_said(demo: Server, of_the_family:
     await _say_by_http(demo, maja.page, [f"line {number}." for number in range(1, 401)])
     await maja.open("emil")
     await expect(maja.messages().get_by_text("line 400.", exact=True)).to_be_in_viewport()
-    seen = await maja.read_through(up=True, until=maja.page.get_by_text("This is the beginning."))
+    seen = await maja.read_through(up=True, until=maja.page.get_by_text("This is the start of the chat."))
     assert [line for line in seen if line.startswith("line ")] == [f"line {number}." for number in range(1, 401)]
 
 
@@ -139,7 +139,7 @@ async def test_a_page_that_was_away_for_long_begins_at_what_it_missed_and_gets_e
     demo.stop()
     await say_much(demo, "emil", [f"line {number}." for number in range(1, 2_501)])
     demo.start()
-    await expect(maja.page.get_by_text("New since you were here")).to_be_in_viewport(timeout=60_000)
+    await expect(maja.page.get_by_text("New messages", exact=True)).to_be_in_viewport(timeout=60_000)
     await expect(maja.messages().get_by_text("line 1.", exact=True)).to_be_in_viewport()
 
     end = maja.messages().get_by_text("line 2500.", exact=True)
@@ -209,10 +209,10 @@ async def test_two_tabs_are_one_desk_and_send_each_message_once(demo: Server, of
         await box.fill(line)
         await box.press("Enter")
     for page in (maja.page, tab):
-        await expect(page.get_by_text("Waiting on this device")).to_have_count(len(lines))
+        await expect(page.get_by_text("Waiting to send")).to_have_count(len(lines))
     demo.start()
     for page in (maja.page, tab):
-        await expect(page.get_by_text("Waiting on this device")).to_have_count(0, timeout=30_000)
+        await expect(page.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
         # One of them has sent it; the other sees it when it, too, has found the server again.
         said = maja.messages(page).get_by_text(re.compile(r"\d+\. line"))
         await expect(said).to_have_count(len(lines), timeout=30_000)
@@ -224,7 +224,7 @@ async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
     maja = await person(demo.url, viewport={"width": 600, "height": 800})
     page = maja.page
     await page.goto(demo.url)
-    await _tab_to(page, page.get_by_label("Name or e-mail"))
+    await _tab_to(page, page.get_by_label("Name or email"))
     await page.keyboard.type("maja")
     await page.keyboard.press("Tab")
     await page.keyboard.type(demo.user("maja")["password"])
@@ -239,7 +239,7 @@ async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
     await page.keyboard.press("Enter")
     await expect(maja.messages().get_by_text("one\ntwo")).to_be_visible()
 
-    about = page.get_by_role("button", name="About this conversation")
+    about = page.get_by_role("button", name="Chat info")
     await _tab_to(page, about, back=True)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
@@ -251,7 +251,7 @@ async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(about).to_be_focused()
-    await _tab_to(page, page.get_by_role("button", name="Back to the conversations"), back=True)
+    await _tab_to(page, page.get_by_role("button", name="Back to chats"), back=True)
     await page.keyboard.press("Enter")
     await expect(maja.listed("emil")).to_be_focused()
 
@@ -262,11 +262,11 @@ async def test_a_conversation_begins_with_somebody_from_the_family(of_the_family
     await maja.say("Dear Inga")
     await expect(inga.listed("maja").filter(has_text="Dear Inga")).to_be_visible()
 
-    await maja.page.get_by_role("button", name="New conversation").click()
+    await maja.page.get_by_role("button", name="New chat").click()
     for name in ("inga", "nils"):
         await maja.page.get_by_role("checkbox", name=name).check()
     await maja.page.get_by_label("What is the group called?").fill("Buns")
-    await maja.page.get_by_role("button", name="Begin").click()
+    await maja.page.get_by_role("button", name="Start").click()
     await maja.page.get_by_role("heading", name="Buns").wait_for()
     await maja.say("Who takes the last one?")
     await inga.open("Buns")
@@ -290,7 +290,7 @@ async def test_it_speaks_japanese_and_enter_chooses_a_word_before_it_sends(demo:
         await box.dispatch_event("keydown", event)
         await expect(box).to_have_value("牛乳をお願い" if composing else "")
     await expect(page.locator("[data-entry]").last).to_contain_text("牛乳をお願い")
-    await expect(page.get_by_text("サーバーに保存済み").last).to_be_visible()
+    await expect(page.get_by_text("送信済み").last).to_be_visible()
 
 
 async def test_what_is_written_offline_outlives_its_tab_and_arrives_once(demo: Server, of_the_family: SignedIn) -> None:
@@ -302,7 +302,7 @@ async def test_what_is_written_offline_outlives_its_tab_and_arrives_once(demo: S
     await maja.context.set_offline(offline=True)
     await maja.page.reload()  # a socket that is open outlives the network for a while
     await maja.say("From the tunnel")
-    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
     await maja.page.close()
     await maja.context.set_offline(offline=False)
     await expect(emil.messages().get_by_text("From the tunnel")).to_have_count(0)
@@ -318,10 +318,10 @@ async def test_what_is_written_offline_outlives_its_tab_and_arrives_once(demo: S
 async def test_a_wrong_password_is_told_in_words(demo: Server, person: SignedIn) -> None:
     maja = await person(demo.url)
     await maja.page.goto(demo.url)
-    await maja.page.get_by_label("Name or e-mail").fill("maja")
+    await maja.page.get_by_label("Name or email").fill("maja")
     await maja.page.get_by_label("Password", exact=True).fill("not it")
     await maja.page.get_by_role("button", name="Sign in").click()
-    await expect(maja.page.get_by_role("alert")).to_have_text("The name or the password is not right.")
+    await expect(maja.page.get_by_role("alert")).to_have_text("Wrong name or password.")
     maja.faults.clear()  # a browser calls a 401 an error
 
 
@@ -331,7 +331,7 @@ async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
     await tab.goto(maja.url)
     for page in (tab, maja.page):  # what is still being asked for would be refused, and a browser calls that an error
         await page.wait_for_load_state("networkidle")
-    await tab.get_by_role("link", name="You and your settings").click()
+    await tab.get_by_role("link", name="Settings").click()
     await tab.get_by_role("button", name="Sign out", exact=True).click()
     for page in (tab, maja.page):
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -344,9 +344,9 @@ def _overhear(pushed: list[str], connected: asyncio.Event, socket: WebSocket) ->
 
 
 async def _begin(somebody: Person, name: str) -> None:
-    await somebody.page.get_by_role("button", name="New conversation").click()
+    await somebody.page.get_by_role("button", name="New chat").click()
     await somebody.page.get_by_role("checkbox", name=name).check()
-    await somebody.page.get_by_role("button", name="Begin").click()
+    await somebody.page.get_by_role("button", name="Start").click()
     await somebody.page.get_by_role("heading", name=name).wait_for()
 
 

@@ -33,7 +33,7 @@ PLAYERS: Final = """rate => {
 
 async def record(who: Person, seconds: float = 2) -> None:
     """Say something into the microphone until it has heard so much."""
-    await who.page.get_by_role("button", name="Record a voice note").click()
+    await who.page.get_by_role("button", name="Record a voice message").click()
     await spoken(who.page, seconds)
     await who.page.get_by_role("button", name="Stop recording").click()
 
@@ -49,11 +49,11 @@ async def spoken(page: Page, seconds: float) -> None:
 
 
 def tray(who: Person) -> Locator:
-    return who.page.get_by_role("list", name="Goes with the message")
+    return who.page.get_by_role("list", name="Attached")
 
 
 def note(region: Locator) -> Locator:
-    return region.get_by_role("group", name="Voice note")
+    return region.get_by_role("group", name="Voice message")
 
 
 async def seconds_of(voice: Locator) -> float:
@@ -80,7 +80,7 @@ async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> No
 
     heard = note(emil.messages())
     await expect(heard).to_be_visible(timeout=20_000)
-    await expect(emil.messages().get_by_text("Voice note", exact=True)).to_have_count(0)
+    await expect(emil.messages().get_by_text("Voice message", exact=True)).to_have_count(0)
     assert await seconds_of(heard) == pytest.approx(long, abs=0.002)
     bars = await shape(heard)
     assert len(bars) == 64
@@ -104,7 +104,7 @@ async def test_one_goes_to_any_place_with_the_keys_and_only_one_note_plays(of_th
         await expect(note(tray(maja))).to_be_visible()
         await maja.page.get_by_role("button", name="Send", exact=True).click()
         await expect(note(maja.messages())).to_have_count(count)
-        await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(0, timeout=20_000)
+        await expect(maja.page.get_by_text("Waiting to send")).to_have_count(0, timeout=20_000)
     first, second = note(maja.messages()).first, note(maja.messages()).last
 
     await first.get_by_role("button", name="Play").focus()
@@ -143,13 +143,13 @@ async def test_what_is_recorded_without_a_network_survives_a_reload_and_is_sent_
     await record(maja, 1)
     await expect(note(tray(maja))).to_have_count(2)
     await maja.page.get_by_role("button", name="Send", exact=True).click()
-    await expect(maja.page.get_by_text("Waiting on this device")).to_be_visible()
+    await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
     await expect(note(maja.messages())).to_have_count(2)
     await expect(tray(maja)).to_have_count(0)
 
     await maja.context.set_offline(False)
     await expect(note(emil.messages())).to_have_count(2, timeout=30_000)
-    await expect(maja.page.get_by_text("Waiting on this device")).to_have_count(0)
+    await expect(maja.page.get_by_text("Waiting to send")).to_have_count(0)
     await expect(note(maja.messages())).to_have_count(2)
 
 
@@ -164,16 +164,16 @@ async def test_a_note_that_becomes_too_long_is_ended_and_lies_ready(of_the_famil
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     await maja.page.clock.install()
-    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await maja.page.get_by_role("button", name="Record a voice message").click()
     await expect(maja.page.get_by_role("timer")).to_be_visible()
     await maja.page.clock.run_for(2_000)
     assert await grave(maja.page) == []
     await maja.page.clock.fast_forward(15 * 60_000)
 
-    await expect(maja.page.get_by_role("status")).to_contain_text("A voice note takes 15:00 at most.")
+    await expect(maja.page.get_by_role("status")).to_contain_text("Voice messages can be up to 15:00.")
     assert await seconds_of(note(tray(maja))) >= 15 * 60
     assert await grave(maja.page) == []
-    await maja.page.get_by_role("button", name="Leave out Voice note").click()
+    await maja.page.get_by_role("button", name="Remove Voice message").click()
     await expect(tray(maja)).to_have_count(0)
 
 
@@ -182,21 +182,21 @@ async def test_what_is_thrown_away_leaves_nothing_and_what_is_not_is_found_again
 ) -> None:
     maja = await of_the_family("maja", viewport={"width": 1280, "height": 800})
     await maja.open("Notes to self")
-    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await maja.page.get_by_role("button", name="Record a voice message").click()
     await spoken(maja.page, 1)
-    await maja.page.get_by_role("button", name="Throw the recording away").click()
+    await maja.page.get_by_role("button", name="Discard recording").click()
     await expect(maja.page.get_by_label("Message to")).to_be_visible()
     await expect(tray(maja)).to_have_count(0)
     await expect(maja.page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
 
-    await maja.page.get_by_role("button", name="Record a voice note").click()
+    await maja.page.get_by_role("button", name="Record a voice message").click()
     await spoken(maja.page, 1)
     await maja.open("emil")
     await expect(tray(maja)).to_have_count(0)
     await maja.open("Notes to self")
     await expect(note(tray(maja))).to_be_visible()
 
-    await maja.page.get_by_role("button", name="Leave out Voice note").click()
+    await maja.page.get_by_role("button", name="Remove Voice message").click()
     await expect(tray(maja)).to_have_count(0)
     await maja.until(FILES_ARE_KEPT, [demo.user("maja")["id"], 0])
     assert not [url for url in maja.requests if "/attachments" in url]  # nobody else has heard of it
@@ -204,6 +204,6 @@ async def test_what_is_thrown_away_leaves_nothing_and_what_is_not_is_found_again
     await maja.page.evaluate("""() => {
         navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))
     }""")
-    await maja.page.get_by_role("button", name="Record a voice note").click()
-    await expect(maja.page.get_by_role("alert")).to_contain_text("does not let Famichat use the microphone")
+    await maja.page.get_by_role("button", name="Record a voice message").click()
+    await expect(maja.page.get_by_role("alert")).to_contain_text("The microphone is blocked for Famichat")
     await expect(maja.page.get_by_label("Message to")).to_be_visible()

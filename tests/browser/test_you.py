@@ -23,7 +23,7 @@ PASSWORD = "a short sentence, for me"
 
 async def test_a_lost_device_is_signed_out_from_another(of_the_family: SignedIn) -> None:
     maja, lost = await of_the_family("maja"), await of_the_family("maja")
-    devices = _section(await _you(maja), "Where you are signed in")
+    devices = _section(await _you(maja), "Your devices")
     await expect(devices.get_by_role("listitem").first).to_contain_text("This device")
     count = await devices.get_by_role("listitem").count()
     await devices.get_by_role("listitem").nth(1).get_by_role("button", name="Sign out").click()
@@ -35,18 +35,18 @@ async def test_a_lost_device_is_signed_out_from_another(of_the_family: SignedIn)
 async def test_somebody_stops_telling_others_about_reading_typing_and_being_here(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await emil.open("maja")
-    await expect(emil.page.get_by_text("Here now", exact=True)).to_be_visible()
-    told = _section(await _you(maja), "What others are told")
-    for what in ("That you have read a message", "That you are typing", "That you are here"):
+    await expect(emil.page.get_by_text("Online", exact=True)).to_be_visible()
+    told = _section(await _you(maja), "Privacy")
+    for what in ("Read receipts", "Typing indicator", "Online status"):
         switch = told.get_by_role("switch", name=what)
         await expect(switch).to_be_checked()
         await switch.press("Space")
         await expect(switch).not_to_be_checked()
-    await expect(emil.page.get_by_text("Here now", exact=True)).to_be_hidden()
+    await expect(emil.page.get_by_text("Online", exact=True)).to_be_hidden()
     await emil.say("Are you reading this?")
     await maja.open("emil")
     await maja.messages().get_by_text("Are you reading this?").wait_for()
-    await expect(emil.page.get_by_text("On maja's computer").last).to_be_visible()
+    await expect(emil.page.get_by_text("Delivered to maja's computer").last).to_be_visible()
     await maja.page.get_by_label("Message to").press_sequentially("Yes")
     await maja.say("No")
     await emil.messages().get_by_text("No", exact=True).wait_for()
@@ -61,25 +61,25 @@ async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_serve
     await maja.page.get_by_label("What is your family called?").fill("Sundqvist")
     await maja.page.get_by_label("Your name").fill("Maja")
     await maja.page.get_by_label("Choose a password").fill(PASSWORD)
-    await maja.page.get_by_label("Make a passkey on this device").check()
+    await maja.page.get_by_label("Create a passkey on this device").check()
     await maja.page.get_by_role("button", name="Start").click()
     await maja.page.get_by_role("heading", name="The whole family").wait_for()
 
     you = await _you(maja)
-    passkeys = _section(you, "Sign in without the password")
+    passkeys = _section(you, "Passkeys")
     await expect(passkeys.get_by_role("listitem")).to_have_count(1)
     await passkeys.get_by_role("button", name="Add a passkey").click()
     await passkeys.get_by_label("Password", exact=True).fill("not it")
     await passkeys.get_by_role("button", name="Add a passkey").click()
-    await expect(passkeys.get_by_role("alert")).to_have_text("The name or the password is not right.")
+    await expect(passkeys.get_by_role("alert")).to_have_text("Wrong name or password.")
     await passkeys.get_by_label("Password", exact=True).fill(PASSWORD)
     await passkeys.get_by_role("button", name="Add a passkey").click()
-    await expect(passkeys.get_by_role("alert")).to_have_text("This device has a passkey for you already.")
+    await expect(passkeys.get_by_role("alert")).to_have_text("You already have a passkey on this device.")
 
     await you.get_by_role("button", name="Sign out", exact=True).click()
     await maja.page.get_by_role("button", name="Use a passkey instead").click()
-    await maja.page.get_by_role("heading", name="Conversations").wait_for()
-    passkeys = _section(await _you(maja), "Sign in without the password")
+    await maja.page.get_by_role("heading", name="Chats").wait_for()
+    passkeys = _section(await _you(maja), "Passkeys")
     await expect(passkeys.get_by_role("listitem")).to_contain_text("Last used")
     await passkeys.get_by_role("button", name="Remove").click()
     await expect(passkeys.get_by_role("listitem")).to_have_count(0)
@@ -94,11 +94,11 @@ async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_o
     run = maja.page.locator(".run", has_text="Good morning")
     await expect(run.get_by_text("inga", exact=True)).to_be_visible()
 
-    shown = _section(await _you(inga), "How others see you")
+    shown = _section(await _you(inga), "Your profile")
     await shown.get_by_label("Your name").fill("Gran & 'Inga' (alert) 🌻")
     await shown.get_by_label("Your name").press("Enter")
     await expect(run.get_by_text("Gran & 'Inga' (alert) 🌻", exact=True)).to_be_visible()
-    await shown.get_by_role("radio", name="By itself").focus()
+    await shown.get_by_role("radio", name="Automatic").focus()
     await inga.page.keyboard.press("ArrowRight")
     await expect(shown.get_by_role("radio", name="Clay")).to_be_checked()
     await expect(run.locator("[data-colour='0']")).to_have_count(1)
@@ -106,7 +106,7 @@ async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_o
     picture: FilePayload = {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": larger_than_the_server_takes}
     await shown.locator("input[type=file]").set_input_files([picture])
     await expect(shown.get_by_role("button", name="Cancel")).to_be_visible()
-    await shown.get_by_role("button", name="Use this picture").click()
+    await shown.get_by_role("button", name="Use this photo").click()
     face = run.locator("img")
     await expect(face).to_have_js_property("naturalWidth", 256, timeout=20_000)
 
@@ -116,17 +116,17 @@ async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_o
     await expect(run.get_by_text("Gran & 'Inga' (alert) 🌻", exact=True)).to_be_visible()
     await expect(face).to_have_js_property("naturalWidth", 256)
     await maja.context.set_offline(offline=False)
-    await shown.get_by_role("button", name="Remove the picture").click()
+    await shown.get_by_role("button", name="Remove photo").click()
     await expect(face).to_have_count(0)
 
 
 async def test_nobody_is_shown_as_somebody_else_or_as_markup(of_the_family: SignedIn) -> None:
     inga = await of_the_family("inga")
-    shown = _section(await _you(inga), "How others see you")
+    shown = _section(await _you(inga), "Your profile")
     for name, why in (
-        ("MAJA 🌷", "Somebody else has this name, or one that looks like it."),
-        ("<img src=x onerror=alert(1)>", "This name cannot be used."),
-        ("\u202eagni", "This name cannot be used."),
+        ("MAJA 🌷", "This name is taken, or too similar to another one."),
+        ("<img src=x onerror=alert(1)>", "This name can't be used."),
+        ("\u202eagni", "This name can't be used."),
     ):
         await shown.get_by_label("Your name").fill(name)
         await shown.get_by_role("button", name="Save").click()
@@ -149,27 +149,27 @@ async def test_everything_is_in_the_chosen_language_at_once(of_the_family: Signe
 async def test_somebody_reads_what_was_done_and_deletes_the_account(demo: Server, of_the_family: SignedIn) -> None:
     emil, maja = await of_the_family("emil"), await of_the_family("maja")
     await maja.open("Summer house")
-    await maja.page.get_by_role("button", name="About this conversation").click()
+    await maja.page.get_by_role("button", name="Chat info").click()
     about = maja.page.get_by_role("dialog")
     await about.get_by_role("listitem").filter(has_text="emil").get_by_role("button", name="Make admin").click()
-    await expect(about.get_by_role("listitem").filter(has_text="emil")).to_contain_text("No longer admin")
+    await expect(about.get_by_role("listitem").filter(has_text="emil")).to_contain_text("Remove as admin")
     you = await _you(emil)
-    await expect(_section(you, "What others did")).to_contain_text("maja made you an admin of Summer house.")
+    await expect(_section(you, "Account activity")).to_contain_text("maja made you an admin of Summer house.")
 
     ending = _section(you, "Delete your account")
     await ending.get_by_role("button", name="Delete my account").click()
     await ending.get_by_label("Password", exact=True).fill("not it")
-    await ending.get_by_role("button", name="Delete it for good").click()
-    await expect(ending.get_by_role("alert")).to_have_text("The name or the password is not right.")
+    await ending.get_by_role("button", name="Delete permanently").click()
+    await expect(ending.get_by_role("alert")).to_have_text("Wrong name or password.")
     await ending.get_by_label("Password", exact=True).fill(demo.user("emil")["password"])
-    await ending.get_by_role("button", name="Delete it for good").click()
+    await ending.get_by_role("button", name="Delete permanently").click()
     await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
     await emil.until(_NOTHING_IS_KEPT, demo.user("emil")["id"])
     emil.faults.clear()  # a browser calls a 401 an error
 
 
 async def _you(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("link", name="You and your settings").click()
+    await somebody.page.get_by_role("link", name="Settings").click()
     return somebody.page.get_by_role("main")
 
 

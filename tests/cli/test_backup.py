@@ -186,7 +186,7 @@ def test_a_backup_goes_through_pipes(at_home: Operator, elsewhere: Operator) -> 
 
     with tarfile.open(fileobj=io.BytesIO(taken.stdout)) as tar:
         assert tar.getnames()[0] == "manifest.json"
-    assert taken.stderr == b"Backed up 0 messages. The keys are in it: who has it can read it.\n"
+    assert taken.stderr == b"Backed up 0 messages. It contains the keys: anyone who has the file can read it.\n"
     assert json.loads(put_back.stdout)["messages"] == 0
     assert {path.name for path in at_home.data_dir.iterdir()} <= {
         "last-backup",
@@ -232,5 +232,5 @@ def test_a_missing_pg_dump_is_told(postgres: Postgres, tmp_path: Path, file: Pat
     told = famichat("backup", file, data_dir=tmp_path / "here", database_url=url, PATH="/nowhere")
 
     assert told.stderr == (
-        "famichat: pg_dump is not installed; on Debian: apt-get install postgresql-client (no_program)\n"
+        "famichat: pg_dump is not installed. On Debian: apt-get install postgresql-client (no_program)\n"
     )

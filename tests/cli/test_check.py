@@ -48,7 +48,7 @@ def test_secrets_that_others_can_read_are_noticed(at_home: Operator) -> None:
 def test_secrets_may_come_from_the_settings(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, secret_key=SECRET, vault_keys=KEYS)
 
-    assert {check.name: check.detail for check in checks(settings)}["secrets"] == "given by the settings"
+    assert {check.name: check.detail for check in checks(settings)}["secrets"] == "set by the settings"
 
 
 @pytest.mark.parametrize("damage", [slice(0, 100), slice(4096, 8192), slice(8192, 20000)])
@@ -81,7 +81,7 @@ def test_a_running_server_is_named(at_home: Operator) -> None:
     with DataDir(at_home.data_dir).lock():
         told = at_home.run("doctor").stdout
 
-    assert "a server runs" in told
+    assert "a server is running" in told
 
 
 def _found(operator: Operator) -> dict[str, str]:

@@ -42,7 +42,7 @@ def test_the_databases_own_shell_writes_only_while_no_server_runs(at_home: Opera
     afterwards = famichat("sql", rename, data_dir=at_home.data_dir)
 
     assert while_it_runs.returncode == 1
-    assert while_it_runs.stderr.startswith("Famichat is running here, so this is read-only.\n")
+    assert while_it_runs.stderr.startswith("Famichat is running, so this is read-only.\n")
     assert reading.stdout == "Berg\n"
     assert afterwards.stdout == "Strand\n"
 
@@ -58,7 +58,7 @@ def test_on_postgresql_it_is_psql(postgres: Postgres, migrated_postgres: str, tm
 def test_a_shell_that_is_not_installed_is_told(at_home: Operator) -> None:
     missing = famichat("sql", data_dir=at_home.data_dir, PATH="/nowhere")
 
-    assert missing.stderr == "famichat: sqlite3 is not installed; on Debian: apt-get install sqlite3 (no_program)\n"
+    assert missing.stderr == "famichat: sqlite3 is not installed. On Debian: apt-get install sqlite3 (no_program)\n"
 
 
 def test_the_python_shell_reads_and_writes(at_home: Operator) -> None:
@@ -72,7 +72,7 @@ def test_the_python_shell_only_reads_while_the_server_runs(at_home: Operator) ->
     with DataDir(at_home.data_dir).lock():
         shell = famichat("shell", data_dir=at_home.data_dir, given="print('write' in globals())\n")
 
-    assert "Famichat is running here, so only read(work)" in shell.stderr
+    assert "only read(work), because Famichat is running" in shell.stderr
     assert "False" in shell.stdout
 
 

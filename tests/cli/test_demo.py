@@ -92,7 +92,7 @@ def test_people_are_told_how_to_sign_in_to_watch_and_to_use_curl(tmp_path: Path)
             lines.append(demo.line())
     told = "".join(lines)
 
-    assert lines[0].startswith("Famichat is at http://127.0.0.1:")
+    assert lines[0].startswith("Famichat is running at http://127.0.0.1:")
     assert all(name in told for name in ("maja", "emil", "inga", "nils", "ada"))
     assert "/events#token=" in told
     assert "curl -X POST http://127.0.0.1:" in told
@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
         refused = famichat("demo", "--json", "--port", other.getsockname()[1], TMPDIR=tmp_path)
 
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "famichat: This port is taken; choose another one with --port (port_taken)\n"
+    assert refused.stderr == "famichat: This port is in use. Choose another one with --port (port_taken)\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -31,7 +31,7 @@ def test_the_operator_makes_somebody_admin_and_that_is_on_record(at_home: Operat
 
     assert at_home.refused("family", "role", "Berg", "bo", "member") == "last_admin"
     assert at_home.refused("family", "role", "Berg", "cia", "admin") == "not_found"
-    assert at_home.run("family", "role", "Berg", "bo", "admin").stdout == "bo is an admin of Berg.\n"
+    assert at_home.run("family", "role", "Berg", "bo", "admin").stdout == "bo is now an admin of Berg.\n"
     (entry,) = at_home("user", "ledger", "bo")["entries"]
     assert (entry["action"], entry["role"], entry["name"], entry["by_id"]) == (
         "family_role_changed",

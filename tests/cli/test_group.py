@@ -41,17 +41,17 @@ async def test_a_group_is_told_in_words(shared_app: RunningApp) -> None:
     listed = await group(shared_app, emil, "list")
     left = await group(shared_app, emil, "leave", "Other words")
 
-    assert made.stdout.startswith("Words is there: ")
+    assert made.stdout.startswith("Created Words: ")
     assert [each.stdout for each in said] == [
-        "nils is in Words.\n",
-        "nils is admin of Words.\n",
-        "It is called Other words now.\n",
-        "inga is out.\n",
+        "Added nils to Words.\n",
+        "nils is now an admin of Words.\n",
+        "Renamed to Other words.\n",
+        "Removed inga.\n",
     ]
     assert next(line for line in listed.stdout.splitlines() if "Other words" in line).endswith(
         "maja (admin), emil, nils (admin)"
     )
-    assert left.stdout == "You are out.\n"
+    assert left.stdout == "You left the group.\n"
 
 
 async def test_programs_get_what_the_api_answers(shared_app: RunningApp) -> None:

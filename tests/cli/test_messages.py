@@ -69,7 +69,7 @@ def test_a_wrong_password_is_told_in_a_sentence(demo: dict[str, Any], tmp_path: 
     refused = Terminal(demo, "maja", tmp_path).login("not this one")
 
     assert refused.returncode == 1
-    assert refused.stderr == "famichat: The name or the password is wrong (invalid_credentials)\n"
+    assert refused.stderr == "famichat: Wrong name or password (invalid_credentials)\n"
 
 
 def test_what_one_says_the_other_hears_live(maja: Terminal, emil: Terminal) -> None:
@@ -117,7 +117,7 @@ def test_what_one_changes_the_other_sees(maja: Terminal, emil: Terminal) -> None
         ]
         seen = [" ".join(listening.line().split()[2:]) for _ in range(4)]
 
-    assert [each.stdout for each in outcomes] == ["Edited.\n", "Reacted.\n", "Taken back.\n", "Deleted.\n"]
+    assert [each.stdout for each in outcomes] == ["Edited.\n", "Reacted.\n", "Reaction removed.\n", "Deleted.\n"]
     assert seen == [
         "maja: at seven (edited)",
         "maja: at seven (edited) 👍",
@@ -197,4 +197,4 @@ def test_a_listener_is_sent_away_when_its_device_is_signed_out(maja: Terminal) -
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     nowhere = {"XDG_CONFIG_HOME": str(tmp_path), "token": "some", "url": "http://127.0.0.1:1"}
 
-    assert famichat("conversations", **nowhere).stderr == "famichat: http://127.0.0.1:1 does not answer (unreachable)\n"
+    assert famichat("conversations", **nowhere).stderr == "famichat: Cannot reach http://127.0.0.1:1 (unreachable)\n"

@@ -43,7 +43,7 @@ def test_what_nobody_expected_is_not_hidden() -> None:
 
 
 def test_a_code_that_is_not_known_yet_is_told_all_the_same() -> None:
-    assert str(Refused("of next year")) == "The server refuses"
+    assert str(Refused("of next year")) == "The server refused the request"
 
 
 def test_a_strange_servers_words_do_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,8 +57,8 @@ def test_a_person_is_told_where_to_go(tmp_path: Path) -> None:
     with started("serve", "--port", "0", data_dir=tmp_path / "data") as server:
         where, code = server.line(), server.line()
 
-    assert where.startswith("Famichat is at http://127.0.0.1:")
-    assert "begin with this code, which works once: " in code
+    assert where.startswith("Famichat is running at http://127.0.0.1:")
+    assert "enter this setup code, which works once: " in code
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -76,7 +76,7 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
         second = famichat("serve", "--port", "0", data_dir=tmp_path)
 
     assert second.returncode == 1
-    assert second.stderr.startswith("famichat: Famichat is running here")
+    assert second.stderr.startswith("famichat: Famichat is already running in ")
     assert second.stderr.endswith("(directory_in_use)\n")
     assert second.stderr.count("\n") == 1
 
@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
         refused = famichat("serve", "--port", other.getsockname()[1], data_dir=tmp_path)
 
     assert refused.returncode == 1
-    assert refused.stderr == "famichat: This port is taken; choose another one with --port (port_taken)\n"
+    assert refused.stderr == "famichat: This port is in use. Choose another one with --port (port_taken)\n"
 
 
 def test_every_fault_of_the_settings_is_told_at_once(tmp_path: Path) -> None:

@@ -72,11 +72,9 @@ def test_whoever_is_asked_may_say_no(at_home: Operator) -> None:
     asked = at_home.run("user", "delete", "anna", given="n\n")
 
     assert asked.exit_code == 1
-    assert "Delete the account of anna for good?" in asked.stderr
+    assert "Permanently delete the account of anna?" in asked.stderr
     assert [each["username"] for each in at_home("user", "list")["users"]] == ["anna"]
-    assert at_home.run("user", "delete", "anna", given="y\n").stdout.startswith(
-        "The account of anna is gone; its id was "
-    )
+    assert at_home.run("user", "delete", "anna", given="y\n").stdout.startswith("Deleted the account of anna (id ")
 
 
 def test_nobody_is_deleted_while_the_server_runs(at_home: Operator) -> None:

@@ -79,7 +79,7 @@ def test_a_new_key_seals_everything_and_the_old_one_may_go(at_home: Operator) ->
 def test_people_are_told_in_words(at_home: Operator) -> None:
     told = at_home.run("vault", "rotate").stdout
 
-    assert told == "Everything is sealed with key 2.\n"
+    assert told == "Everything is encrypted with key 2.\n"
     assert "sealing" in at_home.run("vault", "status").stdout
 
 
@@ -145,7 +145,7 @@ def test_a_lost_key_is_named_at_every_start_without_a_traceback(at_home: Operato
     ended = famichat(*command, data_dir=at_home.data_dir)
 
     assert ended.returncode == 1
-    assert "famichat: vault key 2 is missing. Put back secrets.json" in ended.stderr
+    assert "famichat: vault key 2 is missing. Restore secrets.json" in ended.stderr
     assert ended.stderr.endswith("(wrong_keys)\n")
     assert "Traceback" not in ended.stderr
 
@@ -156,7 +156,7 @@ def test_a_wrong_key_is_named_by_doctor_too(at_home: Operator) -> None:
     at_home.data_dir.joinpath("secrets.json").write_text(other.to_json())
 
     assert at_home.refused("doctor") == "not_well"
-    assert "vault key 1 is not the one" in at_home.run("doctor").stdout
+    assert "vault key 1 is not the key of this database" in at_home.run("doctor").stdout
 
 
 def test_keys_from_the_settings_are_changed_there(at_home: Operator) -> None:
@@ -169,5 +169,5 @@ def test_keys_from_the_settings_are_changed_there(at_home: Operator) -> None:
 
     assert refused.stderr.endswith("(no_new_key)\n")
     assert json.loads(rotated.stdout.splitlines()[-1])["version"] == 2
-    assert "Take it out of FAMICHAT_VAULT_KEYS" in retired.stdout
+    assert "Remove it from FAMICHAT_VAULT_KEYS" in retired.stdout
     assert at_home.refused("vault", "rotate", "--prepare") == "no_new_key"

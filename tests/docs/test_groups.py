@@ -59,7 +59,7 @@ async def test_the_terminal_examples_work_in_this_order(app: RunningApp) -> None
         assert done.exit_code == 0, (line, done.output)
         told[arguments[1]] = done.output
 
-    assert told["rename"] == "It is called Crayfish party now.\n"
+    assert told["rename"] == "Renamed to Crayfish party.\n"
     listed = {each["name"]: each for each in json.loads(told["list"])["conversations"]}
     assert listed["Crayfish party"]["history"] == "all"
     assert {(each["user_id"], each["role"]) for each in listed["Crayfish party"]["members"]} == {

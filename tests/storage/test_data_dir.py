@@ -108,7 +108,7 @@ def test_secrets_survive_their_file() -> None:
 
 
 def test_two_cannot_work_in_one_directory(data_dir: DataDir) -> None:
-    with data_dir.lock(), pytest.raises(DirectoryInUse, match="Famichat is running here") as refused:  # noqa: SIM117 - reads as it happens
+    with data_dir.lock(), pytest.raises(DirectoryInUse, match="Famichat is already running") as refused:  # noqa: SIM117 - reads as it happens
         with DataDir(data_dir.path).lock():
             pass
     assert refused.value.process == str(os.getpid())

@@ -29,13 +29,13 @@ _PREFIX = ".famichat-backup-"
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False), required=False)
-@click.option("--without-secrets", is_flag=True, help="Leave the keys out; without them nobody can read the backup.")
+@click.option("--without-secrets", is_flag=True, help="Leave out the keys. Without them the backup cannot be read.")
 @data_dir_option
 @json_option
 def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, as_json: bool) -> None:
-    """Write everything into one FILE, also while the server runs.
+    """Back up everything to one FILE. Works while the server runs.
 
-    FILE is famichat-<time>.tar here, if you name none; - writes to standard output, to be encrypted by another program.
+    FILE defaults to famichat-<time>.tar in this directory. - writes to standard output, so that you can encrypt it.
     """
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
     with open_readonly(data_dir) as desk:
@@ -60,9 +60,9 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
 @data_dir_option
 @json_option
 def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
-    """Put a backup back where no server has been yet; - reads it from standard input.
+    """Restore a backup into an empty data directory. - reads it from standard input.
 
-    Every client is told that this is another history, and starts over by itself.
+    Clients notice the restore and reload their history.
     """
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
@@ -72,7 +72,7 @@ def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
         restored = put_back(stream, place)
     told = _told(restored.manifest) | {"epoch": restored.epoch}
     sentence = (
-        f"Put back {told['messages']} messages, as they were at {told['made_at']}. Start the server when you like."
+        f"Restored {told['messages']} messages from the backup of {told['made_at']}. You can start the server now."
     )
     answer(told, sentence, as_json=as_json)
 
@@ -84,7 +84,9 @@ def _told(manifest: Manifest) -> dict[str, Any]:
 
 def _backed_up(told: dict[str, Any]) -> str:
     keys = (
-        "The keys are in it: who has it can read it." if told["secrets"] else "The keys are not in it: keep them too."
+        "It contains the keys: anyone who has the file can read it."
+        if told["secrets"]
+        else "It does not contain the keys: back them up separately."
     )
     where = "" if told["file"] == str(_PIPE) else f" to {told['file']}"
     return f"Backed up {told['messages']} messages{where}. {keys}"
@@ -99,7 +101,7 @@ def _written(target: Path, data_dir: Path) -> Iterator[tuple[IO[bytes], Path]]:
             sys.stdout.buffer.flush()
         return
     if target.exists():
-        raise Refused("file_exists", f"{target} is there already; it was left alone")
+        raise Refused("file_exists", f"{target} already exists and was not overwritten")
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent) as name:
         draft = Path(name) / "backup.tar"
         draft.touch(0o600)

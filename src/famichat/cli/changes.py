@@ -17,7 +17,7 @@ from famichat.cli.remote import Remote
 @signed_in
 @json_option
 def edit(conversation: str, message: str, body: str, url: str | None, token: str | None, *, as_json: bool) -> None:
-    """Say BODY instead of MESSAGE, which you said in CONVERSATION: its number in `famichat listen`, or its id."""
+    """Edit your MESSAGE in CONVERSATION to say BODY. MESSAGE is its number in `famichat listen`, or its id."""
     with remote_of(url, token) as remote:
         changed = remote.ask("PATCH", _path(remote, conversation, message), {"body": body})
     answer(changed, "Edited.", as_json=as_json)
@@ -29,7 +29,7 @@ def edit(conversation: str, message: str, body: str, url: str | None, token: str
 @signed_in
 @json_option
 def delete(conversation: str, message: str, url: str | None, token: str | None, *, as_json: bool) -> None:
-    """Take MESSAGE out of CONVERSATION: your own or, where you administer a group, anybody's. See `famichat edit`."""
+    """Delete MESSAGE from CONVERSATION: your own, or any in a group where you are an admin. See `famichat edit`."""
     with remote_of(url, token) as remote:
         remote.ask("DELETE", _path(remote, conversation, message))
     answer({"deleted": True}, "Deleted.", as_json=as_json)
@@ -44,11 +44,11 @@ def delete(conversation: str, message: str, url: str | None, token: str | None, 
 def react(
     conversation: str, message: str, emoji: str | None, url: str | None, token: str | None, *, as_json: bool
 ) -> None:
-    """React to MESSAGE in CONVERSATION with EMOJI; without one, take your reaction back. See `famichat edit`."""
+    """React to MESSAGE in CONVERSATION with EMOJI, or remove your reaction if omitted. See `famichat edit`."""
     with remote_of(url, token) as remote:
         path = f"{_path(remote, conversation, message)}/reaction"
         changed = remote.ask("DELETE", path) if emoji is None else remote.ask("PUT", path, {"emoji": emoji})
-    answer(changed, "Reacted." if emoji else "Taken back.", as_json=as_json)
+    answer(changed, "Reacted." if emoji else "Reaction removed.", as_json=as_json)
 
 
 def _path(remote: Remote, conversation: str, message: str) -> str:

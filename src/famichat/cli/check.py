@@ -50,7 +50,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _secrets_file(data_dir, settings)
     file = sqlite_file(settings)
     if file is not None and not file.is_file():
-        yield Check("database", Check.ODD, f"none at {file} yet; the first start makes it")
+        yield Check("database", Check.ODD, f"no database at {file} yet; the first start creates it")
     else:
         yield from _database(settings, data_dir)
     yield _pages()
@@ -60,26 +60,30 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def _directory(data_dir: DataDir) -> Check:
     if not data_dir.path.is_dir():
-        return Check("data directory", Check.ODD, f"{data_dir.path} is not there yet; the first start makes it")
+        return Check("data directory", Check.ODD, f"{data_dir.path} does not exist yet; the first start creates it")
     if _mode(data_dir.path) & _PRIVATE:
-        return Check("data directory", Check.ODD, f"others can look into {data_dir.path}; chmod 700 keeps them out")
+        return Check("data directory", Check.ODD, f"other users can read {data_dir.path}; run chmod 700")
     try:
         with data_dir.lock():
-            return Check("data directory", Check.GOOD, f"{data_dir.path.absolute()}, and no server runs here")
+            return Check("data directory", Check.GOOD, f"{data_dir.path.absolute()}; no server is running")
     except DirectoryInUse as running:
-        return Check("data directory", Check.GOOD, f"{data_dir.path.absolute()}; a server runs ({running.process})")
+        return Check(
+            "data directory", Check.GOOD, f"{data_dir.path.absolute()}; a server is running ({running.process})"
+        )
 
 
 def _secrets_file(data_dir: DataDir, settings: Settings) -> Check:
     if not _has_secrets(data_dir, settings):
         lost = (data_dir.path / "famichat.db").exists()
-        told = "lost; put back the copy from your backup" if lost else "not there yet; the first start makes it"
+        told = "missing; restore it from your backup" if lost else "not created yet; the first start creates it"
         return Check("secrets", Check.BAD if lost else Check.ODD, f"{data_dir.secrets_file} is {told}")
     if not data_dir.secrets_file.is_file():
-        return Check("secrets", Check.GOOD, "given by the settings")
+        return Check("secrets", Check.GOOD, "set by the settings")
     if _mode(data_dir.secrets_file) & _PRIVATE:
-        return Check("secrets", Check.BAD, f"others can read {data_dir.secrets_file}; chmod 600, and think of new keys")
-    return Check("secrets", Check.GOOD, f"{data_dir.secrets_file}; is it in your backup?")
+        return Check(
+            "secrets", Check.BAD, f"other users can read {data_dir.secrets_file}; run chmod 600 and consider new keys"
+        )
+    return Check("secrets", Check.GOOD, f"{data_dir.secrets_file}; make sure it is in your backup")
 
 
 def _has_secrets(data_dir: DataDir, settings: Settings) -> bool:
@@ -97,7 +101,7 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
             yield database.run_read(lambda session: _sealed(session, keys))
             yield database.run_read(lambda session: _files(session, keys, Files(settings.effective_files_dir)))
     except StorageError as error:
-        yield Check("database", Check.BAD, str(error) or "does not answer")
+        yield Check("database", Check.BAD, str(error) or "not reachable")
     except DBAPIError as error:
         yield Check("database", Check.BAD, str(error.orig))
     finally:
@@ -110,7 +114,7 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
 def _revision(at: str | None) -> Check:
     if at == newest():
         return Check("database", Check.GOOD, f"at revision {at}")
-    return Check("database", Check.ODD, f"at revision {at}, not {newest()}; the next start brings it up to date")
+    return Check("database", Check.ODD, f"at revision {at}, not {newest()}; the next start upgrades it")
 
 
 def _sealed(session: Session, keys: Secrets) -> Check:
@@ -120,8 +124,8 @@ def _sealed(session: Session, keys: Secrets) -> Check:
         return Check("sealed data", Check.BAD, str(error))
     opened, tried = opened_of_sample(session, Vault(keys.vault_keys))
     if opened < tried:
-        return Check("sealed data", Check.BAD, f"{tried - opened} of {tried} that were tried do not open")
-    return Check("sealed data", Check.GOOD, f"opens ({tried} tried)")
+        return Check("sealed data", Check.BAD, f"{tried - opened} of {tried} sampled values cannot be decrypted")
+    return Check("sealed data", Check.GOOD, f"decrypts ({tried} sampled)")
 
 
 def _files(session: Session, keys: Secrets, files: Files) -> Check:
@@ -133,9 +137,11 @@ def _files(session: Session, keys: Secrets, files: Files) -> Check:
             next(read(path, secrets_of(attachment, vault).file_key, path.name))
     except (OSError, UnsealError) as error:
         return Check(
-            "files", Check.BAD, f"one is missing or damaged: {type(error).__name__}; they belong to the database"
+            "files",
+            Check.BAD,
+            f"a file is missing or damaged: {type(error).__name__}; restore the files that belong to this database",
         )
-    return Check("files", Check.GOOD, f"open ({len(found)} tried)")
+    return Check("files", Check.GOOD, f"decrypt ({len(found)} sampled)")
 
 
 def _integrity(file: Path) -> Check:
@@ -158,8 +164,8 @@ def _broker(url: str) -> Check:
         with redis.Redis.from_url(url, socket_connect_timeout=3) as broker:
             broker.ping()
     except redis.RedisError as error:
-        return Check("broker", Check.BAD, f"does not answer: {type(error).__name__}")
-    return Check("broker", Check.GOOD, "answers")
+        return Check("broker", Check.BAD, f"not reachable: {type(error).__name__}")
+    return Check("broker", Check.GOOD, "reachable")
 
 
 def _mode(path: Path) -> int:

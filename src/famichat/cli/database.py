@@ -24,11 +24,11 @@ from famichat.storage.migrate import make, newest
 
 
 @click.command()
-@click.option("--make", "message", help="For developers: write a migration from what changed in the models.")
+@click.option("--make", "message", help="For developers: generate a migration from the changed models.")
 @data_dir_option
 @json_option
 def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Bring the database up to date; `famichat serve` does so by itself."""
+    """Upgrade the database. `famichat serve` does this automatically."""
     with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         if message is not None:
             make(desk.database, message)
@@ -39,9 +39,9 @@ def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> Non
 @click.argument("statement", nargs=-1)
 @data_dir_option
 def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
-    """Open the database's own shell, sqlite3 or psql; read-only on SQLite while the server runs.
+    """Open the database shell (sqlite3 or psql). Read-only on SQLite while the server runs.
 
-    With a STATEMENT, run that and return.
+    With a STATEMENT, runs it and exits.
     """
     settings = load_settings(data_dir=data_dir)
     if not on_sqlite(settings):
@@ -53,14 +53,14 @@ def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
         with DataDir(settings.data_dir).lock():
             _run("sqlite3", str(sqlite_file(settings)), *statement)
     except DirectoryInUse:
-        click.echo("Famichat is running here, so this is read-only.", err=True)
+        click.echo("Famichat is running, so this is read-only.", err=True)
         _run("sqlite3", "-readonly", str(sqlite_file(settings)), *statement)
 
 
 @click.command()
 @data_dir_option
 def shell(data_dir: Path | None) -> None:
-    """Open a Python shell with the application loaded; it can only read while the server runs on SQLite."""
+    """Open a Python shell with Famichat loaded. Read-only on SQLite while the server runs."""
     settings = load_settings(data_dir=data_dir)
     try:
         with open_for_writing(settings) as desk:
@@ -74,12 +74,12 @@ def shell(data_dir: Path | None) -> None:
 @data_dir_option
 @json_option
 def doctor(data_dir: Path | None, *, as_json: bool) -> None:
-    """See whether all is well: settings, data directory, secrets, database, pages. Changes nothing."""
+    """Check the settings, data directory, secrets, database and web pages. Changes nothing."""
     found = list(checks(load_settings(data_dir=data_dir)))
     told = [{"check": each.name, "status": each.status, "detail": each.detail} for each in found]
     answer({"checks": told}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
     if any(each.status == Check.BAD for each in found):
-        raise Refused("not_well", "Not all is well here")
+        raise Refused("not_well", "Some checks failed")
 
 
 def _psql(settings: Settings, statement: tuple[str, ...]) -> None:
@@ -95,11 +95,11 @@ def _run(program: str, *arguments: str, **environment: str) -> None:
     found = shutil.which(program)
     if found is None:
         package = {"psql": "postgresql-client"}.get(program, program)
-        raise Refused("no_program", f"{program} is not installed; on Debian: apt-get install {package}")
+        raise Refused("no_program", f"{program} is not installed. On Debian: apt-get install {package}")
     command = [found, *arguments]
     ended = subprocess.run(command, env=os.environ | environment, check=False)  # noqa: S603 - no shell reads it  # nosec B603
     if ended.returncode:
-        raise Refused("program_failed", f"{program} ended with {ended.returncode}")
+        raise Refused("program_failed", f"{program} exited with status {ended.returncode}")
 
 
 def _interact(desk: OpenedData, *, writable: bool) -> None:
@@ -111,6 +111,6 @@ def _interact(desk: OpenedData, *, writable: bool) -> None:
         **({"write": desk.database.run} if writable else {}),
         **{record.__name__: record for record in (User, Device, Family, FamilyMembership, Conversation, Message)},
     }
-    mode = "read(work) and write(work)" if writable else "Famichat is running here, so only read(work)"
-    banner = f"Famichat. {mode}, with a function of a session: read(lambda session: session.query(User).count())"
-    code.interact(f"{banner}\nHere are: {', '.join(names)}", local=names, exitmsg="")
+    mode = "read(work) and write(work)" if writable else "only read(work), because Famichat is running"
+    banner = f"Famichat shell. Use {mode}. work takes a session: read(lambda session: session.query(User).count())"
+    code.interact(f"{banner}\nAvailable: {', '.join(names)}", local=names, exitmsg="")

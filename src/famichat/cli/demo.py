@@ -22,15 +22,17 @@ from famichat.settings import Settings, load_settings
 
 
 @click.command()
-@click.option("--port", type=PORT, help="The port to listen on; 4000 by default, 0 for any free one.")
+@click.option("--port", type=PORT, help="The port to listen on (default: 4000; 0 picks a free port).")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the demo there; else it is thrown away."
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the demo's data in this directory. Deleted on exit by default.",
 )
 @json_option
 def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Run a server with a demo family in it, until SIGINT or SIGTERM.
+    """Run a server with a demo family until Ctrl-C.
 
-    With --json, one line on standard output says when it is ready, who lives there, and where they talk.
+    With --json, prints one line when it is ready: the address, the users and their conversations.
     """
     with _stoppable(), _directory(data_dir) as directory:
         settings = load_settings(
@@ -84,20 +86,20 @@ def _welcome(url: str, people: Demo, token: str, settings: Settings) -> str:
         "body": "Hello from curl",
     }
     return f"""\
-Famichat is at {url}
+Famichat is running at {url}
 
-Sign in as any of these, in two browsers as two of them:
+Sign in as any of these users. Use two browsers to be two of them at once:
 {table(sign_ins)}
 
-{people.users[0].username}'s conversations, one of each type:
+The conversations of {people.users[0].username}, one of each type:
 {table(talks)}
 
-Watch what happens, live (the link is good for 15 minutes; a sign-in gives another token):
+Watch live events (the link works for 15 minutes; signing in gives you a new token):
   {url}/events#token={token}&topic=message:family:{people.conversations["family"]}
 
-Make something happen:
+Send a message from the command line:
   curl -X POST {url}/api/v1/test/broadcast \\
     -H 'authorization: Bearer {token}' -H 'content-type: application/json' \\
     -d '{json.dumps(broadcast)}'
 
-The data is in {settings.data_dir}. Ctrl-C ends the demo."""
+The data is in {settings.data_dir}. Press Ctrl-C to stop the demo."""

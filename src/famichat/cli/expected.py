@@ -32,8 +32,8 @@ _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
     (WrongVaultKeys, "wrong_keys", ""),
     (ProgramMissing, "no_program", ""),
     (ProgramFailed, "program_failed", ""),
-    (UnsealError, "wrong_keys", "What is stored does not open with these keys"),
-    (StorageUnavailable, "unavailable", "The database does not answer; nothing was changed"),
+    (UnsealError, "wrong_keys", "The stored data cannot be decrypted with these keys"),
+    (StorageUnavailable, "unavailable", "The database is not reachable. Nothing was changed"),
 )
 
 
@@ -68,6 +68,6 @@ def in_words(fault: Exception) -> click.ClickException | None:
 
 def _of_the_system(fault: OSError) -> Refused:
     if fault.errno == errno.EADDRINUSE:
-        return Refused("port_taken", "This port is taken; choose another one with --port")
+        return Refused("port_taken", "This port is in use. Choose another one with --port")
     where = f": {fault.filename}" if fault.filename else ""
     return Refused("os_error", f"{fault.strerror or fault}{where}")

@@ -24,9 +24,9 @@ _SHELVES = tuple(product((True, False), repeat=2))
 @click.argument("conversation", required=False)
 @signed_in
 def export(conversation: str | None, url: str | None, token: str | None) -> None:
-    """Write out CONVERSATION, or everything that you can see: one JSON value a line, to standard output.
+    """Export CONVERSATION, or everything you can see, to standard output, one JSON value per line.
 
-    The last line says that it is the end. Without it, something is missing.
+    The last line marks the end. If it is missing, the export is incomplete.
     """
     with remote_of(url, token) as remote:
         for record in records(remote, conversation):

@@ -13,9 +13,9 @@ ROLE = click.Choice(["admin", "member"])
 
 @click.group()
 def group() -> None:
-    """Groups: start them, change who is in them, leave.
+    """Create groups, change their members, or leave them.
 
-    GROUP is a conversation's id or name, PERSON a username or an id.
+    GROUP is a group's name or id. PERSON is a username, a display name or an id.
     """
 
 
@@ -23,7 +23,7 @@ def group() -> None:
 @signed_in
 @json_option
 def list_groups(url: str | None, token: str | None, *, as_json: bool) -> None:
-    """List your groups, with the people in them."""
+    """List your groups and their members."""
     with remote_of(url, token) as remote:
         found = [each for each in remote.get("/conversations")["conversations"] if each["type"] == "group"]
         names = names_of(remote) if found and not as_json else {}
@@ -39,18 +39,18 @@ def list_groups(url: str | None, token: str | None, *, as_json: bool) -> None:
     type=click.Choice(["joined", "all"]),
     default="joined",
     show_default=True,
-    help="What newcomers see: from their joining on, or all of it.",
+    help="What new members see: messages since they joined, or all messages.",
 )
 @signed_in
 @json_option
 def create_group(
     name: str, person: tuple[str, ...], history: str, url: str | None, token: str | None, *, as_json: bool
 ) -> None:
-    """Start the group NAME with each PERSON; you are its admin."""
+    """Create the group NAME with each PERSON. You become its admin."""
     with remote_of(url, token) as remote:
         ids = [find_person(remote, each) for each in person]
         made = remote.post("/conversations/group", {"name": name, "member_ids": ids, "history": history})
-    answer(made, f"{visible(made['name'])} is there: {made['id']}", as_json=as_json)
+    answer(made, f"Created {visible(made['name'])}: {made['id']}", as_json=as_json)
 
 
 @group.command("add")
@@ -59,10 +59,10 @@ def create_group(
 @signed_in
 @json_option
 def add_person(group: str, person: str, url: str | None, token: str | None, *, as_json: bool) -> None:
-    """Let PERSON of the family into GROUP."""
+    """Add PERSON from the family to GROUP."""
     with remote_of(url, token) as remote:
         changed = remote.post(_members(remote, group), {"user_id": find_person(remote, person)})
-    answer(changed, f"{person} is in {visible(changed['name'])}.", as_json=as_json)
+    answer(changed, f"Added {person} to {visible(changed['name'])}.", as_json=as_json)
 
 
 @group.command("remove")
@@ -71,11 +71,11 @@ def add_person(group: str, person: str, url: str | None, token: str | None, *, a
 @signed_in
 @json_option
 def remove_person(group: str, person: str, url: str | None, token: str | None, *, as_json: bool) -> None:
-    """Put PERSON out of GROUP."""
+    """Remove PERSON from GROUP."""
     with remote_of(url, token) as remote:
         user_id = find_person(remote, person)
         remote.ask("DELETE", f"{_members(remote, group)}/{user_id}")
-    answer({"removed": user_id}, f"{person} is out.", as_json=as_json)
+    answer({"removed": user_id}, f"Removed {person}.", as_json=as_json)
 
 
 @group.command("leave")
@@ -87,7 +87,7 @@ def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool
     with remote_of(url, token) as remote:
         user_id = remote.get("/me")["id"]
         remote.ask("DELETE", f"{_members(remote, group)}/{user_id}")
-    answer({"removed": user_id}, "You are out.", as_json=as_json)
+    answer({"removed": user_id}, "You left the group.", as_json=as_json)
 
 
 @group.command("rename")
@@ -96,10 +96,10 @@ def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool
 @signed_in
 @json_option
 def rename_group(group: str, name: str, url: str | None, token: str | None, *, as_json: bool) -> None:
-    """Call GROUP by another NAME."""
+    """Rename GROUP to NAME."""
     with remote_of(url, token) as remote:
         changed = remote.ask("PATCH", f"/conversations/{find_conversation(remote, group)['id']}", {"name": name})
-    answer(changed, f"It is called {visible(changed['name'])} now.", as_json=as_json)
+    answer(changed, f"Renamed to {visible(changed['name'])}.", as_json=as_json)
 
 
 @group.command("role")
@@ -109,11 +109,15 @@ def rename_group(group: str, name: str, url: str | None, token: str | None, *, a
 @signed_in
 @json_option
 def change_role(group: str, person: str, role: str, url: str | None, token: str | None, *, as_json: bool) -> None:
-    """Make PERSON an admin of GROUP, or a plain member again."""
+    """Make PERSON an admin or a member of GROUP."""
     with remote_of(url, token) as remote:
         path = f"{_members(remote, group)}/{find_person(remote, person)}/role"
         changed = remote.ask("PUT", path, {"role": role})
-    answer(changed, f"{person} is {role} of {visible(changed['name'])}.", as_json=as_json)
+    answer(
+        changed,
+        f"{person} is now {'an admin' if role == 'admin' else 'a member'} of {visible(changed['name'])}.",
+        as_json=as_json,
+    )
 
 
 def _members(remote: Remote, group: str) -> str:
@@ -121,5 +125,5 @@ def _members(remote: Remote, group: str) -> str:
 
 
 def _people(conversation: dict[str, Any], names: dict[str, str]) -> str:
-    shown = [(names.get(each["user_id"], "somebody"), each["role"]) for each in conversation["members"]]
+    shown = [(names.get(each["user_id"], "former member"), each["role"]) for each in conversation["members"]]
     return ", ".join(f"{name} (admin)" if role == "admin" else name for name, role in shown)

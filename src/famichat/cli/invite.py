@@ -18,26 +18,30 @@ from famichat.storage.base import rfc3339
 
 @click.group()
 def invite() -> None:
-    """Invitations into a family: make them, list them, take them back."""
+    """Create, list and revoke family invitations."""
 
 
 @invite.command("create")
 @click.argument("family")
-@click.option("--role", type=ROLE, default="member", show_default=True, help="What the person will be in the family.")
+@click.option("--role", type=ROLE, default="member", show_default=True, help="The new member's role.")
 @click.option(
-    "--days", type=click.IntRange(1, MAX_LIFE.days), default=7, show_default=True, help="How long it is good."
+    "--days",
+    type=click.IntRange(1, MAX_LIFE.days),
+    default=7,
+    show_default=True,
+    help="Days until the invitation expires.",
 )
 @data_dir_option
 @json_option
 def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, as_json: bool) -> None:
-    """Invite one person into FAMILY, a name or an id, and print the link to send."""
+    """Create an invitation to FAMILY (a name or id) for one person and print its link."""
     with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         issued = desk.database.run(
             lambda session: create_invite(session, find_family(session, family).id, None, role, timedelta(days=days))
         )
         url = f"{desk.settings.effective_public_url}/invite#{issued.token}"
     told = {**_view(issued.invite), "token": issued.token, "url": url}
-    answer(told, f"Good for one person, until {told['expires_at']}:\n{url}", as_json=as_json)
+    answer(told, f"Send this link to one person. It works once, until {told['expires_at']}:\n{url}", as_json=as_json)
 
 
 @invite.command("list")
@@ -45,7 +49,7 @@ def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, a
 @data_dir_option
 @json_option
 def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """List the invitations into FAMILY that can still be accepted."""
+    """List the open invitations to FAMILY."""
     with open_readonly(data_dir) as desk:
 
         def work(session: Session) -> list[dict[str, Any]]:
@@ -62,10 +66,10 @@ def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def revoke(family: str, invite_id: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """Take the invitation INVITE_ID into FAMILY back: its link works no more."""
+    """Revoke the invitation INVITE_ID to FAMILY. Its link stops working."""
     with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         desk.database.run(lambda session: revoke_invite(session, find_family(session, family).id, invite_id))
-    answer({"id": invite_id, "revoked": True}, "The invitation is taken back.", as_json=as_json)
+    answer({"id": invite_id, "revoked": True}, "Invitation revoked.", as_json=as_json)
 
 
 def _view(found: Invite) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def open_readonly(data_dir: Path | None) -> Iterator[OpenedData]:
     settings = load_settings(data_dir=data_dir)
     file = sqlite_file(settings)
     if file is not None and not file.is_file():
-        raise Refused("no_database", f"There is no database at {file} yet; `famichat migrate` makes it")
+        raise Refused("no_database", f"There is no database at {file} yet. Create it with `famichat migrate`")
     with _opened(settings) as desk:
         yield desk
 

@@ -11,9 +11,9 @@ import click
 _CONTROLS = {"Cc", "Cf", "Cs"}
 _HARMLESS = "\n\u200d"  # a zero-width joiner makes a family of three people
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the server keeps its data."
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="The server's data directory."
 )
 
 

@@ -67,7 +67,7 @@ class Program(click.Group):
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("famichat"), message="%(version)s")
 def program() -> None:
-    """A messenger that a family runs for itself.
+    """Famichat, a self-hosted messenger for families.
 
-    The server is configured by FAMICHAT_* variables or a famichat.toml; see docs/running.md.
+    Configure the server with FAMICHAT_* variables or a famichat.toml file; see docs/running.md.
     """

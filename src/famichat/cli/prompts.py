@@ -19,8 +19,8 @@ DEFAULT_URL = "http://127.0.0.1:4000"
 def signed_in(command: Callable[P, None]) -> Callable[P, None]:
     """Give a command the options that say who asks which server."""
 
-    @click.option("--url", envvar="FAMICHAT_URL", help="The server; by default where `famichat login` signed in.")
-    @click.option("--token", envvar="FAMICHAT_TOKEN", help="An access token, instead of the saved sign-in.")
+    @click.option("--url", envvar="FAMICHAT_URL", help="The server's address (default: the one you signed in to).")
+    @click.option("--token", envvar="FAMICHAT_TOKEN", help="An access token to use instead of the saved session.")
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         command(*args, **kwargs)
@@ -41,7 +41,7 @@ def remote_of(url: str | None, token: str | None) -> Iterator[Remote]:
     else:
         session = saved.load()
         if session is None or (url is not None and url.rstrip("/") != session.url):
-            raise Refused("unauthorized", "Sign in first, with `famichat login`")
+            raise Refused("unauthorized", "Sign in first with `famichat login`")
         remote = Remote(session, saved)
     try:
         yield remote
@@ -54,7 +54,7 @@ def find_conversation(remote: Remote, wanted: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = remote.get("/conversations")["conversations"]
     same = [each for each in found if wanted in {each["id"], each["name"], each["type"]}]
     if len(same) > 1:
-        raise Refused("ambiguous", f"{len(same)} of your conversations are called {wanted}; give the id")
+        raise Refused("ambiguous", f"{len(same)} of your conversations are called {wanted}. Use the id instead")
     if not same:
         # One that is hidden or archived is not in the list.
         conversation: dict[str, Any] = remote.get(f"/conversations/{wanted.rpartition(':')[2]}")
@@ -82,5 +82,5 @@ def find_person(remote: Remote, wanted: str) -> str:
     names = ("user_id", "username", "display_name")
     found: list[str] = [each["user_id"] for each in people_of(remote) if wanted in {each[name] for name in names}]
     if not found:
-        raise Refused("not_found", f"Nobody in your families is called {wanted}")
+        raise Refused("not_found", f"No one in your families is called {wanted}")
     return found[0]

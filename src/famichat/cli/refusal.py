@@ -24,7 +24,7 @@ class Refused(click.ClickException):
     exit_code = FAILED
 
     def __init__(self, code: str, sentence: str = "") -> None:
-        super().__init__(sentence or (CODES[code].title if code in CODES else "The server refuses"))
+        super().__init__(sentence or (CODES[code].title if code in CODES else "The server refused the request"))
         self.code = code
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -88,19 +88,19 @@ class Remote:
         try:
             return self._http.request(method, path, json=body, params=query, headers=headers)
         except (httpx.TransportError, httpx.InvalidURL):
-            raise Refused("unreachable", f"{self.session.url} does not answer") from None
+            raise Refused("unreachable", f"Cannot reach {self.session.url}") from None
 
 
 def _understood(answered: httpx.Response, url: str) -> Any:
     try:
         body = answered.json() if answered.content else None
     except ValueError:
-        raise Refused("unreachable", f"{url} does not answer as Famichat does") from None
+        raise Refused("unreachable", f"{url} is not a Famichat server") from None
     if answered.is_success:
         return body
     problem = body if isinstance(body, dict) else {}
     code = str(problem.get("code", "unreachable"))
-    sentence = problem.get("detail") or problem.get("title") or f"{url} does not answer as Famichat does"
+    sentence = problem.get("detail") or problem.get("title") or f"{url} is not a Famichat server"
     raise Refused(code, "" if code in CODES and not problem.get("detail") else str(sentence))
 
 

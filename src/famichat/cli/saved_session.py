@@ -50,7 +50,7 @@ class SavedSession:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):
-            raise Refused("session_damaged", f"{self.path} cannot be read; `famichat login` makes a new one") from None
+            raise Refused("session_damaged", f"{self.path} is damaged. Sign in again with `famichat login`") from None
 
     def save(self, session: SignedIn) -> None:
         """Keep who is signed in: the file is there whole, and readable to nobody else at any moment."""

@@ -12,15 +12,15 @@ PORT = click.IntRange(0, 65535)
 
 
 @click.command()
-@click.option("--host", help="The address to listen on; 127.0.0.1 by default.")
-@click.option("--port", type=PORT, help="The port to listen on; 4000 by default, 0 for any free one.")
+@click.option("--host", help="The address to listen on (default: 127.0.0.1).")
+@click.option("--port", type=PORT, help="The port to listen on (default: 4000; 0 picks a free port).")
 @data_dir_option
 @json_option
 def serve(host: str | None, port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Run the server until SIGINT or SIGTERM.
+    """Run the server until Ctrl-C or SIGTERM.
 
-    The first start makes the secrets and the database, and prints a code with which the first person comes in. With
-    --json, one line on standard output says when the server is ready.
+    The first start creates the secrets and the database, and prints the setup code for the first account. With --json,
+    prints one line when the server is ready.
     """
     settings = load_settings(host=host, port=port, data_dir=data_dir)
 
@@ -32,8 +32,8 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, *, as_json:
 
 def _welcome(ready: Ready) -> str:
     if ready.setup_code is None:
-        return f"Famichat is at {ready.url}"
+        return f"Famichat is running at {ready.url}"
     return (
-        f"Famichat is at {ready.url}, and nobody lives here yet.\n"
-        f"Open it and begin with this code, which works once: {ready.setup_code}"
+        f"Famichat is running at {ready.url}. No one has set it up yet.\n"
+        f"Open it in a browser and enter this setup code, which works once: {ready.setup_code}"
     )

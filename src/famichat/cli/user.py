@@ -24,19 +24,21 @@ from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339
 
-_generate_option = click.option("--generate-password", "generate", is_flag=True, help="Make a password and print it.")
+_generate_option = click.option(
+    "--generate-password", "generate", is_flag=True, help="Generate a password and print it."
+)
 
 
 @click.group()
 def user() -> None:
-    """People with an account: list, add and delete them, give them a new password."""
+    """List, add and delete user accounts, and reset passwords."""
 
 
 @user.command("list")
 @data_dir_option
 @json_option
 def list_users(data_dir: Path | None, *, as_json: bool) -> None:
-    """List everybody, with their families; the longest here first."""
+    """List all users and their families, oldest account first."""
     with open_readonly(data_dir) as desk:
         people = desk.database.run_read(_people)
     rows = [(each["username"], each["id"], ", ".join(f["name"] for f in each["families"])) for each in people]
@@ -45,9 +47,9 @@ def list_users(data_dir: Path | None, *, as_json: bool) -> None:
 
 @user.command("add")
 @click.argument("username")
-@click.option("--email", help="An address, to find the account by.")
-@click.option("--family", "family_name", help="The family to join: its name or id.")
-@click.option("--role", type=ROLE, default="member", show_default=True, help="What the person is in the family.")
+@click.option("--email", help="An email address to sign in with.")
+@click.option("--family", "family_name", help="The family to join, by name or id.")
+@click.option("--role", type=ROLE, default="member", show_default=True, help="The role in the family.")
 @password_stdin_option
 @_generate_option
 @data_dir_option
@@ -63,7 +65,7 @@ def add_user(
     generate: bool,
     as_json: bool,
 ) -> None:
-    """Make an account for USERNAME. It asks for the password, unless told where to take it from."""
+    """Create an account for USERNAME. Prompts for a password unless an option provides one."""
     newcomer = Newcomer.parse(username, email)
     with open_for_writing(load_settings(data_dir=data_dir)) as desk:
         password = read_password(stdin=password_stdin, generate=generate)
@@ -89,7 +91,7 @@ def add_user(
 @data_dir_option
 @json_option
 def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, generate: bool, as_json: bool) -> None:
-    """Give NAME, a username or an e-mail address, a new password, and sign out all of that person's devices."""
+    """Set a new password for NAME (a username or an email address) and sign out all their devices."""
     # A running server would not close what these devices have open.
     with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
         username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
@@ -100,37 +102,37 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
         )
     shown = {"password": password} if generate else {}
     told = {"id": done.user_id, "username": username, "signed_out_devices": len(done.device_ids), **shown}
-    text = f"{username} has a new password, and is signed out on {len(done.device_ids)} devices."
+    text = f"Changed the password of {username} and signed out {len(done.device_ids)} devices."
     answer(told, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
 
 
 @user.command("delete")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask whether you are sure.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @data_dir_option
 @json_option
 def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Delete the account of NAME, a username or an e-mail address, for good; what was said to others stays."""
+    """Permanently delete the account of NAME (a username or an email address). Their messages stay in the chats."""
     # A running server would not close what this person has open, nor tell the others.
     with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
         username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
         if not yes:
-            click.confirm(f"Delete the account of {username} for good?", abort=True, err=True)
+            click.confirm(f"Permanently delete the account of {username}?", abort=True, err=True)
         gone = desk.database.run(lambda session: delete_account_by_operator(session, _existing(session, desk, name).id))
         while desk.database.run(delete_orphans):
             pass
-    answer({"id": gone.user_id}, f"The account of {username} is gone; its id was {gone.user_id}.", as_json=as_json)
+    answer({"id": gone.user_id}, f"Deleted the account of {username} (id {gone.user_id}).", as_json=as_json)
 
 
 @user.command("ledger")
 @click.argument("name")
-@click.option("--before", metavar="ID", help="Go on with what came before this entry.")
+@click.option("--before", metavar="ID", help="Only show entries older than this one.")
 @data_dir_option
 @json_option
 def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """List what admins and the operator did to NAME, the newest 200 first.
+    """List the account activity of NAME: what admins and the operator changed, newest 200 entries first.
 
-    NAME is a username or an e-mail address, or the id of somebody whose account is deleted.
+    NAME is a username, an email address, or the id of a deleted account.
     """
     from famichat.endpoint.api.audit_log import ledger_view  # noqa: PLC0415 - only here, as it takes the HTTP API with it
 
@@ -150,7 +152,7 @@ def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json
 def _existing(session: Session, desk: OpenedData, name: str) -> User:
     found = find_user(session, name, desk.index)
     if found is None:
-        raise Refused("not_found", f"Nobody here is called {name}")
+        raise Refused("not_found", f"No user is called {name}")
     return found
 
 

@@ -23,23 +23,23 @@ _LOOK_SECONDS = 0.5
 
 @click.group()
 def vault() -> None:
-    """Change and look at the keys that seal what is stored."""
+    """Rotate and inspect the keys that encrypt stored data."""
 
 
 @vault.command()
-@click.option("--prepare", is_flag=True, help="Only make the new key: where several servers must have it first.")
+@click.option("--prepare", is_flag=True, help="Only create the new key, so that several servers can load it first.")
 @data_dir_option
 @json_option
 def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
-    """Seal with a new key from now on, and seal anew what older ones have sealed; also while the server runs.
+    """Switch to a new key and re-encrypt everything with it. Works while the server runs.
 
-    Ctrl-C ends it between two steps. Given again, it goes on where it was. With --json, each step is a line, and the
+    Ctrl-C stops it between two steps; run the command again to continue. With --json, prints one line per step; the
     last one says "done".
     """
     settings = load_settings(data_dir=data_dir)
     if prepare:
         version = _prepare(settings)
-        answer({"prepared": version}, f"Key {version} is here, and not used yet.", as_json=as_json)
+        answer({"prepared": version}, f"Created key {version}. It is not in use yet.", as_json=as_json)
         return
     try:
         try:
@@ -48,16 +48,20 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
         except DirectoryInUse:
             told = _watch(settings, as_json=as_json)
     except KeyboardInterrupt:
-        raise Refused("stopped", "Stopped; what is sealed anew stays so, and the same command goes on") from None
-    left = f" {told['unopened']} values do not open with any key, and stay." if told["unopened"] else ""
-    answer(told, f"Everything is sealed with key {told['version']}.{left}", as_json=as_json)
+        raise Refused("stopped", "Stopped. Run the same command again to continue") from None
+    left = (
+        f" {told['unopened']} values cannot be decrypted with any key and were left unchanged."
+        if told["unopened"]
+        else ""
+    )
+    answer(told, f"Everything is encrypted with key {told['version']}.{left}", as_json=as_json)
 
 
 @vault.command()
 @data_dir_option
 @json_option
 def status(data_dir: Path | None, *, as_json: bool) -> None:
-    """Show which key seals, which others are here, and how much each has sealed."""
+    """Show the current key, the other keys, and how much each has encrypted."""
     with open_readonly(data_dir) as desk:
         told = desk.database.run_read(lambda session: _status(session, desk))
     heads = ("key", "is", "here", *told["columns"])
@@ -73,22 +77,22 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
-    """Forget the key of this VERSION, if nothing is sealed with it any more. Older backups still need it."""
+    """Delete key VERSION if nothing is encrypted with it any more. Older backups still need it."""
     settings = load_settings(data_dir=data_dir)
     with open_for_writing(settings) as desk:
         desk.database.run(lambda session: _retire(session, version))
     if settings.vault_keys is None:
         DataDir(settings.data_dir).drop_vault_key(version)
-    where = "" if settings.vault_keys is None else " Take it out of FAMICHAT_VAULT_KEYS now."
-    answer({"retired": version}, f"Key {version} is forgotten here.{where}", as_json=as_json)
+    where = "" if settings.vault_keys is None else " Remove it from FAMICHAT_VAULT_KEYS now."
+    answer({"retired": version}, f"Deleted key {version}.{where}", as_json=as_json)
 
 
 def _prepare(settings: Settings) -> int:
     """Have a key that nobody uses yet; answers its version."""
     if settings.vault_keys is not None:
-        raise Refused("no_new_key", "The settings give the keys: add a new one to FAMICHAT_VAULT_KEYS")
+        raise Refused("no_new_key", "The settings define the keys. Add a new one to FAMICHAT_VAULT_KEYS")
     if on_sqlite(settings):
-        raise Refused("no_new_key", "On SQLite there is one server, which uses a new key at once; leave out --prepare")
+        raise Refused("no_new_key", "With SQLite the server uses a new key right away. Leave out --prepare")
     with open_for_writing(settings) as desk:
         sealing = desk.database.run_read(lambda session: sealing_key(session).version)
         return _newer_key(desk, sealing)
@@ -100,7 +104,7 @@ def _newer_key(desk: OpenedData, than: int) -> int:
     if newest > than:
         return newest
     if settings.vault_keys is not None:
-        raise Refused("no_new_key", "The settings give the keys: add a new one to FAMICHAT_VAULT_KEYS")
+        raise Refused("no_new_key", "The settings define the keys. Add a new one to FAMICHAT_VAULT_KEYS")
     kept = DataDir(settings.data_dir)
     kept.add_vault_key(than + 1)
     desk.vault.learn(kept.kept_vault_keys())
@@ -125,7 +129,7 @@ def _step(desk: OpenedData, walk: Walk, *, as_json: bool) -> None:
     written = desk.database.run(partial(write, found)) if found.changes else 0
     walk.went(found, written)
     if written:
-        _progress({"done": False, "resealed": walk.resealed}, f"{walk.resealed} sealed anew", as_json=as_json)
+        _progress({"done": False, "resealed": walk.resealed}, f"{walk.resealed} re-encrypted", as_json=as_json)
     elif walk.is_clean:
         time.sleep(_LOOK_SECONDS)  # a server may be storing something that it has sealed with the old key
 
@@ -142,7 +146,7 @@ def _watch(settings: Settings, *, as_json: bool) -> dict[str, Any]:
             if key.version >= version and key.resealed_at is not None:
                 return {"done": True, "version": key.version, "resealed": None, "unopened": left}
             if left != told:
-                _progress({"done": False, "left": left}, f"the server has {left} left", as_json=as_json)
+                _progress({"done": False, "left": left}, f"{left} left on the server", as_json=as_json)
             told = left
             time.sleep(_LOOK_SECONDS)
 
@@ -190,10 +194,12 @@ def _state(key: VaultKey | None, sealing: VaultKey) -> str:
 def _retire(session: Session, version: int) -> None:
     key, sealing = session.get(VaultKey, version), sealing_key(session)
     if key is None:
-        raise Refused("no_such_key", f"There is no key {version}; see `famichat vault status`")
+        raise Refused("no_such_key", f"No key {version}. See `famichat vault status`")
     if version == sealing.version or sealing.resealed_at is None:
-        raise Refused("key_in_use", f"Key {version} may be needed still; `famichat vault rotate` first")
+        raise Refused("key_in_use", f"Key {version} may still be in use. Run `famichat vault rotate` first")
     left = sum(column.count_by_version(session).get(version, 0) for column in sealed_columns())
     if left:
-        raise Refused("key_in_use", f"{left} values are sealed with key {version}; `famichat vault rotate` first")
+        raise Refused(
+            "key_in_use", f"{left} values are encrypted with key {version}. Run `famichat vault rotate` first"
+        )
     session.delete(key)

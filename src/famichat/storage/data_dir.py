@@ -34,7 +34,9 @@ class DirectoryInUse(StorageError):
     """Another process of Famichat works in this data directory; `process` is its id, where that is known."""
 
     def __init__(self, path: Path, process: str) -> None:
-        super().__init__(f"Famichat is running here ({path}{f', process {process}' if process else ''}); stop it first")
+        super().__init__(
+            f"Famichat is already running in {path}{f' (process {process})' if process else ''}. Stop it first"
+        )
         self.process = process
 
 
@@ -42,7 +44,7 @@ class SecretsDamaged(StorageError):
     """The file of secrets is there and cannot be used. It is never replaced: what it sealed would be lost."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is damaged; put back the copy from your backup")
+        super().__init__(f"{path} is damaged. Restore it from your backup")
 
 
 class SecretsMissing(StorageError):
@@ -50,8 +52,8 @@ class SecretsMissing(StorageError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"there is a database, but no {path}; put back the copy from your backup, "
-            "or give FAMICHAT_SECRET_KEY and FAMICHAT_VAULT_KEYS"
+            f"{path} is missing, but there is a database. Restore the file from your backup, "
+            "or set FAMICHAT_SECRET_KEY and FAMICHAT_VAULT_KEYS"
         )
 
 

@@ -19,7 +19,7 @@ class NewerDatabaseError(Exception):
     """The database was migrated by a newer Famichat than this one; nothing was touched."""
 
     def __init__(self, revision: str) -> None:
-        super().__init__(f"the database is at revision {revision}, which this version of Famichat does not know")
+        super().__init__(f"The database is at revision {revision}, which is newer than this version of Famichat")
         self.revision = revision
 
 

@@ -40,7 +40,7 @@ def test_a_newer_key_seals_at_once_where_that_is_wanted_and_waits_elsewhere(data
     ("keys", "told"),
     [
         ({1: ONE}, "vault key 2 is missing"),
-        ({1: OTHER, 2: TWO}, "vault key 1 is not the one that this database was sealed with"),
+        ({1: OTHER, 2: TWO}, "vault key 1 is not the key of this database"),
         ({3: OTHER}, "vault key 1 is missing; vault key 2 is missing"),
     ],
 )

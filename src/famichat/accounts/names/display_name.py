@@ -49,24 +49,24 @@ def parse_display_name(typed: str) -> DisplayName:
             seen, or that changes how the rest is seen.
     """
     if len(typed) > _MAX_TYPED:
-        raise InvalidDisplayName(f"a name has at most {MAX_DISPLAY_NAME} characters")
+        raise InvalidDisplayName(f"a name must have at most {MAX_DISPLAY_NAME} characters")
     shown = _spaced(unicodedata.normalize("NFC", typed))
     if not 1 <= len(shown) <= MAX_DISPLAY_NAME:
-        raise InvalidDisplayName(f"a name has 1 to {MAX_DISPLAY_NAME} characters")
+        raise InvalidDisplayName(f"a name must have 1 to {MAX_DISPLAY_NAME} characters")
     bare = _without_pictures(shown)
-    fault = fault_in(bare, _PUNCTUATION) if bare else "a name has a letter or a digit"
+    fault = fault_in(bare, _PUNCTUATION) if bare else "a name must contain a letter or a digit"
     if fault is not None:
         raise InvalidDisplayName(fault)
     name = DisplayName(shown, fold(bare), looks_of(bare))
     if not is_comparable(name.key, name.look):
-        raise InvalidDisplayName("this name cannot be compared with others")
+        raise InvalidDisplayName("this name is not supported")
     return name
 
 
 def _without_pictures(shown: str) -> str:
     bare = _PICTURE.sub(" ", _FLAG.sub(_letters, shown))
     if any(before == " " and is_mark(char) for before, char in pairwise(bare)):
-        raise InvalidDisplayName("a mark stands on a letter")
+        raise InvalidDisplayName("a combining mark must follow a letter")
     return _spaced(bare)
 
 

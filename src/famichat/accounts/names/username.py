@@ -56,16 +56,16 @@ def parse_username(typed: str) -> Username:
             marks on one letter.
     """
     if len(typed) > _MAX_TYPED:
-        raise InvalidUsername(f"a name has at most {MAX_USERNAME} characters")
+        raise InvalidUsername(f"a name must have at most {MAX_USERNAME} characters")
     shown = unicodedata.normalize("NFC", typed.strip(" "))
     if not 1 <= len(shown) <= MAX_USERNAME:
-        raise InvalidUsername(f"a name has 1 to {MAX_USERNAME} characters")
+        raise InvalidUsername(f"a name must have 1 to {MAX_USERNAME} characters")
     fault = fault_in(shown)
     if fault is not None:
         raise InvalidUsername(fault)
     name = Username(shown, fold(shown), looks_of(shown))
     if not is_comparable(name.key, name.look):
-        raise InvalidUsername("this name cannot be compared with others")
+        raise InvalidUsername("this name is not supported")
     return name
 
 
@@ -112,12 +112,12 @@ def fault_in(shown: str, punctuation: frozenset[str] = PUNCTUATION) -> str | Non
         punctuation: what may stand in it beside letters, marks and digits.
     """
     if any(char in _INVISIBLE or not (char in punctuation or _is_of_a_name(char)) for char in shown):
-        return "a name is made of letters, digits, spaces and . _ - '"
+        return "a name can only contain letters, digits, spaces and . _ - '"
     if not any(unicodedata.category(char)[0] in "LN" for char in shown) or unicodedata.combining(shown[0]):
-        return "a name begins with something that can be seen, and has a letter or a digit"
+        return "a name must contain a letter or a digit and start with a visible character"
     runs = (len(list(run)) for mark, run in groupby(shown, is_mark) if mark)
     if max(runs, default=0) > _MAX_MARKS_IN_A_ROW:
-        return f"a letter carries at most {_MAX_MARKS_IN_A_ROW} marks"
+        return f"a letter can have at most {_MAX_MARKS_IN_A_ROW} marks"
     return None
 
 

@@ -43,11 +43,11 @@ def check_password(password: str, username: str = "") -> None:
     """
     folded = password.casefold()
     if len(password) < MIN_PASSWORD:
-        raise WeakPassword(f"a password has at least {MIN_PASSWORD} characters")
+        raise WeakPassword(f"a password must have at least {MIN_PASSWORD} characters")
     if len(password) > MAX_PASSWORD:
-        raise WeakPassword(f"a password has at most {MAX_PASSWORD} characters")
+        raise WeakPassword(f"a password must have at most {MAX_PASSWORD} characters")
     if folded in _common_passwords() or len(set(folded)) <= 2 or folded == username.casefold():  # noqa: PLR2004 - as abababab
-        raise WeakPassword("this password is among the first that anybody would guess")
+        raise WeakPassword("this password is too common")
 
 
 def _verify(password_hash: str | None, password: str) -> bool:

@@ -34,7 +34,7 @@ class BackupDamaged(StorageError):
     """What was given is no whole and unchanged backup; nothing was put back."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(f"this is no backup that can be trusted: {detail}; nothing was changed")
+        super().__init__(f"The backup is damaged: {detail}. Nothing was changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class Manifest:
         try:
             told: dict[str, Any] = json.loads(text)
             if told.pop("format") != _FORMAT or told["database"] not in DATABASES:
-                raise BackupDamaged("its format is not known here")
+                raise BackupDamaged("unknown format")
             return cls(**told)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BackupDamaged("its manifest cannot be understood") from error
+            raise BackupDamaged("the manifest is unreadable") from error
 
 
 def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
@@ -100,10 +100,10 @@ def read(stream: IO[bytes], folder: Path) -> Manifest:
         sums = _unpack(stream, folder)
         written = (folder / SUMS).read_text(encoding="utf-8") if SUMS in sums else ""
     except (tarfile.TarError, UnicodeDecodeError, EOFError) as error:
-        raise BackupDamaged("it is cut off, or no tar file") from error
+        raise BackupDamaged("it is truncated or not a tar file") from error
     promised = {name: value for value, _, name in (line.partition("  ") for line in written.splitlines())}
     if promised != {name: value for name, value in sums.items() if name != SUMS}:
-        raise BackupDamaged("its contents are not those that were written")
+        raise BackupDamaged("a checksum does not match")
     manifest = Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")) if MANIFEST in sums else None
     if manifest is None or DATABASES[manifest.database] not in sums:
         raise BackupDamaged("the database is missing")
@@ -117,7 +117,7 @@ def _unpack(stream: IO[bytes], folder: Path) -> dict[str, str]:
             # Only these names, each once: a name with a path in it would write elsewhere.
             known = member.name in {MANIFEST, SUMS, SECRETS, *DATABASES.values()} or _FILE.fullmatch(member.name)
             if not known or member.name in sums or not member.isfile():
-                raise BackupDamaged("it holds something that no backup of Famichat does")
+                raise BackupDamaged("it contains an unexpected file")
             sums[member.name] = _copy(cast("IO[bytes]", tar.extractfile(member)), folder / member.name)
     return sums
 

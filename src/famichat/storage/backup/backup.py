@@ -37,14 +37,14 @@ class NothingToBackUp(StorageError):
     """The database has no tables yet."""
 
     def __init__(self) -> None:
-        super().__init__("there is nothing in this database yet")
+        super().__init__("The database is empty")
 
 
 class WrongKeys(StorageError):
     """These keys are not those of the server that was backed up."""
 
     def __init__(self) -> None:
-        super().__init__("these are not the keys that this backup was sealed with; nothing was changed")
+        super().__init__("These are not the keys of this backup. Nothing was changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def check_file(file: Path) -> None:
     except sqlite3.DatabaseError as error:
         found = str(error)
     if found != "ok":
-        raise BackupDamaged(f"the database says: {' '.join(found.split())}")
+        raise BackupDamaged(f"the database reports: {' '.join(found.split())}")
 
 
 def _files(files_dir: Path, attachment_ids: list[str]) -> Iterator[tuple[str, Path]]:

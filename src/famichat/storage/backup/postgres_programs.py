@@ -15,7 +15,7 @@ class ProgramMissing(StorageError):
     """A program of the system is needed and not installed."""
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"{program} is not installed; on Debian: apt-get install postgresql-client")
+        super().__init__(f"{program} is not installed. On Debian: apt-get install postgresql-client")
 
 
 class ProgramFailed(StorageError):

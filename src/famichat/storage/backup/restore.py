@@ -38,7 +38,7 @@ class NotEmpty(StorageError):
     """Something is there already, and nothing of it was touched."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}; move it away first, or restore into another place")
+        super().__init__(f"{what}. Move it away first, or restore to another place")
 
 
 class KeysNotInBackup(StorageError):
@@ -46,8 +46,8 @@ class KeysNotInBackup(StorageError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"this backup was made without its keys; put them at {path}, "
-            "or give FAMICHAT_SECRET_KEY and FAMICHAT_VAULT_KEYS, then restore again"
+            f"The backup does not contain its keys. Copy them to {path}, "
+            "or set FAMICHAT_SECRET_KEY and FAMICHAT_VAULT_KEYS, and restore again"
         )
 
 
@@ -55,7 +55,7 @@ class OtherDatabase(StorageError):
     """The backup is of the other kind of database."""
 
     def __init__(self, of: str) -> None:
-        super().__init__(f"this backup was taken from {of}, and cannot be put into another kind of database")
+        super().__init__(f"This backup is from {of} and cannot be restored into another kind of database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _renamed(copy: Path) -> str:
     finally:
         database.close()
     if copy.with_name(f"{copy.name}-wal").exists():
-        raise BackupDamaged("its database could not be closed")
+        raise BackupDamaged("the database could not be closed")
     with copy.open("rb") as file:
         os.fsync(file.fileno())
     return epoch
@@ -172,12 +172,12 @@ def _check_empty(place: Place, database: Database) -> None:
     here = place.data_dir.path
     left = sorted(each.name for each in here.iterdir() if not _is_harmless(each.name))
     if left:
-        raise NotEmpty(f"{here} is not empty: there is {left[0]}")
+        raise NotEmpty(f"{here} is not empty: it contains {left[0]}")
     if database.dialect == "postgresql" and database.run_read(_has_tables):
-        raise NotEmpty("the database is not empty")
+        raise NotEmpty("The database is not empty")
     file = Path(str(database.url.database))
     if database.dialect == "sqlite" and any(file.with_name(file.name + end).exists() for end in ("", "-wal", "-shm")):
-        raise NotEmpty(f"there is a database at {file}")
+        raise NotEmpty(f"There is already a database at {file}")
 
 
 def _is_harmless(name: str) -> bool:
@@ -202,7 +202,7 @@ def _keys(manifest: Manifest, folder: Path, place: Place) -> Secrets | None:
     try:
         found = Secrets.from_json(inside.read_text(encoding="utf-8")) if inside.exists() else None
     except ValueError as error:
-        raise BackupDamaged("its keys cannot be understood") from error
+        raise BackupDamaged("the keys are unreadable") from error
     if place.secret_key is not None and place.vault_keys is not None:
         check_keys(manifest, Secrets(place.secret_key, place.vault_keys))
         return found

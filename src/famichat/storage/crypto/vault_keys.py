@@ -27,10 +27,10 @@ class WrongVaultKeys(StorageError):
 
     def __init__(self, missing: list[int], wrong: list[int]) -> None:
         told = [f"vault key {version} is missing" for version in missing]
-        told += [f"vault key {version} is not the one that this database was sealed with" for version in wrong]
+        told += [f"vault key {version} is not the key of this database" for version in wrong]
         super().__init__(
-            f"{'; '.join(told)}. Put back secrets.json, or FAMICHAT_VAULT_KEYS, as it was: "
-            "without the right keys nobody can read what they have sealed"
+            f"{'; '.join(told)}. Restore secrets.json or FAMICHAT_VAULT_KEYS: "
+            "without the right keys the stored data cannot be read"
         )
         self.missing = missing
         self.wrong = wrong
