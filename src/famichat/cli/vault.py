@@ -127,7 +127,7 @@ def _rotate(desk: OpenedData, *, as_json: bool) -> dict[str, Any]:
 def _step(desk: OpenedData, walk: Walk, *, as_json: bool) -> None:
     found = desk.database.run_read(walk.look)
     written = desk.database.run(partial(write, found)) if found.changes else 0
-    walk.went(found, written)
+    walk.advance(found, written)
     if written:
         _progress({"done": False, "resealed": walk.resealed}, f"{walk.resealed} re-encrypted", as_json=as_json)
     elif walk.is_clean:

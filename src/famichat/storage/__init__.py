@@ -1,1 +1,1 @@
-"""The ground: one database, its transactions, the journal that messages go through, and what is sealed at rest."""
+"""The database and its transactions, encryption at rest, backup and migrations."""

@@ -1,7 +1,7 @@
-"""What every table shares: named constraints, ids as text, times in UTC.
+"""Shared table definitions: constraint naming, id columns and UTC timestamps.
 
-Ids are UUIDs of version 7 (RFC 9562), written in Python as their 36 characters, so that one value serves the wire, the
-code and both databases.
+Ids are UUIDs version 7 (RFC 9562), kept as 36-character strings in Python, so the wire, the code and both databases use
+the same value.
 """
 
 from datetime import UTC, datetime
@@ -22,12 +22,12 @@ NAMING_CONVENTION = {
 
 
 def new_id() -> str:
-    """A fresh id: a UUID of version 7, so ids made later sort later."""
+    """Return a new UUID version 7 (RFC 9562); later ids sort after earlier ones."""
     return str(uuid_utils.uuid7())
 
 
 def is_id(text: object) -> bool:
-    """Whether `text` is an id as this server writes them: 36 lower-case characters of a UUID."""
+    """Return whether `text` is an id in canonical form: a UUID of 36 lower-case characters."""
     if not isinstance(text, str) or len(text) != 36:  # noqa: PLR2004 - RFC 9562 section 4
         return False
     try:
@@ -37,52 +37,52 @@ def is_id(text: object) -> bool:
 
 
 def now() -> datetime:
-    """The present moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
-def rfc3339(moment: datetime) -> str:
-    """A moment as the wire writes it, such as `2026-11-23T05:30:12.345678Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def rfc3339(timestamp: datetime) -> str:
+    """Format a timestamp per RFC 3339 in UTC with microseconds, e.g. `2026-11-23T05:30:12.345678Z`."""
+    return timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Id(TypeDecorator[str]):
-    """An id column: PostgreSQL's own `uuid`, 36 characters on SQLite, a `str` in Python."""
+    """Id column type: `uuid` on PostgreSQL, 36 characters on SQLite, `str` in Python."""
 
     impl = CHAR(36)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the column type of this database."""
+        """Return the native column type for the given database."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(Uuid(as_uuid=False))
         return dialect.type_descriptor(CHAR(36))
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in time: `timestamptz` on PostgreSQL, text in UTC on SQLite, an aware `datetime` in Python."""
+    """Timestamp column type: `timestamptz` on PostgreSQL, UTC text on SQLite, aware `datetime` in Python."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without a zone: it would mean something else on each machine."""
+        """Convert to UTC. Raises ValueError for naive timestamps, whose meaning depends on the machine."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment needs its time zone")
+            raise ValueError("a timestamp needs a time zone")
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give back UTC, whatever the connection's zone is."""
+        """Return UTC, whatever the connection's time zone is."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
-    """The root of every record."""
+    """Declarative base class of every table."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy reads a plain dict here

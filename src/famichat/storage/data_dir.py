@@ -1,11 +1,11 @@
-"""The data directory: one process at a time keeps its database and its secrets there.
+"""The data directory: holds the database and the secrets, locked by one process at a time.
 
     data_dir = DataDir(Path("data"))
     with data_dir.lock():
         keys = data_dir.secrets()
 
-`secrets.json` is made at the first start. Whoever loses it loses every message that is sealed at rest, so it belongs
-into the backup, and never anywhere that the backup's readers are not trusted.
+`secrets.json` is created at the first start. Without it, everything encrypted at rest is unreadable, so it belongs in
+the backup; anyone who can read it can read the database.
 """
 
 import base64
@@ -31,7 +31,7 @@ _PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
 
 
 class DirectoryInUse(StorageError):
-    """Another process of Famichat works in this data directory; `process` is its id, where that is known."""
+    """Another Famichat process uses this data directory; `process` is its id, or empty if unknown."""
 
     def __init__(self, path: Path, process: str) -> None:
         super().__init__(
@@ -41,14 +41,14 @@ class DirectoryInUse(StorageError):
 
 
 class SecretsDamaged(StorageError):
-    """The file of secrets is there and cannot be used. It is never replaced: what it sealed would be lost."""
+    """`secrets.json` exists but is unusable. It is never replaced, because that would lose all encrypted data."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is damaged. Restore it from your backup")
 
 
 class SecretsMissing(StorageError):
-    """There is a database, and no secrets to open it with. New ones would make what it holds unreadable."""
+    """A database exists, but its secrets do not. New secrets would make its contents unreadable."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -62,8 +62,8 @@ class Secrets:
     """The keys of one server.
 
     Attributes:
-        secret_key: signs tokens and makes blind indexes.
-        vault_keys: seal what is stored, by version; the newest seals, the others still open.
+        secret_key: signs tokens and derives blind indexes.
+        vault_keys: encryption keys by version; the newest encrypts, the others still decrypt.
     """
 
     secret_key: str
@@ -71,15 +71,15 @@ class Secrets:
 
     @classmethod
     def fresh(cls) -> Self:
-        """New keys, for a new server."""
+        """Generate keys for a new server."""
         return cls(secrets.token_urlsafe(_SECRET_BYTES), {1: secrets.token_bytes(KEY_BYTES)})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read back what `to_json` wrote.
+        """Parse the output of `to_json`.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: the text is anything else.
         """
         try:
             stored = json.loads(text)
@@ -92,16 +92,16 @@ class Secrets:
         return cls(secret_key, keys)
 
     def to_json(self) -> str:
-        """The same, to be kept in a file."""
+        """Serialise to JSON."""
         keys = {str(version): base64.b64encode(key).decode() for version, key in self.vault_keys.items()}
         return json.dumps({"secret_key": self.secret_key, "vault_keys": keys}, indent=2) + "\n"
 
 
 class DataDir:
-    """Where one server keeps what is its own.
+    """The directory that holds one server's lock, secrets and backup timestamp.
 
     Args:
-        path: the directory. It is made when it is first needed, for its owner only.
+        path: the directory. It is created on first use, accessible to its owner only.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,16 +109,16 @@ class DataDir:
 
     @property
     def secrets_file(self) -> Path:
-        """Where the secrets are kept, unless the operator gives them."""
+        """Path of the secrets, used unless the operator configures them."""
         return self.path / "secrets.json"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Work here alone until the block ends, or the process does, however it ends.
+        """Hold an exclusive lock on the directory until the block or the process ends, however it ends.
 
         Raises:
-            DirectoryInUse: another process works here.
-            OSError: the directory cannot be made or written to.
+            DirectoryInUse: another process holds the lock.
+            OSError: the directory cannot be created or written to.
         """
         self._make()
         descriptor = os.open(self.path / "famichat.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
@@ -129,13 +129,17 @@ class DataDir:
             os.close(descriptor)
 
     def secrets(self, secret_key: str | None = None, vault_keys: Mapping[int, bytes] | None = None) -> Secrets:
-        """The keys of this server: the given ones, and for those not given the ones kept here, made if there are none.
+        """Return the server's keys: the given ones, completed from `secrets.json`, which is created if missing.
 
-        Ask before the database is made: one that is older than the secrets has lost its own.
+        Call this before creating the database: a database without secrets is reported as SecretsMissing.
+
+        Args:
+            secret_key: configured by the operator, or None to use the stored one.
+            vault_keys: likewise, by version.
 
         Raises:
-            SecretsDamaged: the file is there, and cannot be used.
-            SecretsMissing: the file is not there, and a database is.
+            SecretsDamaged: the file exists but is unusable.
+            SecretsMissing: a database exists, but the file does not.
             OSError: the file cannot be read or written.
         """
         if secret_key is not None and vault_keys is not None:
@@ -144,12 +148,12 @@ class DataDir:
         return Secrets(secret_key or kept.secret_key, dict(vault_keys or kept.vault_keys))
 
     def kept_vault_keys(self) -> dict[int, bytes]:
-        """The vault keys that are kept here, also while a server runs.
+        """Return the stored vault keys by version. Safe while a server runs.
 
         Raises:
-            SecretsDamaged: the file cannot be used.
-            SecretsMissing: it is not there.
-            OSError: it cannot be read.
+            SecretsDamaged: the file is unusable.
+            SecretsMissing: the file does not exist.
+            OSError: the file cannot be read.
         """
         kept = self._kept()
         if kept is None:
@@ -157,20 +161,20 @@ class DataDir:
         return kept.vault_keys
 
     def add_vault_key(self, version: int) -> None:
-        """Keep another vault key, which a running server will find here; the one that is here already stays.
+        """Generate and store a vault key, unless this version exists. A running server picks it up.
 
         Raises:
-            SecretsDamaged, SecretsMissing, OSError: as `kept_vault_keys` does.
+            SecretsDamaged, SecretsMissing, OSError: see `kept_vault_keys`.
         """
         with self._alone_with_secrets() as kept:
             if version not in kept.vault_keys:
                 self._replace(replace(kept, vault_keys={**kept.vault_keys, version: secrets.token_bytes(KEY_BYTES)}))
 
     def drop_vault_key(self, version: int) -> None:
-        """Keep a vault key no more. What it has sealed is lost, so there must be nothing.
+        """Delete a stored vault key. Anything still encrypted with it is lost, so check that nothing is.
 
         Raises:
-            SecretsDamaged, SecretsMissing, OSError: as `kept_vault_keys` does.
+            SecretsDamaged, SecretsMissing, OSError: see `kept_vault_keys`.
         """
         with self._alone_with_secrets() as kept:
             left = {each: key for each, key in kept.vault_keys.items() if each != version}
@@ -178,7 +182,7 @@ class DataDir:
                 self._replace(replace(kept, vault_keys=left))
 
     def put_back(self, kept: Secrets) -> None:
-        """Keep these secrets, which a backup held; those that are here already stay.
+        """Store secrets from a backup. Vault keys that exist already are kept.
 
         Raises:
             OSError: the file cannot be written.
@@ -188,8 +192,8 @@ class DataDir:
         with self._alone_with_secrets() as here:
             self._replace(replace(here, vault_keys={**kept.vault_keys, **here.vault_keys}))
 
-    def note_backup(self, moment: datetime) -> None:
-        """Remember when the last backup was taken.
+    def note_backup(self, taken_at: datetime) -> None:
+        """Record when the last backup was taken.
 
         Raises:
             OSError: the file cannot be written.
@@ -198,15 +202,15 @@ class DataDir:
         with tempfile.NamedTemporaryFile(
             "w", dir=self.path, prefix="last-backup.", encoding="utf-8", delete=False
         ) as draft:
-            draft.write(f"{rfc3339(moment)}\n")
+            draft.write(f"{rfc3339(taken_at)}\n")
         Path(draft.name).replace(self._backup_note)
 
     def last_backup(self) -> datetime | None:
-        """When the last backup was taken that was noted here; None if none was.
+        """Return when the last backup was taken, or None if none was recorded.
 
         Raises:
-            OSError: the file is there, and cannot be read.
-            ValueError: it holds something else.
+            OSError: the record exists but cannot be read.
+            ValueError: the record is not a timestamp.
         """
         try:
             return datetime.fromisoformat(self._backup_note.read_text(encoding="utf-8").strip())
@@ -242,7 +246,7 @@ class DataDir:
         return self._keep(Secrets.fresh())
 
     def _keep(self, made: Secrets) -> Secrets:
-        """Write a file that is there whole or not at all, also after a power cut in between; the first one stays."""
+        """Create `secrets.json` atomically, even across a power cut. An existing file wins."""
         self._make()
         with tempfile.NamedTemporaryFile("w", dir=self.path, prefix="secrets.", encoding="utf-8") as draft:
             draft.write(made.to_json())
@@ -251,13 +255,13 @@ class DataDir:
             try:
                 self.secrets_file.hardlink_to(draft.name)
             except FileExistsError:
-                return self.secrets()  # on PostgreSQL two processes may start at once: both must use the same
+                return self.secrets()  # on PostgreSQL two processes may start together and must share the keys
         sync_directory(self.path)
         return made
 
     @contextmanager
     def _alone_with_secrets(self) -> Iterator[Secrets]:
-        """The secrets, to be changed by nobody else meanwhile: two commands may be given at once."""
+        """Yield the secrets under an exclusive lock, so that concurrent commands cannot overwrite each other."""
         descriptor = os.open(self.path / "secrets.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -269,7 +273,7 @@ class DataDir:
             os.close(descriptor)
 
     def _replace(self, changed: Secrets) -> None:
-        """Write the file anew: the old one is there, or the new one, also after a power cut in between."""
+        """Replace `secrets.json` atomically, even across a power cut."""
         draft = self.path / "secrets.new"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -281,7 +285,7 @@ class DataDir:
 
 
 def sync_directory(path: Path) -> None:
-    """Have a directory's names on disk: without this a power cut may undo a rename."""
+    """Sync a directory's entries to disk; without this a power cut may undo a rename."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,13 +1,13 @@
-"""One database, SQLite or PostgreSQL, and the threads that talk to it.
+"""The database, SQLite or PostgreSQL, and the threads that use it.
 
-Domain functions are plain functions of a `Session`: they run whole, inside one transaction, in a thread that belongs to
-the database, so that the event loop never waits for a disk and no lock is held across an `await`.
+Domain functions are plain functions that take a `Session`. Each runs inside one transaction in a database thread, so
+the event loop never waits for the disk and no lock is held across an `await`.
 
     conversation = await database.transaction(lambda session: create_self_conversation(session, user_id))
 
-On SQLite exactly one connection of the process writes and checkpoints: SQLite 3.7.0 to 3.51.2 can corrupt a WAL when
-two do (https://www.sqlite.org/wal.html, section 11). All other connections are read-only. On PostgreSQL every
-transaction is serialisable, and one that loses a race runs again.
+On SQLite exactly one connection of the process writes and checkpoints, because SQLite 3.7.0 to 3.51.2 can corrupt a WAL
+when two do (https://www.sqlite.org/wal.html, section 11). All other connections are read-only. On PostgreSQL every
+transaction is serialisable and is retried after a serialisation failure.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ _READERS = 4
 _POSTGRES_CONNECTIONS = 8
 _BUSY_SECONDS = 5
 _TIMEOUT_MS = 5000
-# A statement that fails is logged; what it was to store, such as a password's hash, is not.
-_DISCREET: Any = {"hide_parameters": True}
+# Failed statements are logged without their parameters, which may contain a password hash.
+_NO_PARAMETERS_IN_LOGS: Any = {"hide_parameters": True}
 
 
 class Database:
-    """Where sessions come from.
+    """Runs transactions on one database, each in a thread of its pools.
 
     Args:
         url: `sqlite:///absolute/path.db` or `postgresql://user@host/name`.
@@ -59,7 +59,7 @@ class Database:
             self._readers = ThreadPoolExecutor(_READERS, "database-reader")
         else:
             self._writing = self._reading = _postgres(self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS)
-            # The journal locks the rows it depends on, so that it never has to run again.
+            # The journal locks the rows it depends on, so it never has to retry.
             self._journaling = _postgres(self.url, "READ COMMITTED", 1)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
@@ -67,39 +67,39 @@ class Database:
         self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
 
     async def transaction(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in a serialisable transaction and commit it; see `run`."""
+        """Run `work` in a serialisable transaction on a writer thread and commit; see `run`."""
         return await asyncio.get_running_loop().run_in_executor(self._writers, self.run, work)
 
     async def between_batches(self, work: Callable[[Session], T]) -> T:
-        """Run `work` as `transaction` does, but in the journal's thread, between two of its batches.
+        """Run `work` like `transaction`, but in the journal's thread, between two of its batches.
 
-        For what takes somebody's place away: the caller goes on, and can end what that person has open, before any
-        message is announced that this process stored after the commit.
+        Use it for every change that ends a user's access. When this returns, no message stored by this process after
+        the commit has been broadcast yet, so the caller can still close the user's channels in time.
         """
         return await asyncio.get_running_loop().run_in_executor(self._journalists, self.run, work)
 
     async def read(self, work: Callable[[Session], T]) -> T:
-        """Run `work`, which only reads, on a consistent snapshot; see `run_read`."""
+        """Run read-only `work` on a consistent snapshot; see `run_read`."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.run_read, work)
 
     def run(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in a serialisable transaction, again when it lost a race, at most `MAX_ATTEMPTS` times.
+        """Run `work` in a serialisable transaction, retrying serialisation failures up to `MAX_ATTEMPTS` times.
 
-        After `OPEN_ATTEMPTS` it runs with the journal kept waiting: where people talk without a pause, it would find
-        the conversation changed each time.
+        After `OPEN_ATTEMPTS` the transaction blocks the journal while it runs; otherwise it would find the conversation
+        changed on every attempt when messages arrive without a pause.
 
-        `work` may run more than once, so whatever it does besides the session must bear that: tell the world after
-        the commit. Must not be called from the event loop, nor (on SQLite) from two threads at once.
+        `work` may run more than once, so its side effects outside the session must be idempotent; broadcast after the
+        commit. Do not call this from the event loop, nor (on SQLite) from two threads at the same time.
 
         Raises:
-            StorageUnavailable: the database is full, gone, damaged, or keeps losing the race.
-            Exception: whatever `work` raises, after a rollback.
+            StorageUnavailable: the database is full, unreachable or damaged, or every attempt failed to serialise.
+            Exception: any exception that `work` raises, after a rollback.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with Session(self._writing, expire_on_commit=False) as session, session.begin():
                     if attempt > OPEN_ATTEMPTS:
-                        _keep_the_journal_waiting(session)
+                        _block_journal(session)
                     return work(session)
             except DBAPIError as error:
                 if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
@@ -109,7 +109,7 @@ class Database:
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover - for the type checker
 
     def run_read(self, work: Callable[[Session], T]) -> T:
-        """Run `work` on a consistent snapshot that it cannot change.
+        """Run `work` on a consistent read-only snapshot.
 
         Raises:
             StorageUnavailable: the database did not answer.
@@ -123,23 +123,23 @@ class Database:
             raise self._explain(error, "read") from error
 
     async def on_journal(self, work: Callable[[], T]) -> T:
-        """Run `work` in the journal's thread: on SQLite the one that writes, on PostgreSQL one of its own.
+        """Run `work` in the journal's thread: the writer thread on SQLite, a dedicated one on PostgreSQL.
 
         Raises:
-            StorageUnavailable: as `run` does.
+            StorageUnavailable: see `run`.
         """
         return await asyncio.get_running_loop().run_in_executor(self._journalists, work)
 
     @contextmanager
     def journal_transaction(self) -> Iterator[Any]:
-        """A driver's own cursor in a transaction that commits at the end: no ORM between the journal and the disk.
+        """Yield a raw driver cursor in a transaction that commits at the end, without the ORM's overhead.
 
         Raises:
-            StorageUnavailable: the database cannot store anything now, or did not answer to the commit.
+            StorageUnavailable: the database cannot store anything now, or did not confirm the commit.
         """
         try:
             connection = self._journaling.raw_connection()
-        except self._driver.OperationalError as error:  # the driver's own: nothing has wrapped it yet
+        except self._driver.OperationalError as error:  # the driver's exception: SQLAlchemy has not wrapped it yet
             raise _unavailable("journal", error) from error
         try:
             cursor = connection.cursor()
@@ -150,7 +150,7 @@ class Database:
         except self._driver.DatabaseError as error:
             if not self._cannot_now(error):
                 raise
-            # After a failed commit nobody knows what the connection thinks; the next batch gets a fresh one.
+            # After a failed commit the state of the connection is unknown, so the next batch gets a new one.
             connection.invalidate()
             raise _unavailable("journal", error) from error
         finally:
@@ -158,28 +158,28 @@ class Database:
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """One transaction on the connection that writes, for changes of the schema.
+        """Yield the writing connection in one transaction, for schema changes.
 
-        On SQLite what refers to what is not watched over meanwhile: a constraint is changed by copying its table, and
-        the old one must not take along what refers to it (https://www.sqlite.org/lang_altertable.html#otheralter).
+        On SQLite foreign keys are off meanwhile: changing a constraint copies the table, and dropping the old one must
+        not cascade to the rows that reference it (https://www.sqlite.org/lang_altertable.html#otheralter).
         """
         with self._writing.connect() as connection:
             if self.dialect == "postgresql":
                 connection.execution_options(isolation_level="READ COMMITTED")
-            with _references_unwatched(connection), connection.begin():
+            with _foreign_keys_off(connection), connection.begin():
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 yield connection
 
     def close(self) -> None:
-        """Finish what is under way and let go of every connection."""
+        """Finish running transactions and close every connection."""
         for executor in (self._journalists, self._writers, self._readers):
             executor.shutdown(wait=True)
         for engine in (self._journaling, self._reading, self._writing):
             engine.dispose()
 
     def _explain(self, error: DBAPIError, operation: str) -> Exception:
-        """Tell "the database cannot now" apart from "this statement is wrong"."""
+        """Turn a failure of the database into StorageUnavailable; return a faulty statement's error unchanged."""
         if not (self._cannot_now(error.orig) or error.connection_invalidated or _lost_a_race(error)):
             return error
         return _unavailable(operation, error.orig)
@@ -190,11 +190,11 @@ class Database:
 
 
 @contextmanager
-def _references_unwatched(connection: Connection) -> Iterator[None]:
+def _foreign_keys_off(connection: Connection) -> Iterator[None]:
     if connection.dialect.name == "postgresql":
         yield
         return
-    driver: Any = connection.connection.driver_connection  # inside a transaction the pragma would do nothing
+    driver: Any = connection.connection.driver_connection  # the pragma is a no-op inside a transaction
     driver.execute("PRAGMA foreign_keys = OFF")
     try:
         yield
@@ -202,9 +202,9 @@ def _references_unwatched(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys = ON")
 
 
-def _keep_the_journal_waiting(session: Session) -> None:
-    # LOCK before any query: the snapshot is taken when the lock is held (PostgreSQL's manual, "LOCK", Notes). Whoever
-    # waits for it stands in a queue, so that this ends. Reading goes on; SQLite, with one writer, never comes here.
+def _block_journal(session: Session) -> None:
+    # LOCK must precede any query, so that the snapshot is taken while the lock is held (PostgreSQL manual, "LOCK",
+    # Notes). Lock waiters queue, so this terminates. Reads continue. SQLite has one writer and never gets here.
     session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
 
 
@@ -222,18 +222,20 @@ def _sqlite_writer(url: URL) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        # FULL: with NORMAL a power cut loses commits that were acknowledged already.
+        # FULL, because with NORMAL a power cut can lose commits that were already acknowledged.
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0, **_DISCREET)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0, **_NO_PARAMETERS_IN_LOGS
+    )
     event.listen(engine, "begin", _begin_immediate)
     return engine
 
 
 def _begin_immediate(connection: Connection) -> None:
-    # The driver's own BEGIN is deferred: it would take the write lock late, and fail instead of waiting.
+    # The driver's BEGIN is deferred: it would take the write lock late and then fail instead of waiting.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -248,7 +250,7 @@ def _sqlite_readers(url: URL) -> Engine:
         return connection
 
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0, **_DISCREET
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0, **_NO_PARAMETERS_IN_LOGS
     )
     event.listen(engine, "begin", _begin)
     return engine
@@ -260,7 +262,7 @@ def _begin(connection: Connection) -> None:
 
 def _sqlite_path(url: URL) -> Path:
     if not url.database:
-        raise ValueError("an SQLite database needs a file: every connection must see the same data")
+        raise ValueError("an SQLite database needs a file, so that every connection sees the same data")
     return Path(url.database)
 
 
@@ -277,5 +279,5 @@ def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], co
         pool_timeout=_BUSY_SECONDS,
         pool_pre_ping=True,
         connect_args=options,
-        **_DISCREET,
+        **_NO_PARAMETERS_IN_LOGS,
     )

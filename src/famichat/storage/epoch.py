@@ -1,7 +1,7 @@
-"""Which history this database tells: an epoch that a restore from a backup changes.
+"""The database epoch, an id that changes when the database is restored from a backup.
 
-A client keeps `(epoch, last_seq)`. When the epoch is another one, positions it remembers mean nothing here any more,
-and it must start over.
+A client stores `(epoch, last_seq)`. If the epoch has changed, its stored positions are meaningless and it must start
+over.
 """
 
 from sqlalchemy import CheckConstraint, select
@@ -11,7 +11,7 @@ from famichat.storage.base import Base, Created, Id, new_id
 
 
 class DatabaseEpoch(Base):
-    """The one row that names this history."""
+    """The single row that holds the epoch."""
 
     __tablename__ = "history"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -22,12 +22,12 @@ class DatabaseEpoch(Base):
 
 
 def current_epoch(session: Session) -> str:
-    """The epoch of this database."""
+    """Return the epoch of this database."""
     return session.execute(select(DatabaseEpoch.epoch)).scalar_one()
 
 
 def begin_new_epoch(session: Session) -> str:
-    """Name a new history, as after a restore; every client starts over."""
+    """Start a new epoch, as after a restore, and return it. Every client then starts over."""
     history = session.get_one(DatabaseEpoch, 1)
     history.epoch = new_id()
     return history.epoch

@@ -1,16 +1,16 @@
-"""What can go wrong below, as the layers above need to tell it apart."""
+"""Storage errors that the layers above distinguish."""
 
 from typing import Literal
 
 
 class StorageError(Exception):
-    """The root of this package's errors."""
+    """Base class of this package's errors."""
 
 
 class StorageUnavailable(StorageError):
-    """The database is full, gone, locked, damaged or failing, and did not say that anything was stored.
+    """The database is full, unreachable, locked or damaged, and did not confirm that anything was stored.
 
-    When it went away during a commit, nobody knows: ask again in a way that bears repetition, such as by a client id.
+    If it failed during a commit, the outcome is unknown: retry in an idempotent way, such as under the same client id.
     """
 
 
@@ -18,12 +18,12 @@ UnsealCause = Literal["malformed", "unknown_version", "unknown_key", "not_authen
 
 
 class UnsealError(StorageError):
-    """Sealed data did not open. Says for which purpose and why, and never what was in it.
+    """Decryption of sealed data failed. Carries the purpose and the cause, never the contents.
 
     Attributes:
-        purpose: what kind of data it is.
-        cause: `malformed` (too short to be sealed data, or no text inside), `unknown_version` (of the format),
-            `unknown_key`, or `not_authentic`: tampered with, cut, or moved here from another place.
+        purpose: the kind of data, e.g. `body`.
+        cause: `malformed` (too short, or not text), `unknown_version` (of the format), `unknown_key`, or
+            `not_authentic` (modified, truncated, or copied from another row).
     """
 
     def __init__(self, purpose: str, cause: UnsealCause = "malformed") -> None:

@@ -1,7 +1,7 @@
-"""A line of things to be written, which commits everything that waits at that moment at once.
+"""A write queue with group commit: everything queued is committed in one transaction.
 
-A commit costs a sync of the disk, whether it carries one thing or five hundred. So while one batch is being written,
-what arrives waits together and becomes the next.
+A commit costs one disk sync, whether it carries one item or five hundred. Items that arrive while a batch is being
+written wait together and form the next batch.
 """
 
 import asyncio
@@ -13,60 +13,60 @@ from typing import Generic, TypeVar
 from famichat.storage.errors import StorageUnavailable
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Outcome = TypeVar("Outcome")
 
 MAX_BATCH = 500
 MAX_WAITING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Item, Answer]):
+class _Waiting(Generic[Item, Outcome]):
     item: Item
-    on_written: Callable[[Answer], None]
-    done: asyncio.Future[Answer]
+    on_written: Callable[[Outcome], None]
+    done: asyncio.Future[Outcome]
 
 
-class GroupCommit(Generic[Item, Answer]):
-    """Writes things in the order in which they are appended.
+class GroupCommit(Generic[Item, Outcome]):
+    """Writes items in the order in which they are appended.
 
     Args:
-        name: what it writes, for errors.
-        write: commits a batch and answers for each item of it, in order, with what became of it or with the error that
-            concerns this item alone; or raises StorageUnavailable, which concerns them all.
+        name: name of the queue, for error messages and the task.
+        write: commits a batch and returns, in order, an outcome or an exception per item; or raises
+            StorageUnavailable, which then applies to every item of the batch.
     """
 
-    def __init__(self, name: str, write: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]]) -> None:
+    def __init__(self, name: str, write: Callable[[list[Item]], Awaitable[Sequence[Outcome | Exception]]]) -> None:
         self._name = name
         self._write = write
-        self._waiting: deque[_Waiting[Item, Answer]] = deque()
+        self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._writing: asyncio.Task[None] | None = None
 
     @property
     def depth(self) -> int:
-        """How many things wait for the next commit."""
+        """Number of items waiting for the next commit."""
         return len(self._waiting)
 
-    def append(self, item: Item, on_written: Callable[[Answer], None]) -> asyncio.Future[Answer]:
-        """Put something in line, at once; await the future to know that it is on disk.
+    def append(self, item: Item, on_written: Callable[[Outcome], None]) -> asyncio.Future[Outcome]:
+        """Queue an item immediately; await the returned future to know that it is on disk.
 
         Args:
-            item: what to write.
-            on_written: called in the event loop after the commit and before the future is done, in the order of the
-                line, even when nobody awaits the future any more.
+            item: the item to write.
+            on_written: called in the event loop after the commit, in queue order, before the future resolves; also
+                called if the future was cancelled.
 
         Raises:
-            StorageUnavailable: too much waits already.
+            StorageUnavailable: `MAX_WAITING` items are queued already.
         """
         if len(self._waiting) >= MAX_WAITING:
             raise StorageUnavailable(f"{self._name} full")
-        done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, on_written, done))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all(), name=self._name)
         return done
 
     async def close(self) -> None:
-        """Write everything that waits, then return."""
+        """Write everything queued, then return."""
         if self._writing is not None:
             await self._writing
 
@@ -78,21 +78,21 @@ class GroupCommit(Generic[Item, Answer]):
         finally:
             self._writing = None
 
-    async def _write_batch(self, batch: list[_Waiting[Item, Answer]]) -> None:
-        answers: Sequence[Answer | Exception]
+    async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
+        answers: Sequence[Outcome | Exception]
         try:
             answers = await self._write([waiting.item for waiting in batch])
         except Exception as error:  # noqa: BLE001 - see below
-            # Whatever it was, each of them hears that its thing was not written, and the line goes on.
+            # Whatever failed, every caller of the batch gets the error, and the queue continues.
             answers = [error for _ in batch]
         for waiting, answer in zip(batch, answers, strict=True):
             _settle(waiting, answer)
 
 
-def _settle(waiting: _Waiting[Item, Answer], answer: Answer | Exception) -> None:
+def _settle(waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:
     if not isinstance(answer, Exception):
         waiting.on_written(answer)
-    if waiting.done.done():  # nobody waits for the answer
+    if waiting.done.done():  # cancelled by the caller
         return
     if isinstance(answer, Exception):
         waiting.done.set_exception(answer)

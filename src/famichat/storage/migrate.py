@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, all in one transaction: killed anywhere, it is as it was before."""
+"""Migrates a database to the newest schema in one transaction; an interrupted migration changes nothing."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from famichat.storage.base import Base
 from famichat.storage.database import Database
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 0x66616D69  # "fami": two processes that start at once migrate one after the other
+_LOCK = 0x66616D69  # "fami": serialises the migrations of processes that start together
 
 
 class NewerDatabaseError(Exception):
-    """The database was migrated by a newer Famichat than this one; nothing was touched."""
+    """The database was migrated by a newer version of Famichat. Nothing was changed."""
 
     def __init__(self, revision: str) -> None:
         super().__init__(f"The database is at revision {revision}, which is newer than this version of Famichat")
@@ -24,13 +24,13 @@ class NewerDatabaseError(Exception):
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
-    """Bring `database` to the newest revision.
+    """Migrate `database` to the newest revision.
 
     Returns:
-        the revision it was at (None: it was empty), and the one it is at now.
+        The previous revision (None if the database was empty) and the current one.
 
     Raises:
-        NewerDatabaseError: it is ahead of this program.
+        NewerDatabaseError: the database is ahead of this program.
     """
     with database.migrating() as connection:
         if connection.dialect.name == "postgresql":
@@ -48,22 +48,22 @@ def upgrade(database: Database) -> tuple[str | None, str]:
 
 
 def newest() -> str | None:
-    """The revision that this program works with."""
+    """Return the revision that this program works with."""
     return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision a database is at; None when it is empty."""
+    """Return the revision of a database, or None if it is empty."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_known(revision: str) -> bool:
-    """Whether this program can bring a database of that revision up to date."""
+    """Return whether this program can migrate a database from that revision."""
     return revision in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
 
 
 def make(database: Database, message: str) -> None:
-    """Write a new migration from the difference between the models and the database: for developers, to be read."""
+    """Generate a migration from the difference between the models and the database, for a developer to review."""
     with database.migrating() as connection:
         command.revision(_config(connection), message, autogenerate=True)
 
@@ -79,11 +79,11 @@ def check(database: Database) -> None:
 
 
 def _check_references(connection: Connection) -> None:
-    """See that everything still refers to something: SQLite does not watch over that while it is migrated."""
+    """Check foreign keys after the migration: SQLite does not enforce them meanwhile."""
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if broken is not None:
-            raise LookupError(f"a row of {broken[0]} would refer to nothing in {broken[2]}")
+            raise LookupError(f"a row of {broken[0]} references a missing row of {broken[2]}")
 
 
 def _config(connection: Connection) -> Config:

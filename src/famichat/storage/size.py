@@ -1,4 +1,4 @@
-"""How much room the data takes."""
+"""Disk usage of the database."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -10,6 +10,6 @@ _STATEMENTS = {
 
 
 def database_bytes(session: Session) -> int:
-    """How many bytes the whole database takes on the disk."""
+    """Return the size of the whole database in bytes."""
     statement = text(_STATEMENTS[session.get_bind().dialect.name])
     return int(session.execute(statement).scalar_one())

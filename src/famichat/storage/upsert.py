@@ -1,4 +1,4 @@
-"""INSERT with an ON CONFLICT clause, which SQLite and PostgreSQL both understand and SQLAlchemy has once for each.
+"""INSERT ... ON CONFLICT for SQLite and PostgreSQL; SQLAlchemy has a separate construct for each.
 
 session.execute(insert_for(session, Receipt).values(...).on_conflict_do_nothing())
 """
@@ -10,5 +10,5 @@ from famichat.storage.base import Base
 
 
 def insert_for(session: Session, record: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT into the table of `record`, in the dialect of the session's database."""
+    """Return an INSERT into the table of `record` in the session's SQL dialect."""
     return sqlite.insert(record) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(record)

@@ -77,14 +77,14 @@ def of(**contents: str) -> io.BytesIO:
 
 def strangers() -> Iterator[tuple[str, io.BytesIO]]:
     good = {archive.MANIFEST: MANIFEST.to_json(), "famichat.db": "pages"}
-    yield "something that no backup", of(**good, **{"../famichat.db": "elsewhere"})
-    yield "something that no backup", of(**good, **{"notes.txt": "x"})
+    yield "an unexpected file", of(**good, **{"../famichat.db": "elsewhere"})
+    yield "an unexpected file", of(**good, **{"notes.txt": "x"})
     yield "the database is missing", of(**{archive.MANIFEST: MANIFEST.to_json()})
     yield "the database is missing", of(**{"famichat.db": "pages"})
-    yield "its format", of(**good | {archive.MANIFEST: MANIFEST.to_json().replace('"format": 1', '"format": 2')})
-    yield "its manifest", of(**good | {archive.MANIFEST: "[]"})
-    yield "its manifest", of(**good | {archive.MANIFEST: '{"format": 1, "database": "sqlite"}'})
-    yield "no tar file", io.BytesIO(b"not a tar" * 200)
+    yield "unknown format", of(**good | {archive.MANIFEST: MANIFEST.to_json().replace('"format": 1', '"format": 2')})
+    yield "the manifest", of(**good | {archive.MANIFEST: "[]"})
+    yield "the manifest", of(**good | {archive.MANIFEST: '{"format": 1, "database": "sqlite"}'})
+    yield "not a tar file", io.BytesIO(b"not a tar" * 200)
 
 
 @pytest.mark.parametrize(("said", "stream"), [*strangers()], ids=lambda value: value if isinstance(value, str) else "")

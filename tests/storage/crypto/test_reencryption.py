@@ -60,7 +60,7 @@ def change_the_first(session: Session, household: Household) -> None:
 def go_on(database: Database, walk: Walk, steps: int = 1000) -> None:
     while steps and not walk.is_clean:
         found = database.run_read(walk.look)
-        walk.went(found, database.run(partial(write, found)))
+        walk.advance(found, database.run(partial(write, found)))
         steps -= 1
 
 
@@ -117,7 +117,7 @@ def test_what_somebody_changes_meanwhile_is_left_as_they_have_written_it(databas
     while not any(change.key == (edited,) for each in seen for change in each.changes):
         seen.append(database.run_read(walk.look))
         if not any(change.key == (edited,) for change in seen[-1].changes):
-            walk.went(seen[-1], database.run(partial(write, seen[-1])))
+            walk.advance(seen[-1], database.run(partial(write, seen[-1])))
     theirs = VAULT.seal(BODY_PURPOSE, b"edited", edited)
     database.run(lambda session: session.execute(update(Message).where(Message.id == edited).values(body=theirs)))
     written = database.run(partial(write, seen[-1]))
@@ -125,7 +125,7 @@ def test_what_somebody_changes_meanwhile_is_left_as_they_have_written_it(databas
 
     assert written == len(seen[-1].changes) - 1
     assert kept == theirs
-    walk.went(seen[-1], written)
+    walk.advance(seen[-1], written)
     go_on(database, walk)
     left = database.run_read(lambda session: session.get_one(Message, edited).body)
     assert Vault({2: KEYS[2]}).open(BODY_PURPOSE, left or b"", edited) == b"edited", "the next walk finds it"

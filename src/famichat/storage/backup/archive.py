@@ -1,12 +1,12 @@
-"""A backup as it lies on a disk or runs through a pipe: one tar file, and sums by which damage is noticed.
+"""The backup format: one tar file with checksums, on disk or through a pipe.
 
-    manifest.json    what this is, of which server, from when
-    famichat.db      the SQLite database; or famichat.dump, what pg_dump wrote
-    secrets.json     the keys, unless they were left out
-    files/           the files of attachments, sealed as they lie on the disk
-    SHA256SUMS       of all the others, as `sha256sum --check` reads it
+    manifest.json    format, server, time and message count
+    famichat.db      the SQLite database; or famichat.dump, written by pg_dump
+    secrets.json     the keys, unless left out
+    files/           attachment files, encrypted as on disk
+    SHA256SUMS       of all other files, readable by `sha256sum --check`
 
-It is an ordinary tar, so that a backup can be looked into, and brought back by hand, where there is no Famichat.
+It is a plain tar file, so it can be inspected and restored by hand without Famichat.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _FILE = re.compile(r"files/[0-9a-f]{2}/[0-9a-f-]{36}(\.picture|\.thumbnail)?")
 
 
 class BackupDamaged(StorageError):
-    """What was given is no whole and unchanged backup; nothing was put back."""
+    """The input is not a complete, unmodified backup. Nothing was restored."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"The backup is damaged: {detail}. Nothing was changed")
@@ -39,15 +39,15 @@ class BackupDamaged(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup says about itself.
+    """Metadata of a backup.
 
     Attributes:
-        made_at: when.
-        database: the kind of database it was taken from, and can be put back into.
-        revision: the schema.
-        epoch: the history, as it was called then.
-        messages: how many are in it.
-        proofs: by which keys are known to be the right ones; see `famichat.storage.backup.backup`.
+        made_at: when it was taken (RFC 3339).
+        database: the kind of database it was taken from and can be restored into.
+        revision: the schema revision.
+        epoch: the database epoch at that time.
+        messages: the number of messages.
+        proofs: values that verify keys without revealing them; see `famichat.storage.backup.backup`.
     """
 
     made_at: str
@@ -58,15 +58,15 @@ class Manifest:
     proofs: dict[str, str]
 
     def to_json(self) -> str:
-        """The same, for the file."""
+        """Serialise to JSON."""
         return json.dumps({"format": _FORMAT, **asdict(self)}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read back what `to_json` wrote.
+        """Parse the output of `to_json`.
 
         Raises:
-            BackupDamaged: it is something else, or of a format that this program does not know.
+            BackupDamaged: the text is anything else, or an unknown format.
         """
         try:
             told: dict[str, Any] = json.loads(text)
@@ -78,7 +78,7 @@ class Manifest:
 
 
 def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
-    """Write the files, under these names, and their sums. Of those in `files/`, one may have been removed by now."""
+    """Write the files under these names, followed by their checksums. Missing attachment files are skipped."""
     with tarfile.open(mode="w|", fileobj=stream, format=tarfile.PAX_FORMAT) as tar:
         sums = ""
         for name, path in files.items():
@@ -91,10 +91,10 @@ def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
 
 
 def read(stream: IO[bytes], folder: Path) -> Manifest:
-    """Put what is in a backup into `folder`, once it is known to be what was written.
+    """Unpack a backup into `folder` and verify its checksums.
 
     Raises:
-        BackupDamaged: it is not.
+        BackupDamaged: it is incomplete, modified, or not a backup.
     """
     try:
         sums = _unpack(stream, folder)
@@ -114,7 +114,7 @@ def _unpack(stream: IO[bytes], folder: Path) -> dict[str, str]:
     sums: dict[str, str] = {}
     with tarfile.open(mode="r|", fileobj=stream) as tar:
         for member in tar:
-            # Only these names, each once: a name with a path in it would write elsewhere.
+            # Only these names, each once: a path in a name could write outside the folder.
             known = member.name in {MANIFEST, SUMS, SECRETS, *DATABASES.values()} or _FILE.fullmatch(member.name)
             if not known or member.name in sums or not member.isfile():
                 raise BackupDamaged("it contains an unexpected file")

@@ -1,10 +1,10 @@
-"""Takes a backup while the server runs: everything that was committed when it began, and nothing half done.
+"""Takes a consistent backup while the server runs.
 
     manifest = backup(Server(database, kept, files_dir), stream, folder, with_secrets=True)
 
-On SQLite by its backup API, on a read-only connection, in one step: nobody who writes waits for it. On PostgreSQL by
-`pg_dump`, on a snapshot that the manifest was read from too. Files of attachments never change once they are whole, so
-those that the copied database names are added after it.
+On SQLite it uses the backup API on a read-only connection in one step, which does not block writers. On PostgreSQL it
+uses `pg_dump` on the same snapshot that the manifest is read from. Completed attachment files never change, so those
+that the copied database references are added afterwards.
 """
 
 import base64
@@ -41,7 +41,7 @@ class NothingToBackUp(StorageError):
 
 
 class WrongKeys(StorageError):
-    """These keys are not those of the server that was backed up."""
+    """The keys do not belong to the server that was backed up."""
 
     def __init__(self) -> None:
         super().__init__("These are not the keys of this backup. Nothing was changed")
@@ -49,13 +49,13 @@ class WrongKeys(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is backed up.
+    """The server to back up.
 
     Attributes:
-        database: whose. It may be in use.
-        kept: gives its keys; asked when the copy is made, which may hold something that was sealed with a key of this
-            moment. Even if they are left out, the backup can tell whether it meets them again.
-        files_dir: where the files of its attachments are.
+        database: its database, which may be in use.
+        kept: returns its keys. Called after the copy is made, so that a key added meanwhile is included. If the keys
+            are left out of the backup, it can still verify them at restore time.
+        files_dir: the directory of its attachment files.
     """
 
     database: Database
@@ -65,7 +65,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class _Copied:
-    """What was copied of a database, with the keys of that moment."""
+    """A copied database's manifest and attachments, with the keys of that moment."""
 
     manifest: Manifest
     attachment_ids: list[str]
@@ -73,20 +73,20 @@ class _Copied:
 
 
 def backup(server: Server, stream: IO[bytes], folder: Path, *, with_secrets: bool) -> Manifest:
-    """Write a backup of all that is committed now.
+    """Write a backup of everything committed by now.
 
     Args:
-        server: whose.
-        stream: where the backup goes.
-        folder: an empty, private one, where there is room for a copy of the database.
-        with_secrets: whether the keys go into the backup too.
+        server: the server to back up.
+        stream: receives the backup.
+        folder: an empty, private directory with room for a copy of the database.
+        with_secrets: whether to include the keys.
 
     Raises:
-        NothingToBackUp: there are no tables.
-        WrongVaultKeys: these are not the keys with which it is sealed.
-        BackupDamaged: the database itself is damaged; a copy would be as well.
-        ProgramMissing, ProgramFailed: `pg_dump` is needed.
-        StorageUnavailable: the database does not answer.
+        NothingToBackUp: the database has no tables.
+        WrongVaultKeys: the keys do not match the database.
+        BackupDamaged: the database itself is damaged.
+        ProgramMissing, ProgramFailed: `pg_dump` is missing or failed.
+        StorageUnavailable: the database does not respond.
     """
     copy = folder / archive.DATABASES[server.database.dialect]
     copied = (_sqlite if server.database.dialect == "sqlite" else _postgres)(server, copy)
@@ -100,10 +100,10 @@ def backup(server: Server, stream: IO[bytes], folder: Path, *, with_secrets: boo
 
 
 def check_keys(manifest: Manifest, secrets: Secrets) -> None:
-    """See whether these are the keys of the server that was backed up.
+    """Verify that keys belong to the server that was backed up.
 
     Raises:
-        WrongKeys: they are not, or one is missing.
+        WrongKeys: a key is missing or differs.
     """
     for name, proof in manifest.proofs.items():
         if not _is_proven(name, proof, secrets, manifest.epoch):
@@ -111,10 +111,10 @@ def check_keys(manifest: Manifest, secrets: Secrets) -> None:
 
 
 def check_file(file: Path) -> None:
-    """Read an SQLite database from end to end, without changing anything.
+    """Run SQLite's integrity check on a database file, read-only.
 
     Raises:
-        BackupDamaged: it is not sound.
+        BackupDamaged: the check fails.
     """
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
@@ -126,7 +126,7 @@ def check_file(file: Path) -> None:
 
 
 def _files(files_dir: Path, attachment_ids: list[str]) -> Iterator[tuple[str, Path]]:
-    """The files of these attachments, by their names in the backup."""
+    """Yield the files of these attachments with their names in the backup."""
     for attachment_id in attachment_ids:
         for path in files_dir.glob(f"{attachment_id[-2:]}/{attachment_id}*"):
             yield f"{archive.FILES}/{attachment_id[-2:]}/{path.name}", path
@@ -135,7 +135,7 @@ def _files(files_dir: Path, attachment_ids: list[str]) -> Iterator[tuple[str, Pa
 def _sqlite(server: Server, copy: Path) -> _Copied:
     source = f"{Path(str(server.database.url.database)).absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(source, uri=True)) as there, closing(sqlite3.connect(copy)) as here:
-        there.backup(here)  # all pages in one step: one snapshot, and never begun again
+        there.backup(here)  # all pages in one step: one snapshot, no restarts
     check_file(copy)
     secrets, copied = server.kept(), Database(f"sqlite:///{copy}")
     try:
@@ -156,7 +156,7 @@ def _postgres(server: Server, copy: Path) -> _Copied:
 
 
 def _copied(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Secrets) -> _Copied:
-    """What the backup says about itself; and the attachments whose files belong into it."""
+    """Return the manifest, and the attachments whose files belong in the backup."""
     at = revision(session.connection())
     if at is None:
         raise NothingToBackUp
@@ -169,7 +169,7 @@ def _copied(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Se
 
 def _attachments(session: Session) -> list[str]:
     if not inspect(session.connection()).has_table("attachments"):
-        return []  # it is of an older Famichat, which had none
+        return []  # an older schema without attachments
     return [
         str(each)
         for each in session.execute(text("SELECT id FROM attachments WHERE finished_at IS NOT NULL")).scalars()
@@ -177,7 +177,7 @@ def _attachments(session: Session) -> list[str]:
 
 
 def _proofs(secrets: Secrets, epoch: str) -> dict[str, str]:
-    """One for each key: none can be read back from it, and nobody without the key can make it."""
+    """Return one proof per key. It does not reveal the key and cannot be forged without it."""
     proofs = {_SECRET_KEY: BlindIndex(secrets.secret_key).digest(_PURPOSE, epoch).hex()}
     for version, key in secrets.vault_keys.items():
         sealed = Vault({version: key}).seal(_PURPOSE, epoch.encode(), bound_to=epoch)

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: what `pg_dump` wrote, only `pg_restore` and `psql` put back as it was."""
+"""Runs PostgreSQL's client programs `pg_dump`, `pg_restore` and `psql`."""
 
 import os
 import shutil
@@ -12,29 +12,30 @@ _SAID = 300
 
 
 class ProgramMissing(StorageError):
-    """A program of the system is needed and not installed."""
+    """A required system program is not installed."""
 
     def __init__(self, program: str) -> None:
         super().__init__(f"{program} is not installed. On Debian: apt-get install postgresql-client")
 
 
 class ProgramFailed(StorageError):
-    """A program of the system ended with an error; says what it said."""
+    """A system program exited with an error; the message includes its output."""
 
     def __init__(self, program: str, said: str) -> None:
         super().__init__(f"{program} failed: {' '.join(said.split())[:_SAID]}")
 
 
 def run(program: str, *arguments: str, url: URL | None = None) -> None:
-    """Run one of them to its end.
+    """Run a program and wait for it.
 
     Args:
-        program: which.
-        arguments: what to do.
-        url: the database, if it is to connect to one.
+        program: its name.
+        arguments: its arguments.
+        url: the database to connect to, if any.
 
     Raises:
-        ProgramMissing, ProgramFailed: it did not do it.
+        ProgramMissing: it is not installed.
+        ProgramFailed: its exit status is not 0.
     """
     found = shutil.which(program)
     if found is None:
@@ -42,7 +43,7 @@ def run(program: str, *arguments: str, url: URL | None = None) -> None:
     environment = dict(os.environ)
     where = []
     if url is not None:
-        # The password goes into the environment: everybody on the machine can read a command line.
+        # The password goes into the environment, because any user of the machine can read command lines.
         environment |= {"PGPASSWORD": str(url.password)} if url.password else {}
         where = ["--dbname", url.set(drivername="postgresql")._replace(password=None).render_as_string()]
     ended = subprocess.run(  # noqa: S603 - no shell reads it  # nosec B603

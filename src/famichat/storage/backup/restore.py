@@ -1,9 +1,8 @@
-"""Puts a backup back, where no server has been yet: wholly, or not at all.
+"""Restores a backup atomically into an empty data directory and database.
 
-Everything is unpacked beside its place and looked at there: sums, the database from end to end, the schema, the keys.
-The copy gets the name of a new history, because clients may have seen more than it holds. What makes it a server comes
-last and is one step: on SQLite a rename, on PostgreSQL a commit. Killed before that, there is none, and one may try
-again.
+Everything is unpacked into a staging directory and verified there: checksums, database integrity, schema, keys. The
+copy gets a new epoch, because clients may have seen messages that it lacks. The final step is atomic: a rename on
+SQLite, a commit on PostgreSQL. A restore that is killed earlier leaves no server behind and can be repeated.
 """
 
 import os
@@ -29,20 +28,20 @@ from famichat.storage.errors import StorageError
 from famichat.storage.migrate import NewerDatabaseError, is_known, upgrade
 
 _STAGING, _PRIVATE_DIR = ".restore-", 0o700
-# "files": sealed files whose names are ids, of an attempt that was killed; they are put back again.
+# "files": encrypted files left by a killed attempt; they are restored again.
 _HARMLESS = {"famichat.lock", "secrets.json", "lost+found", archive.FILES}
-_DRAFTS = (_STAGING, "secrets.")  # of an attempt that was killed
+_DRAFTS = (_STAGING, "secrets.")  # left by a killed attempt
 
 
 class NotEmpty(StorageError):
-    """Something is there already, and nothing of it was touched."""
+    """The target is not empty. Nothing was changed."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}. Move it away first, or restore to another place")
 
 
 class KeysNotInBackup(StorageError):
-    """The backup was made without its keys, and they are not here either."""
+    """The backup contains no keys, and none are configured."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -52,7 +51,7 @@ class KeysNotInBackup(StorageError):
 
 
 class OtherDatabase(StorageError):
-    """The backup is of the other kind of database."""
+    """The backup was taken from the other kind of database."""
 
     def __init__(self, of: str) -> None:
         super().__init__(f"This backup is from {of} and cannot be restored into another kind of database")
@@ -60,11 +59,11 @@ class OtherDatabase(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was put back.
+    """The result of a restore.
 
     Attributes:
-        manifest: what the backup says about itself.
-        epoch: what this history is called from now on.
+        manifest: the backup's metadata.
+        epoch: the new database epoch.
     """
 
     manifest: Manifest
@@ -73,13 +72,14 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a backup is to be put back.
+    """The target of a restore.
 
     Attributes:
         data_dir: the data directory, locked.
-        url: the database.
-        files_dir: where the files of attachments belong.
-        secret_key, vault_keys: those that the operator gives, which then count instead of the backup's.
+        url: the database URL.
+        files_dir: the directory for attachment files.
+        secret_key: configured by the operator; takes precedence over the backup's.
+        vault_keys: likewise, by version.
     """
 
     data_dir: DataDir
@@ -90,16 +90,16 @@ class Place:
 
 
 def restore(stream: IO[bytes], place: Place) -> Restored:
-    """Put a backup back.
+    """Restore a backup.
 
     Raises:
-        NotEmpty: a server has been here.
-        BackupDamaged: the backup is not as it was written.
-        OtherDatabase: it is of another kind of database.
-        NewerDatabaseError: it is of a newer Famichat.
-        KeysNotInBackup, WrongKeys: nobody could read what would be put back.
-        ProgramMissing, ProgramFailed: `pg_restore` and `psql` are needed.
-        OSError: there is no room, or no permission.
+        NotEmpty: the target contains data.
+        BackupDamaged: the backup is incomplete or modified.
+        OtherDatabase: it was taken from another kind of database.
+        NewerDatabaseError: it was taken by a newer version of Famichat.
+        KeysNotInBackup, WrongKeys: the keys are missing or wrong, so the data would be unreadable.
+        ProgramMissing, ProgramFailed: `pg_restore` or `psql` is missing or failed.
+        OSError: the disk is full, or permission is missing.
     """
     database = Database(place.url)
     try:
@@ -118,7 +118,7 @@ def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | No
     postgres = database.dialect == "postgresql"
     epoch = _script(copy) if postgres else _renamed(copy)
     if keys is not None:
-        place.data_dir.put_back(keys)  # first: a database without its keys would get new ones
+        place.data_dir.put_back(keys)  # keys first: a database without keys would get new ones
     _put_files(folder / archive.FILES, place.files_dir)
     if postgres:
         script = f"--file={copy.with_suffix('.sql')}"
@@ -132,7 +132,7 @@ def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | No
 
 
 def _put_files(staged: Path, target: Path) -> None:
-    """Move files to their place; the directory may be on another disk."""
+    """Move files to their directory, which may be on another disk."""
     for folder in sorted(staged.glob("*")):
         (target / folder.name).mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
         for path in folder.iterdir():
@@ -143,17 +143,17 @@ def _put_files(staged: Path, target: Path) -> None:
 
 
 def _script(dump: Path) -> str:
-    """Write what `psql` is to run in one transaction: all that was dumped, then the new name; answers that name."""
+    """Write the script that `psql` runs in one transaction: the dump, then the new epoch. Returns the epoch."""
     script, epoch = dump.with_suffix(".sql"), new_id()
     postgres_programs.run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
     with script.open("a", encoding="utf-8") as file:
-        # pg_dump empties the search path, so that nothing of somebody else's is found by chance.
-        file.write(f"\nRESET search_path;\nUPDATE history SET epoch = '{epoch}';\n")  # nosec B608 - an id that we have just made
+        # pg_dump empties the search path as a safeguard, so restore it before naming a table.
+        file.write(f"\nRESET search_path;\nUPDATE history SET epoch = '{epoch}';\n")  # nosec B608 - an id generated above
     return epoch
 
 
 def _renamed(copy: Path) -> str:
-    """Check a copy of an SQLite database, bring it up to date, and give its history a new name."""
+    """Check a copy of an SQLite database, migrate it and start a new epoch, which is returned."""
     check_file(copy)
     database = Database(f"sqlite:///{copy}")
     try:
@@ -197,7 +197,7 @@ def _check_fits(manifest: Manifest, database: Database) -> None:
 
 
 def _keys(manifest: Manifest, folder: Path, place: Place) -> Secrets | None:
-    """The keys that are to be put back, after a look at whether those that will count are the right ones."""
+    """Return the keys to store, or None, after verifying the keys that will be in effect."""
     inside = folder / archive.SECRETS
     try:
         found = Secrets.from_json(inside.read_text(encoding="utf-8")) if inside.exists() else None
@@ -215,7 +215,7 @@ def _keys(manifest: Manifest, folder: Path, place: Place) -> Secrets | None:
 
 
 def _together(here: Secrets | None, found: Secrets | None) -> Secrets | None:
-    """The keys that are here, and those of the same server that are in the backup: it may be older than a rotation."""
+    """Merge the local keys with the backup's, if of the same server: the backup may predate a rotation."""
     if here is None or found is None or here.secret_key != found.secret_key:
         return here or found
     return Secrets(here.secret_key, {**found.vault_keys, **here.vault_keys})
@@ -223,7 +223,7 @@ def _together(here: Secrets | None, found: Secrets | None) -> Secrets | None:
 
 @contextmanager
 def _staging(place: Place, database: Database) -> Iterator[Path]:
-    """A folder in the same file system as the place of what goes into it; those of earlier attempts are removed."""
+    """Yield a staging directory on the target's file system, after removing those of killed attempts."""
     parent = Path(str(database.url.database)).parent if database.dialect == "sqlite" else place.data_dir.path
     for left in parent.glob(f"{_STAGING}*"):
         shutil.rmtree(left)

@@ -1,8 +1,8 @@
-"""Keeps a running server's vault up to date: new keys are learnt, used and worked off without a restart.
+"""Rotates vault keys in a running server: loads new keys, switches to them and re-encrypts, without a restart.
 
-`famichat vault rotate` puts a new key into `secrets.json`. A server on SQLite, the only one that writes there, then
-uses it and seals the rest anew. On PostgreSQL the command itself does both, because several servers may have to learn
-the key first; each looks, every second, which one it is to seal with.
+`famichat vault rotate` adds a key to `secrets.json`. A server on SQLite, the only writer there, switches to it and
+re-encrypts existing data. On PostgreSQL the command does both itself, because several servers may have to load the key
+first; each server checks once per second which key it should encrypt with.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from famichat.telemetry import emit, events
 
 EVERY_SECONDS = 1.0
 PAUSE_SECONDS = 0.02
-"""Between two steps, so that people hardly notice."""
+"""Pause between two re-encryption steps, so that users do not notice them."""
 
 
 class KeyRotation:
-    """Looks after a vault while a server runs.
+    """Background task that keeps a vault's keys current.
 
     Args:
-        database: says which key is to seal.
-        vault: learns it.
-        kept: reads the keys that are kept beside the server; None when the settings give them.
+        database: records which key encrypts.
+        vault: the vault to update.
+        kept: reads the stored keys; None if the settings provide them.
     """
 
     def __init__(self, database: Database, vault: Vault, kept: Callable[[], Mapping[int, bytes]] | None) -> None:
@@ -77,14 +77,14 @@ class KeyRotation:
         return await self._database.read(lambda session: sealing_key(session).version)
 
     async def _work_off(self) -> None:
-        """Seal anew what older keys have sealed, if there may be anything."""
+        """Re-encrypt everything that older keys encrypted, unless that is done already."""
         version, walk, began = self._vault.sealing_version, Walk(self._vault), time.perf_counter()
         if await self._database.read(lambda session: sealing_key(session).resealed_at is not None):
             return
         while not walk.is_clean:
             found = await self._database.read(walk.look)
             written = await self._database.transaction(partial(write, found)) if found.changes else 0
-            walk.went(found, written)
+            walk.advance(found, written)
             await asyncio.sleep(PAUSE_SECONDS)
         if await self._database.transaction(lambda session: finish(session, SETTLING)):
             seconds = time.perf_counter() - began

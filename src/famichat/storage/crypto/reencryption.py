@@ -1,13 +1,13 @@
-"""Seals anew, with the newest key, what older ones have sealed: in small steps, while everybody goes on talking.
+"""Re-encrypts data with the newest vault key, in small steps while the server runs.
 
     walk = Walk(vault)
     while not walk.is_clean:
         found = await database.read(walk.look)
-        walk.went(found, await database.transaction(partial(write, found)))
+        walk.advance(found, await database.transaction(partial(write, found)))
 
-A step looks first, seals in memory, and then writes in one short transaction, only over what it has seen: a value that
-somebody changes at the same moment is left to whoever changed it. One that does not open stays as it is. The walk may
-be ended anywhere and begun anew: what is done is not found again.
+A step reads, re-encrypts in memory, then writes in one short transaction, replacing only the values it read: a value
+changed concurrently keeps the concurrent change. A value that cannot be decrypted stays as it is. The walk can be
+interrupted and restarted at any point; it does not find values that are done.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from famichat.storage.errors import UnsealError
 
 STEP_ROWS = 100
 SETTLING = timedelta(seconds=10)
-"""So long after a key began to seal, nothing can be under way any more that an older one has sealed."""
+"""After a key has been in use for this long, no write encrypted with an older key can still be in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReencryptionCursor:
-    """How far a walk is: the number of the column, and the key of the row after which it goes on."""
+    """Position of a walk: the index of the column, and the primary key of the last row processed."""
 
     column: int = 0
     after: tuple[Any, ...] | None = None
@@ -38,7 +38,7 @@ class ReencryptionCursor:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One value, as it was found and as it is to be."""
+    """One value, before and after re-encryption."""
 
     column: SealedColumn
     key: tuple[Any, ...]
@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one step is to change. `next` is where to go on; None at the end of the walk."""
+    """The changes of one step. `next` is where to continue; None at the end of the walk."""
 
     changes: list[Change]
     unopened: int
@@ -56,15 +56,15 @@ class Found:
 
 
 class Walk:
-    """Goes through everything that is sealed, again and again, until it meets nothing more to do.
+    """Walks over all sealed values repeatedly, until one pass finds nothing left to re-encrypt.
 
     Args:
-        vault: has the old keys, and seals with the new one.
+        vault: decrypts with the old keys and encrypts with the new one.
 
     Attributes:
-        resealed: how many values it has sealed anew.
-        unopened: how many did not open, the last time it came to an end.
-        is_clean: whether it has come to an end, the last time, without meeting anything to do.
+        resealed: number of values re-encrypted so far.
+        unopened: number of values that could not be decrypted in the last complete pass.
+        is_clean: whether the last complete pass found nothing to do.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -75,11 +75,11 @@ class Walk:
         self.is_clean = False
 
     def look(self, session: Session) -> Found:
-        """Find the next values, and seal them anew."""
+        """Read the next values and re-encrypt them in memory."""
         columns = sealed_columns()
         column, version = columns[self._place.column], self._vault.sealing_version
         rows = session.execute(column.sealed_otherwise(version, self._place.after).limit(STEP_ROWS)).scalars().all()
-        changes = [change for row in rows if (change := self._anew(column, row)) is not None]
+        changes = [change for row in rows if (change := self._reencrypt(column, row)) is not None]
         if len(rows) == STEP_ROWS:
             following: ReencryptionCursor | None = ReencryptionCursor(
                 self._place.column, tuple(inspect(rows[-1]).identity)
@@ -88,8 +88,8 @@ class Walk:
             following = ReencryptionCursor(self._place.column + 1) if self._place.column + 1 < len(columns) else None
         return Found(changes, len(rows) - len(changes), following)
 
-    def went(self, found: Found, written: int) -> None:
-        """Go on from there, after so many of the values found were written."""
+    def advance(self, found: Found, written: int) -> None:
+        """Record that `written` of the values found were written, and continue after them."""
         self.resealed += written
         self._met += len(found.changes)
         self._closed += found.unopened
@@ -99,7 +99,7 @@ class Walk:
             self.unopened = self._closed
             self._met = self._closed = 0
 
-    def _anew(self, column: SealedColumn, row: Any) -> Change | None:
+    def _reencrypt(self, column: SealedColumn, row: Any) -> Change | None:
         before, bound_to = getattr(row, column.name), column.bound_to(row)
         try:
             opened = self._vault.open(column.purpose, before, bound_to)
@@ -110,19 +110,19 @@ class Walk:
 
 
 def write(found: Found, session: Session) -> int:
-    """Write what was sealed anew, where nobody has written meanwhile; answers how many values that were."""
+    """Write the re-encrypted values that no one changed meanwhile. Returns how many were written."""
     return sum(_write(session, change) for change in found.changes)
 
 
 def finish(session: Session, settling: timedelta) -> bool:
-    """Write down that nothing older is left, after a walk that came out clean.
+    """Record, after a clean walk, that nothing is left that an older key encrypted.
 
     Args:
         session: the transaction.
-        settling: how long ago the key must have begun to seal.
+        settling: how long the current key must have been in use; see `SETTLING`.
 
     Returns:
-        whether it could be: what was sealed before the new key began to be used may be under way still.
+        False if the key is too new, because writes encrypted with an older key may still be in flight.
     """
     key = sealing_key(session)
     if key.sealing_since is None or key.sealing_since + settling > now():
@@ -133,7 +133,8 @@ def finish(session: Session, settling: timedelta) -> bool:
 
 def _write(session: Session, change: Change) -> int:
     table = change.column.record.__table__
-    kept = {each.name: each for each in table.columns if each.onupdate is not None}  # nobody has changed anything
+    # Re-encryption is not a change of the row: columns with an `onupdate`, such as `updated_at`, keep their values.
+    kept = {each.name: each for each in table.columns if each.onupdate is not None}
     same_row = [column == value for column, value in zip(table.primary_key, change.key, strict=True)]
     written = table.columns[change.column.name]
     statement = update(table).where(*same_row, written == change.before).values({**kept, written.name: change.after})

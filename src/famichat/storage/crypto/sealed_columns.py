@@ -1,9 +1,9 @@
-"""Which columns are sealed: each says so where it is declared, and this is the one table of them all.
+"""Registry of the encrypted columns. Each column declares itself as sealed where it is defined.
 
     body: Mapped[bytes] = mapped_column(LargeBinary, info=sealed_as("body", lambda message: message.id))
 
-New keys find by it what older ones have sealed. A test holds it to the models: a column of bytes that is not in it
-must be in the test's own list of those that are not sealed.
+Key rotation uses it to find data encrypted with older keys. A test compares it with the models: every binary column is
+either sealed or listed in that test as plain.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,14 +29,14 @@ class _Declaration:
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column whose values are sealed.
+    """A column whose values are encrypted at rest.
 
     Attributes:
-        record: the class of its rows.
-        name: what it is called there.
-        purpose: under which its values are sealed.
-        bound_to: what a row's value is bound to.
-        unless: a column that says of a row that it holds somebody's own ciphertext instead.
+        record: the mapped class.
+        name: the attribute name.
+        purpose: the vault purpose of its values.
+        bound_to: computes the associated data (AAD, RFC 5116) of a row's value.
+        unless: name of a boolean column that marks rows holding a client's own ciphertext instead.
     """
 
     record: type[Any]
@@ -50,20 +50,20 @@ class SealedColumn:
 
     @property
     def column(self) -> Any:
-        """The column itself."""
+        """The mapped column."""
         return getattr(self.record, self.name)
 
     @property
     def key(self) -> list[Any]:
-        """The columns by which a row is known."""
+        """The primary key columns."""
         return list(self.record.__mapper__.primary_key)
 
     def rows(self) -> Select[Any]:
-        """The rows that hold something sealed, in the order of their keys."""
+        """Select the rows with a sealed value, in primary key order."""
         return select(self.record).where(self._is_sealed()).order_by(*self.key)
 
     def sealed_otherwise(self, version: int, after: tuple[Any, ...] | None) -> Select[Any]:
-        """The rows, after one of them, whose value was not sealed with the key of this version."""
+        """Select the rows after primary key `after` whose value is not encrypted with this key version."""
         rows = self.rows().where(func.substr(self.column, 1, _HEADER, type_=LargeBinary()) != header_of(version))
         if after is None:
             return rows
@@ -71,7 +71,7 @@ class SealedColumn:
         return rows.where(tuple_(*self.key) > tuple_(*place))
 
     def count_by_version(self, session: Session) -> dict[int, int]:
-        """How many values each key has sealed."""
+        """Count the sealed values by key version."""
         header = func.substr(self.column, 2, _HEADER - 1, type_=LargeBinary())
         counted = session.execute(select(header, func.count()).where(self._is_sealed()).group_by(header))
         return {int.from_bytes(version): count for version, count in counted}
@@ -82,21 +82,21 @@ class SealedColumn:
 
 
 def sealed_as(purpose: str, bound_to: Callable[[Any], str], *, unless: str | None = None) -> dict[str, Any]:
-    """Declare a column to be sealed: give this to `mapped_column` as its `info`.
+    """Declare a column as sealed; pass the result to `mapped_column` as its `info`.
 
     Args:
-        purpose: under which its values are sealed.
-        bound_to: what the value of a row is bound to.
-        unless: the column that says of a row that it is somebody's own ciphertext, which the vault leaves alone.
+        purpose: the vault purpose of its values.
+        bound_to: computes the associated data of a row's value.
+        unless: name of a boolean column that marks rows holding a client's own ciphertext, which the vault skips.
     """
     return {_KEY: _Declaration(purpose, bound_to, unless)}
 
 
 def sealed_columns() -> list[SealedColumn]:
-    """All of them, of all records that are known to this program, in an order that stays.
+    """Return all sealed columns of all imported models, in a stable order.
 
-    `messages` comes before `message_edits`: what an edit moves from one to the other while somebody walks through
-    them is met in the one or in the other.
+    `messages` comes before `message_edits`: a body that an edit moves from one to the other during a walk is found in
+    at least one of them.
     """
     return sorted(_declared(), key=str, reverse=True)
 

@@ -1,13 +1,13 @@
-"""A file that is sealed at rest, piece by piece, so that it can grow, be cut off anywhere, and be read from the middle.
+"""Files encrypted at rest in pieces, so that they can be appended to, truncated anywhere and read at any offset.
 
     with SealedWriter(path, key, name) as writer:
         writer.write(b"...")
         writer.finish()
     b"".join(read(path, key, name))
 
-On the disk a piece of 64 KiB is `nonce (12 bytes) | ciphertext and tag`, AES-256-GCM under the file's own random key.
-Each is bound to the file's name, to its place, and to whether it is the last: pieces that were swapped, taken from
-another file, or cut away do not open. A nonce is random, because the last piece is written anew when the file grows.
+On disk, a piece of 64 KiB is `nonce (12 bytes) | ciphertext and tag`, AES-256-GCM under the file's own random key. The
+associated data is the file's name, the piece's index and whether it is the last: pieces that were swapped, copied from
+another file, or cut off fail to decrypt. The nonce is random, because the last piece is rewritten when the file grows.
 """
 
 import fcntl
@@ -32,12 +32,12 @@ _PURPOSE = "file"
 
 
 def new_key() -> bytes:
-    """A key for one file."""
+    """Generate a key for one file."""
     return AESGCM.generate_key(256)
 
 
 def size_of(path: Path) -> int:
-    """How many bytes are in a file, opened; 0 if there is no file."""
+    """Return the plaintext size of a file in bytes; 0 if it does not exist."""
     try:
         whole, rest = divmod(path.stat().st_size, _STRIDE)
     except FileNotFoundError:
@@ -46,16 +46,16 @@ def size_of(path: Path) -> int:
 
 
 class SealedWriter:
-    """Adds to a file, alone. What was half written when the last one ended is cut off first.
+    """Appends to a file under an exclusive lock. A half-written piece at its end is truncated first.
 
     Args:
-        path: the file. It is made if it is not there, for its owner only.
-        key: its key.
-        name: what it is bound to.
+        path: the file. It is created if missing, accessible to its owner only.
+        key: the file's key, 32 bytes.
+        name: the name that its pieces are bound to.
 
     Raises:
-        BlockingIOError: another one is writing.
-        OSError: there is no room, or no permission.
+        BlockingIOError: another writer holds the lock.
+        OSError: the disk is full, or permission is missing.
     """
 
     def __init__(self, path: Path, key: bytes, name: str) -> None:
@@ -77,29 +77,29 @@ class SealedWriter:
 
     @property
     def size(self) -> int:
-        """How many bytes are in the file by now."""
+        """Number of plaintext bytes written so far."""
         return self._number * PIECE_BYTES + len(self._tail)
 
     def write(self, data: bytes) -> None:
-        """Add some bytes. They are in the file when enough of them have come, or after `keep`."""
+        """Append bytes. They reach the file once they fill a piece, or with `keep`."""
         self._tail += data
-        while len(self._tail) > PIECE_BYTES:  # the last piece stays, because nobody knows yet that it is the last
+        while len(self._tail) > PIECE_BYTES:  # hold the final piece back: it is sealed differently
             self._put(self._tail[:PIECE_BYTES], last=False)
             self._number += 1
             self._tail = self._tail[PIECE_BYTES:]
 
     def keep(self) -> None:
-        """Let everything that was written be in the file, to be continued later."""
+        """Write buffered bytes to the file, so that a later writer can continue."""
         if self._tail:
             self._put(self._tail, last=False)
 
     def finish(self) -> None:
-        """Say that this is all, and have it on disk."""
+        """Write the last piece, marked as such, and sync the file to disk."""
         self._put(self._tail, last=True)
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         self._file.close()
 
     def _put(self, piece: bytes, *, last: bool) -> None:
@@ -108,16 +108,16 @@ class SealedWriter:
         start = self._number * _STRIDE
         os.ftruncate(self._file.fileno(), start)
         if os.pwrite(self._file.fileno(), sealed, start) != len(sealed):
-            raise OSError("the disk took only a part of it")
+            raise OSError("short write: the disk took only part of the piece")
 
     def _found(self) -> tuple[int, bytes]:
-        """The number and the contents of the last piece that can be continued."""
+        """Return the index and the plaintext of the last intact piece."""
         count = -(-os.fstat(self._file.fileno()).st_size // _STRIDE)
         for number in (count - 1, count - 2):
             if number < 0:
                 return 0, b""
             sealed = os.pread(self._file.fileno(), _STRIDE, number * _STRIDE)
-            for last in (False, True):  # it may have been finished, and never been heard of
+            for last in (False, True):  # it may have been finished just before a crash
                 try:
                     return number, _opened(self._cipher, sealed, _bound_to(self._name, number, last=last))
                 except InvalidTag:
@@ -126,11 +126,11 @@ class SealedWriter:
 
 
 def read(path: Path, key: bytes, name: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-    """The bytes of a finished file from `start` to before `stop`, piece by piece.
+    """Yield the bytes of a finished file from `start` up to `stop`, piece by piece.
 
     Raises:
-        UnsealError: it was damaged, cut off, or is another file. What was given out before was right.
-        OSError: it cannot be read.
+        UnsealError: a piece was modified, truncated or swapped. Everything yielded before is authentic.
+        OSError: the file cannot be read.
     """
     cipher = AESGCM(key)
     with path.open("rb") as file:

@@ -1,8 +1,8 @@
-"""What is sealed at rest: AES-256-GCM under versioned keys, and keyed hashes to find things by.
+"""Encryption at rest: AES-256-GCM under versioned keys, and keyed hashes for lookups.
 
 A sealed value is `format (1 byte) | key version (2 bytes) | nonce (12 bytes) | ciphertext and tag`. Each purpose has
-its own data key, derived by HKDF-SHA256 (RFC 5869) from the vault key of that version. The associated data binds a
-value to its row: moved elsewhere, it does not open.
+its own data key, derived by HKDF-SHA256 (RFC 5869) from the vault key of that version. The associated data (AAD,
+RFC 5116) binds a value to its row: copied elsewhere, it fails to decrypt.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ _HEADER_BYTES = 3 + _NONCE_BYTES
 
 
 class Vault:
-    """Seals and opens values. One key seals what is new; the others stay for what they have sealed.
+    """Seals and opens values. One key encrypts new values; the others remain for decryption.
 
-    Keys may come in while it is in use, from any thread.
+    Keys can be added from any thread while the vault is in use.
 
     Args:
         keys: vault keys of 32 bytes, by version (1 to 65535).
-        more: asked for all keys when something is met that none of these has sealed; another process may have
-            begun to use a new one a moment ago.
+        more: returns all current keys; called when a value needs an unknown key, because another process may have
+            switched to a new one a moment ago.
     """
 
     def __init__(self, keys: Mapping[int, bytes], more: Callable[[], Mapping[int, bytes]] | None = None) -> None:
@@ -44,39 +44,39 @@ class Vault:
 
     @property
     def keys(self) -> Mapping[int, bytes]:
-        """All keys that are here, by version."""
+        """The known keys, by version."""
         return self._keys
 
     def learn(self, keys: Mapping[int, bytes]) -> None:
-        """Open with these keys, too. A key that is here already stays what it is.
+        """Add keys for decryption. Known versions keep their keys.
 
         Raises:
-            ValueError: these are no vault keys.
+            ValueError: a key has the wrong length, or a version is out of range.
         """
         if not keys or any(len(key) != KEY_BYTES for key in keys.values()) or not all(0 < v < 2**16 for v in keys):
             raise ValueError(f"a vault needs keys of {KEY_BYTES} bytes, by versions from 1 to 65535")
         self._keys = {**keys, **self._keys}
 
     def seal_with(self, version: int) -> None:
-        """Seal what is new with the key of this version, which must be here.
+        """Encrypt new values with the key of this version.
 
         Raises:
-            KeyError: it is not.
+            KeyError: the version is unknown.
         """
         self._keys[version]
         self.sealing_version = version
 
     def seal(self, purpose: str, plaintext: bytes, bound_to: str) -> bytes:
-        """Seal `plaintext` for `purpose`, openable only together with the same `bound_to` (a row's id, say)."""
+        """Encrypt `plaintext` for `purpose`; `open` needs the same associated data `bound_to`, such as the row's id."""
         nonce, version = secrets.token_bytes(_NONCE_BYTES), self.sealing_version
         return header_of(version) + nonce + self._cipher(version, purpose).encrypt(nonce, plaintext, bound_to.encode())
 
     def open(self, purpose: str, sealed: bytes, bound_to: str) -> bytes:
-        """Open what `seal` made.
+        """Decrypt a value that `seal` produced.
 
         Raises:
-            UnsealError: malformed, cut, tampered with, moved to another row, of an unknown format, or under a key this
-                vault does not have. The failure is also emitted, as `famichat.message.decryption_failed`.
+            UnsealError: the value is malformed, modified, copied from another row, of an unknown format, or needs an
+                unknown key. The failure is also emitted as `famichat.message.decryption_failed`.
         """
         if len(sealed) < _HEADER_BYTES + _TAG_BYTES:
             raise _failure(purpose, "malformed")
@@ -108,12 +108,12 @@ class Vault:
 
 
 def header_of(version: int) -> bytes:
-    """What everything begins with that the key of this version has sealed."""
+    """Return the header of every value sealed with this key version."""
     return _FORMAT + version.to_bytes(2)
 
 
 def check_value(key: bytes) -> bytes:
-    """32 bytes by which a key is known again, and from which it cannot be found."""
+    """Return a 32-byte fingerprint that identifies a key without revealing it."""
     return _derived(key, "check-value")
 
 
@@ -122,17 +122,17 @@ def _derived(key: bytes, purpose: str) -> bytes:
 
 
 class BlindIndex:
-    """Keyed hashes: equal values are found and kept unique, and none can be read back or guessed without the key.
+    """Keyed hashes (HMAC-SHA256), for lookups and uniqueness. Without the key they cannot be reversed or guessed.
 
     Args:
-        secret: the server's secret key; a new one would make everything unfindable.
+        secret: the server's secret key. Changing it makes all existing hashes useless.
     """
 
     def __init__(self, secret: str) -> None:
         self._key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"famichat/blind-index").derive(secret.encode())
 
     def digest(self, purpose: str, *parts: str) -> bytes:
-        """32 bytes that stand for `parts`, in this order, for this purpose only."""
+        """Return the 32-byte hash of `parts`, in this order, for this purpose."""
         message = b"".join(len(part).to_bytes(4) + part for part in (p.encode() for p in (purpose, *parts)))
         return hmac.new(self._key, message, hashlib.sha256).digest()
 

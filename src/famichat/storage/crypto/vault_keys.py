@@ -1,7 +1,7 @@
-"""Which vault keys this database has met, which one seals what is new, and by what each is known again.
+"""The vault keys that this database has used: fingerprints, which one encrypts, and when re-encryption finished.
 
-The keys themselves are never in here. At every start they are compared with what is written down, so that a lost or a
-wrong one is told before anything is sealed with another, or shown as unreadable.
+The keys themselves are never stored here. At every start the configured keys are compared with these fingerprints, so
+a lost or wrong key is reported before anything is encrypted with another one or shown as unreadable.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,11 @@ _SAMPLE = 20
 
 
 class WrongVaultKeys(StorageError):
-    """A key that this database needs is not here, or is another one; nothing was changed.
+    """A key that this database needs is missing or differs. Nothing was changed.
 
     Attributes:
-        missing, wrong: versions.
+        missing: versions that are not configured.
+        wrong: versions whose key is not the one that this database was encrypted with.
     """
 
     def __init__(self, missing: list[int], wrong: list[int]) -> None:
@@ -37,7 +38,7 @@ class WrongVaultKeys(StorageError):
 
 
 class VaultKey(Base):
-    """A key, by its version. `resealed_at` is when nothing was left that an older key had sealed."""
+    """One key version. `resealed_at` is when re-encryption from older keys finished."""
 
     __tablename__ = "vault_keys"
     __table_args__ = (
@@ -53,40 +54,40 @@ class VaultKey(Base):
 
 
 def known_keys(session: Session) -> list[VaultKey]:
-    """All keys that are written down, the oldest first."""
+    """Return all recorded keys, oldest first."""
     return list(session.execute(select(VaultKey).order_by(VaultKey.version)).scalars())
 
 
 def sealing_key(session: Session) -> VaultKey:
-    """The key with which everything new is to be sealed."""
+    """Return the key that encrypts new values."""
     used = select(VaultKey).where(VaultKey.sealing_since.is_not(None)).order_by(VaultKey.version.desc()).limit(1)
     return session.execute(used).scalar_one()
 
 
 def check_keys(session: Session, keys: Mapping[int, bytes]) -> None:
-    """Compare keys with those that are written down.
+    """Compare keys with the recorded fingerprints.
 
     Raises:
-        WrongVaultKeys: one is missing, or is another one.
+        WrongVaultKeys: a key is missing or differs.
     """
     known = {key.version: key.check_value for key in known_keys(session)}
     missing = [version for version in known if version not in keys]
     wrong = [version for version, value in known.items() if version in keys and check_value(keys[version]) != value]
     if missing or wrong:
         raise WrongVaultKeys(missing, wrong)
-    if not known:  # the database is older than its list of keys: wrong ones open nothing of it
+    if not known:  # the database is older than its list of keys: wrong keys decrypt none of its values
         opened, tried = opened_of_sample(session, Vault(keys))
         if tried and not opened:
             raise WrongVaultKeys([], sorted(keys))
 
 
 def settle(session: Session, keys: Mapping[int, bytes], *, use_newest: bool) -> int:
-    """Write down keys that are new here, and say which one is to seal.
+    """Record new keys, and return the version that encrypts.
 
     Args:
         session: the transaction.
-        keys: all keys of this process.
-        use_newest: whether a newer key is to seal from now on. Where other servers may not have it yet, it is not.
+        keys: all keys of this process, by version.
+        use_newest: whether to switch to a newer key now. Pass False where other servers may not have it yet.
 
     Raises:
         WrongVaultKeys: see `check_keys`.
@@ -105,13 +106,13 @@ def settle(session: Session, keys: Mapping[int, bytes], *, use_newest: bool) -> 
 
 
 def _is_older(session: Session, key: VaultKey) -> bool:
-    """Whether a later key seals already: this one was retired, and is there again."""
+    """Return whether a later key is in use, so that this one was retired and has come back."""
     later = select(VaultKey.version).where(VaultKey.sealing_since.is_not(None), VaultKey.version > key.version)
     return session.execute(later.limit(1)).first() is not None
 
 
 def opened_of_sample(session: Session, vault: Vault) -> tuple[int, int]:
-    """Open some of what is sealed; answers how much did open, and how much was tried."""
+    """Decrypt a sample of the sealed values. Returns how many succeeded, and how many were tried."""
     opened = [
         _opens(vault, column.purpose, getattr(row, column.name), column.bound_to(row))
         for column in sealed_columns()

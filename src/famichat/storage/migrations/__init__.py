@@ -1,1 +1,1 @@
-"""The database's history, one file per step; `famichat.storage.migrate` runs them."""
+"""Alembic migrations, one file per revision; `famichat.storage.migrate` runs them."""

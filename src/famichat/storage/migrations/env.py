@@ -1,4 +1,4 @@
-"""How Alembic runs a migration here: on the one connection that `famichat.storage.migrate` hands over."""
+"""Alembic environment: runs migrations on the connection that `famichat.storage.migrate` passes in."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The first schema: accounts, families, conversations, messages, receipts, and the name of this history."""
+"""First schema: accounts, families, conversations, messages, receipts and the database epoch."""
 
 import sqlalchemy as sa
 from alembic import op

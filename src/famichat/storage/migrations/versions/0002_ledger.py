@@ -1,4 +1,4 @@
-"""The ledger of what somebody did to somebody else; nothing in it is changed or taken away."""
+"""The audit log of changes that one user makes to another user's account. Entries are append-only."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Room for a real end-to-end protocol, such as MLS, in what is said about a ciphertext."""
+"""Columns for a full end-to-end encryption protocol such as MLS (RFC 9420) in the message envelope."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Changes of messages: edits with what was said before, deletions that say by whom, reactions, and their numbers.
+"""Changes to messages: edits with former versions, deletions, reactions, and their numbering.
 
 Columns are added one by one, with their constraints beside them, which both databases do without copying a table.
 """

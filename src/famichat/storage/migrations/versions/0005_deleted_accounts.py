@@ -1,4 +1,4 @@
-"""Accounts can be deleted: what is left is a row with an id, and without a name, an address or a password."""
+"""Account deletion: a deleted account keeps its row with the id, without name, e-mail address or password."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -83,7 +83,7 @@ def _table(name: str, *, deletable: bool) -> sa.Table:
 
 
 def _copy(changed: sa.Table) -> None:
-    """Put a changed copy of the people's table in its place, with everybody in it."""
+    """Replace the users table with a changed copy that keeps all rows."""
     op.get_bind().execute(sa.schema.CreateTable(changed))
     kept = ", ".join(each.name for each in changed.columns if each.name != "deleted_at")
     op.execute(f"INSERT INTO {changed.name} ({kept}) SELECT {kept} FROM accounts_users")  # noqa: S608 - constants only  # nosec B608

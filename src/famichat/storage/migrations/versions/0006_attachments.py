@@ -1,4 +1,4 @@
-"""Attachments: what a message says of photos, files and voice notes; their bytes are in files."""
+"""Attachments: metadata of photos, files and voice notes; their bytes are stored in files."""
 
 import sqlalchemy as sa
 from alembic import op

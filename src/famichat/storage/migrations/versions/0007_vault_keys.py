@@ -1,4 +1,4 @@
-"""Which vault keys a database has met, and by what each is known again."""
+"""The vault keys that a database has used, with a fingerprint of each."""
 
 import sqlalchemy as sa
 from alembic import op

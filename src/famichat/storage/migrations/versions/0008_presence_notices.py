@@ -1,4 +1,4 @@
-"""Whether others are told that somebody is here: everybody until now told it."""
+"""The online-status privacy setting; it is on for existing users."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # The default is for those who are here already; SQLite cannot take it off again without copying the table.
+    # The default is for existing rows; SQLite cannot drop it again without copying the table.
     op.add_column(
         "accounts_users", sa.Column("presence_notices", sa.Boolean(), nullable=False, server_default=sa.true())
     )

@@ -1,4 +1,4 @@
-"""What kind of device somebody is signed in on: not known of those that are, until they say so."""
+"""The kind of each device; unknown for existing devices until they report it."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How people are shown: under a name, in a colour, with a picture; and every name that somebody goes by."""
+"""Profiles: display name, colour and picture; and every name in use, for uniqueness."""
 
 import sqlalchemy as sa
 from alembic import op
