@@ -80,7 +80,7 @@ def test_lost_secrets_are_not_replaced_while_there_is_a_database(data_dir: DataD
     data_dir.path.mkdir(parents=True)
     (data_dir.path / "famichat.db").touch()
 
-    with pytest.raises(SecretsMissing, match=r"no .*secrets\.json; put back"):
+    with pytest.raises(SecretsMissing, match=r"secrets\.json is missing"):
         data_dir.secrets()
     assert data_dir.secrets("k" * 32, VAULT_KEYS) == Secrets("k" * 32, VAULT_KEYS)
 
