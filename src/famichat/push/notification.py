@@ -68,7 +68,7 @@ def notices(
         Notification(row.PushSubscription.device_id, each, row.PushSubscription, _payload(each, row, names, policies))
         for each in said
         for row in rows.get(each["conversation_id"], [])
-        if _concerns(each, row.Participant) and not preferences_in(row.PushChoice).is_quiet(moment)
+        if _concerns(each, row.Participant) and not preferences_in(row.StoredPushPreferences).is_quiet(moment)
     ]
 
 
@@ -110,7 +110,7 @@ def _concerns(said: Said, participant: Participant) -> bool:
 
 def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> bytes:
     talk: Conversation = row.Conversation
-    chosen: PushPreferences = preferences_in(row.PushChoice)
+    chosen: PushPreferences = preferences_in(row.StoredPushPreferences)
     sealed = said["encryption_flag"] or (
         policies.status(talk.type, required_once=talk.encryption_required) == "enabled"
     )
