@@ -1,1 +1,1 @@
-"""Photos, files and voice notes: taken in piece by piece, made harmless, kept sealed, and given to members only."""
+"""Photos, files and voice notes: resumable uploads, image cleaning, encryption at rest and authorised downloads."""

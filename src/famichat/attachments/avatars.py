@@ -1,6 +1,6 @@
-"""Makes the pictures that people are shown with: small, square, upright, and with nothing in them but what one sees.
+"""Creates avatars from uploaded pictures: small, square, upright and without metadata.
 
-small = await portraits.make(data)
+avatar = await avatar_maker.make(data)
 """
 
 import asyncio
@@ -15,21 +15,21 @@ _AT_ONCE = 2
 
 
 class AvatarMaker:
-    """Makes a few at once; the others wait."""
+    """Creates avatars, at most two at the same time."""
 
     def __init__(self) -> None:
         self._workers = ThreadPoolExecutor(_AT_ONCE, "portraits")
 
     def close(self) -> None:
-        """Finish what is being made."""
+        """Finish running work."""
         self._workers.shutdown(wait=True)
 
     async def make(self, data: bytes) -> bytes:
-        """The small one of a picture, as WebP.
+        """Return the avatar of a picture as WebP, at most `EDGE` pixels wide and high.
 
         Raises:
-            PictureTooLarge: it has too many pixels.
-            PictureUnreadable: it is damaged, or no picture of a kind that is known here.
+            PictureTooLarge: the picture has too many pixels.
+            PictureUnreadable: it is damaged, or its format is not supported.
         """
         return await asyncio.get_running_loop().run_in_executor(self._workers, _make, data)
 

@@ -1,4 +1,4 @@
-"""What a file is, by what it begins with: nobody's word is taken for it, neither a name nor an announced type."""
+"""Content type detection from a file's first bytes. Names and declared types are not trusted."""
 
 import re
 
@@ -6,9 +6,9 @@ PLAIN = "application/octet-stream"
 SNIFFED_BYTES = 64
 
 SHOWN = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
-"""What a browser may show inside a page, and under which name Pillow knows it: nothing that can hold a script."""
+"""Types served inline, with their Pillow format names. None of them can contain scripts."""
 PICTURES = SHOWN | {"image/heic": "HEIF", "image/avif": "AVIF", "image/tiff": "TIFF"}
-"""What else is a picture here: such a one is written anew as one of those that every browser shows."""
+"""All picture types. Those not in `SHOWN` are converted to one that every browser displays."""
 
 _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), content_type)
@@ -35,10 +35,10 @@ _ENDINGS = {"image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
 def sniff(start: bytes) -> str:
-    """The type of a file that begins so; `application/octet-stream` for everything not known here, such as HTML."""
+    """Return the type of a file that starts with these bytes; `application/octet-stream` if unknown, e.g. HTML."""
     return next((content_type for begins, content_type in _STARTS if begins.match(start)), PLAIN)
 
 
 def renamed(name: str, content_type: str) -> str:
-    """What a picture is called that was written anew as another type: `lake.heic` becomes `lake.jpg`."""
+    """Return the file name of a converted picture: `lake.heic` becomes `lake.jpg`."""
     return _FORMER_ENDING.sub("", name) + _ENDINGS[content_type]

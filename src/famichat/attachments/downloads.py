@@ -1,4 +1,4 @@
-"""Gives a file to somebody who may see it, whole or in part."""
+"""Downloads of attachments: authorisation, byte ranges and response headers."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """From which byte to before which of how many."""
+    """A byte range `start` (inclusive) to `stop` (exclusive) of a file of `size` bytes."""
 
     start: int
     stop: int
@@ -32,10 +32,10 @@ class ByteRange:
 
     @classmethod
     def parse(cls, header: str | None, size: int) -> "ByteRange":
-        """Read a `Range` (RFC 9110, 14.2). One that is malformed, or asks for several, is left aside as that allows.
+        """Parse a `Range` header (RFC 9110, section 14.2). Malformed and multi-part ranges are ignored, as allowed.
 
         Raises:
-            RangeNotSatisfiable: the file ends before it.
+            RangeNotSatisfiable: the range starts beyond the end of the file.
         """
         asked = _RANGE.fullmatch(header or "")
         if asked is None:
@@ -49,19 +49,20 @@ class ByteRange:
 
     @property
     def is_part(self) -> bool:
-        """Whether it is not the whole."""
+        """Whether the range is shorter than the file."""
         return self.stop - self.start < self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file to hand out.
+    """A file to serve.
 
     Attributes:
-        content_type: what it is.
-        disposition: whether it is shown in a page, and what it is called (RFC 6266).
-        size: how many bytes it has.
-        attachment, part: where they are.
+        content_type: its media type.
+        disposition: the `Content-Disposition` header (RFC 6266).
+        size: its size in bytes.
+        attachment: the attachment.
+        part: the file itself, or its thumbnail.
     """
 
     content_type: str
@@ -71,10 +72,11 @@ class Download:
     part: Part
 
     def read(self, span: ByteRange, files: Files, vault: Vault) -> Iterator[bytes]:
-        """Its bytes, opened piece by piece as they are taken.
+        """Yield the bytes of a range, decrypted piece by piece.
 
         Raises:
-            UnsealError, OSError: it is damaged, or gone.
+            UnsealError: the file was modified.
+            OSError: the file is missing or unreadable.
         """
         attachment = self.attachment
         path = files.thumbnail(attachment.id) if self.part == "thumbnail" else files.of(attachment)
@@ -82,10 +84,10 @@ class Download:
 
 
 def visible(session: Session, user_id: str, attachment_id: str) -> Attachment:
-    """An attachment that somebody may see: of a message that this person sees, or the person's own, unsent and whole.
+    """Return a complete attachment if the user may see its message, or if it is the user's own and unsent.
 
     Raises:
-        NotFound: there is none; the same for whatever reason.
+        NotFound: it does not exist or the user may not see it (indistinguishable).
     """
     found = session.get(Attachment, attachment_id) if is_id(attachment_id) else None
     if found is None or found.finished_at is None:
@@ -102,11 +104,11 @@ def visible(session: Session, user_id: str, attachment_id: str) -> Attachment:
 
 
 def open_download(attachment: Attachment, part: Part, vault: Vault) -> Download:
-    """How an attachment, or the small picture of one, is handed out.
+    """Return how to serve an attachment or its thumbnail.
 
     Raises:
-        NotFound: there is no small picture of it.
-        UnsealError: its secrets do not open.
+        NotFound: the attachment has no thumbnail.
+        UnsealError: its secrets cannot be decrypted.
     """
     if part == "thumbnail":
         if not attachment.thumbnail_bytes:
@@ -118,7 +120,7 @@ def open_download(attachment: Attachment, part: Part, vault: Vault) -> Download:
 
 
 def _disposition(kind: str, name: str | None) -> str:
-    """The header, which names the file twice: in plain ASCII, and as RFC 8187 writes all letters."""
+    """Return the header with the file name twice: as ASCII, and encoded per RFC 8187."""
     if name is None:
         return kind
     plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)

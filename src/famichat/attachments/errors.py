@@ -1,4 +1,4 @@
-"""What can be wrong with what somebody uploads or fetches: each error has a stable `code`."""
+"""Expected errors of uploads and downloads. Each has a stable `code`."""
 
 from typing import ClassVar
 
@@ -19,43 +19,43 @@ class AttachmentError(Exception):
 
 
 class FileTooLarge(AttachmentError):
-    """Nobody may upload so large a file here; `details["max_bytes"]` says how large one may be."""
+    """The file exceeds the size limit, `details["max_bytes"]`."""
 
     code = "file_too_large"
 
 
 class QuotaExceeded(AttachmentError):
-    """With it, this person would keep more here than one may; `details` say how much there is, and may be."""
+    """The file would exceed the user's quota; `details` holds `used_bytes` and `quota_bytes`."""
 
     code = "quota_exceeded"
 
 
 class TooManyUploads(AttachmentError):
-    """This person has begun too many uploads that were not sent; send or cancel some first."""
+    """The user has too many unsent uploads; send or cancel some first."""
 
     code = "too_many_uploads"
 
 
 class ServerFull(AttachmentError):
-    """The disk has no room for it that the messages do not need."""
+    """The disk has no room beyond what is reserved for messages."""
 
     code = "server_full"
 
 
 class WrongOffset(AttachmentError):
-    """The upload does not go on there; `details["offset"]` says where it does."""
+    """The bytes do not start at the upload's current offset, `details["offset"]`."""
 
     code = "wrong_offset"
 
 
 class UploadBusy(AttachmentError):
-    """Somebody is sending a part of this upload already; ask where it stands in a moment."""
+    """Another request is sending bytes of this upload; ask for its offset in a moment."""
 
     code = "upload_busy"
 
 
 class ChecksumMismatch(AttachmentError):
-    """What arrived is not what was announced; the upload begins anew."""
+    """The received bytes do not match the checksum; the upload restarts."""
 
     code = "checksum_mismatch"
 
@@ -67,12 +67,12 @@ class PictureTooLarge(AttachmentError):
 
 
 class PictureUnreadable(AttachmentError):
-    """What a picture says about where it was taken cannot be removed from this one."""
+    """The picture cannot be decoded, so its metadata, such as the location, cannot be removed."""
 
     code = "picture_unreadable"
 
 
 class RangeNotSatisfiable(AttachmentError):
-    """The file ends before what was asked for; `details["size"]` says where."""
+    """The requested range starts beyond the end of the file, `details["size"]`."""
 
     code = "range_not_satisfiable"

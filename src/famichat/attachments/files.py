@@ -1,4 +1,4 @@
-"""Where the bytes of attachments are: one folder of sealed files, whose names are ids and tell nothing."""
+"""The directory of attachment files. They are encrypted, and their names are ids."""
 
 import shutil
 import time
@@ -10,48 +10,48 @@ from famichat.chat.records.attachment import Attachment
 PICTURE, THUMBNAIL = ".picture", ".thumbnail"
 _ENDS = ("", PICTURE, THUMBNAIL)
 _RESERVE_BYTES = 256 * 1024 * 1024
-"""Kept free for the database: a full disk would stop the messages."""
+"""Disk space reserved for the database: a full disk would stop messages."""
 
 
 class Files:
     """The files of all attachments.
 
     Args:
-        root: their folder. Several servers on one database share it.
+        root: their directory. Several servers on one database share it.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def upload(self, attachment_id: str) -> Path:
-        """What came from the sender."""
+        """Path of the file as uploaded."""
         return self._place(attachment_id, "")
 
     def picture(self, attachment_id: str) -> Path:
-        """A picture that was written anew."""
+        """Path of the cleaned picture."""
         return self._place(attachment_id, PICTURE)
 
     def thumbnail(self, attachment_id: str) -> Path:
-        """The small one of a picture."""
+        """Path of the thumbnail."""
         return self._place(attachment_id, THUMBNAIL)
 
     def of(self, attachment: Attachment) -> Path:
-        """What is given out as the attachment."""
+        """Path of the file that is served as the attachment."""
         was_rewritten = attachment.width is not None and not attachment.keep_metadata
         return self.picture(attachment.id) if was_rewritten else self.upload(attachment.id)
 
     def remove(self, attachment_ids: Collection[str]) -> None:
-        """Remove all there is of attachments. What cannot be removed now is found by `remove_strays`."""
+        """Remove all files of the given attachments. `remove_strays` finds any that are left over."""
         for attachment_id in attachment_ids:
             for end in _ENDS:
                 self._place(attachment_id, end).unlink(missing_ok=True)
 
     def remove_strays(self, wanted: Collection[str], older_than_seconds: float) -> int:
-        """Remove what belongs to no attachment, unless it was written just now; answers how many files those were.
+        """Remove files that belong to no attachment, and return how many were removed.
 
         Args:
-            wanted: the names of all files that there should be.
-            older_than_seconds: younger ones stay: they may be of an upload that ends at this moment.
+            wanted: the names of all files that should exist.
+            older_than_seconds: minimum age; newer files may belong to an upload that is just finishing.
         """
         before = time.time() - older_than_seconds
         strays = [path for path in self._all() if path.name not in wanted and path.stat().st_mtime < before]
@@ -60,12 +60,12 @@ class Files:
         return len(strays)
 
     def has_room_for(self, size: int) -> bool:
-        """Whether so many bytes fit on the disk, and leave the database the room that it needs."""
+        """Return whether `size` bytes fit on the disk besides the space reserved for the database."""
         existing = next(path for path in (self._root, *self._root.parents) if path.exists())
         return shutil.disk_usage(existing).free >= size + _RESERVE_BYTES
 
     def _place(self, attachment_id: str, end: str) -> Path:
-        # The last letters of an id are random, the first are the time: this way no folder gets crowded.
+        # The first characters of a UUIDv7 are a timestamp, the last are random: they spread files over directories.
         return self._root / attachment_id[-2:] / f"{attachment_id}{end}"
 
     def _all(self) -> Iterator[Path]:
@@ -73,7 +73,7 @@ class Files:
 
 
 def names_of(attachment: Attachment) -> set[str]:
-    """The names of the files that there should be of an attachment."""
+    """Return the names of the files that an attachment should have."""
     if attachment.finished_at is None or attachment.width is None:
         return {attachment.id}
     return {attachment.id if attachment.keep_metadata else f"{attachment.id}{PICTURE}", f"{attachment.id}{THUMBNAIL}"}

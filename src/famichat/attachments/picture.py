@@ -1,8 +1,8 @@
-"""A picture, made harmless: decoded and written anew by a process that may do nothing else.
+"""Cleans pictures: a restricted worker process decodes and re-encodes them.
 
-Decoders of pictures are large and written in C, and what they are given comes from strangers. So they run in a process
-of their own, with little memory and time, no file to write to, and none of our keys. What it answers was written by an
-encoder: whatever was hidden in the original (where and when it was taken, a second file behind the first) is gone.
+Image decoders are large, written in C, and process untrusted input. They run in a separate process with limits on
+memory and time, no writable files and none of the server's keys. Its output comes from an encoder, so hidden data in
+the original (location, time, a second file appended to the first) is gone.
 
     picture = clean([data], "image/jpeg", into=file.write)
 """
@@ -20,7 +20,7 @@ from typing import IO, cast
 from famichat.attachments.content_type import PICTURES
 
 MAX_PIXELS = 50_000_000
-"""More than any phone takes; decoded, that is 200 MB, in the worker."""
+"""More than any phone takes; about 200 MB when decoded in the worker."""
 THUMBNAIL_EDGE = 640
 TIMEOUT_SECONDS = 30.0
 _CHUNK = 64 * 1024
@@ -28,7 +28,7 @@ _COMMAND = (sys.executable, "-I", "-m", "famichat.attachments.picture_worker")
 
 
 class PictureRefused(Exception):
-    """This is no picture that can be made harmless; `too_many_pixels` says that it is only too large."""
+    """The picture cannot be cleaned; `too_many_pixels` tells whether only its size is the reason."""
 
     def __init__(self, *, too_many_pixels: bool = False) -> None:
         super().__init__("too many pixels" if too_many_pixels else "unreadable")
@@ -37,7 +37,7 @@ class PictureRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What there is to know of a picture, the right way up; and a small one of it, as WebP."""
+    """Dimensions of an upright picture in pixels, and its thumbnail as WebP."""
 
     width: int
     height: int
@@ -51,17 +51,17 @@ def clean(
     into: Callable[[bytes], object] | None,
     edge: int = THUMBNAIL_EDGE,
 ) -> Picture:
-    """Make a picture harmless. Takes a second or so; call it in a thread.
+    """Clean a picture and create its thumbnail. Takes about a second; call it in a thread.
 
     Args:
-        source: the picture.
-        content_type: what it is, one of `PICTURES`.
-        into: takes the new one, piece by piece: of the same type where that is in `SHOWN`, else a JPEG, or a WebP if
-            it moves or something shines through; None leaves the original as it is.
-        edge: how wide and high the small one may be.
+        source: the bytes of the picture.
+        content_type: its type, one of `PICTURES`.
+        into: receives the cleaned picture piece by piece: the same type if that is in `SHOWN`, otherwise JPEG, or WebP
+            if it is animated or transparent. None keeps the original and creates only the thumbnail.
+        edge: maximum width and height of the thumbnail in pixels.
 
     Raises:
-        PictureRefused: it has too many pixels, is damaged, or is none.
+        PictureRefused: it has too many pixels, is damaged, or is not a picture.
     """
     arguments = (PICTURES[content_type], str(MAX_PIXELS), str(edge), "keep" if into is None else "clean")
     with _worker(arguments) as (standard_input, standard_output):
@@ -74,10 +74,10 @@ def clean(
 
 
 def make_avatar(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
-    """The middle of a picture, square and harmless, at most so wide and high, as WebP. Call it in a thread.
+    """Return the centre square of a picture, cleaned, at most `edge` pixels wide, as WebP. Call it in a thread.
 
     Raises:
-        PictureRefused: it has too many pixels, is damaged, or is none.
+        PictureRefused: it has too many pixels, is damaged, or is not a picture.
     """
     with _worker((PICTURES[content_type], str(MAX_PIXELS), str(edge), "square")) as (standard_input, standard_output):
         _feed(standard_input, source)
@@ -112,7 +112,7 @@ def _feed(standard_input: IO[bytes], source: Iterable[bytes]) -> None:
             standard_input.write(piece)
         standard_input.close()
     except BrokenPipeError:
-        return  # it has seen enough, and says why; or it is dead, and says nothing
+        return  # the worker has stopped reading; its output tells why, or it has crashed
 
 
 def _told(line: bytes) -> dict[str, int]:

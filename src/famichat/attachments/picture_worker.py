@@ -1,10 +1,9 @@
-"""The process in which a picture is decoded: reads one from standard input, answers on standard output, and ends.
+"""Worker process that decodes one picture from standard input and writes the result to standard output.
 
-    python -m famichat.attachments.picture_worker JPEG <pixels at most> <edge of the small one> clean|keep|square
+    python -m famichat.attachments.picture_worker JPEG <max pixels> <thumbnail edge> clean|keep|square
 
-The answer is a line of JSON, with the sizes of what follows: the new picture (with `clean` only), and the small one, of
-the whole or, with `square`, of the middle.
-Whatever goes wrong in a decoder ends the process without an answer, which is answer enough.
+The output is a line of JSON with the sizes of what follows: the cleaned picture (only with `clean`), and the thumbnail
+of the whole picture or, with `square`, of its centre. If a decoder fails, the process ends without output.
 """
 
 import io
@@ -19,12 +18,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 _MEMORY, _CPU_SECONDS = 1024 * 1024 * 1024, 20
 _QUALITY = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 2}, "PNG": {"compress_level": 6}, "GIF": {}}
 _THUMBNAIL_QUALITY = 78
-# TIFF 6.0, and DNG 1.7: what a directory of a picture is, where others hang below it, and what marks a raw one.
+# TIFF 6.0 and DNG 1.7 tags: NewSubfileType, its reduced-resolution flag, and SubIFDs and DNGVersion of raw pictures.
 _SUBFILE, _REDUCED, _RAW = 254, 1, {330, 50706}
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Set resource limits and process the picture as the command line says."""
     for limit, most in (
         (resource.RLIMIT_AS, _MEMORY),
         (resource.RLIMIT_CPU, _CPU_SECONDS),
@@ -47,8 +46,8 @@ def main() -> None:
 def work(
     source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool, square: bool = False
 ) -> None:
-    """Answer for one picture; see above."""
-    Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and it is asked before anything is decoded
+    """Process one picture; see the module's docstring."""
+    Image.MAX_IMAGE_PIXELS = None  # the caller's limit is checked below, before anything is decoded
     image = _opened(source.read(), kind)
     if image.width * image.height * _frames(image) > pixels:
         answer.write(b'{"too_many_pixels": 1}\n')
@@ -68,10 +67,10 @@ def work(
 
 
 def _opened(data: bytes, kind: str) -> Image.Image:
-    # One thread: more of them take memory that a large picture needs.
+    # One thread: more would take memory that a large picture needs.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     if kind == "HEIF":
-        import pillow_heif  # noqa: PLC0415 - a decoder that no other picture needs
+        import pillow_heif  # noqa: PLC0415 - a decoder needed for this type only
 
         pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
     image = Image.open(io.BytesIO(data), formats=[kind])
@@ -82,18 +81,18 @@ def _opened(data: bytes, kind: str) -> Image.Image:
 
 
 def _is_all_there_is(tiff: TiffImageFile) -> bool:
-    """Whether nothing is lost if only the picture is kept: it is no scan of many pages, no raw picture of a camera."""
+    """Return whether the TIFF holds one plain picture, so that converting it loses nothing (no pages, no raw data)."""
     one = tiff.n_frames == 1 and not tiff.tag_v2.get(_SUBFILE, 0) & _REDUCED and not _RAW & set(tiff.tag_v2)
     return one and not tiff.mode.startswith(("I", "F"))
 
 
 def _frames(image: Image.Image) -> int:
-    # A JPEG or HEIC of some phones holds further pictures behind the first, of which nobody sees anything.
+    # JPEG and HEIC files of some phones contain further pictures after the first, which viewers do not show.
     return 1 if image.format in {"JPEG", "MPO", "HEIF"} else int(getattr(image, "n_frames", 1))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture (of several, the first) as the camera was held, with nothing beside its pixels and its colours."""
+    """Return the (first) picture, rotated per EXIF orientation, without metadata except the colour profile."""
     return _bare(ImageOps.exif_transpose(image))
 
 
@@ -119,7 +118,7 @@ def _thumbnail(image: Image.Image, edge: int) -> Image.Image:
 def _in_colours(image: Image.Image, mode: str) -> Image.Image:
     changed = image.convert(mode)
     if image.mode not in {"P", "PA", "RGB", "RGBA"}:
-        changed.info.pop("icc_profile", None)  # it is about the colours that it had
+        changed.info.pop("icc_profile", None)  # the profile describes the original colour space
     return _bare(changed)
 
 

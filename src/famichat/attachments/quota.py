@@ -1,4 +1,4 @@
-"""How much a person keeps here, and how much that may be."""
+"""Storage used by attachments, and its limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,24 +15,26 @@ _BYTES = Attachment.size + Attachment.thumbnail_bytes
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much one person may keep in attachments, and how large one may be."""
+    """Limits in bytes: attachments per user, and size of one file."""
 
     person_bytes: int
     file_bytes: int
 
 
 def storage_of(session: Session, user_ids: Sequence[str]) -> dict[str, int]:
-    """How many bytes of attachments each of these people keeps here, those under way counted as announced."""
+    """Return the bytes of attachments per user. Unfinished uploads count with their requested size."""
     mine = select(Attachment.user_id, func.sum(_BYTES)).where(Attachment.user_id.in_(user_ids))
     found = {user_id: int(total) for user_id, total in session.execute(mine.group_by(Attachment.user_id))}
     return {user_id: found.get(user_id, 0) for user_id in user_ids}
 
 
 def check_quota(session: Session, user_id: str, size: int, quota: Quota) -> None:
-    """Let somebody begin an upload, or not.
+    """Check whether a user may start an upload of `size` bytes.
 
     Raises:
-        FileTooLarge, QuotaExceeded, TooManyUploads: and nothing was begun.
+        FileTooLarge: the file exceeds the size limit.
+        QuotaExceeded: the user's attachments would exceed the quota.
+        TooManyUploads: the user has too many unsent uploads.
     """
     if size > quota.file_bytes:
         raise FileTooLarge(max_bytes=quota.file_bytes)

@@ -1,7 +1,7 @@
-"""Addresses of files that a page can name, each good for some minutes, for one device, and for one file.
+"""Signed URLs of files, each valid for a few minutes, one device and one file.
 
-A browser that loads a picture sends no bearer token, so the address itself says, signed, who was given it. Whether that
-person may still see the file is asked again when it is fetched: an address is no more than a question already asked.
+A browser that loads an image sends no bearer token, so the signed URL carries the user's identity. Access is checked
+again when the file is fetched; the signature alone grants nothing.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ Part = Literal["file", "thumbnail"]
 
 @dataclass(frozen=True, slots=True)
 class UrlGrant:
-    """What an address stands for."""
+    """The contents of a signed URL."""
 
     user_id: str
     device_id: str
@@ -33,11 +33,11 @@ class UrlGrant:
 
 
 class SignedUrls:
-    """Makes addresses, and reads them back.
+    """Issues and verifies signed URLs.
 
     Args:
         secret: the server's secret key.
-        clock: seconds since 1970.
+        clock: returns Unix time in seconds.
     """
 
     def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
@@ -46,17 +46,17 @@ class SignedUrls:
         self._serializer = URLSafeSerializer(secret, salt="famichat.file", signer_kwargs=signing)
 
     def issue(self, ticket: UrlGrant) -> tuple[str, datetime]:
-        """An address, and until when it is good."""
+        """Return a signed URL path and its expiry time."""
         expires_at = int(self._clock()) + ADDRESS_SECONDS
         return f"/files/{self._serializer.dumps([*astuple(ticket), expires_at])}", datetime.fromtimestamp(
             expires_at, UTC
         )
 
     def read(self, token: str) -> UrlGrant:
-        """What an address stands for.
+        """Verify the token of a signed URL and return its contents.
 
         Raises:
-            NotFound: it is malformed, forged, or expired: the same as if there were no such file.
+            NotFound: it is malformed, forged or expired; indistinguishable from a missing file.
         """
         if len(token) > _MAX_TOKEN or not token.isascii():
             raise NotFound

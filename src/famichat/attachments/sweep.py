@@ -1,4 +1,4 @@
-"""Clears away what nobody will ask for: uploads that were never sent, and files that belong to nothing."""
+"""Deletes abandoned uploads and files that belong to no attachment."""
 
 import asyncio
 from datetime import timedelta
@@ -22,8 +22,8 @@ class Sweep:
     """Sweeps when the server starts, and every hour.
 
     Args:
-        database: says what there should be.
-        files: what there is.
+        database: knows the attachments.
+        files: the files on disk.
     """
 
     def __init__(self, database: Database, files: Files) -> None:

@@ -1,4 +1,4 @@
-"""What somebody says about a file before sending it, made safe to show to others."""
+"""The request to upload a file, with its name made safe to display."""
 
 import re
 import unicodedata
@@ -8,22 +8,22 @@ from famichat.attachments.content_type import PLAIN
 
 MAX_NAME = 255
 MAX_WAVEFORM = 100
-# Separators of paths, line ends and other controls, and what turns the direction of reading around: "gnp.exe".
+# Path separators, line breaks and other control characters, and bidi overrides that disguise a name as "gnp.exe".
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """An upload that is about to begin.
+    """Parameters of a new upload.
 
     Attributes:
-        size: how many bytes will come.
-        name: what the file is called.
-        sha256: the sum of these bytes, in hexadecimal, if the sender wants it checked.
-        encrypted: whether only the members can read it; then it is not looked at.
-        keep_metadata: whether a picture stays as it is, with all that it says about where it was taken.
-        duration_ms: how long a voice note takes.
-        waveform: how loud it is, from moment to moment, 0 to 100.
+        size: number of bytes that will follow.
+        name: file name.
+        sha256: hexadecimal checksum of the bytes, to be verified; optional.
+        encrypted: whether the file is end-to-end encrypted; it is then not inspected.
+        keep_metadata: whether a picture keeps its original bytes and metadata, including the location.
+        duration_ms: length of a voice note in milliseconds.
+        waveform: loudness of a voice note over time, values from 0 to 100.
     """
 
     size: int
@@ -36,12 +36,12 @@ class UploadRequest:
 
     @property
     def content_type(self) -> str:
-        """What it is taken for until it has been looked at."""
+        """The content type until the file has been inspected."""
         return PLAIN
 
     @property
     def safe_name(self) -> str | None:
-        """The name, with a `_` for whatever could deceive a person or a program; None, if nothing is left of it."""
+        """The name with `_` in place of unsafe characters; None if nothing is left."""
         if self.name is None:
             return None
         return _UNSAFE.sub("_", unicodedata.normalize("NFC", self.name)).strip(" .") or None

@@ -1,9 +1,9 @@
-"""Takes a file in: announced, sent in pieces of any size, continued where it was cut, looked at, and only then whole.
+"""Resumable uploads: requested, sent in pieces of any size, resumed after an interruption, inspected, then complete.
 
-    upload = await uploads.begin(identity, conversation_id, Announcement(size=5))
-    upload = await uploads.receive(identity, upload.id, 0, pieces)
+    upload = await uploads.begin(identity, conversation_id, UploadRequest(size=5))
+    upload = await uploads.receive(identity, upload.attachment.id, 0, pieces)
 
-How far an upload is, its own file says: there is no second truth in the database that could differ from it.
+The offset of an upload is the size of its file; the database does not store it, so the two cannot disagree.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ _PICTURES_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload, and how far it is."""
+    """An upload and the number of bytes received so far."""
 
     attachment: Attachment
     secrets: AttachmentSecrets
@@ -58,7 +58,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was found when a file was looked at that has come whole."""
+    """The result of inspecting a completely received file."""
 
     name: str | None
     size: int
@@ -67,14 +67,14 @@ class _Found:
 
 
 class Uploads:
-    """The uploads of this server.
+    """Receives and inspects uploads.
 
     Args:
-        database: where attachments are written down.
-        vault: seals their keys.
-        files: where their bytes go.
-        quota: how much people may keep.
-        policies: which conversations take ciphertext only.
+        database: stores the attachments.
+        vault: encrypts their keys.
+        files: stores their bytes.
+        quota: limits per user and per file.
+        policies: encryption policies of the conversation types.
     """
 
     def __init__(
@@ -88,16 +88,16 @@ class Uploads:
         self._workers = ThreadPoolExecutor(_PICTURES_AT_ONCE, "pictures")
 
     def close(self) -> None:
-        """Finish what is being looked at."""
+        """Finish running inspections."""
         self._workers.shutdown(wait=True)
 
     async def begin(self, identity: Identity, conversation_id: str, announced: UploadRequest) -> Upload:
-        """Make room for a file that will be sent into a conversation.
+        """Start an upload into a conversation.
 
         Raises:
-            NotFound: the person is in no such conversation.
-            EncryptionRequired, InvalidEncryptionMetadata: it is not encrypted as this conversation demands.
-            FileTooLarge, QuotaExceeded, TooManyUploads, ServerFull: there is no room for it.
+            NotFound: the conversation does not exist, or the user is not in it.
+            EncryptionRequired, InvalidEncryptionMetadata: the file violates the conversation's encryption policy.
+            FileTooLarge, QuotaExceeded, TooManyUploads, ServerFull: a limit is exceeded.
         """
         if not await asyncio.to_thread(self._files.has_room_for, announced.size):
             raise ServerFull
@@ -115,10 +115,10 @@ class Uploads:
         return await self._database.transaction(work)
 
     async def find(self, identity: Identity, attachment_id: str) -> Upload:
-        """An upload of one's own that was not sent yet; or an attachment that was, which this person may see.
+        """Return the user's own unsent upload, or a sent attachment that the user may see.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such attachment, or the user may not see it.
         """
 
         def work(session: Session) -> Attachment:
@@ -133,14 +133,20 @@ class Uploads:
     async def receive(
         self, identity: Identity, attachment_id: str, offset: int, pieces: AsyncIterator[bytes]
     ) -> Upload:
-        """Take what comes next of an upload. However it ends, what arrived is kept; the last byte makes it whole.
+        """Receive the next bytes of an upload. Bytes received before an error are kept; the last byte completes it.
+
+        Args:
+            identity: the uploading device.
+            attachment_id: the upload.
+            offset: position of the first byte; must equal the number of bytes received so far.
+            pieces: the bytes.
 
         Raises:
             NotFound: there is no such upload.
-            WrongOffset: it does not go on there.
-            UploadBusy: another request is sending.
-            FileTooLarge: more came than was announced.
-            ChecksumMismatch, PictureTooLarge, PictureUnreadable: it came whole, and cannot be taken; it begins anew.
+            WrongOffset: `offset` is not the current offset.
+            UploadBusy: another request is sending bytes.
+            FileTooLarge: more bytes arrived than were requested.
+            ChecksumMismatch, PictureTooLarge, PictureUnreadable: inspection failed; the upload restarts at offset 0.
             StorageUnavailable: the disk is full or failing.
         """
         upload = await self.find(identity, attachment_id)
@@ -153,11 +159,11 @@ class Uploads:
         except OSError as error:
             raise _unavailable(error) from error
         try:
-            # Asked again now that nobody else writes: meanwhile it may have become whole, or been cancelled.
+            # Read again under the writer's lock: meanwhile the upload may have been completed or cancelled.
             upload = await self.find(identity, attachment_id)
             if upload.attachment.finished_at is None:
                 await self._take(_checked(replace(upload, offset=writer.size), offset), writer, pieces)
-                # `size` may be another by now; the sender counts what it has sent.
+                # Inspection may have changed `size`, but the client counts the bytes that it sent.
                 upload = replace(await self.find(identity, attachment_id), offset=writer.size)
         except OSError as error:
             raise _unavailable(error) from error
@@ -166,10 +172,10 @@ class Uploads:
         return upload
 
     async def cancel(self, identity: Identity, attachment_id: str) -> None:
-        """Forget an upload that was not sent, finished or not.
+        """Delete an unsent upload, complete or not.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such upload.
         """
 
         def work(session: Session) -> None:
@@ -264,7 +270,7 @@ class Uploads:
             return self._original(upload, sniffed) if attachment.keep_metadata else self._cleaned(upload, sniffed)
         except PictureRefused as refused:
             if attachment.keep_metadata and sniffed not in SHOWN:
-                return _Found(name, attachment.size, sniffed)  # a file to be saved, like any other
+                return _Found(name, attachment.size, sniffed)  # offered for download like any other file
             raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused
 
     def _original(self, upload: Upload, sniffed: str) -> _Found:
@@ -302,7 +308,7 @@ def _own(session: Session, user_id: str, attachment_id: str) -> Attachment:
     found = session.get(Attachment, attachment_id) if is_id(attachment_id) else None
     if found is None or found.user_id != user_id or found.message_id is not None:
         raise NotFound
-    conversation_for(session, user_id, found.conversation_id)  # whoever is out of it uploads nothing there any more
+    conversation_for(session, user_id, found.conversation_id)  # removed members can no longer upload
     return found
 
 

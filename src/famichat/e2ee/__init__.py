@@ -1,1 +1,1 @@
-"""What we carry but cannot read: the public metadata of an encrypted message."""
+"""The encryption envelope: the public metadata of an end-to-end encrypted message."""

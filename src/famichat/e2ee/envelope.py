@@ -1,4 +1,4 @@
-"""The envelope: the public metadata of a message's encryption, validated. What is inside stays opaque.
+"""The envelope: validated public metadata of a message's encryption. The ciphertext stays opaque.
 
 >>> Envelope.parse({"encryption_flag": True, "encryption_version": "mls10.1", "key_id": "1:42"}).key_id
 '1:42'
@@ -19,20 +19,20 @@ ENCRYPTION_VERSION = re.compile(r"[A-Za-z0-9._-]{1,32}")
 KEY_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PROTOCOL = ENCRYPTION_VERSION
 MAX_EPOCH = 2**53
-"""The largest integer that every JSON reader keeps exact; an epoch of MLS, of 64 bits, will not come near it."""
+"""The largest integer that every JSON parser keeps exact (RFC 8259, section 6). MLS epochs stay far below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How a message says it is encrypted. With the flag set, version and key id are there, and the body is opaque.
+    """The encryption metadata of a message. If the flag is set, version and key id are present.
 
     Attributes:
-        encryption_flag: whether it is encrypted end to end.
-        encryption_version: of the form in which it is.
-        key_id: which key opens it.
-        protocol: which protocol made that key, such as MLS (RFC 9420); None where nobody says.
-        epoch: of the keys, as that protocol counts.
-        sender_device_id: the device that sealed it.
+        encryption_flag: whether the body is end-to-end encrypted.
+        encryption_version: version of the ciphertext format.
+        key_id: id of the key that decrypts it.
+        protocol: protocol that produced the key, such as MLS (RFC 9420); None if not stated.
+        epoch: key epoch of that protocol.
+        sender_device_id: id of the device that encrypted the body.
     """
 
     encryption_flag: bool = False
@@ -44,15 +44,15 @@ class Envelope:
 
     @property
     def status(self) -> EncryptionStatus:
-        """Whether this message is encrypted, in the one word that telemetry may use."""
+        """The encryption status as telemetry reports it."""
         return "enabled" if self.encryption_flag else "disabled"
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Envelope":
-        """Read the encryption fields of a payload; `version_tag` is taken as another name of `encryption_version`.
+        """Parse the encryption fields of a payload. `version_tag` is an alias of `encryption_version`.
 
         Raises:
-            EnvelopeError: 601 when the flag is set and a field is missing, 602 when a field is malformed.
+            EnvelopeError: 601 if the flag is set and a field is missing; 602 if a field is malformed.
         """
         flag = payload.get("encryption_flag")
         if flag is None:
@@ -75,10 +75,11 @@ class Envelope:
         return envelope
 
     def check(self) -> None:
-        """Refuse a message that says it is encrypted and not how, or says of which protocol's making and is not.
+        """Check that the fields agree with the flag.
 
         Raises:
-            EnvelopeError: 601, naming the missing field; 602, naming the one that has no place there.
+            EnvelopeError: 601 with the field missing from an encrypted message; 602 with the field that an unencrypted
+                message must not carry.
         """
         for field, value in (("encryption_version", self.encryption_version), ("key_id", self.key_id)):
             if self.encryption_flag and value is None:
@@ -88,10 +89,10 @@ class Envelope:
                 raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, field)
 
     def check_sender(self, device_id: str) -> None:
-        """Refuse a message that another device than the one that sends it claims to have sealed.
+        """Check that `sender_device_id`, if given, is the sending device.
 
         Raises:
-            EnvelopeError: 602.
+            EnvelopeError: 602 if it is another device.
         """
         if self.sender_device_id not in {None, device_id}:
             raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, "sender_device_id")

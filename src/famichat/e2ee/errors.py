@@ -1,14 +1,13 @@
-"""The 6xx codes: everything that can be wrong with an encrypted message, as numbers for telemetry and clients.
+"""Registry of the 6xx codes, which identify encryption errors in telemetry and to clients.
 
-This is their one registry. The numbers never change their meaning; `docs/errors.md` lists them, each with the sentence
-that is here, and a test compares the two.
+The meaning of a number never changes. `docs/errors.md` lists them with the sentences below; a test compares the two.
 """
 
 from enum import IntEnum
 
 
 class EncryptionErrorCode(IntEnum):
-    """What was wrong."""
+    """Kind of encryption error."""
 
     MISSING_METADATA = 601
     INVALID_METADATA = 602
@@ -28,7 +27,7 @@ MEANINGS: dict[EncryptionErrorCode, str] = {
     EncryptionErrorCode.UNKNOWN_VERSION: "The version is not known to whoever tried to open it.",
     EncryptionErrorCode.STALE_EPOCH: "The keys of this epoch are gone from the device that tried to open it.",
 }
-"""What each means, in a sentence."""
+"""One sentence per code, as listed in `docs/errors.md`."""
 
 
 class EnvelopeError(Exception):

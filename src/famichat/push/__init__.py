@@ -1,1 +1,1 @@
-"""Rings the devices that are not listening: Web Push, by our own keys, with nothing in it that was not asked for."""
+"""Web Push notifications (RFC 8030, 8291, 8292) to devices that are offline."""

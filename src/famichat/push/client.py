@@ -1,9 +1,9 @@
-"""The one way out of this server to push services: to public addresses, over HTTPS, once, and without listening long.
+"""HTTP client for push services. It connects only to public addresses over HTTPS, within a time limit.
 
-    answer = await client.post(subscription, payload)
+    response = await client.post(subscription, payload)
 
-The name is looked up once and the connection goes to the address that was looked at; redirects are not followed, and
-of the answer only the status is read.
+The host name is resolved once and the connection uses the address that was checked, so DNS rebinding cannot redirect
+it. Redirects are not followed, and only the response status is read.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ _WINDOWS = ".notify.windows.com"
 
 @dataclass(frozen=True, slots=True)
 class PushResponse:
-    """What came of a request.
+    """Result of a push request.
 
     Attributes:
-        outcome: `sent`: the service has it; `gone`: the subscription is over; `busy`, `unreachable`: it may work later;
-            `refused`, `forbidden_address`: it will not.
-        status: the HTTP status, if there was an answer.
-        retry_after: seconds that the service wants to be left alone.
+        outcome: `sent`: accepted by the service; `gone`: the subscription has expired; `busy`, `unreachable`: worth a
+            retry; `refused`, `forbidden_address`: permanent failure.
+        status: HTTP status, or None if there was no response.
+        retry_after: seconds to wait before a retry, as requested by the service.
     """
 
     outcome: Outcome
@@ -45,24 +45,24 @@ class PushResponse:
 
     @property
     def may_work_later(self) -> bool:
-        """Whether it is worth another try."""
+        """Whether a retry may succeed."""
         return self.outcome in {"busy", "unreachable"}
 
 
 class PushClient:
-    """Rings devices.
+    """Sends notifications to push services.
 
     Args:
-        vapid: says who rings.
-        allow_private: whether plain HTTP and private addresses are let through, for a push service of one's own.
-        patience: seconds for everything together.
+        vapid: authorises the requests.
+        allow_private: allow plain HTTP and private addresses, for a self-hosted push service.
+        patience: time limit for a whole request, in seconds.
     """
 
     def __init__(self, vapid: Vapid, *, allow_private: bool = False, patience: float = PATIENCE_SECONDS) -> None:
         self._vapid = vapid
         self._allow_private = allow_private
         self._patience = patience
-        # No connection is kept: they are known by address, and the next name behind the same one is somebody else's.
+        # No keep-alive: pooled connections are keyed by address, and another host may share that address.
         self._http = httpx.AsyncClient(
             verify=ssl.create_default_context(),
             trust_env=False,
@@ -72,16 +72,16 @@ class PushClient:
         )
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close the client."""
         await self._http.aclose()
 
     async def post(self, subscription: Subscription, payload: bytes, topic: str | None = None) -> PushResponse:
-        """Ring a device.
+        """Send a notification to a device. Failures are returned, not raised.
 
         Args:
-            subscription: which.
-            payload: what only its browser will read, 3000 bytes at most.
-            topic: replaces what waits at the service under the same word, for a device that is off.
+            subscription: the device's subscription.
+            payload: plaintext, encrypted for the browser; at most 3000 bytes.
+            topic: replaces a queued notification with the same topic (RFC 8030, section 5.4).
         """
         try:
             async with asyncio.timeout(self._patience):
@@ -103,10 +103,10 @@ class PushClient:
             url,
             content=encrypt(subscription, payload),
             headers=self._headers(subscription.endpoint, parts.netloc, topic),
-            extensions={"sni_hostname": host},  # so that the certificate is checked against the name
+            extensions={"sni_hostname": host},  # verify the certificate against the host name, not the address
         )
         answer = await self._http.send(request, stream=True)
-        await answer.aclose()  # unread: it may be endless
+        await answer.aclose()  # do not read the body, which may be endless
         return _judged(answer)
 
     def _headers(self, endpoint: str, netloc: str, topic: str | None) -> dict[str, str]:
@@ -116,7 +116,7 @@ class PushClient:
             "content-encoding": "aes128gcm",
             "content-type": "application/octet-stream",
             "ttl": str(_TTL_SECONDS),
-            "urgency": "high",  # anything less waits until a sleeping phone wakes up by itself
+            "urgency": "high",  # lower urgencies wait until a sleeping phone wakes up
         }
         if topic is not None:
             headers["topic"] = topic
@@ -126,8 +126,8 @@ class PushClient:
 
 
 def encrypt(subscription: Subscription, payload: bytes) -> bytes:
-    """What only the subscribed browser can read (RFC 8291), with a length that tells little about what it says."""
-    padded = payload + b" " * (-len(payload) % _BLOCK)  # JSON does not mind
+    """Encrypt a payload for the subscribed browser (RFC 8291), padded to hide its exact length."""
+    padded = payload + b" " * (-len(payload) % _BLOCK)  # JSON parsers ignore trailing spaces
     sealed: bytes = http_ece.encrypt(
         padded,
         private_key=generate_private_key(SECP256R1()),
@@ -142,7 +142,7 @@ def _judged(answer: httpx.Response) -> PushResponse:
     status = answer.status_code
     if answer.is_success:
         return PushResponse("sent", status)
-    if status in {404, 410}:  # RFC 8030, 7.3: it has expired
+    if status in {404, 410}:  # RFC 8030, section 7.3: the subscription has expired
         return PushResponse("gone", status)
     if status == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
         return PushResponse("busy", status, _retry_after(answer))

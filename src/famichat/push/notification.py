@@ -1,7 +1,7 @@
-"""Who is to be rung about a message, and what their devices are told: what each person chose, and never more.
+"""Selects the devices to notify about a message and builds their payloads, as each recipient's preferences allow.
 
-What is encrypted end to end stays so: of a message that is, or in a conversation where all must be, a notice says only
-that there is one.
+For an end-to-end encrypted message, or in a conversation that requires encryption, a notification only says that there
+is a new message.
 """
 
 import json
@@ -24,18 +24,18 @@ from famichat.storage.base import now
 
 _MAX_BODY = 500
 Said = dict[str, Any]
-"""A message as everybody in its conversation was told of it."""
+"""A message as it was broadcast to its conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One device that is to be rung about one message.
+    """A notification about one message for one device.
 
     Attributes:
-        device_id: which.
+        device_id: the device.
         said: the message.
         record: the device's subscription.
-        payload: what the device is told.
+        payload: plaintext JSON for the device.
     """
 
     device_id: str
@@ -47,16 +47,16 @@ class Notification:
 def notices(
     session: Session, said: Sequence[Said], policies: EncryptionPolicies, only: str | None = None
 ) -> list[Notification]:
-    """Say which devices are to be rung, as things are now.
+    """Return the notifications to send for these messages, in the current state of the database.
 
-    Not those of the sender, of somebody who has muted or archived the conversation, whose hours are quiet, or who is
-    not in it any more; and no device that was signed out. A message that was deleted meanwhile rings nobody.
+    Excluded are the sender, recipients who have muted or archived the conversation, who have quiet hours now or have
+    left the conversation, devices that are signed out, and messages deleted meanwhile.
 
     Args:
-        session: a reading transaction.
+        session: a read transaction.
         said: the messages.
-        policies: which conversations must be encrypted.
-        only: one device; all others are left aside.
+        policies: encryption policies of the conversation types.
+        only: restrict the result to this device.
     """
     moment, said = now(), _still_there(session, said)
     rows: dict[str, list[Row[Any]]] = {}
@@ -73,7 +73,7 @@ def notices(
 
 
 def test_payload() -> bytes:
-    """What a device is told that was rung to see whether it can be."""
+    """Return the payload of a test notification."""
     return _written({"kind": "test"})
 
 

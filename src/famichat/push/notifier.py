@@ -1,8 +1,7 @@
-"""Rings the devices that were not listening when something was said: after the commit, and off the way of a message.
+"""Sends Web Push notifications to devices that were offline when a message was committed. Never blocks the send path.
 
-All that happens where a message is announced is a place in a bounded line. Everything else is done a moment later, by
-tasks of their own. A notice is a hint: the message is on disk, and a notice that was lost with the process, or dropped
-because too many waited, costs nobody a message.
+Broadcasting a message only adds it to a bounded queue; separate tasks do the rest a moment later. A notification is a
+hint: the message is on disk, so a notification lost in a crash, or dropped because the queue is full, loses no message.
 """
 
 import asyncio
@@ -33,7 +32,7 @@ _TOPIC_BYTES = 18
 
 @dataclass(frozen=True, slots=True)
 class PushServices:
-    """What this stands on: where subscriptions are, and what opens them."""
+    """What the notifier needs to read and decrypt subscriptions."""
 
     database: Database
     vault: Vault
@@ -42,12 +41,12 @@ class PushServices:
 
 
 class PushNotifier:
-    """The notices of this node.
+    """Queues and sends the notifications of this node.
 
     Args:
         ground: the database and its keys.
-        client: the way to push services.
-        whereabouts: knows who listens.
+        client: sends requests to push services.
+        whereabouts: knows which devices are online.
     """
 
     def __init__(self, ground: PushServices, client: PushClient, whereabouts: OnlineDevices) -> None:
@@ -62,11 +61,11 @@ class PushNotifier:
 
     @property
     def waiting(self) -> int:
-        """How many messages and devices are in line."""
+        """Number of queued messages and notifications."""
         return len(self._said) + len(self._ringing)
 
     def said(self, message: Said) -> None:
-        """Note that something was said. Of what one person says in a moment in one conversation, the last counts."""
+        """Queue a message. Of several from one sender in one conversation, only the latest is kept."""
         key = message["conversation_id"], message["user_id"]
         self._said.pop(key, None)
         self._said[key] = message
@@ -77,7 +76,7 @@ class PushNotifier:
             self._working = asyncio.create_task(self._work(), name="pushes")
 
     async def stop(self) -> None:
-        """Ring nobody any more."""
+        """Cancel everything queued and close the client."""
         under_way = [*self._ringing, *([self._working] if self._working is not None else [])]
         for task in under_way:
             task.cancel()
@@ -85,7 +84,7 @@ class PushNotifier:
         await self._client.close()
 
     async def test(self, device_id: str) -> PushResponse | None:
-        """Ring one device now; None, if it has no subscription.
+        """Send a test notification to a device now. Returns None if it has no subscription.
 
         Raises:
             StorageUnavailable: the database did not answer.
@@ -106,7 +105,7 @@ class PushNotifier:
                     if notice.device_id in absent:
                         self._begin(notice)
         except StorageUnavailable:
-            self._said.clear()  # it was reported where it happened; whoever opens the client sees what was said
+            self._said.clear()  # already reported; the messages themselves are stored
         finally:
             self._working = None
 
@@ -132,15 +131,15 @@ class PushNotifier:
                 jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311
                 await asyncio.sleep(max(answer.retry_after, BACKOFF_SECONDS * 2 ** (attempt - 1)) * jitter)
         except StorageUnavailable:
-            return  # it was reported where it happened
+            return  # already reported
         finally:
             if self._latest.get(_line(notice)) == notice.said["seq"]:
                 del self._latest[_line(notice)]
 
     async def _try(self, notice: Notification, attempt: int) -> PushResponse | None:
-        """Ring once, if it is still wanted: the device may be signed out by now, its person gone, or be listening."""
+        """Send once, if still wanted: meanwhile the device may be signed out or online, or its user removed."""
         if self._latest.get(_line(notice)) != notice.said["seq"]:
-            return None  # something newer was said there, and is told instead
+            return None  # a newer message of this conversation replaces it
         ask = partial(self._notices, [notice.said], only=notice.device_id)
         still = await self._ground.database.read(ask)
         if not still or (attempt > 1 and not await self._whereabouts.absent({notice.device_id})):
@@ -152,7 +151,7 @@ class PushNotifier:
         try:
             subscription = opened(record, self._ground.vault)
         except UnsealError:
-            answer = PushResponse("gone")  # the vault has reported it; the device gives another one when it comes
+            answer = PushResponse("gone")  # reported by the vault; the device subscribes again when it connects
         else:
             answer = await self._client.post(subscription, payload, topic)
         if answer.outcome == "sent":

@@ -1,7 +1,7 @@
-"""Knows which devices are listening, on this node or another: those are told by their sockets, and need no ringing.
+"""Finds out which devices are online, on this node or another, and therefore need no push notification.
 
-Where there are other nodes, they are asked. Who does not answer in time has nobody: at worst a device rings that heard
-the message anyway.
+Other nodes are queried over the broker. A node that does not answer in time counts as having none of the devices: at
+worst, a device that received the message gets a notification too.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ PATIENCE_SECONDS = 0.3
 
 
 class OnlineDevices:
-    """Asks all nodes.
+    """Queries all nodes for the connections of devices.
 
     Args:
-        pubsub: knows the connections of this node, and reaches the others.
-        connections_of: the id that all connections of a device carry.
+        pubsub: knows the connections of this node and reaches the other nodes.
+        connections_of: returns the connection id that all connections of a device share.
     """
 
     def __init__(self, pubsub: PubSub, connections_of: Callable[[str], str]) -> None:
@@ -31,7 +31,7 @@ class OnlineDevices:
         pubsub.on(_HERE, self._heard_answer)
 
     async def absent(self, device_ids: Collection[str]) -> set[str]:
-        """Those of these devices that have no connection anywhere."""
+        """Return those of the given devices that have no connection on any node."""
         away = set(device_ids) - self._here(device_ids)
         if away and self._pubsub.has_other_nodes:
             away -= await self._elsewhere(away)

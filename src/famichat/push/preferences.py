@@ -1,7 +1,7 @@
-"""What somebody wants to be told when a device rings, and when no device of theirs may ring at all.
+"""Notification preferences: how much a notification shows, and quiet hours.
 
-Quiet hours are kept by the server's clock in the person's own time zone: they mean what the clock on the wall there
-shows, in summer and in winter.
+Quiet hours are evaluated by the server's clock in the user's time zone, so they follow local time, including daylight
+saving time.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MAX_ZONE = 64
 
 
 class StoredPushPreferences(Base):
-    """What one person has chosen; who has no row has chosen nothing. Times are written as `22:00`."""
+    """The stored preferences of one user. Without a row, the defaults apply. Times have the form `22:00`."""
 
     __tablename__ = "push_choices"
     __table_args__ = (
@@ -39,7 +39,7 @@ class StoredPushPreferences(Base):
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From when to when nothing rings, over midnight if `until` is earlier, on the clocks of a time zone."""
+    """A daily period without notifications, local to a time zone. It spans midnight if `until` is earlier."""
 
     from_: time
     until: time
@@ -47,19 +47,19 @@ class QuietHours:
 
     @classmethod
     def parse(cls, from_: str, until: str, zone: str) -> "QuietHours":
-        """Understand what somebody chose: `22:00`, `07:00`, `Europe/Stockholm`.
+        """Parse quiet hours such as `22:00`, `07:00`, `Europe/Stockholm`.
 
         Raises:
-            ValueError: there is no such time or zone, or the hours have no length.
+            ValueError: a time or the time zone is invalid, or start and end are equal.
         """
         hours = cls(time.fromisoformat(from_), time.fromisoformat(until), _zone(zone))
         if hours.from_ == hours.until:
-            raise ValueError("quiet hours need a beginning and another end")
+            raise ValueError("quiet hours need different start and end times")
         return hours
 
-    def contain(self, moment: datetime) -> bool:
-        """Whether they are now."""
-        here = moment.astimezone(self.zone).time()
+    def contain(self, timestamp: datetime) -> bool:
+        """Return whether a timestamp lies within the quiet hours."""
+        here = timestamp.astimezone(self.zone).time()
         if self.from_ < self.until:
             return self.from_ <= here < self.until
         return here >= self.from_ or here < self.until
@@ -67,23 +67,23 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class PushPreferences:
-    """What one person has chosen: how much a notice says, and when there is none."""
+    """Notification preferences of one user: how much to show, and when to stay silent."""
 
     content: Content = "none"
     quiet_hours: QuietHours | None = None
 
-    def is_quiet(self, moment: datetime) -> bool:
-        """Whether nothing may ring now."""
-        return self.quiet_hours is not None and self.quiet_hours.contain(moment)
+    def is_quiet(self, timestamp: datetime) -> bool:
+        """Return whether notifications are silenced at this time."""
+        return self.quiet_hours is not None and self.quiet_hours.contain(timestamp)
 
 
 def preferences_of(session: Session, user_id: str) -> PushPreferences:
-    """What somebody has chosen."""
+    """Return a user's preferences."""
     return preferences_in(session.get(StoredPushPreferences, user_id))
 
 
 def preferences_in(record: StoredPushPreferences | None) -> PushPreferences:
-    """The same, from the row, if there is one."""
+    """Return the preferences in a row, or the defaults if there is none."""
     if record is None:
         return PushPreferences()
     if record.quiet_from is None or record.quiet_until is None or record.time_zone is None:
@@ -92,7 +92,7 @@ def preferences_in(record: StoredPushPreferences | None) -> PushPreferences:
 
 
 def change_preferences(session: Session, user_id: str, chosen: PushPreferences) -> None:
-    """Choose how one's devices ring, from now on."""
+    """Replace a user's preferences."""
     quiet = chosen.quiet_hours
     record = session.get(StoredPushPreferences, user_id) or StoredPushPreferences(user_id=user_id)
     record.content = chosen.content

@@ -1,7 +1,7 @@
-"""Finds where a name leads, and goes nowhere but into the public internet.
+"""Resolves host names and accepts only public IP addresses.
 
-Whoever subscribes names an address that this server will then ask. Without this check they could make it knock at doors
-that only it can reach: a router, a database, the metadata of a cloud (server-side request forgery).
+A client chooses the address that this server will connect to. Without this check it could reach hosts that only the
+server can: a router, a database, a cloud metadata service (server-side request forgery).
 """
 
 import asyncio
@@ -10,19 +10,19 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 
-# Public by their looks, but they lead to whichever IPv4 address is written into them: NAT64 (RFC 6052, 8215), 6to4
-# (RFC 3056), Teredo (RFC 4380). The last one, site-local, is a private range of old (RFC 3879).
+# Formally public, but they embed an arbitrary IPv4 address: NAT64 (RFC 6052, 8215), 6to4 (RFC 3056), Teredo (RFC 4380)
+# and IPv4-compatible addresses. fec0::/10 is the deprecated site-local range (RFC 3879).
 _LEADING_ELSEWHERE = tuple(
     IPv6Network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "fec0::/10", "::/96")
 )
 
 
 class ForbiddenAddress(Exception):
-    """The name leads to no public address."""
+    """The host has no public address."""
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet, and is what it looks like."""
+    """Return whether an address is globally routable and does not embed another address."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
@@ -32,16 +32,18 @@ def is_public(address: Address) -> bool:
 
 
 async def resolve(host: str, port: int, *, allow_private: bool = False) -> Address:
-    """The address to connect to. Connect to this one, not to the name: asked again, the name may lead elsewhere.
+    """Resolve a host and return an address to connect to.
+
+    Connect to this address, not to the name: a second lookup may return a different one.
 
     Args:
-        host: a name, or an address in any of its spellings.
-        port: where on it.
-        allow_private: for a push service of one's own.
+        host: a host name, or an IP address in any notation.
+        port: the TCP port.
+        allow_private: accept private addresses, for a self-hosted push service.
 
     Raises:
-        ForbiddenAddress: none of its addresses is public.
-        OSError: there is no such name.
+        ForbiddenAddress: the host has no public address.
+        OSError: the name does not resolve.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]

@@ -1,6 +1,7 @@
-"""A subscription: where one device's browser can be rung, and the keys by which only that browser reads what comes.
+"""Web Push subscriptions: a device's endpoint and the keys that encrypt for its browser.
 
-All three parts are sealed: whoever knew the address could ring the device, and it names the maker of the browser.
+All parts are encrypted at rest: anyone who knows the endpoint could notify the device, and it reveals the browser
+vendor.
 """
 
 import base64
@@ -25,7 +26,7 @@ _POINT_BYTES, _AUTH_BYTES = 65, 16
 
 
 class PushSubscription(Base):
-    """The subscription of one device. `endpoint_index` is a keyed hash of the address, so that it is known again."""
+    """The subscription of one device. `endpoint_index` is a keyed hash of the endpoint, for lookups."""
 
     __tablename__ = "push_subscriptions"
 
@@ -37,7 +38,7 @@ class PushSubscription(Base):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a browser hands out (W3C Push API): an address, its public key, and a secret shared with us."""
+    """A `PushSubscription` of the W3C Push API: endpoint, public key (p256dh) and authentication secret."""
 
     endpoint: str
     p256dh: str
@@ -45,10 +46,10 @@ class Subscription:
 
     @classmethod
     def parse(cls, endpoint: str, p256dh: str, auth: str) -> Self:
-        """Understand what a browser gave. Whether the address may be asked is looked at each time it is.
+        """Parse a subscription. Whether the endpoint's address is allowed is checked at every request.
 
         Raises:
-            ValueError: it is no address of a push service, or these are no keys.
+            ValueError: the endpoint is not an HTTP URL, or a key is malformed.
         """
         check_endpoint(endpoint)
         point = decoded(p256dh)
@@ -64,29 +65,29 @@ class Subscription:
 
     @property
     def auth_secret(self) -> bytes:
-        """The secret that the browser shares with us."""
+        """The authentication secret that the browser shares with the server."""
         return decoded(self.auth)
 
 
 def check_endpoint(endpoint: str) -> SplitResult:
-    """Take the address of a push service apart.
+    """Parse the URL of a push service.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a valid HTTP URL.
     """
     parts = urlsplit(endpoint)
     if len(endpoint) > _MAX_ENDPOINT or not endpoint.isascii() or not endpoint.isprintable():
-        raise ValueError("the address of a push service is shorter, and plain ASCII")
+        raise ValueError(f"the address of a push service must be ASCII and at most {_MAX_ENDPOINT} characters long")
     if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.netloc or parts.port == 0:
         raise ValueError("this is not the address of a push service")
     return parts
 
 
 def decoded(text: str) -> bytes:
-    """Bytes from base64url, with its padding or without.
+    """Decode base64url, with or without padding.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not base64url.
     """
     try:
         return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)
@@ -95,10 +96,10 @@ def decoded(text: str) -> bytes:
 
 
 def subscribe(session: Session, device_id: str, given: Subscription, vault: Vault, index: BlindIndex) -> None:
-    """Let a device be rung from now on. It replaces what the device gave before.
+    """Store a device's subscription, replacing its previous one.
 
-    A browser has one address, whoever is signed in there: what somebody else registered for it is forgotten, so that
-    nobody's messages ring on a device that is another's by now.
+    A browser has one endpoint for all its users. A subscription that another user registered for the same endpoint is
+    removed, so that the device does not show the messages of someone who signed out.
     """
     digest = index.digest(_PURPOSE, given.endpoint)
     others = (PushSubscription.endpoint_index == digest) & (PushSubscription.device_id != device_id)
@@ -113,26 +114,26 @@ def subscribe(session: Session, device_id: str, given: Subscription, vault: Vaul
 
 
 def unsubscribe(session: Session, device_id: str, only: bytes | None = None) -> None:
-    """Ring a device no more.
+    """Remove a device's subscription.
 
     Args:
         session: the transaction.
-        device_id: whose.
-        only: forget it only if it is still this one, by its `endpoint_index`: the device may have given another.
+        device_id: the device.
+        only: remove it only if its `endpoint_index` is still this one; the device may have subscribed again.
     """
     theirs = delete(PushSubscription).where(PushSubscription.device_id == device_id)
     session.execute(theirs if only is None else theirs.where(PushSubscription.endpoint_index == only))
 
 
 def is_subscribed(session: Session, device_id: str) -> bool:
-    """Whether a device can be rung."""
+    """Return whether a device has a subscription."""
     return session.get(PushSubscription, device_id) is not None
 
 
 def opened(record: PushSubscription, vault: Vault) -> Subscription:
-    """A stored subscription, opened.
+    """Decrypt a stored subscription.
 
     Raises:
-        UnsealError: it was damaged, or moved here from another row.
+        UnsealError: it was modified or copied from another row.
     """
     return Subscription(**json.loads(vault.open(_PURPOSE, record.sealed, record.device_id)))

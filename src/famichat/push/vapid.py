@@ -1,7 +1,7 @@
-"""Tells push services who rings (RFC 8292): a key pair of this server's own, and a signed word for each of them.
+"""VAPID (RFC 8292): the application-server key pair and a signed JWT per push service.
 
-The key is derived from the server's secret key, which is made at the first start. So it needs no keeping of its own,
-every server of one deployment has the same, and a backup holds it.
+The key is derived from the server's secret key, which is generated at the first start. So it needs no storage of its
+own, all servers of a deployment share it, and a backup contains it.
 """
 
 import base64
@@ -17,18 +17,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 _GOOD_FOR_SECONDS = 12 * 60 * 60  # RFC 8292 allows 24 hours
-# The order of P-256 (FIPS 186-4, D.1.2.3). 64 bits more than it has make every key as likely as the others.
+# The order of P-256 (FIPS 186-4, D.1.2.3). A seed 64 bits longer makes the bias of the reduction negligible.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _SEED_BYTES = 40
 
 
 class Vapid:
-    """One server, as push services know it.
+    """The server's VAPID identity.
 
     Args:
         secret: the server's secret key.
-        contact: an https: or mailto: address of whoever runs it, if there is one.
-        clock: seconds since 1970.
+        contact: an https: or mailto: URL of the operator, or None.
+        clock: returns Unix time in seconds.
     """
 
     def __init__(self, secret: str, contact: str | None, clock: Callable[[], float] = time.time) -> None:
@@ -38,10 +38,10 @@ class Vapid:
         self._clock = clock
         point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key = encoded(point)
-        """What browsers want as `applicationServerKey`."""
+        """The `applicationServerKey` for browsers: the uncompressed public point in base64url."""
 
     def authorization(self, endpoint: str) -> str:
-        """The `Authorization` header for a request to this address; good for no other push service."""
+        """Return the `Authorization` header for a request to this endpoint, valid for its origin only."""
         parts = urlsplit(endpoint)
         claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": int(self._clock()) + _GOOD_FOR_SECONDS}
         if self._contact is not None:
@@ -52,7 +52,7 @@ class Vapid:
 
 
 def encoded(content: bytes) -> str:
-    """Bytes in base64url, without padding."""
+    """Encode as base64url without padding."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
