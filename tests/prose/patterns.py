@@ -36,7 +36,7 @@ PHRASES = (
     r"(?:is|are|was|were) (?:here|there) (?:already|again|no more|any more|anew)",  # already exists, is online
     r"by (?:itself|themselves|himself|herself|oneself)",  # automatically
     r"oneself",
-    r"(?:what|where|whom|when|as) one(?! of\b)",  # say who: the user, the client
+    r"(?:what|where|whom|when|as) one (?:is|has|had|was|may|can|must|does|did|sees?|says|said|wants?|goes|comes)\b",
     r"(?:of|to|for|by) whom one",
     r"hears? (?:nothing|of|no more)",  # receives nothing
     r"(?:has|have|had) never heard of",  # does not depend on
