@@ -23,7 +23,7 @@ PHRASES = (
     rf"what(?:ever)? {_VERB}\b(?![^.!;\n]*\?)",
     r"what (?:it|they|one|he|she) (?:is|are|was|were|has|have|had|may|must|says?|said|takes?|gives?|knows?|tells?)\b",
     r"all (?:that|there) (?:is|was|are|were|has|have|waits?)\b",  # everything, all the ...
-    r"(?:is|are|was|were|be|been|being) (?:said|told)\b",  # is sent, is notified
+    r"(?:is|are|was|were|be|been|being) (?:said|told)\b(?! apart)",  # is sent, is notified
     r"as (?:asked|told|said)\b(?! (?:above|before|earlier)\b)",  # as requested
     r"anew",  # again
     r"for ever",  # forever, permanently

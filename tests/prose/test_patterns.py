@@ -76,6 +76,7 @@ def test_phrases_of_the_old_dialect_count(text: str) -> None:
         "This server already exists.",
         "It takes ownership of the socket, puts it into the pool and takes a snapshot.",
         "The proxy counts as one address, where one client uses it.",
+        "The two members cannot be told apart.",
         "As said above, the cursor is opaque.",
         "Everything queued at that moment is committed in one transaction.",
     ],
