@@ -30,3 +30,18 @@ def broken(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert list(broken(page)) == []
+
+
+def test_every_module_that_a_page_names_exists() -> None:
+    files = [
+        f"/{path.relative_to(ROOT)}"
+        for folder in ("src/famichat", "tests", "bench")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    named = {
+        (page.name, module)
+        for page in PAGES
+        for module in re.findall(r"`([\w/]+\.py)\b", FENCED.sub("", page.read_text()))
+    }
+
+    assert [each for each in sorted(named) if not any(file.endswith(f"/{each[1]}") for file in files)] == []
