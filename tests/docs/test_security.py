@@ -122,7 +122,7 @@ async def a_thief_with_the_keys(house: House) -> None:
 
 async def a_push_service(house: House) -> None:
     """What it gets is tried in tests/push/test_notifier.py, by a browser that decrypts and a service that cannot."""
-    tried = (Path(__file__).parents[1] / "push" / "test_pushes.py").read_text()
+    tried = (Path(__file__).parents[1] / "push" / "test_notifier.py").read_text()
     assert 'assert b"supper" not in body' in tried
 
 
