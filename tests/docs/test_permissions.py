@@ -29,7 +29,7 @@ from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
-ITSELF = "the family itself"
+ITSELF = "the family"
 OWN, THEIRS = "own", "somebody else's"
 
 Act = Callable[["Scene"], Awaitable[str]]
@@ -37,7 +37,7 @@ Act = Callable[["Scene"], Awaitable[str]]
 
 def rows() -> Iterator[tuple[str, str, dict[str, str]]]:
     """The table: of what, which action, and what comes of it by who does it."""
-    [block] = re.findall(r"^(\| of \| action \|.*\n(?:\|.*\n)+)", PAGE, re.MULTILINE)
+    [block] = re.findall(r"^(\| resource \| action \|.*\n(?:\|.*\n)+)", PAGE, re.MULTILINE)
     header, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
     for of, action, *cells in lines:
         yield of, action, {who: cell.strip("`") for who, cell in zip(header[2:], cells, strict=True)}
@@ -151,7 +151,7 @@ def to_message(whose: str, method: str, rest: str = "", body: dict[str, Any] | N
 
 
 ACTS: dict[str, Act] = {
-    "see it": to_it("GET", ""),
+    "view it": to_it("GET", ""),
     "read messages": to_it("GET", "/messages"),
     "send a message": to_it("POST", "/messages", {"body": "hello"}),
     "upload a file": to_it("POST", "/attachments", {"size": 1}),
@@ -159,40 +159,42 @@ ACTS: dict[str, Act] = {
         "POST", f"{scene.it}/messages", {"body": "hello", "reply_to": scene.house.said[scene.of, THEIRS]}
     ),
     "react to a message": to_message(THEIRS, "PUT", "/reaction", {"emoji": "❤"}),
-    "edit an own message": to_message(OWN, "PATCH", "", {"body": "hello"}),
+    "edit their own message": to_message(OWN, "PATCH", "", {"body": "hello"}),
     "edit another's message": to_message(THEIRS, "PATCH", "", {"body": "hello"}),
-    "delete an own message": to_message(OWN, "DELETE"),
+    "delete their own message": to_message(OWN, "DELETE"),
     "delete another's message": to_message(THEIRS, "DELETE"),
-    "read what a message said before": to_message(THEIRS, "GET", "/edits"),
-    "listen": lambda scene: scene.listen(scene.of),
-    "listen under another type": lambda scene: scene.listen(*(kind for kind in CONVERSATION_TYPES if kind != scene.of)),
+    "read the edit history": to_message(THEIRS, "GET", "/edits"),
+    "join the channel": lambda scene: scene.listen(scene.of),
+    "join the channel under another type": lambda scene: scene.listen(
+        *(kind for kind in CONVERSATION_TYPES if kind != scene.of)
+    ),
     "hide it": to_it("PUT", "/hidden"),
     "archive it": to_it("PUT", "/archived"),
     "mute it": to_it("PUT", "/muted"),
     "rename it": to_it("PATCH", "", {"name": "Fika"}),
-    "add somebody of the family": add("gun"),
+    "add a family member": add("gun"),
     "add a stranger": add("ada"),
     "remove a member": remove("sven"),
     "remove an admin": remove("inga"),
-    "remove somebody who is not in it": remove("olle"),
+    "remove a non-member": remove("olle"),
     "leave": lambda scene: scene.ask("DELETE", scene.own_place),
     "make a member admin": role("sven", "admin"),
     "make an admin a member": role("inga", "member"),
-    "give a role to somebody who is not in it": role("nils", "admin"),
+    "give a role to a non-member": role("nils", "admin"),
     "step down": role("", "member"),
-    "see its people": to_it("GET", "/members"),
-    "talk with somebody of it": make("direct", "sven"),
-    "make a group of its people": make("group", "sven", "gun", "inga"),
-    "make its conversation": make("family"),
-    "invite somebody": to_it("POST", "/invites", {}),
-    "see the open invitations": to_it("GET", "/invites"),
-    "see somebody's devices": lambda scene: scene.ask("GET", f"{scene.place('sven')}/devices"),
-    "sign somebody's device out": lambda scene: scene.ask(
+    "list its members": to_it("GET", "/members"),
+    "start a direct conversation with a member": make("direct", "sven"),
+    "create a group of its members": make("group", "sven", "gun", "inga"),
+    "create its conversation": make("family"),
+    "invite a person": to_it("POST", "/invites", {}),
+    "list the open invitations": to_it("GET", "/invites"),
+    "list the devices of a member": lambda scene: scene.ask("GET", f"{scene.place('sven')}/devices"),
+    "sign out a member's device": lambda scene: scene.ask(
         "DELETE", f"{scene.place('sven')}/devices/{scene.people['sven'].device_id}"
     ),
-    "read what its admins did": to_it("GET", "/ledger"),
-    "see how much room is taken": to_it("GET", "/storage"),
-    "take an invitation back": lambda scene: scene.ask("DELETE", f"{scene.it}/invites/{scene.house.invite_id}"),
+    "read the admin activity": to_it("GET", "/ledger"),
+    "see the disk usage": to_it("GET", "/storage"),
+    "revoke an invitation": lambda scene: scene.ask("DELETE", f"{scene.it}/invites/{scene.house.invite_id}"),
 }
 
 FORMER = {"group": "nils", "family": "olle", ITSELF: "olle"}
@@ -200,7 +202,12 @@ FORMER = {"group": "nils", "family": "olle", ITSELF: "olle"}
 
 def who_is(column: str, of: str) -> str | None:
     """Who stands in a column."""
-    people = {"admin": "maja", "of the family": "emil" if of == "self" else "gun", "stranger": "ada", "nobody": None}
+    people = {
+        "admin": "maja",
+        "family member": "emil" if of == "self" else "gun",
+        "stranger": "ada",
+        "signed out": None,
+    }
     if column == "member":
         return "maja" if of == "self" else "emil"
     return FORMER[of] if column == "former member" else people[column]
@@ -264,7 +271,7 @@ def test_the_table_speaks_of_everything_and_of_nothing_twice() -> None:
     assert {of for of, _ in TABLE} == {*CONVERSATION_TYPES, ITSELF}
     for (of, _), cells in TABLE.items():
         there = [column for column, cell in cells.items() if cell != "-"]
-        assert {"member", "stranger", "nobody"} <= set(there)
+        assert {"member", "stranger", "signed out"} <= set(there)
         assert ("admin" in there) == (of in FORMER)
 
 

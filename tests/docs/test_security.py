@@ -91,7 +91,7 @@ async def another_family(house: House) -> None:
     assert not [name for name in ("maja", "emil", "inga", "nils", home.family_id) if name in seen]
 
 
-async def somebody_removed(house: House) -> None:
+async def a_removed_member(house: House) -> None:
     home = house.app.home
     async with house.app.http(home.maja) as maja:
         await maja.delete(f"/conversations/{house.app.talks.group}/members/{home.inga.user_id}")
@@ -122,7 +122,7 @@ async def a_thief_with_the_keys(house: House) -> None:
 
 async def a_push_service(house: House) -> None:
     """What it gets is tried in tests/push/test_notifier.py, by a browser that decrypts and a service that cannot."""
-    tried = (Path(__file__).parents[1] / "push" / "test_pushes.py").read_text()
+    tried = (Path(__file__).parents[1] / "push" / "test_notifier.py").read_text()
     assert 'assert b"supper" not in body' in tried
 
 
@@ -139,13 +139,13 @@ async def a_stranger(house: House) -> None:
 
 CHECKS: dict[str, Callable[[House], Awaitable[None]]] = {
     "a member of a conversation": a_member,
-    "a family's admin": an_admin,
-    "somebody of another family on this server": another_family,
-    "a thief of the disk or of a backup **without** `secrets.json`": a_thief_without_the_keys,
-    "a thief who has `secrets.json` too, and the operator": a_thief_with_the_keys,
-    "a push service, which rings sleeping devices": a_push_service,
+    "an admin of a family": an_admin,
+    "a member of another family on this server": another_family,
+    "a thief with the disk or a backup, **without** `secrets.json`": a_thief_without_the_keys,
+    "a thief with `secrets.json`, and the operator": a_thief_with_the_keys,
+    "a push service": a_push_service,
     "a stranger who can reach the server": a_stranger,
-    "somebody who was removed, or whose device was revoked": somebody_removed,
+    "a removed member, or the owner of a revoked device": a_removed_member,
 }
 
 

@@ -23,7 +23,7 @@ PHRASES = (
     rf"what(?:ever)? {_VERB}\b(?![^.!;\n]*\?)",
     r"what (?:it|they|one|he|she) (?:is|are|was|were|has|have|had|may|must|says?|said|takes?|gives?|knows?|tells?)\b",
     r"all (?:that|there) (?:is|was|are|were|has|have|waits?)\b",  # everything, all the ...
-    r"(?:is|are|was|were|be|been|being) (?:said|told)\b",  # is sent, is notified
+    r"(?:is|are|was|were|be|been|being) (?:said|told)\b(?! apart)",  # is sent, is notified
     r"as (?:asked|told|said)\b(?! (?:above|before|earlier)\b)",  # as requested
     r"anew",  # again
     r"for ever",  # forever, permanently
@@ -36,7 +36,7 @@ PHRASES = (
     r"(?:is|are|was|were) (?:here|there) (?:already|again|no more|any more|anew)",  # already exists, is online
     r"by (?:itself|themselves|himself|herself|oneself)",  # automatically
     r"oneself",
-    r"(?:what|where|whom|when|as) one(?! of\b)",  # say who: the user, the client
+    r"(?:what|where|whom|when|as) one (?:is|has|had|was|may|can|must|does|did|sees?|says|said|wants?|goes|comes)\b",
     r"(?:of|to|for|by) whom one",
     r"hears? (?:nothing|of|no more)",  # receives nothing
     r"(?:has|have|had) never heard of",  # does not depend on

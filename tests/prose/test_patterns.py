@@ -49,6 +49,7 @@ def test_archaic_pronouns_count(text: str) -> None:
         "Looked after by an admin.",
         "Nothing came of the passkey.",
         "what\n    is said",
+        "Go where one is needed; show what one may do.",
     ],
 )
 def test_phrases_of_the_old_dialect_count(text: str) -> None:
@@ -74,6 +75,8 @@ def test_phrases_of_the_old_dialect_count(text: str) -> None:
         "The method is called with the lock held, and the client is asked to retry.",
         "This server already exists.",
         "It takes ownership of the socket, puts it into the pool and takes a snapshot.",
+        "The proxy counts as one address, where one client uses it.",
+        "The two members cannot be told apart.",
         "As said above, the cursor is opaque.",
         "Everything queued at that moment is committed in one transaction.",
     ],
