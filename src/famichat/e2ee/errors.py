@@ -19,13 +19,13 @@ class EncryptionErrorCode(IntEnum):
 
 
 MEANINGS: dict[EncryptionErrorCode, str] = {
-    EncryptionErrorCode.MISSING_METADATA: "It says it is encrypted, and not how: the version or the key id is missing.",
-    EncryptionErrorCode.INVALID_METADATA: "A field of the encryption is malformed, contradicts another, or is untrue.",
-    EncryptionErrorCode.DECRYPTION_FAILURE: "It did not open: malformed, cut, tampered with, moved, or of another key.",
-    EncryptionErrorCode.POLICY_REFUSAL: "The conversation's policy demands encryption, or forbids it.",
-    EncryptionErrorCode.UNKNOWN_KEY: "The key is not known to whoever tried to open it.",
-    EncryptionErrorCode.UNKNOWN_VERSION: "The version is not known to whoever tried to open it.",
-    EncryptionErrorCode.STALE_EPOCH: "The keys of this epoch are gone from the device that tried to open it.",
+    EncryptionErrorCode.MISSING_METADATA: "The message is marked as encrypted, but its version or key id is missing.",
+    EncryptionErrorCode.INVALID_METADATA: "An encryption field is malformed, contradicts another, or is false.",
+    EncryptionErrorCode.DECRYPTION_FAILURE: "Decryption failed: malformed, truncated, modified, or the wrong key.",
+    EncryptionErrorCode.POLICY_REFUSAL: "The conversation's policy requires or forbids encryption.",
+    EncryptionErrorCode.UNKNOWN_KEY: "The client does not have this key.",
+    EncryptionErrorCode.UNKNOWN_VERSION: "The client does not know this version.",
+    EncryptionErrorCode.STALE_EPOCH: "The device no longer has the keys of this epoch.",
 }
 """One sentence per code, as listed in `docs/errors.md`."""
 
