@@ -1,6 +1,5 @@
 """Builds what carries news to clients after a commit: pub/sub, presence, broadcasts and push notifications."""
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from famichat.actions.broadcasts import Broadcasts
@@ -8,6 +7,7 @@ from famichat.actions.head_broadcaster import HeadBroadcaster
 from famichat.actions.recent_removals import RecentRemovals
 from famichat.actions.topics import connections_of_device
 from famichat.actions.unread import UnreadCounts
+from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence
 from famichat.push.client import PushClient
 from famichat.push.notifier import PushNotifier, PushServices
@@ -38,18 +38,17 @@ class Delivery:
     push_key: str
 
 
-async def build_pubsub(settings: Settings, stack: AsyncExitStack) -> PubSub:
+def build_pubsub(settings: Settings, lifecycle: Lifecycle) -> PubSub:
     """Connect to the broker that other nodes use, if the settings name one."""
     if settings.pubsub_url is None:
         return PubSub()
     broker = RedisBroker(settings.pubsub_url)
-    stack.push_async_callback(broker.stop)
-    await broker.start()
+    lifecycle.start("broker", broker.run)
     return PubSub(broker)
 
 
-async def build_delivery(
-    settings: Settings, persistence: Persistence, pubsub: PubSub, stack: AsyncExitStack, *, background: bool
+def build_delivery(
+    settings: Settings, persistence: Persistence, pubsub: PubSub, lifecycle: Lifecycle, *, background: bool
 ) -> Delivery:
     """Build what carries news to clients.
 
@@ -57,25 +56,23 @@ async def build_delivery(
         settings: the push service's contact and address rules.
         persistence: where subscriptions and unread counts are.
         pubsub: carries the broadcasts.
-        stack: stops everything when the process stops.
+        lifecycle: runs the background tasks, and stops them when the process stops.
         background: whether to announce conversation heads and this node's presence, as a server does.
     """
     removals = RecentRemovals()
     unread = UnreadCounts(persistence.database, pubsub, removals)
-    stack.push_async_callback(unread.stop)
+    lifecycle.start("unread counts", unread.run)
     contact = settings.effective_public_url if settings.effective_public_url.startswith("https://") else None
     vapid = Vapid(persistence.secret_key, contact=contact)
     client = PushClient(vapid, allow_private=settings.push_private_addresses)
+    lifecycle.on_stop_await(client.close)
     push_services = PushServices(persistence.database, persistence.vault, persistence.index, persistence.policies)
     push_notifier = PushNotifier(push_services, client, OnlineDevices(pubsub, connections_of_device))
-    stack.push_async_callback(push_notifier.stop)
+    lifecycle.start("push notifications", push_notifier.run)
     presence = Presence(pubsub)
     if background:
-        heads = HeadBroadcaster(persistence.database, pubsub)
-        stack.push_async_callback(heads.stop)
-        heads.start()
-        stack.push_async_callback(presence.stop)
-        await presence.start()
+        lifecycle.start("head broadcasts", HeadBroadcaster(persistence.database, pubsub).run)
+        lifecycle.start("presence", presence.run)
     return Delivery(
         pubsub=pubsub,
         presence=presence,

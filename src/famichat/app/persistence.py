@@ -1,9 +1,9 @@
 """Opens the database, with its keys, for a process that serves or changes the data."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from famichat.app.lifecycle import Lifecycle
 from famichat.chat.account_deletion import delete_orphans
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.settings import Settings
@@ -34,12 +34,12 @@ class Persistence:
     secret_key: str
 
 
-async def open_persistence(settings: Settings, stack: AsyncExitStack, *, background: bool) -> Persistence:
+async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, background: bool) -> Persistence:
     """Open and migrate the database, and check the vault keys.
 
     Args:
         settings: where the data is.
-        stack: closes the database when the process stops.
+        lifecycle: closes the database when the process stops.
         background: whether to follow key rotations and finish interrupted account deletions, as a server does.
 
     Raises:
@@ -50,7 +50,7 @@ async def open_persistence(settings: Settings, stack: AsyncExitStack, *, backgro
     data_dir = DataDir(settings.data_dir)
     secrets = data_dir.secrets(settings.secret_key, settings.vault_keys)
     database = Database(settings.effective_database_url)
-    stack.callback(database.close)
+    lifecycle.on_stop(database.close)
     await asyncio.to_thread(upgrade, database)
     read_keys = None if settings.vault_keys else data_dir.kept_vault_keys
     vault = Vault(secrets.vault_keys, read_keys)
@@ -60,9 +60,7 @@ async def open_persistence(settings: Settings, stack: AsyncExitStack, *, backgro
     keys, use_newest = vault.keys, database.dialect == "sqlite"
     vault.seal_with(await database.transaction(lambda session: settle(session, keys, use_newest=use_newest)))
     if background:
-        rotation = KeyRotation(database, vault, read_keys)
-        stack.push_async_callback(rotation.stop)
-        rotation.start()
+        lifecycle.start("key rotation", KeyRotation(database, vault, read_keys).run)
         while await database.transaction(delete_orphans):
             pass  # each transaction deletes one batch
     return Persistence(database, vault, BlindIndex(secrets.secret_key), policies, secrets.secret_key)

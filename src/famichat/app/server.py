@@ -4,15 +4,16 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 import uvloop
 
 from famichat.app.context import build_context
 from famichat.app.http_server import HttpServer, bound_socket, build_config, url_of
-from famichat.app.services import build_services
+from famichat.app.lifecycle import Lifecycle
+from famichat.app.services import start_services
 from famichat.endpoint.channels.user_socket import UserSocket
 from famichat.endpoint.http.app import build_http
 from famichat.endpoint.http.server_protocol import http_protocol
@@ -77,30 +78,43 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
 
 
 async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asyncio.Event) -> None:
-    """Build everything, serve until `stop` is set, and close everything; see `run`."""
-    async with AsyncExitStack() as stack:
-        listener = stack.enter_context(bound_socket(settings.host, settings.port))
-        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        stack.enter_context(DataDir(settings.data_dir).lock())
-        metrics = Metrics()
-        stack.callback(attach(metrics.record))
-        services = await stack.enter_async_context(build_services(settings, metrics=metrics, background=True))
-        context = build_context(settings, services, metrics)
-        endpoint = Endpoint(
-            UserSocket(context),
-            context.pubsub,
-            limits=replace(LIMITS, max_per_address=settings.connections_per_address),
-            check_origin=[settings.public_url] if settings.public_url else "conn",
-            address_of=lambda request: context.proxies.address(
-                request.peer, request.headers.get("x-forwarded-for", "")
-            ),
-        )
-        metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
-        http = build_http(context, LongPoll(endpoint), UpgradeRequired(endpoint))
-        protocol = http_protocol(context.proxies, settings.connections_per_address)
-        ready = Ready(url_of(listener, settings.host), context.setup_code)
-        server = HttpServer(build_config(http, protocol, endpoint), endpoint, lambda: on_ready(ready))
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        stack.callback(stopping.cancel)
-        stopping.add_done_callback(lambda _: server.stop())
-        await server.serve(sockets=[listener])
+    """Build everything, serve until `stop` is set, and close everything; see `run`.
+
+    `HttpServer` first drains the connections: clients are told to reconnect, and what they sent is stored. Then
+    `Lifecycle` stops the background tasks and closes the resources, in the reverse order of their start.
+    """
+    with bound_socket(settings.host, settings.port) as listener, DataDir(settings.data_dir).lock():
+        async with Lifecycle() as lifecycle:
+            bound = settings.model_copy(update={"port": listener.getsockname()[1]})
+            await _serve_on(listener, bound, on_ready, stop, lifecycle)
+
+
+async def _serve_on(
+    listener: socket.socket,
+    settings: Settings,
+    on_ready: Callable[[Ready], None],
+    stop: asyncio.Event,
+    lifecycle: Lifecycle,
+) -> None:
+    metrics = Metrics()
+    lifecycle.on_stop(attach(metrics.record))
+    context = build_context(settings, await start_services(settings, lifecycle, metrics), metrics)
+    endpoint = Endpoint(
+        UserSocket(context),
+        context.pubsub,
+        limits=replace(LIMITS, max_per_address=settings.connections_per_address),
+        check_origin=[settings.public_url] if settings.public_url else "conn",
+        address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
+    )
+    metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
+    http = build_http(context, LongPoll(endpoint), UpgradeRequired(endpoint))
+    protocol = http_protocol(context.proxies, settings.connections_per_address)
+    ready = Ready(url_of(listener, settings.host), context.setup_code)
+    server = HttpServer(build_config(http, protocol, endpoint), endpoint, lambda: on_ready(ready))
+
+    async def stop_when_asked() -> None:
+        await stop.wait()
+        server.stop()
+
+    lifecycle.start("stop signal", stop_when_asked)
+    await server.serve(sockets=[listener])

@@ -1,15 +1,15 @@
 """Builds the services that actions use, for the server and for the operator's commands."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.accounts.sign_in.webauthn import WebAuthn
 from famichat.actions.rate_limit import RateLimits
 from famichat.actions.services import Services
 from famichat.app.delivery import build_delivery, build_pubsub
+from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence, open_persistence
 from famichat.app.tracing import build_tracing
 from famichat.attachments.avatars import AvatarMaker
@@ -31,9 +31,7 @@ _MEGABYTE = 1024 * 1024
 
 
 @asynccontextmanager
-async def build_services(
-    settings: Settings, *, metrics: Metrics | None = None, background: bool = False
-) -> AsyncIterator[Services]:
+async def build_services(settings: Settings) -> AsyncIterator[Services]:
     """Open the data and build every service on it; on exit, store what is queued and close everything.
 
     Needs no listening socket. An operator's command calls actions with the services, as the server does:
@@ -42,66 +40,75 @@ async def build_services(
             await rename_family(services, ...)
 
     Takes no lock on the data directory. On SQLite the caller holds `DataDir.lock()`, because only one process may
-    write; on PostgreSQL other processes may run at the same time.
+    write; on PostgreSQL other processes may run at the same time, and a broker carries broadcasts to their clients.
 
     Args:
         settings: the process's settings.
-        metrics: where the services register their gauges.
-        background: whether to run the periodic tasks of a server: sweep, key rotation, head broadcasts and presence.
 
     Raises:
         SecretsDamaged, SecretsMissing, WrongVaultKeys: the keys that the data was encrypted with are lost.
         NewerDatabaseError: a newer Famichat has migrated the database.
         StorageUnavailable: the database does not answer.
     """
-    metrics = metrics or Metrics()
-    async with AsyncExitStack() as stack:
-        pubsub = await build_pubsub(settings, stack)
-        data = await open_persistence(settings, stack, background=background)
-        journal = Journal(data.database)
-        stack.push_async_callback(journal.close)
-        metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
-        changes = ChangeWriter(data.database, ChangeServices(data.vault, data.policies))
-        stack.push_async_callback(changes.close)
-        files = Files(settings.effective_files_dir)
-        quota = Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
-        uploads = Uploads(data.database, data.vault, files, quota, data.policies)
-        stack.push_async_callback(asyncio.to_thread, uploads.close)
-        if background:
-            sweep = Sweep(data.database, files)
-            stack.push_async_callback(sweep.stop)
-            sweep.start()
-        receipts = ReceiptWriter(data.database)
-        stack.push_async_callback(receipts.close)
-        delivery = await build_delivery(settings, data, pubsub, stack, background=background)
-        pushes = delivery.push_notifier
-        metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
-        avatar_maker = AvatarMaker()
-        stack.push_async_callback(asyncio.to_thread, avatar_maker.close)
-        yield Services(
-            database=data.database,
-            vault=data.vault,
-            index=data.index,
-            tokens=Tokens(data.secret_key),
-            webauthn=WebAuthn(settings.effective_public_url, data.secret_key),
-            policies=data.policies,
-            send_path=SendPath(journal, data.vault, data.index, data.policies),
-            changes=changes,
-            receipts=receipts,
-            uploads=uploads,
-            files=files,
-            avatar_maker=avatar_maker,
-            signed_urls=SignedUrls(data.secret_key),
-            pubsub=pubsub,
-            presence=delivery.presence,
-            broadcasts=delivery.broadcasts,
-            push_notifier=pushes,
-            push_key=delivery.push_key,
-            rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
-            tracing=build_tracing(settings, data.index, stack),
-            setup_code=await _setup_code(data),
-            public_url=settings.effective_public_url,
-        )
+    async with Lifecycle() as lifecycle:
+        yield await start_services(settings, lifecycle, Metrics(), background=False)
+
+
+async def start_services(
+    settings: Settings, lifecycle: Lifecycle, metrics: Metrics, *, background: bool = True
+) -> Services:
+    """Open the data and build every service on it; see `build_services`.
+
+    Args:
+        settings: the process's settings.
+        lifecycle: runs the background tasks, drains the write queues and closes the database, in reverse order.
+        metrics: where the services register their gauges.
+        background: whether to run the periodic tasks of a server: sweep, key rotation, head broadcasts and presence.
+    """
+    pubsub = build_pubsub(settings, lifecycle)
+    data = await open_persistence(settings, lifecycle, background=background)
+    journal = Journal(data.database)
+    lifecycle.on_stop_await(journal.close)
+    metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    changes = ChangeWriter(data.database, ChangeServices(data.vault, data.policies))
+    lifecycle.on_stop_await(changes.close)
+    files = Files(settings.effective_files_dir)
+    quota = Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
+    uploads = Uploads(data.database, data.vault, files, quota, data.policies)
+    lifecycle.on_stop_in_thread(uploads.close)
+    if background:
+        lifecycle.start("sweep", Sweep(data.database, files).run)
+    receipts = ReceiptWriter(data.database)
+    lifecycle.on_stop_await(receipts.close)
+    delivery = build_delivery(settings, data, pubsub, lifecycle, background=background)
+    pushes = delivery.push_notifier
+    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
+    avatar_maker = AvatarMaker()
+    lifecycle.on_stop_in_thread(avatar_maker.close)
+    return Services(
+        database=data.database,
+        vault=data.vault,
+        index=data.index,
+        tokens=Tokens(data.secret_key),
+        webauthn=WebAuthn(settings.effective_public_url, data.secret_key),
+        policies=data.policies,
+        send_path=SendPath(journal, data.vault, data.index, data.policies),
+        changes=changes,
+        receipts=receipts,
+        uploads=uploads,
+        files=files,
+        avatar_maker=avatar_maker,
+        signed_urls=SignedUrls(data.secret_key),
+        pubsub=pubsub,
+        presence=delivery.presence,
+        broadcasts=delivery.broadcasts,
+        push_notifier=pushes,
+        push_key=delivery.push_key,
+        rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
+        tracing=build_tracing(settings, data.index, lifecycle),
+        setup_code=await _setup_code(data),
+        public_url=settings.effective_public_url,
+    )
 
 
 async def _setup_code(data: Persistence) -> str | None:

@@ -43,7 +43,6 @@ class RedisBroker:
         self._hear: Callable[[dict[str, Any]], None] = lambda _note: None
         self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # the oldest hints are worth the least
         self._awake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
     def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
@@ -55,24 +54,27 @@ class RedisBroker:
         self._waiting.append(_encode({"from": self._name, **note}))
         self._awake.set()
 
-    async def start(self) -> None:
-        """Begin to carry notes, both ways; Redis need not be there yet."""
-        self._tasks = [
-            asyncio.create_task(self._keep(self._publish_all)),
-            asyncio.create_task(self._keep(self._listen_all)),
-        ]
+    async def run(self) -> None:
+        """Carry messages both ways until cancelled, then publish the queued ones, for one second at most.
 
-    async def stop(self) -> None:
-        """Send what waits, if that is possible at once, and stop."""
-        self._stopping = True
-        self._awake.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks[:1], timeout=_FAREWELL_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(*_AWAY):
-            await self._redis.aclose()
+        Redis need not be reachable: the broker reconnects until it is.
+        """
+        self._stopping = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                publishing = tasks.create_task(self._keep(self._publish_all), name="broker publishing")
+                listening = tasks.create_task(self._keep(self._listen_all), name="broker listening")
+                try:
+                    await asyncio.Event().wait()  # until cancelled: by the caller, or by the group if a task crashed
+                finally:
+                    self._stopping = True
+                    self._awake.set()
+                    await asyncio.wait({publishing}, timeout=_FAREWELL_SECONDS)
+                    publishing.cancel()
+                    listening.cancel()
+        finally:
+            with contextlib.suppress(*_AWAY):
+                await self._redis.aclose()
 
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it again whenever Redis goes away, with longer and longer pauses."""
