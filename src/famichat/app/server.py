@@ -13,6 +13,7 @@ import uvloop
 from famichat.app.context import build_context
 from famichat.app.http_server import HttpServer, bound_socket, build_config, url_of
 from famichat.app.lifecycle import Lifecycle
+from famichat.app.realtime_telemetry import forward_realtime_events
 from famichat.app.services import start_services
 from famichat.endpoint.channels.user_socket import UserSocket
 from famichat.endpoint.http.app import build_http
@@ -59,6 +60,7 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     """
     configure_logging(settings.log_level, settings.log_format)
     attach(log_event)
+    forward_realtime_events()
 
     def report_ready(ready: Ready) -> None:
         # What exists now lives as long as the process. To scan it in each collection would pause the event loop.

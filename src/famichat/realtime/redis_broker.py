@@ -13,16 +13,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from famichat.telemetry import emit
-from famichat.telemetry.events import BrokerUnreachable
+from famichat.realtime.events import BrokerFailed, emit
 
 _MAX_WAITING = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LISTEN_SECONDS = 5.0
 _FAREWELL_SECONDS = 1.0
+_PING_SECONDS = 3.0
 _AWAY = (RedisError, OSError, TimeoutError)
 
 
@@ -87,7 +88,7 @@ class RedisBroker:
             except _AWAY as fault:
                 if loop.time() - began > _LONGEST_PAUSE:
                     pause = _FIRST_PAUSE
-                emit(BrokerUnreachable(error_type=type(fault).__name__))
+                emit(BrokerFailed(error_type=type(fault).__name__))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -113,6 +114,20 @@ class RedisBroker:
         note = _decode(data)
         if note is not None and note.get("from") != self._name:
             self._hear(note)
+
+
+def ping(url: str) -> str | None:
+    """Connect to a Redis server; return the name of the error, or None. Blocks for 3 seconds at most.
+
+    Args:
+        url: as for `RedisBroker`.
+    """
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=_PING_SECONDS, socket_timeout=_PING_SECONDS) as client:
+            client.ping()
+    except RedisError as error:
+        return type(error).__name__
+    return None
 
 
 def _encode(note: dict[str, Any]) -> bytes:
