@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from famichat.app.realtime_telemetry import forward_realtime_events
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach
@@ -23,6 +24,14 @@ def nothing_leaks() -> Iterator[None]:
     with watched() as leaks:
         yield
     assert leaks == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forwarded_realtime_events() -> Iterator[None]:
+    """Forward the events of `realtime` to telemetry, as `famichat.app.server.run` does once per process."""
+    stop = forward_realtime_events()
+    yield
+    stop()
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from famichat.storage.database import Database
 from famichat.telemetry.events import AttachmentsSwept, Event
 from tests.factories.people import Household
 from tests.factories.talk import attach, direct_of, say
+from tests.support.running import running
 
 
 def kept(files: Files, *attachment_ids: str) -> list[bool]:
@@ -78,9 +79,8 @@ async def test_a_sweep_begins_with_the_server(database: Database, tmp_path: Path
     put(files, stray, age_hours=2)
     sweep = Sweep(database, files)
 
-    sweep.start()
-    await sweep.once()
-    await sweep.stop()
+    async with running(sweep):
+        await sweep.once()
 
     assert kept(files, stray) == [False]
 

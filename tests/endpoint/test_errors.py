@@ -7,7 +7,7 @@ import pytest
 
 from famichat.actions.rate_limit import RateLimited
 from famichat.chat.errors import InvalidName, LastAdmin, NotAdmin, NotFound
-from famichat.endpoint.errors import report_denied
+from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES
 from famichat.storage.errors import StorageUnavailable

@@ -20,6 +20,7 @@ from famichat.telemetry.events import Event, VaultKeyMissing, VaultKeyUsed, Vaul
 from tests.factories.people import SECRET, VAULT
 from tests.support.app import RunningApp, running_app, served
 from tests.support.operator import Operator
+from tests.support.running import running
 
 
 @pytest.fixture(autouse=True)
@@ -91,13 +92,12 @@ async def test_a_server_that_lacks_the_key_of_the_others_says_so_once_and_goes_o
     database.run(lambda session: settle(session, newer, use_newest=True))
     vault = Vault(VAULT.keys)
     keeper = KeyRotation(database, vault, kept=None)
-    keeper.start()
-    told = await _told(emitted, VaultKeyMissing)
-    vault.learn(newer)
-    async with asyncio.timeout(10):
-        while vault.sealing_version != 2:  # noqa: ASYNC110 - the vault has no event for it
-            await asyncio.sleep(0.02)
-    await keeper.stop()
+    async with running(keeper):
+        told = await _told(emitted, VaultKeyMissing)
+        vault.learn(newer)
+        async with asyncio.timeout(10):
+            while vault.sealing_version != 2:  # noqa: ASYNC110 - the vault has no event for it
+                await asyncio.sleep(0.02)
 
     assert told == [VaultKeyMissing(version=2)]
 
@@ -108,13 +108,12 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
     here, vault = DataDir(tmp_path), Vault(VAULT.keys)
     database.run(lambda session: settle(session, VAULT.keys, use_newest=True))
     keeper = KeyRotation(database, vault, here.kept_vault_keys)
-    keeper.start()
-    told = await _told(emitted, VaultNotKept)
-    here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
-    async with asyncio.timeout(10):
-        while 2 not in vault.keys:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.02)
-    await keeper.stop()
+    async with running(keeper):
+        told = await _told(emitted, VaultNotKept)
+        here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
+        async with asyncio.timeout(10):
+            while 2 not in vault.keys:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.02)
 
     assert told == [VaultNotKept(error_type="SecretsMissing")]
 

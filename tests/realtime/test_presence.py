@@ -8,6 +8,7 @@ from famichat.realtime.presence import State
 from tests.realtime.test_pubsub import Listener, Wire
 from tests.support.channel_client import ChannelClient
 from tests.support.room import Room, house
+from tests.support.running import running
 
 
 class Guest(Room):
@@ -163,17 +164,15 @@ def test_who_is_discreet_leaves_at_once_is_tracked_unseen_and_comes_back() -> No
 async def test_who_is_discreet_is_so_on_all_nodes() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node())) for _ in range(2))
-    await here.start()
-    await there.start()
-    await asyncio.sleep(0.02)
-    here.track(guest(), "ann", {})
-    there.track(guest(), "ann", {})
-    here.choose("ann", discreet=True)
-    assert here.list("room:1") == there.list("room:1") == {}
-    there.choose("ann", discreet=False)
-    assert len(metas(here.list("room:1"), "ann")) == len(metas(there.list("room:1"), "ann")) == len(("here", "there"))
-    await here.stop()
-    await there.stop()
+    async with running(here, there):
+        await asyncio.sleep(0.02)
+        here.track(guest(), "ann", {})
+        there.track(guest(), "ann", {})
+        here.choose("ann", discreet=True)
+        assert here.list("room:1") == there.list("room:1") == {}
+        there.choose("ann", discreet=False)
+        here_and_there = len(metas(here.list("room:1"), "ann")), len(metas(there.list("room:1"), "ann"))
+        assert here_and_there == (2, 2)
 
 
 def _told(listener: Listener, what: str) -> list[Any]:
@@ -189,18 +188,15 @@ async def until(condition: Any) -> None:
 async def test_other_nodes_hear_of_joins_updates_and_leaves() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node())) for _ in range(2))
-    await here.start()
-    await there.start()
-    await asyncio.sleep(0.02)
-    ann = guest()
-    here.track(ann, "ann", {"status": "here"})
-    assert there.list("room:1") == here.list("room:1") != {}
-    here.update(ann, "ann", {"status": "away"})
-    assert metas(there.list("room:1"), "ann")[0]["status"] == "away"
-    here.untrack(ann)
-    assert there.list("room:1") == {}
-    await here.stop()
-    await there.stop()
+    async with running(here, there):
+        await asyncio.sleep(0.02)
+        ann = guest()
+        here.track(ann, "ann", {"status": "here"})
+        assert there.list("room:1") == here.list("room:1") != {}
+        here.update(ann, "ann", {"status": "away"})
+        assert metas(there.list("room:1"), "ann")[0]["status"] == "away"
+        here.untrack(ann)
+        assert there.list("room:1") == {}
 
 
 async def test_a_node_that_comes_later_learns_who_is_here() -> None:
@@ -208,62 +204,52 @@ async def test_a_node_that_comes_later_learns_who_is_here() -> None:
     pubsub, listener = PubSub(wire.node()), Listener()
     pubsub.subscribe("room:1", listener)
     here = Presence(pubsub)
-    await here.start()
-    here.track(guest(), "ann", {})
-    there = Presence(PubSub(wire.node()))
-    there.track(guest(), "ben", {})
-    await there.start()
-    await until(lambda: set(there.list("room:1")) == {"ann", "ben"} == set(here.list("room:1")))
-    joins = [broadcast.payload["joins"] for broadcast in listener.heard if isinstance(broadcast.payload, dict)]
+    async with running(here):
+        here.track(guest(), "ann", {})
+        there = Presence(PubSub(wire.node()))
+        there.track(guest(), "ben", {})
+        async with running(there):
+            await until(lambda: set(there.list("room:1")) == {"ann", "ben"} == set(here.list("room:1")))
+            joins = [broadcast.payload["joins"] for broadcast in listener.heard if isinstance(broadcast.payload, dict)]
 
-    assert [list(join) for join in joins] == [["ann"], ["ben"]]
-    await there.stop()
-    assert set(here.list("room:1")) == {"ann"}
-    await here.stop()
+            assert [list(join) for join in joins] == [["ann"], ["ben"]]
+        assert set(here.list("room:1")) == {"ann"}
 
 
 async def test_a_change_that_was_missed_is_made_up_at_the_next_heartbeat() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node()), heartbeat=0.02) for _ in range(2))
-    await here.start()
-    await there.start()
-    await asyncio.sleep(0.05)
-    hearers, wire.hearers[:] = list(wire.hearers), []
-    gone, come = guest(), guest()
-    here.track(gone, "ann", {})
-    here.untrack(gone)
-    here.track(come, "ben", {})
-    wire.hearers[:] = hearers
-    await until(lambda: set(there.list("room:1")) == {"ben"})
-    await here.stop()
-    await there.stop()
+    async with running(here, there):
+        await asyncio.sleep(0.05)
+        hearers, wire.hearers[:] = list(wire.hearers), []
+        gone, come = guest(), guest()
+        here.track(gone, "ann", {})
+        here.untrack(gone)
+        here.track(come, "ben", {})
+        wire.hearers[:] = hearers
+        await until(lambda: set(there.list("room:1")) == {"ben"})
 
 
 async def test_a_change_that_was_missed_is_made_up_at_the_next_change() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node())) for _ in range(2))
-    await here.start()
-    await there.start()
-    await asyncio.sleep(0.02)
-    hearers, wire.hearers[:] = list(wire.hearers), []
-    here.track(guest(), "ann", {})
-    wire.hearers[:] = hearers
-    here.track(guest(), "ben", {})
+    async with running(here, there):
+        await asyncio.sleep(0.02)
+        hearers, wire.hearers[:] = list(wire.hearers), []
+        here.track(guest(), "ann", {})
+        wire.hearers[:] = hearers
+        here.track(guest(), "ben", {})
 
-    assert set(there.list("room:1")) == {"ann", "ben"}
-    await here.stop()
-    await there.stop()
+        assert set(there.list("room:1")) == {"ann", "ben"}
 
 
 async def test_who_was_on_a_node_that_died_leaves_after_a_while() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node()), heartbeat=0.02, expiry=0.1) for _ in range(2))
-    await here.start()
-    await there.start()
-    await asyncio.sleep(0.05)
-    here.track(guest(), "ann", {})
-    assert set(there.list("room:1")) == {"ann"}
-    assert here._beating is not None
-    here._beating.cancel()
-    await until(lambda: there.list("room:1") == {})
-    await there.stop()
+    beating = asyncio.create_task(here._beat())  # without `run`, which would say goodbye
+    async with running(there):
+        await asyncio.sleep(0.05)
+        here.track(guest(), "ann", {})
+        assert set(there.list("room:1")) == {"ann"}
+        beating.cancel()
+        await until(lambda: there.list("room:1") == {})

@@ -13,6 +13,7 @@ from famichat.realtime.redis_broker import RedisBroker
 from famichat.telemetry.events import BrokerUnreachable, Event
 from tests.realtime.test_pubsub import Listener
 from tests.support.redis import Redis
+from tests.support.running import running
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
 
@@ -39,18 +40,15 @@ async def test_nodes_hear_each_other_before_and_after_an_outage(redis: Redis, em
     local, remote = Listener(), Listener()
     here.subscribe("a", local)
     there.subscribe("a", remote)
-    for broker in brokers:
-        await broker.start()
-    await hears(here, remote, {"n": 1})
-    await hears(here, remote, b"\x00\xff")
-    redis.kill()
-    await asyncio.sleep(0.1)
-    here.broadcast("a", "e", {"n": 2})
-    assert local.heard[-1] == Broadcast("a", "e", {"n": 2})
-    redis.start()
-    await hears(here, remote, {"n": 3})
-    for broker in brokers:
-        await broker.stop()
+    async with running(*brokers):
+        await hears(here, remote, {"n": 1})
+        await hears(here, remote, b"\x00\xff")
+        redis.kill()
+        await asyncio.sleep(0.1)
+        here.broadcast("a", "e", {"n": 2})
+        assert local.heard[-1] == Broadcast("a", "e", {"n": 2})
+        redis.start()
+        await hears(here, remote, {"n": 3})
 
     assert any(isinstance(event, BrokerUnreachable) for event in emitted)
     assert [heard for heard in local.heard if heard.payload == {"n": 2}] == [Broadcast("a", "e", {"n": 2})]
@@ -60,11 +58,10 @@ async def test_a_broker_that_was_never_there_harms_nobody() -> None:
     broker = RedisBroker("redis://127.0.0.1:1/0")
     pubsub, listener = PubSub(broker), Listener()
     pubsub.subscribe("a", listener)
-    await broker.start()
-    for number in range(20_000):
-        pubsub.broadcast("a", "e", {"n": number})
-    await asyncio.sleep(0.05)
-    await broker.stop()
+    async with running(broker):
+        for number in range(20_000):
+            pubsub.broadcast("a", "e", {"n": number})
+        await asyncio.sleep(0.05)
 
     assert len(listener.heard) == 20_000
     assert len(broker._waiting) <= 10_000
@@ -74,10 +71,9 @@ async def test_foreign_messages_on_the_channel_are_ignored(redis: Redis) -> None
     broker = RedisBroker(redis.url)
     pubsub, listener = PubSub(broker), Listener()
     pubsub.subscribe("a", listener)
-    await broker.start()
-    for foreign in (b"not json", b"[1]", b'{"kind":"broadcast"}', b'{"kind":"broadcast","bytes":"!"}', b"{}"):
-        broker._heard(foreign)
-    broker._heard(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
-    await broker.stop()
+    async with running(broker):
+        for foreign in (b"not json", b"[1]", b'{"kind":"broadcast"}', b'{"kind":"broadcast","bytes":"!"}', b"{}"):
+            broker._heard(foreign)
+        broker._heard(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
 
     assert listener.heard == [Broadcast("a", "e", {})]

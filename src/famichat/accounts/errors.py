@@ -1,22 +1,16 @@
 """What can be wrong with who somebody says they are: each error has a stable `code`."""
 
-from typing import ClassVar
+from famichat.errors import FamichatError
 
 
-class AccountsError(Exception):
-    """The root of this package's errors.
+class AccountsError(FamichatError):
+    """Base class of this package's errors.
 
-    Attributes:
-        code: what programs read; listed in `docs/errors.md`.
-        details: further fields for the answer, where they help; among them `detail`, the message, for people (RFC
-            9457). Never a secret, nor a reason that tells who exists.
+    A message is sent to the client as well, as `detail` (RFC 9457): it says what is wrong with a name or a password.
     """
 
-    code: ClassVar[str]
-
     def __init__(self, message: str = "", **details: object) -> None:
-        super().__init__(message or self.code)
-        self.details = {"detail": message, **details} if message else details
+        super().__init__(message, **({"detail": message, **details} if message else details))
 
 
 # About what somebody wants to be called

@@ -30,19 +30,9 @@ class HeadBroadcaster:
     def __init__(self, database: Database, pubsub: PubSub) -> None:
         self._database = database
         self._pubsub = pubsub
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._beat(), name="heads")
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _beat(self) -> None:
+    async def run(self) -> None:
+        """Broadcast every 15 seconds, until cancelled. A round is skipped while the database does not answer."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             topics = [ConversationTopic.parse(topic) for topic in self._pubsub.topics if topic.startswith("message:")]

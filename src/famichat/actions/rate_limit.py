@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import Literal, NewType
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.errors import FamichatError
 from famichat.telemetry import emit, events
 
 Address = NewType("Address", str)
 """Where somebody unknown comes from. A type of its own, so that nothing else is counted in its place."""
 
 
-class RateLimited(Exception):
-    """Too often; come back in `retry_in_ms`. Nothing was done."""
+class RateLimited(FamichatError):
+    """The caller exceeded a rate limit. Nothing was done; retry after `retry_in_ms`."""
 
     code = "rate_limited"
 
     def __init__(self, retry_in_seconds: float) -> None:
-        super().__init__("rate_limited")
-        self.details = {"retry_in_ms": max(1, math.ceil(retry_in_seconds * 1000))}
+        super().__init__(retry_in_ms=max(1, math.ceil(retry_in_seconds * 1000)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
+from famichat.errors import FamichatError
 
 
-class InvalidTopic(Exception):
-    """A topic that this server does not have."""
+class InvalidTopic(FamichatError):
+    """A topic name that no channel of this server matches."""
 
     code = "invalid_topic_format"
 

@@ -1,6 +1,7 @@
 """Tells people how much they have not read, soon after it changed: once per conversation, however much was said."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -30,7 +31,7 @@ class UnreadCounts:
         self._pubsub = pubsub
         self._departures = departures
         self._changed: dict[str, set[str] | None] = {}
-        self._telling: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
 
     def changed(self, conversation_id: str, reader_id: str | None = None) -> None:
         """Note that something was said in a conversation, or read by one person, to tell its people a moment later.
@@ -39,26 +40,18 @@ class UnreadCounts:
         """
         readers = self._changed.get(conversation_id, set())
         self._changed[conversation_id] = None if reader_id is None or readers is None else readers | {reader_id}
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell_all(), name="unread counts")
+        self._wake.set()
 
-    async def stop(self) -> None:
-        """Tell nobody any more."""
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.wait({self._telling})
-
-    async def _tell_all(self) -> None:
-        try:
-            while self._changed:
-                await asyncio.sleep(DELAY_SECONDS)
-                changed, self._changed = self._changed, {}
+    async def run(self) -> None:
+        """Push the counts of changed conversations, at most every 0.1 seconds, until cancelled."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(DELAY_SECONDS)
+            self._wake.clear()
+            changed, self._changed = self._changed, {}
+            # The database has reported it; the next message and the next sign-in bring the counts again.
+            with contextlib.suppress(StorageUnavailable):
                 await self._tell(changed)
-        except StorageUnavailable:
-            # The next message, and each new sign-in, brings the counts again.
-            self._changed.clear()
-        finally:
-            self._telling = None
 
     async def _tell(self, changed: dict[str, set[str] | None]) -> None:
         for user_id, payload in await self._database.read(lambda session: _counts(session, changed)):

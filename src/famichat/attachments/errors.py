@@ -1,21 +1,10 @@
 """Expected errors of uploads and downloads. Each has a stable `code`."""
 
-from typing import ClassVar
+from famichat.errors import FamichatError
 
 
-class AttachmentError(Exception):
-    """The root of this package's expected errors.
-
-    Attributes:
-        code: what programs read; listed in `docs/errors.md`.
-        details: further fields for the answer, where they help.
-    """
-
-    code: ClassVar[str]
-
-    def __init__(self, **details: object) -> None:
-        super().__init__(self.code)
-        self.details = details
+class AttachmentError(FamichatError):
+    """Base class of this package's expected errors."""
 
 
 class FileTooLarge(AttachmentError):

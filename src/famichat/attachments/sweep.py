@@ -29,17 +29,17 @@ class Sweep:
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._sweep_on(), name="sweep")
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+    async def run(self) -> None:
+        """Sweep now and every hour, until cancelled. An unreachable database or disk is reported and tried again."""
+        while True:
+            try:
+                await self.once()
+            except StorageUnavailable:
+                pass  # the database has reported it; the next round tries again
+            except OSError as error:
+                emit(events.StorageFailed(operation="sweep", error_type=type(error).__name__))
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def once(self) -> None:
         """Sweep now.
@@ -53,16 +53,6 @@ class Sweep:
         strays = await asyncio.to_thread(self._files.remove_strays, wanted, _YOUNG_SECONDS)
         if unsent or strays:
             emit(events.AttachmentsSwept(unsent=unsent, strays=strays))
-
-    async def _sweep_on(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except StorageUnavailable:
-                pass  # it was reported where it happened; the next round tries again
-            except OSError as error:
-                emit(events.StorageFailed(operation="sweep", error_type=type(error).__name__))
-            await asyncio.sleep(EVERY_SECONDS)
 
 
 def _forget_unsent(session: Session) -> int:

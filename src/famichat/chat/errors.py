@@ -1,21 +1,10 @@
 """What can be wrong with what somebody asks of a conversation: each error has a stable `code`."""
 
-from typing import ClassVar
+from famichat.errors import FamichatError
 
 
-class ChatError(Exception):
-    """The root of this package's errors.
-
-    Attributes:
-        code: what programs read; listed in `docs/errors.md`.
-        details: further fields for the answer, where they help.
-    """
-
-    code: ClassVar[str]
-
-    def __init__(self, message: str = "", **details: object) -> None:
-        super().__init__(message or self.code)
-        self.details = details
+class ChatError(FamichatError):
+    """Base class of this package's errors."""
 
 
 # About messages

@@ -1,15 +1,12 @@
 """What `famichat doctor` looks at. Nothing here changes anything."""
 
-import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
-import redis
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -17,6 +14,7 @@ from sqlalchemy.orm import Session
 from famichat.attachments.files import Files
 from famichat.chat.records.attachment import Attachment, secrets_of
 from famichat.cli.opened_data import sqlite_file
+from famichat.realtime.redis_broker import ping
 from famichat.settings import Settings
 from famichat.storage.crypto.sealed_file import read
 from famichat.storage.crypto.vault import Vault
@@ -24,6 +22,7 @@ from famichat.storage.crypto.vault_keys import WrongVaultKeys, check_keys, opene
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
+from famichat.storage.integrity import find_damage
 from famichat.storage.migrate import newest, revision
 
 _PRIVATE = 0o077
@@ -145,12 +144,8 @@ def _files(session: Session, keys: Secrets, files: Files) -> Check:
 
 
 def _integrity(file: Path) -> Check:
-    try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        found = str(error)
-    return Check("database file", Check.GOOD if found == "ok" else Check.BAD, found)
+    damage = find_damage(file)
+    return Check("database file", Check.GOOD if damage is None else Check.BAD, damage or "ok")
 
 
 def _pages() -> Check:
@@ -160,11 +155,9 @@ def _pages() -> Check:
 
 
 def _broker(url: str) -> Check:
-    try:
-        with redis.Redis.from_url(url, socket_connect_timeout=3) as broker:
-            broker.ping()
-    except redis.RedisError as error:
-        return Check("broker", Check.BAD, f"not reachable: {type(error).__name__}")
+    failure = ping(url)
+    if failure is not None:
+        return Check("broker", Check.BAD, f"not reachable: {failure}")
     return Check("broker", Check.GOOD, "reachable")
 
 

@@ -5,9 +5,8 @@ from typing import IO, Any
 
 import click
 
-from famichat.accounts.errors import AccountsError
-from famichat.chat.errors import ChatError
 from famichat.cli.refusal import MISUSED, Refused
+from famichat.errors import FamichatError
 from famichat.settings import SettingsFaults
 from famichat.storage.backup.archive import BackupDamaged
 from famichat.storage.backup.backup import NothingToBackUp, WrongKeys
@@ -56,13 +55,13 @@ def in_words(fault: Exception) -> click.ClickException | None:
     """What to tell of an error that is to be expected; None, if it is not."""
     if isinstance(fault, SettingsFaults):
         return BadSettings(fault.faults)
-    if isinstance(fault, AccountsError | ChatError):
-        return Refused(fault.code, str(fault.details.get("detail", "")))
     if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click ends quietly when nobody reads
         return _of_the_system(fault)
     for kind, code, sentence in _OF_STORAGE:
         if isinstance(fault, kind):
             return Refused(code, sentence or str(fault))
+    if isinstance(fault, FamichatError):
+        return Refused(fault.code, str(fault.details.get("detail", "")))
     return None
 
 

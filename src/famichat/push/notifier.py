@@ -21,6 +21,7 @@ from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable, UnsealError
 from famichat.telemetry import emit, events
+from famichat.telemetry.location import raised_at
 
 DELAY_SECONDS = 0.5
 BACKOFF_SECONDS = 2.0
@@ -54,7 +55,7 @@ class PushNotifier:
         self._client = client
         self._whereabouts = whereabouts
         self._said: dict[tuple[str, str], Said] = {}
-        self._working: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
         self._ringing: dict[asyncio.Task[None], None] = {}
         self._latest: dict[tuple[str, str], int] = {}
         self._at_once = asyncio.Semaphore(_AT_ONCE)
@@ -72,16 +73,20 @@ class PushNotifier:
         if len(self._said) > MAX_WAITING:
             del self._said[next(iter(self._said))]
             emit(events.PushDropped())
-        if self._working is None:
-            self._working = asyncio.create_task(self._work(), name="pushes")
+        self._wake.set()
 
-    async def stop(self) -> None:
-        """Cancel everything queued and close the client."""
-        under_way = [*self._ringing, *([self._working] if self._working is not None else [])]
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
-        await self._client.close()
+    async def run(self) -> None:
+        """Send notifications for the queued messages, until cancelled, which cancels the requests under way too."""
+        async with asyncio.TaskGroup() as workers:
+            while True:
+                await self._wake.wait()
+                await asyncio.sleep(DELAY_SECONDS)
+                self._wake.clear()
+                said, self._said = list(self._said.values()), {}
+                try:
+                    await self._begin_all(said, workers)
+                except StorageUnavailable:
+                    self._said.clear()  # the database has reported it; users see the messages when they open the client
 
     async def test(self, device_id: str) -> PushResponse | None:
         """Send a test notification to a device now. Returns None if it has no subscription.
@@ -94,30 +99,22 @@ class PushNotifier:
             return None
         return await self._post(record, test_payload(), topic=None, attempt=1)
 
-    async def _work(self) -> None:
-        try:
-            while self._said:
-                await asyncio.sleep(DELAY_SECONDS)
-                said, self._said = list(self._said.values()), {}
-                found = await self._ground.database.read(partial(self._notices, said))
-                absent = await self._whereabouts.absent({each.device_id for each in found})
-                for notice in found:
-                    if notice.device_id in absent:
-                        self._begin(notice)
-        except StorageUnavailable:
-            self._said.clear()  # already reported; the messages themselves are stored
-        finally:
-            self._working = None
+    async def _begin_all(self, said: list[Said], workers: asyncio.TaskGroup) -> None:
+        found = await self._ground.database.read(partial(self._notices, said))
+        absent = await self._whereabouts.absent({each.device_id for each in found})
+        for notice in found:
+            if notice.device_id in absent:
+                self._begin(notice, workers)
 
     def _notices(self, said: list[Said], session: Session, only: str | None = None) -> list[Notification]:
         return notices(session, said, self._ground.policies, only)
 
-    def _begin(self, notice: Notification) -> None:
+    def _begin(self, notice: Notification, workers: asyncio.TaskGroup) -> None:
         if len(self._ringing) >= MAX_WAITING:
             next(iter(self._ringing)).cancel()
             emit(events.PushDropped())
         self._latest[_line(notice)] = notice.said["seq"]
-        task = asyncio.create_task(self._ring(notice), name="push")
+        task = workers.create_task(self._ring(notice), name="push")
         self._ringing[task] = None
         task.add_done_callback(self._ringing.pop)
 
@@ -131,7 +128,13 @@ class PushNotifier:
                 jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311
                 await asyncio.sleep(max(answer.retry_after, BACKOFF_SECONDS * 2 ** (attempt - 1)) * jitter)
         except StorageUnavailable:
-            return  # already reported
+            return  # the database has reported it
+        except Exception as error:  # noqa: BLE001 - a bug that one notification meets must not cancel the others
+            emit(
+                events.BackgroundTaskCrashed(
+                    task="push", error_type=type(error).__name__, where=raised_at(error), restart_seconds=0
+                )
+            )
         finally:
             if self._latest.get(_line(notice)) == notice.said["seq"]:
                 del self._latest[_line(notice)]

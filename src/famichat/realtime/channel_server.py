@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateReason
+from famichat.realtime.events import ChannelFailed, emit
 from famichat.realtime.message import Message, Outgoing, Payload, Push, Reply, ReplyPayload, error, ok
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.realtime.socket import CLOSE, ERROR, LEAVE, JoinedTopic, unmatched
-from famichat.telemetry import emit
-from famichat.telemetry.events import ChannelCrashed
 
 _MAX_HELD = 1000
 _TURN = 32
@@ -357,4 +356,4 @@ def _report(fault: Exception, stage: str) -> None:
     # Where, but not what: an exception's text may quote a message or a token.
     where = traceback.extract_tb(fault.__traceback__)[-1]
     error_type = f"{type(fault).__module__}.{type(fault).__qualname__}"
-    emit(ChannelCrashed(stage=stage, error_type=error_type, where=f"{Path(where.filename).name}:{where.lineno}"))
+    emit(ChannelFailed(stage=stage, error_type=error_type, where=f"{Path(where.filename).name}:{where.lineno}"))

@@ -13,7 +13,6 @@ heartbeat carries the last number, and who missed one asks for everything. A nod
 """
 
 import asyncio
-import contextlib
 import itertools
 import secrets
 import time
@@ -93,7 +92,6 @@ class Presence:
         self._nodes: dict[str, _Node] = {}
         self._tracked: dict[Channel, dict[str, PresenceEntry]] = {}
         self._discreet: set[str] = set()
-        self._beating: asyncio.Task[None] | None = None
         pubsub.on(_CHANGE, self._heard_change)
         pubsub.on(_HEARTBEAT, self._heard_heartbeat)
         pubsub.on(_ASK, lambda note: self._tell_all() if note["of"] == self._name else None)
@@ -101,17 +99,12 @@ class Presence:
         pubsub.on(_BYE, lambda note: self._forget(note["node"]))
         pubsub.on(_CHOICE, lambda note: self.choose_here(note["key"], discreet=note["discreet"]))
 
-    async def start(self) -> None:
-        """Begin to follow the other nodes, and let them follow this one."""
-        self._beating = asyncio.create_task(self._beat())
-
-    async def stop(self) -> None:
-        """Take leave of the other nodes."""
-        if self._beating is not None:
-            self._beating.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._beating
-        self._tell(_BYE, {})
+    async def run(self) -> None:
+        """Exchange presences with the other nodes until cancelled, then tell them that this node leaves."""
+        try:
+            await self._beat()
+        finally:
+            self._tell(_BYE, {})
 
     # For channels
 

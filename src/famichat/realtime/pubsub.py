@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
+from famichat.realtime.events import BrokerMessageIgnored, emit
 from famichat.realtime.message import Broadcast, Payload
 from famichat.realtime.serializer import Encoded, Serializer
-from famichat.telemetry import emit
-from famichat.telemetry.events import BrokerNoteIgnored
 
 _T = TypeVar("_T")
 
@@ -216,7 +215,7 @@ class PubSub:
             hear(note)
         except (KeyError, TypeError, ValueError) as fault:
             # Another node's note must not end this one's listening.
-            emit(BrokerNoteIgnored(error_type=type(fault).__name__))
+            emit(BrokerMessageIgnored(error_type=type(fault).__name__))
 
 
 def _copy(found: Iterable[_T] | None) -> tuple[_T, ...]:

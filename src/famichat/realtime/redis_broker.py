@@ -13,16 +13,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from famichat.telemetry import emit
-from famichat.telemetry.events import BrokerUnreachable
+from famichat.realtime.events import BrokerFailed, emit
 
 _MAX_WAITING = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LISTEN_SECONDS = 5.0
 _FAREWELL_SECONDS = 1.0
+_PING_SECONDS = 3.0
 _AWAY = (RedisError, OSError, TimeoutError)
 
 
@@ -43,7 +44,6 @@ class RedisBroker:
         self._hear: Callable[[dict[str, Any]], None] = lambda _note: None
         self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # the oldest hints are worth the least
         self._awake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
     def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
@@ -55,24 +55,27 @@ class RedisBroker:
         self._waiting.append(_encode({"from": self._name, **note}))
         self._awake.set()
 
-    async def start(self) -> None:
-        """Begin to carry notes, both ways; Redis need not be there yet."""
-        self._tasks = [
-            asyncio.create_task(self._keep(self._publish_all)),
-            asyncio.create_task(self._keep(self._listen_all)),
-        ]
+    async def run(self) -> None:
+        """Carry messages both ways until cancelled, then publish the queued ones, for one second at most.
 
-    async def stop(self) -> None:
-        """Send what waits, if that is possible at once, and stop."""
-        self._stopping = True
-        self._awake.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks[:1], timeout=_FAREWELL_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(*_AWAY):
-            await self._redis.aclose()
+        Redis need not be reachable: the broker reconnects until it is.
+        """
+        self._stopping = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                publishing = tasks.create_task(self._keep(self._publish_all), name="broker publishing")
+                listening = tasks.create_task(self._keep(self._listen_all), name="broker listening")
+                try:
+                    await asyncio.Event().wait()  # until cancelled: by the caller, or by the group if a task crashed
+                finally:
+                    self._stopping = True
+                    self._awake.set()
+                    await asyncio.wait({publishing}, timeout=_FAREWELL_SECONDS)
+                    publishing.cancel()
+                    listening.cancel()
+        finally:
+            with contextlib.suppress(*_AWAY):
+                await self._redis.aclose()
 
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it again whenever Redis goes away, with longer and longer pauses."""
@@ -85,7 +88,7 @@ class RedisBroker:
             except _AWAY as fault:
                 if loop.time() - began > _LONGEST_PAUSE:
                     pause = _FIRST_PAUSE
-                emit(BrokerUnreachable(error_type=type(fault).__name__))
+                emit(BrokerFailed(error_type=type(fault).__name__))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -111,6 +114,20 @@ class RedisBroker:
         note = _decode(data)
         if note is not None and note.get("from") != self._name:
             self._hear(note)
+
+
+def ping(url: str) -> str | None:
+    """Connect to a Redis server; return the name of the error, or None. Blocks for 3 seconds at most.
+
+    Args:
+        url: as for `RedisBroker`.
+    """
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=_PING_SECONDS, socket_timeout=_PING_SECONDS) as client:
+            client.ping()
+    except RedisError as error:
+        return type(error).__name__
+    return None
 
 
 def _encode(note: dict[str, Any]) -> bytes:

@@ -2,16 +2,20 @@
 
 from typing import Literal
 
+from famichat.errors import FamichatError
+
 
 class StorageError(Exception):
     """Base class of this package's errors."""
 
 
-class StorageUnavailable(StorageError):
+class StorageUnavailable(StorageError, FamichatError):
     """The database is full, unreachable, locked or damaged, and did not confirm that anything was stored.
 
     If it failed during a commit, the outcome is unknown: retry in an idempotent way, such as under the same client id.
     """
+
+    code = "unavailable"
 
 
 UnsealCause = Literal["malformed", "unknown_version", "unknown_key", "not_authentic"]

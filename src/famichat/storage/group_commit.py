@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from famichat.storage.errors import StorageUnavailable
+from famichat.telemetry import emit, events
+from famichat.telemetry.location import raised_at
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -86,12 +88,23 @@ class GroupCommit(Generic[Item, Outcome]):
             # Whatever failed, every caller of the batch gets the error, and the queue continues.
             answers = [error for _ in batch]
         for waiting, answer in zip(batch, answers, strict=True):
-            _settle(waiting, answer)
+            self._settle(waiting, answer)
+
+    def _settle(self, waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:
+        if not isinstance(answer, Exception):
+            try:
+                waiting.on_written(answer)
+            except Exception as error:  # noqa: BLE001 - a bug; the item is on disk, and the others still wait
+                where = raised_at(error)
+                emit(
+                    events.BackgroundTaskCrashed(
+                        task=self._name, error_type=type(error).__name__, where=where, restart_seconds=0
+                    )
+                )
+        _resolve(waiting, answer)
 
 
-def _settle(waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:
-    if not isinstance(answer, Exception):
-        waiting.on_written(answer)
+def _resolve(waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:
     if waiting.done.done():  # cancelled by the caller
         return
     if isinstance(answer, Exception):

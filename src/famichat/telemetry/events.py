@@ -573,6 +573,21 @@ class StartedAsRoot(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundTaskCrashed(Event):
+    """A background task raised an unexpected error: a bug. It starts again after `restart_seconds`; 0 if it went on.
+
+    `where` is a file and a line, and quotes no data.
+    """
+
+    name: ClassVar[str] = "famichat.process.task_crashed"
+    level: ClassVar[Level] = "error"
+    task: str
+    error_type: str
+    where: str
+    restart_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceExportFailed(Event):
     """The collector of traces did not take a batch of them; they are lost, and nothing else is."""
 

@@ -22,8 +22,10 @@ from famichat.chat.messages.decryption_report import DecryptionReport
 from famichat.chat.messages.history import Page, PageRequest, Resume, ResumeFrom, resume
 from famichat.chat.messages.receipt import ReceiptView, positions
 from famichat.chat.messages.receipt_writer import Acknowledgement, parse_status
-from famichat.endpoint.errors import EXPECTED, code_of, error_payload, error_reply, report_denied, unmatched_event
+from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
+from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
+from famichat.errors import FamichatError
 from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateReason
 from famichat.realtime.message import Broadcast, Payload, ReplyPayload, ok
 from famichat.realtime.socket import Socket
@@ -57,10 +59,10 @@ class MessageChannel(Channel):
         started = time.perf_counter()
         try:
             return await self._join(params, started)
-        except EXPECTED as fault:
+        except FamichatError as fault:
             emit(
                 events.MessageChannelJoinRefused(
-                    reason=code_of(fault),
+                    reason=fault.code,
                     user_id=self._identity.user_id,
                     duration_seconds=time.perf_counter() - started,
                 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from famichat.actions.topics import InvalidTopic
-from famichat.endpoint.errors import error_payload
+from famichat.endpoint.channels.errors import error_payload
 from famichat.realtime.channel import Channel, JoinRefused
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.topics import user_topic
 from famichat.chat.errors import NotFound
-from famichat.endpoint.errors import error_payload, report_denied, unmatched_event
+from famichat.endpoint.channels.errors import error_payload, unmatched_event
+from famichat.endpoint.denials import report_denied
 from famichat.realtime.channel import Channel, JoinRefused
 from famichat.realtime.message import Payload, ReplyPayload
 from famichat.realtime.socket import Socket

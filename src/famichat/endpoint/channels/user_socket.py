@@ -1,17 +1,15 @@
 """Who may open a socket, and which topic goes to which channel."""
 
-from famichat.accounts.errors import AccountsError
-from famichat.actions.rate_limit import RateLimited
 from famichat.actions.topics import user_ids
 from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.channels.unknown_channel import UnknownChannel
 from famichat.endpoint.channels.user_channel import UserChannel
-from famichat.endpoint.errors import code_of, report_denied
+from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
+from famichat.errors import FamichatError
 from famichat.realtime.channel import Channel, JoinRefused
 from famichat.realtime.socket import Socket
 from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler
-from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
 
@@ -35,10 +33,10 @@ class UserSocket(SocketHandler):
         try:
             identity = await self._context.identify(request.token or request.params.get("token"))
             self._context.rate_limits.check("connect", identity)
-        except (AccountsError, RateLimited, StorageUnavailable) as fault:
+        except FamichatError as fault:
             report_denied("socket", fault)
-            emit(events.RequestRefused(door="socket", reason=code_of(fault)))
-            raise JoinRefused(code_of(fault)) from fault
+            emit(events.RequestRefused(door="socket", reason=fault.code))
+            raise JoinRefused(fault.code) from fault
         return Connected(user_ids(identity.user_id, identity.device_id), identity)
 
     def _message_channel(self, socket: Socket, topic: str) -> Channel:

@@ -2,7 +2,6 @@
 
 from starlette.routing import Route
 
-from famichat.endpoint import errors
 from famichat.endpoint.api import (
     attachments,
     audit_log,
@@ -23,6 +22,7 @@ from famichat.endpoint.api import (
     setup,
     test_broadcast,
 )
+from famichat.endpoint.http import errors
 from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.middleware import Asgi, RequestGuard
 from famichat.endpoint.http.openapi import DescribedApi

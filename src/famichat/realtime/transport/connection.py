@@ -10,13 +10,12 @@ from typing import Protocol
 
 from famichat.realtime.channel import Channel, ChannelFactory
 from famichat.realtime.channel_server import ChannelServer
+from famichat.realtime.events import BinaryDropped, FrameRejected, SocketConnected, SocketDisconnected, emit
 from famichat.realtime.message import Outgoing, Reply, error
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.realtime.serializer import BinaryUnsupportedError, Encoded, MalformedFrameError, Serializer
 from famichat.realtime.socket import Deliver, JoinedTopic, Send, Socket, Start
 from famichat.realtime.transport.limits import Limits
-from famichat.telemetry import emit
-from famichat.telemetry.events import BinaryFrameDropped, ConnectionClosed, ConnectionOpened, MalformedFrameReceived
 
 GOING_AWAY, PROTOCOL_ERROR, INTERNAL_ERROR, SERVICE_RESTART, SLOW_CONSUMER = 1001, 1002, 1011, 1012, 4008
 
@@ -81,7 +80,7 @@ class Connection:
         self._over = asyncio.Event()
         self._since = time.monotonic()
         self.pubsub.connected(self)
-        emit(ConnectionOpened(transport=wire.carries, vsn=serializer.version))
+        emit(SocketConnected(transport=wire.carries, vsn=serializer.version))
 
     # What the wire calls
 
@@ -92,7 +91,7 @@ class Connection:
         try:
             message = self._serializer.decode(data, binary=binary)
         except MalformedFrameError as fault:
-            emit(MalformedFrameReceived(reason=str(fault), size_bytes=len(data)))
+            emit(FrameRejected(reason=str(fault), size_bytes=len(data)))
             self.close(INTERNAL_ERROR, "malformed frame")
             return
         match self._socket.receive(message):
@@ -185,7 +184,7 @@ class Connection:
         self._open = False
         self.pubsub.disconnected(self)
         duration = time.monotonic() - self._since
-        emit(ConnectionClosed(transport=self._wire.carries, code=code, duration_seconds=duration))
+        emit(SocketDisconnected(transport=self._wire.carries, code=code, duration_seconds=duration))
         self._go_if_over()
         return True
 
@@ -200,7 +199,7 @@ class Connection:
         self._wire.send(frame)
 
     def _drop_binary(self) -> None:
-        emit(BinaryFrameDropped(transport=self._wire.carries, vsn=self._serializer.version))
+        emit(BinaryDropped(transport=self._wire.carries, vsn=self._serializer.version))
 
     def _count(self, frames: int, size: int) -> None:
         self._waiting_frames += frames

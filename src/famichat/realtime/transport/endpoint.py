@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from famichat.realtime.channel import ChannelFactory, JoinRefused
+from famichat.realtime.events import ConnectRefused, emit
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.serializer import Serializer, negotiate
 from famichat.realtime.socket import Socket
@@ -29,8 +30,6 @@ from famichat.realtime.transport.connection import SERVICE_RESTART, Connection, 
 from famichat.realtime.transport.connection_counter import ConnectionCounter
 from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.origin import OriginCheck, origin_allowed
-from famichat.telemetry import emit
-from famichat.telemetry.events import ConnectionRefused
 
 SUBPROTOCOL = "phoenix"
 _BEARER = "base64url.bearer.phx."
@@ -160,7 +159,7 @@ class Endpoint:
             async with asyncio.timeout(self.limits.connect_timeout):
                 connected = await self.handler.connect(request)
         except JoinRefused:
-            emit(ConnectionRefused(transport=transport, reason="application"))
+            emit(ConnectRefused(transport=transport, reason="application"))
             raise
         if self.pubsub.disconnected_since(asked_at, connected.ids):
             self._refuse(transport, "disconnected")
@@ -207,11 +206,11 @@ class Endpoint:
         if self._draining or len(self._connections) >= self.limits.max_connections:
             self._turn_away(transport)
         if self._crowd.is_full(address):
-            emit(ConnectionRefused(transport=transport, reason="crowded"))
+            emit(ConnectRefused(transport=transport, reason="crowded"))
             raise TooManyConnections
 
     def _turn_away(self, transport: str) -> NoReturn:
-        emit(ConnectionRefused(transport=transport, reason="full"))
+        emit(ConnectRefused(transport=transport, reason="full"))
         raise Unavailable
 
     def _negotiate(self, request: ConnectRequest, transport: str) -> Serializer:
@@ -222,7 +221,7 @@ class Endpoint:
         return serializer
 
     def _refuse(self, transport: str, reason: str) -> NoReturn:
-        emit(ConnectionRefused(transport=transport, reason=reason))
+        emit(ConnectRefused(transport=transport, reason=reason))
         raise JoinRefused(reason)
 
 

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from famichat.realtime import strict_json
 from famichat.realtime.channel import JoinRefused
+from famichat.realtime.events import ChannelFailed, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
@@ -30,8 +31,6 @@ from famichat.realtime.transport.endpoint import (
     Unavailable,
     read_offer,
 )
-from famichat.telemetry import emit
-from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 
 _SESSION = "phx-longpoll."
 _OK, _NO_NEWS, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
@@ -107,7 +106,7 @@ class LongPollSession:
         self._fetched.clear()
         full = self._size > self._limits.queue_bytes or len(self._waiting) > self._limits.queue_frames
         if full and len(self._waiting) > 1:
-            emit(SlowConsumerClosed(queued_frames=len(self._waiting), queued_bytes=self._size))
+            emit(OutboxOverflowed(queued_frames=len(self._waiting), queued_bytes=self._size))
             self._connection.close(SLOW_CONSUMER)
 
     def close(self, code: int, reason: str) -> None:
@@ -209,7 +208,7 @@ class LongPoll:
         except JoinRefused:
             raise
         except Exception as fault:  # noqa: BLE001 - the application broke; its client hears that much and no more
-            emit(ChannelCrashed(stage="connect", error_type=type(fault).__name__, where="connect"))
+            emit(ChannelFailed(stage="connect", error_type=type(fault).__name__, where="connect"))
             return _status(_BROKEN)
         session = LongPollSession(self._sessions, self._endpoint, admitted)
         return _status(_GONE, session.token, [])

@@ -17,6 +17,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from famichat.realtime.channel import JoinRefused
+from famichat.realtime.events import ChannelFailed, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
@@ -29,8 +30,6 @@ from famichat.realtime.transport.endpoint import (
     read_offer,
 )
 from famichat.realtime.transport.outbox import Outbox
-from famichat.telemetry import emit
-from famichat.telemetry.events import ChannelCrashed, SlowConsumerClosed
 
 # At debug level the library would write request lines, which may carry tokens.
 _logger = logging.getLogger("famichat.realtime.websocket")
@@ -179,7 +178,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._reject(HTTPStatus.FORBIDDEN)
         except Exception as fault:  # noqa: BLE001 - the line below says why
             # The application broke; its client hears that much and no more.
-            emit(ChannelCrashed(stage="connect", error_type=type(fault).__name__, where="connect"))
+            emit(ChannelFailed(stage="connect", error_type=type(fault).__name__, where="connect"))
             self._reject(HTTPStatus.INTERNAL_SERVER_ERROR)
         else:
             self._accept(request, admitted, subprotocol)
@@ -286,7 +285,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if self._connection is None or self._ws.state is not State.OPEN:
             self._transport.abort()
             return
-        emit(SlowConsumerClosed(queued_frames=frames, queued_bytes=size))
+        emit(OutboxOverflowed(queued_frames=frames, queued_bytes=size))
         self._connection.close(SLOW_CONSUMER, "slow_consumer")
 
     def _cut_after_a_while(self) -> None:

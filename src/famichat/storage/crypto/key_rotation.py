@@ -35,20 +35,10 @@ class KeyRotation:
         self._database = database
         self._vault = vault
         self._kept = kept
-        self._task: asyncio.Task[None] | None = None
         self._told: object = None
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._keep(), name="vault keeper")
-
-    async def stop(self) -> None:
-        """End, between two steps."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _keep(self) -> None:
+    async def run(self) -> None:
+        """Follow key rotations every second, until cancelled. A transaction that has begun is still completed."""
         while True:
             try:
                 await self._look()

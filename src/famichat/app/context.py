@@ -1,0 +1,35 @@
+"""Builds what HTTP handlers receive: the services, with the settings that concern HTTP alone."""
+
+from dataclasses import fields
+
+from famichat.actions.services import Services
+from famichat.endpoint.http.context import Context
+from famichat.endpoint.http.proxies import Proxies
+from famichat.endpoint.pages.brand import Brand
+from famichat.settings import Settings
+from famichat.storage.data_dir import DataDir
+from famichat.telemetry.metrics import Metrics
+
+
+def build_context(settings: Settings, services: Services, metrics: Metrics) -> Context:
+    """Add to the services what HTTP handlers need besides."""
+    return Context(
+        **{field.name: getattr(services, field.name) for field in fields(services)},
+        proxies=Proxies(settings.trusted_proxies),
+        metrics=metrics,
+        test_endpoints=settings.test_endpoints,
+        metrics_token=settings.metrics_token,
+        data_dir=DataDir(settings.data_dir),
+        brand=_brand(settings),
+    )
+
+
+def _brand(settings: Settings) -> Brand:
+    if settings.app_logo is None:
+        return Brand(settings.app_name, settings.app_color)
+    logo = settings.app_logo.read_bytes()
+    if b"<svg" in logo:
+        return Brand(settings.app_name, settings.app_color, logo)
+    from famichat.endpoint.pages.icons import icons  # noqa: PLC0415 - a large library that only bitmap logos need
+
+    return Brand(settings.app_name, settings.app_color, logo, icons(logo))

@@ -1,0 +1,82 @@
+"""Builds what carries news to clients after a commit: pub/sub, presence, broadcasts and push notifications."""
+
+from dataclasses import dataclass
+
+from famichat.actions.broadcasts import Broadcasts
+from famichat.actions.head_broadcaster import HeadBroadcaster
+from famichat.actions.recent_removals import RecentRemovals
+from famichat.actions.topics import connections_of_device
+from famichat.actions.unread import UnreadCounts
+from famichat.app.lifecycle import Lifecycle
+from famichat.app.persistence import Persistence
+from famichat.push.client import PushClient
+from famichat.push.notifier import PushNotifier, PushServices
+from famichat.push.online_devices import OnlineDevices
+from famichat.push.vapid import Vapid
+from famichat.realtime.presence import Presence
+from famichat.realtime.pubsub import PubSub
+from famichat.realtime.redis_broker import RedisBroker
+from famichat.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What carries news to the clients of all nodes.
+
+    Attributes:
+        pubsub: delivers to the clients of this node, and through the broker to those of other nodes.
+        presence: who is online.
+        broadcasts: what actions call after their commit.
+        push_notifier: sends Web Push notifications to devices that are offline.
+        push_key: the VAPID public key that browsers subscribe with.
+    """
+
+    pubsub: PubSub
+    presence: Presence
+    broadcasts: Broadcasts
+    push_notifier: PushNotifier
+    push_key: str
+
+
+def build_pubsub(settings: Settings, lifecycle: Lifecycle) -> PubSub:
+    """Connect to the broker that other nodes use, if the settings name one."""
+    if settings.pubsub_url is None:
+        return PubSub()
+    broker = RedisBroker(settings.pubsub_url)
+    lifecycle.start("broker", broker.run)
+    return PubSub(broker)
+
+
+def build_delivery(
+    settings: Settings, persistence: Persistence, pubsub: PubSub, lifecycle: Lifecycle, *, background: bool
+) -> Delivery:
+    """Build what carries news to clients.
+
+    Args:
+        settings: the push service's contact and address rules.
+        persistence: where subscriptions and unread counts are.
+        pubsub: carries the broadcasts.
+        lifecycle: runs the background tasks, and stops them when the process stops.
+        background: whether to announce conversation heads and this node's presence, as a server does.
+    """
+    removals = RecentRemovals()
+    unread = UnreadCounts(persistence.database, pubsub, removals)
+    lifecycle.start("unread counts", unread.run)
+    contact = settings.effective_public_url if settings.effective_public_url.startswith("https://") else None
+    vapid = Vapid(persistence.secret_key, contact=contact)
+    client = PushClient(vapid, allow_private=settings.push_private_addresses)
+    lifecycle.on_stop_await(client.close)
+    push_services = PushServices(persistence.database, persistence.vault, persistence.index, persistence.policies)
+    push_notifier = PushNotifier(push_services, client, OnlineDevices(pubsub, connections_of_device))
+    lifecycle.start("push notifications", push_notifier.run)
+    presence = Presence(pubsub)
+    if background:
+        lifecycle.start("head broadcasts", HeadBroadcaster(persistence.database, pubsub).run)
+        lifecycle.start("presence", presence.run)
+    return Delivery(
+        pubsub=pubsub,
+        presence=presence,
+        broadcasts=Broadcasts(pubsub, unread, removals, push_notifier),
+        push_notifier=push_notifier,
+        push_key=vapid.public_key,
+    )

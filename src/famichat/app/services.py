@@ -1,0 +1,120 @@
+"""Builds the services that actions use, for the server and for the operator's commands."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from famichat.accounts.sign_in.token import Tokens
+from famichat.accounts.sign_in.webauthn import WebAuthn
+from famichat.actions.rate_limit import RateLimits
+from famichat.actions.services import Services
+from famichat.app.delivery import build_delivery, build_pubsub
+from famichat.app.lifecycle import Lifecycle
+from famichat.app.persistence import Persistence, open_persistence
+from famichat.app.tracing import build_tracing
+from famichat.attachments.avatars import AvatarMaker
+from famichat.attachments.files import Files
+from famichat.attachments.quota import Quota
+from famichat.attachments.signed_url import SignedUrls
+from famichat.attachments.sweep import Sweep
+from famichat.attachments.uploads import Uploads
+from famichat.chat.families.family import needs_setup
+from famichat.chat.journal.journal import Journal
+from famichat.chat.messages.change import ChangeServices
+from famichat.chat.messages.change_writer import ChangeWriter
+from famichat.chat.messages.receipt_writer import ReceiptWriter
+from famichat.chat.messages.send import SendPath
+from famichat.settings import Settings
+from famichat.telemetry.metrics import Metrics
+
+_MEGABYTE = 1024 * 1024
+
+
+@asynccontextmanager
+async def build_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the data and build every service on it; on exit, store what is queued and close everything.
+
+    Needs no listening socket. An operator's command calls actions with the services, as the server does:
+
+        async with build_services(settings) as services:
+            await rename_family(services, ...)
+
+    Takes no lock on the data directory. On SQLite the caller holds `DataDir.lock()`, because only one process may
+    write; on PostgreSQL other processes may run at the same time, and a broker carries broadcasts to their clients.
+
+    Args:
+        settings: the process's settings.
+
+    Raises:
+        SecretsDamaged, SecretsMissing, WrongVaultKeys: the keys that the data was encrypted with are lost.
+        NewerDatabaseError: a newer Famichat has migrated the database.
+        StorageUnavailable: the database does not answer.
+    """
+    async with Lifecycle() as lifecycle:
+        yield await start_services(settings, lifecycle, Metrics(), background=False)
+
+
+async def start_services(
+    settings: Settings, lifecycle: Lifecycle, metrics: Metrics, *, background: bool = True
+) -> Services:
+    """Open the data and build every service on it; see `build_services`.
+
+    Args:
+        settings: the process's settings.
+        lifecycle: runs the background tasks, drains the write queues and closes the database, in reverse order.
+        metrics: where the services register their gauges.
+        background: whether to run the periodic tasks of a server: sweep, key rotation, head broadcasts and presence.
+    """
+    pubsub = build_pubsub(settings, lifecycle)
+    data = await open_persistence(settings, lifecycle, background=background)
+    journal = Journal(data.database)
+    lifecycle.on_stop_await(journal.close)
+    metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
+    changes = ChangeWriter(data.database, ChangeServices(data.vault, data.policies))
+    lifecycle.on_stop_await(changes.close)
+    files = Files(settings.effective_files_dir)
+    quota = Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
+    uploads = Uploads(data.database, data.vault, files, quota, data.policies)
+    lifecycle.on_stop_in_thread(uploads.close)
+    if background:
+        lifecycle.start("sweep", Sweep(data.database, files).run)
+    receipts = ReceiptWriter(data.database)
+    lifecycle.on_stop_await(receipts.close)
+    delivery = build_delivery(settings, data, pubsub, lifecycle, background=background)
+    pushes = delivery.push_notifier
+    metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
+    avatar_maker = AvatarMaker()
+    lifecycle.on_stop_in_thread(avatar_maker.close)
+    return Services(
+        database=data.database,
+        vault=data.vault,
+        index=data.index,
+        tokens=Tokens(data.secret_key),
+        webauthn=WebAuthn(settings.effective_public_url, data.secret_key),
+        policies=data.policies,
+        send_path=SendPath(journal, data.vault, data.index, data.policies),
+        changes=changes,
+        receipts=receipts,
+        uploads=uploads,
+        files=files,
+        avatar_maker=avatar_maker,
+        signed_urls=SignedUrls(data.secret_key),
+        pubsub=pubsub,
+        presence=delivery.presence,
+        broadcasts=delivery.broadcasts,
+        push_notifier=pushes,
+        push_key=delivery.push_key,
+        rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
+        tracing=build_tracing(settings, data.index, lifecycle),
+        setup_code=await _setup_code(data),
+        public_url=settings.effective_public_url,
+    )
+
+
+async def _setup_code(data: Persistence) -> str | None:
+    """Return a code to create the first user with: 40 bits, in unambiguous letters and digits."""
+    if not await data.database.read(needs_setup):
+        return None
+    alphabet = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"
+    letters = "".join(secrets.choice(alphabet) for _ in range(8))
+    return f"{letters[:4]}-{letters[4:]}"
