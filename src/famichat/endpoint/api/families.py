@@ -4,30 +4,21 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.actions.topics import ConversationTopic
-from famichat.chat.conversations.view import ConversationView
-from famichat.chat.families.family import FamilyMember, UserFamily, families_of, members_of, role_in
-from famichat.chat.families.membership import Removal, change_role, family_conversation, remove_member
+from famichat.chat.conversations.view import ConversationView, views_by_member
+from famichat.chat.families.family import FamilyMember, families_of, members_of, role_in
+from famichat.chat.families.membership import Removal, change_role, family_conversation_views, remove_member
 from famichat.chat.records.family import FamilyRole
-from famichat.endpoint.api.conversations import everyones_views
-from famichat.endpoint.api.people import PersonView, person
-from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.families import FamilyView, family_view
+from famichat.endpoint.schemas.people import PersonView, person
 from famichat.telemetry import emit, events
 
 router = api_router("/families", "families")
 
 Views = dict[str, ConversationView]
 """A conversation as each person in it sees it, by user id."""
-
-
-class FamilyView(BaseModel):
-    """A family that the caller belongs to, and the caller's role in it."""
-
-    id: str
-    name: str
-    role: FamilyRole
-    joined_at: Timestamp
 
 
 class FamiliesView(BaseModel):
@@ -91,7 +82,7 @@ async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Cal
 
     def work(session: Session) -> tuple[FamilyMember, Views | None]:
         member = change_role(session, caller.user_id, family_id, user_id, body.role)
-        return member, family_talk_views(session, family_id, context)
+        return member, family_conversation_views(session, family_id, context.policies, context.vault)
 
     member, views = await context.database.transaction(work)
     emit(events.FamilyRoleChanged(family_id=family_id, user_id=user_id, role=member.role, changed_by_id=caller.user_id))
@@ -111,7 +102,10 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
 
     def work(session: Session) -> tuple[Removal, list[Views]]:
         removal = remove_member(session, caller.user_id, family_id, user_id)
-        return removal, [everyones_views(session, conversation_id, context) for _, conversation_id in removal.left]
+        return removal, [
+            views_by_member(session, conversation_id, context.policies, context.vault)
+            for _, conversation_id in removal.left
+        ]
 
     removal, views_of_others = await context.database.between_batches(work)
     emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=caller.user_id))
@@ -119,17 +113,6 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
     context.broadcasts.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
         context.broadcasts.conversation_updated(views)
-
-
-def family_talk_views(session: Session, family_id: str, context: Context) -> Views | None:
-    """The conversation of a whole family, as each of its people sees it; nothing, if nobody has begun it."""
-    talk = family_conversation(session, family_id)
-    return None if talk is None else everyones_views(session, talk.id, context)
-
-
-def family_view(belonging: UserFamily) -> FamilyView:
-    """A family as the one who belongs to it is told of it."""
-    return FamilyView(id=belonging.family_id, name=belonging.name, role=belonging.role, joined_at=belonging.joined_at)
 
 
 def _emit_group_changes(removal: Removal, actor_id: str) -> None:

@@ -7,12 +7,11 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from famichat.actions.topics import ConversationTopic
-from famichat.chat.conversations.view import ConversationView
+from famichat.chat.conversations.view import ConversationView, views_by_member
 from famichat.chat.groups.membership import MemberAdded, add_to_group, remove_from_group
 from famichat.chat.groups.roles import GroupRoleChange, assign_admin, assign_member
 from famichat.chat.records.conversation import Role
 from famichat.endpoint.api import schemas
-from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.telemetry import emit, events
@@ -62,7 +61,7 @@ async def post_member(
 
     def work(session: Session) -> tuple[MemberAdded, Views]:
         arrival = add_to_group(session, caller.user_id, conversation_id, body.user_id)
-        return arrival, everyones_views(session, conversation_id, context)
+        return arrival, views_by_member(session, conversation_id, context.policies, context.vault)
 
     arrival, views = await context.database.transaction(work)
     response.status_code = 201 if arrival.added else 200
@@ -91,7 +90,7 @@ async def delete_member(conversation_id: str, user_id: str, caller: Caller, cont
 
     def work(session: Session) -> Views:
         remove_from_group(session, caller.user_id, conversation_id, user_id)
-        return everyones_views(session, conversation_id, context)
+        return views_by_member(session, conversation_id, context.policies, context.vault)
 
     views_of_others = await context.database.between_batches(work)
     emit(events.GroupMemberRemoved(conversation_id=conversation_id, user_id=user_id, removed_by_id=caller.user_id))
@@ -117,7 +116,7 @@ async def put_role(
 
     def work(session: Session) -> tuple[GroupRoleChange, Views]:
         change = assign(session, caller.user_id, conversation_id, user_id)
-        return change, everyones_views(session, conversation_id, context)
+        return change, views_by_member(session, conversation_id, context.policies, context.vault)
 
     change, views = await context.database.transaction(work)
     if change.changed:

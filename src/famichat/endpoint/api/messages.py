@@ -1,9 +1,9 @@
 """Messages: read what was said, say something, and change it; the same as the events on the socket."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
@@ -15,31 +15,17 @@ from famichat.chat.messages.change import Change, Deletion, Edit, React
 from famichat.chat.messages.change_feed import ChangeFeedPage, ChangesRequest
 from famichat.chat.messages.history import Page as FoundPage
 from famichat.chat.messages.history import PageRequest, message_with_id
-from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
 from famichat.chat.messages.versions import Versions, former_versions
 from famichat.chat.messages.view import MessageView
 from famichat.chat.records.conversation import ConversationType
 from famichat.endpoint.api import schemas
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.parameters import Limit, Seq
 
 router = api_router("/conversations/{conversation_id}", "messages")
 
 _MESSAGE: dict[str, Any] = {"response_model": schemas.Message, "response_model_exclude_unset": True}
-
-
-def _digits(value: object) -> object:
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("a whole number is written in digits")  # the framework would take " 1", "1.0" and "1_0", too
-    return value
-
-
-_Place = Annotated[int | None, BeforeValidator(_digits), Query(ge=0, le=MAX_SEQ)]
-Limit = Annotated[
-    int | None,
-    BeforeValidator(_digits),
-    Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}."),
-]
 
 
 class _Enveloped(BaseModel):
@@ -82,8 +68,8 @@ async def get_messages(
     conversation_id: str,
     caller: Caller,
     context: InContext,
-    after_seq: _Place = None,
-    before_seq: _Place = None,
+    after_seq: Seq = None,
+    before_seq: Seq = None,
     limit: Limit = None,
 ) -> FoundPage:
     """Give the messages after a place, or before it, or the newest ones: at most 200, oldest first.
@@ -178,7 +164,7 @@ async def delete_message(conversation_id: str, message_id: str, caller: Caller, 
     response_model_exclude_unset=True,
 )
 async def get_edits(
-    conversation_id: str, message_id: str, caller: Caller, context: InContext, before_version: _Place = None
+    conversation_id: str, message_id: str, caller: Caller, context: InContext, before_version: Seq = None
 ) -> Versions:
     """Give the last former versions of a message, or the last before one: at most 50, oldest first.
 
@@ -227,7 +213,7 @@ async def get_changes(
     conversation_id: str,
     caller: Caller,
     context: InContext,
-    after_change: _Place = None,
+    after_change: Seq = None,
     limit: Limit = None,
 ) -> ChangeFeedPage:
     """Give the messages that were edited, deleted or reacted to after a position: each once, as it is now.
