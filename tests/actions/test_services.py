@@ -49,7 +49,6 @@ BYPASSING = {
     "endpoint/api/family_admin.py",
     "endpoint/api/invites.py",
     "endpoint/api/me.py",
-    "endpoint/api/messages.py",
     "endpoint/api/operations.py",
     "endpoint/api/passkeys.py",
     "endpoint/api/people.py",
@@ -57,8 +56,6 @@ BYPASSING = {
     "endpoint/api/push.py",
     "endpoint/api/sessions.py",
     "endpoint/api/setup.py",
-    "endpoint/api/test_broadcast.py",
-    "endpoint/channels/message_channel.py",
     "endpoint/pages/downloads.py",
 }
 

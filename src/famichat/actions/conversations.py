@@ -1,12 +1,15 @@
-"""Creating, listing, renaming and viewing conversations."""
+"""Creating, joining, listing, renaming and viewing conversations."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from famichat.accounts.privacy import privacy_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
@@ -15,6 +18,8 @@ from famichat.chat.conversations import create, view_settings
 from famichat.chat.conversations.rename import rename
 from famichat.chat.conversations.view import ConversationView, conversation_view, conversation_views, views_by_member
 from famichat.chat.conversations.view_settings import ViewSettingsResult
+from famichat.chat.messages.history import Resume, ResumeFrom, resume
+from famichat.chat.messages.receipt import ReceiptView, positions
 from famichat.chat.records.conversation import ConversationType, History
 from famichat.telemetry import emit, events
 
@@ -30,6 +35,70 @@ class CreateResult:
 
     view: ConversationView
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinResult:
+    """What a device receives when it joins a conversation's topic.
+
+    Attributes:
+        conversation: the conversation as the user sees it.
+        resume: the messages and changes that the device has missed.
+        receipts: how far each device of each member has received and read.
+        discreet: whether the user has turned presence off.
+        visible_from_seq: the first message that the user may see.
+    """
+
+    conversation: ConversationView
+    resume: Resume
+    receipts: list[ReceiptView]
+    discreet: bool
+    visible_from_seq: int
+
+
+async def join_conversation(
+    services: Services, actor: Identity, topic: ConversationTopic, params: Mapping[str, Any]
+) -> JoinResult:
+    """Return what a device needs to follow a conversation, read from one snapshot.
+
+    Args:
+        services: the services of this server.
+        actor: the authenticated user and device.
+        topic: the conversation, and the type under which the actor knows it.
+        params: the payload of the join: `last_seq`, `last_change` and `epoch`, as far as the device has them.
+
+    Raises:
+        NotFound: the actor is not a member of such a conversation.
+        InvalidMessage: a field is malformed.
+        RateLimited: too many joins.
+    """
+    started = time.perf_counter()
+    services.rate_limits.check("join", actor)
+    request = ResumeFrom.parse(params)
+
+    def work(session: Session) -> JoinResult:
+        access = conversation_for(session, actor.user_id, topic.conversation_id, topic.type)
+        return JoinResult(
+            resume=resume(session, access, request, vault=services.vault),
+            conversation=conversation_view(session, access, services.policies, services.vault),
+            receipts=positions(session, access),
+            discreet=not privacy_of(session, actor.user_id).presence,
+            visible_from_seq=access.participant.visible_from_seq,
+        )
+
+    result = await services.read(work)
+    emit(
+        events.MessageChannelJoined(
+            conversation_type=topic.type,
+            encryption_status=result.conversation["encryption_status"],
+            user_id=actor.user_id,
+            conversation_id=topic.conversation_id,
+            replayed=len(result.resume.messages),
+            recovered=result.resume.recovered,
+            duration_seconds=time.perf_counter() - started,
+        )
+    )
+    return result
 
 
 async def list_conversations(
@@ -278,7 +347,7 @@ async def _create(
 
     result, views = await services.write(work)
     topic = ConversationTopic(conversation_type, result.conversation.id)
-    services.broadcasts.conversation_created(topic, views, made=result.made)
+    services.broadcasts.conversation_created(topic, views, created=result.made)
     if not result.made:
         services.broadcasts.conversation_updated({actor.user_id: views[actor.user_id]})
     return CreateResult(views[actor.user_id], result.made)
