@@ -1,4 +1,4 @@
-"""Announces to conversations and to users what has happened: always after the commit."""
+"""Publishes events to conversations and users, always after the commit."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ class Broadcasts:
     Args:
         pubsub: delivers to the subscribers, on all nodes.
         unread: recounts and publishes unread counts, a moment later.
-        removals: the members who were removed a moment ago, and must not receive what was read before that.
+        removals: the members who were removed a moment ago, and must not receive views that were read before.
         push_notifier: sends push notifications to devices that are offline, a moment later.
     """
 
@@ -93,7 +93,7 @@ class Broadcasts:
         """Announce a changed name, member list or view setting.
 
         Args:
-            views: the conversation as each user to be told sees it, by user id.
+            views: the conversation as each recipient sees it, by user id.
         """
         self._to_each(views, "conversation_updated")
 

@@ -33,11 +33,11 @@ class HeadBroadcaster:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start broadcasting."""
+        """Begin."""
         self._task = asyncio.create_task(self._beat(), name="heads")
 
     async def stop(self) -> None:
-        """Stop broadcasting."""
+        """End."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

@@ -19,7 +19,7 @@ async def hides_presence(services: Services, actor: Identity) -> bool:
 
 
 async def shows_typing(services: Services, actor: Identity, topic: ConversationTopic) -> bool:
-    """Return whether the other members are told that the actor is typing; if not, only the actor's own devices are.
+    """Return whether the other members receive the actor's typing events, or only the actor's own devices do.
 
     Raises:
         NotFound: the actor is not a member of such a conversation.

@@ -22,7 +22,7 @@ class UnreadCounts:
     Args:
         database: the source of the counts; clients do not count.
         pubsub: delivers them.
-        removals: members who were removed a moment ago, and must not receive what was read before that.
+        removals: members who were removed a moment ago, and must not receive counts that were read before.
     """
 
     def __init__(self, database: Database, pubsub: PubSub, removals: RecentRemovals) -> None:
@@ -30,7 +30,7 @@ class UnreadCounts:
         self._pubsub = pubsub
         self._removals = removals
         self._changed: dict[str, set[str] | None] = {}
-        self._publishing: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
 
     def changed(self, conversation_id: str, reader_id: str | None = None) -> None:
         """Schedule the counts of a conversation to be published a moment later.
@@ -42,28 +42,28 @@ class UnreadCounts:
         """
         readers = self._changed.get(conversation_id, set())
         self._changed[conversation_id] = None if reader_id is None or readers is None else readers | {reader_id}
-        if self._publishing is None:
-            self._publishing = asyncio.create_task(self._publish_all(), name="unread counts")
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell_all(), name="unread counts")
 
     async def stop(self) -> None:
-        """Stop publishing."""
-        if self._publishing is not None:
-            self._publishing.cancel()
-            await asyncio.wait({self._publishing})
+        """Tell nobody any more."""
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.wait({self._telling})
 
-    async def _publish_all(self) -> None:
+    async def _tell_all(self) -> None:
         try:
             while self._changed:
                 await asyncio.sleep(DELAY_SECONDS)
                 changed, self._changed = self._changed, {}
-                await self._publish(changed)
+                await self._tell(changed)
         except StorageUnavailable:
-            # The next message and each new connection publish the counts again.
+            # The next message, and each new sign-in, brings the counts again.
             self._changed.clear()
         finally:
-            self._publishing = None
+            self._telling = None
 
-    async def _publish(self, changed: dict[str, set[str] | None]) -> None:
+    async def _tell(self, changed: dict[str, set[str] | None]) -> None:
         for user_id, payload in await self._database.read(lambda session: _counts(session, changed)):
             if (user_id, payload["conversation_id"]) not in self._removals:
                 self._pubsub.broadcast(user_topic(user_id), "unread", payload)
