@@ -1,12 +1,16 @@
 """The one door: who is let into a conversation, and what everybody else learns (nothing)."""
 
+import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from famichat.chat.access import conversation_for, conversations_of, everyones_access
+import famichat
+from famichat.chat.access import conversation_for, conversations_of, everyones_access, is_visible
 from famichat.chat.conversations.create import create_family_conversation, create_self_conversation
 from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation
 from famichat.chat.errors import NotFound
@@ -17,6 +21,8 @@ from famichat.storage.database import Database
 from tests.factories.people import Household
 from tests.factories.talk import direct_of, group_of, say
 from tests.support.statements import count_statements
+
+SOURCE = Path(famichat.__file__).parent
 
 
 def test_a_participant_is_let_in(database: Database, household: Household) -> None:
@@ -151,3 +157,24 @@ def test_a_long_list_costs_one_query(database: Database, household: Household) -
     ask: Callable[[Session], object] = lambda session: conversations_of(session, household.maja.user_id)  # noqa: E731 - its type is the point
 
     assert count_statements(database, ask) == 1
+
+
+def test_the_rule_about_the_past_is_compared_in_two_places_only() -> None:
+    comparing = {
+        str(path.relative_to(SOURCE))
+        for path in SOURCE.glob("**/*.py")
+        if "migrations" not in path.parts and any(map(compares_visibility, ast.walk(ast.parse(path.read_text()))))
+    }
+    assert comparing == {"chat/access.py", "chat/journal/statements.py"}
+
+
+def compares_visibility(node: ast.AST) -> bool:
+    """Whether code, or SQL in a string, compares the first visible position with anything or computes with it."""
+    if isinstance(node, ast.Compare | ast.BinOp):
+        return "visible_from" in ast.unparse(node)
+    return isinstance(node, ast.Constant) and bool(re.search(r"[<>=] *(\w+\.)?visible_from_seq", str(node.value)))
+
+
+@pytest.mark.parametrize(("seq", "seen"), [(2, False), (3, True), (4, True)])
+def test_a_message_is_visible_from_the_first_visible_one_on(seq: int, *, seen: bool) -> None:
+    assert is_visible(seq, visible_from_seq=3) is seen

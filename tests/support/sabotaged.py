@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any, Final
 from unittest.mock import patch
 
+from famichat.actions import conversations
 from famichat.app.server import run
 from famichat.chat.journal import batch, journal
-from famichat.chat.journal.entry import ClientKey, Entry, Stored
+from famichat.chat.journal.entry import ClientKey, Entry, KnownMessage, Stored
 from famichat.chat.journal.statements import Head, SqliteStatements
 from famichat.chat.messages import history
 from famichat.endpoint.channels import message_channel
@@ -55,7 +56,7 @@ def ack_before_commit() -> None:
 
 
 def no_id_check() -> None:
-    def known(_: SqliteStatements, __: set[ClientKey]) -> dict[ClientKey, tuple[Stored, bytes]]:
+    def known(_: SqliteStatements, __: set[ClientKey]) -> dict[ClientKey, KnownMessage]:
         return {}
 
     plant(SqliteStatements, "known", known)
@@ -73,16 +74,16 @@ def broker_only() -> None:
     async def fetch(_: message_channel.MessageChannel, __: dict[str, Any]) -> ReplyPayload:
         return ok({"messages": [], "has_more": False})
 
-    plant(message_channel, "resume", resume)
+    plant(conversations, "resume", resume)
     plant(message_channel.MessageChannel, "_fetch", fetch)
 
 
 def seq_from_clock() -> None:
-    def next_seq(self: batch._Batch, entry: Entry, _: Head, __: ClientKey | None) -> Stored:
+    def next_seq(self: batch._Batch, entry: Entry, head: Head, _: ClientKey | None) -> Stored:
         seq = time.time_ns() // 1000
         self._moved[entry.conversation_id] = seq
         self._rows.append((entry, seq))
-        return Stored(entry.id, seq, self._moment, repeat=False)
+        return Stored(entry.id, seq, self._moment, repeat=False, conversation_type=head.type)
 
     plant(batch._Batch, "_next", next_seq)
 
@@ -93,7 +94,7 @@ def resume_off_by_one() -> None:
     def resume(session: Any, access: Any, has: history.ResumeFrom, **named: Any) -> history.Resume:
         return asked(session, access, replace(has, last_seq=has.last_seq - 1 if has.last_seq else None), **named)
 
-    plant(message_channel, "resume", resume)
+    plant(conversations, "resume", resume)
 
 
 def plant(where: object, name: str, bug: object) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
 from famichat.accounts.user import User
+from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import Id, now
 
 # Rows on which many messages hang: they go afterwards, bit by bit (`chat.farewell.forget_remains`).
@@ -37,6 +38,7 @@ def erase_account(session: Session, user_id: str) -> None:
 
 def _erase_devices(session: Session, user_id: str) -> None:
     devices = select(Device.id).where(Device.user_id == user_id)
+    mark_access_removed(session)
     for name, key, rule in _references(session, Device.__tablename__):
         theirs = table(name, column(key, Id))
         if rule == "CASCADE":

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
+from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 
 MAX_DEVICE_NAME = 64
@@ -98,6 +99,7 @@ def _revoke(session: Session, user_id: str, only: str | None = None) -> list[str
         return []
     theirs = update(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).values(revoked_at=now())
     one_or_all = theirs if only is None else theirs.where(Device.id == only)
+    mark_access_removed(session)
     return list(session.execute(one_or_all.returning(Device.id)).scalars())
 
 

@@ -1,7 +1,7 @@
-"""Tells a conversation, and its people, what just happened: always after the commit, and the same from every door."""
+"""Publishes events to conversations and users, always after the commit."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from famichat.actions.recent_removals import RecentRemovals
@@ -9,7 +9,8 @@ from famichat.actions.topics import ConversationTopic, connections_of_device, co
 from famichat.actions.unread import UnreadCounts
 from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_writer import AckResult
-from famichat.chat.messages.send import Announce
+from famichat.chat.messages.send import SentMessage
+from famichat.chat.messages.view import MessageView
 from famichat.push.notifier import PushNotifier
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
@@ -18,109 +19,125 @@ BUDGET_SECONDS = 0.2
 
 
 class Broadcasts:
-    """What is said on the topics of this server.
+    """Publishes events on the topics of this server.
 
     Args:
-        pubsub: carries it to every subscriber, on all nodes.
-        unread: tells people how much they have not read, a moment later.
-        departures: who must not be told what was read before they went.
-        push_notifier: rings the devices that do not listen, a moment later.
+        pubsub: delivers to the subscribers, on all nodes.
+        unread: recounts and publishes unread counts, a moment later.
+        removals: the members who were removed a moment ago, and must not receive views that were read before.
+        push_notifier: sends push notifications to devices that are offline, a moment later.
     """
 
     def __init__(
-        self, pubsub: PubSub, unread: UnreadCounts, departures: RecentRemovals, push_notifier: PushNotifier
+        self, pubsub: PubSub, unread: UnreadCounts, removals: RecentRemovals, push_notifier: PushNotifier
     ) -> None:
         self._pubsub = pubsub
         self._unread = unread
-        self._departures = departures
+        self._removals = removals
         self._push_notifier = push_notifier
 
-    def message(self, topic: ConversationTopic, received_at: float) -> Announce:
-        """How to announce the message that was received at `received_at` (of `time.perf_counter`)."""
+    def message_sent(self, sent: SentMessage, view: MessageView, received_at: float) -> None:
+        """Announce a new message to its conversation, update unread counts, and notify offline devices.
 
-        def announce(view: dict[str, Any]) -> None:
-            self._to_conversation(topic, "new_msg", view, received_at)
-            self._unread.changed(topic.conversation_id)
-            self._push_notifier.said(view)
+        Args:
+            sent: the message.
+            view: the payload of `new_msg`.
+            received_at: when the message arrived, by `time.perf_counter`.
+        """
+        topic = ConversationTopic(sent.conversation_type, sent.conversation_id)
+        self._to_conversation(topic, "new_msg", view, received_at)
+        self._unread.changed(sent.conversation_id)
+        self._push_notifier.said(view)
 
-        return announce
+    def message_updated(self, result: ChangeResult) -> None:
+        """Announce a changed message to its conversation. Sends no push notifications and changes no unread count."""
+        topic = ConversationTopic(result.conversation_type, result.asked.conversation_id)
+        self._to_conversation(topic, "message_updated", result.view, result.asked.received_at)
 
-    def message_updated(self, changed: ChangeResult) -> None:
-        """Tell a conversation how a message is from now on. Nobody is rung, and nothing becomes unread by it."""
-        topic = ConversationTopic(changed.conversation_type, changed.asked.conversation_id)
-        self._to_conversation(topic, "message_updated", changed.view, changed.asked.received_at)
+    def acknowledged(self, result: AckResult) -> None:
+        """Announce that a device has received or read more of a conversation than before.
 
-    def acknowledged(self, topic: ConversationTopic, received_at: float) -> Callable[[AckResult], None]:
-        """How to announce that a device is further in a conversation than it was."""
-
-        def announce(written: AckResult) -> None:
-            asked, others = written.asked, written.for_others
-            own = connections_of_user(asked.user_id)
-            if others == asked.status:
-                self._to_conversation(topic, "message_status", written.view(others), received_at)
-            else:
-                self._to_conversation(topic, "message_status", written.view(asked.status), received_at, only=own)
-                if others is not None:
-                    self._to_conversation(topic, "message_status", written.view(others), received_at, without=own)
-            if asked.status == "read":
-                self._unread.changed(topic.conversation_id, asked.user_id)
-
-        return announce
+        Members other than the reader may receive less than the reader's own devices: see `AckResult.for_others`.
+        """
+        request, for_others = result.asked, result.for_others
+        topic = ConversationTopic(request.conversation_type, request.conversation_id)
+        received_at, own = request.received_at, connections_of_user(request.user_id)
+        if for_others == request.status:
+            self._to_conversation(topic, "message_status", result.view(for_others), received_at)
+        else:
+            self._to_conversation(topic, "message_status", result.view(request.status), received_at, only=own)
+            if for_others is not None:
+                self._to_conversation(topic, "message_status", result.view(for_others), received_at, without=own)
+        if request.status == "read":
+            self._unread.changed(topic.conversation_id, request.user_id)
 
     def conversation_created(
-        self, topic: ConversationTopic, views: Mapping[str, dict[str, Any]], *, made: bool
+        self, topic: ConversationTopic, views: Mapping[str, dict[str, Any]], *, created: bool
     ) -> None:
-        """Tell each member's devices of a new conversation, as that member sees it; nobody, if it was there already.
+        """Announce a new conversation to its members; emit telemetry even if it already existed.
 
         Args:
             topic: the conversation.
             views: the conversation as each member sees it, by user id.
-            made: whether it is new.
+            created: False if it already existed.
         """
-        emit(events.ConversationCreated(conversation_type=topic.type, conversation_id=topic.conversation_id, made=made))
-        if made:
+        emit(
+            events.ConversationCreated(
+                conversation_type=topic.type, conversation_id=topic.conversation_id, made=created
+            )
+        )
+        if created:
             self._to_each(views, "conversation_created")
 
     def conversation_updated(self, views: Mapping[str, dict[str, Any]]) -> None:
-        """Tell each member's devices that a conversation has changed: its name, its members, or that member's view."""
+        """Announce a changed name, member list or view setting.
+
+        Args:
+            views: the conversation as each recipient sees it, by user id.
+        """
         self._to_each(views, "conversation_updated")
 
     def joined(self, user_id: str, views: Mapping[str, dict[str, Any]]) -> None:
-        """Tell somebody's devices of a conversation that this person has come into, and the others of the newcomer."""
-        self._departures.came(user_id, views[user_id]["id"])
+        """Announce a conversation to its new member, and the new member to the others.
+
+        Args:
+            user_id: the new member.
+            views: the conversation as each member sees it, by user id.
+        """
+        self._removals.discard(user_id, views[user_id]["id"])
         self._to_each({user_id: views[user_id]}, "conversation_created")
         self._to_each({other: view for other, view in views.items() if other != user_id}, "conversation_updated")
 
     def removed(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
-        """Put somebody out of conversations: their channels end at once, on every node, and their devices are told."""
+        """Close a user's channels of conversations on every node, and tell the user's devices."""
         for topic in topics:
-            self._departures.went(user_id, topic.conversation_id)
+            self._removals.add(user_id, topic.conversation_id)
             self._pubsub.evict(str(topic), connections_of_user(user_id))
             left = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
 
     def person_updated(self, viewer_ids: Iterable[str], person: Mapping[str, Any]) -> None:
-        """Tell the devices of everybody who sees a person how this person is shown from now on."""
-        told = {"person": dict(person)}
+        """Announce a changed profile to the users who can see that person."""
+        payload = {"person": dict(person)}
         for viewer_id in viewer_ids:
-            self._pubsub.broadcast(user_topic(viewer_id), "person_updated", told)
+            self._pubsub.broadcast(user_topic(viewer_id), "person_updated", payload)
 
     def account_deleted(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
-        """End everything that somebody has open, on every node: the account is gone."""
+        """Close all channels and connections of a deleted account, on every node."""
         for topic in topics:
-            self._departures.went(user_id, topic.conversation_id)
+            self._removals.add(user_id, topic.conversation_id)
             self._pubsub.evict(str(topic), connections_of_user(user_id))
         self._pubsub.evict(user_topic(user_id), connections_of_user(user_id))
         self._pubsub.disconnect(connections_of_user(user_id))
 
     def device_revoked(self, user_id: str, device_id: str) -> None:
-        """Close what a device has open, on every node, and tell its person's other devices."""
+        """Close a device's connections on every node, and tell the user's other devices."""
         self._pubsub.disconnect(connections_of_device(device_id))
         self._pubsub.broadcast(user_topic(user_id), "device_revoked", {"device_id": device_id})
 
     def _to_each(self, views: Mapping[str, dict[str, Any]], event: str) -> None:
         for user_id, view in views.items():
-            if not self._departures.just_went(user_id, view["id"]):
+            if (user_id, view["id"]) not in self._removals:
                 self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})
 
     def _to_conversation(
@@ -133,7 +150,7 @@ class Broadcasts:
         only: str | None = None,
         without: str | None = None,
     ) -> None:
-        """Tell the people in a conversation, and measure how long that took since its cause arrived."""
+        """Publish an event on a conversation's topic, and measure the time since its cause arrived."""
         self._pubsub.broadcast(str(topic), event, payload, only=only, without=without)
         elapsed = time.perf_counter() - received_at
         emit(

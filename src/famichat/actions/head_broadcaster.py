@@ -1,7 +1,7 @@
-"""Tells each conversation that somebody listens to here how far it is, every few seconds.
+"""Broadcasts the latest positions of every conversation with subscribers on this node, every few seconds.
 
-Between nodes a broadcast is a hint that may be lost, and a commit whose answer was lost is announced by nobody. Whoever
-missed a message sees the gap when the next one comes; whoever missed the last one sees it here.
+Broadcasts between nodes may be lost, and a message is not broadcast if the reply to its commit was lost. A client that
+missed a message notices the gap with the next message; a client that missed the last message notices it here.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ class HeadBroadcaster:
     """Broadcasts `head` `{"last_seq", "last_change"}` on this node.
 
     Args:
-        database: the truth.
-        pubsub: knows who listens here.
+        database: the source of the positions.
+        pubsub: knows the topics with subscribers on this node.
     """
 
     def __init__(self, database: Database, pubsub: PubSub) -> None:
@@ -41,7 +41,7 @@ class HeadBroadcaster:
             try:
                 heads = await self._database.read(partial(_heads, topics))
             except StorageUnavailable:
-                continue  # it was reported where it happened; the next round asks again
+                continue  # already reported; the next round tries again
             for topic in topics:
                 if topic.conversation_id in heads:
                     self._pubsub.broadcast_here(str(topic), "head", heads[topic.conversation_id])

@@ -1,9 +1,9 @@
-"""How often one device may knock, and all devices of one person together: token buckets, in memory.
+"""Rate limits per device, per user and per client address: token buckets in memory.
 
-A refusal cannot be overlooked: `check` gives nothing back that could be left unread, it raises, and whatever was asked
-for is not done. What it raises says when to come back, and is true: after that time, one more passes.
+`check` raises instead of returning a result, so a refusal cannot be overlooked. The error states when to retry; after
+that time, one more request is allowed.
 
-    context.rate_limits.check("send", caller)
+    services.rate_limits.check("send", actor)
 """
 
 import math
@@ -17,7 +17,7 @@ from famichat.errors import FamichatError
 from famichat.telemetry import emit, events
 
 Address = NewType("Address", str)
-"""Where somebody unknown comes from. A type of its own, so that nothing else is counted in its place."""
+"""The address of an unauthenticated client. A separate type, so that nothing else is counted by mistake."""
 
 
 class RateLimited(FamichatError):
@@ -31,7 +31,7 @@ class RateLimited(FamichatError):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many at once, and then so many a second."""
+    """A token bucket: its capacity, and how many tokens it regains per second."""
 
     burst: float
     per_second: float
@@ -72,15 +72,15 @@ LIMITS: dict[LimitName, Limit] = {
 }
 
 DEVICES = 3
-"""As much as so many devices may, one person may on all devices together: another device is quickly signed in."""
+"""All devices of one user together may do as much as this many devices: signing in another device is easy."""
 
 _FORGET_AFTER = 10_000
-_ROUNDING = 1e-6  # of seconds: what is due now must not wait for the last bit of a fraction
+_ROUNDING = 1e-6  # seconds: tolerates floating-point error when a token is due now
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """Whose bucket it is, and of which limit."""
+    """The key of a bucket."""
 
     name: LimitName
     id: str
@@ -93,11 +93,11 @@ class _Key:
 
 
 class RateLimits:
-    """Refuses what comes too often.
+    """Enforces the rate limits.
 
     Args:
-        enabled: False lets everything pass, for demonstrations and benchmarks.
-        clock: seconds that never go back.
+        enabled: False allows everything, for demonstrations and benchmarks.
+        clock: monotonic seconds.
     """
 
     def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -106,32 +106,38 @@ class RateLimits:
         self._buckets: dict[_Key, tuple[float, float]] = {}
 
     def check(self, name: LimitName, who: Identity | Address) -> None:
-        """Count one knock: for the device and for its person, or for the address that somebody unknown comes from.
+        """Count one request, for the device and its user, or for the address of an unauthenticated client.
+
+        Args:
+            name: the limit.
+            who: the authenticated user and device, or the client address.
 
         Raises:
-            RateLimited: it is one too many, and was not counted.
+            RateLimited: the limit is exceeded; the request is not counted.
         """
         if not self.enabled:
             return
-        moment = self._clock()
+        timestamp = self._clock()
         keys = (
             [_Key(name, who)]
             if isinstance(who, str)
             else [_Key(name, who.device_id), _Key(name, who.user_id, person=True)]
         )
-        left = [self._left(key, moment) for key in keys]
+        left = [self._left(key, timestamp) for key in keys]
         wait = max((1 - tokens) / key.limit.per_second for key, tokens in zip(keys, left, strict=True))
         if wait > _ROUNDING:
             emit(events.RateLimitThrottled(limit=name, retry_in_seconds=wait))
             raise RateLimited(wait)
         if len(self._buckets) >= _FORGET_AFTER:
-            self._forget_full(moment)
-        self._buckets.update({key: (tokens - 1, moment) for key, tokens in zip(keys, left, strict=True)})
+            self._forget_full(timestamp)
+        self._buckets.update({key: (tokens - 1, timestamp) for key, tokens in zip(keys, left, strict=True)})
 
-    def _left(self, key: _Key, moment: float) -> float:
-        tokens, since = self._buckets.get(key, (key.limit.burst, moment))
-        return min(key.limit.burst, tokens + (moment - since) * key.limit.per_second)
+    def _left(self, key: _Key, timestamp: float) -> float:
+        tokens, since = self._buckets.get(key, (key.limit.burst, timestamp))
+        return min(key.limit.burst, tokens + (timestamp - since) * key.limit.per_second)
 
-    def _forget_full(self, moment: float) -> None:
-        """Drop the buckets that have filled up again: forgetting them changes nothing."""
-        self._buckets = {key: kept for key, kept in self._buckets.items() if self._left(key, moment) < key.limit.burst}
+    def _forget_full(self, timestamp: float) -> None:
+        """Drop the buckets that are full again: a missing bucket counts as full."""
+        self._buckets = {
+            key: bucket for key, bucket in self._buckets.items() if self._left(key, timestamp) < key.limit.burst
+        }

@@ -1,7 +1,7 @@
-"""Who has just gone from which conversation: what was read before that must not be told to them after it.
+"""Remembers who has just been removed from which conversation, so that they receive nothing that was read before.
 
-A view of a conversation is read from the database in one moment and announced in a later one. In between, somebody may
-be put out. Only those who go while such a view is under way matter, so a few seconds of memory are enough.
+A view of a conversation is read from the database at one time and published at a later one. A member may be removed in
+between. Only removals during that time matter, so a few seconds of memory are enough.
 """
 
 import time
@@ -11,27 +11,27 @@ REMEMBERED_SECONDS = 10.0
 
 
 class RecentRemovals:
-    """Remembers departures for a while.
+    """Remembers removals for `REMEMBERED_SECONDS`.
 
     Args:
-        clock: seconds that never go back.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._gone: dict[tuple[str, str], float] = {}
+        self._removed: dict[tuple[str, str], float] = {}
 
-    def went(self, user_id: str, conversation_id: str) -> None:
-        """Note that somebody is out of a conversation."""
-        moment = self._clock()
-        self._gone = {pair: since for pair, since in self._gone.items() if moment - since < REMEMBERED_SECONDS}
-        self._gone[user_id, conversation_id] = moment
+    def add(self, user_id: str, conversation_id: str) -> None:
+        """Record that a user was removed from a conversation, or left it."""
+        timestamp = self._clock()
+        self._removed = {pair: since for pair, since in self._removed.items() if timestamp - since < REMEMBERED_SECONDS}
+        self._removed[user_id, conversation_id] = timestamp
 
-    def came(self, user_id: str, conversation_id: str) -> None:
-        """Note that somebody is in it (again)."""
-        self._gone.pop((user_id, conversation_id), None)
+    def discard(self, user_id: str, conversation_id: str) -> None:
+        """Record that a user is a member of a conversation again."""
+        self._removed.pop((user_id, conversation_id), None)
 
-    def just_went(self, user_id: str, conversation_id: str) -> bool:
-        """Whether somebody went a moment ago, and must not hear of the conversation."""
-        since = self._gone.get((user_id, conversation_id))
+    def __contains__(self, pair: tuple[str, str]) -> bool:
+        """Return whether `(user_id, conversation_id)` was removed a moment ago."""
+        since = self._removed.get(pair)
         return since is not None and self._clock() - since < REMEMBERED_SECONDS

@@ -1,6 +1,10 @@
 """The services of a running server, built once by `famichat.app` and passed to every action."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
@@ -18,9 +22,17 @@ from famichat.chat.messages.send import SendPath
 from famichat.push.notifier import PushNotifier
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
+from famichat.storage.access_removal import access_was_removed
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.database import Database
 from famichat.telemetry.tracing import Tracing
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+class MustRunBetweenBatches(RuntimeError):
+    """A bug: an action removed access in `Services.write`. It must use `Services.write_between_batches`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +61,65 @@ class Services:
     tracing: Tracing | None
     setup_code: str | None
     public_url: str
+
+    async def read(
+        self,
+        function: Callable[Concatenate[Session, _Parameters], _Result],
+        *args: _Parameters.args,
+        **kwargs: _Parameters.kwargs,
+    ) -> _Result:
+        """Run a function that only reads, on a consistent snapshot: `await services.read(people_around, user_id)`.
+
+        Args:
+            function: takes a session first, then `args` and `kwargs`.
+            *args: passed on.
+            **kwargs: passed on.
+
+        Raises:
+            StorageUnavailable: the database did not answer.
+        """
+        return await self.database.read(lambda session: function(session, *args, **kwargs))
+
+    async def write(
+        self,
+        function: Callable[Concatenate[Session, _Parameters], _Result],
+        *args: _Parameters.args,
+        **kwargs: _Parameters.kwargs,
+    ) -> _Result:
+        """Run a function in a transaction that may commit beside the journal, and may run more than once.
+
+        For everything that leaves memberships and sign-ins as they are. A transaction that removes access is rolled
+        back: see `write_between_batches`.
+
+        Raises:
+            MustRunBetweenBatches: the transaction removed access (`storage.access_removal`); nothing is committed.
+            StorageUnavailable: the database did not answer, or could not store it.
+        """
+
+        def work(session: Session) -> _Result:
+            result = function(session, *args, **kwargs)
+            if access_was_removed(session):
+                raise MustRunBetweenBatches
+            return result
+
+        return await self.database.transaction(work)
+
+    async def write_between_batches(
+        self,
+        function: Callable[Concatenate[Session, _Parameters], _Result],
+        *args: _Parameters.args,
+        **kwargs: _Parameters.kwargs,
+    ) -> _Result:
+        """Run a function in a transaction between two batches of the journal.
+
+        For every change of membership, every sign-out and the deletion of an account. Until the caller awaits again
+        after this returns, no message is announced that was committed later. So if the caller broadcasts the removal
+        at once, the removed person receives no message from after the removal.
+
+        Raises:
+            StorageUnavailable: the database did not answer, or could not store it.
+        """
+        return await self.database.between_batches(lambda session: function(session, *args, **kwargs))
 
     async def identify(self, token: str | None) -> Identity:
         """Return the user and device that an access token identifies.

@@ -14,17 +14,17 @@ class InvalidTopic(FamichatError):
 
 @dataclass(frozen=True, slots=True)
 class ConversationTopic:
-    """Where a conversation is heard. The type is part of it: the right id under the wrong type is not found."""
+    """The topic of a conversation. It includes the type: with the wrong type, the conversation is not found."""
 
     type: ConversationType
     conversation_id: str
 
     @classmethod
     def parse(cls, topic: str) -> "ConversationTopic":
-        """Take a topic apart; whether such a conversation exists is another question.
+        """Parse a topic, without checking that the conversation exists.
 
         Raises:
-            InvalidTopic: it is not of the form, or names a type that does not exist.
+            InvalidTopic: the topic has another form, or its type does not exist.
         """
         match topic.split(":"):
             case ["message", kind, conversation_id] if kind in CONVERSATION_TYPES and conversation_id:
@@ -37,20 +37,20 @@ class ConversationTopic:
 
 
 def user_topic(user_id: str) -> str:
-    """Where one person's devices hear what concerns that person."""
+    """Return the topic on which a user's devices receive events about that user."""
     return f"user:{user_id}"
 
 
 def connections_of_user(user_id: str) -> str:
-    """The id that all connections of one person carry."""
+    """Return the id that all connections of a user carry."""
     return f"user:{user_id}"
 
 
 def connections_of_device(device_id: str) -> str:
-    """The id that all connections of one device carry."""
+    """Return the id that all connections of a device carry."""
     return f"device:{device_id}"
 
 
 def user_ids(user_id: str, device_id: str) -> frozenset[str]:
-    """The ids that a person's connection carries, by which it can be told of something, closed or evicted."""
+    """Return the ids that a connection carries, by which it can be addressed, closed or evicted."""
     return frozenset({connections_of_user(user_id), connections_of_device(device_id)})

@@ -1,4 +1,4 @@
-"""Tells people how much they have not read, soon after it changed: once per conversation, however much was said."""
+"""Publishes unread counts shortly after they change: once per conversation, however many messages arrive meanwhile."""
 
 import asyncio
 import contextlib
@@ -18,25 +18,28 @@ DELAY_SECONDS = 0.1
 
 
 class UnreadCounts:
-    """Pushes `unread` to the devices of each member of a conversation in which something changed.
+    """Pushes `unread` to the devices of the members of a conversation that changed.
 
     Args:
-        database: where the counts come from; no client counts by itself.
-        pubsub: carries them.
-        departures: who must not be told what was read before they went.
+        database: the source of the counts; clients do not count.
+        pubsub: delivers them.
+        removals: members who were removed a moment ago, and must not receive counts that were read before.
     """
 
-    def __init__(self, database: Database, pubsub: PubSub, departures: RecentRemovals) -> None:
+    def __init__(self, database: Database, pubsub: PubSub, removals: RecentRemovals) -> None:
         self._database = database
         self._pubsub = pubsub
-        self._departures = departures
+        self._removals = removals
         self._changed: dict[str, set[str] | None] = {}
         self._wake = asyncio.Event()
 
     def changed(self, conversation_id: str, reader_id: str | None = None) -> None:
-        """Note that something was said in a conversation, or read by one person, to tell its people a moment later.
+        """Schedule the counts of a conversation to be published a moment later.
 
-        What one person reads changes nothing for the others, and they must not even notice it.
+        Args:
+            conversation_id: the conversation.
+            reader_id: the only user whose count changed, because that user has read; None after a new message. What
+                one user reads must not be visible to the others, not even as an unchanged count.
         """
         readers = self._changed.get(conversation_id, set())
         self._changed[conversation_id] = None if reader_id is None or readers is None else readers | {reader_id}
@@ -55,7 +58,7 @@ class UnreadCounts:
 
     async def _tell(self, changed: dict[str, set[str] | None]) -> None:
         for user_id, payload in await self._database.read(lambda session: _counts(session, changed)):
-            if not self._departures.just_went(user_id, payload["conversation_id"]):
+            if (user_id, payload["conversation_id"]) not in self._removals:
                 self._pubsub.broadcast(user_topic(user_id), "unread", payload)
 
 

@@ -98,7 +98,7 @@ def visible(session: Session, user_id: str, attachment_id: str) -> Attachment:
             raise NotFound
         return found
     message = session.get_one(Message, found.message_id)
-    if message.seq < access.participant.visible_from_seq or message.deleted_at is not None:
+    if not access.can_see(message.seq) or message.deleted_at is not None:
         raise NotFound
     return found
 

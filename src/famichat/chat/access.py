@@ -7,13 +7,14 @@ asking here first, in the same transaction.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
+from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 
@@ -36,6 +37,38 @@ class Access:
     def user_id(self) -> str:
         """Whose access this is."""
         return self.participant.user_id
+
+    def can_see(self, seq: int) -> bool:
+        """Return whether this person may see the message at `seq`."""
+        return is_visible(seq, self.participant.visible_from_seq)
+
+    def visible_messages(self) -> Select[Message]:
+        """Return a query for the messages of the conversation that this person may see."""
+        return select(Message).where(
+            Message.conversation_id == self.conversation.id, Message.seq >= self.participant.visible_from_seq
+        )
+
+
+def is_visible(seq: int, visible_from_seq: int) -> bool:
+    """Return whether a participant may see a message: members who join later do not see what came before.
+
+    The rule is compared here and in `chat.journal.statements` only; a test checks that.
+
+    Args:
+        seq: the position of the message.
+        visible_from_seq: `Participant.visible_from_seq`.
+    """
+    return seq >= visible_from_seq
+
+
+def read_up_to(read_seq: ColumnElement[int]) -> ColumnElement[int]:
+    """Return an SQL expression for the position up to which a participant has nothing unread.
+
+    Args:
+        read_seq: the furthest position that the participant has read; NULL for none.
+    """
+    before = Participant.visible_from_seq - 1
+    return case((read_seq > before, read_seq), else_=before)
 
 
 def conversation_for(session: Session, user_id: str, conversation_id: str, type: str | None = None) -> Access:  # noqa: A002 - the contract's word

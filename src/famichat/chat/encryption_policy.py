@@ -29,6 +29,10 @@ class EncryptionPolicies:
         """The policy of a conversation. One that was required once stays required for ever."""
         return "required" if required_once else self._by_type.get(conversation_type, "required")
 
+    def types_with(self, policy: Policy) -> frozenset[str]:
+        """Return the conversation types that have this policy."""
+        return frozenset(kind for kind in CONVERSATION_TYPES if self.of(kind) == policy)
+
     def status(self, conversation_type: str, *, required_once: bool = False) -> EncryptionStatus:
         """Whether what is said there is certainly encrypted end to end."""
         return "enabled" if self.of(conversation_type, required_once=required_once) == "required" else "disabled"

@@ -182,7 +182,7 @@ async def _talk(desk: OpenedData, demo: Demo, senders: dict[str, Sender]) -> Non
         for kind, lines in _TALK.items():
             for name, body in lines:
                 draft = Draft.parse({"body": body})
-                await path.send(senders[name], kind, demo.conversations[kind], draft, lambda _view: None)
+                await path.send(senders[name], kind, demo.conversations[kind], draft, lambda *_: None)
     except EncryptionRequired:
         pass  # the demo has no end-to-end keys, so where the operator demands them nothing was said yet
     finally:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
 from famichat.accounts.profile import profiles_of
+from famichat.chat.access import is_visible
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message
@@ -105,7 +106,7 @@ def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
 
 
 def _concerns(said: Said, participant: Participant) -> bool:
-    return bool(participant.user_id != said["user_id"] and participant.visible_from_seq <= said["seq"])
+    return participant.user_id != said["user_id"] and is_visible(said["seq"], participant.visible_from_seq)
 
 
 def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> bytes:

@@ -1,82 +1,89 @@
 """Traces: one follows each message from its arrival through the disk to its broadcast.
 
-Off unless the operator names a collector (`famichat.telemetry.otlp` speaks to it). Then nobody holds a `Tracing`, and a
-message costs one comparison with None. As with events, what a span may carry is written down here and nowhere else.
+Off unless the operator configures a collector (`famichat.telemetry.otlp` sends to it). Then there is no `Tracing`, and
+a message costs one comparison with None. As with events, this module lists everything that a span may carry.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
 
-_Told = TypeVar("_Told")
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 Pseudonym = Callable[[str], str]
-"""Makes of an id what a trace may show of it."""
+"""Maps an id to what a trace may show of it."""
+
+_CONVERSATION_TYPE = "famichat.conversation_type"
 
 
 class Tracing:
-    """Begins the traces of one server.
+    """Starts the traces of one server.
 
     Args:
-        tracer: where spans go.
-        pseudonym: what a trace shows of an id.
+        tracer: receives the spans.
+        pseudonym: maps an id to what a trace may show of it.
     """
 
     def __init__(self, tracer: Tracer, pseudonym: Pseudonym) -> None:
         self._tracer = tracer
         self._pseudonym = pseudonym
 
-    def message(self, conversation_type: str, conversation_id: str, user_id: str) -> "MessageTrace":
-        """Begin to follow a message that has just arrived."""
+    def message(self, conversation_type: str | None, conversation_id: str, user_id: str) -> "MessageTrace":
+        """Start the trace of a message that has just arrived.
+
+        Args:
+            conversation_type: None if it is unknown until the message is stored.
+            conversation_id: the conversation.
+            user_id: the sender.
+        """
         attributes = {
-            "famichat.conversation_type": conversation_type,
             "famichat.conversation": self._pseudonym(conversation_id),
             "famichat.user": self._pseudonym(user_id),
         }
+        if conversation_type is not None:
+            attributes[_CONVERSATION_TYPE] = conversation_type
         root = self._tracer.start_span("famichat.message", kind=SpanKind.SERVER, attributes=attributes)
         return MessageTrace(self._tracer, root)
 
 
 class MessageTrace:
-    """One message on its way, which waits for the disk from now on: then `announcing` and `answer`, or `refused`."""
+    """The trace of one message that waits to be stored. Ends with `refused` or `finish`."""
 
     def __init__(self, tracer: Tracer, root: Span) -> None:
         self._tracer = tracer
         self._root = root
         self._store: Span | None = self._child("famichat.message.store")
 
-    def refused(self, fault: BaseException) -> None:
-        """It went no further. Only the kind of error is told: its words might quote what was sent."""
+    def refused(self, error: BaseException) -> None:
+        """End the trace with the type of an error. Its text is left out: it might quote the message."""
         self._stored()
-        self._root.set_attribute("error.type", type(fault).__name__)
+        self._root.set_attribute("error.type", type(error).__name__)
         self._root.set_status(StatusCode.ERROR)
         self._root.end()
 
-    def announcing(self, announce: Callable[[_Told], None]) -> Callable[[_Told], None]:
-        """As `announce`, which is called when the message is on disk."""
-
-        def traced(told: _Told) -> None:
-            self._stored()
-            span = self._child("famichat.message.broadcast")
-            try:
-                announce(told)
-            finally:
-                span.end()
-
-        return traced
-
-    async def answer(self, sent: Awaitable[_Answer]) -> _Answer:
-        """As `sent`; when it is done, so is the trace."""
+    @contextmanager
+    def broadcasting(self, conversation_type: str) -> Iterator[None]:
+        """End the span of storing, and measure the broadcast in the `with` block."""
+        self._stored()
+        self._root.set_attribute(_CONVERSATION_TYPE, conversation_type)
+        span = self._child("famichat.message.broadcast")
         try:
-            answer = await sent
-        except BaseException as fault:
-            self.refused(fault)
+            yield
+        finally:
+            span.end()
+
+    async def finish(self, result: Awaitable[_Result]) -> _Result:
+        """Await the result of sending, end the trace, and return the result."""
+        try:
+            value = await result
+        except BaseException as error:
+            self.refused(error)
             raise
         self._stored()
         self._root.end()
-        return answer
+        return value
 
     def _stored(self) -> None:
         if self._store is not None:

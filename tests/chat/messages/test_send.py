@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from famichat.chat.encryption_policy import EncryptionPolicies, Policy
 from famichat.chat.errors import ChatError, Conflict, EncryptionRequired, InvalidEncryptionMetadata
 from famichat.chat.journal.journal import Journal
-from famichat.chat.messages.send import Draft, Sender, SendPath, Sent
+from famichat.chat.messages.send import Draft, Sender, SendPath, SentMessage
 from famichat.chat.messages.view import MessageView
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.message import Message
@@ -29,12 +29,13 @@ async def send(
     payload: dict[str, Any],
     policy: Policy = "optional",
     kind: ConversationType = "direct",
-) -> tuple[Sent, list[MessageView]]:
+) -> tuple[SentMessage, list[MessageView]]:
     journal, told = Journal(database), list[MessageView]()
     path = SendPath(journal, VAULT, INDEX, EncryptionPolicies({kind: policy}))
     try:
         sender = Sender(who.user_id, who.device_id)
-        return await path.send(sender, kind, conversation_id, Draft.parse(payload), told.append), told
+        sent = await path.send(sender, kind, conversation_id, Draft.parse(payload), lambda _, view: told.append(view))
+        return sent, told
     finally:
         await journal.close()
 

@@ -120,9 +120,8 @@ def test_a_message_looks_the_same_when_it_is_sent_and_when_it_is_read(
         key_id=None,
     )
 
-    assert sent_view(entry, Stored(message_id, 1, message.inserted_at, repeat=False), "hej", VAULT) == message_view(
-        message, VAULT
-    )
+    stored = Stored(message_id, 1, message.inserted_at, repeat=False, conversation_type="direct")
+    assert sent_view(entry, stored, "hej", VAULT) == message_view(message, VAULT)
 
 
 def test_a_ciphertext_is_shown_as_it_came(database: Database, household: Household, direct_id: str) -> None:

@@ -6,10 +6,10 @@ A whole list costs the same number of queries as a single conversation.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from famichat.chat.access import Access, role_of, with_roles
+from famichat.chat.access import Access, read_up_to, role_of, with_roles
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
@@ -78,8 +78,7 @@ def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[st
         .group_by(Receipt.conversation_id, Receipt.user_id)
         .subquery()
     )
-    unseen = Participant.visible_from_seq - 1
-    read = case((furthest.c.seq > unseen, furthest.c.seq), else_=unseen)
+    read = read_up_to(furthest.c.seq)
     own = (
         select(func.count())
         .where(
@@ -126,4 +125,4 @@ def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, Me
 
 
 def _visible(message: Message | None, access: Access) -> Message | None:
-    return message if message is not None and message.seq >= access.participant.visible_from_seq else None
+    return message if message is not None and access.can_see(message.seq) else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from famichat.chat.access import Access
+from famichat.chat.access import Access, everyones_access
 from famichat.chat.conversations.summary import ConversationSummary, conversation_summaries
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.messages.view import MessageView, message_views
@@ -29,6 +29,15 @@ def conversation_views(
     last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
     last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))
     return [_conversation(overview, policies, last_views) for overview in seen]
+
+
+def views_by_member(
+    session: Session, conversation_id: str, policies: EncryptionPolicies, vault: Vault
+) -> dict[str, ConversationView]:
+    """Return the conversation as each member sees it, by user id; empty if it has no members."""
+    accesses = everyones_access(session, conversation_id)
+    views = conversation_views(session, accesses, policies, vault)
+    return {access.user_id: view for access, view in zip(accesses, views, strict=True)}
 
 
 def _conversation(

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import Action, AuditEvent, record
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.profile import profile_of
+from famichat.chat.conversations.view import ConversationView, views_by_member
+from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.families.family import FamilyMember, role_in
 from famichat.chat.groups.membership import PromotedAdmin, take_out, take_out_of_all
@@ -20,7 +22,9 @@ from famichat.chat.lock import lock_conversations
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.chat.records.participant import Participant
+from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import is_id
+from famichat.storage.crypto.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
         keep_an_admin_of(session, family_id)
         revoke_invites_by(session, family_id, user_id)
     session.delete(membership)
+    mark_access_removed(session)
     session.flush()
     _record(session, "family_member_removed", actor_id, membership)
     return _leave_conversations(session, actor_id, family_id, user_id)
@@ -106,6 +111,14 @@ def family_conversation(session: Session, family_id: str) -> Conversation | None
     """The conversation of a whole family, if somebody has begun it."""
     talk = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
     return session.execute(talk).scalar_one_or_none()
+
+
+def family_conversation_views(
+    session: Session, family_id: str, policies: EncryptionPolicies, vault: Vault
+) -> dict[str, ConversationView] | None:
+    """Return the family's conversation as each member sees it, by user id; None if it has not been created."""
+    conversation = family_conversation(session, family_id)
+    return None if conversation is None else views_by_member(session, conversation.id, policies, vault)
 
 
 def lock_families(session: Session, family_ids: Iterable[str]) -> list[str]:

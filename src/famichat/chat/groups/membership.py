@@ -27,6 +27,7 @@ from famichat.chat.groups.roles import (
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant, participants
+from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import is_id
 
 
@@ -94,6 +95,7 @@ def remove_from_group(session: Session, actor_id: str, conversation_id: str, use
 def take_out(session: Session, conversation_id: str, user_id: str) -> None:
     """Let somebody take part no more in a conversation that is held still; whatever was granted there goes along."""
     withdraw(session, conversation_id, user_id)
+    mark_access_removed(session)
     theirs = (Participant.conversation_id == conversation_id, Participant.user_id == user_id)
     session.execute(delete(Participant).where(*theirs))
 

@@ -5,7 +5,7 @@ counts, whether the message is a repeat. So there is nothing to cache and nothin
 hundred costs the same number of statements as a batch of one.
 """
 
-from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, Stored
+from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, KnownMessage, Stored
 from famichat.chat.journal.statements import Head, PostgresStatements, SqliteStatements, Statements
 from famichat.storage.base import now
 from famichat.storage.database import Database
@@ -72,12 +72,15 @@ class _Batch:
         """Decide about one message, and give it its seq if it is new."""
         head = self._heads.get(entry.conversation_id)
         sender = (entry.conversation_id, entry.user_id, entry.device_id)
-        if head is None or head.type != entry.conversation_type or sender not in self._senders:
+        if head is None or entry.conversation_type not in {None, head.type} or sender not in self._senders:
             return JournalRefusal("not_found")
+        if head.type in entry.required_types and not entry.encryption_flag:
+            return JournalRefusal("encryption_required")
         key = entry.client_key
-        if key is not None and key in self._known:
-            before, fingerprint = self._known[key]
-            return before if fingerprint == entry.fingerprint else JournalRefusal("conflict")
+        if key is not None and (known := self._known.get(key)) is not None:
+            if known.fingerprint != entry.fingerprint:
+                return JournalRefusal("conflict")
+            return Stored(known.id, known.seq, known.inserted_at, repeat=True, conversation_type=head.type)
         refusal = self._refuse(entry, head)
         return refusal or self._next(entry, head, key)
 
@@ -94,7 +97,7 @@ class _Batch:
             return JournalRefusal("invalid_reply")
         if head.encryption_required and not entry.encryption_flag:
             return JournalRefusal("encryption_required")
-        if entry.encryption_flag and entry.encryption_forbidden and not head.encryption_required:
+        if entry.encryption_flag and head.type in entry.forbidden_types and not head.encryption_required:
             return JournalRefusal("encryption_forbidden")
         found = [self._attachments.get((entry.conversation_id, entry.user_id, each)) for each in entry.attachment_ids]
         if None in found:
@@ -108,8 +111,9 @@ class _Batch:
         self._moved[entry.conversation_id] = seq
         self._rows.append((entry, seq))
         if key is not None and entry.fingerprint is not None:
-            self._known[key] = Stored(entry.id, seq, self._moment, repeat=True), entry.fingerprint
-        return Stored(entry.id, seq, self._moment, repeat=False, attachments=self._take(entry))
+            self._known[key] = KnownMessage(entry.id, seq, self._moment, entry.fingerprint)
+        attachments = self._take(entry)
+        return Stored(entry.id, seq, self._moment, repeat=False, conversation_type=head.type, attachments=attachments)
 
     def _take(self, entry: Entry) -> tuple[Attached, ...]:
         """The attachments of a message; nobody after it in this batch finds them any more."""

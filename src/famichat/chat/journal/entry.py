@@ -12,14 +12,20 @@ Reason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message that asks to be stored. `body` is sealed already, or the sender's own ciphertext.
+    """A message to be stored.
 
-    `encryption_forbidden` says what the policy for this type is; it does not count where ciphertext was demanded once.
+    Attributes:
+        conversation_type: the type that the sender expects, refused as `not_found` if it differs; None for any.
+        body: sealed already, or the sender's own ciphertext.
+        fingerprint: tells a repeat of `client_id` from a conflict; None without a client id.
+        required_types: the conversation types whose policy requires ciphertext. A conversation that required it once
+            does so for ever, whatever its type.
+        forbidden_types: the conversation types whose policy forbids ciphertext, except where it is required.
     """
 
     id: str
     conversation_id: str
-    conversation_type: str
+    conversation_type: str | None
     user_id: str
     device_id: str
     message_type: str
@@ -33,7 +39,8 @@ class Entry:
     protocol: str | None = None
     epoch: int | None = None
     sender_device_id: str | None = None
-    encryption_forbidden: bool = False
+    required_types: frozenset[str] = frozenset()
+    forbidden_types: frozenset[str] = frozenset()
     attachment_ids: tuple[str, ...] = ()
 
     @property
@@ -59,13 +66,30 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where a message is, and what goes with it. `repeat` says that it was there before; then only where it is."""
+    """The position of a message that is on disk.
+
+    Attributes:
+        repeat: True if the message had been stored earlier, under the same client id.
+        conversation_type: the type of its conversation.
+        attachments: what the message took in; empty for a repeat.
+    """
 
     id: str
     seq: int
     inserted_at: datetime
     repeat: bool
+    conversation_type: str
     attachments: tuple[Attached, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A message that was stored earlier, found by its client id."""
+
+    id: str
+    seq: int
+    inserted_at: datetime
+    fingerprint: bytes
 
 
 class JournalRefusal(Exception):

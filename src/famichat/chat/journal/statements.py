@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import psycopg
 
-from famichat.chat.journal.entry import Attached, ClientKey, Entry, Stored
+from famichat.chat.journal.entry import Attached, ClientKey, Entry, KnownMessage
 
 Sender = tuple[str, str, str]
 Reply = tuple[str, str, str]
-Known = dict[ClientKey, tuple[Stored, bytes]]
+Known = dict[ClientKey, KnownMessage]
 AttachmentKey = tuple[str, str, str]
 
 
@@ -263,8 +263,8 @@ class PostgresStatements:
         )
 
 
-def _known(row: Any, inserted_at: datetime) -> tuple[ClientKey, tuple[Stored, bytes]]:
-    return (row[0], row[1], row[2]), (Stored(row[3], row[4], inserted_at, repeat=True), bytes(row[6]))
+def _known(row: Any, inserted_at: datetime) -> tuple[ClientKey, KnownMessage]:
+    return (row[0], row[1], row[2]), KnownMessage(row[3], row[4], inserted_at, bytes(row[6]))
 
 
 def _attached(row: Any) -> tuple[AttachmentKey, Attached]:

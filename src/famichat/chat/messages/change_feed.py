@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible
+from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param
 from famichat.chat.messages.view import MessageView
 from famichat.chat.records.message import CHANGED, Message
 from famichat.storage.crypto.vault import Vault
@@ -73,7 +73,7 @@ def changes_after(
         up_to_seq: only messages up to this place; those after it are given as they are now in any case.
         vault: opens the bodies.
     """
-    query = visible(access).where(CHANGED, Message.change > after_change).order_by(Message.change)
+    query = access.visible_messages().where(CHANGED, Message.change > after_change).order_by(Message.change)
     if up_to_seq is not None:
         query = query.where(Message.seq <= up_to_seq)
     views, has_more = fitting_views(session, query, limit, vault)

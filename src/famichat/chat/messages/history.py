@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change_feed import ChangeFeedPage, changes_after
-from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible, visible_message
+from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible_message
 from famichat.chat.messages.view import MessageView, message_views
 from famichat.chat.records.message import Message
 from famichat.storage.crypto.vault import Vault
@@ -105,7 +105,7 @@ class PageRequest:
 
 def messages_after(session: Session, access: Access, after_seq: int, limit: int = MAX_PAGE, *, vault: Vault) -> Page:
     """The first messages after a place."""
-    forward = visible(access).where(Message.seq > after_seq).order_by(Message.seq)
+    forward = access.visible_messages().where(Message.seq > after_seq).order_by(Message.seq)
     return Page(*fitting_views(session, forward, limit, vault))
 
 
@@ -113,7 +113,7 @@ def messages_before(
     session: Session, access: Access, before_seq: int | None = None, limit: int = MAX_PAGE, *, vault: Vault
 ) -> Page:
     """The last messages before a place, or the newest ones."""
-    backward = visible(access).order_by(Message.seq.desc())
+    backward = access.visible_messages().order_by(Message.seq.desc())
     if before_seq is not None:
         backward = backward.where(Message.seq < before_seq)
     views, has_more = fitting_views(session, backward, limit, vault)

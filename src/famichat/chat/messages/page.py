@@ -6,7 +6,7 @@ Nobody sees what came before their time (`visible_from_seq`).
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
@@ -49,20 +49,13 @@ def page_size(payload: Mapping[str, Any]) -> int:
     return MAX_PAGE if limit is None else min(limit, MAX_PAGE)
 
 
-def visible(access: Access) -> Select[Message]:
-    """The messages that somebody may see."""
-    return select(Message).where(
-        Message.conversation_id == access.conversation.id, Message.seq >= access.participant.visible_from_seq
-    )
-
-
 def visible_message(session: Session, access: Access, message_id: str) -> Message:
     """The record of one message.
 
     Raises:
         NotFound: it is not in this conversation, or this person may not see it, or this is no id.
     """
-    found = session.execute(visible(access).where(Message.id == message_id)) if is_id(message_id) else None
+    found = session.execute(access.visible_messages().where(Message.id == message_id)) if is_id(message_id) else None
     message = found.scalar_one_or_none() if found is not None else None
     if message is None:
         raise NotFound

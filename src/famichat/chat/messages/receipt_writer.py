@@ -17,6 +17,7 @@ from famichat.chat.errors import ChatError, InvalidMessage
 from famichat.chat.messages.history import seq_of
 from famichat.chat.messages.page import seq_param
 from famichat.chat.messages.receipt import Status, acknowledge
+from famichat.chat.records.conversation import ConversationType
 from famichat.storage.database import Database
 from famichat.storage.group_commit import GroupCommit
 from famichat.telemetry import emit, events
@@ -28,7 +29,7 @@ class Acknowledgement:
 
     user_id: str
     device_id: str
-    conversation_type: str
+    conversation_type: ConversationType
     conversation_id: str
     seq: int | None
     message_id: str | None

@@ -1,7 +1,7 @@
-"""The one way a message is sent: understood, held to policy, sealed, put in line, stored, and only then told.
+"""The one way a message is sent: parsed, checked against policy, sealed, queued, stored, and only then announced.
 
-Socket, HTTP, terminal and test endpoint all come through here. Nothing is asked of the database but the journal's own
-transaction, which asks again whether the sender may.
+WebSocket, HTTP, terminal and test endpoint all use it. It makes no query besides the journal's own transaction, which
+checks that the sender may send there.
 """
 
 import re
@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender, envelope_of
 from famichat.chat.errors import (
@@ -33,8 +34,6 @@ from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import is_id, new_id
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.telemetry import emit, events
-
-Announce = Callable[[MessageView], None]
 
 _MESSAGE_TYPE = re.compile(r"[a-z0-9_.-]{1,32}")
 _MAX_CLIENT_ID = 128
@@ -86,23 +85,54 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A message that is on disk. `repeat` says that it was there before; then nobody was told again."""
+class SentMessage:
+    """A message that is on disk.
+
+    Attributes:
+        message_id: its id.
+        conversation_id: its conversation.
+        conversation_type: the type of that conversation.
+        seq: its position there.
+        inserted_at: when it was stored.
+        view: the message as it was announced; None for a repeat, which may have been changed since.
+    """
 
     message_id: str
+    conversation_id: str
+    conversation_type: ConversationType
     seq: int
     inserted_at: datetime
-    repeat: bool
+    view: MessageView | None
+
+    @property
+    def repeat(self) -> bool:
+        """Whether the message had been sent earlier under the same client id. A repeat is not announced."""
+        return self.view is None
+
+
+Announce = Callable[[SentMessage, MessageView], None]
+"""Called in the event loop after the commit, in the order of `seq`, once for each message and never for a repeat."""
+
+
+@dataclass(slots=True)
+class _Queued:
+    """A message in the journal's queue."""
+
+    entry: Entry
+    body: str
+    announce: Announce
+    started: float
+    sent: SentMessage | None = None
 
 
 class SendPath:
     """Sends messages.
 
     Args:
-        journal: where they are stored.
+        journal: stores them.
         vault: seals what is not encrypted end to end.
-        index: makes the fingerprints by which repeats are told from conflicts.
-        policies: which conversation types demand ciphertext.
+        index: computes the fingerprints that tell repeats from conflicts.
+        policies: which conversation types require or forbid ciphertext.
     """
 
     def __init__(self, journal: Journal, vault: Vault, index: BlindIndex, policies: EncryptionPolicies) -> None:
@@ -110,43 +140,59 @@ class SendPath:
         self._vault = vault
         self._index = index
         self._policies = policies
+        self._required_types = policies.types_with("required")
+        self._forbidden_types = policies.types_with("forbidden")
 
     def send(
         self,
         sender: Sender,
-        conversation_type: ConversationType,
+        conversation_type: ConversationType | None,
         conversation_id: str,
         draft: Draft,
         announce: Announce,
-    ) -> Awaitable[Sent]:
-        """Put a message in line, at once; await what is returned to know that it is on disk.
+    ) -> Awaitable[SentMessage]:
+        """Queue a message, synchronously; await the result to know that it is on disk.
 
         Messages are stored in the order of these calls, not of the awaits.
 
         Args:
-            sender: who sends it.
-            conversation_type: the type under which the sender knows the conversation.
-            conversation_id: where it goes.
-            draft: what it says.
-            announce: tells the conversation; called after the commit, in the order of seq, never for a repeat.
+            sender: the sender.
+            conversation_type: the type under which the sender knows the conversation. None if the sender does not
+                state one: then only the journal checks the policy, after it has checked access, so that an outsider
+                learns nothing about the conversation.
+            conversation_id: the conversation.
+            draft: the message.
+            announce: see `Announce`.
 
         Raises:
-            EncryptionRequired: the policy for this type refuses it, at once; or, when awaited, the conversation has
-                demanded ciphertext once.
-            InvalidEncryptionMetadata: another device is said to have sealed it, at once; or, when awaited, the policy
-                forbids ciphertext.
-            StorageUnavailable: too many wait, at once; or, when awaited, nobody knows that it was stored: send it
-                again, by the same client id.
-            NotFound, Conflict, InvalidMessage: when awaited.
+            NotFound: `conversation_id` is malformed; or, when awaited, the sender is not a member of such a
+                conversation, or the device is signed out.
+            EncryptionRequired: the policy for this type requires ciphertext; or, when awaited, the conversation has
+                required it once.
+            InvalidEncryptionMetadata: `sender_device_id` is another device; or, when awaited, the policy forbids
+                ciphertext.
+            StorageUnavailable: the queue is full; or, when awaited, it is unknown whether the message was stored: send
+                it again with the same client id.
+            Conflict, InvalidMessage: when awaited: the client id was used for another message; `reply_to` or an
+                attachment cannot be used.
         """
-        self._policies.check(conversation_type, draft.envelope)
+        if not is_id(conversation_id):
+            raise NotFound
+        if conversation_type is not None:
+            self._policies.check(conversation_type, draft.envelope)
         check_sender(draft.envelope, sender.device_id)
         entry = self._entry(sender, conversation_type, conversation_id, draft)
-        started = time.perf_counter()
-        future = self._journal.append(entry, lambda stored: announce(sent_view(entry, stored, draft.body, self._vault)))
-        return self._answer(future, conversation_type, len(entry.body), started)
+        queued = _Queued(entry, draft.body, announce, time.perf_counter())
+        return self._wait(self._journal.append(entry, partial(self._on_stored, queued)), queued)
 
-    def _entry(self, sender: Sender, conversation_type: ConversationType, conversation_id: str, draft: Draft) -> Entry:
+    def _on_stored(self, queued: _Queued, stored: Stored) -> None:
+        view = sent_view(queued.entry, stored, queued.body, self._vault)
+        queued.sent = _sent(queued.entry, stored, view)
+        queued.announce(queued.sent, view)
+
+    def _entry(
+        self, sender: Sender, conversation_type: ConversationType | None, conversation_id: str, draft: Draft
+    ) -> Entry:
         message_id, envelope = new_id(), draft.envelope
         body = seal_text(BODY_PURPOSE, draft.body, envelope, body_aad(message_id, 0), self._vault)
         emit(events.MessageSerialized(encryption_status=envelope.status, body_bytes=len(draft.body.encode())))
@@ -167,7 +213,8 @@ class SendPath:
             protocol=envelope.protocol,
             epoch=envelope.epoch,
             sender_device_id=envelope.sender_device_id,
-            encryption_forbidden=self._policies.of(conversation_type) == "forbidden",
+            required_types=self._required_types,
+            forbidden_types=self._forbidden_types,
             attachment_ids=draft.attachment_ids,
         )
 
@@ -186,22 +233,26 @@ class SendPath:
             *(f"attachment {each}" for each in draft.attachment_ids),
         )
 
-    async def _answer(
-        self, future: "Awaitable[Stored]", conversation_type: ConversationType, size: int, started: float
-    ) -> Sent:
+    async def _wait(self, future: Awaitable[Stored], queued: _Queued) -> SentMessage:
         try:
             stored = await future
         except JournalRefusal as refusal:
             raise _as_chat_error(refusal) from refusal
+        sent = queued.sent or _sent(queued.entry, stored, None)
         emit(
             events.MessageSent(
-                conversation_type=conversation_type,
-                body_bytes=size,
-                store_seconds=time.perf_counter() - started,
-                repeat=stored.repeat,
+                conversation_type=sent.conversation_type,
+                body_bytes=len(queued.entry.body),
+                store_seconds=time.perf_counter() - queued.started,
+                repeat=sent.repeat,
             )
         )
-        return Sent(stored.id, stored.seq, stored.inserted_at, stored.repeat)
+        return sent
+
+
+def _sent(entry: Entry, stored: Stored, view: MessageView | None) -> SentMessage:
+    kind = cast("ConversationType", stored.conversation_type)  # a constraint of the column
+    return SentMessage(stored.id, entry.conversation_id, kind, stored.seq, stored.inserted_at, view)
 
 
 def _as_chat_error(refusal: JournalRefusal) -> ChatError:

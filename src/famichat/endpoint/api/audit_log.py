@@ -6,10 +6,10 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 
 from famichat.accounts.audit_log import MAX_PAGE, Action, AuditPage, audit_log_of
-from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.parameters import Limit
 from famichat.storage.base import is_id
 
 router = api_router("/me/ledger", "me")

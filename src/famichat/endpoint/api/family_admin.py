@@ -10,11 +10,11 @@ from famichat.accounts.device import Device
 from famichat.attachments.quota import storage_of
 from famichat.chat.families.admin import devices_of_member, family_audit_log, people_of, sign_out_member
 from famichat.endpoint.api.audit_log import Before, EntryView
-from famichat.endpoint.api.messages import Limit
 from famichat.endpoint.api.sessions import announce_revoked
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.parameters import Limit
 from famichat.storage.size import database_bytes
 
 # Exact figures would tell an admin, who asks again and again, when two others talk to each other.

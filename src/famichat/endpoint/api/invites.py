@@ -13,10 +13,11 @@ from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import Newcomer
+from famichat.chat.conversations.view import ConversationView
 from famichat.chat.families.family import require_admin
 from famichat.chat.families.join import JoinedFamily, accept, accept_as_newcomer, invite, read_invitation
+from famichat.chat.families.membership import family_conversation_views
 from famichat.chat.records.family import FamilyRole
-from famichat.endpoint.api.families import Views, family_talk_views
 from famichat.endpoint.api.sessions import OnDevice, Password
 from famichat.endpoint.api.setup import ArrivedView, arrived
 from famichat.endpoint.http.client_ip import FromAddress
@@ -183,10 +184,12 @@ async def accept_invitation(
         return await _arrive(context, token, body, body.username, body.password)
     caller = await context.identify(bearer.credentials if bearer else None)
 
-    def work(session: Session) -> tuple[JoinedFamily, Views | None]:
+    def work(session: Session) -> tuple[JoinedFamily, dict[str, ConversationView] | None]:
         still_signed_in(session, caller)
         arrival = accept(session, token, caller.user_id)
-        return arrival, family_talk_views(session, arrival.family_id, context) if arrival.joined else None
+        if not arrival.joined:
+            return arrival, None
+        return arrival, family_conversation_views(session, arrival.family_id, context.policies, context.vault)
 
     arrival, views = await context.database.transaction(work)
     if arrival.joined:
@@ -202,10 +205,10 @@ async def _arrive(context: Context, token: str, body: Acceptance, username: str,
     await context.database.read(lambda session: read_invitation(session, token))  # before the work of hashing
     password_hash = await hash_password(password, newcomer.username.shown)
 
-    def work(session: Session) -> tuple[JoinedFamily, StartedSession, Views | None]:
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession, dict[str, ConversationView] | None]:
         arrival = accept_as_newcomer(session, token, newcomer, password_hash, context.vault, context.index)
         started = start_session(session, arrival.user_id, body.device)
-        return arrival, started, family_talk_views(session, arrival.family_id, context)
+        return arrival, started, family_conversation_views(session, arrival.family_id, context.policies, context.vault)
 
     arrival, started, views = await context.database.transaction(work)
     if views is not None:

@@ -14,16 +14,16 @@ from famichat.accounts.sign_in.token import still_signed_in
 from famichat.accounts.user import User, email_of
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.account_deletion import AccountDeletion, delete_account, delete_orphans
+from famichat.chat.conversations.view import ConversationView, views_by_member
 from famichat.chat.families.family import families_of
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.endpoint.api.conversations import everyones_views
-from famichat.endpoint.api.families import FamilyView, Views, family_view
-from famichat.endpoint.api.people import Shown, shown
 from famichat.endpoint.api.sessions import Password, check_password
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.families import FamilyView, family_view
+from famichat.endpoint.schemas.people import Shown, shown
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 from famichat.telemetry import emit, events
@@ -119,12 +119,13 @@ async def delete_me(request: Request, body: Leaving, caller: Caller, context: In
     claim = await check_password(request, context, caller.username, body.password, address)
     await context.database.transaction(lambda session: reset_attempts(session, context.index, claim.account, address))
 
-    def work(session: Session) -> tuple[AccountDeletion, list[Views]]:
+    def work(session: Session) -> tuple[AccountDeletion, list[dict[str, ConversationView]]]:
         still_signed_in(session, caller)
         if session.get_one(User, caller.user_id).password_hash != claim.password_hash:
             raise InvalidCredentials
         farewell = delete_account(session, caller.user_id)
-        return farewell, [everyones_views(session, each, context) for each in farewell.remaining]
+        views = [views_by_member(session, each, context.policies, context.vault) for each in farewell.remaining]
+        return farewell, views
 
     farewell, views_of_others = await context.database.between_batches(work)
     context.broadcasts.account_deleted(farewell.user_id, [ConversationTopic(kind, id_) for kind, id_ in farewell.left])

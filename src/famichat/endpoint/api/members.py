@@ -1,32 +1,24 @@
-"""The people of a group: who comes in, who goes out, who may administer it. `docs/permissions.md` has the table."""
+"""The members of a group: add them, remove them, change their roles. `docs/permissions.md` has the table of who may."""
 
 from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.orm import Session
 
-from famichat.actions.topics import ConversationTopic
+from famichat.actions import groups as actions
 from famichat.chat.conversations.view import ConversationView
-from famichat.chat.groups.membership import MemberAdded, add_to_group, remove_from_group
-from famichat.chat.groups.roles import GroupRoleChange, assign_admin, assign_member
 from famichat.chat.records.conversation import Role
 from famichat.endpoint.api import schemas
-from famichat.endpoint.api.conversations import everyones_views
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.telemetry import emit, events
 
 router = api_router("/conversations/{conversation_id}/members", "groups")
-
-Views = dict[str, ConversationView]
-"""A conversation as each person in it sees it, by user id."""
 
 _SHAPE: dict[str, Any] = {"response_model": schemas.Conversation, "response_model_exclude_unset": True}
 
 
 class NewMember(BaseModel):
-    """Who is to be in the group."""
+    """The user to add."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +26,7 @@ class NewMember(BaseModel):
 
 
 class NewRole(BaseModel):
-    """What somebody may do in the group from now on."""
+    """The role to assign."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,86 +37,49 @@ class NewRole(BaseModel):
     "",
     summary="Add somebody",
     status_code=201,
-    responses={200: {"model": schemas.Conversation, "description": "The person was in it already"}},
+    responses={200: {"model": schemas.Conversation, "description": "The user already was a member"}},
     **_SHAPE,
 )
 async def post_member(
     conversation_id: str, body: NewMember, caller: Caller, context: InContext, response: Response
 ) -> ConversationView:
-    """Let somebody of the group's family take part in it, as a plain member.
+    """Add a user of the group's family to the group, as a plain member.
 
     Raises:
-        NotFound: the caller is in no such conversation; or the other does not exist, or is not of the group's family.
-        NotGroupConversation: it is no group.
+        NotFound: the caller is not a member; or the user does not exist or does not belong to the group's family.
+        NotGroupConversation: the conversation is not a group.
         NotAdmin: the caller is a plain member.
     """
-    context.rate_limits.check("send", caller)
-
-    def work(session: Session) -> tuple[MemberAdded, Views]:
-        arrival = add_to_group(session, caller.user_id, conversation_id, body.user_id)
-        return arrival, everyones_views(session, conversation_id, context)
-
-    arrival, views = await context.database.transaction(work)
-    response.status_code = 201 if arrival.added else 200
-    if arrival.added:
-        emit(
-            events.GroupMemberAdded(
-                conversation_id=conversation_id, user_id=arrival.user_id, added_by_id=caller.user_id
-            )
-        )
-        context.broadcasts.joined(arrival.user_id, views)
-    return views[caller.user_id]
+    result = await actions.add_group_member(context, caller, conversation_id, body.user_id)
+    response.status_code = 201 if result.added else 200
+    return result.view
 
 
 @router.delete("/{user_id}", status_code=204, summary="Leave, or remove somebody")
 async def delete_member(conversation_id: str, user_id: str, caller: Caller, context: InContext) -> None:
-    """Leave a group, or, as its admin, remove somebody. Whoever is out hears nothing more of it, at once.
+    """Leave a group, or remove a member as its admin. The removed member receives nothing more, at once.
 
     Raises:
-        NotFound: the caller is in no such conversation.
-        NotGroupConversation: it is no group.
-        NotAdmin: the caller is a plain member, and it is about somebody else.
-        NotParticipant: the other does not take part, or does not exist.
-        LastAdmin: the group would be without an admin.
+        NotFound: the caller is not a member.
+        NotGroupConversation: the conversation is not a group.
+        NotAdmin: the caller is a plain member and the user is someone else.
+        NotParticipant: the user is not a member or does not exist.
+        LastAdmin: the group would have no admin.
     """
-    context.rate_limits.check("send", caller)
-
-    def work(session: Session) -> Views:
-        remove_from_group(session, caller.user_id, conversation_id, user_id)
-        return everyones_views(session, conversation_id, context)
-
-    views_of_others = await context.database.between_batches(work)
-    emit(events.GroupMemberRemoved(conversation_id=conversation_id, user_id=user_id, removed_by_id=caller.user_id))
-    context.broadcasts.removed(user_id, [ConversationTopic("group", conversation_id)])
-    context.broadcasts.conversation_updated(views_of_others)
+    await actions.remove_group_member(context, caller, conversation_id, user_id)
 
 
 @router.put("/{user_id}/role", summary="Change a role", **_SHAPE)
 async def put_role(
     conversation_id: str, user_id: str, body: NewRole, caller: Caller, context: InContext
 ) -> ConversationView:
-    """Make somebody an admin of a group, or a plain member again.
+    """Make a member of a group an admin or a plain member.
 
     Raises:
-        NotFound: the caller is in no such conversation.
-        NotGroupConversation: it is no group.
+        NotFound: the caller is not a member.
+        NotGroupConversation: the conversation is not a group.
         NotAdmin: the caller is a plain member.
-        NotParticipant: the other does not take part, or does not exist.
-        LastAdmin: the group would be without an admin.
+        NotParticipant: the user is not a member or does not exist.
+        LastAdmin: the group would have no admin.
     """
-    context.rate_limits.check("send", caller)
-    assign = assign_admin if body.role == "admin" else assign_member
-
-    def work(session: Session) -> tuple[GroupRoleChange, Views]:
-        change = assign(session, caller.user_id, conversation_id, user_id)
-        return change, everyones_views(session, conversation_id, context)
-
-    change, views = await context.database.transaction(work)
-    if change.changed:
-        emit(
-            events.GroupRoleChanged(
-                conversation_id=conversation_id, user_id=user_id, role=change.role, changed_by_id=caller.user_id
-            )
-        )
-        context.broadcasts.conversation_updated(views)
-    return views[caller.user_id]
+    return await actions.change_group_role(context, caller, conversation_id, user_id, body.role)

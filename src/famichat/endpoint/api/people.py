@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from famichat.accounts.profile import Profile, avatar_of
-from famichat.accounts.user import Color
+from famichat.accounts.profile import avatar_of
 from famichat.chat.errors import NotFound
 from famichat.chat.families.contacts import people_around, person_for
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.people import PersonView, person
 from famichat.storage.base import is_id
 
 router = api_router("/people", "people")
@@ -21,21 +21,6 @@ _FOREVER = "private, max-age=31536000, immutable"
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
 }
-
-
-class Shown(BaseModel):
-    """How somebody is shown to others. Null is what this person has not chosen."""
-
-    username: str
-    display_name: str | None = Field(description="What to call this person; if null, by the username.")
-    color: Color | None
-    picture: str | None = Field(description="Where the picture is: a square WebP, for whoever sees this person.")
-
-
-class PersonView(Shown):
-    """A person, as others see this person."""
-
-    user_id: str
 
 
 class PeopleView(BaseModel):
@@ -70,19 +55,3 @@ async def picture(user_id: str, picture_id: str, caller: Caller, context: InCont
         raise NotFound
     headers = {"cache-control": _FOREVER, "content-security-policy": "sandbox; default-src 'none'"}
     return Response(found, 200, headers, "image/webp")
-
-
-def person(profile: Profile) -> dict[str, Any]:
-    """A person as `PersonView` shows this person."""
-    return {"user_id": profile.user_id, **shown(profile)}
-
-
-def shown(profile: Profile) -> dict[str, Any]:
-    """The fields of `Shown`."""
-    picture_id = profile.picture_id
-    return {
-        "username": profile.username,
-        "display_name": profile.display_name,
-        "color": profile.color,
-        "picture": None if picture_id is None else f"/api/v1/people/{profile.user_id}/pictures/{picture_id}",
-    }

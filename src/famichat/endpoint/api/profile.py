@@ -11,9 +11,9 @@ from famichat.accounts.profile import ProfileChange, ProfileResult, change_profi
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
 from famichat.chat.families.contacts import people_around
-from famichat.endpoint.api.people import PersonView, person
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.people import PersonView, person
 from famichat.telemetry import emit, events
 
 router = api_router("/me", "me")

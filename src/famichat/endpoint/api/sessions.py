@@ -13,10 +13,10 @@ from famichat.accounts.sign_in.password import MAX_PASSWORD, verify_password
 from famichat.accounts.sign_in.session import ReusedRefreshToken, StartedSession, end_session, refresh_session
 from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
 from famichat.actions.rate_limit import Address
-from famichat.endpoint.api.people import Shown, shown
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.people import Shown, shown
 from famichat.telemetry import emit, events
 
 router = api_router("/sessions", "sessions")

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from famichat.actions.send_message import send_message
+from famichat.actions.messages import send_message
 from famichat.actions.topics import ConversationTopic, InvalidTopic
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import NotFound
@@ -54,10 +54,9 @@ async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) 
         topic = ConversationTopic.parse(f"message:{request.conversation_type}:{request.conversation_id}")
     except InvalidTopic:
         raise NotFound from None
-    await context.database.read(
-        lambda session: conversation_for(session, caller.user_id, topic.conversation_id, topic.type)
-    )
-    sent = await send_message(context, caller, topic, request.model_dump(exclude_none=True))
+    await context.read(conversation_for, caller.user_id, topic.conversation_id, topic.type)
+    payload = request.model_dump(exclude_none=True)
+    sent = await send_message(context, caller, topic.conversation_id, payload, topic.type)
     return TriggeredView(
         topic=str(topic),
         event="new_msg",

@@ -1,4 +1,4 @@
-"""Every topic that this server does not have: a join is refused with the reason of the contract."""
+"""The channel of every topic that this server does not have: it refuses each join."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from famichat.realtime.channel import Channel, JoinRefused
 
 
 class UnknownChannel(Channel):
-    """Nobody can join it."""
+    """Refuses every join."""
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Refuse.
+        """Refuse to join.
 
         Raises:
-            Refused: always, with `invalid_topic_format`.
+            JoinRefused: always, with `invalid_topic_format`.
         """
         raise JoinRefused(error_payload(InvalidTopic()))

@@ -1,4 +1,4 @@
-"""What concerns one person, on that person's own devices: conversations that come and go, unread counts, devices."""
+"""The channel of one user, for that user's own devices: conversations, unread counts, profiles and devices."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ from famichat.realtime.socket import Socket
 
 
 class UserChannel(Channel):
-    """`user:<user id>`. The server speaks, the devices listen; see `broadcasts.py` for what it says."""
+    """`user:<user id>`. The server only pushes; `actions/broadcasts.py` has the events."""
 
     def __init__(self, socket: Socket, topic: str) -> None:
         super().__init__(socket, topic)
         self._identity: Identity = socket.assigns
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Let a person's own devices in.
+        """Let the user's own devices in.
 
         Raises:
-            Refused: it is somebody else's topic, or nobody's: which of the two, is not said.
+            JoinRefused: the topic belongs to another user or to none; which one is not revealed.
         """
         if self.topic != user_topic(self._identity.user_id):
             fault = NotFound()
@@ -32,5 +32,5 @@ class UserChannel(Channel):
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload:
-        """Answer that nothing can be said here."""
+        """Reply `unmatched_event`: this channel handles none."""
         return unmatched_event()

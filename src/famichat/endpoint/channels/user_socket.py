@@ -1,4 +1,4 @@
-"""Who may open a socket, and which topic goes to which channel."""
+"""Authenticates sockets, and maps topics to channels."""
 
 from famichat.actions.topics import user_ids
 from famichat.endpoint.channels.message_channel import MessageChannel
@@ -14,7 +14,7 @@ from famichat.telemetry import emit, events
 
 
 class UserSocket(SocketHandler):
-    """Lets a device in by its access token, from Phoenix's `authToken` or, for older clients, from `?token=`."""
+    """Authenticates a device by its access token: Phoenix's `authToken` or, for older clients, `?token=`."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -25,10 +25,10 @@ class UserSocket(SocketHandler):
         ]
 
     async def connect(self, request: ConnectRequest) -> Connected:
-        """Say whose socket this is.
+        """Return the user and device of a new socket.
 
         Raises:
-            Refused: the token is missing, malformed, expired or revoked, or the device knocks too often.
+            JoinRefused: the token is missing, malformed, expired or revoked, or the device connects too often.
         """
         try:
             identity = await self._context.identify(request.token or request.params.get("token"))

@@ -1,0 +1,89 @@
+"""Listing families and their members, changing roles, and removing members."""
+
+from sqlalchemy.orm import Session
+
+from famichat.accounts.sign_in.token import Identity
+from famichat.actions.services import Services
+from famichat.actions.topics import ConversationTopic
+from famichat.chat.conversations.view import ConversationView, views_by_member
+from famichat.chat.families.family import FamilyMember, members_of, role_in
+from famichat.chat.families.membership import Removal, change_role, family_conversation_views, remove_member
+from famichat.chat.records.family import FamilyRole
+from famichat.telemetry import emit, events
+
+
+async def list_family_members(services: Services, actor: Identity, family_id: str) -> list[FamilyMember]:
+    """Return the members of a family, the longest-standing first.
+
+    Raises:
+        NotFound: the actor does not belong to the family, or there is no such family.
+    """
+
+    def work(session: Session) -> list[FamilyMember]:
+        role_in(session, family_id, actor.user_id)
+        return members_of(session, family_id)
+
+    return await services.read(work)
+
+
+async def change_family_role(
+    services: Services, actor: Identity, family_id: str, user_id: str, role: FamilyRole
+) -> FamilyMember:
+    """Make a member of a family an admin or a plain member, and tell the members of its conversation.
+
+    Raises:
+        NotFound: the actor or the user does not belong to the family.
+        NotAdmin: the actor is a plain member.
+        LastAdmin: the family would have no admin.
+    """
+
+    def work(session: Session) -> tuple[FamilyMember, dict[str, ConversationView] | None]:
+        member = change_role(session, actor.user_id, family_id, user_id, role)
+        return member, family_conversation_views(session, family_id, services.policies, services.vault)
+
+    member, views = await services.write_between_batches(work)
+    emit(events.FamilyRoleChanged(family_id=family_id, user_id=user_id, role=member.role, changed_by_id=actor.user_id))
+    services.broadcasts.conversation_updated(views or {})
+    return member
+
+
+async def remove_family_member(services: Services, actor: Identity, family_id: str, user_id: str) -> None:
+    """Remove a member from a family, its conversation and its groups, or leave it.
+
+    The channels of that user are closed on every node.
+
+    Args:
+        services: the services of this server.
+        actor: the authenticated user and device.
+        family_id: the family.
+        user_id: the member to remove; the actor's own id to leave.
+
+    Raises:
+        NotFound: the actor or the user does not belong to the family.
+        NotAdmin: the actor is a plain member and the user is someone else.
+        LastAdmin: the family would have no admin.
+    """
+
+    def work(session: Session) -> tuple[Removal, list[dict[str, ConversationView]]]:
+        removal = remove_member(session, actor.user_id, family_id, user_id)
+        views = [views_by_member(session, id_, services.policies, services.vault) for _, id_ in removal.left]
+        return removal, views
+
+    removal, views_of_others = await services.write_between_batches(work)
+    emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=actor.user_id))
+    _emit_group_changes(removal, actor.user_id)
+    services.broadcasts.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
+    for views in views_of_others:
+        services.broadcasts.conversation_updated(views)
+
+
+def _emit_group_changes(removal: Removal, actor_id: str) -> None:
+    for kind, id_ in removal.left:
+        if kind == "group":
+            emit(events.GroupMemberRemoved(conversation_id=id_, user_id=removal.user_id, removed_by_id=actor_id))
+    for heir in removal.heirs:
+        emit(
+            events.GroupRoleChanged(
+                conversation_id=heir.conversation_id, user_id=heir.user_id, role="admin", changed_by_id=actor_id
+            )
+        )

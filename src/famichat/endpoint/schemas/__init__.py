@@ -1,0 +1,1 @@
+"""Request and response models that several modules of the HTTP API share."""
