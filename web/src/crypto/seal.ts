@@ -5,7 +5,7 @@
  * This version carries them as they are. End-to-end encryption moves in here, in a worker, without touching models
  * or views: these functions are asynchronous for that reason.
  */
-import type { Address, Attachment, Enveloped, Message, Reaction } from "../realtime/shapes"
+import type { Address, Attachment, Enveloped, Message, Reaction } from "../api/types"
 
 interface Envelope {
   readonly encryption_flag?: boolean

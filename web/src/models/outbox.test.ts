@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { draft } from "./examples"
+import { draft } from "./fixtures"
 import { add, due, next, passes, patience, refuse, remove, retry, retryAsItIs, waiting } from "./outbox"
 
 const two = add(add([], draft("first")), draft("second"))

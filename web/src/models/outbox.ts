@@ -4,8 +4,8 @@
  * Each draft keeps the `client_id` that it was born with: however often it is sent, the server stores it once.
  */
 import type { Sealed } from "../crypto/seal"
-import type { Refusal } from "../realtime/shapes"
-import type { Enclosure } from "./enclosures"
+import type { Refusal } from "../api/types"
+import type { Enclosure } from "./attachments"
 
 export interface Draft {
   readonly client_id: string

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { conversation } from "./examples"
+import { conversation } from "./fixtures"
 import { colour, colourOf, COLOURS, initial, isLeftAlone, know, meet, nobodyYet, others, shownName } from "./people"
 
 test("an initial is what a reader takes for the first letter", () => {

@@ -1,5 +1,5 @@
 /** People as they are shown: by name, by picture or initial, and by a colour that stays theirs. */
-import type { Color, Conversation, Person } from "../realtime/shapes"
+import type { Color, Conversation, Person } from "../api/types"
 
 /** People by their ids. */
 export type People = ReadonlyMap<string, Person>

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 
 import { translator } from "../i18n/translate"
-import { where } from "../views/names"
-import type { DeviceKind } from "./device"
+import { where } from "../views/common/display-names"
+import type { DeviceKind } from "./device-kind"
 import { nobodyYet } from "./people"
 import { arrivals, gather, note, whereabouts, type Receipts } from "./receipts"
 

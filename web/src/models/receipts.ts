@@ -1,6 +1,6 @@
 /** How far the others are in a conversation, and what that makes true of a message. */
-import type { MessageStatus, Receipt } from "../realtime/shapes"
-import { DEVICE_KINDS, type DeviceKind } from "./device"
+import type { MessageStatus, Receipt } from "../api/types"
+import { DEVICE_KINDS, type DeviceKind } from "./device-kind"
 
 /** How far somebody is in a conversation. */
 export interface Reach {

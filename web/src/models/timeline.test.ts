@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
 
-import type { Joined } from "../realtime/shapes"
-import { conversation, message, messages, page } from "./examples"
+import type { Joined } from "../api/types"
+import { conversation, message, messages, page } from "./fixtures"
 import {
   amend,
   begin,

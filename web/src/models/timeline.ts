@@ -10,7 +10,7 @@
  * Sequence numbers have no gaps, so order, doubles and losses are all decided by counting. So are changes of messages,
  * which have numbers of their own: of two views of a message, the one with the larger `change` is right.
  */
-import type { ChangesPage, Joined, Message, Page } from "../realtime/shapes"
+import type { ChangesPage, Joined, Message, Page } from "../api/types"
 
 export interface Timeline {
   readonly epoch: string

@@ -1,10 +1,10 @@
 import "@fontsource-variable/atkinson-hyperlegible-next/wght.css"
-import "../views/look.css"
+import "../views/theme.css"
 
 import { mount } from "svelte"
 
 import { app, t } from "../i18n/language"
-import { startWorker, tellWords } from "../realtime/worker"
+import { startWorker, tellWords } from "../session/service-worker"
 import Famichat from "../views/Famichat.svelte"
 
 const target = document.getElementById("page")

@@ -4,8 +4,8 @@
  * It keeps the files of the app and nothing else, all of them when it is installed: no answer that it sees later is kept,
  * and what the API says does not even pass through it.
  */
-import { wordsHandedOver, type Errand } from "./handover"
-import { notice, type Shown } from "./notice"
+import { wordsHandedOver, type Errand } from "./page-bridge"
+import { notice, type Shown } from "./notification"
 
 interface Brand {
   readonly mark: string

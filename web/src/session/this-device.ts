@@ -1,0 +1,37 @@
+/** What this browser is called in the list of devices, and what kind of device it is on. */
+import { kindOfDevice, type DeviceKind } from "../models/device-kind"
+
+interface Kind {
+  readonly device_kind?: DeviceKind
+}
+
+/** What the server is told when somebody signs in. */
+export function thisDevice(): Kind & { readonly device_name: string } {
+  return { device_name: deviceName(), ...kindOfThisDevice() }
+}
+
+/** And when somebody stays signed in, for those who did before anybody asked for it. */
+export function kindOfThisDevice(): Kind {
+  const { userAgent, maxTouchPoints, userAgentData } = navigator as Navigator & {
+    readonly userAgentData?: { readonly mobile: boolean }
+  }
+  const kind = kindOfDevice({
+    agent: userAgent,
+    mobile: userAgentData?.mobile,
+    finger: matchMedia("(pointer: coarse)").matches,
+    mouse: matchMedia("(pointer: fine)").matches,
+    fingers: maxTouchPoints,
+    breadth: Math.min(screen.width, screen.height),
+  })
+  return kind === undefined ? {} : { device_kind: kind }
+}
+
+function deviceName(agent: string = navigator.userAgent): string {
+  const browser = [/Firefox/, /Edg/, /Chrome|CriOS/, /Safari/].find((each) => each.test(agent))
+  const system = [/iPhone/, /iPad/, /Android/, /Windows/, /Mac OS/, /Linux/].find((each) => each.test(agent))
+  const names = [
+    browser?.source.replace("Edg", "Edge").replace("|CriOS", "") ?? "Browser",
+    system?.source ?? "a computer",
+  ]
+  return names.join(", ")
+}
