@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest"
 
-import { ask, Unreachable } from "./http"
+import { request, Unreachable } from "./http"
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -8,7 +8,7 @@ const answered = (answer: () => Promise<Response>) => vi.stubGlobal("fetch", ans
 
 test("a server that does not answer is out of reach", async () => {
   answered(() => Promise.reject(new TypeError("Failed to fetch")))
-  await expect(ask("GET", "/me")).rejects.toBeInstanceOf(Unreachable)
+  await expect(request("GET", "/me")).rejects.toBeInstanceOf(Unreachable)
 })
 
 test("so is one whose answer is cut in the middle, a refusal too", async () => {
@@ -17,16 +17,16 @@ test("so is one whose answer is cut in the middle, a refusal too", async () => {
       const cut = new ReadableStream({ start: (body) => body.error(new TypeError("network error")) })
       return new Response(cut, { status, headers: { "content-type": "application/json" } })
     })
-    await expect(ask("GET", "/me")).rejects.toBeInstanceOf(Unreachable)
+    await expect(request("GET", "/me")).rejects.toBeInstanceOf(Unreachable)
   }
 })
 
 test("and a page of the hotel's network is no answer of it", async () => {
   answered(async () => new Response("<html>Room number?</html>", { headers: { "content-type": "text/html" } }))
-  await expect(ask("GET", "/me")).rejects.toBeInstanceOf(Unreachable)
+  await expect(request("GET", "/me")).rejects.toBeInstanceOf(Unreachable)
 })
 
 test("a refusal says why", async () => {
   answered(async () => Response.json({ code: "invalid_body", details: { field: "name" } }, { status: 422 }))
-  await expect(ask("POST", "/x")).rejects.toMatchObject({ status: 422, code: "invalid_body", field: "name" })
+  await expect(request("POST", "/x")).rejects.toMatchObject({ status: 422, code: "invalid_body", field: "name" })
 })

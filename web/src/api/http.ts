@@ -24,10 +24,10 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
  * @throws {ApiError} it refuses
  * @throws {Unreachable} it does not answer
  */
-export async function ask<Answer>(method: Method, path: string, body?: object, token?: string): Promise<Answer> {
+export async function request<Result>(method: Method, path: string, body?: object, token?: string): Promise<Result> {
   const headers = new Headers()
   if (body !== undefined) headers.set("content-type", "application/json")
-  return await answer<Answer>(path, token, {
+  return await fetchJson<Result>(path, token, {
     method,
     headers,
     ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -40,9 +40,9 @@ export async function ask<Answer>(method: Method, path: string, body?: object, t
  * @throws {ApiError} the server refuses
  * @throws {Unreachable} it does not answer
  */
-export async function sendPiece<Answer>(path: string, offset: number, piece: Blob, token: string): Promise<Answer> {
+export async function sendChunk<Result>(path: string, offset: number, chunk: Blob, token: string): Promise<Result> {
   const headers = new Headers({ "content-type": "application/offset+octet-stream", "upload-offset": `${offset}` })
-  return await answer<Answer>(path, token, { method: "PATCH", headers, body: piece })
+  return await fetchJson<Result>(path, token, { method: "PATCH", headers, body: chunk })
 }
 
 /**
@@ -51,11 +51,11 @@ export async function sendPiece<Answer>(path: string, offset: number, piece: Blo
  * @throws {ApiError} the server refuses: the address has expired, or this person cannot see it any more
  * @throws {Unreachable} it does not answer, or not to the end
  */
-export async function load(address: string): Promise<Blob> {
-  const lost = unreachable(address)
-  const response = await fetch(address).catch(lost)
-  if (!response.ok) throw await refusal(response).catch(lost)
-  return await response.blob().catch(lost)
+export async function download(url: string): Promise<Blob> {
+  const throwUnreachable = unreachable(url)
+  const response = await fetch(url).catch(throwUnreachable)
+  if (!response.ok) throw await errorFrom(response).catch(throwUnreachable)
+  return await response.blob().catch(throwUnreachable)
 }
 
 /**
@@ -64,9 +64,9 @@ export async function load(address: string): Promise<Blob> {
  * @throws {ApiError} the server refuses
  * @throws {Unreachable} it does not answer
  */
-export async function sendPicture<Answer>(path: string, picture: Blob, token: string): Promise<Answer> {
+export async function putPicture<Result>(path: string, picture: Blob, token: string): Promise<Result> {
   const headers = new Headers({ "content-type": "application/octet-stream" })
-  return await answer<Answer>(path, token, { method: "PUT", headers, body: picture })
+  return await fetchJson<Result>(path, token, { method: "PUT", headers, body: picture })
 }
 
 /**
@@ -75,26 +75,26 @@ export async function sendPicture<Answer>(path: string, picture: Blob, token: st
  * @throws {ApiError} the server refuses
  * @throws {Unreachable} it does not answer, or not to the end
  */
-export async function loadAs(address: string, token: string): Promise<ArrayBuffer> {
-  const path = address.startsWith(ROOT) ? address.slice(ROOT.length) : `/${address}`
-  const response = await respond(path, token, { headers: new Headers() })
+export async function downloadAs(url: string, token: string): Promise<ArrayBuffer> {
+  const path = url.startsWith(ROOT) ? url.slice(ROOT.length) : `/${url}`
+  const response = await send(path, token, { headers: new Headers() })
   return await response.arrayBuffer().catch(unreachable(path))
 }
 
-type Asked = RequestInit & { headers: Headers }
+type RequestOptions = RequestInit & { headers: Headers }
 
-async function answer<Answer>(path: string, token: string | undefined, request: Asked): Promise<Answer> {
+async function fetchJson<Result>(path: string, token: string | undefined, request: RequestOptions): Promise<Result> {
   request.headers.set("accept", "application/json")
-  const response = await respond(path, token, request)
-  return (response.status === 204 ? undefined : await response.json().catch(unreachable(path))) as Answer
+  const response = await send(path, token, request)
+  return (response.status === 204 ? undefined : await response.json().catch(unreachable(path))) as Result
 }
 
-async function respond(path: string, token: string | undefined, request: Asked): Promise<Response> {
+async function send(path: string, token: string | undefined, request: RequestOptions): Promise<Response> {
   if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`)
-  const lost = unreachable(path)
-  const response = await fetch(ROOT + path, request).catch(lost)
+  const throwUnreachable = unreachable(path)
+  const response = await fetch(ROOT + path, request).catch(throwUnreachable)
   // A server that dies, or a network that does, cuts an answer in the middle.
-  if (!response.ok) throw await refusal(response).catch(lost)
+  if (!response.ok) throw await errorFrom(response).catch(throwUnreachable)
   return response
 }
 
@@ -104,7 +104,7 @@ function unreachable(what: string): (error: unknown) => never {
   }
 }
 
-async function refusal(response: Response): Promise<ApiError> {
+async function errorFrom(response: Response): Promise<ApiError> {
   if (!response.headers.get("content-type")?.includes("json")) {
     return new ApiError(response.status, "internal_error", undefined) // a proxy in between
   }

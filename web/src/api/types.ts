@@ -1,8 +1,7 @@
 /** What the server says, field by field; `docs/protocol.md` explains each. */
-import type { DeviceKind } from "../models/device-kind"
-
 export type ConversationType = "self" | "direct" | "group" | "family"
 export type Role = "admin" | "member"
+export type DeviceKind = "phone" | "tablet" | "computer"
 
 /** A photo, a file or a voice note; where its bytes are is asked anew each time. */
 export interface Attachment {
@@ -25,7 +24,7 @@ export interface UploadView extends Attachment {
 }
 
 /** Addresses that this device can load without a token, for some minutes. */
-export interface Address {
+export interface SignedUrls {
   readonly file: string
   readonly thumbnail: string | null
   readonly expires_at: string
@@ -74,7 +73,7 @@ export interface Message {
   readonly error_code?: number | null
 }
 
-export interface Conversation {
+export interface ConversationSummary {
   readonly id: string
   readonly type: ConversationType
   readonly family_id: string | null
@@ -99,7 +98,7 @@ export interface Page {
 }
 
 export interface Joined extends Page {
-  readonly conversation: Conversation
+  readonly conversation: ConversationSummary
   readonly epoch: string
   readonly last_seq: number
   readonly recovered: boolean
@@ -181,7 +180,7 @@ export interface SessionView {
 }
 
 /** A session, and the family that its person came into. */
-export interface ArrivedView extends SessionView {
+export interface SignUpView extends SessionView {
   readonly family_id: string
 }
 

@@ -2,15 +2,15 @@ import "fake-indexeddb/auto"
 
 import { expect, test, vi } from "vitest"
 
-import { Blobs } from "./blobs"
+import { BlobStore } from "./blobs"
 
 test("what was kept is there after a restart, until it is removed", async () => {
-  const before = new Blobs("maja")
+  const before = new BlobStore("maja")
   const key = before.put(new Blob(["photo"]))
-  await before.kept([key])
+  await before.stored([key])
   await before.close()
 
-  const after = new Blobs("maja")
+  const after = new BlobStore("maja")
   expect(await (await after.get(key))?.text()).toBe("photo")
   await after.remove([key])
   expect(await after.get(key)).toBeUndefined()
@@ -18,14 +18,14 @@ test("what was kept is there after a restart, until it is removed", async () => 
 })
 
 test("what no draft names goes, unless it is so new that its draft may be being written", async () => {
-  const blobs = new Blobs("emil")
+  const blobs = new BlobStore("emil")
   const [wanted, left] = [blobs.put(new Blob(["1"])), blobs.put(new Blob(["2"]))]
-  await blobs.kept([wanted, left])
+  await blobs.stored([wanted, left])
 
-  await blobs.removeAllBut(new Set([wanted]))
+  await blobs.removeUnused(new Set([wanted]))
   expect(await blobs.get(left)).toBeDefined()
   vi.useFakeTimers({ now: Date.now() + 2 * 60 * 60_000, toFake: ["Date"] })
-  await blobs.removeAllBut(new Set([wanted]))
+  await blobs.removeUnused(new Set([wanted]))
   vi.useRealTimers()
 
   expect(await blobs.get(left)).toBeUndefined()

@@ -6,16 +6,16 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
-import { randomId } from "./cross-tab-lock"
+import { randomId } from "./random-id"
 
 interface Stores extends DBSchema {
   blobs: { key: string; value: Blob }
 }
 
 /** So old must a blob be that no draft names before it is thrown away: its draft may just be being written. */
-const LEFT_MS = 60 * 60_000
+const UNUSED_AFTER_MS = 60 * 60_000
 
-export class Blobs {
+export class BlobStore {
   readonly #memory = new Map<string, Blob>()
   readonly #writing = new Map<string, Promise<unknown>>()
   #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
@@ -26,7 +26,7 @@ export class Blobs {
   put(blob: Blob): string {
     const key = `${Date.now()}.${randomId()}`
     this.#memory.set(key, blob)
-    const writing = this.#with((database) => database.put("blobs", blob, key))
+    const writing = this.#attempt((database) => database.put("blobs", blob, key))
     this.#writing.set(
       key,
       writing.finally(() => this.#writing.delete(key)),
@@ -35,25 +35,25 @@ export class Blobs {
   }
 
   /** Wait until the device has some bytes. */
-  async kept(keys: readonly string[]): Promise<void> {
+  async stored(keys: readonly string[]): Promise<void> {
     await Promise.all(keys.map((key) => this.#writing.get(key)))
   }
 
   async get(key: string): Promise<Blob | undefined> {
-    return this.#memory.get(key) ?? (await this.#with((database) => database.get("blobs", key)))
+    return this.#memory.get(key) ?? (await this.#attempt((database) => database.get("blobs", key)))
   }
 
   async remove(keys: readonly string[]): Promise<void> {
     for (const key of keys) {
       this.#memory.delete(key)
-      await this.#with((database) => database.delete("blobs", key))
+      await this.#attempt((database) => database.delete("blobs", key))
     }
   }
 
   /** Throw away what no draft names any more. */
-  async removeAllBut(wanted: ReadonlySet<string>): Promise<void> {
-    const keys = (await this.#with((database) => database.getAllKeys("blobs"))) ?? []
-    await this.remove(keys.filter((key) => !wanted.has(key) && Date.now() - Number.parseInt(key) > LEFT_MS))
+  async removeUnused(wanted: ReadonlySet<string>): Promise<void> {
+    const keys = (await this.#attempt((database) => database.getAllKeys("blobs"))) ?? []
+    await this.remove(keys.filter((key) => !wanted.has(key) && Date.now() - Number.parseInt(key) > UNUSED_AFTER_MS))
   }
 
   async close(): Promise<void> {
@@ -61,12 +61,12 @@ export class Blobs {
     database?.close()
   }
 
-  async #with<Result>(work: (database: IDBPDatabase<Stores>) => Promise<Result>): Promise<Result | undefined> {
+  async #attempt<Result>(operation: (database: IDBPDatabase<Stores>) => Promise<Result>): Promise<Result | undefined> {
     try {
       const database = await this.#open()
-      return database && (await work(database))
+      return database && (await operation(database))
     } catch (error) {
-      return refused(error)
+      return unavailable(error)
     }
   }
 
@@ -74,12 +74,12 @@ export class Blobs {
     this.#database ??= openDB<Stores>(`famichat.${this.userId}.blobs`, 1, {
       upgrade: (database) => database.createObjectStore("blobs"),
       terminated: () => (this.#database = undefined),
-    }).catch(refused)
+    }).catch(unavailable)
     return this.#database
   }
 }
 
-function refused(error: unknown): undefined {
+function unavailable(error: unknown): undefined {
   if (!(error instanceof DOMException)) throw error
   console.warn("this browser keeps no files", error.name)
 }

@@ -23,32 +23,33 @@ test("without locks, too, one tab at a time has the turn", async () => {
     await new Promise((resolve) => setTimeout(resolve, 5))
     inside -= 1
   }
-  await Promise.all(tabs.map(({ inTurn }) => inTurn("renewal", work)))
+  await Promise.all(tabs.map(({ withLock }) => withLock("renewal", work)))
   expect(most).toEqual([1, 1, 1])
 })
 
 test("a turn ends also when its work fails", async () => {
-  const { inTurn } = await tab()
-  await expect(inTurn("failing", () => Promise.reject(new Error("no network")))).rejects.toThrow("no network")
-  expect(await inTurn("failing", async () => "the next")).toBe("the next")
+  const { withLock } = await tab()
+  await expect(withLock("failing", () => Promise.reject(new Error("no network")))).rejects.toThrow("no network")
+  expect(await withLock("failing", async () => "the next")).toBe("the next")
 })
 
 test("a tab that is closed in its turn keeps nobody waiting for long", async () => {
   vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"] })
   const [gone, waiting] = [await tab(), await tab()]
   await new Promise<void>((begun) => {
-    void gone.inTurn("left behind", () => {
+    void gone.withLock("left behind", () => {
       begun()
       return new Promise(() => undefined)
     })
   })
   vi.setSystemTime(Date.now() + 11_000)
-  expect(await waiting.inTurn("left behind", async () => "mine")).toBe("mine")
+  expect(await waiting.withLock("left behind", async () => "mine")).toBe("mine")
 })
 
 test("of all tabs that come with the same, one is the first", async () => {
   const tabs = await Promise.all([tab(), tab(), tab()])
-  const first = async (id: string) => (await Promise.all(tabs.map((each) => each.isFirst("sound", id)))).filter(Boolean)
+  const first = async (id: string) =>
+    (await Promise.all(tabs.map((each) => each.claimOnce("sound", id)))).filter(Boolean)
   expect(await first("019a-1")).toHaveLength(1)
   expect(await first("019a-2")).toHaveLength(1)
   expect(await first("019a-1")).toHaveLength(0) // a tab that was late
@@ -57,7 +58,7 @@ test("of all tabs that come with the same, one is the first", async () => {
 test("what one tab has spent the others know", async () => {
   const [one, other] = [await tab(), await tab()]
   expect(await other.isSpent("session", "first")).toBe(false)
-  await one.spend("session", "first")
+  await one.markSpent("session", "first")
   expect(await other.isSpent("session", "first")).toBe(true)
   expect(await other.isSpent("session", "second")).toBe(false)
 })

@@ -9,22 +9,24 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
+import { randomId } from "./random-id"
+
 interface Stores extends DBSchema {
   leases: { key: string; value: { readonly holder: string; readonly until: number } }
   spent: { key: string; value: string }
 }
 
 const LEASE_MS = 10_000
-const ASK_AGAIN_MS = 50
+const POLL_MS = 50
 
-export async function inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+export async function withLock<Result>(name: string, task: () => Promise<Result>): Promise<Result> {
   const locks = (navigator as { locks?: LockManager }).locks
-  if (locks) return (await locks.request(name, work)) as Result
+  if (locks) return (await locks.request(name, task)) as Result
   const holder = randomId()
-  while (!(await claim(name, holder))) await pause(ASK_AGAIN_MS)
+  while (!(await claim(name, holder))) await sleep(POLL_MS)
   const renewal = setInterval(() => void claim(name, holder), LEASE_MS / 3)
   try {
-    return await work()
+    return await task()
   } finally {
     clearInterval(renewal)
     await release(name, holder)
@@ -32,7 +34,7 @@ export async function inTurn<Result>(name: string, work: () => Promise<Result>):
 }
 
 /** Note, within a turn, that a token was given away for the next one. */
-export async function spend(name: string, token: string): Promise<void> {
+export async function markSpent(name: string, token: string): Promise<void> {
   await inDatabase((database) => database.put("spent", token, name), undefined)
 }
 
@@ -42,7 +44,7 @@ export async function isSpent(name: string, token: string): Promise<boolean> {
 }
 
 /** Whether this tab is the first to come with something, of what comes under names that grow, as ids do. */
-export async function isFirst(name: string, id: string): Promise<boolean> {
+export async function claimOnce(name: string, id: string): Promise<boolean> {
   return await inDatabase(async (database) => {
     const { store, done } = database.transaction("spent", "readwrite")
     const last = await store.get(name)
@@ -53,13 +55,8 @@ export async function isFirst(name: string, id: string): Promise<boolean> {
   }, true)
 }
 
-export async function pause(ms: number): Promise<void> {
+export async function sleep(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-/** A random name; `crypto.randomUUID` is another thing that plain HTTP does not get. */
-export function randomId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("")
 }
 
 async function claim(name: string, holder: string): Promise<boolean> {
@@ -83,7 +80,7 @@ async function release(name: string, holder: string): Promise<void> {
 
 /** Where a browser keeps nothing, as in some private windows, nobody is waited for. */
 async function inDatabase<Result>(
-  work: (database: IDBPDatabase<Stores>) => Promise<Result>,
+  task: (database: IDBPDatabase<Stores>) => Promise<Result>,
   otherwise: Awaited<Result>,
 ): Promise<Awaited<Result>> {
   let database: IDBPDatabase<Stores> | undefined
@@ -94,7 +91,7 @@ async function inDatabase<Result>(
         made.createObjectStore("spent")
       },
     })
-    return await work(database)
+    return await task(database)
   } catch (error) {
     if (!(error instanceof DOMException)) throw error
     console.warn("this browser keeps nothing", error.name)

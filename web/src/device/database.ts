@@ -6,51 +6,51 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from "idb"
 
-import type { Enclosure } from "../models/attachments"
-import type { Draft } from "../models/outbox"
-import type { Reach } from "../models/receipts"
-import type { Conversation, Message } from "../api/types"
+import type { PendingAttachment } from "../models/attachments"
+import type { OutgoingMessage } from "../models/outbox"
+import type { ReceiptPosition } from "../models/receipts"
+import type { ConversationSummary, Message } from "../api/types"
 
 /** The end of a timeline, as it was when it was last seen. */
-export interface KeptTimeline {
+export interface CachedTimeline {
   readonly epoch: string
   readonly messages: readonly Message[]
   readonly before: number
   readonly last: number
   /** Up to which change; what an older version kept does not say. */
   readonly changes?: number
-  readonly receipts: readonly (readonly [string, Reach])[]
+  readonly receipts: readonly (readonly [string, ReceiptPosition])[]
 }
 
 /** What somebody was writing, and where: the name is for the day when that conversation is gone. */
-export interface Unsent {
+export interface Draft {
   readonly text: string
   readonly name: string
   /** Photos, files and voice notes that will go with it. */
-  readonly enclosures?: readonly Enclosure[]
+  readonly enclosures?: readonly PendingAttachment[]
 }
 
 export interface Stores extends DBSchema {
   /** In the order in which it was written. */
-  outbox: { key: number; value: Draft; indexes: { client_id: string } }
+  outbox: { key: number; value: OutgoingMessage; indexes: { client_id: string } }
   /** Which tab is sending in a conversation, and until when nobody else may. */
   turns: { key: string; value: { readonly tab: string; readonly until: number } }
-  unsent: { key: string; value: Unsent }
-  conversations: { key: string; value: Conversation }
-  timelines: { key: string; value: KeptTimeline }
+  unsent: { key: string; value: Draft }
+  conversations: { key: string; value: ConversationSummary }
+  timelines: { key: string; value: CachedTimeline }
   /** Names of people, families and whatever else is one value. */
   facts: { key: string; value: unknown }
 }
 
-export type Store = StoreNames<Stores>
-export type Change<Names extends Store> = IDBPTransaction<Stores, Names[], "readwrite">
+export type StoreName = StoreNames<Stores>
+export type WriteTransaction<Names extends StoreName> = IDBPTransaction<Stores, Names[], "readwrite">
 
 /** What the database of an account is called. */
-export function databaseOf(userId: string): string {
+export function databaseName(userId: string): string {
   return `famichat.${userId}`
 }
 
-export class Kept {
+export class LocalDatabase {
   #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
   durable = true
 
@@ -70,16 +70,16 @@ export class Kept {
   }
 
   /** Change something in one transaction. Once this is resolved it is on the device, or `otherwise` is the answer. */
-  async change<Names extends Store, Result>(
+  async write<Names extends StoreName, Result>(
     stores: Names[],
-    work: (change: Change<Names>) => Promise<Result>,
+    work: (write: WriteTransaction<Names>) => Promise<Result>,
     otherwise: Result,
   ): Promise<Result> {
     try {
       const database = await this.#open()
       if (!database) return otherwise
-      const change = database.transaction(stores, "readwrite")
-      const [result] = await Promise.all([work(change), change.done])
+      const write = database.transaction(stores, "readwrite")
+      const [result] = await Promise.all([work(write), write.done])
       return result
     } catch (error) {
       return this.#failed(error, otherwise)
@@ -92,7 +92,7 @@ export class Kept {
   }
 
   #open(): Promise<IDBPDatabase<Stores> | undefined> {
-    this.#database ??= openDB<Stores>(databaseOf(this.userId), 1, {
+    this.#database ??= openDB<Stores>(databaseName(this.userId), 1, {
       upgrade(database) {
         const outbox = database.createObjectStore("outbox", { autoIncrement: true })
         outbox.createIndex("client_id", "client_id", { unique: true })

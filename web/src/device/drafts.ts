@@ -4,70 +4,73 @@
  * Other tabs hear of it at once, and not when the device has it: somebody may go on writing in one of them, and what came
  * late would take the place of newer words.
  */
-import type { Enclosure } from "../models/attachments"
-import type { Kept, Unsent } from "./database"
-import type { Wire } from "./tab-channel"
+import type { PendingAttachment } from "../models/attachments"
+import type { LocalDatabase, Draft } from "./database"
+import type { TabChannel } from "./tab-channel"
 
-const NOTHING: Unsent = { text: "", name: "" }
+const EMPTY: Draft = { text: "", name: "" }
 
-export class Desk {
-  readonly #unsent = new Map<string, Unsent>()
+export class Drafts {
+  readonly #drafts = new Map<string, Draft>()
   #changes = 0
 
   constructor(
-    private readonly kept: Kept,
-    private readonly wire: Wire,
+    private readonly storing_: LocalDatabase,
+    private readonly tabs: TabChannel,
     private readonly changed: () => void,
   ) {
-    wire.hear((news) => {
-      if (news.what !== "unsent") return
-      this.#lay(news.conversation_id, { ...news.unsent, name: news.unsent.name || this.#of(news.conversation_id).name })
+    tabs.subscribe((message) => {
+      if (message.what !== "unsent") return
+      this.#set(message.conversation_id, {
+        ...message.unsent,
+        name: message.unsent.name || this.#get(message.conversation_id).name,
+      })
       this.changed()
     })
   }
 
   async load(): Promise<void> {
     const before = this.#changes
-    const [ids, found] = await this.kept.read(
-      (database) => Promise.all([database.getAllKeys("unsent"), database.getAll("unsent")]),
+    const [ids, found] = await this.storing_.read(
+      (storing_) => Promise.all([storing_.getAllKeys("unsent"), storing_.getAll("unsent")]),
       [[], []],
     )
     if (this.#changes !== before) return await this.load() // another tab was faster, and what was read may be older
-    found.forEach((unsent, index) => this.#unsent.set(ids[index] ?? "", unsent))
+    found.forEach((draft, index) => this.#drafts.set(ids[index] ?? "", draft))
     this.changed()
   }
 
   /** All that is half written, by conversation. */
-  get all(): ReadonlyMap<string, Unsent> {
-    return this.#unsent
+  get all(): ReadonlyMap<string, Draft> {
+    return this.#drafts
   }
 
   /** Keep what is written so far in a conversation that is called `name`. */
   async write(conversationId: string, text: string, name: string): Promise<void> {
-    await this.#keep(conversationId, { ...this.#of(conversationId), text, name })
+    await this.#store(conversationId, { ...this.#get(conversationId), text, name })
   }
 
   /** Keep what will go with it. */
-  async enclose(conversationId: string, enclosures: readonly Enclosure[], name: string): Promise<void> {
-    const kept = this.#keep(conversationId, { ...this.#of(conversationId), enclosures, name })
+  async setAttachments(conversationId: string, enclosures: readonly PendingAttachment[], name: string): Promise<void> {
+    const storing = this.#store(conversationId, { ...this.#get(conversationId), enclosures, name })
     this.changed()
-    await kept
+    await storing
   }
 
   /** It became a message: the outbox takes it over, and its place on the device. */
-  handOver(conversationId: string): void {
-    this.#lay(conversationId, NOTHING)
-    this.wire.tell({ what: "unsent", conversation_id: conversationId, unsent: NOTHING })
+  clear(conversationId: string): void {
+    this.#set(conversationId, EMPTY)
+    this.tabs.post({ what: "unsent", conversation_id: conversationId, unsent: EMPTY })
   }
 
-  async #keep(conversationId: string, unsent: Unsent): Promise<void> {
-    this.#lay(conversationId, unsent)
-    this.wire.tell({ what: "unsent", conversation_id: conversationId, unsent })
-    await this.kept.change(
+  async #store(conversationId: string, draft: Draft): Promise<void> {
+    this.#set(conversationId, draft)
+    this.tabs.post({ what: "unsent", conversation_id: conversationId, unsent: draft })
+    await this.storing_.write(
       ["unsent"],
       async (change) => {
         const store = change.objectStore("unsent")
-        const done = isNothing(unsent) ? store.delete(conversationId) : store.put(unsent, conversationId)
+        const done = isEmpty(draft) ? store.delete(conversationId) : store.put(draft, conversationId)
         change.commit()
         await done
       },
@@ -75,17 +78,17 @@ export class Desk {
     )
   }
 
-  #of(conversationId: string): Unsent {
-    return this.#unsent.get(conversationId) ?? NOTHING
+  #get(conversationId: string): Draft {
+    return this.#drafts.get(conversationId) ?? EMPTY
   }
 
-  #lay(conversationId: string, unsent: Unsent): void {
+  #set(conversationId: string, draft: Draft): void {
     this.#changes += 1
-    if (isNothing(unsent)) this.#unsent.delete(conversationId)
-    else this.#unsent.set(conversationId, unsent)
+    if (isEmpty(draft)) this.#drafts.delete(conversationId)
+    else this.#drafts.set(conversationId, draft)
   }
 }
 
-function isNothing({ text, enclosures = [] }: Unsent): boolean {
+function isEmpty({ text, enclosures = [] }: Draft): boolean {
   return text === "" && enclosures.length === 0
 }

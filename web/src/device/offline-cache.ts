@@ -1,78 +1,78 @@
 /** What was seen here last time: shown at once at the next start, before the server has said anything. */
 import type { Receipts } from "../models/receipts"
-import type { Shelf } from "../models/conversation-list"
-import { tail, type Timeline } from "../models/timeline"
-import type { Conversation, Family, Member, Person } from "../api/types"
-import type { Kept, KeptTimeline } from "./database"
+import type { ConversationList } from "../models/conversation-list"
+import { newestPart, type Timeline } from "../models/timeline"
+import type { ConversationSummary, Family, Member, Person } from "../api/types"
+import type { LocalDatabase, CachedTimeline } from "./database"
 
 /** As many messages of each conversation are kept: some screens full. */
-const KEPT_MESSAGES = 120
+const CACHED_MESSAGES = 120
 const WRITE_AFTER_MS = 400
 
-export interface Around {
+export interface CachedContacts {
   readonly families: readonly Family[]
   readonly households: readonly (readonly [string, readonly Member[]])[]
   /** Everybody around; what an older version kept does not say. */
   readonly people?: readonly Person[]
 }
 
-export interface Recalled {
-  readonly conversations: Shelf
-  readonly timelines: ReadonlyMap<string, KeptTimeline>
-  readonly around: Around | undefined
+export interface CachedState {
+  readonly conversations: ConversationList
+  readonly timelines: ReadonlyMap<string, CachedTimeline>
+  readonly contacts: CachedContacts | undefined
 }
 
-interface Known {
-  readonly conversation: Conversation
+interface ConversationState {
+  readonly conversation: ConversationSummary
   readonly timeline: Timeline
   readonly receipts: Receipts
 }
 
-export class Recall {
-  readonly #dirty = new Map<string, () => Known | undefined>()
+export class OfflineCache {
+  readonly #dirty = new Map<string, () => ConversationState | undefined>()
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(private readonly kept: Kept) {}
+  constructor(private readonly database: LocalDatabase) {}
 
-  async load(): Promise<Recalled> {
-    const nothing: Recalled = { conversations: [], timelines: new Map(), around: undefined }
-    return await this.kept.read(async (database) => {
-      const [conversations, ids, timelines, around] = await Promise.all([
+  async load(): Promise<CachedState> {
+    const nothing: CachedState = { conversations: [], timelines: new Map(), contacts: undefined }
+    return await this.database.read(async (database) => {
+      const [conversations, ids, timelines, contacts] = await Promise.all([
         database.getAll("conversations"),
         database.getAllKeys("timelines"),
         database.getAll("timelines"),
-        database.get("facts", "around") as Promise<Around | undefined>,
+        database.get("facts", "around") as Promise<CachedContacts | undefined>,
       ])
       const found = timelines.map((timeline, index) => [ids[index] ?? "", timeline] as const)
-      return { conversations, timelines: new Map(found), around }
+      return { conversations, timelines: new Map(found), contacts: contacts }
     }, nothing)
   }
 
   /** Something changed in a conversation: write down, a moment later and once for many changes, what `look` sees. */
-  note(conversationId: string, look: () => Known | undefined): void {
-    this.#dirty.set(conversationId, look)
+  schedule(conversationId: string, read: () => ConversationState | undefined): void {
+    this.#dirty.set(conversationId, read)
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_AFTER_MS)
   }
 
-  async noteAround(around: Around): Promise<void> {
-    await this.kept.change(["facts"], (change) => change.objectStore("facts").put(around, "around"), "")
+  async saveContacts(contacts: CachedContacts): Promise<void> {
+    await this.database.write(["facts"], (write) => write.objectStore("facts").put(contacts, "around"), "")
   }
 
   /** Write it down now. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const known = [...this.#dirty].map(([id, look]) => [id, look()] as const)
+    const states = [...this.#dirty].map(([id, read]) => [id, read()] as const)
     this.#dirty.clear()
-    if (known.length === 0) return
-    await this.kept.change(
+    if (states.length === 0) return
+    await this.database.write(
       ["conversations", "timelines"],
-      async (change) => {
-        const [conversations, timelines] = [change.objectStore("conversations"), change.objectStore("timelines")]
+      async (write) => {
+        const [conversations, timelines] = [write.objectStore("conversations"), write.objectStore("timelines")]
         await Promise.all(
-          known.flatMap(([id, what]): Promise<unknown>[] =>
-            what
-              ? [conversations.put(what.conversation, id), timelines.put(kept(what), id)]
+          states.flatMap(([id, state]): Promise<unknown>[] =>
+            state
+              ? [conversations.put(state.conversation, id), timelines.put(cachedTimeline(state), id)]
               : [conversations.delete(id), timelines.delete(id)],
           ),
         )
@@ -85,11 +85,11 @@ export class Recall {
   async clear(): Promise<void> {
     clearTimeout(this.#timer)
     this.#dirty.clear()
-    await this.kept.change(
+    await this.database.write(
       ["conversations", "timelines", "facts", "turns"],
-      async (change) => {
+      async (write) => {
         for (const name of ["conversations", "timelines", "facts", "turns"] as const) {
-          await change.objectStore(name).clear()
+          await write.objectStore(name).clear()
         }
       },
       undefined,
@@ -97,6 +97,6 @@ export class Recall {
   }
 }
 
-function kept({ timeline, receipts }: Known): KeptTimeline {
-  return { ...tail(timeline, KEPT_MESSAGES), receipts: [...receipts] }
+function cachedTimeline({ timeline, receipts }: ConversationState): CachedTimeline {
+  return { ...newestPart(timeline, CACHED_MESSAGES), receipts: [...receipts] }
 }

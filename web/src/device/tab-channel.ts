@@ -1,26 +1,26 @@
 /** Between the tabs of one account: what one of them changed, the others know. */
-import type { Unsent } from "./database"
+import type { Draft } from "./database"
 
-export type News =
-  { readonly what: "outbox" } | { readonly what: "unsent"; readonly conversation_id: string; readonly unsent: Unsent }
+export type TabMessage =
+  { readonly what: "outbox" } | { readonly what: "unsent"; readonly conversation_id: string; readonly unsent: Draft }
 
-export class Wire {
+export class TabChannel {
   readonly #channel: BroadcastChannel
-  readonly #listeners = new Set<(news: News) => void>()
+  readonly #listeners = new Set<(message: TabMessage) => void>()
 
   constructor(userId: string) {
     this.#channel = new BroadcastChannel(`famichat.${userId}`)
-    this.#channel.onmessage = ({ data }: MessageEvent<News>) => {
+    this.#channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
       for (const listener of this.#listeners) listener(data)
     }
   }
 
-  hear(listener: (news: News) => void): void {
+  subscribe(listener: (message: TabMessage) => void): void {
     this.#listeners.add(listener)
   }
 
-  tell(news: News): void {
-    this.#channel.postMessage(news)
+  post(message: TabMessage): void {
+    this.#channel.postMessage(message)
   }
 
   close(): void {

@@ -1,18 +1,18 @@
 import { expect, test } from "vitest"
 
 import {
-  announcement,
+  uploadRequest,
   attachmentsOf,
-  fit,
-  kindOf,
-  kindOfAttachment,
-  share,
-  sizeInWords,
-  type Enclosure,
+  fitWithin,
+  messageTypeOf,
+  attachmentKind,
+  uploadedShare,
+  formatSize,
+  type PendingAttachment,
 } from "./attachments"
 import { attachment, message } from "./fixtures"
 
-const enclosure: Enclosure = {
+const enclosure: PendingAttachment = {
   key: "k",
   kind: "image",
   name: "summer.jpg",
@@ -22,23 +22,26 @@ const enclosure: Enclosure = {
 }
 
 test("the server is told what it may know, and of what is encrypted only the size", () => {
-  expect(announcement(enclosure)).toEqual({ size: 1000, name: "summer.jpg", keep_metadata: false })
-  expect(announcement({ ...enclosure, duration_ms: 5, waveform: [1] })).toMatchObject({ duration_ms: 5, waveform: [1] })
-  expect(announcement({ ...enclosure, encrypted: true })).toEqual({ size: 1000, encrypted: true })
+  expect(uploadRequest(enclosure)).toEqual({ size: 1000, name: "summer.jpg", keep_metadata: false })
+  expect(uploadRequest({ ...enclosure, duration_ms: 5, waveform: [1] })).toMatchObject({
+    duration_ms: 5,
+    waveform: [1],
+  })
+  expect(uploadRequest({ ...enclosure, encrypted: true })).toEqual({ size: 1000, encrypted: true })
 })
 
 test("a message is called after what it carries", () => {
-  expect(kindOf(["image", "image"])).toBe("image")
-  expect(kindOf(["voice"])).toBe("voice")
-  expect(kindOf(["image", "file"])).toBe("file")
-  expect(kindOf([])).toBe("file")
+  expect(messageTypeOf(["image", "image"])).toBe("image")
+  expect(messageTypeOf(["voice"])).toBe("voice")
+  expect(messageTypeOf(["image", "file"])).toBe("file")
+  expect(messageTypeOf([])).toBe("file")
 })
 
 test("what is shown of a file goes by what it is", () => {
-  expect(kindOfAttachment({ ...attachment, content_type: "image/png", thumbnail: true })).toBe("image")
-  expect(kindOfAttachment({ ...attachment, content_type: "audio/ogg", duration_ms: 10 })).toBe("voice")
-  expect(kindOfAttachment({ ...attachment, duration_ms: 10 })).toBe("file")
-  expect(kindOfAttachment({ ...attachment, content_type: "image/heic" })).toBe("file")
+  expect(attachmentKind({ ...attachment, content_type: "image/png", thumbnail: true })).toBe("image")
+  expect(attachmentKind({ ...attachment, content_type: "audio/ogg", duration_ms: 10 })).toBe("voice")
+  expect(attachmentKind({ ...attachment, duration_ms: 10 })).toBe("file")
+  expect(attachmentKind({ ...attachment, content_type: "image/heic" })).toBe("file")
 })
 
 test("a message from before there were attachments has none", () => {
@@ -53,18 +56,18 @@ test.each([
   [1_430_000, "1.4 MB"],
   [99_000_000, "99 MB"],
 ])("%i bytes are %s", (bytes, words) => {
-  expect(sizeInWords("en", bytes)).toBe(words)
+  expect(formatSize("en", bytes)).toBe(words)
 })
 
 test("a large picture gets a smaller place of the same shape", () => {
-  expect(fit(1600, 1200, 320)).toEqual({ width: 320, height: 240 })
-  expect(fit(600, 3000, 300)).toEqual({ width: 60, height: 300 })
-  expect(fit(20, 10, 320)).toEqual({ width: 20, height: 10 })
+  expect(fitWithin(1600, 1200, 320)).toEqual({ width: 320, height: 240 })
+  expect(fitWithin(600, 3000, 300)).toEqual({ width: 60, height: 300 })
+  expect(fitWithin(20, 10, 320)).toEqual({ width: 20, height: 10 })
 })
 
 test("progress counts bytes, of all files together", () => {
   const other = { ...enclosure, key: "o", size: 3000 }
   const sent = new Map([["k", 1000]])
-  expect(share([enclosure, other], (key) => sent.get(key) ?? 0)).toBe(0.25)
-  expect(share([], () => 0)).toBe(0)
+  expect(uploadedShare([enclosure, other], (key) => sent.get(key) ?? 0)).toBe(0.25)
+  expect(uploadedShare([], () => 0)).toBe(0)
 })

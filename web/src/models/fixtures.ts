@@ -1,6 +1,6 @@
 /** A family's messages and conversations, for the tests beside the models. */
-import type { Attachment, Conversation, Message, Page } from "../api/types"
-import type { Draft } from "./outbox"
+import type { Attachment, ConversationSummary, Message, Page } from "../api/types"
+import type { OutgoingMessage } from "./outbox"
 
 export function message(seq: number, change: Partial<Message> = {}): Message {
   return {
@@ -51,7 +51,7 @@ export function page(from: number, to: number): Page {
   return { messages: messages(from, to), has_more: from > 1 }
 }
 
-export function conversation(id: string, change: Partial<Conversation> = {}): Conversation {
+export function conversation(id: string, change: Partial<ConversationSummary> = {}): ConversationSummary {
   return {
     id,
     type: "group",
@@ -73,7 +73,7 @@ export function conversation(id: string, change: Partial<Conversation> = {}): Co
   }
 }
 
-export function draft(client_id: string, conversation_id = "kitchen"): Draft {
+export function outgoing(client_id: string, conversation_id = "kitchen"): OutgoingMessage {
   return {
     client_id,
     conversation_id,

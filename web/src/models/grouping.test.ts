@@ -1,11 +1,11 @@
 import { expect, test } from "vitest"
 
-import { lay } from "./grouping"
+import { groupByDay } from "./grouping"
 
-const at = (user_id: string, moment: string) => ({ id: `${user_id} ${moment}`, user_id, moment })
+const at = (user_id: string, sent_at: string) => ({ id: `${user_id} ${sent_at}`, user_id, sent_at })
 
 test("each day has its heading, and what one person says in a row stays together", () => {
-  const days = lay([
+  const days = groupByDay([
     at("inga", "2026-11-22T12:00:00"),
     at("inga", "2026-11-22T12:01:00"),
     at("nils", "2026-11-22T12:01:30"),
@@ -14,7 +14,7 @@ test("each day has its heading, and what one person says in a row stays together
     at("inga", "2026-11-23T00:00:01"),
   ])
   expect(days.map((day) => day.date)).toEqual(["2026-11-22", "2026-11-23"])
-  expect(days[0]?.runs.map((run) => [run.user_id, run.items.length])).toEqual([
+  expect(days[0]?.groups.map((run) => [run.user_id, run.items.length])).toEqual([
     ["inga", 2],
     ["nils", 1],
     ["inga", 1],
@@ -23,15 +23,16 @@ test("each day has its heading, and what one person says in a row stays together
 })
 
 test("midnight ends a run", () => {
-  expect(lay([at("inga", "2026-11-22T23:59:59"), at("inga", "2026-11-23T00:00:00")])).toHaveLength(2)
+  expect(groupByDay([at("inga", "2026-11-22T23:59:59"), at("inga", "2026-11-23T00:00:00")])).toHaveLength(2)
 })
 
 test("a run keeps its name while it grows and shrinks at its ends, and no two runs have the same", () => {
   const line = (second: number, user_id = "inga") => at(user_id, `2026-11-22T12:00:${String(second).padStart(2, "0")}`)
-  const names = (days: ReturnType<typeof lay>) => days.flatMap(({ runs }) => runs.map(({ name }) => name))
-  const here = lay([line(10), line(11), line(12, "nils")])
-  const back = lay([line(8), line(9), line(10)], here)
-  const on = lay([line(8), line(9), line(10), line(11), line(12, "nils"), line(13)], back)
+  const names = (days: ReturnType<typeof groupByDay>) =>
+    days.flatMap(({ groups: runs }) => runs.map(({ key: name }) => name))
+  const here = groupByDay([line(10), line(11), line(12, "nils")])
+  const back = groupByDay([line(8), line(9), line(10)], here)
+  const on = groupByDay([line(8), line(9), line(10), line(11), line(12, "nils"), line(13)], back)
 
   expect(names(here)).toEqual([1, 2])
   expect(names(back)).toEqual([1])
@@ -40,6 +41,6 @@ test("a run keeps its name while it grows and shrinks at its ends, and no two ru
 
 test("when something comes between, the first part keeps the name", () => {
   const [first, second] = [at("inga", "2026-11-22T12:00:00"), at("inga", "2026-11-22T12:00:09")]
-  const between = lay([first, at("nils", "2026-11-22T12:00:05"), second], lay([first, second]))
-  expect(between[0]?.runs.map(({ name }) => name)).toEqual([1, 2, 3])
+  const between = groupByDay([first, at("nils", "2026-11-22T12:00:05"), second], groupByDay([first, second]))
+  expect(between[0]?.groups.map(({ key: name }) => name)).toEqual([1, 2, 3])
 })

@@ -1,22 +1,22 @@
 /** How a timeline is laid out: days, and within them runs of messages that one person said in a row. */
 
-export interface Said {
+export interface Groupable {
   readonly id: string
   readonly user_id: string
-  readonly moment: string
+  readonly sent_at: string
 }
 
-export interface Run<Item extends Said> {
+export interface MessageGroup<Item extends Groupable> {
   /** A name that stays while the run grows or shrinks at either end, so that what is drawn of it stays, too. */
-  readonly name: number
+  readonly key: number
   readonly user_id: string
   readonly items: readonly Item[]
 }
 
-export interface Day<Item extends Said> {
+export interface DayGroup<Item extends Groupable> {
   /** The date in this device's time zone, as `2026-11-23`. */
   readonly date: string
-  readonly runs: readonly Run<Item>[]
+  readonly groups: readonly MessageGroup<Item>[]
 }
 
 const PAUSE_MS = 5 * 60_000
@@ -26,47 +26,47 @@ const PAUSE_MS = 5 * 60_000
  *
  * @param before how it was laid out until now: a run with something of a former one in it keeps that one's name.
  */
-export function lay<Item extends Said>(
+export function groupByDay<Item extends Groupable>(
   items: readonly Item[],
-  before: readonly Day<Item>[] = [],
-): readonly Day<Item>[] {
-  const names = namesIn(before)
-  const free = new Set(names.values())
-  let newest = Math.max(0, ...free)
-  return grouped(items).map(({ date, runs }) => ({
+  before: readonly DayGroup<Item>[] = [],
+): readonly DayGroup<Item>[] {
+  const keys = keysIn(before)
+  const free = new Set(keys.values())
+  let highest = Math.max(0, ...free)
+  return split(items).map(({ date, groups }) => ({
     date,
-    runs: runs.map((run) => {
-      const name = run.items.map(({ id }) => names.get(id)).find((each) => each !== undefined && free.delete(each))
-      return { name: name ?? (newest += 1), ...run }
+    groups: groups.map((group) => {
+      const key = group.items.map(({ id }) => keys.get(id)).find((each) => each !== undefined && free.delete(each))
+      return { key: key ?? (highest += 1), ...group }
     }),
   }))
 }
 
-function namesIn<Item extends Said>(days: readonly Day<Item>[]): ReadonlyMap<string, number> {
-  return new Map(days.flatMap(({ runs }) => runs.flatMap((run) => run.items.map(({ id }) => [id, run.name]))))
+function keysIn<Item extends Groupable>(days: readonly DayGroup<Item>[]): ReadonlyMap<string, number> {
+  return new Map(days.flatMap(({ groups }) => groups.flatMap((group) => group.items.map(({ id }) => [id, group.key]))))
 }
 
-function grouped<Item extends Said>(items: readonly Item[]) {
-  const days: { date: string; runs: { user_id: string; items: Item[] }[] }[] = []
+function split<Item extends Groupable>(items: readonly Item[]) {
+  const days: { date: string; groups: { user_id: string; items: Item[] }[] }[] = []
   let last: Item | undefined
   for (const item of items) {
-    const date = dateOf(item.moment)
+    const date = dateOf(item.sent_at)
     let day = days.at(-1)
-    if (day?.date !== date) days.push((day = { date, runs: [] }))
-    const run = day.runs.at(-1)
-    if (run && last && goesOn(last, item)) run.items.push(item)
-    else day.runs.push({ user_id: item.user_id, items: [item] })
+    if (day?.date !== date) days.push((day = { date, groups: [] }))
+    const group = day.groups.at(-1)
+    if (group && last && continues(last, item)) group.items.push(item)
+    else day.groups.push({ user_id: item.user_id, items: [item] })
     last = item
   }
   return days
 }
 
-export function dateOf(moment: string): string {
-  const date = new Date(moment)
+export function dateOf(timestamp: string): string {
+  const date = new Date(timestamp)
   const two = (part: number) => String(part).padStart(2, "0")
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
 }
 
-function goesOn(before: Said, after: Said): boolean {
-  return before.user_id === after.user_id && Date.parse(after.moment) - Date.parse(before.moment) < PAUSE_MS
+function continues(before: Groupable, after: Groupable): boolean {
+  return before.user_id === after.user_id && Date.parse(after.sent_at) - Date.parse(before.sent_at) < PAUSE_MS
 }

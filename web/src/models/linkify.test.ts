@@ -1,12 +1,16 @@
 import { expect, test } from "vitest"
 
-import { onlyEmoji, pieces } from "./linkify"
+import { onlyEmoji, linkify } from "./linkify"
 
-const links = (text: string) => pieces(text).flatMap((piece) => (piece.kind === "link" ? [piece.href] : []))
+const links = (text: string) => linkify(text).flatMap((piece) => (piece.kind === "link" ? [piece.href] : []))
 
 test("an address becomes a link, and the sentence around it stays as it is", () => {
   const said = "See https://example.org/buns?q=1#top, it is good."
-  expect(pieces(said).map((piece) => piece.text)).toEqual(["See ", "https://example.org/buns?q=1#top", ", it is good."])
+  expect(linkify(said).map((piece) => piece.text)).toEqual([
+    "See ",
+    "https://example.org/buns?q=1#top",
+    ", it is good.",
+  ])
 })
 
 test.each([
@@ -24,13 +28,13 @@ test.each([
   "https://bank.example@evil.example",
 ])("%s is no link", (said) => {
   expect(links(said)).toEqual([])
-  expect(pieces(said)).toEqual([{ kind: "words", text: said }])
+  expect(linkify(said)).toEqual([{ kind: "words", text: said }])
 })
 
 test("nothing is lost or invented, whatever is said", () => {
   for (const said of ["", "one\ntwo", "https://a.example https://b.example", "a https://a.example."]) {
     expect(
-      pieces(said)
+      linkify(said)
         .map((piece) => piece.text)
         .join(""),
     ).toBe(said)

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { withheld } from "./missing-features"
+import { missingFeatures } from "./missing-features"
 
 class Passkey {
   static parseCreationOptionsFromJSON() {}
@@ -16,11 +16,11 @@ const whole = {
 }
 
 test("over HTTPS a browser of today withholds nothing", () => {
-  expect(withheld(whole)).toEqual([])
+  expect(missingFeatures(whole)).toEqual([])
 })
 
 test("over plain HTTP everything is missing that needs a safe way", () => {
-  expect(withheld({ Notification: class {}, navigator: {} })).toEqual([
+  expect(missingFeatures({ Notification: class {}, navigator: {} })).toEqual([
     "notices",
     "passkeys",
     "offline",
@@ -31,14 +31,16 @@ test("over plain HTTP everything is missing that needs a safe way", () => {
 
 test("a page on a phone that must be installed first gets no notices, and everything else", () => {
   const { PushManager: _, ...phone } = whole
-  expect(withheld(phone)).toEqual(["notices"])
+  expect(missingFeatures(phone)).toEqual(["notices"])
 })
 
 test("a microphone is of no use to a browser that cannot record", () => {
-  expect(withheld({ ...whole, MediaRecorder: undefined })).toEqual(["microphone"])
-  expect(withheld({ ...whole, navigator: { ...whole.navigator, mediaDevices: undefined } })).toEqual(["microphone"])
+  expect(missingFeatures({ ...whole, MediaRecorder: undefined })).toEqual(["microphone"])
+  expect(missingFeatures({ ...whole, navigator: { ...whole.navigator, mediaDevices: undefined } })).toEqual([
+    "microphone",
+  ])
 })
 
 test("a browser that has passkeys, but not in JSON, is one without", () => {
-  expect(withheld({ ...whole, PublicKeyCredential: class {} })).toEqual(["passkeys"])
+  expect(missingFeatures({ ...whole, PublicKeyCredential: class {} })).toEqual(["passkeys"])
 })

@@ -1,6 +1,6 @@
 /** What a browser does not let this page do: all of it over plain HTTP, some of it in some browsers. */
 
-export const FEATURES = ["notices", "passkeys", "offline", "microphone", "clipboard"] as const
+const FEATURES = ["notices", "passkeys", "offline", "microphone", "clipboard"] as const
 export type Feature = (typeof FEATURES)[number]
 
 /** A browser, as far as it matters here: it hides most of what it withholds, so that one can see what is missing. */
@@ -16,16 +16,16 @@ export interface Browser {
   }
 }
 
-export function withheld(browser: Browser): readonly Feature[] {
+export function missingFeatures(browser: Browser): readonly Feature[] {
   const { serviceWorker, mediaDevices, clipboard } = browser.navigator
-  const there: Readonly<Record<Feature, boolean>> = {
+  const available: Readonly<Record<Feature, boolean>> = {
     notices: Boolean(serviceWorker && browser.PushManager && browser.Notification),
     passkeys: hasPasskeys(browser),
     offline: Boolean(serviceWorker),
     microphone: Boolean(mediaDevices && browser.MediaRecorder),
     clipboard: Boolean(clipboard),
   }
-  return FEATURES.filter((feature) => !there[feature])
+  return FEATURES.filter((feature) => !available[feature])
 }
 
 /** Whether passkeys can be made and used, with the JSON that the server speaks. */

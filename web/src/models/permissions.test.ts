@@ -1,13 +1,13 @@
 import { expect, test } from "vitest"
 
 import type { ConversationType, Role } from "../api/types"
-import { abilities, isLastAdmin } from "./permissions"
+import { permissions, isLastAdmin } from "./permissions"
 import { conversation } from "./fixtures"
 
 const of = (type: ConversationType, roles: Record<string, Role>) =>
   conversation("kitchen", { type, members: Object.entries(roles).map(([user_id, role]) => ({ user_id, role })) })
 const can = (type: ConversationType, roles: Record<string, Role>) =>
-  Object.entries(abilities(of(type, roles), "maja")).flatMap(([what, may]) => (may ? [what] : []))
+  Object.entries(permissions(of(type, roles), "maja")).flatMap(([what, may]) => (may ? [what] : []))
 
 test("notes and direct conversations are what they are", () => {
   expect(can("self", { maja: "member" })).toEqual([])
@@ -25,7 +25,7 @@ test("a group's members can leave, its admins do everything", () => {
     "rename",
     "addPeople",
     "removePeople",
-    "giveRoles",
+    "changeRoles",
     "leave",
   ])
 })

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest"
 
-import { entries } from "./timeline-items"
+import { timelineItems } from "./timeline-items"
 import { message } from "./fixtures"
-import type { Draft } from "./outbox"
+import type { OutgoingMessage } from "./outbox"
 
-const draft: Draft = {
+const draft: OutgoingMessage = {
   client_id: "mine",
   conversation_id: "kitchen",
   text: "hi",
@@ -14,16 +14,16 @@ const draft: Draft = {
 const said = [message(1)]
 
 test("what waits stands at the end", () => {
-  const shown = entries(said, [draft], "maja")
+  const shown = timelineItems(said, [draft], "maja")
   expect(shown.map((each) => [each.kind, each.id])).toEqual([
     ["stored", "m1"],
-    ["draft", "mine"],
+    ["outgoing", "mine"],
   ])
 })
 
 test("once it is stored it is shown once, under the same identity", () => {
   const stored = [...said, message(2, { user_id: "maja", client_id: "mine" })]
-  expect(entries(stored, [draft], "maja").map((each) => [each.kind, each.id])).toEqual([
+  expect(timelineItems(stored, [draft], "maja").map((each) => [each.kind, each.id])).toEqual([
     ["stored", "m1"],
     ["stored", "mine"],
   ])
@@ -31,11 +31,11 @@ test("once it is stored it is shown once, under the same identity", () => {
 
 test("somebody else's client_id is not mine", () => {
   const stored = [...said, message(2, { user_id: "inga", client_id: "mine" })]
-  expect(entries(stored, [draft], "maja")).toHaveLength(3)
+  expect(timelineItems(stored, [draft], "maja")).toHaveLength(3)
 })
 
 test("a message is the same entry each time it is drawn, until it changes", () => {
-  const [before] = entries(said, [], "maja")
-  expect(entries([...said, message(2)], [], "maja")[0]).toBe(before)
-  expect(entries([{ ...message(1), change: 1 }], [], "maja")[0]).not.toBe(before)
+  const [before] = timelineItems(said, [], "maja")
+  expect(timelineItems([...said, message(2)], [], "maja")[0]).toBe(before)
+  expect(timelineItems([{ ...message(1), change: 1 }], [], "maja")[0]).not.toBe(before)
 })

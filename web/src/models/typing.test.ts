@@ -1,10 +1,10 @@
 import { expect, test } from "vitest"
 
-import { current, FORGET_AFTER_MS, hear } from "./typing"
+import { currentTypists, TYPING_EXPIRES_MS, noteTyping } from "./typing"
 
 test("somebody types until saying otherwise, or saying nothing for a while", () => {
-  const both = hear(hear(new Map(), "inga", true, 0), "nils", true, 5_000)
-  expect(current(both, 5_000)).toEqual(["inga", "nils"])
-  expect(current(both, FORGET_AFTER_MS)).toEqual(["nils"])
-  expect(current(hear(both, "nils", false, 6_000), 6_000)).toEqual(["inga"])
+  const both = noteTyping(noteTyping(new Map(), "inga", true, 0), "nils", true, 5_000)
+  expect(currentTypists(both, 5_000)).toEqual(["inga", "nils"])
+  expect(currentTypists(both, TYPING_EXPIRES_MS)).toEqual(["nils"])
+  expect(currentTypists(noteTyping(both, "nils", false, 6_000), 6_000)).toEqual(["inga"])
 })

@@ -1,6 +1,6 @@
 /** One's own account, as the server keeps it: devices, passkeys, and what others are told. */
-import { databaseOf } from "../device/database"
-import { makePasskey } from "./passkeys"
+import { databaseName } from "../device/database"
+import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
 import type { Person, Role } from "../api/types"
 
@@ -20,14 +20,14 @@ export interface Passkey {
 }
 
 /** What others are told of somebody. */
-export interface Told {
+export interface PrivacySettings {
   readonly read: boolean
   readonly typing: boolean
   readonly presence: boolean
 }
 
 /** Something that an admin or the operator did to somebody. */
-export interface Entry {
+export interface AccountEvent {
   readonly id: string
   readonly action:
     | "group_role_changed"
@@ -47,8 +47,8 @@ export interface Entry {
   readonly inserted_at: string
 }
 
-export interface Ledger {
-  readonly entries: readonly Entry[]
+export interface AccountHistoryPage {
+  readonly entries: readonly AccountEvent[]
   readonly has_more: boolean
 }
 
@@ -57,38 +57,38 @@ export class Account {
   constructor(private readonly session: Session) {}
 
   async devices(): Promise<readonly Device[]> {
-    return (await this.session.ask<{ devices: Device[] }>("GET", "/devices")).devices
+    return (await this.session.request<{ devices: Device[] }>("GET", "/devices")).devices
   }
 
   /** Sign one of one's devices out, wherever it is. */
   async revoke(deviceId: string): Promise<void> {
-    await this.session.ask("DELETE", `/devices/${deviceId}`)
+    await this.session.request("DELETE", `/devices/${deviceId}`)
   }
 
   /** Be shown under another name, or in another colour; null takes back what was chosen. */
-  async show(change: Partial<Pick<Person, "display_name" | "color">>): Promise<Person> {
-    return await this.session.ask<Person>("PATCH", "/me", change)
+  async updateProfile(change: Partial<Pick<Person, "display_name" | "color">>): Promise<Person> {
+    return await this.session.request<Person>("PATCH", "/me", change)
   }
 
-  async showPicture(picture: Blob): Promise<Person> {
-    return await this.session.picture<Person>("/me/picture", picture)
+  async uploadPicture(picture: Blob): Promise<Person> {
+    return await this.session.putPicture<Person>("/me/picture", picture)
   }
 
-  async showNoPicture(): Promise<Person> {
-    return await this.session.ask<Person>("DELETE", "/me/picture")
+  async removePicture(): Promise<Person> {
+    return await this.session.request<Person>("DELETE", "/me/picture")
   }
 
-  async told(): Promise<Told> {
-    return (await this.session.ask<{ notices: Told }>("GET", "/me")).notices
+  async privacy(): Promise<PrivacySettings> {
+    return (await this.session.request<{ notices: PrivacySettings }>("GET", "/me")).notices
   }
 
   /** Choose what others are told, from now on. */
-  async tell(change: Partial<Told>): Promise<Told> {
-    return await this.session.ask<Told>("PATCH", "/me/notices", change)
+  async updatePrivacy(change: Partial<PrivacySettings>): Promise<PrivacySettings> {
+    return await this.session.request<PrivacySettings>("PATCH", "/me/notices", change)
   }
 
   async passkeys(): Promise<readonly Passkey[]> {
-    return (await this.session.ask<{ passkeys: Passkey[] }>("GET", "/me/passkeys")).passkeys
+    return (await this.session.request<{ passkeys: Passkey[] }>("GET", "/me/passkeys")).passkeys
   }
 
   /**
@@ -97,24 +97,24 @@ export class Account {
    * @throws {NoPasskey} the browser made none
    */
   async addPasskey(password: string): Promise<void> {
-    await this.session.fresh()
-    await makePasskey(this.session.token, password)
+    await this.session.ensureFresh()
+    await createPasskey(this.session.token, password)
   }
 
   async removePasskey(passkeyId: string): Promise<void> {
-    await this.session.ask("DELETE", `/me/passkeys/${passkeyId}`)
+    await this.session.request("DELETE", `/me/passkeys/${passkeyId}`)
   }
 
   /** What was done, the newest first: from the beginning, or what comes after an entry. */
-  async ledger(before?: string): Promise<Ledger> {
+  async history(before?: string): Promise<AccountHistoryPage> {
     const from = before === undefined ? "" : `&before=${before}`
-    return await this.session.ask<Ledger>("GET", `/me/ledger?limit=20${from}`)
+    return await this.session.request<AccountHistoryPage>("GET", `/me/ledger?limit=20${from}`)
   }
 
   /** End the account, on the server, and forget here what was kept for it, also what was not sent. */
   async delete(password: string): Promise<void> {
-    await this.session.ask("DELETE", "/me", { password })
-    this.session.forget()
-    indexedDB.deleteDatabase(databaseOf(this.session.user.id))
+    await this.session.request("DELETE", "/me", { password })
+    this.session.discard()
+    indexedDB.deleteDatabase(databaseName(this.session.user.id))
   }
 }

@@ -8,7 +8,7 @@ export interface MemberDevice {
   readonly last_seen_at: string
 }
 
-export interface OpenInvite {
+export interface PendingInvite {
   readonly id: string
   readonly role: Role
   readonly created_by_id: string | null
@@ -16,7 +16,7 @@ export interface OpenInvite {
 }
 
 /** Something that an admin did to somebody. */
-export interface Deed {
+export interface FamilyEvent {
   readonly id: string
   readonly action: "family_role_changed" | "family_member_removed" | "device_revoked"
   readonly user_id: string
@@ -28,19 +28,19 @@ export interface Deed {
   readonly inserted_at: string
 }
 
-export interface Deeds {
-  readonly entries: readonly Deed[]
+export interface FamilyHistoryPage {
+  readonly entries: readonly FamilyEvent[]
   readonly has_more: boolean
 }
 
-export interface Storage {
+export interface StorageUsage {
   readonly database_bytes: number
   readonly people: readonly { readonly user_id: string; readonly file_bytes: number }[]
   readonly last_backup_at: string | null
 }
 
 /** Every method throws what `Session.ask` does. */
-export class Caretaker {
+export class FamilyAdmin {
   readonly #family: string
 
   constructor(
@@ -50,43 +50,43 @@ export class Caretaker {
     this.#family = `/families/${familyId}`
   }
 
-  async people(): Promise<readonly Member[]> {
-    return (await this.session.ask<{ members: Member[] }>("GET", `${this.#family}/members`)).members
+  async members(): Promise<readonly Member[]> {
+    return (await this.session.request<{ members: Member[] }>("GET", `${this.#family}/members`)).members
   }
 
-  async giveRole(userId: string, role: Role): Promise<void> {
-    await this.session.ask("PUT", `${this.#family}/members/${userId}`, { role })
+  async setRole(userId: string, role: Role): Promise<void> {
+    await this.session.request("PUT", `${this.#family}/members/${userId}`, { role })
   }
 
   /** Put somebody out of the family, its conversation and its groups. */
   async remove(userId: string): Promise<void> {
-    await this.session.ask("DELETE", `${this.#family}/members/${userId}`)
+    await this.session.request("DELETE", `${this.#family}/members/${userId}`)
   }
 
   async devices(userId: string): Promise<readonly MemberDevice[]> {
     const path = `${this.#family}/members/${userId}/devices`
-    return (await this.session.ask<{ devices: MemberDevice[] }>("GET", path)).devices
+    return (await this.session.request<{ devices: MemberDevice[] }>("GET", path)).devices
   }
 
   async signOut(userId: string, deviceId: string): Promise<void> {
-    await this.session.ask("DELETE", `${this.#family}/members/${userId}/devices/${deviceId}`)
+    await this.session.request("DELETE", `${this.#family}/members/${userId}/devices/${deviceId}`)
   }
 
-  async invites(): Promise<readonly OpenInvite[]> {
-    return (await this.session.ask<{ invites: OpenInvite[] }>("GET", `${this.#family}/invites`)).invites
+  async invites(): Promise<readonly PendingInvite[]> {
+    return (await this.session.request<{ invites: PendingInvite[] }>("GET", `${this.#family}/invites`)).invites
   }
 
-  async takeBack(inviteId: string): Promise<void> {
-    await this.session.ask("DELETE", `${this.#family}/invites/${inviteId}`)
+  async revokeInvite(inviteId: string): Promise<void> {
+    await this.session.request("DELETE", `${this.#family}/invites/${inviteId}`)
   }
 
   /** What admins did, the newest first: from the beginning, or what comes after an entry. */
-  async deeds(before?: string): Promise<Deeds> {
+  async history(before?: string): Promise<FamilyHistoryPage> {
     const from = before === undefined ? "" : `&before=${before}`
-    return await this.session.ask<Deeds>("GET", `${this.#family}/ledger?limit=20${from}`)
+    return await this.session.request<FamilyHistoryPage>("GET", `${this.#family}/ledger?limit=20${from}`)
   }
 
-  async storage(): Promise<Storage> {
-    return await this.session.ask<Storage>("GET", `${this.#family}/storage`)
+  async storage(): Promise<StorageUsage> {
+    return await this.session.request<StorageUsage>("GET", `${this.#family}/storage`)
   }
 }

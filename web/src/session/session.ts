@@ -7,18 +7,18 @@
  * no foreign script run. The access token is kept with it, so that a reload need not refresh: an answer that a reload
  * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
  */
-import { ApiError, ask, loadAs, sendPicture, sendPiece, Unreachable, type Method } from "../api/http"
-import { kindOfThisDevice } from "./this-device"
+import { ApiError, request, downloadAs, putPicture, sendChunk, Unreachable, type Method } from "../api/http"
+import { thisDeviceKind } from "./this-device"
 import type { SessionView } from "../api/types"
-import { inTurn, isSpent, pause, spend } from "../device/cross-tab-lock"
+import { withLock, isSpent, sleep, markSpent } from "../device/cross-tab-lock"
 
 const KEY = "famichat.session"
-const MARGIN_MS = 90_000
+const REFRESH_MARGIN_MS = 90_000
 /** How long what another tab stored may be on its way to this one. */
-const SIGHT_MS = 10_000
-const LOOK_AGAIN_MS = 20
+const VISIBILITY_TIMEOUT_MS = 10_000
+const VISIBILITY_POLL_MS = 20
 
-interface Kept {
+interface SavedSession {
   readonly access_token: string
   readonly expires_at: number
   readonly refresh_token: string
@@ -31,32 +31,32 @@ export class Session {
   readonly deviceId: string
   /** Called once, when this device is not signed in any more. */
   onEnded: () => void = () => undefined
-  #kept: Kept
+  #saved: SavedSession
   #renewing: Promise<void> | undefined
 
-  private constructor(kept: Kept) {
-    this.#kept = kept
-    this.user = kept.user
-    this.deviceId = kept.device_id
+  private constructor(saved: SavedSession) {
+    this.#saved = saved
+    this.user = saved.user
+    this.deviceId = saved.device_id
     addEventListener("storage", (event) => {
-      if (event.key === KEY || event.key === null) this.#adopt()
+      if (event.key === KEY || event.key === null) this.#reload()
     })
   }
 
   /** Keep what a sign-in, a setup or an accepted invitation answered. */
-  static begin(view: SessionView): Session {
-    return new Session(keep(view))
+  static start(view: SessionView): Session {
+    return new Session(save(view))
   }
 
   /** The one that was kept on this device, if any. */
-  static kept(): Session | undefined {
-    const kept = read()
-    return kept && new Session(kept)
+  static restore(): Session | undefined {
+    const saved = readSaved()
+    return saved && new Session(saved)
   }
 
   /** The access token as it is now, for the socket, which cannot wait. */
   get token(): string {
-    return this.#kept.access_token
+    return this.#saved.access_token
   }
 
   /**
@@ -65,35 +65,35 @@ export class Session {
    * @throws {ApiError} it refuses
    * @throws {Unreachable} it does not answer
    */
-  async ask<Answer>(method: Method, path: string, body?: object): Promise<Answer> {
-    return await this.#signedIn((token) => ask<Answer>(method, path, body, token))
+  async request<Answer>(method: Method, path: string, body?: object): Promise<Answer> {
+    return await this.#authorized((token) => request<Answer>(method, path, body, token))
   }
 
   /** Send a piece of a file as this person; see `ask`. */
-  async piece<Answer>(path: string, offset: number, piece: Blob): Promise<Answer> {
-    return await this.#signedIn((token) => sendPiece<Answer>(path, offset, piece, token))
+  async sendChunk<Answer>(path: string, offset: number, chunk: Blob): Promise<Answer> {
+    return await this.#authorized((token) => sendChunk<Answer>(path, offset, chunk, token))
   }
 
   /** Send a picture as this person; see `ask`. */
-  async picture<Answer>(path: string, picture: Blob): Promise<Answer> {
-    return await this.#signedIn((token) => sendPicture<Answer>(path, picture, token))
+  async putPicture<Answer>(path: string, picture: Blob): Promise<Answer> {
+    return await this.#authorized((token) => putPicture<Answer>(path, picture, token))
   }
 
   /** Fetch bytes as this person, from an address that the server gave; see `ask`. */
-  async load(address: string): Promise<ArrayBuffer> {
-    return await this.#signedIn((token) => loadAs(address, token))
+  async download(address: string): Promise<ArrayBuffer> {
+    return await this.#authorized((token) => downloadAs(address, token))
   }
 
   /** Make sure that the access token is good for a while yet. */
-  async fresh(): Promise<void> {
-    this.#adopt()
-    if (this.#kept.expires_at - Date.now() < MARGIN_MS) await this.#renew(this.token)
+  async ensureFresh(): Promise<void> {
+    this.#reload()
+    if (this.#saved.expires_at - Date.now() < REFRESH_MARGIN_MS) await this.#renew(this.token)
   }
 
   /** Sign this device out: on the server, if it can be reached, and here in any case. */
   async end(): Promise<void> {
     try {
-      await this.ask("DELETE", "/sessions/current")
+      await this.request("DELETE", "/sessions/current")
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     } finally {
@@ -101,37 +101,37 @@ export class Session {
     }
   }
 
-  async #signedIn<Answer>(asking: (token: string) => Promise<Answer>): Promise<Answer> {
-    await this.fresh()
+  async #authorized<Answer>(send: (token: string) => Promise<Answer>): Promise<Answer> {
+    await this.ensureFresh()
     try {
-      return await asking(this.token)
+      return await send(this.token)
     } catch (error) {
       // A wrong password is a 401, too: asked once more, it would count as a second guess.
       if (!(error instanceof ApiError) || error.code !== "invalid_token") throw error
       await this.#renew(this.token)
-      return await asking(this.token)
+      return await send(this.token)
     }
   }
 
   /** The server has ended it already. */
-  forget(): void {
+  discard(): void {
     this.#ended()
   }
 
   #renew(stale: string): Promise<void> {
-    this.#renewing ??= inTurn(KEY, () => this.#renewOnce(stale)).finally(() => (this.#renewing = undefined))
+    this.#renewing ??= withLock(KEY, () => this.#renewOnce(stale)).finally(() => (this.#renewing = undefined))
     return this.#renewing
   }
 
   async #renewOnce(stale: string): Promise<void> {
-    this.#adopt()
-    await this.#seeNext()
+    this.#reload()
+    await this.#awaitNextTokens()
     if (this.token !== stale) return // another tab was faster
-    const { refresh_token } = this.#kept
+    const { refresh_token } = this.#saved
     try {
-      const offered = { refresh_token, ...kindOfThisDevice() }
-      this.#kept = keep(await ask<SessionView>("POST", "/sessions/refresh", offered))
-      await spend(KEY, refresh_token)
+      const credentials = { refresh_token, ...thisDeviceKind() }
+      this.#saved = save(await request<SessionView>("POST", "/sessions/refresh", credentials))
+      await markSpent(KEY, refresh_token)
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) this.#ended()
       throw error
@@ -139,43 +139,43 @@ export class Session {
   }
 
   /** Where another tab has the next tokens already, wait until they are to be seen here: the old would sign us out. */
-  async #seeNext(): Promise<void> {
-    const deadline = Date.now() + SIGHT_MS
-    const { refresh_token } = this.#kept
+  async #awaitNextTokens(): Promise<void> {
+    const deadline = Date.now() + VISIBILITY_TIMEOUT_MS
+    const { refresh_token } = this.#saved
     if (!(await isSpent(KEY, refresh_token))) return
-    while (this.#kept.refresh_token === refresh_token) {
+    while (this.#saved.refresh_token === refresh_token) {
       if (Date.now() > deadline) throw new Unreachable("the tokens of another tab")
-      await pause(LOOK_AGAIN_MS)
-      this.#adopt()
+      await sleep(VISIBILITY_POLL_MS)
+      this.#reload()
     }
   }
 
-  #adopt(): void {
-    const kept = read()
-    if (kept?.device_id === this.deviceId) this.#kept = kept
+  #reload(): void {
+    const saved = readSaved()
+    if (saved?.device_id === this.deviceId) this.#saved = saved
     else this.#ended(false)
   }
 
-  #ended(forget = true): void {
-    if (forget) localStorage.removeItem(KEY)
-    const tell = this.onEnded
+  #ended(clearStorage = true): void {
+    if (clearStorage) localStorage.removeItem(KEY)
+    const notify = this.onEnded
     this.onEnded = () => undefined
-    tell()
+    notify()
   }
 }
 
-function keep(view: SessionView): Kept {
+function save(view: SessionView): SavedSession {
   const { access_token, refresh_token, user, device_id } = view
-  const kept = { access_token, refresh_token, user, device_id, expires_at: Date.now() + view.expires_in * 1000 }
-  localStorage.setItem(KEY, JSON.stringify(kept))
-  return kept
+  const saved = { access_token, refresh_token, user, device_id, expires_at: Date.now() + view.expires_in * 1000 }
+  localStorage.setItem(KEY, JSON.stringify(saved))
+  return saved
 }
 
-function read(): Kept | undefined {
-  const found = localStorage.getItem(KEY)
-  if (found === null) return undefined
+function readSaved(): SavedSession | undefined {
+  const stored = localStorage.getItem(KEY)
+  if (stored === null) return undefined
   try {
-    return JSON.parse(found) as Kept
+    return JSON.parse(stored) as SavedSession
   } catch (error) {
     if (error instanceof SyntaxError) return undefined // whoever wrote that, one can sign in again
     throw error

@@ -1,18 +1,18 @@
 /** Somebody gets an account, and with it a place to talk from the first moment on. */
-import { ask } from "../api/http"
-import { makePasskey } from "./passkeys"
-import type { ArrivedView, Conversation } from "../api/types"
+import { request } from "../api/http"
+import { createPasskey } from "./passkeys"
+import type { SignUpView, ConversationSummary } from "../api/types"
 
-export interface Arrived {
-  readonly view: ArrivedView
+export interface SignUpResult {
+  readonly view: SignUpView
   /** The conversation of the whole family. */
   readonly conversationId: string
 }
 
 /** One arrival, which may take several attempts: what is done is not done again. */
-export class Arrival {
-  #view: ArrivedView | undefined
-  #triedPasskey = false
+export class SignUp {
+  #view: SignUpView | undefined
+  #passkeyAttempted = false
 
   /**
    * Make the account, a passkey if that is wanted, and the first conversations.
@@ -21,15 +21,15 @@ export class Arrival {
    * @throws {Unreachable} it does not answer
    * @throws {NoPasskey} the browser made none; the next attempt goes on without
    */
-  async attempt(make: () => Promise<ArrivedView>, password: string, withPasskey: boolean): Promise<Arrived> {
-    this.#view ??= await make()
+  async run(create: () => Promise<SignUpView>, password: string, withPasskey: boolean): Promise<SignUpResult> {
+    this.#view ??= await create()
     const { access_token, family_id } = this.#view
-    if (withPasskey && !this.#triedPasskey) {
-      this.#triedPasskey = true
-      await makePasskey(access_token, password)
+    if (withPasskey && !this.#passkeyAttempted) {
+      this.#passkeyAttempted = true
+      await createPasskey(access_token, password)
     }
-    await ask("POST", "/conversations/self", {}, access_token)
-    const { id } = await ask<Conversation>("POST", "/conversations/family", { family_id }, access_token)
+    await request("POST", "/conversations/self", {}, access_token)
+    const { id } = await request<ConversationSummary>("POST", "/conversations/family", { family_id }, access_token)
     return { view: this.#view, conversationId: id }
   }
 }

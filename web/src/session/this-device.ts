@@ -1,5 +1,6 @@
 /** What this browser is called in the list of devices, and what kind of device it is on. */
-import { kindOfDevice, type DeviceKind } from "../models/device-kind"
+import { kindOfDevice } from "../models/device-kind"
+import type { DeviceKind } from "../api/types"
 
 interface Kind {
   readonly device_kind?: DeviceKind
@@ -7,21 +8,21 @@ interface Kind {
 
 /** What the server is told when somebody signs in. */
 export function thisDevice(): Kind & { readonly device_name: string } {
-  return { device_name: deviceName(), ...kindOfThisDevice() }
+  return { device_name: deviceName(), ...thisDeviceKind() }
 }
 
 /** And when somebody stays signed in, for those who did before anybody asked for it. */
-export function kindOfThisDevice(): Kind {
+export function thisDeviceKind(): Kind {
   const { userAgent, maxTouchPoints, userAgentData } = navigator as Navigator & {
     readonly userAgentData?: { readonly mobile: boolean }
   }
   const kind = kindOfDevice({
-    agent: userAgent,
+    userAgent: userAgent,
     mobile: userAgentData?.mobile,
-    finger: matchMedia("(pointer: coarse)").matches,
-    mouse: matchMedia("(pointer: fine)").matches,
-    fingers: maxTouchPoints,
-    breadth: Math.min(screen.width, screen.height),
+    coarsePointer: matchMedia("(pointer: coarse)").matches,
+    finePointer: matchMedia("(pointer: fine)").matches,
+    touchPoints: maxTouchPoints,
+    shorterSide: Math.min(screen.width, screen.height),
   })
   return kind === undefined ? {} : { device_kind: kind }
 }

@@ -4,19 +4,19 @@ import { Socket } from "phoenix"
 import { Unreachable } from "../api/http"
 import type { Session } from "../session/session"
 
-export type LinkState = "connecting" | "open" | "lost"
+export type ConnectionState = "connecting" | "open" | "lost"
 
 const RETRY_MS = [250, 500, 1_000, 2_000, 5_000]
-const SLOWEST_RETRY_MS = 10_000
+const MAX_RETRY_MS = 10_000
 const LONG_POLL_AFTER_MS = 3_000
-const RENEW_EVERY_MS = 30_000
-const FAILURES_THAT_MAKE_US_ASK = 2
+const REFRESH_EVERY_MS = 30_000
+const FAILURES_BEFORE_CHECK = 2
 
-export class Link {
+export class Connection {
   readonly socket: Socket
-  state: LinkState = "connecting"
+  state: ConnectionState = "connecting"
   #failures = 0
-  #renewal: ReturnType<typeof setInterval> | undefined
+  #refreshTimer: ReturnType<typeof setInterval> | undefined
 
   constructor(
     private readonly session: Session,
@@ -27,8 +27,8 @@ export class Link {
       // Phoenix takes a function too, so that each reconnection brings the newest token; its types do not know that.
       authToken: authToken as unknown as string,
       longPollFallbackMs: LONG_POLL_AFTER_MS,
-      reconnectAfterMs: (tries) => jittered(RETRY_MS[tries - 1] ?? SLOWEST_RETRY_MS),
-      rejoinAfterMs: (tries) => jittered(RETRY_MS[tries + 1] ?? SLOWEST_RETRY_MS),
+      reconnectAfterMs: (tries) => jittered(RETRY_MS[tries - 1] ?? MAX_RETRY_MS),
+      rejoinAfterMs: (tries) => jittered(RETRY_MS[tries + 1] ?? MAX_RETRY_MS),
     })
     this.socket.onOpen(() => this.#opened())
     this.socket.onClose(() => this.#lost())
@@ -36,13 +36,13 @@ export class Link {
   }
 
   async open(): Promise<void> {
-    this.#renewal = setInterval(() => void this.#keepFresh(), RENEW_EVERY_MS)
-    await this.#keepFresh()
+    this.#refreshTimer = setInterval(() => void this.#refreshToken(), REFRESH_EVERY_MS)
+    await this.#refreshToken()
     this.socket.connect()
   }
 
   close(): void {
-    clearInterval(this.#renewal)
+    clearInterval(this.#refreshTimer)
     this.socket.disconnect()
   }
 
@@ -53,26 +53,26 @@ export class Link {
     if (this.socket.endPointURL().startsWith("ws")) {
       Object.assign(this.socket, { longPollFallbackMs: undefined })
     }
-    this.#become("open")
+    this.#setState("open")
   }
 
   #lost(): void {
     this.#failures += 1
-    this.#become(this.state === "connecting" ? "connecting" : "lost")
-    void this.#keepFresh()
+    this.#setState(this.state === "connecting" ? "connecting" : "lost")
+    void this.#refreshToken()
   }
 
-  async #keepFresh(): Promise<void> {
+  async #refreshToken(): Promise<void> {
     try {
-      await this.session.fresh()
+      await this.session.ensureFresh()
       // A browser does not say why a connection was refused: perhaps this device was signed out.
-      if (this.#failures >= FAILURES_THAT_MAKE_US_ASK) await this.session.ask("GET", "/me")
+      if (this.#failures >= FAILURES_BEFORE_CHECK) await this.session.request("GET", "/me")
     } catch (error) {
       if (!(error instanceof Unreachable)) console.warn("the sign-in could not be renewed", error)
     }
   }
 
-  #become(state: LinkState): void {
+  #setState(state: ConnectionState): void {
     if (this.state === state) return
     this.state = state
     this.changed()

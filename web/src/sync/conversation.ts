@@ -1,120 +1,131 @@
 /** One conversation, live: joined, resumed, caught up, written to and acknowledged. */
 import { Presence, type Channel, type Socket } from "phoenix"
 
-import type { KeptTimeline } from "../device/database"
-import type { Mailbox } from "../device/outbox-store"
-import { passes, patience } from "../models/outbox"
-import { gather, note, readUpTo, type Receipts } from "../models/receipts"
-import { seal, sealSign } from "../crypto/seal"
+import type { CachedTimeline } from "../device/database"
+import type { OutboxStore } from "../device/outbox-store"
+import { isTransient, retryDelay } from "../models/outbox"
+import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/receipts"
+import { seal, sealReaction } from "../crypto/seal"
 import {
-  amend,
-  begin,
-  behind,
-  behindChanges,
-  catchUp,
-  follow,
+  applyChange,
+  emptyTimeline,
+  missingAfter,
+  missingChangesAfter,
+  applyChanges,
+  receiveNext,
   hasOlder,
-  hear,
-  hearChange,
+  noteHead,
+  noteChangesHead,
   prepend,
-  recall,
+  restore,
   receive,
   resume,
   type Timeline,
 } from "../models/timeline"
-import { hear as hearTyping, FORGET_AFTER_MS, SAY_EVERY_MS, type Typists } from "../models/typing"
+import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/typing"
 import { ApiError, Unreachable } from "../api/http"
-import { Attendance } from "./read-receipts"
-import { Past } from "./history-jump"
-import type { Reader } from "./message-reader"
+import { ReadReceipts } from "./read-receipts"
+import { HistoryJump } from "./history-jump"
+import type { MessageReader } from "./message-reader"
 import { Sender } from "./sender"
-import type { ChangesPage, Conversation, Joined, Message, MessageStatus, Page, Refusal, Stored } from "../api/types"
+import type {
+  ChangesPage,
+  ConversationSummary,
+  Joined,
+  Message,
+  MessageStatus,
+  Page,
+  Refusal,
+  Stored,
+} from "../api/types"
 import type { Uploads } from "./uploads"
 
 const FIRST_PAGE = 60
 const PAGE = 100
 /** Whoever missed more than this begins at the end, and reads back from there. */
-const MOST_CAUGHT_UP = 5_000
+const MAX_CATCH_UP = 5_000
 /** As many messages are shown before the first unread one. */
-const BEFORE_NEWS = 20
+const CONTEXT_BEFORE_UNREAD = 20
 
-export interface Surroundings {
+export interface ConversationContext {
   readonly socket: Socket
   readonly me: string
-  readonly mailbox: Mailbox
+  readonly outboxStore: OutboxStore
   readonly uploads: Uploads
-  readonly reader: Reader
+  readonly reader: MessageReader
   /** Something is to be shown anew. */
   changed(): void
   /** Something is to be remembered for the next start. */
-  learned(conversationId: string): void
+  remember(conversationId: string): void
   /** A message came in, live. */
-  arrived(message: Message): void
+  received(message: Message): void
   /** Messages are not what they were. */
-  amended(messages: readonly Message[]): void
+  changedMessages(messages: readonly Message[]): void
   /** The server does not let this person in any more. */
-  shut(conversationId: string): void
+  removed(conversationId: string): void
 }
 
-export class Room {
+export class Conversation {
   readonly id: string
   timeline: Timeline
   receipts: Receipts = new Map()
   typists: Typists = new Map()
-  here: readonly string[] = []
+  online: readonly string[] = []
   joined = false
   /** Whether a page of earlier messages is on its way. */
-  reading = false
+  loadingOlder = false
   /** Where somebody went back to. */
-  readonly past: Past
+  readonly historyJump: HistoryJump
   readonly #channel: Channel
   readonly #sender: Sender
-  readonly #attendance: Attendance
+  readonly #readReceipts: ReadReceipts
   #catchingUp = false
   #catchingUpChanges = false
   #attempts = 0
-  #saidTyping = 0
+  #typingSentAt = 0
 
   constructor(
-    conversation: Conversation,
-    private readonly around: Surroundings,
-    kept?: KeptTimeline,
+    summary: ConversationSummary,
+    private readonly context: ConversationContext,
+    cached?: CachedTimeline,
   ) {
-    this.id = conversation.id
-    const { epoch, last_seq, last_change } = conversation
-    this.timeline = kept ? recall(kept) : begin(epoch, last_seq, last_change)
-    if (kept) this.receipts = new Map(kept.receipts)
-    void around.reader.take(this.timeline.messages)
-    const place = () => {
+    this.id = summary.id
+    const { epoch, last_seq, last_change } = summary
+    this.timeline = cached ? restore(cached) : emptyTimeline(epoch, last_seq, last_change)
+    if (cached) this.receipts = new Map(cached.receipts)
+    void context.reader.open(this.timeline.messages)
+    const position = () => {
       const { last, changes, epoch } = this.timeline
       return { last_seq: last, last_change: changes, epoch }
     }
-    this.#channel = around.socket.channel(`message:${conversation.type}:${conversation.id}`, place)
-    this.#attendance = new Attendance(around.me, this.#channel, () => (this.joined ? this.timeline : undefined))
-    this.past = new Past({
+    this.#channel = context.socket.channel(`message:${summary.type}:${summary.id}`, position)
+    this.#readReceipts = new ReadReceipts(context.me, this.#channel, () => (this.joined ? this.timeline : undefined))
+    this.historyJump = new HistoryJump({
       timeline: () => this.timeline,
-      met: (timeline) => (this.timeline = timeline),
-      fetch: (what) => this.#ask<Page>("fetch", what),
-      take: (messages) => {
-        void around.reader.take(messages)
-        around.changed()
+      merged: (timeline) => (this.timeline = timeline),
+      fetch: (what) => this.#request<Page>("fetch", what),
+      show: (messages) => {
+        void context.reader.open(messages)
+        context.changed()
       },
     })
-    this.#sender = new Sender(this.id, this.#channel, around.mailbox, around.uploads, (stored) => this.#stored(stored))
+    this.#sender = new Sender(this.id, this.#channel, context.outboxStore, context.uploads, (stored) =>
+      this.#onStored(stored),
+    )
     this.#listen()
   }
 
   join(): void {
     this.#channel
       .join()
-      .receive("ok", (reply: Joined) => this.#entered(reply))
+      .receive("ok", (reply: Joined) => this.#onJoined(reply))
       .receive("error", (refusal: Refusal) => {
-        if (refusal.reason === "not_found") this.around.shut(this.id)
+        if (refusal.reason === "not_found") this.context.removed(this.id)
       })
   }
 
   leave(): void {
-    this.#attendance.end()
+    this.#readReceipts.stop()
     this.#channel.leave()
   }
 
@@ -124,65 +135,67 @@ export class Room {
   }
 
   /** Whether somebody is looking at the end of this conversation. */
-  attend(attended: boolean): void {
-    this.#attendance.attend(attended)
+  setActive(active: boolean): void {
+    this.#readReceipts.setActive(active)
   }
 
   /** The place of the first message that its reader has not read, as far as this device knows. */
-  get news(): number {
-    return readUpTo(this.receipts, this.around.me) + 1
+  get firstUnread(): number {
+    return readUpTo(this.receipts, this.context.me) + 1
   }
 
   /** Get something to show: what is there, else the newest messages, or those from the first unread one on. */
-  begin(unread: number): void {
-    if (!this.joined || behind(this.timeline) !== undefined) return
-    const { epoch, before, last, messages, whole, changes } = this.timeline
-    const reachable = unread > 0 && last - this.news < MOST_CAUGHT_UP
-    if (reachable && before >= this.news && !whole) {
-      this.#show(hear(begin(epoch, Math.max(this.news - BEFORE_NEWS, 0), changes), last))
+  loadInitial(unread: number): void {
+    if (!this.joined || missingAfter(this.timeline) !== undefined) return
+    const { epoch, before, last, messages, reachesStart, changes } = this.timeline
+    const reachable = unread > 0 && last - this.firstUnread < MAX_CATCH_UP
+    if (reachable && before >= this.firstUnread && !reachesStart) {
+      this.#setTimeline(
+        noteHead(emptyTimeline(epoch, Math.max(this.firstUnread - CONTEXT_BEFORE_UNREAD, 0), changes), last),
+      )
       this.#catchUp()
-    } else if (messages.length === 0) this.readOlder()
+    } else if (messages.length === 0) this.loadOlder()
   }
 
   /** What is to be shown: the newest part, or the one that somebody went back to. */
   get shown(): Timeline {
-    return this.past.timeline ?? this.timeline
+    return this.historyJump.timeline ?? this.timeline
   }
 
   /** Go to a message, wherever it is; false, if it is not here and the server does not give it now. */
-  async visit(seq: number): Promise<boolean> {
+  async jumpTo(seq: number): Promise<boolean> {
     if (seq > this.timeline.before) this.goToNewest()
-    return seq > this.timeline.before || (this.joined && (await this.past.visit(seq)))
+    return seq > this.timeline.before || (this.joined && (await this.historyJump.jumpTo(seq)))
   }
 
   goToNewest(): void {
-    this.past.leave()
-    this.around.changed()
+    this.historyJump.reset()
+    this.context.changed()
   }
 
   /** Read on from where one went back to. */
-  readNewer(): void {
-    if (this.joined) void this.past.readNewer()
+  loadNewer(): void {
+    if (this.joined) void this.historyJump.loadNewer()
   }
 
   /** Read back: a first page when there is nothing yet, then the one before, and so on. */
-  readOlder(): void {
-    if (this.joined && this.past.timeline) void this.past.readOlder()
-    if (!this.joined || this.reading || this.past.timeline || !hasOlder(this.timeline)) return
-    this.reading = true
+  loadOlder(): void {
+    if (this.joined && this.historyJump.timeline) void this.historyJump.loadOlder()
+    if (!this.joined || this.loadingOlder || this.historyJump.timeline || !hasOlder(this.timeline)) return
+    this.loadingOlder = true
     const limit = this.timeline.messages.length === 0 ? FIRST_PAGE : PAGE
     this.#fetch({ before_seq: this.timeline.before + 1, limit }, (page) => {
-      this.#show(prepend(this.timeline, page))
-      void this.around.reader.take(page.messages)
-      this.#attendance.sayAgain()
+      this.#setTimeline(prepend(this.timeline, page))
+      void this.context.reader.open(page.messages)
+      this.#readReceipts.schedule()
     })
   }
 
   /** Tell the others about typing: that it goes on, every few seconds; that it ended, at once. */
-  type(typing: boolean): void {
-    if (!this.joined || (!typing && this.#saidTyping === 0)) return
-    if (typing && Date.now() - this.#saidTyping < SAY_EVERY_MS) return
-    this.#saidTyping = typing ? Date.now() : 0
+  sendTyping(typing: boolean): void {
+    if (!this.joined || (!typing && this.#typingSentAt === 0)) return
+    if (typing && Date.now() - this.#typingSentAt < TYPING_INTERVAL_MS) return
+    this.#typingSentAt = typing ? Date.now() : 0
     this.#channel.push("typing", { typing })
   }
 
@@ -202,17 +215,17 @@ export class Room {
   }
 
   /** React to a message; without a sign, take that back. */
-  async react(messageId: string, sign: string | undefined): Promise<void> {
-    await this.#change("react", { message_id: messageId, ...(sign ? await sealSign(sign) : { emoji: null }) })
+  async react(messageId: string, emoji: string | undefined): Promise<void> {
+    await this.#change("react", { message_id: messageId, ...(emoji ? await sealReaction(emoji) : { emoji: null }) })
   }
 
   /** A change is made now or not at all: what waits for a day would surprise whoever asked for it. */
   async #change(event: string, what: object): Promise<void> {
     if (!this.joined) throw new Unreachable(event)
-    await this.#ask(event, what)
+    await this.#request(event, what)
   }
 
-  async #ask<Answer>(event: string, what: object): Promise<Answer> {
+  async #request<Answer>(event: string, what: object): Promise<Answer> {
     return await new Promise<Answer>((done, fail) => {
       this.#channel
         .push(event, what)
@@ -223,158 +236,160 @@ export class Room {
   }
 
   #listen(): void {
-    this.#channel.on("new_msg", (message: Message) => this.#received(message))
+    this.#channel.on("new_msg", (message: Message) => this.#onMessage(message))
     this.#channel.on("message_updated", (message: Message) => {
-      this.#amended(amend(this.timeline, message), [message])
+      this.#applyChanges(applyChange(this.timeline, message), [message])
     })
     this.#channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
-      this.#show(hearChange(hear(this.timeline, last_seq), last_change))
+      this.#setTimeline(noteChangesHead(noteHead(this.timeline, last_seq), last_change))
       this.#catchUp()
       this.#catchUpChanges()
     })
     this.#channel.on("message_status", (status: MessageStatus) => {
-      this.receipts = note(this.receipts, status)
-      this.around.learned(this.id)
-      this.around.changed()
+      this.receipts = withStatus(this.receipts, status)
+      this.context.remember(this.id)
+      this.context.changed()
     })
     this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
-      this.#typing(user_id, typing)
+      this.#noteTyping(user_id, typing)
     })
-    this.#channel.onError(() => this.#left())
-    this.#channel.onClose(() => this.#left())
+    this.#channel.onError(() => this.#onLeft())
+    this.#channel.onClose(() => this.#onLeft())
     const presence = new Presence(this.#channel)
     presence.onSync(() => {
-      this.here = presence.list((id: string) => id)
-      this.around.changed()
+      this.online = presence.list((id: string) => id)
+      this.context.changed()
     })
   }
 
-  #entered(reply: Joined): void {
+  #onJoined(reply: Joined): void {
     this.joined = true
-    this.receipts = gather(reply.receipts)
+    this.receipts = fromReceipts(reply.receipts)
     if (!reply.recovered) {
-      this.#attendance.beginAnew()
-      this.past.leave()
+      this.#readReceipts.reset()
+      this.historyJump.reset()
     }
-    const missed = reply.last_seq - this.timeline.last
-    const far = reply.recovered && missed > MOST_CAUGHT_UP
-    this.#show(far ? begin(reply.epoch, reply.last_seq, reply.last_change) : resume(this.timeline, reply))
-    void this.around.reader.take(this.timeline.messages)
-    for (const message of reply.messages) this.#settle(message)
-    this.past.amend(reply.changes)
-    this.around.amended(reply.changes)
+    const behindBy = reply.last_seq - this.timeline.last
+    const tooFarBehind = reply.recovered && behindBy > MAX_CATCH_UP
+    this.#setTimeline(
+      tooFarBehind ? emptyTimeline(reply.epoch, reply.last_seq, reply.last_change) : resume(this.timeline, reply),
+    )
+    void this.context.reader.open(this.timeline.messages)
+    for (const message of reply.messages) this.#settleOutgoing(message)
+    this.historyJump.applyChanges(reply.changes)
+    this.context.changedMessages(reply.changes)
     this.#catchUp()
     this.#catchUpChanges()
     this.#sender.opened()
-    this.#attendance.sayAgain()
+    this.#readReceipts.schedule()
   }
 
-  #left(): void {
+  #onLeft(): void {
     this.joined = false
-    this.reading = false
+    this.loadingOlder = false
     this.#catchingUp = this.#catchingUpChanges = false
     this.#sender.closed()
-    this.#saidTyping = 0
-    this.here = []
+    this.#typingSentAt = 0
+    this.online = []
     this.typists = new Map()
-    this.around.changed()
+    this.context.changed()
   }
 
-  #received(message: Message): void {
-    const news = message.seq > this.timeline.last
-    this.#take([message])
-    this.#typing(message.user_id, false)
-    if (news) this.around.arrived(message)
+  #onMessage(message: Message): void {
+    const isNew = message.seq > this.timeline.last
+    this.#receive([message])
+    this.#noteTyping(message.user_id, false)
+    if (isNew) this.context.received(message)
   }
 
-  #take(messages: readonly Message[]): void {
-    this.#know(receive(this.timeline, messages), messages)
+  #receive(messages: readonly Message[]): void {
+    this.#apply(receive(this.timeline, messages), messages)
   }
 
-  #know(timeline: Timeline, messages: readonly Message[]): void {
-    void this.around.reader.take(messages)
-    this.#show(timeline)
-    for (const message of messages) this.#settle(message)
+  #apply(timeline: Timeline, messages: readonly Message[]): void {
+    void this.context.reader.open(messages)
+    this.#setTimeline(timeline)
+    for (const message of messages) this.#settleOutgoing(message)
     this.#catchUp()
-    this.#attendance.sayAgain()
+    this.#readReceipts.schedule()
   }
 
-  #amended(timeline: Timeline, changed: readonly Message[]): void {
-    void this.around.reader.take(changed)
-    this.past.amend(changed)
-    this.#show(timeline)
-    this.around.amended(changed)
+  #applyChanges(timeline: Timeline, changed: readonly Message[]): void {
+    void this.context.reader.open(changed)
+    this.historyJump.applyChanges(changed)
+    this.#setTimeline(timeline)
+    this.context.changedMessages(changed)
     this.#catchUp()
     this.#catchUpChanges()
   }
 
   /** A message of mine that is in the timeline waits no longer. */
-  #settle(message: Message): void {
-    if (message.user_id !== this.around.me) return
-    void this.around.mailbox.remove(message.client_id)
+  #settleOutgoing(message: Message): void {
+    if (message.user_id !== this.context.me) return
+    void this.context.outboxStore.remove(message.client_id)
   }
 
-  #stored(stored: Stored): void {
-    this.#show(hear(this.timeline, stored.seq))
+  #onStored(stored: Stored): void {
+    this.#setTimeline(noteHead(this.timeline, stored.seq))
     this.#catchUp()
   }
 
   /** Fetch what is missing, page by page, until nothing is. */
   #catchUp(): void {
-    const after = behind(this.timeline)
+    const after = missingAfter(this.timeline)
     if (after === undefined || this.#catchingUp || !this.joined) return
     this.#catchingUp = true
     this.#fetch({ after_seq: after, limit: 200 }, (page) => {
       this.#catchingUp = false
-      if (page.messages.length > 0) this.#know(follow(this.timeline, page.messages), page.messages)
+      if (page.messages.length > 0) this.#apply(receiveNext(this.timeline, page.messages), page.messages)
     })
   }
 
   /** The same for changes. */
   #catchUpChanges(): void {
-    const after = behindChanges(this.timeline)
+    const after = missingChangesAfter(this.timeline)
     if (after === undefined || this.#catchingUpChanges || !this.joined) return
     this.#catchingUpChanges = true
     const failed = (refusal: Refusal) => {
       this.#catchingUpChanges = false
-      if (passes(refusal)) setTimeout(() => this.#catchUpChanges(), patience(refusal, ++this.#attempts))
+      if (isTransient(refusal)) setTimeout(() => this.#catchUpChanges(), retryDelay(refusal, ++this.#attempts))
     }
     this.#channel
       .push("fetch_changes", { after_change: after })
       .receive("ok", (page: ChangesPage) => {
         this.#catchingUpChanges = false
-        this.#amended(catchUp(this.timeline, page), page.changes)
+        this.#applyChanges(applyChanges(this.timeline, page), page.changes)
       })
       .receive("error", failed)
       .receive("timeout", () => failed({ reason: "timeout" }))
   }
 
-  #fetch(what: object, take: (page: Page) => void): void {
+  #fetch(what: object, use: (page: Page) => void): void {
     const failed = (refusal: Refusal) => {
-      this.reading = false
+      this.loadingOlder = false
       this.#catchingUp = false
-      if (passes(refusal)) setTimeout(() => this.#catchUp(), patience(refusal, ++this.#attempts))
-      this.around.changed()
+      if (isTransient(refusal)) setTimeout(() => this.#catchUp(), retryDelay(refusal, ++this.#attempts))
+      this.context.changed()
     }
     this.#channel
       .push("fetch", what)
       .receive("ok", (page: Page) => {
-        this.reading = false
-        take(page)
+        this.loadingOlder = false
+        use(page)
       })
       .receive("error", failed)
       .receive("timeout", () => failed({ reason: "timeout" }))
   }
 
-  #typing(userId: string, typing: boolean): void {
-    this.typists = hearTyping(this.typists, userId, typing, Date.now())
-    if (typing) setTimeout(() => this.around.changed(), FORGET_AFTER_MS)
-    this.around.changed()
+  #noteTyping(userId: string, typing: boolean): void {
+    this.typists = noteTyping(this.typists, userId, typing, Date.now())
+    if (typing) setTimeout(() => this.context.changed(), TYPING_EXPIRES_MS)
+    this.context.changed()
   }
 
-  #show(timeline: Timeline): void {
+  #setTimeline(timeline: Timeline): void {
     this.timeline = timeline
-    this.around.learned(this.id)
-    this.around.changed()
+    this.context.remember(this.id)
+    this.context.changed()
   }
 }

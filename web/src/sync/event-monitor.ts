@@ -4,9 +4,9 @@ import { Socket, type Channel } from "phoenix"
 import type { Frame } from "../models/frames"
 import type { Refusal } from "../api/types"
 
-export type WatchState = "closed" | "connecting" | "open" | "lost"
+export type MonitorState = "closed" | "connecting" | "open" | "lost"
 
-type Seen = Omit<Frame, "number" | "at">
+type MonitoredFrame = Omit<Frame, "number" | "at">
 
 interface Incoming {
   readonly topic: string
@@ -16,28 +16,28 @@ interface Incoming {
 
 const PUSHED = /^(\S+) (\S+) \(/
 
-export class Watch {
+export class EventMonitor {
   readonly #socket: Socket
   #channel: Channel | undefined
 
-  constructor(token: string, saw: (frame: Seen) => void, became: (state: WatchState) => void) {
+  constructor(token: string, onFrame: (frame: MonitoredFrame) => void, onState: (state: MonitorState) => void) {
     this.#socket = new Socket("/socket", {
       authToken: token,
       longPollFallbackMs: 3_000,
       // Phoenix tells its logger what it sends; it has no other hook for that.
       logger: (kind, said, payload: unknown) => {
         const [, topic, event] = (kind === "push" && PUSHED.exec(said)) || []
-        if (topic && event) saw({ direction: "out", topic, event, payload })
+        if (topic && event) onFrame({ direction: "out", topic, event, payload })
       },
     })
     this.#socket.onMessage((message: object) => {
       const { topic, event, payload } = message as Incoming
-      saw({ direction: "in", topic, event, payload })
+      onFrame({ direction: "in", topic, event, payload })
     })
-    this.#socket.onOpen(() => became("open"))
-    this.#socket.onError(() => became("lost"))
-    this.#socket.onClose(() => became("lost"))
-    became("connecting")
+    this.#socket.onOpen(() => onState("open"))
+    this.#socket.onError(() => onState("lost"))
+    this.#socket.onClose(() => onState("lost"))
+    onState("connecting")
     this.#socket.connect()
   }
 

@@ -1,17 +1,17 @@
 /** A part of a conversation that somebody went back to, apart from its newest part until the two meet. */
-import { meet, prepend, receive, stretch, type Timeline } from "../models/timeline"
+import { merge, prepend, receive, timelineFromPage, type Timeline } from "../models/timeline"
 import { ApiError, Unreachable } from "../api/http"
 import type { Message, Page } from "../api/types"
 
 /** As many messages are fetched on each side of the one that is sought, and when one reads on. */
-const BESIDE = 50
+const CONTEXT = 50
 const PAGE = 100
 
-export interface Present {
+export interface LiveTimeline {
   /** The newest part, as it is now. */
   timeline(): Timeline
   /** The two have met: this is the newest part from now on. */
-  met(timeline: Timeline): void
+  merged(timeline: Timeline): void
   /**
    * A page of messages from the server.
    *
@@ -20,72 +20,74 @@ export interface Present {
    */
   fetch(what: object): Promise<Page>
   /** These are to be shown. */
-  take(messages: readonly Message[]): void
+  show(messages: readonly Message[]): void
 }
 
-export class Past {
+export class HistoryJump {
   timeline: Timeline | undefined
-  #reading = false
+  #loading = false
 
-  constructor(private readonly present: Present) {}
+  constructor(private readonly live: LiveTimeline) {}
 
   /** Go to a place that the newest part does not reach; false, if the server does not give it now. */
-  async visit(seq: number): Promise<boolean> {
-    return await this.#read({ before_seq: seq + BESIDE, limit: 2 * BESIDE }, (page) => {
-      const here = stretch(this.present.timeline(), page)
-      if (here) this.#show(here)
+  async jumpTo(seq: number): Promise<boolean> {
+    return await this.#load({ before_seq: seq + CONTEXT, limit: 2 * CONTEXT }, (page) => {
+      const segment = timelineFromPage(this.live.timeline(), page)
+      if (segment) this.#show(segment)
     })
   }
 
   /** Come back to the newest part. */
-  leave(): void {
+  reset(): void {
     this.timeline = undefined
   }
 
-  async readOlder(): Promise<void> {
-    const here = this.timeline
-    if (!here || here.whole) return
-    await this.#readOn(here, { before_seq: here.before + 1, limit: PAGE }, prepend)
+  async loadOlder(): Promise<void> {
+    const segment = this.timeline
+    if (!segment || segment.reachesStart) return
+    await this.#extend(segment, { before_seq: segment.before + 1, limit: PAGE }, prepend)
   }
 
-  async readNewer(): Promise<void> {
-    const here = this.timeline
-    if (!here) return
-    await this.#readOn(here, { after_seq: here.last, limit: PAGE }, (now, page) => receive(now, page.messages))
+  async loadNewer(): Promise<void> {
+    const segment = this.timeline
+    if (!segment) return
+    await this.#extend(segment, { after_seq: segment.last, limit: PAGE }, (current, page) =>
+      receive(current, page.messages),
+    )
   }
 
   /** Messages are not what they were. */
-  amend(messages: readonly Message[]): void {
+  applyChanges(messages: readonly Message[]): void {
     const { timeline } = this
     if (!timeline) return
-    const here = messages.filter(({ seq }) => seq > timeline.before && seq <= timeline.last)
-    this.timeline = receive(timeline, here)
+    const segment = messages.filter(({ seq }) => seq > timeline.before && seq <= timeline.last)
+    this.timeline = receive(timeline, segment)
   }
 
-  async #readOn(here: Timeline, what: object, grown: (now: Timeline, page: Page) => Timeline): Promise<void> {
-    if (this.#reading) return
-    this.#reading = true
+  async #extend(segment: Timeline, what: object, extend: (current: Timeline, page: Page) => Timeline): Promise<void> {
+    if (this.#loading) return
+    this.#loading = true
     try {
-      await this.#read(what, (page) => {
-        const now = this.timeline // one may have gone elsewhere meanwhile
-        if (now?.before === here.before && now.last === here.last) this.#show(grown(now, page))
+      await this.#load(what, (page) => {
+        const current = this.timeline // one may have gone elsewhere meanwhile
+        if (current?.before === segment.before && current.last === segment.last) this.#show(extend(current, page))
       })
     } finally {
-      this.#reading = false
+      this.#loading = false
     }
   }
 
-  #show(here: Timeline): void {
-    const both = meet(here, this.present.timeline())
-    this.timeline = both ? undefined : here
-    if (both) this.present.met(both)
+  #show(segment: Timeline): void {
+    const whole = merge(segment, this.live.timeline())
+    this.timeline = whole ? undefined : segment
+    if (whole) this.live.merged(whole)
   }
 
-  async #read(what: object, then: (page: Page) => void): Promise<boolean> {
+  async #load(what: object, use: (page: Page) => void): Promise<boolean> {
     try {
-      const page = await this.present.fetch(what)
-      then(page)
-      this.present.take(page.messages)
+      const page = await this.live.fetch(what)
+      use(page)
+      this.live.show(page.messages)
       return true
     } catch (error) {
       if (error instanceof ApiError || error instanceof Unreachable) return false

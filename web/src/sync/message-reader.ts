@@ -1,11 +1,11 @@
 /** Opens each body and each reaction once, through the seam, and remembers what it says. */
-import { open, openSign, type Opened } from "../crypto/seal"
-import type { Signed } from "../models/reactions"
+import { open, openReaction, type Opened } from "../crypto/seal"
+import type { OpenedReaction } from "../models/reactions"
 import type { Message } from "../api/types"
 
-export class Reader {
+export class MessageReader {
   readonly #opened = new Map<string, Opened>()
-  readonly #signs = new Map<string, readonly Signed[]>()
+  readonly #reactions = new Map<string, readonly OpenedReaction[]>()
 
   constructor(private readonly changed: () => void) {}
 
@@ -15,11 +15,11 @@ export class Reader {
   }
 
   /** The signs with which people react to a message, as far as this device can read them. */
-  signs(message: Message): readonly Signed[] {
-    return this.#signs.get(version(message)) ?? []
+  reactionsTo(message: Message): readonly OpenedReaction[] {
+    return this.#reactions.get(version(message)) ?? []
   }
 
-  async take(messages: readonly Message[]): Promise<void> {
+  async open(messages: readonly Message[]): Promise<void> {
     const unread = messages.filter((message) => !this.#opened.has(version(message)))
     if (unread.length === 0) return
     await Promise.all(unread.map((message) => this.#open(message)))
@@ -27,8 +27,8 @@ export class Reader {
   }
 
   async #open(message: Message): Promise<void> {
-    const signs = message.reactions.map(async (each) => ({ user_id: each.user_id, sign: await openSign(each) }))
-    this.#signs.set(version(message), await Promise.all(signs))
+    const opened = message.reactions.map(async (each) => ({ user_id: each.user_id, emoji: await openReaction(each) }))
+    this.#reactions.set(version(message), await Promise.all(opened))
     this.#opened.set(version(message), await open(message))
   }
 }

@@ -2,19 +2,19 @@ import "fake-indexeddb/auto"
 
 import { afterEach, beforeEach, expect, test } from "vitest"
 
-import { Blobs } from "../device/blobs"
-import { Desk } from "../device/drafts"
-import { Kept } from "../device/database"
-import { Wire } from "../device/tab-channel"
-import { Tray } from "./pending-attachments"
+import { BlobStore } from "../device/blobs"
+import { Drafts } from "../device/drafts"
+import { LocalDatabase } from "../device/database"
+import { TabChannel } from "../device/tab-channel"
+import { PendingAttachments } from "./pending-attachments"
 
 /** One tab of an account. */
 class Tab {
-  readonly kept = new Kept(account, () => undefined)
-  readonly wire = new Wire(account)
-  readonly blobs = new Blobs(account)
-  readonly desk = new Desk(this.kept, this.wire, () => undefined)
-  readonly tray = new Tray(this.desk, this.blobs)
+  readonly kept = new LocalDatabase(account, () => undefined)
+  readonly wire = new TabChannel(account)
+  readonly blobs = new BlobStore(account)
+  readonly desk = new Drafts(this.kept, this.wire, () => undefined)
+  readonly tray = new PendingAttachments(this.desk, this.blobs)
 
   async close(): Promise<void> {
     this.wire.close()
@@ -48,7 +48,7 @@ test("a recording is there after a restart, with its sound, its length and its s
   const before = await tab()
   await before.desk.write("kitchen", "Listen", "Kitchen")
   await before.tray.add("kitchen", [note], "Kitchen")
-  await before.blobs.kept(before.tray.keys)
+  await before.blobs.stored(before.tray.keys)
 
   const after = await tab()
   await after.tray.check()
@@ -84,7 +84,7 @@ test("what became a message lies there no longer, and its bytes are left to the 
   await first.tray.add("kitchen", [note], "Kitchen")
   await expect.poll(() => names(second)).toEqual(["note.webm"])
   const [sent] = first.tray.of("kitchen")
-  first.desk.handOver("kitchen")
+  first.desk.clear("kitchen")
   expect(names(first)).toEqual([])
   await expect.poll(() => names(second)).toEqual([])
   expect(await (await first.tray.bytes(sent ?? expect.fail())).text()).toBe("sound")

@@ -4,20 +4,20 @@
  */
 import type { Channel } from "phoenix"
 
-import type { Mailbox } from "../device/outbox-store"
-import { due, next, passes, patience, type Draft } from "../models/outbox"
-import { kindOf } from "../models/attachments"
+import type { OutboxStore } from "../device/outbox-store"
+import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/outbox"
+import { messageTypeOf } from "../models/attachments"
 import { ApiError, Unreachable } from "../api/http"
 import type { Refusal, Stored } from "../api/types"
-import { Stopped, type Uploads } from "./uploads"
+import { UploadCancelled, type Uploads } from "./uploads"
 
-const ASK_AGAIN_MS = 1_000
+const RECHECK_MS = 1_000
 /** So long a message waits for the files of the one before it. */
-const PASS_AFTER_MS = 5_000
+const OVERTAKE_AFTER_MS = 5_000
 
 export class Sender {
   /** The drafts that are on their way: one, and one that passes it. */
-  readonly #underway = new Set<string>()
+  readonly #inFlight = new Set<string>()
   /** Whether the first of them has been for a while. */
   #slow = false
   #slowTimer: ReturnType<typeof setTimeout> | undefined
@@ -27,7 +27,7 @@ export class Sender {
   constructor(
     private readonly conversationId: string,
     private readonly channel: Channel,
-    private readonly mailbox: Mailbox,
+    private readonly outboxStore: OutboxStore,
     private readonly uploads: Uploads,
     private readonly stored: (stored: Stored) => void,
   ) {}
@@ -41,9 +41,9 @@ export class Sender {
   /** It cannot, for the moment. What was on its way is sent again later: nobody knows whether it arrived. */
   closed(): void {
     this.#open = false
-    if (this.#underway.size > 0) void this.mailbox.release(this.conversationId)
-    this.#underway.clear()
-    this.#hurry()
+    if (this.#inFlight.size > 0) void this.outboxStore.release(this.conversationId)
+    this.#inFlight.clear()
+    this.#resetSlow()
   }
 
   /**
@@ -51,98 +51,100 @@ export class Sender {
    * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
    */
   flush(): void {
-    const draft = this.#open ? next(this.mailbox.drafts, this.conversationId, this.#underway, this.#slow) : undefined
-    if (draft === undefined) return
-    if (this.#underway.size === 0) this.#patiently()
-    this.#underway.add(draft.client_id)
-    void this.#send(draft)
+    const message = this.#open
+      ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
+      : undefined
+    if (message === undefined) return
+    if (this.#inFlight.size === 0) this.#startSlowTimer()
+    this.#inFlight.add(message.client_id)
+    void this.#send(message)
   }
 
-  async #send(draft: Draft): Promise<void> {
-    const mine = await this.mailbox.claim(draft)
-    if (!this.#isUnderway(draft)) return // closed meanwhile
-    if (!mine) {
-      this.#stopped(draft)
-      setTimeout(() => void this.#askAgain(), ASK_AGAIN_MS)
+  async #send(message: OutgoingMessage): Promise<void> {
+    const claimed = await this.outboxStore.claim(message)
+    if (!this.#isInFlight(message)) return // closed meanwhile
+    if (!claimed) {
+      this.#settled(message)
+      setTimeout(() => void this.#recheck(), RECHECK_MS)
       return
     }
-    const enclosed = draft.enclosures ? await this.#bring(draft) : {}
-    if (enclosed === undefined || !this.#isUnderway(draft)) return
+    const files = message.enclosures ? await this.#upload(message) : {}
+    if (files === undefined || !this.#isInFlight(message)) return
     this.channel
-      .push("new_msg", { ...draft.sealed, ...enclosed, client_id: draft.client_id, reply_to: draft.reply_to })
-      .receive("ok", (stored: Stored) => void this.#done(draft, stored))
-      .receive("error", (refusal: Refusal) => void this.#refused(draft, refusal))
-      .receive("timeout", () => void this.#refused(draft, { reason: "timeout" }))
+      .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
+      .receive("ok", (stored: Stored) => void this.#acknowledged(message, stored))
+      .receive("error", (refusal: Refusal) => void this.#rejected(message, refusal))
+      .receive("timeout", () => void this.#rejected(message, { reason: "timeout" }))
   }
 
   /** Bring the files first, then say which message they go with; nothing, if that cannot be now. */
-  async #bring(draft: Draft): Promise<object | undefined> {
-    const label = (...which: [string, string, string]) => this.mailbox.label(...which)
+  async #upload(message: OutgoingMessage): Promise<object | undefined> {
+    const saveUploadId = (...which: [string, string, string]) => this.outboxStore.setUploadId(...which)
     try {
-      const ids = await this.uploads.bring(draft, label, () => this.#holds(draft))
-      return { attachment_ids: ids, message_type: kindOf((draft.enclosures ?? []).map(({ kind }) => kind)) }
+      const ids = await this.uploads.upload(message, saveUploadId, () => this.#stillMine(message))
+      return { attachment_ids: ids, message_type: messageTypeOf((message.enclosures ?? []).map(({ kind }) => kind)) }
     } catch (error) {
-      if (error instanceof Stopped) await this.#next(draft)
-      else if (error instanceof ApiError) await this.#refused(draft, { reason: error.code })
-      else if (error instanceof Unreachable) await this.#refused(draft, { reason: "timeout" })
+      if (error instanceof UploadCancelled) await this.#next(message)
+      else if (error instanceof ApiError) await this.#rejected(message, { reason: error.code })
+      else if (error instanceof Unreachable) await this.#rejected(message, { reason: "timeout" })
       else throw error
       return undefined
     }
   }
 
   /** Whether it is still our turn, which a long upload must ask for again and again. */
-  async #holds(draft: Draft): Promise<boolean> {
-    return this.#isUnderway(draft) && (await this.mailbox.claim(draft))
+  async #stillMine(message: OutgoingMessage): Promise<boolean> {
+    return this.#isInFlight(message) && (await this.outboxStore.claim(message))
   }
 
   /** Another tab has the turn: see what it has done by now. */
-  async #askAgain(): Promise<void> {
-    await this.mailbox.load()
+  async #recheck(): Promise<void> {
+    await this.outboxStore.load()
     this.flush()
   }
 
-  async #done(draft: Draft, stored: Stored): Promise<void> {
+  async #acknowledged(message: OutgoingMessage, stored: Stored): Promise<void> {
     this.#attempts = 0
     this.stored(stored)
-    await this.mailbox.remove(draft.client_id)
-    await this.#next(draft)
+    await this.outboxStore.remove(message.client_id)
+    await this.#next(message)
   }
 
-  async #refused(draft: Draft, refusal: Refusal): Promise<void> {
-    if (!this.#isUnderway(draft)) return
-    if (!passes(refusal)) {
-      await this.mailbox.refuse(draft.client_id, refusal.reason)
-      await this.#next(draft)
+  async #rejected(message: OutgoingMessage, refusal: Refusal): Promise<void> {
+    if (!this.#isInFlight(message)) return
+    if (!isTransient(refusal)) {
+      await this.outboxStore.refuse(message.client_id, refusal.reason)
+      await this.#next(message)
       return
     }
-    this.#stopped(draft)
-    setTimeout(() => this.flush(), patience(refusal, ++this.#attempts))
+    this.#settled(message)
+    setTimeout(() => this.flush(), retryDelay(refusal, ++this.#attempts))
   }
 
-  async #next(draft: Draft): Promise<void> {
-    this.#stopped(draft)
-    if (due(this.mailbox.drafts, this.conversationId).length > 0) this.flush()
-    else await this.mailbox.release(this.conversationId)
+  async #next(message: OutgoingMessage): Promise<void> {
+    this.#settled(message)
+    if (sendable(this.outboxStore.messages, this.conversationId).length > 0) this.flush()
+    else await this.outboxStore.release(this.conversationId)
   }
 
-  #isUnderway({ client_id }: Draft): boolean {
-    return this.#underway.has(client_id)
+  #isInFlight({ client_id }: OutgoingMessage): boolean {
+    return this.#inFlight.has(client_id)
   }
 
-  #stopped({ client_id }: Draft): void {
-    this.#underway.delete(client_id)
-    if (this.#underway.size === 0) this.#hurry()
+  #settled({ client_id }: OutgoingMessage): void {
+    this.#inFlight.delete(client_id)
+    if (this.#inFlight.size === 0) this.#resetSlow()
   }
 
   /** Let nothing pass for a while. */
-  #patiently(): void {
+  #startSlowTimer(): void {
     this.#slowTimer = setTimeout(() => {
       this.#slow = true
       this.flush()
-    }, PASS_AFTER_MS)
+    }, OVERTAKE_AFTER_MS)
   }
 
-  #hurry(): void {
+  #resetSlow(): void {
     clearTimeout(this.#slowTimer)
     this.#slow = false
   }

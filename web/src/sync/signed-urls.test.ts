@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest"
 
 import { attachment } from "../models/fixtures"
-import { Addresses } from "./signed-urls"
+import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
 import type { Session } from "../session/session"
 
@@ -9,8 +9,8 @@ import type { Session } from "../session/session"
 function addresses(minutes: number) {
   let asked = 0
   const expires_at = new Date(Date.now() + minutes * 60_000).toISOString()
-  const ask = async () => ({ file: `/files/${(asked += 1)}`, thumbnail: null, expires_at })
-  return new Addresses({ ask } as unknown as Session)
+  const request = async () => ({ file: `/files/${(asked += 1)}`, thumbnail: null, expires_at })
+  return new SignedUrlCache({ request } as unknown as Session)
 }
 
 function answering(answer: (address: string) => Response) {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest"
 
-import { notice, PLAIN } from "./notification"
+import { notificationFor, DEFAULT_TEXTS } from "./notification"
 
 const message = { kind: "message", conversation_id: "kitchen", conversation_type: "group", content: "none" }
-const shown = (told: object) => notice(`${JSON.stringify(told)}     `, PLAIN)
+const shown = (told: object) => notificationFor(`${JSON.stringify(told)}     `, DEFAULT_TEXTS)
 
 test("without content, a notice names nobody", () => {
   expect(shown(message)).toEqual({
@@ -26,11 +26,11 @@ test("with everything, it says what was written", () => {
 })
 
 test("a test says that it is one, and leads nowhere", () => {
-  expect(shown({ kind: "test" })).toEqual({ title: "Famichat", body: PLAIN.test, tag: "test" })
+  expect(shown({ kind: "test" })).toEqual({ title: "Famichat", body: DEFAULT_TEXTS.test, tag: "test" })
 })
 
 test("whatever cannot be understood is shown as something new", () => {
   for (const told of ["", "null", "[]", "{", "7", '{"kind": "dance"}']) {
-    expect(notice(told, PLAIN)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
+    expect(notificationFor(told, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
   }
 })

@@ -5,23 +5,23 @@ import type { Message } from "../../api/types"
 
 const KEY = Symbol("attention")
 
-export class Attention {
+export class MessageSelection {
   /** What can be done with it is being chosen. */
   menu = $state.raw<Message>()
   /** What it said before is being read. */
-  earlier = $state.raw<Message>()
+  history = $state.raw<Message>()
   /** It is being looked for in the timeline. */
-  sought = $state.raw<Message>()
+  target = $state.raw<Message>()
   /** What is being written answers it. */
   reply = $state.raw<Message>()
   /** It is being said in other words. */
   edit = $state.raw<Message>()
 }
 
-export function provideAttention(): Attention {
-  return setContext(KEY, new Attention())
+export function provideSelection(): MessageSelection {
+  return setContext(KEY, new MessageSelection())
 }
 
-export function attention(): Attention {
-  return getContext<Attention>(KEY)
+export function messageSelection(): MessageSelection {
+  return getContext<MessageSelection>(KEY)
 }

@@ -2,20 +2,20 @@
 import { get } from "svelte/store"
 
 import { t } from "../../i18n/language"
-import { inWords } from "./error-text"
+import { errorText } from "./error-text"
 
-export class Attempt {
+export class AsyncAction {
   busy = $state(false)
   fault = $state("")
 
   /** Wait for it; then go on with its result, or say why there is none. */
-  async make<Result>(work: Promise<Result>, then: (result: Result) => void = () => undefined): Promise<void> {
+  async run<Result>(work: Promise<Result>, then: (result: Result) => void = () => undefined): Promise<void> {
     this.fault = ""
     this.busy = true
     try {
       then(await work)
     } catch (error) {
-      this.fault = inWords(get(t), error)
+      this.fault = errorText(get(t), error)
     } finally {
       this.busy = false
     }

@@ -1,15 +1,14 @@
 /** What a conversation, or what somebody said, is called in words. */
 import type { Opened } from "../../crypto/seal"
 import { joined, refusalKey, type Translate } from "../../i18n/translate"
-import { attachmentsOf, kindOfAttachment } from "../../models/attachments"
+import { attachmentsOf, attachmentKind } from "../../models/attachments"
 import { others, shownName, type People } from "../../models/people"
-import type { DeviceKind } from "../../models/device-kind"
-import type { Holder, Whereabouts } from "../../models/receipts"
-import type { Conversation, Family, Message } from "../../api/types"
+import type { Recipient, DeliveryStatus } from "../../models/receipts"
+import type { ConversationSummary, Family, Message, DeviceKind } from "../../api/types"
 
-interface Seen {
+interface ViewContext {
   readonly me: { readonly id: string }
-  readonly circle: { readonly people: People; readonly families: readonly Family[] }
+  readonly contacts: { readonly people: People; readonly families: readonly Family[] }
 }
 
 export function nameOf(t: Translate, people: People, userId: string): string {
@@ -18,20 +17,20 @@ export function nameOf(t: Translate, people: People, userId: string): string {
 }
 
 /** What a conversation is called by the one who looks at it. */
-export function title(t: Translate, seen: Seen, conversation: Conversation): string {
+export function title(t: Translate, seen: ViewContext, conversation: ConversationSummary): string {
   if (conversation.type === "self") return t("kind.self")
   const [other] = others(conversation, seen.me.id)
-  if (conversation.type === "direct") return other ? nameOf(t, seen.circle.people, other) : t("person.unknown")
+  if (conversation.type === "direct") return other ? nameOf(t, seen.contacts.people, other) : t("person.unknown")
   const family =
-    seen.circle.families.length > 1 && seen.circle.families.find((each) => each.id === conversation.family_id)?.name
+    seen.contacts.families.length > 1 && seen.contacts.families.find((each) => each.id === conversation.family_id)?.name
   return conversation.name || family || t(`kind.${conversation.type}`)
 }
 
 /** What a message says; one that says nothing, by what came with it. */
-export function gist(t: Translate, opened: Opened | undefined, message: Message): string {
-  const said = text(t, opened)
+function messageText(t: Translate, opened: Opened | undefined, message: Message): string {
+  const body = text(t, opened)
   const [first] = attachmentsOf(message)
-  return said === "" && first ? t(`attachment.${kindOfAttachment(first)}`) : said
+  return body === "" && first ? t(`attachment.${attachmentKind(first)}`) : body
 }
 
 export function text(t: Translate, opened: Opened | undefined): string {
@@ -39,21 +38,21 @@ export function text(t: Translate, opened: Opened | undefined): string {
   return opened.kind === "text" ? opened.text : t(`message.${opened.kind}`)
 }
 
-interface Read extends Pick<Seen, "me" | "circle"> {
+interface ReadingContext extends Pick<ViewContext, "me" | "contacts"> {
   readonly reader: { read(message: Message): Opened | undefined }
 }
 
 /** What a message says to the one who looks at it; of one that was removed, by whom. */
-export function said(t: Translate, seen: Read, message: Message): string {
+export function displayText(t: Translate, seen: ReadingContext, message: Message): string {
   const by = message.deleted_by
-  if (message.deleted_at === null || by === null) return gist(t, seen.reader.read(message), message)
+  if (message.deleted_at === null || by === null) return messageText(t, seen.reader.read(message), message)
   return by === seen.me.id
     ? t("message.removedByYou")
-    : t("message.removedBy", { name: nameOf(t, seen.circle.people, by) })
+    : t("message.removedBy", { name: nameOf(t, seen.contacts.people, by) })
 }
 
 /** `Gran's tablet`: the kinds of devices on which somebody has a message. */
-function deviceOf(t: Translate, language: string, people: People, { id, on }: Holder): string {
+function deviceOf(t: Translate, language: string, people: People, { id, on }: Recipient): string {
   const name = nameOf(t, people, id)
   return on.length > 0 ? t("at.devices", { name, devices: kindsIn(t, language, on) }) : t("at.someDevice", { name })
 }
@@ -66,16 +65,16 @@ export function kindsIn(t: Translate, language: string, kinds: readonly DeviceKi
   )
 }
 
-export function where(t: Translate, language: string, people: People, at: Whereabouts): string {
+export function statusText(t: Translate, language: string, people: People, at: DeliveryStatus): string {
   const names = (ids: readonly string[]) =>
     joined(
       language,
       ids.map((id) => nameOf(t, people, id)),
     )
-  switch (at.at) {
+  switch (at.state) {
     case "device":
     case "server":
-      return t(`at.${at.at}`)
+      return t(`at.${at.state}`)
     case "refused":
       return t("at.refused", { why: t(refusalKey(at.reason)) })
     case "delivered":

@@ -1,14 +1,14 @@
 /** What went wrong, in words. */
 import { refusalKey, type Translate } from "../../i18n/translate"
 import { ApiError, Unreachable } from "../../api/http"
-import { NoNotices } from "../../session/push-subscription"
-import { NoPasskey } from "../../session/passkeys"
+import { NotificationsUnavailable } from "../../session/push-subscription"
+import { PasskeyFailed } from "../../session/passkeys"
 
 /** Whatever is neither a refusal nor a missing answer is a mistake of ours, and thrown again. */
-export function inWords(t: Translate, error: unknown): string {
+export function errorText(t: Translate, error: unknown): string {
   if (error instanceof ApiError) return t(refusalKey(error.code))
   if (error instanceof Unreachable) return t("error.unreachable")
-  if (error instanceof NoPasskey) return t(`passkey.${error.why}`)
-  if (error instanceof NoNotices) return t(`bell.${error.why}`)
+  if (error instanceof PasskeyFailed) return t(`passkey.${error.why}`)
+  if (error instanceof NotificationsUnavailable) return t(`bell.${error.why}`)
   throw error
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { size } from "./file-size"
+import { formatBytes } from "./file-size"
 
 test.each([
   [0, "0 byte"],
@@ -10,5 +10,5 @@ test.each([
   [98_765_432, "99 MB"],
   [5_000_000_000_000_000, "5,000 TB"],
 ])("%d bytes are %s", (bytes, words) => {
-  expect(size("en", bytes)).toBe(words)
+  expect(formatBytes("en", bytes)).toBe(words)
 })

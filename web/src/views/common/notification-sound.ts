@@ -1,7 +1,7 @@
 /** A soft sound when something is said. Off until somebody wants it, on each device anew. */
 import { get, writable } from "svelte/store"
 
-import { isFirst, pause } from "../../device/cross-tab-lock"
+import { claimOnce, sleep } from "../../device/cross-tab-lock"
 
 const KEY = "famichat.sound"
 const NOTES_HZ = [660, 880]
@@ -27,12 +27,12 @@ export function chime(): void {
 }
 
 /** Chime for a message: in one of the tabs, and in none when it is being read in one. */
-export async function announce(messageId: string, isRead: boolean): Promise<void> {
+export async function playOnce(messageId: string, isRead: boolean): Promise<void> {
   if (!isRead) {
     if (!mayBeHeard()) return
-    await pause(READERS_FIRST_MS)
+    await sleep(READERS_FIRST_MS)
   }
-  if ((await isFirst("sound", messageId)) && !isRead) chime()
+  if ((await claimOnce("sound", messageId)) && !isRead) chime()
 }
 
 /** A browser lets a page sound only after somebody has touched it: another tab may. */

@@ -1,13 +1,13 @@
 import decodeQR from "qr/decode.js"
 import { expect, test } from "vitest"
 
-import { drawn } from "./qr"
+import { qrCode } from "./qr"
 
 const SCALE = 4
 
 /** What a camera sees of the drawing. */
 function seen(text: string) {
-  const { edge, path } = drawn(text)
+  const { edge, path } = qrCode(text)
   const dark = new Set(path.match(/(?<=M)\d+ \d+/g))
   const side = edge * SCALE
   const data = new Uint8Array(side * side * 4).fill(255)

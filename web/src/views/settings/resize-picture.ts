@@ -1,13 +1,13 @@
 /** A picture made small before it goes to the server: what a phone takes is hundreds of times what is shown of a person. */
 
 /** Twice what is shown at most, so that the server, which cuts it to a square, has enough of it. */
-const EDGE = 512
+const MIN_EDGE_PX = 512
 
 /** A smaller copy of a picture; the picture itself where it is small, or this browser cannot read it. */
-export async function smaller(picture: Blob): Promise<Blob> {
+export async function resizePicture(picture: Blob): Promise<Blob> {
   const bitmap = await read(picture)
   if (bitmap === undefined) return picture
-  const scale = EDGE / Math.min(bitmap.width, bitmap.height)
+  const scale = MIN_EDGE_PX / Math.min(bitmap.width, bitmap.height)
   if (scale >= 1) return picture
   const canvas = document.createElement("canvas")
   canvas.width = Math.round(bitmap.width * scale)

@@ -2,12 +2,12 @@
 import { get } from "svelte/store"
 
 import { t } from "../../../i18n/language"
-import { inWords } from "../../common/error-text"
+import { errorText } from "../../common/error-text"
 
 let current: Playback | undefined
 
 /** Pause whatever is playing. */
-export function hush(): void {
+export function pauseCurrent(): void {
   current?.pause()
 }
 
@@ -20,19 +20,19 @@ export class Playback {
   unplayable = $state(false)
   #audio: HTMLAudioElement | undefined
   #loading: Promise<Blob> | undefined
-  #address: string | undefined
-  #over = false
+  #url: string | undefined
+  #ended = false
 
   constructor(private readonly load: () => Promise<Blob>) {}
 
   async play(): Promise<void> {
-    alone(this)
+    makeCurrent(this)
     this.playing = true
     this.fault = ""
     try {
       const sound = await (this.#loading ??= this.load())
-      if (this.#over) return
-      this.#audio ??= this.#player(sound)
+      if (this.#ended) return
+      this.#audio ??= this.#createAudio(sound)
       if (this.playing) await this.#audio.play()
     } catch (error) {
       if (!this.#audio) this.#loading = undefined
@@ -52,16 +52,16 @@ export class Playback {
   }
 
   /** Nobody looks at it any more. */
-  end(): void {
-    this.#over = true
+  dispose(): void {
+    this.#ended = true
     this.pause()
     if (current === this) current = undefined
-    if (this.#address !== undefined) URL.revokeObjectURL(this.#address)
+    if (this.#url !== undefined) URL.revokeObjectURL(this.#url)
   }
 
-  #player(sound: Blob): HTMLAudioElement {
-    this.#address = URL.createObjectURL(sound)
-    const audio = new Audio(this.#address)
+  #createAudio(sound: Blob): HTMLAudioElement {
+    this.#url = URL.createObjectURL(sound)
+    const audio = new Audio(this.#url)
     audio.currentTime = this.at / 1000
     audio.ontimeupdate = () => (this.at = audio.currentTime * 1000)
     audio.onplay = () => (this.playing = true)
@@ -72,13 +72,13 @@ export class Playback {
 
   #failed(error: unknown): void {
     this.playing = false
-    if (!(error instanceof DOMException)) this.fault = inWords(get(t), error)
+    if (!(error instanceof DOMException)) this.fault = errorText(get(t), error)
     // Paused while it was loading; or the press was so long ago that a browser wants another one.
     else if (!["AbortError", "NotAllowedError"].includes(error.name)) this.unplayable = true
   }
 }
 
-function alone(playback: Playback): void {
-  if (current !== playback) hush()
+function makeCurrent(playback: Playback): void {
+  if (current !== playback) pauseCurrent()
   current = playback
 }
