@@ -24,7 +24,7 @@ export function followsEnd(viewport: Viewport): boolean {
 }
 
 /** The place before the first message that is drawn. */
-function startOf(viewport: Viewport, timeline: Timeline): number {
+export function startOf(viewport: Viewport, timeline: Timeline): number {
   return Math.max(timeline.before, Math.min(viewport.until, timeline.last) - VIEWPORT_SIZE)
 }
 
