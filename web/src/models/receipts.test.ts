@@ -31,7 +31,7 @@ function words(receipts: Receipts, seq: number, of = others): string {
 }
 
 test("a stored message is on the server until somebody's device says more", () => {
-  expect(words(none, 1)).toBe("On your server")
+  expect(words(none, 1)).toBe("Sent")
 })
 
 test("what was said before one came counts, each person by the furthest device", () => {
@@ -41,14 +41,14 @@ test("what was said before one came counts, each person by the furthest device",
   ])
 
   expect(words(receipts, 2)).toBe("Read by Gran")
-  expect(words(receipts, 3)).toBe("On Gran's tablet")
-  expect(words(receipts, 4)).toBe("On your server")
+  expect(words(receipts, 3)).toBe("Delivered to Gran's tablet")
+  expect(words(receipts, 4)).toBe("Sent")
 })
 
 test("each step is told in words, with names", () => {
   const delivered = withStatus(none, says("inga", "delivered", 5))
-  expect(words(delivered, 5)).toBe("On Gran's tablet")
-  expect(words(delivered, 6)).toBe("On your server")
+  expect(words(delivered, 5)).toBe("Delivered to Gran's tablet")
+  expect(words(delivered, 6)).toBe("Sent")
   const read = withStatus(delivered, says("inga", "read", 5))
   expect(words(read, 4)).toBe("Read by Gran")
   expect(words(withStatus(read, says("nils", "read", 5)), 5)).toBe("Read by everyone")
@@ -60,7 +60,7 @@ test("who has read it has it, and nothing moves back", () => {
 })
 
 test("what one's own devices say makes no claim about the others", () => {
-  expect(words(withStatus(none, says("maja", "read", 5)), 5)).toBe("On your server")
+  expect(words(withStatus(none, says("maja", "read", 5)), 5)).toBe("Sent")
 })
 
 describe("somebody to whom it is alone", () => {
@@ -69,15 +69,15 @@ describe("somebody to whom it is alone", () => {
   })
 
   test("may be nobody, in notes to self", () => {
-    expect(words(none, 1, [])).toBe("On your server")
+    expect(words(none, 1, [])).toBe("Sent")
   })
 })
 
 test("what waits, and what was refused, is told too", () => {
   const t = translator("en")
-  expect(statusText(t, "en", people, { state: "device" })).toBe("Waiting on this device")
+  expect(statusText(t, "en", people, { state: "device" })).toBe("Waiting to send")
   expect(statusText(t, "en", people, { state: "refused", reason: "message_too_large" })).toBe(
-    "Not sent. It is too long.",
+    "Not sent. This message is too long.",
   )
 })
 
@@ -95,24 +95,24 @@ describe("on what a message is", () => {
 
   test("is told by kind, each kind once", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 6, "phone"])
-    expect(words(receipts, 6)).toBe("On Gran's phone")
-    expect(words(receipts, 5)).toBe("On Gran's phone and tablet")
+    expect(words(receipts, 6)).toBe("Delivered to Gran's phone")
+    expect(words(receipts, 5)).toBe("Delivered to Gran's phone and tablet")
   })
 
   test("is told of each who has it, while somebody has not", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["nils", "delivered", 5, "computer"])
-    expect(words(receipts, 5, ["inga", "nils", "emil"])).toBe("On Gran's tablet and Nils's computer")
+    expect(words(receipts, 5, ["inga", "nils", "emil"])).toBe("Delivered to Gran's tablet and Nils's computer")
     expect(words(receipts, 5)).toBe("Delivered to everyone")
   })
 
   test("is not guessed where a device does not say, nor where its kind was not kept", () => {
-    expect(words(arrived(["inga", "delivered", 5, null]), 5)).toBe("On Gran's device")
-    expect(words(new Map([["inga", { delivered: 5, read: 0 }]]), 5)).toBe("On Gran's device")
+    expect(words(arrived(["inga", "delivered", 5, null]), 5)).toBe("Delivered to Gran's device")
+    expect(words(new Map([["inga", { delivered: 5, read: 0 }]]), 5)).toBe("Delivered to Gran's device")
   })
 
   test("is told in Japanese, too", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 5, "phone"])
     const at = deliveryStatus(receipts, 5, others)
-    expect(statusText(translator("ja"), "ja", people, at)).toBe("Granさんのスマートフォン、タブレットに届きました")
+    expect(statusText(translator("ja"), "ja", people, at)).toBe("Granのスマートフォン、タブレットに届きました")
   })
 })
