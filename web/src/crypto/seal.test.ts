@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { attachment, message } from "../models/examples"
+import { attachment, message } from "../models/fixtures"
 import { open, openFile, opens, seal, sealFile } from "./seal"
 
 test("what is sealed here opens here", async () => {

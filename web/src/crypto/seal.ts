@@ -5,7 +5,7 @@
  * This version carries them as they are. End-to-end encryption moves in here, in a worker, without touching models
  * or views: these functions are asynchronous for that reason.
  */
-import type { Address, Attachment, Enveloped, Message, Reaction } from "../realtime/shapes"
+import type { SignedUrls, Attachment, Enveloped, Message, Reaction } from "../api/types"
 
 interface Envelope {
   readonly encryption_flag?: boolean
@@ -19,7 +19,7 @@ export interface Sealed extends Envelope {
 }
 
 /** What goes to the server of a reaction. */
-export interface SealedSign extends Envelope {
+export interface SealedReaction extends Envelope {
   readonly emoji: string
 }
 
@@ -54,7 +54,7 @@ export function opens({ encrypted }: Attachment): boolean {
 }
 
 /** Open a file. Where its bytes are is asked only if this device can do something with them. */
-export async function openFile(attachment: Attachment, address: () => Promise<Address>): Promise<OpenedFile> {
+export async function openFile(attachment: Attachment, address: () => Promise<SignedUrls>): Promise<OpenedFile> {
   if (!opens(attachment)) return { kind: "locked" }
   const { file, thumbnail } = await address()
   return { kind: "open", file, thumbnail }
@@ -70,11 +70,11 @@ export async function openText(sealed: Enveloped & { readonly body: string | nul
   return sealed.encryption_flag ? { kind: "locked" } : { kind: "text", text: sealed.body }
 }
 
-export async function sealSign(emoji: string): Promise<SealedSign> {
+export async function sealReaction(emoji: string): Promise<SealedReaction> {
   return { emoji }
 }
 
 /** The sign of a reaction; nothing, when this device cannot read it. */
-export async function openSign(reaction: Reaction): Promise<string | undefined> {
+export async function openReaction(reaction: Reaction): Promise<string | undefined> {
   return reaction.encryption_flag ? undefined : (reaction.emoji ?? undefined)
 }

@@ -8,7 +8,7 @@ export const LANGUAGES: Readonly<Record<string, { readonly name: string; readonl
   ja: { name: "日本語", messages: ja },
 }
 
-export type Values = Readonly<Record<string, string | number>>
+type Values = Readonly<Record<string, string | number>>
 export type Translate = (key: Key, values?: Values) => string
 
 /** The first of the wanted languages that we speak; else English. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { invitationLink, onlyHere } from "./invitation"
+import { invitationLink, isLocalOnly } from "./invitation"
 
 const told = "https://chat.example.org/invite#abc"
 
@@ -17,7 +17,7 @@ test("from the server's own computer it leads to where the server is for others"
 })
 
 test("a link that nobody else can open is known", () => {
-  expect(["http://localhost/invite#abc", "http://127.0.0.1:4000/invite#abc", told].map(onlyHere)).toEqual([
+  expect(["http://localhost/invite#abc", "http://127.0.0.1:4000/invite#abc", told].map(isLocalOnly)).toEqual([
     true,
     true,
     false,

@@ -11,6 +11,6 @@ export function invitationLink(here: Pick<URL, "hostname" | "origin">, token: st
 }
 
 /** Whether a link leads nowhere but to the computer that it is opened on. */
-export function onlyHere(link: string): boolean {
+export function isLocalOnly(link: string): boolean {
   return THIS_COMPUTER.test(new URL(link).hostname)
 }

@@ -1,7 +1,18 @@
 import { expect, test } from "vitest"
 
-import { conversation } from "./examples"
-import { colour, colourOf, COLOURS, initial, isLeftAlone, know, meet, nobodyYet, others, shownName } from "./people"
+import { conversation } from "./fixtures"
+import {
+  colour,
+  colourOf,
+  COLOURS,
+  initial,
+  isPartnerGone,
+  withPeople,
+  currentPeople,
+  unknownPerson,
+  others,
+  shownName,
+} from "./people"
 
 test("an initial is what a reader takes for the first letter", () => {
   expect(["inga", " åsa", "はな", "👩‍👩‍👧 we", ""].map(initial)).toEqual(["I", "Å", "は", "👩‍👩‍👧", "?"])
@@ -18,27 +29,27 @@ test("the others are everybody but me", () => {
 })
 
 test("the newest name counts", () => {
-  const gran = { ...nobodyYet("1", "inga"), display_name: "Gran" }
-  const people = know(know(new Map(), [nobodyYet("1", "inga")]), [gran])
+  const gran = { ...unknownPerson("1", "inga"), display_name: "Gran" }
+  const people = withPeople(withPeople(new Map(), [unknownPerson("1", "inga")]), [gran])
   expect(people.get("1")).toBe(gran)
 })
 
 test("somebody is called by the chosen name, or else by the username, also as an older version kept it", () => {
-  const inga = nobodyYet("1", "inga")
+  const inga = unknownPerson("1", "inga")
   expect(shownName({ ...inga, display_name: "Gran 🌻" })).toBe("Gran 🌻")
   expect(shownName(inga)).toBe("inga")
   expect(shownName(JSON.parse('{"username": "inga"}') as typeof inga)).toBe("inga")
 })
 
 test("a chosen colour counts; else one by the username, whatever somebody is called", () => {
-  const inga = nobodyYet("1", "inga")
+  const inga = unknownPerson("1", "inga")
   expect(colourOf({ ...inga, color: "rose" })).toBe(COLOURS.indexOf("rose"))
   expect(colourOf({ ...inga, display_name: "Gran" })).toBe(colour("inga"))
 })
 
 test("whoever is in no family and no conversation any more has no name any more", () => {
-  const known = new Map(["inga", "nils", "gone"].map((id) => [id, nobodyYet(id, id)]))
-  const people = meet(known, [nobodyYet("nils", "Nils")], [conversation("kitchen")])
+  const known = new Map(["inga", "nils", "gone"].map((id) => [id, unknownPerson(id, id)]))
+  const people = currentPeople(known, [unknownPerson("nils", "Nils")], [conversation("kitchen")])
   expect([...people].map(([id, { username }]) => [id, username]).sort()).toEqual([
     ["inga", "inga"],
     ["nils", "Nils"],
@@ -47,7 +58,7 @@ test("whoever is in no family and no conversation any more has no name any more"
 
 test("who talked with somebody that is gone is left alone, and nobody else is", () => {
   const direct = { ...conversation("two"), type: "direct" } as const
-  expect(isLeftAlone(direct, "maja")).toBe(false)
-  expect(isLeftAlone({ ...direct, members: direct.members.slice(0, 1) }, direct.members[0]?.user_id ?? "")).toBe(true)
-  expect(isLeftAlone({ ...direct, type: "group", members: [] }, "maja")).toBe(false)
+  expect(isPartnerGone(direct, "maja")).toBe(false)
+  expect(isPartnerGone({ ...direct, members: direct.members.slice(0, 1) }, direct.members[0]?.user_id ?? "")).toBe(true)
+  expect(isPartnerGone({ ...direct, type: "group", members: [] }, "maja")).toBe(false)
 })

@@ -1,5 +1,5 @@
 /** People as they are shown: by name, by picture or initial, and by a colour that stays theirs. */
-import type { Color, Conversation, Person } from "../realtime/shapes"
+import type { Color, ConversationSummary, Person } from "../api/types"
 
 /** People by their ids. */
 export type People = ReadonlyMap<string, Person>
@@ -10,7 +10,7 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 export const COLOURS: readonly Color[] = ["clay", "honey", "moss", "pine", "sea", "iris", "plum", "rose"]
 
 /** Somebody of whom nothing is known but the name. */
-export function nobodyYet(user_id: string, username: string): Person {
+export function unknownPerson(user_id: string, username: string): Person {
   return { user_id, username, display_name: null, color: null, picture: null }
 }
 
@@ -19,14 +19,18 @@ export function shownName(person: Pick<Person, "username" | "display_name">): st
   return person.display_name ?? person.username
 }
 
-export function know(people: People, persons: readonly Person[]): People {
+export function withPeople(people: People, persons: readonly Person[]): People {
   return new Map([...people, ...persons.map((person) => [person.user_id, person] as const)])
 }
 
 /** The same, as they are now; who is in no family and no conversation of one's own has no name any more. */
-export function meet(people: People, persons: readonly Person[], shelf: readonly Conversation[]): People {
-  const present = new Set(shelf.flatMap((each) => each.members.map((member) => member.user_id)))
-  return know(new Map([...people].filter(([id]) => present.has(id))), persons)
+export function currentPeople(
+  people: People,
+  persons: readonly Person[],
+  conversations: readonly ConversationSummary[],
+): People {
+  const present = new Set(conversations.flatMap((each) => each.members.map((member) => member.user_id)))
+  return withPeople(new Map([...people].filter(([id]) => present.has(id))), persons)
 }
 
 /** The first letter that a reader would see, whatever the script. */
@@ -50,10 +54,10 @@ export function colourOf(person: Person): number {
 }
 
 /** Whether the other one of a conversation of two has deleted the account. */
-export function isLeftAlone(conversation: Conversation, me: string): boolean {
+export function isPartnerGone(conversation: ConversationSummary, me: string): boolean {
   return conversation.type === "direct" && others(conversation, me).length === 0
 }
 
-export function others(conversation: Conversation, me: string): readonly string[] {
+export function others(conversation: ConversationSummary, me: string): readonly string[] {
   return conversation.members.map((member) => member.user_id).filter((id) => id !== me)
 }

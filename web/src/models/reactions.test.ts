@@ -1,25 +1,25 @@
 import { expect, test } from "vitest"
 
-import { groups, signOf } from "./reactions"
+import { groupReactions, emojiOf } from "./reactions"
 
 const signs = [
-  { user_id: "maja", sign: "❤️" },
-  { user_id: "emil", sign: "👍" },
-  { user_id: "inga", sign: "❤️" },
-  { user_id: "nils", sign: undefined },
+  { user_id: "maja", emoji: "❤️" },
+  { user_id: "emil", emoji: "👍" },
+  { user_id: "inga", emoji: "❤️" },
+  { user_id: "nils", emoji: undefined },
 ]
 
-test("each sign is there once, with its people, the first one first", () => {
-  expect(groups(signs)).toEqual([
-    { sign: "❤️", people: ["maja", "inga"] },
-    { sign: "👍", people: ["emil"] },
-    { sign: undefined, people: ["nils"] },
+test("each emoji is there once, with its people, the first one first", () => {
+  expect(groupReactions(signs)).toEqual([
+    { emoji: "❤️", people: ["maja", "inga"] },
+    { emoji: "👍", people: ["emil"] },
+    { emoji: undefined, people: ["nils"] },
   ])
-  expect(groups([])).toEqual([])
+  expect(groupReactions([])).toEqual([])
 })
 
 test("one knows what one reacted with oneself", () => {
-  expect(signOf(signs, "inga")).toBe("❤️")
-  expect(signOf(signs, "nils")).toBeUndefined()
-  expect(signOf(signs, "olle")).toBeUndefined()
+  expect(emojiOf(signs, "inga")).toBe("❤️")
+  expect(emojiOf(signs, "nils")).toBeUndefined()
+  expect(emojiOf(signs, "olle")).toBeUndefined()
 })

@@ -1,10 +1,10 @@
+import type { DeviceKind } from "../api/types"
 import { describe, expect, test } from "vitest"
 
 import { translator } from "../i18n/translate"
-import { where } from "../views/names"
-import type { DeviceKind } from "./device"
-import { nobodyYet } from "./people"
-import { arrivals, gather, note, whereabouts, type Receipts } from "./receipts"
+import { statusText } from "../views/common/display-names"
+import { unknownPerson } from "./people"
+import { recipientStatuses, fromReceipts, withStatus, deliveryStatus, type Receipts } from "./receipts"
 
 const says = (
   user_id: string,
@@ -22,95 +22,97 @@ const says = (
 const none: Receipts = new Map()
 const others = ["inga", "nils"]
 const people = new Map([
-  ["inga", { ...nobodyYet("inga", "inga"), display_name: "Gran" }],
-  ["nils", nobodyYet("nils", "Nils")],
+  ["inga", { ...unknownPerson("inga", "inga"), display_name: "Gran" }],
+  ["nils", unknownPerson("nils", "Nils")],
 ])
 
 function words(receipts: Receipts, seq: number, of = others): string {
-  return where(translator("en"), "en", people, whereabouts(receipts, seq, of))
+  return statusText(translator("en"), "en", people, deliveryStatus(receipts, seq, of))
 }
 
 test("a stored message is on the server until somebody's device says more", () => {
-  expect(words(none, 1)).toBe("On your server")
+  expect(words(none, 1)).toBe("Sent")
 })
 
 test("what was said before one came counts, each person by the furthest device", () => {
-  const receipts = gather([
+  const receipts = fromReceipts([
     { user_id: "inga", device_id: "a", device_kind: "tablet", delivered_seq: 3, read_seq: 1 },
     { user_id: "inga", device_id: "b", device_kind: "phone", delivered_seq: 2, read_seq: 2 },
   ])
 
   expect(words(receipts, 2)).toBe("Read by Gran")
-  expect(words(receipts, 3)).toBe("On Gran's tablet")
-  expect(words(receipts, 4)).toBe("On your server")
+  expect(words(receipts, 3)).toBe("Delivered to Gran's tablet")
+  expect(words(receipts, 4)).toBe("Sent")
 })
 
 test("each step is told in words, with names", () => {
-  const delivered = note(none, says("inga", "delivered", 5))
-  expect(words(delivered, 5)).toBe("On Gran's tablet")
-  expect(words(delivered, 6)).toBe("On your server")
-  const read = note(delivered, says("inga", "read", 5))
+  const delivered = withStatus(none, says("inga", "delivered", 5))
+  expect(words(delivered, 5)).toBe("Delivered to Gran's tablet")
+  expect(words(delivered, 6)).toBe("Sent")
+  const read = withStatus(delivered, says("inga", "read", 5))
   expect(words(read, 4)).toBe("Read by Gran")
-  expect(words(note(read, says("nils", "read", 5)), 5)).toBe("Read by everyone")
+  expect(words(withStatus(read, says("nils", "read", 5)), 5)).toBe("Read by everyone")
 })
 
 test("who has read it has it, and nothing moves back", () => {
-  const receipts = note(note(none, says("inga", "read", 7)), says("inga", "delivered", 3))
+  const receipts = withStatus(withStatus(none, says("inga", "read", 7)), says("inga", "delivered", 3))
   expect(receipts.get("inga")).toEqual({ delivered: 7, read: 7, on: { tablet: 7 } })
 })
 
 test("what one's own devices say makes no claim about the others", () => {
-  expect(words(note(none, says("maja", "read", 5)), 5)).toBe("On your server")
+  expect(words(withStatus(none, says("maja", "read", 5)), 5)).toBe("Sent")
 })
 
 describe("somebody to whom it is alone", () => {
   test("is called by name, not everyone", () => {
-    expect(words(note(none, says("inga", "read", 1)), 1, ["inga"])).toBe("Read by Gran")
+    expect(words(withStatus(none, says("inga", "read", 1)), 1, ["inga"])).toBe("Read by Gran")
   })
 
   test("may be nobody, in notes to self", () => {
-    expect(words(none, 1, [])).toBe("On your server")
+    expect(words(none, 1, [])).toBe("Sent")
   })
 })
 
 test("what waits, and what was refused, is told too", () => {
   const t = translator("en")
-  expect(where(t, "en", people, { at: "device" })).toBe("Waiting on this device")
-  expect(where(t, "en", people, { at: "refused", reason: "message_too_large" })).toBe("Not sent. It is too long.")
+  expect(statusText(t, "en", people, { state: "device" })).toBe("Waiting to send")
+  expect(statusText(t, "en", people, { state: "refused", reason: "message_too_large" })).toBe(
+    "Not sent. This message is too long.",
+  )
 })
 
 test("where a message is, is known of each person apart", () => {
-  const receipts = [says("inga", "read", 4), says("nils", "delivered", 5)].reduce(note, none)
-  expect(arrivals(receipts, 4, ["inga", "nils", "emil"])).toEqual([
-    { id: "inga", at: "read", on: ["tablet"] },
-    { id: "nils", at: "delivered", on: ["tablet"] },
-    { id: "emil", at: "server", on: [] },
+  const receipts = [says("inga", "read", 4), says("nils", "delivered", 5)].reduce(withStatus, none)
+  expect(recipientStatuses(receipts, 4, ["inga", "nils", "emil"])).toEqual([
+    { id: "inga", state: "read", on: ["tablet"] },
+    { id: "nils", state: "delivered", on: ["tablet"] },
+    { id: "emil", state: "server", on: [] },
   ])
 })
 
 describe("on what a message is", () => {
-  const arrived = (...told: Parameters<typeof says>[]) => told.map((each) => says(...each)).reduce(note, none)
+  const arrived = (...told: Parameters<typeof says>[]) => told.map((each) => says(...each)).reduce(withStatus, none)
 
   test("is told by kind, each kind once", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 6, "phone"])
-    expect(words(receipts, 6)).toBe("On Gran's phone")
-    expect(words(receipts, 5)).toBe("On Gran's phone and tablet")
+    expect(words(receipts, 6)).toBe("Delivered to Gran's phone")
+    expect(words(receipts, 5)).toBe("Delivered to Gran's phone and tablet")
   })
 
   test("is told of each who has it, while somebody has not", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["nils", "delivered", 5, "computer"])
-    expect(words(receipts, 5, ["inga", "nils", "emil"])).toBe("On Gran's tablet and Nils's computer")
+    expect(words(receipts, 5, ["inga", "nils", "emil"])).toBe("Delivered to Gran's tablet and Nils's computer")
     expect(words(receipts, 5)).toBe("Delivered to everyone")
   })
 
   test("is not guessed where a device does not say, nor where its kind was not kept", () => {
-    expect(words(arrived(["inga", "delivered", 5, null]), 5)).toBe("On Gran's device")
-    expect(words(new Map([["inga", { delivered: 5, read: 0 }]]), 5)).toBe("On Gran's device")
+    expect(words(arrived(["inga", "delivered", 5, null]), 5)).toBe("Delivered to Gran's device")
+    expect(words(new Map([["inga", { delivered: 5, read: 0 }]]), 5)).toBe("Delivered to Gran's device")
   })
 
   test("is told in Japanese, too", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 5, "phone"])
-    const at = whereabouts(receipts, 5, others)
-    expect(where(translator("ja"), "ja", people, at)).toBe("Granさんのスマートフォン、タブレットに届きました")
+    const at = deliveryStatus(receipts, 5, others)
+    expect(statusText(translator("ja"), "ja", people, at)).toBe("Granのスマートフォン、タブレットに届きました")
   })
 })

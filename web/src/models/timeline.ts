@@ -10,7 +10,7 @@
  * Sequence numbers have no gaps, so order, doubles and losses are all decided by counting. So are changes of messages,
  * which have numbers of their own: of two views of a message, the one with the larger `change` is right.
  */
-import type { ChangesPage, Joined, Message, Page } from "../realtime/shapes"
+import type { ChangesPage, Joined, Message, Page } from "../api/types"
 
 export interface Timeline {
   readonly epoch: string
@@ -20,7 +20,7 @@ export interface Timeline {
   readonly last: number
   readonly messages: readonly Message[]
   /** Messages that came too early, by their place. */
-  readonly aside: ReadonlyMap<number, Message>
+  readonly early: ReadonlyMap<number, Message>
   /** How far the server says that the conversation goes. */
   readonly head: number
   /** Up to which change everything here is as it was then, or newer. */
@@ -28,29 +28,29 @@ export interface Timeline {
   /** How far the server says that the changes go. */
   readonly changesHead: number
   /** Changed messages from before the first one here, by their place: a page that is on its way may be older. */
-  readonly amended: ReadonlyMap<number, Message>
+  readonly changedOlder: ReadonlyMap<number, Message>
   /** Whether nothing comes before the first message here: for newcomers, a conversation may begin late. */
-  readonly whole: boolean
+  readonly reachesStart: boolean
 }
 
 /** What is kept of a timeline between two starts. */
-export type Tail = Pick<Timeline, "epoch" | "before" | "last" | "messages"> & { readonly changes?: number }
+export type SavedTimeline = Pick<Timeline, "epoch" | "before" | "last" | "messages"> & { readonly changes?: number }
 
-export function begin(epoch: string, last: number, changes = 0): Timeline {
-  const nothing = { messages: [], aside: new Map(), amended: new Map() }
-  return { epoch, before: last, last, ...nothing, head: last, changes, changesHead: changes, whole: last === 0 }
+export function emptyTimeline(epoch: string, last: number, changes = 0): Timeline {
+  const nothing = { messages: [], early: new Map(), changedOlder: new Map() }
+  return { epoch, before: last, last, ...nothing, head: last, changes, changesHead: changes, reachesStart: last === 0 }
 }
 
 /** The newest messages, to be kept. */
-export function tail(timeline: Timeline, count: number): Tail {
+export function newestPart(timeline: Timeline, count: number): SavedTimeline {
   const messages = timeline.messages.slice(-count)
   const { epoch, last, changes } = timeline
   return { epoch, before: last - messages.length, last, messages, changes }
 }
 
 /** Go on from what was kept. */
-export function recall({ epoch, before, last, messages, changes }: Tail): Timeline {
-  return { ...begin(epoch, before, changes), last, messages, head: last }
+export function restore({ epoch, before, last, messages, changes }: SavedTimeline): Timeline {
+  return { ...emptyTimeline(epoch, before, changes), last, messages, head: last }
 }
 
 export function messageAt(timeline: Timeline, seq: number): Message | undefined {
@@ -60,112 +60,124 @@ export function messageAt(timeline: Timeline, seq: number): Message | undefined 
 /** Take in messages that are new, repeated, changed, or too early, in any order. */
 export function receive(timeline: Timeline, arrived: readonly Message[]): Timeline {
   const messages = [...timeline.messages]
-  const aside = new Map(timeline.aside)
+  const early = new Map(timeline.early)
   for (const message of arrived) {
     const place = message.seq - timeline.before - 1
-    if (message.seq > timeline.last) aside.set(message.seq, newer(aside.get(message.seq), message))
+    if (message.seq > timeline.last) early.set(message.seq, newer(early.get(message.seq), message))
     else if (place >= 0) messages[place] = newer(messages[place], message)
   }
   let last = timeline.last
-  for (let next = aside.get(last + 1); next; next = aside.get(last + 1)) {
+  for (let next = early.get(last + 1); next; next = early.get(last + 1)) {
     messages.push(next)
-    aside.delete(++last)
+    early.delete(++last)
   }
-  return { ...timeline, messages, aside, last, head: Math.max(timeline.head, last, ...aside.keys()) }
+  return { ...timeline, messages, early, last, head: Math.max(timeline.head, last, ...early.keys()) }
 }
 
 /**
  * Take in what the server gives as the messages after our last one. Where it leaves some out they are not for this
  * person, who was out of the conversation for a while: the stretch begins anew behind them.
  */
-export function follow(timeline: Timeline, messages: readonly Message[]): Timeline {
+export function receiveNext(timeline: Timeline, messages: readonly Message[]): Timeline {
   const first = messages[0]
   if (!first || first.seq <= timeline.last + 1) return receive(timeline, messages)
-  const { head, aside, changes, changesHead } = timeline
-  const anew = begin(timeline.epoch, first.seq - 1, changes)
-  return receive({ ...anew, head, aside, changesHead, whole: true }, messages)
+  const { head, early, changes, changesHead } = timeline
+  const restarted = emptyTimeline(timeline.epoch, first.seq - 1, changes)
+  return receive({ ...restarted, head, early, changesHead, reachesStart: true }, messages)
 }
 
 /** A message has changed, live. It may be one that is not here, or not yet. */
-export function amend(timeline: Timeline, message: Message): Timeline {
+export function applyChange(timeline: Timeline, message: Message): Timeline {
   const changes = message.change === timeline.changes + 1 ? message.change : timeline.changes
-  return hearChange({ ...taken(timeline, [message]), changes }, message.change)
+  return noteChangesHead({ ...withChanges(timeline, [message]), changes }, message.change)
 }
 
 /** Take in what the server gives as the changes after ours. */
-export function catchUp(timeline: Timeline, page: ChangesPage): Timeline {
+export function applyChanges(timeline: Timeline, page: ChangesPage): Timeline {
   const reached = page.has_more ? page.changes.at(-1)?.change : page.last_change
   const changes = Math.max(timeline.changes, reached ?? 0)
-  return hearChange({ ...taken(timeline, page.changes), changes }, page.last_change)
+  return noteChangesHead({ ...withChanges(timeline, page.changes), changes }, page.last_change)
 }
 
 /** The server says that there are changes up to `head`. */
-export function hearChange(timeline: Timeline, head: number): Timeline {
+export function noteChangesHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.changesHead ? { ...timeline, changesHead: head } : timeline
 }
 
 /** After which change to fetch, when some are missing; else nothing. */
-export function behindChanges(timeline: Timeline): number | undefined {
+export function missingChangesAfter(timeline: Timeline): number | undefined {
   return timeline.changesHead > timeline.changes ? timeline.changes : undefined
 }
 
 /** The server says that the conversation goes up to `head`. */
-export function hear(timeline: Timeline, head: number): Timeline {
+export function noteHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.head ? { ...timeline, head } : timeline
 }
 
 /** After which place to fetch, when something is missing; else nothing. */
-export function behind(timeline: Timeline): number | undefined {
+export function missingAfter(timeline: Timeline): number | undefined {
   return timeline.head > timeline.last ? timeline.last : undefined
 }
 
 /** Whether there is more to read back to. */
 export function hasOlder(timeline: Timeline): boolean {
-  return timeline.before > 0 && !timeline.whole
+  return timeline.before > 0 && !timeline.reachesStart
 }
 
 /** Take in a page that was fetched with `before_seq` of the first message here. */
 export function prepend(timeline: Timeline, page: Page): Timeline {
   const older = page.messages.filter((message) => message.seq <= timeline.before)
   const first = older[0]
-  if (!first) return page.has_more ? timeline : { ...timeline, whole: true }
+  if (!first) return page.has_more ? timeline : { ...timeline, reachesStart: true }
   if (older.at(-1)?.seq !== timeline.before) return timeline // an answer to an earlier question
-  const messages = [...older.map((message) => newer(timeline.amended.get(message.seq), message)), ...timeline.messages]
-  const amended = new Map([...timeline.amended].filter(([seq]) => seq < first.seq))
-  return { ...timeline, before: first.seq - 1, messages, amended, whole: first.seq === 1 || !page.has_more }
+  const messages = [
+    ...older.map((message) => newer(timeline.changedOlder.get(message.seq), message)),
+    ...timeline.messages,
+  ]
+  const changedOlder = new Map([...timeline.changedOlder].filter(([seq]) => seq < first.seq))
+  return {
+    ...timeline,
+    before: first.seq - 1,
+    messages,
+    changedOlder: changedOlder,
+    reachesStart: first.seq === 1 || !page.has_more,
+  }
 }
 
 /** A stretch of its own, from a page of the past. */
-export function stretch(present: Timeline, page: Page): Timeline | undefined {
+export function timelineFromPage(present: Timeline, page: Page): Timeline | undefined {
   const first = page.messages[0]
   if (!first) return undefined
-  const here = begin(present.epoch, first.seq - 1, present.changes)
-  return { ...receive(here, page.messages), whole: first.seq === 1 || !page.has_more }
+  const here = emptyTimeline(present.epoch, first.seq - 1, present.changes)
+  return { ...receive(here, page.messages), reachesStart: first.seq === 1 || !page.has_more }
 }
 
 /** A stretch of the past and the present as one, as soon as they meet. */
-export function meet(past: Timeline, present: Timeline): Timeline | undefined {
+export function merge(past: Timeline, present: Timeline): Timeline | undefined {
   if (past.last < present.before) return undefined
-  return prepend(present, { messages: past.messages, has_more: !past.whole })
+  return prepend(present, { messages: past.messages, has_more: !past.reachesStart })
 }
 
 /** Go on after a (re)join: from where we were, or, when the server has another history now, from the start. */
 export function resume(timeline: Timeline, joined: Joined): Timeline {
   if (joined.recovered && joined.epoch === timeline.epoch) {
     const { changes, has_more_changes: has_more, last_change } = joined
-    return hear(follow(catchUp(timeline, { changes, has_more, last_change }), joined.messages), joined.last_seq)
+    return noteHead(
+      receiveNext(applyChanges(timeline, { changes, has_more, last_change }), joined.messages),
+      joined.last_seq,
+    )
   }
   const first = joined.messages[0]
-  const anew = begin(joined.epoch, first ? first.seq - 1 : joined.last_seq, joined.last_change)
-  return receive({ ...anew, head: joined.last_seq, whole: !joined.has_more }, joined.messages)
+  const restarted = emptyTimeline(joined.epoch, first ? first.seq - 1 : joined.last_seq, joined.last_change)
+  return receive({ ...restarted, head: joined.last_seq, reachesStart: !joined.has_more }, joined.messages)
 }
 
-function taken(timeline: Timeline, changed: readonly Message[]): Timeline {
-  const amended = new Map(timeline.amended)
+function withChanges(timeline: Timeline, changed: readonly Message[]): Timeline {
+  const changedOlder = new Map(timeline.changedOlder)
   for (const message of changed) {
-    if (message.seq <= timeline.before) amended.set(message.seq, newer(amended.get(message.seq), message))
+    if (message.seq <= timeline.before) changedOlder.set(message.seq, newer(changedOlder.get(message.seq), message))
   }
-  return { ...receive(timeline, changed), amended }
+  return { ...receive(timeline, changed), changedOlder: changedOlder }
 }
 
 function newer(known: Message | undefined, message: Message): Message {

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest"
 
-import { BARS, drawn, loudness, minutes, shareOf, waveform } from "./waveform"
+import { BARS, barsOf, peak, formatDuration, playedShare, waveform } from "./waveform"
 
 test("a moment is as loud as its samples reach, to either side", () => {
-  expect(loudness(new Float32Array([0.1, -0.5, 0.25]))).toBe(0.5)
-  expect(loudness(new Float32Array([0, 1.5]))).toBe(1)
-  expect(loudness(new Float32Array())).toBe(0)
+  expect(peak(new Float32Array([0.1, -0.5, 0.25]))).toBe(0.5)
+  expect(peak(new Float32Array([0, 1.5]))).toBe(1)
+  expect(peak(new Float32Array())).toBe(0)
 })
 
 test("each bar is as high as the loudest of its moments, and the loudest bar is full", () => {
@@ -27,9 +27,9 @@ test("silence is drawn as silence", () => {
 })
 
 test("a note without a shape is drawn as a line", () => {
-  expect(drawn(null)).toEqual(Array(BARS).fill(0))
-  expect(drawn([])).toHaveLength(BARS)
-  expect(drawn([3, 5])).toEqual([3, 5])
+  expect(barsOf(null)).toEqual(Array(BARS).fill(0))
+  expect(barsOf([])).toHaveLength(BARS)
+  expect(barsOf([3, 5])).toEqual([3, 5])
 })
 
 test.each([
@@ -41,9 +41,11 @@ test.each([
   [900_000, "15:00"],
   [3_600_000, "60:00"],
 ])("%i ms are shown as %s", (ms, words) => {
-  expect(minutes(ms)).toBe(words)
+  expect(formatDuration(ms)).toBe(words)
 })
 
 test("one is never before the beginning or behind the end, also of a note that says it has no length", () => {
-  expect([shareOf(500, 2000), shareOf(-1, 2000), shareOf(9000, 2000), shareOf(5, 0)]).toEqual([0.25, 0, 1, 0])
+  expect([playedShare(500, 2000), playedShare(-1, 2000), playedShare(9000, 2000), playedShare(5, 0)]).toEqual([
+    0.25, 0, 1, 0,
+  ])
 })

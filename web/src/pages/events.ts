@@ -1,5 +1,5 @@
 import "@fontsource-variable/atkinson-hyperlegible-next/wght.css"
-import "../views/look.css"
+import "../views/theme.css"
 
 import { mount } from "svelte"
 

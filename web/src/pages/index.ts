@@ -1,20 +1,20 @@
 import "@fontsource-variable/atkinson-hyperlegible-next/wght.css"
-import "../views/look.css"
+import "../views/theme.css"
 
 import { mount } from "svelte"
 
 import { app, t } from "../i18n/language"
-import { startWorker, tellWords } from "../realtime/worker"
+import { registerServiceWorker, saveNotificationTexts } from "../session/service-worker"
 import Famichat from "../views/Famichat.svelte"
 
 const target = document.getElementById("page")
 if (!target) throw new Error("the page has no place for Famichat")
 mount(Famichat, { target })
 
-startWorker().catch(goOnWithout)
+registerServiceWorker().catch(goOnWithout)
 t.subscribe((say) => {
   const [news, test, renew] = [say("worker.news"), say("worker.test"), say("worker.renew")]
-  tellWords({ app, news, test, renew }).catch(goOnWithout)
+  saveNotificationTexts({ app, news, test, renew }).catch(goOnWithout)
 })
 
 /** A private window, say, has no worker: everything works there, except for notices and opening without a network. */

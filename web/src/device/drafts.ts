@@ -1,0 +1,94 @@
+/**
+ * What is half written, by conversation, and what will go with it: still there tomorrow, and the same in all tabs.
+ *
+ * Other tabs hear of it at once, and not when the device has it: somebody may go on writing in one of them, and what came
+ * late would take the place of newer words.
+ */
+import type { PendingAttachment } from "../models/attachments"
+import type { LocalDatabase, Draft } from "./database"
+import type { TabChannel } from "./tab-channel"
+
+const EMPTY: Draft = { text: "", name: "" }
+
+export class Drafts {
+  readonly #drafts = new Map<string, Draft>()
+  #changes = 0
+
+  constructor(
+    private readonly storing_: LocalDatabase,
+    private readonly tabs: TabChannel,
+    private readonly changed: () => void,
+  ) {
+    tabs.subscribe((message) => {
+      if (message.what !== "unsent") return
+      this.#set(message.conversation_id, {
+        ...message.unsent,
+        name: message.unsent.name || this.#get(message.conversation_id).name,
+      })
+      this.changed()
+    })
+  }
+
+  async load(): Promise<void> {
+    const before = this.#changes
+    const [ids, found] = await this.storing_.read(
+      (storing_) => Promise.all([storing_.getAllKeys("unsent"), storing_.getAll("unsent")]),
+      [[], []],
+    )
+    if (this.#changes !== before) return await this.load() // another tab was faster, and what was read may be older
+    found.forEach((draft, index) => this.#drafts.set(ids[index] ?? "", draft))
+    this.changed()
+  }
+
+  /** All that is half written, by conversation. */
+  get all(): ReadonlyMap<string, Draft> {
+    return this.#drafts
+  }
+
+  /** Keep what is written so far in a conversation that is called `name`. */
+  async write(conversationId: string, text: string, name: string): Promise<void> {
+    await this.#store(conversationId, { ...this.#get(conversationId), text, name })
+  }
+
+  /** Keep what will go with it. */
+  async setAttachments(conversationId: string, enclosures: readonly PendingAttachment[], name: string): Promise<void> {
+    const storing = this.#store(conversationId, { ...this.#get(conversationId), enclosures, name })
+    this.changed()
+    await storing
+  }
+
+  /** It became a message: the outbox takes it over, and its place on the device. */
+  clear(conversationId: string): void {
+    this.#set(conversationId, EMPTY)
+    this.tabs.post({ what: "unsent", conversation_id: conversationId, unsent: EMPTY })
+  }
+
+  async #store(conversationId: string, draft: Draft): Promise<void> {
+    this.#set(conversationId, draft)
+    this.tabs.post({ what: "unsent", conversation_id: conversationId, unsent: draft })
+    await this.storing_.write(
+      ["unsent"],
+      async (change) => {
+        const store = change.objectStore("unsent")
+        const done = isEmpty(draft) ? store.delete(conversationId) : store.put(draft, conversationId)
+        change.commit()
+        await done
+      },
+      undefined,
+    )
+  }
+
+  #get(conversationId: string): Draft {
+    return this.#drafts.get(conversationId) ?? EMPTY
+  }
+
+  #set(conversationId: string, draft: Draft): void {
+    this.#changes += 1
+    if (isEmpty(draft)) this.#drafts.delete(conversationId)
+    else this.#drafts.set(conversationId, draft)
+  }
+}
+
+function isEmpty({ text, enclosures = [] }: Draft): boolean {
+  return text === "" && enclosures.length === 0
+}

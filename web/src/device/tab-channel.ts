@@ -1,0 +1,29 @@
+/** Between the tabs of one account: what one of them changed, the others know. */
+import type { Draft } from "./database"
+
+export type TabMessage =
+  { readonly what: "outbox" } | { readonly what: "unsent"; readonly conversation_id: string; readonly unsent: Draft }
+
+export class TabChannel {
+  readonly #channel: BroadcastChannel
+  readonly #listeners = new Set<(message: TabMessage) => void>()
+
+  constructor(userId: string) {
+    this.#channel = new BroadcastChannel(`famichat.${userId}`)
+    this.#channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+      for (const listener of this.#listeners) listener(data)
+    }
+  }
+
+  subscribe(listener: (message: TabMessage) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  post(message: TabMessage): void {
+    this.#channel.postMessage(message)
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+}

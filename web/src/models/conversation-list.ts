@@ -1,0 +1,70 @@
+/** Somebody's conversations: the one in which something happened last comes first. */
+import type { ConversationSummary, Message } from "../api/types"
+
+export type ConversationList = readonly ConversationSummary[]
+
+/** Put a conversation on the shelf, or its newer state in the place of the older. */
+export function upsert(list: ConversationList, conversation: ConversationSummary): ConversationList {
+  const others = without(list, conversation.id)
+  const before = list.find((each) => each.id === conversation.id)
+  return sorted([
+    ...others,
+    before && before.last_seq > conversation.last_seq ? keepNewest(before, conversation) : conversation,
+  ])
+}
+
+export function without(list: ConversationList, id: string): ConversationList {
+  return list.filter((conversation) => conversation.id !== id)
+}
+
+/** What is listed at once; the rest was put away. */
+export function listed(list: ConversationList): ConversationList {
+  return list.filter((each) => !each.hidden && !each.archived)
+}
+
+/** What was hidden, until something is said in it, or archived, until further notice. */
+export function hiddenOrArchived(list: ConversationList): ConversationList {
+  return list.filter((each) => each.hidden || each.archived)
+}
+
+export function isMuted(conversation: ConversationSummary, now: Date): boolean {
+  return conversation.muted_until !== null && new Date(conversation.muted_until) > now
+}
+
+/** A message was said: it is the newest of its conversation, unless a newer one is known. */
+export function withNewMessage(list: ConversationList, message: Message): ConversationList {
+  return sorted(
+    list.map((each) =>
+      each.id === message.conversation_id && message.seq >= each.last_seq
+        ? { ...each, last_seq: message.seq, last_message: message, hidden: false }
+        : each,
+    ),
+  )
+}
+
+/** A message has changed: if it is the newest of its conversation, that is what is listed. */
+export function withChangedMessage(list: ConversationList, message: Message): ConversationList {
+  return list.map((each) =>
+    each.last_message?.message_id === message.message_id && each.last_message.change < message.change
+      ? { ...each, last_message: message }
+      : each,
+  )
+}
+
+export function withUnread(list: ConversationList, id: string, unread: number): ConversationList {
+  return list.map((each) => (each.id === id ? { ...each, unread } : each))
+}
+
+/** How much is unread that its person wants to hear of. */
+export function totalUnread(list: ConversationList, now: Date): number {
+  return listed(list).reduce((sum, each) => sum + (isMuted(each, now) ? 0 : each.unread), 0)
+}
+
+function keepNewest(before: ConversationSummary, after: ConversationSummary): ConversationSummary {
+  return { ...after, last_seq: before.last_seq, last_message: before.last_message }
+}
+
+function sorted(list: ConversationList): ConversationList {
+  const moment = (each: ConversationSummary) => each.last_message?.inserted_at ?? each.created_at
+  return [...list].sort((a, b) => (moment(a) < moment(b) ? 1 : moment(a) > moment(b) ? -1 : 0))
+}

@@ -1,0 +1,72 @@
+/** How a timeline is laid out: days, and within them runs of messages that one person said in a row. */
+
+export interface Groupable {
+  readonly id: string
+  readonly user_id: string
+  readonly sent_at: string
+}
+
+export interface MessageGroup<Item extends Groupable> {
+  /** A name that stays while the run grows or shrinks at either end, so that what is drawn of it stays, too. */
+  readonly key: number
+  readonly user_id: string
+  readonly items: readonly Item[]
+}
+
+export interface DayGroup<Item extends Groupable> {
+  /** The date in this device's time zone, as `2026-11-23`. */
+  readonly date: string
+  readonly groups: readonly MessageGroup<Item>[]
+}
+
+const PAUSE_MS = 5 * 60_000
+
+/**
+ * Group what was said, in order. A pause of five minutes begins a new run.
+ *
+ * @param before how it was laid out until now: a run with something of a former one in it keeps that one's name.
+ */
+export function groupByDay<Item extends Groupable>(
+  items: readonly Item[],
+  before: readonly DayGroup<Item>[] = [],
+): readonly DayGroup<Item>[] {
+  const keys = keysIn(before)
+  const free = new Set(keys.values())
+  let highest = Math.max(0, ...free)
+  return split(items).map(({ date, groups }) => ({
+    date,
+    groups: groups.map((group) => {
+      const key = group.items.map(({ id }) => keys.get(id)).find((each) => each !== undefined && free.delete(each))
+      return { key: key ?? (highest += 1), ...group }
+    }),
+  }))
+}
+
+function keysIn<Item extends Groupable>(days: readonly DayGroup<Item>[]): ReadonlyMap<string, number> {
+  return new Map(days.flatMap(({ groups }) => groups.flatMap((group) => group.items.map(({ id }) => [id, group.key]))))
+}
+
+function split<Item extends Groupable>(items: readonly Item[]) {
+  const days: { date: string; groups: { user_id: string; items: Item[] }[] }[] = []
+  let last: Item | undefined
+  for (const item of items) {
+    const date = dateOf(item.sent_at)
+    let day = days.at(-1)
+    if (day?.date !== date) days.push((day = { date, groups: [] }))
+    const group = day.groups.at(-1)
+    if (group && last && continues(last, item)) group.items.push(item)
+    else day.groups.push({ user_id: item.user_id, items: [item] })
+    last = item
+  }
+  return days
+}
+
+export function dateOf(timestamp: string): string {
+  const date = new Date(timestamp)
+  const two = (part: number) => String(part).padStart(2, "0")
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+}
+
+function continues(before: Groupable, after: Groupable): boolean {
+  return before.user_id === after.user_id && Date.parse(after.sent_at) - Date.parse(before.sent_at) < PAUSE_MS
+}

@@ -1,0 +1,220 @@
+import { describe, expect, test } from "vitest"
+
+import { message, messages } from "./fixtures"
+import {
+  canOpen,
+  correctedScrollTop,
+  END_PX,
+  extended,
+  firstVisible,
+  goalOffset,
+  INITIAL,
+  lengths,
+  MANY_MISSED,
+  opened,
+  REACH_PX,
+  received,
+  releaseTarget,
+  scrolled,
+  showEnd,
+  showTarget,
+  showUnread,
+  UNREAD_LINE_PX,
+  type ScrollState,
+} from "./scrolling"
+import { emptyTimeline, noteHead, receive } from "./timeline"
+import { around, AT_END, followsEnd, startOf, VIEWPORT_SIZE } from "./viewport"
+
+const long = receive(emptyTimeline("e1", 0), messages(1, 1_000))
+const more = receive(long, messages(1_001, 1_003))
+const present = { me: "maja", attentive: true }
+const absent = { me: "maja", attentive: false }
+const start = opened(INITIAL, long)
+const reading: ScrollState = { ...start, goal: undefined, atEnd: false, viewport: around(500, long) }
+const far = { above: 5_000, below: 5_000, offset: undefined }
+
+describe("opening", () => {
+  test("needs a message to show", () => {
+    expect(canOpen(emptyTimeline("e1", 10), 1)).toBe(false)
+    expect(canOpen(long, 1_001)).toBe(true)
+  })
+
+  test("waits while the first unread message is being fetched", () => {
+    const behind = noteHead(long, 1_050)
+    expect(canOpen(behind, 1_020)).toBe(false)
+    expect(canOpen(behind, 900)).toBe(true)
+  })
+
+  test("starts at the end", () => {
+    expect(start).toMatchObject({ opened: true, goal: "end", viewport: AT_END, lastSeq: 1_000 })
+  })
+})
+
+describe("new messages", () => {
+  test("a user who watches the end stays there", () => {
+    expect(received(start, more, present, undefined)).toEqual({ ...start, lastSeq: 1_003 })
+  })
+
+  test("a user who is away finds a line above the first of them", () => {
+    expect(received(start, more, absent, undefined)).toMatchObject({ goal: "unread", firstUnread: 1_001 })
+  })
+
+  test("many missed messages get a line even in a window with the focus", () => {
+    const many = receive(long, messages(1_001, 1_001 + MANY_MISSED))
+    expect(received(start, many, present, undefined)).toMatchObject({ goal: "unread", firstUnread: 1_001 })
+  })
+
+  test("own messages get no line", () => {
+    const mine = receive(long, [message(1_001, { user_id: "maja" })])
+    expect(received(start, mine, absent, undefined)).toMatchObject({ goal: "end", firstUnread: undefined })
+  })
+
+  test("someone who reads elsewhere is not moved", () => {
+    expect(received(reading, more, absent, undefined)).toEqual({ ...reading, lastSeq: 1_003 })
+  })
+
+  test("someone who reads the past is not moved", () => {
+    expect(received(start, more, absent, long)).toEqual({ ...start, lastSeq: 1_003 })
+  })
+
+  test("the line stays above the first of them until the user has seen the end", () => {
+    const away = received(start, more, absent, undefined)
+    const again = receive(more, messages(1_004, 1_004))
+    expect(received(away, again, absent, undefined).firstUnread).toBe(1_001)
+    const seen = scrolled(away, { ...far, below: 0 }, true, undefined)
+    expect(seen).toMatchObject({ goal: "end", unreadSeen: true })
+    expect(received(seen, again, absent, undefined)).toMatchObject({ firstUnread: 1_004, unreadSeen: false })
+  })
+
+  test("the viewport follows the line while its conversation grows", () => {
+    const away = received(start, more, absent, undefined)
+    const grown = receive(more, messages(1_004, 1_300))
+    expect(received({ ...away, lastSeq: 1_300 }, grown, present, undefined).viewport).toEqual(around(1_001, grown))
+  })
+})
+
+describe("the goal", () => {
+  test("is the end as soon as the user comes near it, and is given up on the way back", () => {
+    const there = scrolled(start, { ...far, below: END_PX - 1 }, true, undefined)
+    expect(there).toMatchObject({ atEnd: true, goal: "end" })
+    expect(scrolled(there, { ...far, below: END_PX }, true, undefined)).toMatchObject({ atEnd: false, goal: undefined })
+  })
+
+  test("is not the end of a segment of the past, nor of a viewport that does not follow the end", () => {
+    expect(scrolled(start, { ...far, below: 0 }, true, long).atEnd).toBe(false)
+    expect(scrolled(reading, { ...far, below: 0 }, true, undefined).atEnd).toBe(false)
+  })
+
+  test("stays the unread line at the end until the user looks", () => {
+    const line = showUnread(start, more, 1_001, "maja", undefined)
+    const hidden = scrolled(line, { ...far, below: 0, offset: 0 }, false, undefined)
+    expect(hidden).toMatchObject({ atEnd: true, goal: "unread", unreadSeen: false })
+    expect(scrolled(hidden, { ...far, below: 0, offset: 0 }, true, undefined)).toMatchObject({ goal: "end" })
+  })
+
+  test("survives small corrections, and not a user who scrolls away from it", () => {
+    const line = { ...showUnread(start, long, 400, "maja", undefined), atEnd: false }
+    expect(scrolled(line, { ...far, offset: -END_PX }, true, undefined).goal).toBe("unread")
+    expect(scrolled(line, { ...far, offset: END_PX + 1 }, true, undefined).goal).toBeUndefined()
+  })
+
+  test("is a message that the user jumped to, until its highlight ends", () => {
+    const there = showTarget(start, long, 300, undefined)
+    expect(there).toMatchObject({ goal: "target", viewport: around(300, long) })
+    expect(releaseTarget(there).goal).toBeUndefined()
+    expect(releaseTarget(start)).toBe(start)
+    expect(showEnd(there)).toMatchObject({ goal: "end", viewport: AT_END })
+  })
+
+  test("in a segment of the past, the viewport does not follow the segment's end", () => {
+    const past = receive(emptyTimeline("e1", 100), messages(101, 200))
+    expect(followsEnd(showTarget(start, past, 150, past).viewport)).toBe(false)
+    expect(followsEnd(showUnread(start, past, 150, "maja", past).viewport)).toBe(false)
+  })
+})
+
+describe("near an edge", () => {
+  test("nothing happens in the middle", () => {
+    expect(extended(reading, far, long, undefined)).toEqual({ state: reading, load: [] })
+  })
+
+  test("the viewport slides over what is here", () => {
+    const up = extended(reading, { ...far, above: REACH_PX - 1 }, long, undefined)
+    expect(startOf(up.state.viewport, long)).toBeLessThan(startOf(reading.viewport, long))
+    const down = extended(reading, { ...far, below: REACH_PX - 1 }, long, undefined)
+    expect(startOf(down.state.viewport, long)).toBeGreaterThan(startOf(reading.viewport, long))
+    expect([up.load, down.load]).toEqual([[], []])
+  })
+
+  test("older messages are fetched at the top of what is here", () => {
+    const top = { ...reading, viewport: around(1, long) }
+    expect(extended(top, { ...far, above: 0 }, long, undefined)).toEqual({ state: top, load: ["older"] })
+  })
+
+  test("newer messages are fetched at the bottom of a segment of the past only", () => {
+    const past = receive(emptyTimeline("e1", 100), messages(101, 300))
+    const bottom = showTarget(start, past, 290, past)
+    expect(extended(bottom, { ...far, below: 0 }, past, past)).toEqual({ state: bottom, load: ["newer"] })
+    expect(extended(start, { ...far, below: 0 }, long, undefined)).toEqual({ state: start, load: [] })
+  })
+
+  test("a short segment fetches in both directions at once", () => {
+    const past = receive(emptyTimeline("e1", 100), messages(101, 110))
+    const both = extended(showTarget(start, past, 105, past), { above: 0, below: 0 }, past, past)
+    expect(both.load).toEqual(["older", "newer"])
+  })
+
+  test("at the end the viewport does not slide up, however high the window is", () => {
+    expect(extended(start, { above: 0, below: 0 }, long, undefined)).toEqual({ state: start, load: [] })
+  })
+
+  test("sliding gives the unread line up", () => {
+    const line = showUnread(start, long, 500, "maja", undefined)
+    expect(extended(line, { ...far, above: 0 }, long, undefined).state.goal).toBeUndefined()
+  })
+
+  test("step by step, the whole conversation is drawn and the end is found again", () => {
+    let state: ScrollState = { ...start, goal: undefined }
+    for (let step = 0; step < 100; step += 1) state = extended(state, { ...far, above: 0 }, long, undefined).state
+    expect(startOf(state.viewport, long)).toBe(0)
+    for (let step = 0; step < 100; step += 1) state = extended(state, { ...far, below: 0 }, long, undefined).state
+    expect(startOf(state.viewport, long)).toBe(1_000 - VIEWPORT_SIZE)
+    expect(followsEnd(state.viewport)).toBe(true)
+  })
+})
+
+describe("corrections", () => {
+  test("the end is as far down as possible", () => {
+    expect(correctedScrollTop("end", 10, 4_000, undefined, 7)).toBe(4_000)
+  })
+
+  test("a goal comes back to its place, and an element that is not drawn moves nothing", () => {
+    expect(correctedScrollTop("unread", 100, 4_000, -30, undefined)).toBe(70)
+    expect(correctedScrollTop("target", 100, 4_000, undefined, 50)).toBe(100)
+  })
+
+  test("without a goal, the anchored message stays where it was", () => {
+    expect(correctedScrollTop(undefined, 100, 4_000, 9, 250)).toBe(350)
+    expect(correctedScrollTop(undefined, 100, 4_000, 9, undefined)).toBeUndefined()
+  })
+
+  test("the unread line belongs below the top edge, a target a third of the height down", () => {
+    expect(goalOffset("unread", 200, 100, 600)).toBe(100 - UNREAD_LINE_PX)
+    expect(goalOffset("target", 300, 100, 600)).toBe(0)
+  })
+
+  test("lengths are counted from both edges", () => {
+    expect(lengths(100, 2_000, 600)).toEqual({ above: 100, below: 1_300 })
+  })
+
+  test("the anchor is the first message that is partly visible, and nothing below it is measured", () => {
+    const measuredElements: number[] = []
+    const measure = (element: number) => {
+      measuredElements.push(element)
+      return { top: element * 10, bottom: element * 10 + 10 }
+    }
+    expect(firstVisible([1, 2, 3, 4], measure, 25)).toEqual({ element: 2, top: 20 })
+    expect(measuredElements).toEqual([1, 2])
+    expect(firstVisible([1], measure, 25)).toBeUndefined()
+  })
+})

@@ -1,0 +1,41 @@
+import { expect, test } from "vitest"
+
+import { timelineItems } from "./timeline-items"
+import { message } from "./fixtures"
+import type { OutgoingMessage } from "./outbox"
+
+const draft: OutgoingMessage = {
+  client_id: "mine",
+  conversation_id: "kitchen",
+  text: "hi",
+  sealed: { body: "hi" },
+  written_at: "2026-11-23T12:00:09Z",
+}
+const said = [message(1)]
+
+test("what waits stands at the end", () => {
+  const shown = timelineItems(said, [draft], "maja")
+  expect(shown.map((each) => [each.kind, each.id])).toEqual([
+    ["stored", "m1"],
+    ["outgoing", "mine"],
+  ])
+})
+
+test("once it is stored it is shown once, under the same identity", () => {
+  const stored = [...said, message(2, { user_id: "maja", client_id: "mine" })]
+  expect(timelineItems(stored, [draft], "maja").map((each) => [each.kind, each.id])).toEqual([
+    ["stored", "m1"],
+    ["stored", "mine"],
+  ])
+})
+
+test("somebody else's client_id is not mine", () => {
+  const stored = [...said, message(2, { user_id: "inga", client_id: "mine" })]
+  expect(timelineItems(stored, [draft], "maja")).toHaveLength(3)
+})
+
+test("a message is the same entry each time it is drawn, until it changes", () => {
+  const [before] = timelineItems(said, [], "maja")
+  expect(timelineItems([...said, message(2)], [], "maja")[0]).toBe(before)
+  expect(timelineItems([{ ...message(1), change: 1 }], [], "maja")[0]).not.toBe(before)
+})

@@ -1,0 +1,54 @@
+/** A timeline, or a part of it, with what still waits on this device at its end: what a person sees as one conversation. */
+import type { Message } from "../api/types"
+import type { OutgoingMessage, Outbox } from "./outbox"
+
+export type TimelineItem =
+  | {
+      readonly kind: "stored"
+      readonly id: string
+      readonly user_id: string
+      readonly sent_at: string
+      readonly message: Message
+    }
+  | {
+      readonly kind: "outgoing"
+      readonly id: string
+      readonly user_id: string
+      readonly sent_at: string
+      readonly outgoing: OutgoingMessage
+    }
+
+/** A message is the same entry each time, so that whatever draws it has nothing to do until it changes. */
+const known = new WeakMap<Message, TimelineItem>()
+
+/**
+ * The drawn part of a timeline, and behind its end the drafts.
+ *
+ * A message of mine keeps its identity from draft to stored, so that it changes its state in its place.
+ */
+export function timelineItems(messages: readonly Message[], outbox: Outbox, me: string): readonly TimelineItem[] {
+  const sentIds = new Set<string | null>()
+  const stored = messages.map((message) => {
+    if (message.user_id === me) sentIds.add(message.client_id)
+    return itemFor(message, me)
+  })
+  const queued = outbox
+    .filter((outgoing) => !sentIds.has(outgoing.client_id))
+    .map((outgoing): TimelineItem => ({
+      kind: "outgoing",
+      id: outgoing.client_id,
+      user_id: me,
+      sent_at: outgoing.written_at,
+      outgoing,
+    }))
+  return [...stored, ...queued]
+}
+
+function itemFor(message: Message, me: string): TimelineItem {
+  const id = message.user_id === me && message.client_id !== null ? message.client_id : message.message_id
+  const before = known.get(message)
+  if (before?.id === id) return before
+  const item = { kind: "stored", id, user_id: message.user_id, sent_at: message.inserted_at, message } as const
+  known.set(message, item)
+  return item
+}

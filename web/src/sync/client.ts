@@ -1,0 +1,385 @@
+/** Everything that one signed-in person sees: conversations, people, what is waiting, and how the connection is. */
+import type { Channel } from "phoenix"
+
+import { seal } from "../crypto/seal"
+import { BlobStore } from "../device/blobs"
+import { Drafts } from "../device/drafts"
+import { LocalDatabase, type CachedTimeline, type Draft } from "../device/database"
+import { OutboxStore } from "../device/outbox-store"
+import { OfflineCache, type CachedState } from "../device/offline-cache"
+import { TabChannel } from "../device/tab-channel"
+import type { PendingAttachment } from "../models/attachments"
+import { invitationLink } from "../models/invitation"
+import { waitingIn, type OutgoingMessage, type Outbox } from "../models/outbox"
+import {
+  withChangedMessage,
+  without,
+  upsert,
+  withNewMessage,
+  withUnread,
+  type ConversationList,
+} from "../models/conversation-list"
+import { SignedUrlCache } from "./signed-urls"
+import { ApiError, Unreachable } from "../api/http"
+import { Contacts } from "./contacts"
+import { Connection, type ConnectionState } from "./connection"
+import { ReplyPreviews } from "./reply-previews"
+import { MessageReader } from "./message-reader"
+import { Conversation, type ConversationContext } from "./conversation"
+import type { Session } from "../session/session"
+import type { ConversationSummary, Message, Person } from "../api/types"
+import { PendingAttachments } from "./pending-attachments"
+import { randomId } from "../device/random-id"
+import { Uploads } from "./uploads"
+
+const REFRESH_RETRY_MS = 3_000
+
+export class ChatClient {
+  readonly me: { readonly id: string; readonly username: string }
+  readonly reader: MessageReader
+  readonly replyPreviews: ReplyPreviews
+  /** The bytes of what waits here to be sent. */
+  readonly blobs: BlobStore
+  readonly pendingAttachments: PendingAttachments
+  readonly uploads: Uploads
+  /** Where the bytes are of what others sent. */
+  readonly signedUrls: SignedUrlCache
+  /** Whom this person sees. */
+  readonly contacts: Contacts
+  conversations: ConversationList = []
+  /** Whether the conversations are here yet. */
+  ready = false
+  /** The newest message that came in live from somebody else. */
+  latestMessage: Message | undefined
+  /** Conversations that this person is not in any more, by what they were. */
+  removed: ReadonlyMap<string, ConversationSummary> = new Map()
+  readonly #conversations = new Map<string, Conversation>()
+  readonly #listeners = new Set<(client: ChatClient) => void>()
+  readonly #connection: Connection
+  readonly #database: LocalDatabase
+  readonly #tabs: TabChannel
+  readonly #outboxStore: OutboxStore
+  readonly #drafts: Drafts
+  readonly #offlineCache: OfflineCache
+  /** What this person leaves by intention: no farewell is due. */
+  readonly #leaving = new Set<string>()
+  #scheduled = false
+  #stopped = false
+
+  constructor(readonly session: Session) {
+    const changed = () => this.#changed()
+    this.me = session.user
+    this.reader = new MessageReader(changed)
+    this.replyPreviews = new ReplyPreviews(session, this.reader, changed)
+    this.#database = new LocalDatabase(this.me.id, changed)
+    this.#tabs = new TabChannel(this.me.id)
+    this.blobs = new BlobStore(this.me.id)
+    this.uploads = new Uploads(session, this.blobs, changed)
+    this.signedUrls = new SignedUrlCache(session)
+    const removed = (message: OutgoingMessage) =>
+      void this.blobs.remove((message.enclosures ?? []).map(({ key }) => key))
+    this.#outboxStore = new OutboxStore(this.#database, this.#tabs, () => this.#outboxChanged(), removed)
+    this.#drafts = new Drafts(this.#database, this.#tabs, changed)
+    this.pendingAttachments = new PendingAttachments(this.#drafts, this.blobs)
+    this.#offlineCache = new OfflineCache(this.#database)
+    this.contacts = new Contacts(session, this.#database, this.#offlineCache, changed)
+    this.#connection = new Connection(session, changed)
+  }
+
+  get connection(): ConnectionState {
+    return this.#connection.state
+  }
+
+  get outbox(): Outbox {
+    return this.#outboxStore.messages
+  }
+
+  /** Whether this browser keeps what is written here. */
+  get durable(): boolean {
+    return this.#database.durable
+  }
+
+  /** What is half written, by conversation. */
+  get drafts(): ReadonlyMap<string, Draft> {
+    return this.#drafts.all
+  }
+
+  /** What this person wrote in conversations that are gone, so that it is not lost. */
+  get unsentInRemoved(): readonly { readonly id: string; readonly name: string }[] {
+    if (!this.ready) return []
+    const ids = [...this.drafts.keys(), ...this.outbox.map((message) => message.conversation_id)]
+    const removedIds = [...new Set(ids)].filter((id) => this.summary(id) === undefined)
+    return removedIds.map((id) => ({ id, name: this.removed.get(id)?.name ?? this.drafts.get(id)?.name ?? "" }))
+  }
+
+  /** Show what was here last time, at once; then go to the server. */
+  async start(): Promise<void> {
+    const [cached] = await Promise.all([this.#offlineCache.load(), this.#outboxStore.load(), this.#drafts.load()])
+    if (this.#stopped) return
+    const queuedKeys = this.outbox.flatMap((message) => (message.enclosures ?? []).map(({ key }) => key))
+    void this.blobs.removeUnused(new Set([...queuedKeys, ...this.pendingAttachments.keys]))
+    void this.pendingAttachments.check()
+    this.#restore(cached)
+    this.#listen()
+    addEventListener("visibilitychange", this.#flush)
+    await this.#connection.open()
+  }
+
+  /** This device is signed out: forget what others wrote. What this person wrote and did not send stays for later. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    removeEventListener("visibilitychange", this.#flush)
+    this.#connection.close()
+    this.#listeners.clear()
+    this.#tabs.close()
+    this.contacts.avatars.close()
+    await this.#offlineCache.clear()
+    await this.#database.close()
+    await this.blobs.close()
+  }
+
+  /** A Svelte store: the views are drawn anew when something changed, at most once a turn. */
+  subscribe(listener: (client: ChatClient) => void): () => void {
+    this.#listeners.add(listener)
+    listener(this)
+    return () => this.#listeners.delete(listener)
+  }
+
+  conversation(id: string): Conversation | undefined {
+    return this.#conversations.get(id)
+  }
+
+  summary(id: string): ConversationSummary | undefined {
+    return this.conversations.find((each) => each.id === id)
+  }
+
+  /** Write a message. It is shown at once, and given to this device to keep before anything else happens to it. */
+  async send(id: string, text: string, enclosures: readonly PendingAttachment[] = [], replyTo?: string): Promise<void> {
+    const message = {
+      client_id: randomId(),
+      conversation_id: id,
+      text,
+      sealed: await seal(text),
+      ...(replyTo !== undefined && { reply_to: replyTo }),
+      written_at: new Date().toISOString(),
+      ...(enclosures.length > 0 && { enclosures }),
+    }
+    this.#drafts.clear(id)
+    await this.blobs.stored(enclosures.map(({ key }) => key))
+    await this.#outboxStore.write(message)
+    this.conversation(id)?.flush()
+  }
+
+  /** Keep what is half written. */
+  saveDraft(conversationId: string, text: string, name: string): void {
+    void this.#drafts.write(conversationId, text, name)
+  }
+
+  /** Throw away what was written in a conversation and not sent. */
+  async discardAll(conversationId: string): Promise<void> {
+    const drafts = waitingIn(this.outbox, conversationId)
+    await Promise.all(drafts.map((message) => this.discard(message.client_id)))
+    await this.pendingAttachments.clear(conversationId)
+    await this.#drafts.write(conversationId, "", "")
+    this.#changed()
+  }
+
+  /** Try once more to send a message that was refused; its photos as they are, if that is wanted. */
+  async retry(conversationId: string, clientId: string, unprocessed = false): Promise<void> {
+    const message = this.outbox.find((each) => each.client_id === clientId)
+    await this.#outboxStore.retry(clientId, unprocessed)
+    this.conversation(conversationId)?.flush()
+    if (unprocessed && message) await this.uploads.cancel(message)
+  }
+
+  /** Throw a draft away, and what the server has of its files by now. */
+  async discard(clientId: string): Promise<void> {
+    const message = this.outbox.find((each) => each.client_id === clientId)
+    await this.#outboxStore.remove(clientId)
+    if (message) await this.uploads.cancel(message)
+  }
+
+  /** Make a conversation, or find the one that there is. */
+  async startConversation(kind: "self" | "direct" | "group" | "family", details: object): Promise<ConversationSummary> {
+    const summary = await this.session.request<ConversationSummary>("POST", `/conversations/${kind}`, details)
+    this.#add(summary)
+    return summary
+  }
+
+  /** Make a link that lets one person into a family. */
+  async invite(familyId: string): Promise<string> {
+    const invite_ = await this.session.request<{ token: string; url: string }>(
+      "POST",
+      `/families/${familyId}/invites`,
+      {},
+    )
+    return invitationLink(location, invite_.token, invite_.url)
+  }
+
+  /** Change a conversation, or how it is seen, and show what the server makes of it. */
+  async updateConversation(method: "PUT" | "PATCH" | "POST" | "DELETE", path: string, details?: object): Promise<void> {
+    const summary = await this.session.request<ConversationSummary>(method, `/conversations/${path}`, details)
+    this.#add(summary)
+  }
+
+  /** Put somebody out of a group. */
+  async remove(conversationId: string, userId: string): Promise<void> {
+    await this.session.request("DELETE", `/conversations/${conversationId}/members/${userId}`)
+  }
+
+  /** Leave a group. */
+  async leave(conversationId: string): Promise<void> {
+    this.#leaving.add(conversationId)
+    try {
+      await this.remove(conversationId, this.me.id)
+    } catch (error) {
+      this.#leaving.delete(conversationId)
+      throw error
+    }
+    this.#removeConversation(conversationId)
+  }
+
+  readonly #flush = () => void this.#offlineCache.flush()
+
+  #restore({ conversations, timelines, contacts }: CachedState): void {
+    if (contacts) this.contacts.restore(contacts)
+    for (const summary of conversations) this.#add(summary, timelines.get(summary.id))
+    this.ready = conversations.length > 0
+    this.#changed()
+  }
+
+  #listen(): void {
+    const channel: Channel = this.#connection.socket.channel(`user:${this.me.id}`)
+    const take = ({ conversation: summary }: { conversation: ConversationSummary }) => {
+      const before = this.summary(summary.id)?.members ?? []
+      this.#add(summary)
+      // Somebody new has a name to be learned, and the name of somebody who is gone is perhaps to be forgotten.
+      const memberIds = summary.members.map((member) => member.user_id)
+      const changed =
+        memberIds.some((id) => !this.contacts.people.has(id)) ||
+        before.some(({ user_id }) => !memberIds.includes(user_id))
+      if (changed) void this.#refresh()
+    }
+    channel.on("conversation_created", take)
+    channel.on("conversation_updated", take)
+    channel.on("conversation_left", ({ conversation_id }: { conversation_id: string }) =>
+      this.#removeConversation(conversation_id),
+    )
+    channel.on("person_updated", ({ person }: { person: Person }) => void this.contacts.updatePerson(person))
+    channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
+      this.conversations = withUnread(this.conversations, conversation_id, unread)
+      this.#cache(conversation_id)
+      if (unread > 0 && !this.summary(conversation_id)) void this.#refresh()
+      this.#changed()
+    })
+    // What happened while nobody listened here is not told again: look at everything anew after each join.
+    channel.join().receive("ok", () => void this.#refresh())
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#stopped) return
+    try {
+      await this.#loadAll()
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
+      setTimeout(() => void this.#refresh(), REFRESH_RETRY_MS)
+    }
+  }
+
+  async #loadAll(): Promise<void> {
+    const conversations = await this.#fetchConversations()
+    for (const removed of this.conversations.filter((known) => !conversations.some((each) => each.id === known.id))) {
+      this.#removeConversation(removed.id)
+    }
+    for (const summary of conversations) this.#add(summary)
+    await this.contacts.refresh(() => this.conversations)
+    this.ready = true
+    this.#changed()
+  }
+
+  /** All conversations, also those that were put away. */
+  async #fetchConversations(): Promise<ConversationSummary[]> {
+    const requests = ["", "?hidden=true", "?archived=true", "?hidden=true&archived=true"].map((query) =>
+      this.session.request<{ conversations: ConversationSummary[] }>("GET", `/conversations${query}`),
+    )
+    return (await Promise.all(requests)).flatMap(({ conversations }) => conversations)
+  }
+
+  #add(summary: ConversationSummary, cached?: CachedTimeline): void {
+    this.conversations = upsert(this.conversations, summary)
+    this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
+    if (summary.last_message) void this.reader.open([summary.last_message])
+    if (!this.#conversations.has(summary.id)) {
+      const conversation = new Conversation(summary, this.#context(), cached)
+      this.#conversations.set(summary.id, conversation)
+      conversation.join()
+    }
+    this.#cache(summary.id)
+    this.#changed()
+  }
+
+  /** This person is not in a conversation any more. What was still to be sent there waits for a decision. */
+  #removeConversation(id: string): void {
+    const summary = this.summary(id)
+    if (summary === undefined) return
+    if (!this.#leaving.delete(id)) this.removed = new Map(this.removed).set(id, summary)
+    this.#conversations.get(id)?.leave()
+    this.#conversations.delete(id)
+    this.conversations = without(this.conversations, id)
+    for (const message of waitingIn(this.outbox, id)) void this.#outboxStore.refuse(message.client_id, "not_found")
+    this.#cache(id)
+    this.#changed()
+  }
+
+  #cache(id: string): void {
+    this.#offlineCache.schedule(id, () => {
+      const [summary, conversation] = [this.summary(id), this.conversation(id)]
+      return (
+        summary &&
+        conversation && { conversation: summary, timeline: conversation.timeline, receipts: conversation.receipts }
+      )
+    })
+  }
+
+  /** Something waits here, perhaps from another tab: whoever has the turn sends it. */
+  #outboxChanged(): void {
+    for (const conversation of this.#conversations.values()) conversation.flush()
+    this.#changed()
+  }
+
+  #context(): ConversationContext {
+    return {
+      socket: this.#connection.socket,
+      me: this.me.id,
+      outboxStore: this.#outboxStore,
+      uploads: this.uploads,
+      reader: this.reader,
+      changed: () => this.#changed(),
+      remember: (id) => this.#cache(id),
+      received: (message) => this.#onMessage(message),
+      changedMessages: (messages) => this.#onChanges(messages),
+      removed: (id) => this.#removeConversation(id),
+    }
+  }
+
+  #onMessage(message: Message): void {
+    this.conversations = withNewMessage(this.conversations, message)
+    this.#cache(message.conversation_id)
+    if (message.user_id !== this.me.id) this.latestMessage = message
+    this.#changed()
+  }
+
+  #onChanges(messages: readonly Message[]): void {
+    this.replyPreviews.applyChanges(messages)
+    for (const message of messages) this.conversations = withChangedMessage(this.conversations, message)
+  }
+
+  #changed(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      for (const listener of this.#listeners) listener(this)
+    })
+  }
+}

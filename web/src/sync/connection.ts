@@ -1,0 +1,85 @@
+/** The connection to the server: the official Phoenix client, always with a token that is still good. */
+import { Socket } from "phoenix"
+
+import { Unreachable } from "../api/http"
+import type { Session } from "../session/session"
+
+export type ConnectionState = "connecting" | "open" | "lost"
+
+const RETRY_MS = [250, 500, 1_000, 2_000, 5_000]
+const MAX_RETRY_MS = 10_000
+const LONG_POLL_AFTER_MS = 3_000
+const REFRESH_EVERY_MS = 30_000
+const FAILURES_BEFORE_CHECK = 2
+
+export class Connection {
+  readonly socket: Socket
+  state: ConnectionState = "connecting"
+  #failures = 0
+  #refreshTimer: ReturnType<typeof setInterval> | undefined
+
+  constructor(
+    private readonly session: Session,
+    private readonly changed: () => void,
+  ) {
+    const authToken = () => session.token
+    this.socket = new Socket("/socket", {
+      // Phoenix takes a function too, so that each reconnection brings the newest token; its types do not know that.
+      authToken: authToken as unknown as string,
+      longPollFallbackMs: LONG_POLL_AFTER_MS,
+      reconnectAfterMs: (tries) => jittered(RETRY_MS[tries - 1] ?? MAX_RETRY_MS),
+      rejoinAfterMs: (tries) => jittered(RETRY_MS[tries + 1] ?? MAX_RETRY_MS),
+    })
+    this.socket.onOpen(() => this.#opened())
+    this.socket.onClose(() => this.#lost())
+    this.socket.onError(() => this.#lost())
+  }
+
+  async open(): Promise<void> {
+    this.#refreshTimer = setInterval(() => void this.#refreshToken(), REFRESH_EVERY_MS)
+    await this.#refreshToken()
+    this.socket.connect()
+  }
+
+  close(): void {
+    clearInterval(this.#refreshTimer)
+    this.socket.disconnect()
+  }
+
+  #opened(): void {
+    this.#failures = 0
+    // Once a WebSocket has worked, losing it means that the server is away, not that something in between forbids
+    // WebSockets: Phoenix would fall back to long polling, and stay there.
+    if (this.socket.endPointURL().startsWith("ws")) {
+      Object.assign(this.socket, { longPollFallbackMs: undefined })
+    }
+    this.#setState("open")
+  }
+
+  #lost(): void {
+    this.#failures += 1
+    this.#setState(this.state === "connecting" ? "connecting" : "lost")
+    void this.#refreshToken()
+  }
+
+  async #refreshToken(): Promise<void> {
+    try {
+      await this.session.ensureFresh()
+      // A browser does not say why a connection was refused: perhaps this device was signed out.
+      if (this.#failures >= FAILURES_BEFORE_CHECK) await this.session.request("GET", "/me")
+    } catch (error) {
+      if (!(error instanceof Unreachable)) console.warn("the sign-in could not be renewed", error)
+    }
+  }
+
+  #setState(state: ConnectionState): void {
+    if (this.state === state) return
+    this.state = state
+    this.changed()
+  }
+}
+
+/** So that a family does not come back all at once after a restart. */
+function jittered(ms: number): number {
+  return ms * (0.75 + Math.random() / 2)
+}

@@ -1,0 +1,76 @@
+/** Whom this person sees: families, who belongs to them, and how everybody is shown. */
+import type { LocalDatabase } from "../device/database"
+import type { CachedContacts, OfflineCache } from "../device/offline-cache"
+import { withPeople, currentPeople, unknownPerson, type People } from "../models/people"
+import type { ConversationList } from "../models/conversation-list"
+import { AvatarCache } from "./avatars"
+import type { Session } from "../session/session"
+import type { Family, Member, Person } from "../api/types"
+
+export class Contacts {
+  people: People = new Map()
+  families: readonly Family[] = []
+  /** The people of each family. */
+  membersByFamily: ReadonlyMap<string, readonly Member[]> = new Map()
+  /** What the people look like. */
+  readonly avatars: AvatarCache
+
+  constructor(
+    private readonly session: Session,
+    database: LocalDatabase,
+    private readonly offlineCache: OfflineCache,
+    private readonly changed: () => void,
+  ) {
+    this.people = withPeople(this.people, [unknownPerson(session.user.id, session.user.username)])
+    this.avatars = new AvatarCache(session, database, changed)
+  }
+
+  /** Know again who was around last time. */
+  restore({ families, households: membersByFamily, people }: CachedContacts): void {
+    this.#set(families, membersByFamily, people ?? membersByFamily.flatMap(([, members]) => members), [])
+  }
+
+  /** Ask the server who is around. Whoever was known and is in a conversation, as the shelf is then, stays known. */
+  async refresh(conversations: () => ConversationList): Promise<void> {
+    const [{ families }, { people }] = await Promise.all([
+      this.session.request<{ families: Family[] }>("GET", "/families"),
+      this.session.request<{ people: Person[] }>("GET", "/people"),
+    ])
+    const membersByFamily = await Promise.all(families.map(async ({ id }) => [id, await this.#membersOf(id)] as const))
+    this.#set(families, membersByFamily, people, conversations())
+    this.avatars.retryMissed()
+    await this.#save()
+  }
+
+  /** Show somebody as this person is to be shown from now on. */
+  async updatePerson(person: Person): Promise<void> {
+    const update = (member: Member) => (member.user_id === person.user_id ? { ...member, ...person } : member)
+    this.people = withPeople(this.people, [person])
+    this.membersByFamily = new Map([...this.membersByFamily].map(([id, members]) => [id, members.map(update)]))
+    this.changed()
+    await this.#save()
+  }
+
+  async #membersOf(familyId: string): Promise<readonly Member[]> {
+    return (await this.session.request<{ members: Member[] }>("GET", `/families/${familyId}/members`)).members
+  }
+
+  #set(
+    families: readonly Family[],
+    membersByFamily: Iterable<readonly [string, readonly Member[]]>,
+    people: readonly Person[],
+    conversations: ConversationList,
+  ): void {
+    this.families = families
+    this.membersByFamily = new Map(membersByFamily)
+    this.people = currentPeople(this.people, people, conversations)
+    this.changed()
+  }
+
+  /** Keep who is around, and what they look like. */
+  async #save(): Promise<void> {
+    const people = [...this.people.values()]
+    await this.offlineCache.saveContacts({ families: this.families, households: [...this.membersByFamily], people })
+    await this.avatars.keepOnly(new Set(people.flatMap(({ picture }) => picture ?? [])))
+  }
+}

@@ -1,0 +1,395 @@
+/** One conversation, live: joined, resumed, caught up, written to and acknowledged. */
+import { Presence, type Channel, type Socket } from "phoenix"
+
+import type { CachedTimeline } from "../device/database"
+import type { OutboxStore } from "../device/outbox-store"
+import { isTransient, retryDelay } from "../models/outbox"
+import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/receipts"
+import { seal, sealReaction } from "../crypto/seal"
+import {
+  applyChange,
+  emptyTimeline,
+  missingAfter,
+  missingChangesAfter,
+  applyChanges,
+  receiveNext,
+  hasOlder,
+  noteHead,
+  noteChangesHead,
+  prepend,
+  restore,
+  receive,
+  resume,
+  type Timeline,
+} from "../models/timeline"
+import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/typing"
+import { ApiError, Unreachable } from "../api/http"
+import { ReadReceipts } from "./read-receipts"
+import { HistoryJump } from "./history-jump"
+import type { MessageReader } from "./message-reader"
+import { Sender } from "./sender"
+import type {
+  ChangesPage,
+  ConversationSummary,
+  Joined,
+  Message,
+  MessageStatus,
+  Page,
+  Refusal,
+  Stored,
+} from "../api/types"
+import type { Uploads } from "./uploads"
+
+const FIRST_PAGE = 60
+const PAGE = 100
+/** Whoever missed more than this begins at the end, and reads back from there. */
+const MAX_CATCH_UP = 5_000
+/** As many messages are shown before the first unread one. */
+const CONTEXT_BEFORE_UNREAD = 20
+
+export interface ConversationContext {
+  readonly socket: Socket
+  readonly me: string
+  readonly outboxStore: OutboxStore
+  readonly uploads: Uploads
+  readonly reader: MessageReader
+  /** Something is to be shown anew. */
+  changed(): void
+  /** Something is to be remembered for the next start. */
+  remember(conversationId: string): void
+  /** A message came in, live. */
+  received(message: Message): void
+  /** Messages are not what they were. */
+  changedMessages(messages: readonly Message[]): void
+  /** The server does not let this person in any more. */
+  removed(conversationId: string): void
+}
+
+export class Conversation {
+  readonly id: string
+  timeline: Timeline
+  receipts: Receipts = new Map()
+  typists: Typists = new Map()
+  online: readonly string[] = []
+  joined = false
+  /** Whether a page of earlier messages is on its way. */
+  loadingOlder = false
+  /** Where somebody went back to. */
+  readonly historyJump: HistoryJump
+  readonly #channel: Channel
+  readonly #sender: Sender
+  readonly #readReceipts: ReadReceipts
+  #catchingUp = false
+  #catchingUpChanges = false
+  #attempts = 0
+  #typingSentAt = 0
+
+  constructor(
+    summary: ConversationSummary,
+    private readonly context: ConversationContext,
+    cached?: CachedTimeline,
+  ) {
+    this.id = summary.id
+    const { epoch, last_seq, last_change } = summary
+    this.timeline = cached ? restore(cached) : emptyTimeline(epoch, last_seq, last_change)
+    if (cached) this.receipts = new Map(cached.receipts)
+    void context.reader.open(this.timeline.messages)
+    const position = () => {
+      const { last, changes, epoch } = this.timeline
+      return { last_seq: last, last_change: changes, epoch }
+    }
+    this.#channel = context.socket.channel(`message:${summary.type}:${summary.id}`, position)
+    this.#readReceipts = new ReadReceipts(context.me, this.#channel, () => (this.joined ? this.timeline : undefined))
+    this.historyJump = new HistoryJump({
+      timeline: () => this.timeline,
+      merged: (timeline) => (this.timeline = timeline),
+      fetch: (what) => this.#request<Page>("fetch", what),
+      show: (messages) => {
+        void context.reader.open(messages)
+        context.changed()
+      },
+    })
+    this.#sender = new Sender(this.id, this.#channel, context.outboxStore, context.uploads, (stored) =>
+      this.#onStored(stored),
+    )
+    this.#listen()
+  }
+
+  join(): void {
+    this.#channel
+      .join()
+      .receive("ok", (reply: Joined) => this.#onJoined(reply))
+      .receive("error", (refusal: Refusal) => {
+        if (refusal.reason === "not_found") this.context.removed(this.id)
+      })
+  }
+
+  leave(): void {
+    this.#readReceipts.stop()
+    this.#channel.leave()
+  }
+
+  /** Send what waits here. */
+  flush(): void {
+    this.#sender.flush()
+  }
+
+  /** Whether somebody is looking at the end of this conversation. */
+  setActive(active: boolean): void {
+    this.#readReceipts.setActive(active)
+  }
+
+  /** The place of the first message that its reader has not read, as far as this device knows. */
+  get firstUnread(): number {
+    return readUpTo(this.receipts, this.context.me) + 1
+  }
+
+  /** Get something to show: what is there, else the newest messages, or those from the first unread one on. */
+  loadInitial(unread: number): void {
+    if (!this.joined || missingAfter(this.timeline) !== undefined) return
+    const { epoch, before, last, messages, reachesStart, changes } = this.timeline
+    const reachable = unread > 0 && last - this.firstUnread < MAX_CATCH_UP
+    if (reachable && before >= this.firstUnread && !reachesStart) {
+      this.#setTimeline(
+        noteHead(emptyTimeline(epoch, Math.max(this.firstUnread - CONTEXT_BEFORE_UNREAD, 0), changes), last),
+      )
+      this.#catchUp()
+    } else if (messages.length === 0) this.loadOlder()
+  }
+
+  /** What is to be shown: the newest part, or the one that somebody went back to. */
+  get shown(): Timeline {
+    return this.historyJump.timeline ?? this.timeline
+  }
+
+  /** Go to a message, wherever it is; false, if it is not here and the server does not give it now. */
+  async jumpTo(seq: number): Promise<boolean> {
+    if (seq > this.timeline.before) this.goToNewest()
+    return seq > this.timeline.before || (this.joined && (await this.historyJump.jumpTo(seq)))
+  }
+
+  goToNewest(): void {
+    this.historyJump.reset()
+    this.context.changed()
+  }
+
+  /** Read on from where one went back to. */
+  loadNewer(): void {
+    if (this.joined) void this.historyJump.loadNewer()
+  }
+
+  /** Read back: a first page when there is nothing yet, then the one before, and so on. */
+  loadOlder(): void {
+    if (this.joined && this.historyJump.timeline) void this.historyJump.loadOlder()
+    if (!this.joined || this.loadingOlder || this.historyJump.timeline || !hasOlder(this.timeline)) return
+    this.loadingOlder = true
+    const limit = this.timeline.messages.length === 0 ? FIRST_PAGE : PAGE
+    this.#fetch({ before_seq: this.timeline.before + 1, limit }, (page) => {
+      this.#setTimeline(prepend(this.timeline, page))
+      void this.context.reader.open(page.messages)
+      this.#readReceipts.schedule()
+    })
+  }
+
+  /** Tell the others about typing: that it goes on, every few seconds; that it ended, at once. */
+  sendTyping(typing: boolean): void {
+    if (!this.joined || (!typing && this.#typingSentAt === 0)) return
+    if (typing && Date.now() - this.#typingSentAt < TYPING_INTERVAL_MS) return
+    this.#typingSentAt = typing ? Date.now() : 0
+    this.#channel.push("typing", { typing })
+  }
+
+  /**
+   * Say an own message in other words.
+   *
+   * @throws {ApiError} the server refuses it; as do `remove` and `react`
+   * @throws {Unreachable} it does not answer, and nobody knows whether it was done: doing it again does no harm
+   */
+  async edit(messageId: string, text: string): Promise<void> {
+    await this.#change("edit_msg", { message_id: messageId, ...(await seal(text)) })
+  }
+
+  /** Take a message away, for everybody. */
+  async remove(messageId: string): Promise<void> {
+    await this.#change("delete_msg", { message_id: messageId })
+  }
+
+  /** React to a message; without a sign, take that back. */
+  async react(messageId: string, emoji: string | undefined): Promise<void> {
+    await this.#change("react", { message_id: messageId, ...(emoji ? await sealReaction(emoji) : { emoji: null }) })
+  }
+
+  /** A change is made now or not at all: what waits for a day would surprise whoever asked for it. */
+  async #change(event: string, what: object): Promise<void> {
+    if (!this.joined) throw new Unreachable(event)
+    await this.#request(event, what)
+  }
+
+  async #request<Answer>(event: string, what: object): Promise<Answer> {
+    return await new Promise<Answer>((done, fail) => {
+      this.#channel
+        .push(event, what)
+        .receive("ok", done)
+        .receive("error", ({ reason }: Refusal) => fail(new ApiError(0, reason, undefined)))
+        .receive("timeout", () => fail(new Unreachable(event)))
+    })
+  }
+
+  #listen(): void {
+    this.#channel.on("new_msg", (message: Message) => this.#onMessage(message))
+    this.#channel.on("message_updated", (message: Message) => {
+      this.#applyChanges(applyChange(this.timeline, message), [message])
+    })
+    this.#channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
+      this.#setTimeline(noteChangesHead(noteHead(this.timeline, last_seq), last_change))
+      this.#catchUp()
+      this.#catchUpChanges()
+    })
+    this.#channel.on("message_status", (status: MessageStatus) => {
+      this.receipts = withStatus(this.receipts, status)
+      this.context.remember(this.id)
+      this.context.changed()
+    })
+    this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
+      this.#noteTyping(user_id, typing)
+    })
+    this.#channel.onError(() => this.#onLeft())
+    this.#channel.onClose(() => this.#onLeft())
+    const presence = new Presence(this.#channel)
+    presence.onSync(() => {
+      this.online = presence.list((id: string) => id)
+      this.context.changed()
+    })
+  }
+
+  #onJoined(reply: Joined): void {
+    this.joined = true
+    this.receipts = fromReceipts(reply.receipts)
+    if (!reply.recovered) {
+      this.#readReceipts.reset()
+      this.historyJump.reset()
+    }
+    const behindBy = reply.last_seq - this.timeline.last
+    const tooFarBehind = reply.recovered && behindBy > MAX_CATCH_UP
+    this.#setTimeline(
+      tooFarBehind ? emptyTimeline(reply.epoch, reply.last_seq, reply.last_change) : resume(this.timeline, reply),
+    )
+    void this.context.reader.open(this.timeline.messages)
+    for (const message of reply.messages) this.#settleOutgoing(message)
+    this.historyJump.applyChanges(reply.changes)
+    this.context.changedMessages(reply.changes)
+    this.#catchUp()
+    this.#catchUpChanges()
+    this.#sender.opened()
+    this.#readReceipts.schedule()
+  }
+
+  #onLeft(): void {
+    this.joined = false
+    this.loadingOlder = false
+    this.#catchingUp = this.#catchingUpChanges = false
+    this.#sender.closed()
+    this.#typingSentAt = 0
+    this.online = []
+    this.typists = new Map()
+    this.context.changed()
+  }
+
+  #onMessage(message: Message): void {
+    const isNew = message.seq > this.timeline.last
+    this.#receive([message])
+    this.#noteTyping(message.user_id, false)
+    if (isNew) this.context.received(message)
+  }
+
+  #receive(messages: readonly Message[]): void {
+    this.#apply(receive(this.timeline, messages), messages)
+  }
+
+  #apply(timeline: Timeline, messages: readonly Message[]): void {
+    void this.context.reader.open(messages)
+    this.#setTimeline(timeline)
+    for (const message of messages) this.#settleOutgoing(message)
+    this.#catchUp()
+    this.#readReceipts.schedule()
+  }
+
+  #applyChanges(timeline: Timeline, changed: readonly Message[]): void {
+    void this.context.reader.open(changed)
+    this.historyJump.applyChanges(changed)
+    this.#setTimeline(timeline)
+    this.context.changedMessages(changed)
+    this.#catchUp()
+    this.#catchUpChanges()
+  }
+
+  /** A message of mine that is in the timeline waits no longer. */
+  #settleOutgoing(message: Message): void {
+    if (message.user_id !== this.context.me) return
+    void this.context.outboxStore.remove(message.client_id)
+  }
+
+  #onStored(stored: Stored): void {
+    this.#setTimeline(noteHead(this.timeline, stored.seq))
+    this.#catchUp()
+  }
+
+  /** Fetch what is missing, page by page, until nothing is. */
+  #catchUp(): void {
+    const after = missingAfter(this.timeline)
+    if (after === undefined || this.#catchingUp || !this.joined) return
+    this.#catchingUp = true
+    this.#fetch({ after_seq: after, limit: 200 }, (page) => {
+      this.#catchingUp = false
+      if (page.messages.length > 0) this.#apply(receiveNext(this.timeline, page.messages), page.messages)
+    })
+  }
+
+  /** The same for changes. */
+  #catchUpChanges(): void {
+    const after = missingChangesAfter(this.timeline)
+    if (after === undefined || this.#catchingUpChanges || !this.joined) return
+    this.#catchingUpChanges = true
+    const failed = (refusal: Refusal) => {
+      this.#catchingUpChanges = false
+      if (isTransient(refusal)) setTimeout(() => this.#catchUpChanges(), retryDelay(refusal, ++this.#attempts))
+    }
+    this.#channel
+      .push("fetch_changes", { after_change: after })
+      .receive("ok", (page: ChangesPage) => {
+        this.#catchingUpChanges = false
+        this.#applyChanges(applyChanges(this.timeline, page), page.changes)
+      })
+      .receive("error", failed)
+      .receive("timeout", () => failed({ reason: "timeout" }))
+  }
+
+  #fetch(what: object, use: (page: Page) => void): void {
+    const failed = (refusal: Refusal) => {
+      this.loadingOlder = false
+      this.#catchingUp = false
+      if (isTransient(refusal)) setTimeout(() => this.#catchUp(), retryDelay(refusal, ++this.#attempts))
+      this.context.changed()
+    }
+    this.#channel
+      .push("fetch", what)
+      .receive("ok", (page: Page) => {
+        this.loadingOlder = false
+        use(page)
+      })
+      .receive("error", failed)
+      .receive("timeout", () => failed({ reason: "timeout" }))
+  }
+
+  #noteTyping(userId: string, typing: boolean): void {
+    this.typists = noteTyping(this.typists, userId, typing, Date.now())
+    if (typing) setTimeout(() => this.context.changed(), TYPING_EXPIRES_MS)
+    this.context.changed()
+  }
+
+  #setTimeline(timeline: Timeline): void {
+    this.timeline = timeline
+    this.context.remember(this.id)
+    this.context.changed()
+  }
+}

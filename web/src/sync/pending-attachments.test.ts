@@ -1,0 +1,117 @@
+import "fake-indexeddb/auto"
+
+import { afterEach, beforeEach, expect, test } from "vitest"
+
+import { BlobStore } from "../device/blobs"
+import { Drafts } from "../device/drafts"
+import { LocalDatabase } from "../device/database"
+import { TabChannel } from "../device/tab-channel"
+import { PendingAttachments } from "./pending-attachments"
+
+/** One tab of an account. */
+class Tab {
+  readonly kept = new LocalDatabase(account, () => undefined)
+  readonly wire = new TabChannel(account)
+  readonly blobs = new BlobStore(account)
+  readonly desk = new Drafts(this.kept, this.wire, () => undefined)
+  readonly tray = new PendingAttachments(this.desk, this.blobs)
+
+  async close(): Promise<void> {
+    this.wire.close()
+    await this.kept.close()
+    await this.blobs.close()
+  }
+}
+
+let account = ""
+let count = 0
+let tabs: Tab[] = []
+
+async function tab(): Promise<Tab> {
+  const opened = new Tab()
+  tabs.push(opened)
+  await opened.desk.load()
+  return opened
+}
+
+const note = { kind: "voice", name: "note.webm", blob: new Blob(["sound"]), duration_ms: 2_000, waveform: [1] } as const
+const file = (name: string) => ({ kind: "file", name, blob: new Blob([name]) }) as const
+const names = ({ tray }: Tab) => tray.of("kitchen").map(({ name }) => name)
+
+beforeEach(() => (account = `inga${(count += 1)}`))
+afterEach(async () => {
+  await Promise.all(tabs.map((each) => each.close()))
+  tabs = []
+})
+
+test("a recording is there after a restart, with its sound, its length and its shape", async () => {
+  const before = await tab()
+  await before.desk.write("kitchen", "Listen", "Kitchen")
+  await before.tray.add("kitchen", [note], "Kitchen")
+  await before.blobs.stored(before.tray.keys)
+
+  const after = await tab()
+  await after.tray.check()
+  const [kept] = after.tray.of("kitchen")
+  expect(kept).toMatchObject({ kind: "voice", duration_ms: 2_000, waveform: [1], size: 5, keep_metadata: false })
+  expect(await (await after.blobs.get(kept?.key ?? ""))?.text()).toBe("sound")
+  expect(after.desk.all.get("kitchen")?.text).toBe("Listen")
+})
+
+test("what is chosen in one tab lies in the other, too, and the words stay beside it", async () => {
+  const [first, second] = [await tab(), await tab()]
+  await first.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
+  await expect.poll(() => names(second)).toEqual(["a", "b"])
+  await second.desk.write("kitchen", "Look", "Kitchen")
+  await expect.poll(() => first.desk.all.get("kitchen")?.text).toBe("Look")
+  expect(names(first)).toEqual(["a", "b"])
+})
+
+test("what is taken away is gone, with its bytes", async () => {
+  const maja = await tab()
+  await maja.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
+  const [gone, stays] = maja.tray.keys
+  await maja.tray.remove("kitchen", gone ?? "")
+  expect(names(maja)).toEqual(["b"])
+  expect(await maja.blobs.get(gone ?? "")).toBeUndefined()
+  await maja.tray.clear("kitchen")
+  expect(await maja.blobs.get(stays ?? "")).toBeUndefined()
+  expect(maja.desk.all.size).toBe(0)
+})
+
+test("what became a message lies there no longer, and its bytes are left to the message", async () => {
+  const [first, second] = [await tab(), await tab()]
+  await first.tray.add("kitchen", [note], "Kitchen")
+  await expect.poll(() => names(second)).toEqual(["note.webm"])
+  const [sent] = first.tray.of("kitchen")
+  first.desk.clear("kitchen")
+  expect(names(first)).toEqual([])
+  await expect.poll(() => names(second)).toEqual([])
+  expect(await (await first.tray.bytes(sent ?? expect.fail())).text()).toBe("sound")
+})
+
+test("bytes that are lost are missed when somebody wants to hear them", async () => {
+  const maja = await tab()
+  await maja.tray.add("kitchen", [note], "Kitchen")
+  const [lost] = maja.tray.of("kitchen")
+  await maja.blobs.remove(maja.tray.keys)
+  await expect(maja.tray.bytes(lost ?? expect.fail())).rejects.toMatchObject({ code: "file_gone" })
+})
+
+test("what has no bytes on this device is not promised", async () => {
+  const before = await tab()
+  await before.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
+  await before.blobs.remove(before.tray.keys.slice(0, 1))
+
+  const after = await tab()
+  await after.tray.check()
+  expect(names(after)).toEqual(["b"])
+})
+
+test("one message takes ten files, however they were chosen", async () => {
+  const maja = await tab()
+  const many = Array.from({ length: 8 }, (_, number) => file(`${number}`))
+  await maja.tray.add("kitchen", many, "Kitchen")
+  await maja.tray.add("kitchen", many, "Kitchen")
+  expect(names(maja)).toHaveLength(10)
+})

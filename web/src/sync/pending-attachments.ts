@@ -1,0 +1,85 @@
+/** What will go with the message that is being written: chosen, pasted, dropped or recorded, and kept on this device. */
+import { sealFile } from "../crypto/seal"
+import type { BlobStore } from "../device/blobs"
+import type { Drafts } from "../device/drafts"
+import type { PendingAttachment } from "../models/attachments"
+import { ApiError } from "../api/http"
+
+/** As many files go with one message. */
+const MAX_FILES = 10
+
+/** A file that is to be sent, and what is known of it. */
+export interface NewAttachment extends Pick<PendingAttachment, "kind" | "name" | "duration_ms" | "waveform"> {
+  readonly blob: Blob
+}
+
+export class PendingAttachments {
+  constructor(
+    private readonly drafts: Drafts,
+    private readonly blobs: BlobStore,
+  ) {}
+
+  /** What lies there for a conversation. */
+  of(conversationId: string): readonly PendingAttachment[] {
+    return this.drafts.all.get(conversationId)?.enclosures ?? []
+  }
+
+  /** All that lies anywhere, by the keys of its bytes. */
+  get keys(): readonly string[] {
+    return [...this.drafts.all.values()].flatMap(({ enclosures = [] }) => keysOf(enclosures))
+  }
+
+  /** Lay more there, in a conversation that is called `name`: as much as goes with one message. */
+  async add(conversationId: string, chosen: readonly NewAttachment[], name: string): Promise<void> {
+    const free = MAX_FILES - this.of(conversationId).length
+    const more = await Promise.all(chosen.slice(0, free).map((each) => this.#prepare(each)))
+    await this.drafts.setAttachments(conversationId, [...this.of(conversationId), ...more], name)
+  }
+
+  /** Take one away. */
+  async remove(conversationId: string, key: string): Promise<void> {
+    await this.#keepOnly(conversationId, (each) => each.key !== key)
+  }
+
+  /** Take everything away. */
+  async clear(conversationId: string): Promise<void> {
+    await this.#keepOnly(conversationId, () => false)
+  }
+
+  /**
+   * The bytes of what waits here.
+   *
+   * @throws {ApiError} this device has lost them
+   */
+  async bytes({ key }: PendingAttachment): Promise<Blob> {
+    const blob = await this.blobs.get(key)
+    if (blob === undefined) throw new ApiError(0, "file_gone", undefined)
+    return blob
+  }
+
+  /** Take away what has no bytes: this device was switched off before it had them, or another tab has sent them. */
+  async check(): Promise<void> {
+    for (const id of this.drafts.all.keys()) {
+      const found = await Promise.all(this.of(id).map(({ key }) => this.blobs.get(key)))
+      const there = new Set(this.of(id).filter((_, index) => found[index] !== undefined))
+      if (there.size < found.length) await this.#keepOnly(id, (each) => there.has(each))
+    }
+  }
+
+  async #prepare({ blob, ...known }: NewAttachment): Promise<PendingAttachment> {
+    const sealed = await sealFile(blob)
+    const { encrypted, blob: bytes } = sealed
+    return { ...known, key: this.blobs.put(bytes), size: bytes.size, encrypted, keep_metadata: false }
+  }
+
+  async #keepOnly(conversationId: string, stays: (enclosure: PendingAttachment) => boolean): Promise<void> {
+    const all = this.of(conversationId)
+    const name = this.drafts.all.get(conversationId)?.name ?? ""
+    await this.drafts.setAttachments(conversationId, all.filter(stays), name)
+    await this.blobs.remove(keysOf(all.filter((each) => !stays(each))))
+  }
+}
+
+function keysOf(enclosures: readonly PendingAttachment[]): readonly string[] {
+  return enclosures.map(({ key }) => key)
+}

@@ -1,0 +1,151 @@
+/**
+ * Sends what waits in one conversation: one message after the other, from one tab at a time, until each is stored. Words do
+ * not wait longer than some seconds for the files of a message that was written before them.
+ */
+import type { Channel } from "phoenix"
+
+import type { OutboxStore } from "../device/outbox-store"
+import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/outbox"
+import { messageTypeOf } from "../models/attachments"
+import { ApiError, Unreachable } from "../api/http"
+import type { Refusal, Stored } from "../api/types"
+import { UploadCancelled, type Uploads } from "./uploads"
+
+const RECHECK_MS = 1_000
+/** So long a message waits for the files of the one before it. */
+const OVERTAKE_AFTER_MS = 5_000
+
+export class Sender {
+  /** The drafts that are on their way: one, and one that passes it. */
+  readonly #inFlight = new Set<string>()
+  /** Whether the first of them has been for a while. */
+  #slow = false
+  #slowTimer: ReturnType<typeof setTimeout> | undefined
+  #attempts = 0
+  #open = false
+
+  constructor(
+    private readonly conversationId: string,
+    private readonly channel: Channel,
+    private readonly outboxStore: OutboxStore,
+    private readonly uploads: Uploads,
+    private readonly stored: (stored: Stored) => void,
+  ) {}
+
+  /** The conversation can be written to now. */
+  opened(): void {
+    this.#open = true
+    this.flush()
+  }
+
+  /** It cannot, for the moment. What was on its way is sent again later: nobody knows whether it arrived. */
+  closed(): void {
+    this.#open = false
+    if (this.#inFlight.size > 0) void this.outboxStore.release(this.conversationId)
+    this.#inFlight.clear()
+    this.#resetSlow()
+  }
+
+  /**
+   * Send what waits, in its order, whatever the server has to refuse on the way; see `next`.
+   * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
+   */
+  flush(): void {
+    const message = this.#open
+      ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
+      : undefined
+    if (message === undefined) return
+    if (this.#inFlight.size === 0) this.#startSlowTimer()
+    this.#inFlight.add(message.client_id)
+    void this.#send(message)
+  }
+
+  async #send(message: OutgoingMessage): Promise<void> {
+    const claimed = await this.outboxStore.claim(message)
+    if (!this.#isInFlight(message)) return // closed meanwhile
+    if (!claimed) {
+      this.#settled(message)
+      setTimeout(() => void this.#recheck(), RECHECK_MS)
+      return
+    }
+    const files = message.enclosures ? await this.#upload(message) : {}
+    if (files === undefined || !this.#isInFlight(message)) return
+    this.channel
+      .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
+      .receive("ok", (stored: Stored) => void this.#acknowledged(message, stored))
+      .receive("error", (refusal: Refusal) => void this.#rejected(message, refusal))
+      .receive("timeout", () => void this.#rejected(message, { reason: "timeout" }))
+  }
+
+  /** Bring the files first, then say which message they go with; nothing, if that cannot be now. */
+  async #upload(message: OutgoingMessage): Promise<object | undefined> {
+    const saveUploadId = (...which: [string, string, string]) => this.outboxStore.setUploadId(...which)
+    try {
+      const ids = await this.uploads.upload(message, saveUploadId, () => this.#stillMine(message))
+      return { attachment_ids: ids, message_type: messageTypeOf((message.enclosures ?? []).map(({ kind }) => kind)) }
+    } catch (error) {
+      if (error instanceof UploadCancelled) await this.#next(message)
+      else if (error instanceof ApiError) await this.#rejected(message, { reason: error.code })
+      else if (error instanceof Unreachable) await this.#rejected(message, { reason: "timeout" })
+      else throw error
+      return undefined
+    }
+  }
+
+  /** Whether it is still our turn, which a long upload must ask for again and again. */
+  async #stillMine(message: OutgoingMessage): Promise<boolean> {
+    return this.#isInFlight(message) && (await this.outboxStore.claim(message))
+  }
+
+  /** Another tab has the turn: see what it has done by now. */
+  async #recheck(): Promise<void> {
+    await this.outboxStore.load()
+    this.flush()
+  }
+
+  async #acknowledged(message: OutgoingMessage, stored: Stored): Promise<void> {
+    this.#attempts = 0
+    this.stored(stored)
+    await this.outboxStore.remove(message.client_id)
+    await this.#next(message)
+  }
+
+  async #rejected(message: OutgoingMessage, refusal: Refusal): Promise<void> {
+    if (!this.#isInFlight(message)) return
+    if (!isTransient(refusal)) {
+      await this.outboxStore.refuse(message.client_id, refusal.reason)
+      await this.#next(message)
+      return
+    }
+    this.#settled(message)
+    setTimeout(() => this.flush(), retryDelay(refusal, ++this.#attempts))
+  }
+
+  async #next(message: OutgoingMessage): Promise<void> {
+    this.#settled(message)
+    if (sendable(this.outboxStore.messages, this.conversationId).length > 0) this.flush()
+    else await this.outboxStore.release(this.conversationId)
+  }
+
+  #isInFlight({ client_id }: OutgoingMessage): boolean {
+    return this.#inFlight.has(client_id)
+  }
+
+  #settled({ client_id }: OutgoingMessage): void {
+    this.#inFlight.delete(client_id)
+    if (this.#inFlight.size === 0) this.#resetSlow()
+  }
+
+  /** Let nothing pass for a while. */
+  #startSlowTimer(): void {
+    this.#slowTimer = setTimeout(() => {
+      this.#slow = true
+      this.flush()
+    }, OVERTAKE_AFTER_MS)
+  }
+
+  #resetSlow(): void {
+    clearTimeout(this.#slowTimer)
+    this.#slow = false
+  }
+}

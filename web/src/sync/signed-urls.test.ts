@@ -1,0 +1,47 @@
+import { afterEach, expect, test, vi } from "vitest"
+
+import { attachment } from "../models/fixtures"
+import { SignedUrlCache } from "./signed-urls"
+import { ApiError, Unreachable } from "../api/http"
+import type { Session } from "../session/session"
+
+/** A server that gives each file a new address each time it is asked, good for some minutes from now. */
+function addresses(minutes: number) {
+  let asked = 0
+  const expires_at = new Date(Date.now() + minutes * 60_000).toISOString()
+  const request = async () => ({ file: `/files/${(asked += 1)}`, thumbnail: null, expires_at })
+  return new SignedUrlCache({ request } as unknown as Session)
+}
+
+function answering(answer: (address: string) => Response) {
+  vi.stubGlobal("fetch", async (address: string) => answer(address))
+}
+
+afterEach(() => vi.unstubAllGlobals())
+
+test("an address is asked for once while it is good, and anew when it is about to expire", async () => {
+  const [good, stale] = [addresses(5), addresses(0.2)]
+  for (const each of [good, stale]) await each.open(attachment)
+  expect(await good.open(attachment)).toMatchObject({ file: "/files/1" })
+  expect(await stale.open(attachment)).toMatchObject({ file: "/files/2" })
+})
+
+test("a file is loaded, also when its address expired sooner than this device's clock says", async () => {
+  answering((address) =>
+    address === "/files/1" ? Response.json({ code: "not_found" }, { status: 404 }) : new Response(`of ${address}`),
+  )
+  expect(await (await addresses(5).bytes(attachment)).text()).toBe("of /files/2")
+})
+
+test("whoever may not see a file any more is told so", async () => {
+  answering(() => Response.json({ code: "not_found" }, { status: 404 }))
+  await expect(addresses(5).bytes(attachment)).rejects.toEqual(new ApiError(404, "not_found", undefined))
+})
+
+test("without a network there is no file, and what is encrypted is not even asked for", async () => {
+  answering(() => {
+    throw new TypeError("no network")
+  })
+  await expect(addresses(5).bytes(attachment)).rejects.toBeInstanceOf(Unreachable)
+  await expect(addresses(5).bytes({ ...attachment, encrypted: true })).rejects.toMatchObject({ code: "file_locked" })
+})

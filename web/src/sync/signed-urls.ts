@@ -1,0 +1,49 @@
+/** Where the bytes of attachments are, for the next minutes: asked once, and again when an address is about to expire. */
+import { openFile, type OpenedFile } from "../crypto/seal"
+import { ApiError, download } from "../api/http"
+import type { Session } from "../session/session"
+import type { SignedUrls, Attachment } from "../api/types"
+
+const MARGIN_MS = 30_000
+
+export class SignedUrlCache {
+  readonly #known = new Map<string, Promise<SignedUrls>>()
+
+  constructor(private readonly session: Session) {}
+
+  /**
+   * Open a file, so that a page can show it or save it.
+   *
+   * @throws {ApiError} this person cannot see it any more
+   * @throws {Unreachable} the server does not answer
+   */
+  async open(attachment: Attachment): Promise<OpenedFile> {
+    return await openFile(attachment, () => this.#urlsOf(attachment.id))
+  }
+
+  /** The bytes of a file, opened; see `open`. */
+  async bytes(attachment: Attachment): Promise<Blob> {
+    try {
+      return await this.#download(attachment)
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error
+      this.#known.delete(attachment.id) // expired, by a clock that is more right than this device's
+      return await this.#download(attachment)
+    }
+  }
+
+  async #download(attachment: Attachment): Promise<Blob> {
+    const opened = await this.open(attachment)
+    if (opened.kind === "locked") throw new ApiError(0, "file_locked", undefined)
+    return await download(opened.file)
+  }
+
+  async #urlsOf(attachmentId: string): Promise<SignedUrls> {
+    const known = this.#known.get(attachmentId)
+    if (known && Date.parse((await known).expires_at) - Date.now() > MARGIN_MS) return await known
+    const pending = this.session.request<SignedUrls>("GET", `/attachments/${attachmentId}/address`)
+    this.#known.set(attachmentId, pending)
+    pending.catch(() => this.#known.delete(attachmentId))
+    return await pending
+  }
+}

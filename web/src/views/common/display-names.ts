@@ -1,0 +1,91 @@
+/** What a conversation, or what somebody said, is called in words. */
+import type { Opened } from "../../crypto/seal"
+import { joined, refusalKey, type Translate } from "../../i18n/translate"
+import { attachmentsOf, attachmentKind } from "../../models/attachments"
+import { others, shownName, type People } from "../../models/people"
+import type { Recipient, DeliveryStatus } from "../../models/receipts"
+import type { ConversationSummary, Family, Message, DeviceKind } from "../../api/types"
+
+interface ViewContext {
+  readonly me: { readonly id: string }
+  readonly contacts: { readonly people: People; readonly families: readonly Family[] }
+}
+
+export function nameOf(t: Translate, people: People, userId: string): string {
+  const person = people.get(userId)
+  return person ? shownName(person) : t("person.unknown")
+}
+
+/** What a conversation is called by the one who looks at it. */
+export function title(t: Translate, seen: ViewContext, conversation: ConversationSummary): string {
+  if (conversation.type === "self") return t("kind.self")
+  const [other] = others(conversation, seen.me.id)
+  if (conversation.type === "direct") return other ? nameOf(t, seen.contacts.people, other) : t("person.unknown")
+  const family =
+    seen.contacts.families.length > 1 && seen.contacts.families.find((each) => each.id === conversation.family_id)?.name
+  return conversation.name || family || t(`kind.${conversation.type}`)
+}
+
+/** What a message says; one that says nothing, by what came with it. */
+function messageText(t: Translate, opened: Opened | undefined, message: Message): string {
+  const body = text(t, opened)
+  const [first] = attachmentsOf(message)
+  return body === "" && first ? t(`attachment.${attachmentKind(first)}`) : body
+}
+
+export function text(t: Translate, opened: Opened | undefined): string {
+  if (!opened) return ""
+  return opened.kind === "text" ? opened.text : t(`message.${opened.kind}`)
+}
+
+interface ReadingContext extends Pick<ViewContext, "me" | "contacts"> {
+  readonly reader: { read(message: Message): Opened | undefined }
+}
+
+/** What a message says to the one who looks at it; of one that was removed, by whom. */
+export function displayText(t: Translate, seen: ReadingContext, message: Message): string {
+  const by = message.deleted_by
+  if (message.deleted_at === null || by === null) return messageText(t, seen.reader.read(message), message)
+  return by === seen.me.id
+    ? t("message.removedByYou")
+    : t("message.removedBy", { name: nameOf(t, seen.contacts.people, by) })
+}
+
+/** `Gran's tablet`: the kinds of devices on which somebody has a message. */
+function deviceOf(t: Translate, language: string, people: People, { id, on }: Recipient): string {
+  const name = nameOf(t, people, id)
+  return on.length > 0 ? t("at.devices", { name, devices: kindsIn(t, language, on) }) : t("at.someDevice", { name })
+}
+
+/** `phone and tablet` */
+export function kindsIn(t: Translate, language: string, kinds: readonly DeviceKind[]): string {
+  return joined(
+    language,
+    kinds.map((kind) => t(`device.${kind}`)),
+  )
+}
+
+export function statusText(t: Translate, language: string, people: People, at: DeliveryStatus): string {
+  const names = (ids: readonly string[]) =>
+    joined(
+      language,
+      ids.map((id) => nameOf(t, people, id)),
+    )
+  switch (at.state) {
+    case "device":
+    case "server":
+      return t(`at.${at.state}`)
+    case "refused":
+      return t("at.refused", { why: t(refusalKey(at.reason)) })
+    case "delivered":
+      if (at.all && at.to.length > 1) return t("at.deliveredAll")
+      return t("at.on", {
+        devices: joined(
+          language,
+          at.to.map((each) => deviceOf(t, language, people, each)),
+        ),
+      })
+    case "read":
+      return at.all && at.by.length > 1 ? t("at.readAll") : t("at.readBy", { names: names(at.by) })
+  }
+}

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest"
+
+import { notificationFor, DEFAULT_TEXTS } from "./notification"
+
+const message = { kind: "message", conversation_id: "kitchen", conversation_type: "group", content: "none" }
+const shown = (told: object) => notificationFor(`${JSON.stringify(told)}     `, DEFAULT_TEXTS)
+
+test("without content, a notice names nobody", () => {
+  expect(shown(message)).toEqual({
+    title: "Famichat",
+    body: "New message",
+    tag: "kitchen",
+    conversationId: "kitchen",
+  })
+})
+
+test("with the sender, it says who wrote where, and not what", () => {
+  const told = { ...message, content: "sender", sender: "inga", conversation_name: "Holiday" }
+  expect(shown(told)).toMatchObject({ title: "inga · Holiday", body: "New message" })
+  expect(shown({ ...told, conversation_name: null })).toMatchObject({ title: "inga" })
+})
+
+test("with everything, it says what was written", () => {
+  const told = { ...message, content: "full", sender: "inga", conversation_name: null, body: "Buns are ready" }
+  expect(shown(told)).toMatchObject({ title: "inga", body: "Buns are ready" })
+})
+
+test("a test says that it is one, and leads nowhere", () => {
+  expect(shown({ kind: "test" })).toEqual({ title: "Famichat", body: DEFAULT_TEXTS.test, tag: "test" })
+})
+
+test("whatever cannot be understood is shown as something new", () => {
+  for (const told of ["", "null", "[]", "{", "7", '{"kind": "dance"}']) {
+    expect(notificationFor(told, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
+  }
+})

@@ -1,0 +1,58 @@
+/** What a notice looks like that came while nobody listened. Plain functions; `worker.ts` shows it. */
+
+/** The few sentences of it, in the language of the page, which hands them over: a worker has no page to ask. */
+export interface NotificationTexts {
+  readonly app: string
+  /** Something was said; the notice does not tell what. */
+  readonly news: string
+  readonly test: string
+  /** The browser ended the subscription while no page was open. */
+  readonly renew: string
+}
+
+export const DEFAULT_TEXTS: NotificationTexts = {
+  app: "Famichat",
+  news: "New message",
+  test: "This is what a notice looks like.",
+  renew: "Open Famichat once, so that this device keeps getting notices.",
+}
+
+export interface NotificationContent {
+  readonly title: string
+  readonly body: string
+  /** A newer notice takes the place of an older one with the same tag. */
+  readonly tag: string
+  /** The conversation that it leads to. */
+  readonly conversationId?: string
+}
+
+interface PushPayload {
+  readonly kind?: unknown
+  readonly conversation_id?: unknown
+  readonly conversation_name?: unknown
+  readonly sender?: unknown
+  readonly body?: unknown
+}
+
+/** What to show for what the server told: as much as it says, and never nothing, which browsers do not forgive. */
+export function notificationFor(payload: string, texts: NotificationTexts): NotificationContent {
+  const { kind, conversation_id, conversation_name, sender, body } = parsePayload(payload)
+  if (kind === "test") return { title: texts.app, body: texts.test, tag: "test" }
+  if (typeof conversation_id !== "string") return { title: texts.app, body: texts.news, tag: "news" }
+  const names = [sender, conversation_name].filter((name) => typeof name === "string" && name !== "")
+  return {
+    title: names.length > 0 ? names.join(" · ") : texts.app,
+    body: typeof body === "string" ? body : texts.news,
+    tag: conversation_id,
+    conversationId: conversation_id,
+  }
+}
+
+function parsePayload(payload: string): PushPayload {
+  try {
+    return (JSON.parse(payload) as PushPayload | null) ?? {}
+  } catch (error) {
+    if (error instanceof SyntaxError) return {} // from a newer server, perhaps: something happened all the same
+    throw error
+  }
+}

@@ -1,0 +1,34 @@
+/** Between pages and the service worker: words that pages leave for its notices, and what it asks of pages. */
+import { openDB, type DBSchema } from "idb"
+
+import { DEFAULT_TEXTS, type NotificationTexts } from "./notification"
+
+interface Stores extends DBSchema {
+  facts: { key: string; value: NotificationTexts }
+}
+
+/** What a page is asked to do: open a conversation, or subscribe anew. */
+export type WorkerMessage = { readonly open: string } | { readonly renew: true }
+
+const TEXTS_KEY = "words"
+
+export async function saveTexts(texts: NotificationTexts): Promise<void> {
+  const database = await open()
+  await database.put("facts", texts, TEXTS_KEY)
+  database.close()
+}
+
+export async function loadTexts(): Promise<NotificationTexts> {
+  const database = await open()
+  const found = await database.get("facts", TEXTS_KEY)
+  database.close()
+  return found ?? DEFAULT_TEXTS
+}
+
+function open() {
+  return openDB<Stores>("famichat.worker", 1, {
+    upgrade(database) {
+      database.createObjectStore("facts")
+    },
+  })
+}
