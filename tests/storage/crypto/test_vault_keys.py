@@ -51,7 +51,7 @@ def test_a_lost_or_a_wrong_key_is_named_and_nothing_is_changed(
 
     with pytest.raises(WrongVaultKeys) as raised:
         settled(database, keys)
-    assert str(raised.value).startswith(f"{told}. Put back secrets.json")
+    assert str(raised.value).startswith(f"{told}. Restore secrets.json")
     assert [key.version for key in database.run_read(known_keys)] == [1, 2]
 
 
