@@ -1,12 +1,12 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from famichat.cli.refusal import Refused
-from famichat.cli.saved_session import SavedSession, SignedIn
+from famichat.client import SavedSession, Session, SessionDamaged
 
-MAJA = SignedIn("http://here", "access-1", "refresh-1", "id", "maja")
+MAJA = Session("http://here", "access-1", "refresh-1", "id", "maja")
 
 
 @pytest.fixture
@@ -23,22 +23,27 @@ def test_who_signs_in_is_remembered_until_forgotten(saved: SavedSession) -> None
     assert saved.load() is None
 
 
-def test_a_refresh_token_that_another_terminal_has_used_is_not_used_again(saved: SavedSession) -> None:
-    newer = replace(MAJA, access_token="access-2", refresh_token="refresh-2")
-    saved.save(newer)
-
-    def never(_: SignedIn) -> SignedIn:
-        raise AssertionError("this would sign the device out")
-
-    assert saved.renew(MAJA, never) == newer
-
-
-def test_a_renewed_session_is_kept(saved: SavedSession) -> None:
+def test_only_the_owner_can_read_it(saved: SavedSession) -> None:
     saved.save(MAJA)
-    newer = replace(MAJA, access_token="access-2", refresh_token="refresh-2")
 
-    assert saved.renew(MAJA, lambda _: newer) == newer
-    assert saved.load() == newer
+    assert saved.path.stat().st_mode & 0o777 == 0o600
+    assert saved.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_write_that_fails_leaves_the_old_session_and_nothing_else(
+    saved: SavedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved.save(MAJA)
+
+    def fail(_: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        saved.save(replace(MAJA, access_token="access-2"))
+
+    assert saved.load() == MAJA
+    assert list(saved.path.parent.iterdir()) == [saved.path]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"url": 1}', '{"surprise": 1}'])
@@ -46,5 +51,6 @@ def test_a_damaged_file_is_told_in_words(saved: SavedSession, text: str) -> None
     saved.save(MAJA)
     saved.path.write_text(text)
 
-    with pytest.raises(Refused, match="famichat login"):
+    with pytest.raises(SessionDamaged, match="sign in again") as damaged:
         saved.load()
+    assert damaged.value.code == "session_damaged"

@@ -111,6 +111,11 @@ class Socket:
         """The WebSocket close code (RFC 6455, 7.4.1); None while open, 1006 if the connection ended without one."""
         return self._websocket.close_code
 
+    @property
+    def topics(self) -> list[str]:
+        """The topics whose channels have not ended."""
+        return list(self._channels)
+
     def channel(self, topic: str) -> "Channel":
         """A channel for this topic, not joined yet."""
         return Channel(self, topic)
@@ -160,6 +165,19 @@ class Socket:
             self._end()  # now, and not when the reader notices: a caller that tries again must not find the channel
             raise Disconnected("the connection is closed") from None
 
+    def receive(self, frame: list[Any]) -> None:
+        """Take a frame from the server: resolve the request that it replies to, or hand it to its channel."""
+        join_ref, ref, topic, event, payload = frame
+        self._heard = True
+        if event == "phx_reply":
+            reply = self._replies.get(ref)
+            if reply is not None and not reply.done():
+                reply.set_result((payload["status"], payload["response"]))
+            return
+        channel = self._channels.get(topic)
+        if channel is not None and join_ref in {None, channel.join_ref}:  # another join_ref: an earlier join
+            channel.receive(event, payload)
+
     def next_ref(self) -> str:
         """A ref that was not used on this connection."""
         return str(next(self._refs))
@@ -176,7 +194,7 @@ class Socket:
     async def _read(self) -> None:
         try:
             async for data in self._websocket:
-                self._receive(orjson.loads(data))
+                self.receive(orjson.loads(data))
         except (ConnectionClosed, ValueError, TypeError):  # the last two: not a frame of Phoenix, so not our server
             self.abort()
         finally:
@@ -189,18 +207,6 @@ class Socket:
         for channel in list(self._channels.values()):
             channel.end("the connection was lost")
         self._channels.clear()
-
-    def _receive(self, frame: list[Any]) -> None:
-        join_ref, ref, topic, event, payload = frame
-        self._heard = True
-        if event == "phx_reply":
-            reply = self._replies.get(ref)
-            if reply is not None and not reply.done():
-                reply.set_result((payload["status"], payload["response"]))
-            return
-        channel = self._channels.get(topic)
-        if channel is not None and join_ref in {None, channel.join_ref}:  # another join_ref: an earlier join
-            channel.receive(event, payload)
 
     async def _beat(self, interval: float) -> None:
         try:
