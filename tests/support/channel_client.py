@@ -1,7 +1,7 @@
 """A Phoenix client for tests: it speaks in frames over a real WebSocket, and knows how to assert.
 
-`famichat.client.phoenix` is no substitute: these tests send what that client never would (serializer version 1, binary and
-malformed frames, stale and null refs) and look at every frame that arrives, also at those that it drops.
+`famichat.client.phoenix` cannot replace it: these tests send what that client never would (serializer version 1, binary
+and malformed frames, stale and null refs), and look at every frame that arrives, also at those that it drops.
 
 async with ChannelClient.connect(url, token="good") as client:
     await client.join("message:self:1")

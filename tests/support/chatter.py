@@ -3,8 +3,8 @@
 It resumes after the last seq that it has, sends again under the same client id what was not answered, fetches what it
 missed, and acknowledges what it received: what `docs/protocol.md` asks of a client.
 
-It shares the wire with bots (`famichat.client.phoenix`), but not `Conversation`, which suppresses duplicates and retries
-by itself: the checker must see every duplicate that the server sends, and the outcome of every attempt.
+It shares the wire with bots (`famichat.client.phoenix`), but not `Conversation`, which suppresses duplicates and
+retries by itself: the checker must see every duplicate that the server sends, and the outcome of every attempt.
 """
 
 import asyncio
