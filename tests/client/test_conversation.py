@@ -239,7 +239,7 @@ async def test_what_was_taken_from_the_loop_is_acknowledged_and_ones_own_is_not(
         await emil.send("mine")
         await maja.send("yours")
         await take(heard, "new_msg", count=2)
-        reading = asyncio.create_task(anext(heard))  # asks for more: the messages before are done with
+        reading = asyncio.create_task(take(heard, "new_msg", count=1))  # asks for more: it is done with those before
         statuses = await take(told, "message_status", count=2)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

@@ -51,6 +51,6 @@ def test_a_damaged_file_is_told_in_words(saved: SavedSession, text: str) -> None
     saved.save(MAJA)
     saved.path.write_text(text)
 
-    with pytest.raises(SessionDamaged, match="sign in again") as damaged:
+    with pytest.raises(SessionDamaged, match="Sign in again") as damaged:
         saved.load()
     assert damaged.value.code == "session_damaged"

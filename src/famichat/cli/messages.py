@@ -13,7 +13,7 @@ from famichat.cli.options import answer, json_option, table, visible
 from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.prompts import DEFAULT_URL, find_conversation, names_of, remote_of, saved_session, signed_in
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import in_words
+from famichat.cli.remote import as_refused
 from famichat.client import Client, ClientError, sign_in
 from famichat.client.conversation import Acknowledge
 
@@ -49,7 +49,7 @@ def login(username: str, url: str, device_name: str, *, password_stdin: bool, as
     try:
         session = asyncio.run(sign_in(url, username, password, device_name=device_name, saved=saved))
     except ClientError as fault:
-        raise in_words(fault) from None
+        raise as_refused(fault) from None
     told = {"url": session.url, "user": {"id": session.user_id, "username": session.username}}
     answer(
         told,

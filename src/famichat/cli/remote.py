@@ -61,7 +61,7 @@ class Remote:
         try:
             return self._runner.run(work)
         except ClientError as fault:
-            raise in_words(fault) from None
+            raise as_refused(fault) from None
 
     def close(self) -> None:
         """Close the connections and the event loop."""
@@ -69,7 +69,7 @@ class Remote:
         self._runner.close()
 
 
-def in_words(fault: ClientError) -> Refused:
+def as_refused(fault: ClientError) -> Refused:
     """The client's error as a command reports it."""
     if fault.code == "session_damaged":
         return Refused(fault.code, f"{fault.message} with `famichat login`")
