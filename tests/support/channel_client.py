@@ -50,7 +50,7 @@ class Frame:
 
 
 class ChannelClient:
-    """One connection. Frames that nobody asked for yet wait in `unread`, in order of arrival."""
+    """One connection. Frames that no assertion has taken yet wait in `unread`, in order of arrival."""
 
     def __init__(self, websocket: ClientConnection, vsn: str) -> None:
         self.websocket = websocket

@@ -1,10 +1,10 @@
-"""A device that behaves well, however the server is tormented, and notes what it saw.
+"""A correct client under fault injection, which records all messages and replies for the history checker.
 
-It resumes after the last seq that it has, sends again under the same client id what was not answered, fetches what it
-missed, and acknowledges what it received: what `docs/protocol.md` asks of a client.
+It resumes after its last seq, resends unanswered messages under the same client id, fetches missing messages and
+acknowledges received ones, as `docs/protocol.md` requires.
 
-It shares the wire with bots (`famichat.client.phoenix`), but not `Conversation`, which suppresses duplicates and
-retries by itself: the checker must see every duplicate that the server sends, and the outcome of every attempt.
+It uses the wire of `famichat.client.phoenix`, but not `Conversation`, which suppresses duplicates and retries sends:
+the checker must see every duplicate that the server sends, and the outcome of every attempt.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from famichat.client.phoenix import Channel, Socket
 from tests.support.history import UNKNOWN, Attempt, Entry, Received, Record, Resumed, fingerprint
 
 ACK_EVERY: Final = 10
-BACK_OFF: Final = 0.1  # seconds between attempts to connect, or to send what was `unavailable`
+BACK_OFF: Final = 0.1  # seconds between attempts to connect, or to resend after `unavailable`
 WINDOW: Final = 8  # unanswered messages, after which a device says nothing new
-GIVE_UP: Final = 0.2  # how often somebody never sends again what was not answered
+GIVE_UP: Final = 0.2  # probability that an unanswered message is not resent
 REPLY_WITHIN: Final = 15.0
 LOST: Final = (OSError, TimeoutError, WebSocketException, Disconnected)
-"""The server is away, or went away: that is what a chatter is here for."""
+"""The errors of a connection that failed or was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that somebody wants stored."""
+    """A message to send."""
 
     client_id: str
     body: str
@@ -102,7 +102,7 @@ class Chatter:
             await asyncio.sleep(BACK_OFF * self._random.random())
 
     def lose_connection(self) -> None:
-        """Be cut off in the middle of whatever goes on, as by a train that enters a tunnel."""
+        """Abort the connection at an arbitrary moment."""
         if self._socket is not None:
             self._socket.abort()
 
@@ -125,7 +125,7 @@ class Chatter:
                     speaking.cancel()
                     with suppress(asyncio.CancelledError, Disconnected):
                         await speaking
-                await socket.close()  # so that what is in flight ends now, as unanswered
+                await socket.close()  # ends the pushes in flight, as unanswered
                 await asyncio.gather(*self._in_flight.values())
                 self._held = []
 
@@ -143,14 +143,14 @@ class Chatter:
         self.joined.set()
 
     async def _catch_up(self, channel: Channel) -> None:
-        """Something is missing before what was pushed, or before the head: fetch it, as a client should."""
+        """Fetch the messages that are missing before a pushed message or up to the head."""
         self.gaps += bool(self._held)
         while (await self._fetch(channel))["has_more"]:
             pass
         self._release()
 
     async def _fetch(self, channel: Channel) -> dict[str, Any]:
-        """Fetch the next page. What is pushed meanwhile waits in the channel."""
+        """Fetch the next page. Events that arrive meanwhile wait in the channel."""
         try:
             page = await channel.push("fetch", {"after_seq": self.reached}, REPLY_WITHIN)
         except Refused as refused:
@@ -187,7 +187,7 @@ class Chatter:
                 self._take(entry)
 
     async def _speak(self, channel: Channel) -> None:
-        """Send again what was never answered, then say new things; acknowledge now and then."""
+        """Resend unanswered messages, then send new ones; acknowledge from time to time."""
         acked = self.reached
         while True:
             rested = time.monotonic() > self._rest_until
@@ -236,7 +236,7 @@ class Chatter:
 
 
 class _HearsAll(Socket):
-    """Hands every event to the one channel, whatever its topic: what is not meant for a chatter must be noted, too."""
+    """Delivers every event to the only channel, whichever topic it has, so that misdirected events are recorded."""
 
     def receive(self, frame: list[Any]) -> None:
         _, ref, _, event, payload = frame
@@ -245,9 +245,9 @@ class _HearsAll(Socket):
 
 
 async def eavesdrop(url: str, seat: Seat, records: list[Record]) -> None:
-    """Try to join a conversation of others, stay connected all the same, and note whatever comes.
+    """Try to join a conversation without being a member, stay connected, and record every message that arrives.
 
-    In raw frames: a `Channel` whose join was refused hears nothing more, which is what is to be found out here.
+    It reads raw frames, because a `Channel` drops all events after its join was refused.
     """
     while True:
         with suppress(OSError, WebSocketException):

@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and the server, which loses an answer of the server."""
+"""A TCP proxy between a client and the server that drops a connection at a chosen response."""
 
 import asyncio
 from contextlib import suppress
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class CuttingProxy:
-    """Passes bytes both ways, until it is told to cut a connection instead. Use it as a context manager.
+    """Forwards bytes in both directions. Use it with `async with`.
 
     Args:
         port: the server's port on this machine.
@@ -26,9 +26,9 @@ class CuttingProxy:
             raise RuntimeError("the proxy is not running")
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
-    def cut_before(self, answer: bytes) -> None:
-        """Cut the connection on which the server answers this next, instead of passing the answer on."""
-        self._cut_before = answer
+    def cut_before(self, response: bytes) -> None:
+        """Abort the connection that carries the next response with these bytes, instead of forwarding it."""
+        self._cut_before = response
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -51,7 +51,7 @@ class CuttingProxy:
         forth = asyncio.create_task(self._pass(client, to_server))
         try:
             with suppress(ConnectionError):  # either end may be gone
-                await self._pass(server, to_client, is_answer=True)
+                await self._pass(server, to_client, is_response=True)
         finally:
             forth.cancel()
             await asyncio.gather(forth, return_exceptions=True)
@@ -59,10 +59,10 @@ class CuttingProxy:
                 end.transport.abort()
 
     async def _pass(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_answer: bool = False
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, is_response: bool = False
     ) -> None:
         while data := await source.read(65536):
-            if is_answer and self._cut_before is not None and self._cut_before in data:
+            if is_response and self._cut_before is not None and self._cut_before in data:
                 self._cut_before = None
                 self.cuts += 1
                 return

@@ -46,7 +46,7 @@ class Client(Http):
             conversation: what `find_conversation` returned, or a topic `message:<type>:<id>`.
             position: resume after this position, such as `Conversation.position` of an earlier run.
             history: without a position: how many earlier messages are delivered first, at most 200.
-            acknowledge: what the other members are told about messages that were delivered here; None tells nothing.
+            acknowledge: the status that the other members see for delivered messages; None sends no status.
         """
         topic = conversation
         if not isinstance(topic, str):

@@ -76,7 +76,7 @@ class Conversation:
         user_id: the signed-in user, whose own messages are not acknowledged; None acknowledges all.
         position: where to resume; by default, start with the newest messages.
         history: without a position: how many of the messages before the start are delivered first, at most 200.
-        acknowledge: what the other members are told about delivered messages; None tells nothing.
+        acknowledge: the status that the other members see for delivered messages; None sends no status.
     """
 
     def __init__(
@@ -98,7 +98,6 @@ class Conversation:
         self._seen = 0
         self._acknowledged = 0
         self._joined: _Joined | None = None
-        self._failure: ClientError | None = None
         self._turn = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -223,10 +222,8 @@ class Conversation:
                     await joined.channel.wait_ended()
                     if joined.channel.close_code is None:  # only the channel ended: Phoenix waits before it rejoins
                         await asyncio.sleep(waits.delay())
-        except ClientError as fault:
-            self._failure = fault
         finally:
-            self._announce()
+            self._announce()  # that it failed: `_current` raises the error
 
     async def _join(self, waits: Backoff) -> _Joined | None:
         """Join once. Returns None after a failure that may be over by now."""
@@ -253,10 +250,10 @@ class Conversation:
     async def _current(self, unlike: _Joined | None = None) -> _Joined:
         """Wait for a join whose channel has not ended, other than `unlike`."""
         while (joined := self._joined) is None or joined is unlike or joined.channel.is_ended:
-            if self._failure is not None:
-                raise self._failure
-            if self._keeper is None or self._keeper.done():
-                raise Disconnected("the conversation is not entered with `async with`")
+            if self._keeper is None or self._keeper.cancelled():
+                raise RuntimeError("use the conversation inside its `async with` block")
+            if self._keeper.done():
+                self._keeper.result()
             await self._turn.wait()
         return joined
 
@@ -339,16 +336,16 @@ class Conversation:
                 self._advance(last_change=feed["last_change"])
 
     async def _apply(self, channel: Channel, name: str, payload: dict[str, Any]) -> AsyncIterator[Event]:
-        """Deliver a live event, after whatever is missing before it."""
+        """Deliver a live event, after the messages and changes that are missing before it."""
         match name:
             case "new_msg":
                 missing, delivered = self._before_message(channel, payload["seq"]), self._new_messages([payload])
             case "message_updated":
                 missing, delivered = self._before_change(channel, payload), self._changes([payload])
             case "head":
-                missing, delivered = self._before_head(channel, payload), _only(Event(name, payload))
+                missing, delivered = self._before_head(channel, payload), _deliver(Event(name, payload))
             case _:
-                missing, delivered = _nothing(), _only(Event(name, payload))
+                missing, delivered = _deliver(), _deliver(Event(name, payload))
         async for event in missing:
             yield event
         async for event in delivered:
@@ -387,7 +384,7 @@ class Conversation:
                 await asyncio.sleep(waits.delay(refused.retry_in))
 
     async def _acknowledge_seen(self, channel: Channel) -> None:
-        """Acknowledge what was delivered, once no event waits. It is cumulative, so a lost one is made up for later."""
+        """Acknowledge the delivered messages once no event waits. Acknowledgements are cumulative: one covers all."""
         if self._status is not None and self._seen > self._acknowledged and channel.is_empty:
             await channel.cast("message_ack", {"seq": self._seen, "status": self._status})
             self._acknowledged = self._seen
@@ -402,10 +399,6 @@ class Conversation:
             self._position = replace(self._position, **ahead)
 
 
-async def _only(event: Event) -> AsyncIterator[Event]:
-    yield event
-
-
-async def _nothing() -> AsyncIterator[Event]:
-    return
-    yield
+async def _deliver(*events: Event) -> AsyncIterator[Event]:
+    for event in events:
+        yield event

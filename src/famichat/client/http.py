@@ -45,7 +45,7 @@ async def sign_in(
 
 
 class Http:
-    """Calls the REST API as one device, and refreshes its tokens. Use it with `async with`, or call `aclose`.
+    """Calls the REST API for a device, and refreshes its tokens. Use it with `async with`, or call `aclose`.
 
     Args:
         session: a session, or the file that stores one. With a file, new tokens are stored before they are used.

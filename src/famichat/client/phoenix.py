@@ -24,7 +24,7 @@ REPLY_TIMEOUT: Final = 10.0
 """Seconds to wait for a reply, as in Phoenix's clients."""
 
 MAX_EVENTS: Final = 256
-"""Events that wait in one channel. When one more arrives, the channel ends and its owner resumes from the server."""
+"""Capacity of a channel's queue. If it is full, the next event ends the channel, and its owner rejoins and resumes."""
 
 MAX_FRAME: Final = 16 * 1024 * 1024
 """Bytes of one frame. The largest is the reply to a join, with a page of messages and a page of changes."""
