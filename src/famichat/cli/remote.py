@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from famichat.cli.refusal import Refused
-from famichat.client import Client, ClientError, SavedSession, Session
+from famichat.client import ClientError, SavedSession, Session
+from famichat.client.http import Http
 
 Result = TypeVar("Result")
 
@@ -15,15 +16,20 @@ class Remote:
     """A signed-in device at a server. Use it with `with`.
 
     Args:
-        session: a session, or the file that stores one.
+        source: a session, or the file that stores one.
+
+    Attributes:
+        source: as above.
+        client: the HTTP client. The socket is left to `famichat listen`, because other commands start faster without.
 
     Raises:
         Refused: `unauthorized` if the file does not exist, `session_damaged` if it cannot be parsed.
     """
 
-    def __init__(self, session: Session | SavedSession) -> None:
+    def __init__(self, source: Session | SavedSession) -> None:
+        self.source = source
         self._runner = asyncio.Runner()
-        self.client = self.run(_opened(session))
+        self.client = self.run(_opened(source))
 
     def __enter__(self) -> Self:
         return self
@@ -76,5 +82,5 @@ def as_refused(fault: ClientError) -> Refused:
     return Refused(fault.code, fault.message)
 
 
-async def _opened(session: Session | SavedSession) -> Client:
-    return Client(session)
+async def _opened(source: Session | SavedSession) -> Http:
+    return Http(source)

@@ -4,9 +4,9 @@ import asyncio
 import fcntl
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,16 +59,16 @@ class SavedSession:
     def save(self, session: Session) -> None:
         """Write the session to disk before returning. Readers see the old file or the new one, never a part."""
         self._make_directory()
-        descriptor, draft = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")  # mode 0600
+        draft = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(asdict(session), file)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(draft).replace(self.path)
+            draft.replace(self.path)
         except BaseException:
-            with suppress(FileNotFoundError):
-                Path(draft).unlink()
+            draft.unlink(missing_ok=True)
             raise
         self._sync_directory()
 
