@@ -6,7 +6,7 @@ import pytest
 
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
-from famichat.cli.saved_session import SignedIn
+from famichat.client import Session
 
 
 class Strange(BaseHTTPRequestHandler):
@@ -28,7 +28,7 @@ def remote() -> Iterator[Remote]:
     with HTTPServer(("127.0.0.1", 0), Strange) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
-        remote = Remote(SignedIn(f"http://127.0.0.1:{server.server_port}", "a token"))
+        remote = Remote(Session(f"http://127.0.0.1:{server.server_port}", "a token"))
         yield remote
         remote.close()
         server.shutdown()
@@ -50,5 +50,5 @@ def test_a_code_of_a_newer_server_is_passed_on_with_its_words(remote: Remote) ->
 
 def test_without_a_refresh_token_nothing_is_renewed(remote: Remote) -> None:
     with pytest.raises(Refused) as refused:
-        remote.renew()
+        remote.run(remote.client.refresh("a token"))
     assert refused.value.code == "invalid_token"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from famichat.chat.records.message import Message
 from famichat.cli.export import records
 from famichat.cli.remote import Remote
-from famichat.cli.saved_session import SignedIn
+from famichat.client import Session
 from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, MAX_EPOCH, PROTOCOL
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
@@ -79,7 +79,7 @@ async def test_every_field_of_an_envelope_survives_every_way(app: RunningApp, da
 
 
 def exported_by_maja(app: RunningApp) -> list[dict[str, Any]]:
-    remote = Remote(SignedIn(app.url, app.token(app.home.maja)))
+    remote = Remote(Session(app.url, app.token(app.home.maja)))
     try:
         return [json.loads(json.dumps(record)) for record in records(remote, app.talks.direct)]
     finally:

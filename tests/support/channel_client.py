@@ -1,5 +1,8 @@
 """A Phoenix client for tests: it speaks in frames over a real WebSocket, and knows how to assert.
 
+`famichat.client.phoenix` cannot replace it: these tests send what that client never would (serializer version 1, binary
+and malformed frames, stale and null refs), and look at every frame that arrives, also at those that it drops.
+
 async with ChannelClient.connect(url, token="good") as client:
     await client.join("message:self:1")
     ref = await client.push("message:self:1", "new_msg", {"body": "hi"})
@@ -8,7 +11,6 @@ async with ChannelClient.connect(url, token="good") as client:
 """
 
 import asyncio
-import base64
 import contextlib
 import itertools
 import json
@@ -20,8 +22,8 @@ from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
+from famichat.client.phoenix import auth_subprotocols
 from tests.support import leaks
 
 WAIT = 15.0
@@ -48,7 +50,7 @@ class Frame:
 
 
 class ChannelClient:
-    """One connection. Frames that nobody asked for yet wait in `unread`, in order of arrival."""
+    """One connection. Frames that no assertion has taken yet wait in `unread`, in order of arrival."""
 
     def __init__(self, websocket: ClientConnection, vsn: str) -> None:
         self.websocket = websocket
@@ -76,7 +78,8 @@ class ChannelClient:
         """
         query = urlencode({"vsn": vsn, **({} if token is None else {"token": token}), **params})
         address = f"{url.replace('http', 'ws', 1)}/websocket?{query}"
-        async with connect(address, subprotocols=_offer(auth_token), max_size=None, ping_interval=None) as websocket:
+        offered = None if auth_token is None else auth_subprotocols(auth_token)
+        async with connect(address, subprotocols=offered, max_size=None, ping_interval=None) as websocket:
             client = cls(websocket, vsn)
             try:
                 yield client
@@ -235,13 +238,6 @@ def decode_binary(data: bytes) -> Frame:
             return Frame(fields[0] or None, fields[1] or None, fields[2], "phx_reply", payload)
         case _:
             return Frame(None, None, fields[0], fields[1], body)
-
-
-def _offer(auth_token: str | None) -> list[Subprotocol] | None:
-    if auth_token is None:
-        return None
-    encoded = base64.b64encode(auth_token.encode()).decode().rstrip("=")
-    return [Subprotocol("phoenix"), Subprotocol(f"base64url.bearer.phx.{encoded}")]
 
 
 def _contains(payload: Any, wanted: Any) -> bool:

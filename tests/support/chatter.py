@@ -1,7 +1,10 @@
-"""A device that behaves well, however the server is tormented, and notes what it saw.
+"""A correct client under fault injection, which records all messages and replies for the history checker.
 
-It resumes after the last seq that it has, sends again under the same client id what was not answered, fetches what it
-missed, and acknowledges what it received: what `docs/protocol.md` asks of a client.
+It resumes after its last seq, resends unanswered messages under the same client id, fetches missing messages and
+acknowledges received ones, as `docs/protocol.md` requires.
+
+It uses the wire of `famichat.client.phoenix`, but not `Conversation`, which suppresses duplicates and retries sends:
+the checker must see every duplicate that the server sends, and the outcome of every attempt.
 """
 
 import asyncio
@@ -14,17 +17,20 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from famichat.client import Disconnected, Refused
+from famichat.client.phoenix import Channel, Socket
 from tests.support.history import UNKNOWN, Attempt, Entry, Received, Record, Resumed, fingerprint
 
 ACK_EVERY: Final = 10
-BACK_OFF: Final = 0.1  # seconds between attempts to connect, or to send what was `unavailable`
+BACK_OFF: Final = 0.1  # seconds between attempts to connect, or to resend after `unavailable`
 WINDOW: Final = 8  # unanswered messages, after which a device says nothing new
-GIVE_UP: Final = 0.2  # how often somebody never sends again what was not answered
+GIVE_UP: Final = 0.2  # probability that an unanswered message is not resent
 REPLY_WITHIN: Final = 15.0
-Frame = list[Any]  # [join_ref, ref, topic, event, payload]
+LOST: Final = (OSError, TimeoutError, WebSocketException, Disconnected)
+"""The errors of a connection that failed or was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that somebody wants stored."""
+    """A message to send."""
 
     client_id: str
     body: str
@@ -75,112 +81,92 @@ class Chatter:
         self.drafts: dict[str, Draft] = {}
         self.speaking = True
         self.joined = asyncio.Event()
-        self._url = f"{url}?vsn=2.0.0&token={seat.token}"
+        self._url = url
         self._records = records
         self._pace = pace
         self._size = size
         self._random = random.Random(seed)  # noqa: S311 - a storm to repeat, not a secret
-        self._in_flight: dict[str, tuple[Draft, float]] = {}
+        self._in_flight: dict[str, asyncio.Task[None]] = {}
         self._held: list[Entry] = []
         self._head = 0
         self._fetched_to = 0
-        self._connection: ClientConnection | None = None
+        self._socket: Socket | None = None
         self._rest_until = 0.0
-        self._refs = count(1)
         self._names = count(1)
 
     async def run(self) -> None:
         """Be connected, whenever that is possible, until cancelled."""
         while True:
-            with suppress(OSError, WebSocketException):  # the server is away; that is what we are here for
+            with suppress(*LOST):
                 await self._session()
             await asyncio.sleep(BACK_OFF * self._random.random())
 
     def lose_connection(self) -> None:
-        """Be cut off in the middle of whatever goes on, as by a train that enters a tunnel."""
-        if self._connection is not None:
-            self._connection.transport.abort()
+        """Abort the connection at an arbitrary moment."""
+        if self._socket is not None:
+            self._socket.abort()
 
     async def _session(self) -> None:
-        async with connect(
-            self._url, compression=None, ping_interval=None, max_size=None, open_timeout=5, close_timeout=1, proxy=None
-        ) as ws:
-            self._connection = ws
+        async with await _HearsAll.open(self._url, self.seat.token) as socket:
+            self._socket = socket
+            channel = socket.channel(self.seat.topic)
             speaking: asyncio.Task[None] | None = None
             try:
-                await self._join(ws)
-                speaking = asyncio.create_task(self._speak(ws))
-                async for text in ws:
-                    self._hear(json.loads(text))
+                await self._join(channel)
+                speaking = asyncio.create_task(self._speak(channel))
+                async for event, payload in channel:
+                    self._hear(event, payload)
                     if self._held or self._head > self.reached:
-                        await self._catch_up(ws)
+                        await self._catch_up(channel)
             finally:
                 self.joined.clear()
-                self.closings[ws.close_code] += 1
+                self.closings[socket.close_code] += 1
                 if speaking is not None:
                     speaking.cancel()
-                    with suppress(asyncio.CancelledError, WebSocketException):
+                    with suppress(asyncio.CancelledError, Disconnected):
                         await speaking
-                self._lose_answers()
+                await socket.close()  # ends the pushes in flight, as unanswered
+                await asyncio.gather(*self._in_flight.values())
+                self._held = []
 
-    async def _join(self, ws: ClientConnection) -> None:
-        reply = await self._ask(ws, "phx_join", {"last_seq": self.reached})
-        if reply["status"] != "ok":
-            reason = reply["response"]["reason"]
-            raise OSError(reason) if reason in {*UNKNOWN, "join crashed"} else RefusedError(reason)
+    async def _join(self, channel: Channel) -> None:
+        try:
+            page = await channel.join({"last_seq": self.reached}, REPLY_WITHIN)
+        except Refused as refused:
+            reason = refused.code
+            raise OSError(reason) if reason in {*UNKNOWN, "join crashed"} else RefusedError(reason) from None
         self._records.append(Resumed(self.seat.device, self.seat.conv, self.reached))
-        page = reply["response"]
         self._take_page(page)
         while page["has_more"]:
-            page = await self._fetch(ws)
+            page = await self._fetch(channel)
         self._release()
         self.joined.set()
 
-    async def _catch_up(self, ws: ClientConnection) -> None:
-        """Something is missing before what was pushed, or before the head: fetch it, as a client should."""
+    async def _catch_up(self, channel: Channel) -> None:
+        """Fetch the messages that are missing before a pushed message or up to the head."""
         self.gaps += bool(self._held)
-        while (await self._fetch(ws))["has_more"]:
+        while (await self._fetch(channel))["has_more"]:
             pass
         self._release()
 
-    async def _fetch(self, ws: ClientConnection) -> dict[str, Any]:
-        reply = await self._ask(ws, "fetch", {"after_seq": self.reached})
-        if reply["status"] != "ok":
-            raise OSError(f"fetch was answered {reply['response']}")  # connect again, and join
-        page: dict[str, Any] = reply["response"]
+    async def _fetch(self, channel: Channel) -> dict[str, Any]:
+        """Fetch the next page. Events that arrive meanwhile wait in the channel."""
+        try:
+            page = await channel.push("fetch", {"after_seq": self.reached}, REPLY_WITHIN)
+        except Refused as refused:
+            raise OSError(f"fetch was answered {refused.code}") from None  # connect again, and join
         self._take_page(page)
         self._fetched_to = self.reached
         return page
 
-    async def _ask(self, ws: ClientConnection, event: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Push and read on until its reply; messages that arrive meanwhile are held back."""
-        ref = await self._push(ws, event, payload)
-        async with asyncio.timeout(REPLY_WITHIN):
-            while True:
-                frame = json.loads(await ws.recv())
-                if frame[1] == ref and frame[3] == "phx_reply":
-                    reply: dict[str, Any] = frame[4]
-                    return reply
-                self._hear(frame, hold=True)
-
-    async def _push(self, ws: ClientConnection, event: str, payload: dict[str, Any]) -> str:
-        ref = str(next(self._refs))
-        await ws.send(json.dumps(["1", ref, self.seat.topic, event, payload]))
-        return ref
-
-    def _hear(self, frame: Frame, *, hold: bool = False) -> None:
-        _, ref, _, event, payload = frame
-        if event == "phx_reply" and ref in self._in_flight:
-            self._answered(*self._in_flight.pop(ref), payload)
-        elif event == "new_msg":
-            self._hear_message(entry_of(payload), hold=hold)
+    def _hear(self, event: str, payload: dict[str, Any]) -> None:
+        if event == "new_msg":
+            self._hear_message(entry_of(payload))
         elif event == "head":
             self._head = payload["last_seq"]
-        elif event in {"phx_error", "phx_close"}:
-            raise OSError(f"the server ended the channel: {event}")
 
-    def _hear_message(self, entry: Entry, *, hold: bool) -> None:
-        if hold or entry.seq > self.reached + 1:
+    def _hear_message(self, entry: Entry) -> None:
+        if entry.seq > self.reached + 1:
             self._held.append(entry)
         elif entry.seq > self._fetched_to:  # what it had to fetch may be pushed after all; a join's page may not
             self._take(entry)
@@ -200,17 +186,16 @@ class Chatter:
             if entry.seq > self.reached:
                 self._take(entry)
 
-    async def _speak(self, ws: ClientConnection) -> None:
-        """Send again what was never answered, then say new things; acknowledge now and then."""
+    async def _speak(self, channel: Channel) -> None:
+        """Resend unanswered messages, then send new ones; acknowledge from time to time."""
         acked = self.reached
         while True:
-            waiting = {draft.client_id for draft, _ in self._in_flight.values()}
             rested = time.monotonic() > self._rest_until
-            for draft in [draft for draft in self.drafts.values() if rested and draft.client_id not in waiting]:
-                await self._send(ws, draft)
+            for draft in [each for each in self.drafts.values() if rested and each.client_id not in self._in_flight]:
+                self._in_flight[draft.client_id] = asyncio.create_task(self._send(channel, draft))
             if self.reached >= acked + ACK_EVERY:
                 acked = self.reached
-                await self._push(ws, "message_ack", {"seq": acked, "status": "delivered"})
+                await channel.cast("message_ack", {"seq": acked, "status": "delivered"})
             await asyncio.sleep(2 * self._pace * self._random.random() if self.speaking else BACK_OFF)
             if self.speaking and len(self.drafts) < WINDOW:
                 client_id = f"{self.seat.device}-{next(self._names)}"
@@ -218,28 +203,29 @@ class Chatter:
                     client_id, f"{client_id} {self._random.random()} ".ljust(self._size, ".")
                 )
 
-    async def _send(self, ws: ClientConnection, draft: Draft) -> None:
-        ref = str(next(self._refs))
-        self._in_flight[ref] = draft, time.monotonic()
-        payload = {"body": draft.body, "client_id": draft.client_id}
-        await ws.send(json.dumps(["1", ref, self.seat.topic, "new_msg", payload]))
-
-    def _answered(self, draft: Draft, t_invoke: float, payload: dict[str, Any]) -> None:
-        t_ok, answer = time.monotonic(), payload["response"]
-        outcome: int | str = answer["seq"] if payload["status"] == "ok" else answer["reason"]
-        self.waits.append(t_ok - t_invoke)
-        self._record(draft, t_invoke, t_ok if payload["status"] == "ok" else None, outcome)
-        if outcome in UNKNOWN:
-            self._rest_until = t_ok + BACK_OFF
-        else:
-            self.drafts.pop(draft.client_id, None)
-
-    def _lose_answers(self) -> None:
-        in_flight, self._in_flight, self._held = self._in_flight, {}, []
-        for draft, t_invoke in in_flight.values():
+    async def _send(self, channel: Channel, draft: Draft) -> None:
+        t_invoke = time.monotonic()
+        try:
+            sent = await channel.push("new_msg", {"body": draft.body, "client_id": draft.client_id}, None)
+        except Disconnected:
             self._record(draft, t_invoke, None, "timeout")
             if self._random.random() < GIVE_UP:
                 self.drafts.pop(draft.client_id, None)
+        except Refused as refused:
+            self._answered(draft, t_invoke, refused.code)
+        else:
+            self._answered(draft, t_invoke, sent["seq"])
+        finally:
+            del self._in_flight[draft.client_id]
+
+    def _answered(self, draft: Draft, t_invoke: float, outcome: int | str) -> None:
+        t_answer = time.monotonic()
+        self.waits.append(t_answer - t_invoke)
+        self._record(draft, t_invoke, t_answer if isinstance(outcome, int) else None, outcome)
+        if outcome in UNKNOWN:
+            self._rest_until = t_answer + BACK_OFF
+        else:
+            self.drafts.pop(draft.client_id, None)
 
     def _record(self, draft: Draft, t_invoke: float, t_ok: float | None, outcome: int | str) -> None:
         self.outcomes["acked" if t_ok else str(outcome)] += 1
@@ -249,8 +235,20 @@ class Chatter:
         )
 
 
+class _HearsAll(Socket):
+    """Delivers every event to the only channel, whichever topic it has, so that misdirected events are recorded."""
+
+    def receive(self, frame: list[Any]) -> None:
+        _, ref, _, event, payload = frame
+        [topic] = self.topics
+        super().receive(frame if event == "phx_reply" else [None, ref, topic, event, payload])
+
+
 async def eavesdrop(url: str, seat: Seat, records: list[Record]) -> None:
-    """Try to join a conversation of others, stay connected all the same, and note whatever comes."""
+    """Try to join a conversation without being a member, stay connected, and record every message that arrives.
+
+    It reads raw frames, because a `Channel` drops all events after its join was refused.
+    """
     while True:
         with suppress(OSError, WebSocketException):
             async with connect(f"{url}?vsn=2.0.0&token={seat.token}", close_timeout=1, proxy=None) as ws:

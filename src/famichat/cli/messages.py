@@ -1,24 +1,19 @@
-"""The terminal client: sign in to a running server, say something, and listen."""
+"""The terminal client: sign in to a running server, list conversations, and send messages."""
 
 import asyncio
 import json
 import platform
 import sys
-import uuid
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import click
 
-from famichat.cli.listening import Listener
-from famichat.cli.options import answer, json_option, table, visible
+from famichat.cli.options import answer, json_option, table
 from famichat.cli.password import password_stdin_option, read_password
-from famichat.cli.prompts import DEFAULT_URL, find_conversation, names_of, remote_of, signed_in
+from famichat.cli.prompts import DEFAULT_URL, find_conversation, remote_of, saved_session, signed_in
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import Remote
-from famichat.cli.saved_session import SavedSession
-
-_TRIES = 4
+from famichat.cli.remote import as_refused
+from famichat.client import ClientError, sign_in
 
 
 def _envelope(_ctx: click.Context, _option: click.Parameter, given: str | None) -> dict[str, Any]:
@@ -46,9 +41,11 @@ def _envelope(_ctx: click.Context, _option: click.Parameter, given: str | None) 
 def login(username: str, url: str, device_name: str, *, password_stdin: bool, as_json: bool) -> None:
     """Sign in as USERNAME (or an email address) and save the session."""
     password = read_password(stdin=password_stdin, confirm=False)
-    session = Remote.sign_in(url, username, password, device_name).session
-    saved = SavedSession.of_this_user()
-    saved.save(session)
+    saved = saved_session()
+    try:
+        session = asyncio.run(sign_in(url, username, password, device_name=device_name, saved=saved))
+    except ClientError as fault:
+        raise as_refused(fault) from None
     told = {"url": session.url, "user": {"id": session.user_id, "username": session.username}}
     answer(
         told,
@@ -61,11 +58,10 @@ def login(username: str, url: str, device_name: str, *, password_stdin: bool, as
 @json_option
 def logout(*, as_json: bool) -> None:
     """Sign out this terminal."""
-    saved = SavedSession.of_this_user()
-    session = saved.load()
-    if session is None:
+    saved = saved_session()
+    if not saved.path.exists():
         raise Refused("unauthorized", "You are not signed in")
-    with remote_of(session.url, None) as remote:
+    with remote_of(None, None) as remote:
         try:
             remote.ask("DELETE", "/sessions/current")
         except Refused as refused:
@@ -109,89 +105,7 @@ def send(
 ) -> None:
     """Send BODY, or standard input, to CONVERSATION: an id, a name, or a type if you have only one of it."""
     text = body if body is not None else sys.stdin.read().rstrip("\n")
-    message = {**envelope, "body": text, "client_id": client_id or str(uuid.uuid4())}
     with remote_of(url, token) as remote:
-        sent = _persistently(
-            remote, f"/conversations/{find_conversation(remote, conversation)['id']}/messages", message
-        )
+        conversation_id = find_conversation(remote, conversation)["id"]
+        sent = remote.run(remote.client.send(conversation_id, text, **{**envelope, "client_id": client_id}))
     answer(sent, f"{sent['seq']}", as_json=as_json)
-
-
-@click.command()
-@click.argument("conversation")
-@click.option(
-    "--history", type=click.IntRange(0, 200), default=10, show_default=True, help="How many earlier messages to show."
-)
-@click.option(
-    "--acknowledge",
-    type=click.Choice(["delivered", "read", "nothing"]),
-    default="delivered",
-    show_default=True,
-    help="Which receipt to send for the messages shown.",
-)
-@signed_in
-@json_option
-def listen(
-    conversation: str,
-    history: int,
-    acknowledge: Literal["delivered", "read", "nothing"],
-    url: str | None,
-    token: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Show messages in CONVERSATION live until Ctrl-C. After a disconnect, missed messages come first.
-
-    With --json, prints one event per line: {"event", "payload"}.
-    """
-    with remote_of(url, token) as remote:
-        found = find_conversation(remote, conversation)
-        tell = _tell_program if as_json else _tell_person(names_of(remote))
-        topic = f"message:{found['type']}:{found['id']}"
-        status = None if acknowledge == "nothing" else acknowledge
-        listener = Listener(remote, topic, tell, history=history, status=status)
-        try:
-            asyncio.run(listener.follow())
-        except KeyboardInterrupt:
-            click.echo(err=True)
-
-
-def _persistently(remote: Remote, path: str, message: dict[str, Any]) -> dict[str, Any]:
-    """Send; again if no answer came. The client id makes sure that it is stored once all the same."""
-    for _ in range(_TRIES - 1):
-        try:
-            sent: dict[str, Any] = remote.post(path, message)
-        except Refused as refused:
-            if refused.code not in {"unreachable", "unavailable"}:
-                raise
-        else:
-            return sent
-    last: dict[str, Any] = remote.post(path, message)
-    return last
-
-
-def _tell_program(event: str, payload: dict[str, Any]) -> None:
-    click.echo(json.dumps({"event": event, "payload": payload}, ensure_ascii=False))
-
-
-def _tell_person(names: dict[str, str]) -> Callable[[str, dict[str, Any]], None]:
-    def tell(event: str, payload: dict[str, Any]) -> None:
-        if event == "joined" and not payload["recovered"]:
-            click.echo("The server was restored from a backup. Showing the end of its history.", err=True)
-        if event in {"new_msg", "message_updated"}:
-            click.echo(_line(payload, names.get(payload["user_id"], "former member")))
-
-    return tell
-
-
-def _line(message: dict[str, Any], name: str) -> str:
-    time = message["inserted_at"][11:16]
-    edited = " (edited)" if message["edited_at"] else ""
-    signs = "".join(f"  {visible(each['emoji'])}" for each in message["reactions"] if not each["encryption_flag"])
-    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(_said(message))}{edited}{signs}"
-
-
-def _said(message: dict[str, Any]) -> str:
-    if message["body"] is None:
-        return f"(cannot be decrypted, {message['error_code']})" if "error_code" in message else "(deleted)"
-    return f"(encrypted, {message['key_id']})" if message["encryption_flag"] else str(message["body"])

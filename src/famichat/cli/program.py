@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "edit": "changes",
     "delete": "changes",
     "react": "changes",
-    "listen": "messages",
+    "listen": "listen",
     "export": "export",
 }
 """The module of `famichat.cli` that each is in, in the order in which people meet them."""

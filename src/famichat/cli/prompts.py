@@ -1,15 +1,16 @@
 """Who asks which server from a terminal, and which conversation or person is meant."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
 
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
-from famichat.cli.saved_session import SavedSession, SignedIn
+from famichat.client import SavedSession, Session
 
 P = ParamSpec("P")
 
@@ -28,44 +29,38 @@ def signed_in(command: Callable[P, None]) -> Callable[P, None]:
     return wrapped
 
 
-@contextmanager
-def remote_of(url: str | None, token: str | None) -> Iterator[Remote]:
-    """The server, asked by whoever the options name, or by whoever is signed in.
+def saved_session() -> SavedSession:
+    """The file in which `famichat login` stores the session (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return SavedSession(Path(home) / "famichat" / "session.json")
+
+
+def remote_of(url: str | None, token: str | None) -> Remote:
+    """The server, as the user of this token or of the saved session. Use it with `with`.
 
     Raises:
-        Refused: nobody is.
+        Refused: `unauthorized` if there is neither.
     """
-    saved = SavedSession.of_this_user()
     if token is not None:
-        remote = Remote(SignedIn((url or DEFAULT_URL).rstrip("/"), token))
-    else:
-        session = saved.load()
-        if session is None or (url is not None and url.rstrip("/") != session.url):
-            raise Refused("unauthorized", "Sign in first with `famichat login`")
-        remote = Remote(session, saved)
-    try:
-        yield remote
-    finally:
-        remote.close()
+        return Remote(Session((url or DEFAULT_URL).rstrip("/"), token))
+    remote = Remote(saved_session()) if saved_session().path.exists() else None
+    if remote is None or (url is not None and url.rstrip("/") != remote.session.url):
+        raise Refused("unauthorized", "Sign in first with `famichat login`")
+    return remote
 
 
 def find_conversation(remote: Remote, wanted: str) -> dict[str, Any]:
-    """The one conversation of this id, name or type."""
-    found: list[dict[str, Any]] = remote.get("/conversations")["conversations"]
-    same = [each for each in found if wanted in {each["id"], each["name"], each["type"]}]
-    if len(same) > 1:
-        raise Refused("ambiguous", f"{len(same)} of your conversations are called {wanted}. Use the id instead")
-    if not same:
-        # One that is hidden or archived is not in the list.
-        conversation: dict[str, Any] = remote.get(f"/conversations/{wanted.rpartition(':')[2]}")
-        return conversation
-    return same[0]
+    """The conversation with this id, topic, name or type.
+
+    Raises:
+        Refused: `not_found`, or `ambiguous` if several have this name or type.
+    """
+    return remote.run(remote.client.find_conversation(wanted))
 
 
 def people_of(remote: Remote) -> list[dict[str, Any]]:
-    """Everybody whom one sees, as the server tells of them."""
-    people: list[dict[str, Any]] = remote.get("/people")["people"]
-    return people
+    """Everyone who shares a family or a conversation with the user, and the user."""
+    return remote.run(remote.client.people())
 
 
 def names_of(remote: Remote) -> dict[str, str]:

@@ -1,114 +1,86 @@
-"""A server somewhere, as a person who is signed in there sees it over HTTP."""
+"""The server, as a command uses it: the client's asynchronous calls, run to their end, with errors for people."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Self
-
-import httpx
+import asyncio
+from collections.abc import Coroutine, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from famichat.cli.refusal import Refused
-from famichat.cli.saved_session import SavedSession, SignedIn
-from famichat.error_codes import CODES
+from famichat.client import ClientError, SavedSession, Session
+from famichat.client.http import Http
 
-_PATIENCE = httpx.Timeout(30, connect=5)
+Result = TypeVar("Result")
 
 
 class Remote:
-    """Asks a server, and says in one sentence why it refuses.
+    """A signed-in device at a server. Use it with `with`.
 
     Args:
-        session: who asks.
-        saved: where a renewed session is kept; None if it cannot be renewed.
+        source: a session, or the file that stores one.
+
+    Attributes:
+        source: as above.
+        client: the HTTP client. The socket is left to `famichat listen`, because other commands start faster without.
+
+    Raises:
+        Refused: `unauthorized` if the file does not exist, `session_damaged` if it cannot be parsed.
     """
 
-    def __init__(self, session: SignedIn, saved: SavedSession | None = None) -> None:
-        self.session = session
-        self._saved = saved
-        self._http = httpx.Client(base_url=f"{session.url}/api/v1", timeout=_PATIENCE)
+    def __init__(self, source: Session | SavedSession) -> None:
+        self.source = source
+        self._runner = asyncio.Runner()
+        self.client = self.run(_opened(source))
 
-    @classmethod
-    def sign_in(cls, url: str, name: str, password: str, device_name: str) -> Self:
-        """Sign in with a password.
+    def __enter__(self) -> Self:
+        return self
 
-        Raises:
-            Refused: `invalid_credentials`, or whatever else the server says.
-        """
-        url = url.rstrip("/")
-        called = {"email" if "@" in name else "username": name}
-        stranger = cls(SignedIn(url, ""))
-        given = stranger.ask("POST", "/sessions", {**called, "password": password, "device_name": device_name})
-        return cls(_signed_in(SignedIn(url, ""), given))
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def session(self) -> Session:
+        """The current tokens."""
+        return self.client.session
 
     def get(self, path: str, **query: Any) -> Any:
-        """Ask for something."""
+        """Send a GET request to the REST API. Raises as `ask` does."""
         return self.ask("GET", path, query=query)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Ask for something to be done."""
+        """Send a POST request to the REST API. Raises as `ask` does."""
         return self.ask("POST", path, body)
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Any = None) -> Any:
-        """Make one request; again, with a renewed session, if the old one has expired.
+        """Send a request to the REST API; see `famichat.client.http.Http.request`.
 
         Raises:
-            Refused: with the server's code; `unreachable` if it does not answer.
+            Refused: with the server's code; `unreachable` if there is no answer.
         """
-        answered = self._send(method, path, body, query)
-        if answered.status_code == httpx.codes.UNAUTHORIZED and self.can_renew:
-            self.renew()
-            answered = self._send(method, path, body, query)
-        return _understood(answered, self.session.url)
+        return self.run(self.client.request(method, path, body, query))
 
-    @property
-    def can_renew(self) -> bool:
-        """Whether an expired session can be renewed without the password."""
-        return self._saved is not None and self.session.refresh_token is not None
-
-    def renew(self) -> None:
-        """Exchange the session's tokens for new ones.
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine of the client to its end.
 
         Raises:
-            Refused: the session is over; a password is needed.
+            Refused: with the code of the client's error.
         """
-        if self._saved is None or not self.can_renew:
-            raise Refused("invalid_token")
-        self.session = self._saved.renew(self.session, self._exchange)
+        try:
+            return self._runner.run(work)
+        except ClientError as fault:
+            raise as_refused(fault) from None
 
     def close(self) -> None:
-        """Let go of the connection."""
-        self._http.close()
-
-    def _exchange(self, old: SignedIn) -> SignedIn:
-        answered = self._send("POST", "/sessions/refresh", {"refresh_token": old.refresh_token}, None)
-        return _signed_in(old, _understood(answered, old.url))
-
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, query: Any) -> httpx.Response:
-        token = self.session.access_token
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        try:
-            return self._http.request(method, path, json=body, params=query, headers=headers)
-        except (httpx.TransportError, httpx.InvalidURL):
-            raise Refused("unreachable", f"Cannot reach {self.session.url}") from None
+        """Close the connections and the event loop."""
+        self._runner.run(self.client.aclose())
+        self._runner.close()
 
 
-def _understood(answered: httpx.Response, url: str) -> Any:
-    try:
-        body = answered.json() if answered.content else None
-    except ValueError:
-        raise Refused("unreachable", f"{url} is not a Famichat server") from None
-    if answered.is_success:
-        return body
-    problem = body if isinstance(body, dict) else {}
-    code = str(problem.get("code", "unreachable"))
-    sentence = problem.get("detail") or problem.get("title") or f"{url} is not a Famichat server"
-    raise Refused(code, "" if code in CODES and not problem.get("detail") else str(sentence))
+def as_refused(fault: ClientError) -> Refused:
+    """The client's error as a command reports it."""
+    if fault.code == "session_damaged":
+        return Refused(fault.code, f"{fault.message} with `famichat login`")
+    return Refused(fault.code, fault.message)
 
 
-def _signed_in(old: SignedIn, given: dict[str, Any]) -> SignedIn:
-    return replace(
-        old,
-        access_token=given["access_token"],
-        refresh_token=given["refresh_token"],
-        user_id=given["user"]["id"],
-        username=given["user"]["username"],
-    )
+async def _opened(source: Session | SavedSession) -> Http:
+    return Http(source)
