@@ -1,0 +1,72 @@
+"""What the actions of conversations emit and broadcast."""
+
+import pytest
+
+from famichat.actions import conversations
+from famichat.actions.topics import ConversationTopic
+from famichat.chat.errors import NotAdmin, NotFound
+from famichat.telemetry.events import ConversationCreated, ConversationHidden, Event, MessageChannelJoined
+from tests.support.services import RunningServices, identity
+
+
+async def test_a_new_conversation_is_announced_to_its_members(running: RunningServices, emitted: list[Event]) -> None:
+    home = running.home
+    actor = identity(home.emil)
+    created = await conversations.create_direct_conversation(running.services, actor, home.nils.user_id)
+
+    id_ = created.view["id"]
+    assert created.created
+    assert emitted[-1] == ConversationCreated(conversation_type="direct", conversation_id=id_, made=True)
+    assert [running.events(each.user_id) for each in (home.emil, home.nils)] == [["conversation_created"]] * 2
+    assert running.events(home.maja.user_id) == []
+
+
+async def test_one_that_exists_is_shown_again_to_the_one_who_asks(
+    running: RunningServices, emitted: list[Event]
+) -> None:
+    home, talks = running.home, running.talks
+    found = await conversations.create_direct_conversation(running.services, identity(home.emil), home.maja.user_id)
+
+    assert (found.view["id"], found.created) == (talks.direct, False)
+    assert emitted[-1] == ConversationCreated(conversation_type="direct", conversation_id=talks.direct, made=False)
+    assert (running.events(home.emil.user_id), running.events(home.maja.user_id)) == (["conversation_updated"], [])
+
+
+async def test_a_new_name_is_announced_to_each_member(running: RunningServices) -> None:
+    home, group = running.home, running.talks.group
+    with pytest.raises(NotAdmin):
+        await conversations.rename_conversation(running.services, identity(home.emil), group, "Mine")
+    assert running.published == []
+
+    view = await conversations.rename_conversation(running.services, identity(home.maja), group, "Summer")
+
+    assert view["name"] == "Summer"
+    members = (home.maja, home.emil, home.inga)
+    assert [running.events(each.user_id) for each in members] == [["conversation_updated"]] * 3
+
+
+async def test_a_view_setting_is_announced_to_ones_own_devices_and_emitted_once(
+    running: RunningServices, emitted: list[Event]
+) -> None:
+    home, group = running.home, running.talks.group
+    for _ in range(2):
+        view = await conversations.hide_conversation(running.services, identity(home.emil), group)
+        assert view["hidden"]
+
+    hidden = [event for event in emitted if isinstance(event, ConversationHidden)]
+    assert hidden == [ConversationHidden(conversation_id=group, user_id=home.emil.user_id)]
+    assert running.events(home.emil.user_id) == ["conversation_updated"] * 2
+    assert running.events(home.maja.user_id) == []
+
+
+async def test_a_join_is_emitted_and_one_by_an_outsider_is_refused(
+    running: RunningServices, emitted: list[Event]
+) -> None:
+    home, topic = running.home, ConversationTopic("group", running.talks.group)
+    joined = await conversations.join_conversation(running.services, identity(home.emil), topic, {})
+    with pytest.raises(NotFound):
+        await conversations.join_conversation(running.services, identity(home.ada), topic, {})
+
+    [event] = [each for each in emitted if isinstance(each, MessageChannelJoined)]
+    assert (event.conversation_id, event.user_id, event.replayed) == (topic.conversation_id, home.emil.user_id, 0)
+    assert (joined.conversation["id"], joined.visible_from_seq, joined.discreet) == (topic.conversation_id, 1, False)

@@ -1,0 +1,25 @@
+"""Acknowledgements are announced when a device is further than before."""
+
+from famichat.actions.messages import send_message
+from famichat.actions.receipts import acknowledge_messages
+from famichat.actions.topics import ConversationTopic
+from tests.support.services import RunningServices, identity
+
+
+async def test_an_acknowledgement_is_announced_once(running: RunningServices) -> None:
+    services, home = running.services, running.home
+    topic = ConversationTopic("direct", running.talks.direct)
+    sent = await send_message(services, identity(home.maja), topic.conversation_id, {"body": "hej"}, topic.type)
+    for _ in range(2):
+        await acknowledge_messages(services, identity(home.emil), topic, {"seq": sent.seq, "status": "read"})
+
+    notes = [note for kind, note in running.published if kind == "broadcast" and note["topic"] == str(topic)]
+    assert [note["event"] for note in notes] == ["new_msg", "message_status"]
+    assert notes[1]["payload"] == {
+        "conversation_id": topic.conversation_id,
+        "user_id": home.emil.user_id,
+        "device_id": home.emil.device_id,
+        "device_kind": None,
+        "status": "read",
+        "seq": sent.seq,
+    }
