@@ -1,4 +1,4 @@
-"""`famichat family`: the families of this server, as the operator sees them."""
+"""`famichat family`: families, as the operator manages them."""
 
 from pathlib import Path
 from typing import Any
@@ -29,31 +29,31 @@ def family() -> None:
 @data_dir_option
 @json_option
 def list_families(data_dir: Path | None, *, as_json: bool) -> None:
-    """List all families, with their members."""
-    with open_readonly(data_dir) as desk:
-        found = desk.database.run_read(_families)
+    """List all families with their members."""
+    with open_readonly(data_dir) as data:
+        found = data.database.run_read(_families)
     rows = [(each["name"], each["id"], ", ".join(_shown(member) for member in each["members"])) for each in found]
     answer({"families": found}, table([("family", "id", "members"), *rows]), as_json=as_json)
 
 
 @family.command("add")
 @click.argument("name")
-@click.option("--admin", required=True, help="The family's admin: a username or an email address.")
+@click.option("--admin", required=True, help="Who administers it: a username or an e-mail address.")
 @data_dir_option
 @json_option
 def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """Create the family NAME. Its admin needs an account first."""
+    """Found the family NAME, with somebody who has an account as its admin."""
     with open_for_writing(load_settings(data_dir=data_dir)) as desk:
 
         def work(session: Session) -> dict[str, str]:
             person = find_user(session, admin, desk.index)
             if person is None:
-                raise Refused("not_found", f"No user is called {admin}. Create the account with `famichat user add`")
+                raise Refused("not_found", f"Nobody here is called {admin}; `famichat user add` makes an account")
             founded = create_family(session, name, person.id)
             return {"id": founded.id, "name": founded.name, "admin_id": person.id}
 
         told = desk.database.run(work)
-    answer(told, f"Created the family {told['name']}: {told['id']}", as_json=as_json)
+    answer(told, f"{told['name']} is founded: {told['id']}", as_json=as_json)
 
 
 @family.command("role")
@@ -63,21 +63,19 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 @data_dir_option
 @json_option
 def give_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
-    """Make PERSON (a username or an email address) an admin or a member of the family NAME."""
+    """Make PERSON, a username or an e-mail address, an admin or a member of the family NAME."""
     # A running server would not tell that person's devices.
     with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
 
         def work(session: Session) -> FamilyMember:
             found, user = find_family(session, name), find_user(session, person, desk.index)
             if user is None:
-                raise Refused("not_found", f"No user is called {person}")
+                raise Refused("not_found", f"Nobody here is called {person}")
             return change_role_by_operator(session, found.id, user.id, role)
 
         member = desk.database.run(work)
     told = {"user_id": member.user_id, "username": member.username, "role": member.role}
-    answer(
-        told, f"{member.username} is now {'an admin' if role == 'admin' else 'a member'} of {name}.", as_json=as_json
-    )
+    answer(told, f"{member.username} is {'an admin' if role == 'admin' else 'a member'} of {name}.", as_json=as_json)
 
 
 def find_family(session: Session, name_or_id: str) -> Family:
@@ -90,9 +88,9 @@ def find_family(session: Session, name_or_id: str) -> Family:
     matching = or_(same, Family.id == name_or_id) if is_id(name_or_id) else same
     found = session.execute(select(Family).where(matching)).scalars().all()
     if not found:
-        raise Refused("not_found", f"No family is called {name_or_id}")
+        raise Refused("not_found", f"There is no family called {name_or_id}")
     if len(found) > 1:
-        raise Refused("ambiguous", f"{len(found)} families are called {name_or_id}. Use the id instead")
+        raise Refused("ambiguous", f"{len(found)} families are called {name_or_id}; give the id")
     return found[0]
 
 
