@@ -8,10 +8,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import find_user
-from famichat.chat.families.family import FamilyMember, create_family, members_of
-from famichat.chat.families.membership import change_role_by_operator
+from famichat.actions.families import change_family_role_by_operator, create_family_by_operator
+from famichat.actions.services import Services
+from famichat.chat.families.family import FamilyMember, members_of
 from famichat.chat.records.family import Family, FamilyRole
-from famichat.cli.opened_data import open_for_writing, open_readonly
+from famichat.cli.opened_data import open_readonly, run_action
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
@@ -29,7 +30,7 @@ def family() -> None:
 @data_dir_option
 @json_option
 def list_families(data_dir: Path | None, *, as_json: bool) -> None:
-    """List all families with their members."""
+    """List all families, with their members."""
     with open_readonly(data_dir) as data:
         found = data.database.run_read(_families)
     rows = [(each["name"], each["id"], ", ".join(_shown(member) for member in each["members"])) for each in found]
@@ -38,22 +39,21 @@ def list_families(data_dir: Path | None, *, as_json: bool) -> None:
 
 @family.command("add")
 @click.argument("name")
-@click.option("--admin", required=True, help="Who administers it: a username or an e-mail address.")
+@click.option("--admin", required=True, help="The family's admin: a username or an email address.")
 @data_dir_option
 @json_option
 def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """Found the family NAME, with somebody who has an account as its admin."""
-    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
+    """Create the family NAME. Its admin needs an account first."""
 
-        def work(session: Session) -> dict[str, str]:
-            person = find_user(session, admin, desk.index)
-            if person is None:
-                raise Refused("not_found", f"Nobody here is called {admin}; `famichat user add` makes an account")
-            founded = create_family(session, name, person.id)
-            return {"id": founded.id, "name": founded.name, "admin_id": person.id}
+    async def work(services: Services) -> dict[str, str]:
+        user = await services.read(find_user, admin, services.index)
+        if user is None:
+            raise Refused("not_found", f"No user is called {admin}. Create the account with `famichat user add`")
+        created = await create_family_by_operator(services, name, user.id)
+        return {"id": created.id, "name": created.name, "admin_id": user.id}
 
-        told = desk.database.run(work)
-    answer(told, f"{told['name']} is founded: {told['id']}", as_json=as_json)
+    result = run_action(load_settings(data_dir=data_dir), work)
+    answer(result, f"Created the family {result['name']}: {result['id']}", as_json=as_json)
 
 
 @family.command("role")
@@ -62,35 +62,36 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 @click.argument("role", type=ROLE)
 @data_dir_option
 @json_option
-def give_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
-    """Make PERSON, a username or an e-mail address, an admin or a member of the family NAME."""
-    # A running server would not tell that person's devices.
-    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
+def change_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
+    """Make PERSON (a username or an email address) an admin or a member of the family NAME."""
 
-        def work(session: Session) -> FamilyMember:
-            found, user = find_family(session, name), find_user(session, person, desk.index)
-            if user is None:
-                raise Refused("not_found", f"Nobody here is called {person}")
-            return change_role_by_operator(session, found.id, user.id, role)
+    async def work(services: Services) -> FamilyMember:
+        found = await services.read(find_family, name)
+        user = await services.read(find_user, person, services.index)
+        if user is None:
+            raise Refused("not_found", f"No user is called {person}")
+        return await change_family_role_by_operator(services, found.id, user.id, role)
 
-        member = desk.database.run(work)
-    told = {"user_id": member.user_id, "username": member.username, "role": member.role}
-    answer(told, f"{member.username} is {'an admin' if role == 'admin' else 'a member'} of {name}.", as_json=as_json)
+    # A running server would not notify the user's devices.
+    member = run_action(load_settings(data_dir=data_dir), work, stopped=True)
+    result = {"user_id": member.user_id, "username": member.username, "role": member.role}
+    role_text = "an admin" if role == "admin" else "a member"
+    answer(result, f"{member.username} is now {role_text} of {name}.", as_json=as_json)
 
 
 def find_family(session: Session, name_or_id: str) -> Family:
-    """The one family of this name or id.
+    """Return the family with this name or id.
 
     Raises:
-        Refused: there is none, or more than one.
+        Refused: there is none, or several have this name.
     """
     same = Family.name == name_or_id
     matching = or_(same, Family.id == name_or_id) if is_id(name_or_id) else same
     found = session.execute(select(Family).where(matching)).scalars().all()
     if not found:
-        raise Refused("not_found", f"There is no family called {name_or_id}")
+        raise Refused("not_found", f"No family is called {name_or_id}")
     if len(found) > 1:
-        raise Refused("ambiguous", f"{len(found)} families are called {name_or_id}; give the id")
+        raise Refused("ambiguous", f"{len(found)} families are called {name_or_id}. Use the id instead")
     return found[0]
 
 
