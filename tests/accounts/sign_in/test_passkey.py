@@ -8,8 +8,8 @@ from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchP
 from famichat.accounts.sign_in.passkey import (
     MAX_PASSKEYS,
     add_passkey,
-    finish_passkey_sign_in,
     delete_passkeys,
+    finish_passkey_sign_in,
     known_passkey,
     passkeys_of,
     remove_passkey,

@@ -23,7 +23,7 @@ from famichat.chat.account_deletion import AccountDeletion, delete_orphans
 from famichat.chat.conversations.view import ConversationView, views_by_member
 from famichat.chat.errors import NotFound
 from famichat.chat.families.family import UserFamily, families_of
-from famichat.chat.families.membership import add_member
+from famichat.chat.families.membership import add_member, family_conversation_views
 from famichat.chat.records.family import FamilyRole
 from famichat.telemetry import emit, events
 
@@ -78,15 +78,18 @@ async def add_account_by_operator(
     """
     password_hash = await hash_password(password, newcomer.username.shown)
 
-    def work(session: Session) -> str:
+    def work(session: Session) -> tuple[str, _Views | None]:
         user_id = register(session, newcomer, password_hash, services.vault, services.index).id
-        if family_id is not None:
-            add_member(session, family_id, user_id, role)
-        return user_id
+        if family_id is None:
+            return user_id, None
+        add_member(session, family_id, user_id, role)
+        return user_id, family_conversation_views(session, family_id, services.policies, services.vault)
 
-    user_id = await services.write(work)
+    user_id, views = await services.write(work)
     if family_id is not None:
         emit(events.FamilyMemberAdded(family_id=family_id, user_id=user_id))
+    if views is not None:
+        services.broadcasts.joined(user_id, views)
     return user_id
 
 
