@@ -112,4 +112,6 @@ async def sign_in(body: PasskeySignInRequest, context: InContext, address: FromA
 
 
 def _view(passkey: Passkey) -> PasskeyView:
-    return PasskeyView.model_validate(passkey, from_attributes=True)
+    return PasskeyView(
+        id=passkey.id, name=passkey.name, created_at=passkey.created_at, last_used_at=passkey.last_used_at
+    )
