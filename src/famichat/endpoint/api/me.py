@@ -1,8 +1,8 @@
 """The caller's own account."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.privacy import PrivacySettings
 from famichat.accounts.user import User, email_of
@@ -55,6 +55,27 @@ class NoticesRequest(BaseModel):
     presence: bool | None = None
 
 
+class PrivacyView(BaseModel):
+    """What other people see of the user's activity."""
+
+    read_receipts: bool
+    typing_indicators: bool
+    presence: bool
+
+
+class PrivacyRequest(NoticesRequest):
+    """The settings to change; missing ones stay as they are. `read` and `typing` are the names of `/me/notices`."""
+
+    read_receipts: bool | None = Field(None, description="Whether other people see which messages the user has read.")
+    typing_indicators: bool | None = Field(None, description="Whether other people see that the user is typing.")
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if None not in {self.read, self.read_receipts} or None not in {self.typing, self.typing_indicators}:
+            raise ValueError("give each setting under one name only")
+        return self
+
+
 @router.get("", summary="Show my account", response_model_exclude_unset=True)
 async def me(caller: Caller, context: InContext) -> MeView:
     """Return the caller's account, device and families."""
@@ -73,9 +94,26 @@ async def me(caller: Caller, context: InContext) -> MeView:
     )
 
 
-@router.patch("/notices", summary="Change my privacy settings")
-async def patch_notices(body: NoticesRequest, caller: Caller, context: InContext) -> NoticesView:
+@router.patch("/privacy", summary="Change my privacy settings")
+async def patch_privacy(body: PrivacyRequest, caller: Caller, context: InContext) -> PrivacyView:
     """Change whether other people see what the caller has read, is typing, and is online; at once, on all devices."""
+    settings = await change_privacy(
+        context,
+        caller,
+        read_receipts=body.read if body.read_receipts is None else body.read_receipts,
+        typing_indicators=body.typing if body.typing_indicators is None else body.typing_indicators,
+        presence=body.presence,
+    )
+    return PrivacyView(
+        read_receipts=settings.read_receipts,
+        typing_indicators=settings.typing_indicators,
+        presence=settings.presence,
+    )
+
+
+@router.patch("/notices", summary="Change my privacy settings, under their earlier names")
+async def patch_notices(body: NoticesRequest, caller: Caller, context: InContext) -> NoticesView:
+    """Change the same settings as `PATCH /me/privacy`."""
     settings = await change_privacy(
         context, caller, read_receipts=body.read, typing_indicators=body.typing, presence=body.presence
     )
