@@ -21,8 +21,8 @@ def entries(database: Database, user_id: str) -> list[AuditLogEntry]:
 def test_an_entry_says_who_did_what_to_what_as_it_was_called_then(database: Database, household: Household) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
     group_id, message_id = new_id(), new_id()
-    deed = AuditEvent("message_deleted", name="Fika", conversation_id=group_id, message_id=message_id)
-    database.run(lambda session: record(session, deed, concerning=emil, by=maja))
+    event = AuditEvent("message_deleted", name="Fika", conversation_id=group_id, message_id=message_id)
+    database.run(lambda session: record(session, event, concerning=emil, by=maja))
     database.run(lambda session: setattr(session.get_one(User, maja), "username", "Maja B"))
 
     (entry,) = entries(database, emil)
@@ -59,8 +59,8 @@ def test_what_did_not_happen_is_not_recorded(database: Database, household: Hous
 def test_the_newest_comes_first_and_pages_join_without_a_gap(database: Database, household: Household) -> None:
     emil = household.emil.user_id
     for name in "abcde":
-        deed = AuditEvent("group_member_removed", name=name)
-        database.run(partial(record, deed=deed, concerning=emil, by=None))
+        event = AuditEvent("group_member_removed", name=name)
+        database.run(partial(record, event=event, concerning=emil, by=None))
 
     first = database.run_read(lambda session: audit_log_of(session, emil, limit=3))
     rest = database.run_read(lambda session: audit_log_of(session, emil, first.entries[-1].id, limit=3))
@@ -76,8 +76,8 @@ def test_the_database_knows_every_action_and_asks_for_a_role_where_one_changed(
 ) -> None:
     roles = ("admin", "member") if action.endswith("role_changed") else (None,)
     for role in roles:
-        deed = AuditEvent(action, role=role)  # type: ignore[arg-type]  # one of them
-        database.run(partial(record, deed=deed, concerning=household.emil.user_id, by=None))
+        event = AuditEvent(action, role=role)  # type: ignore[arg-type]  # one of them
+        database.run(partial(record, event=event, concerning=household.emil.user_id, by=None))
     wrong = AuditEvent(action, role="admin" if roles == (None,) else None)
     with pytest.raises(DBAPIError, match="role"):
         database.run(lambda session: record(session, wrong, concerning=household.emil.user_id, by=None))

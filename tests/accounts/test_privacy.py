@@ -5,11 +5,11 @@ from typing import Final
 
 import pytest
 
-from famichat.accounts.privacy import PrivacySettings, change_privacy, discreet_readers, privacy_of
+from famichat.accounts.privacy import PrivacySettings, change_privacy, privacy_of, users_without_read_receipts
 from famichat.storage.database import Database
 from tests.factories.people import Household
 
-EVERYTHING: Final = PrivacySettings(read=True, typing=True, presence=True)
+EVERYTHING: Final = PrivacySettings(read_receipts=True, typing_indicators=True, presence=True)
 
 
 def test_everything_is_told_until_it_is_switched_off(database: Database, household: Household) -> None:
@@ -19,10 +19,13 @@ def test_everything_is_told_until_it_is_switched_off(database: Database, househo
 @pytest.mark.parametrize(
     ("chosen", "left"),
     [
-        ({"read": False}, replace(EVERYTHING, read=False)),
-        ({"typing": False}, replace(EVERYTHING, typing=False)),
+        ({"read_receipts": False}, replace(EVERYTHING, read_receipts=False)),
+        ({"typing_indicators": False}, replace(EVERYTHING, typing_indicators=False)),
         ({"presence": False}, replace(EVERYTHING, presence=False)),
-        ({"read": False, "typing": False}, replace(EVERYTHING, read=False, typing=False)),
+        (
+            {"read_receipts": False, "typing_indicators": False},
+            replace(EVERYTHING, read_receipts=False, typing_indicators=False),
+        ),
         ({}, EVERYTHING),
     ],
 )
@@ -38,16 +41,18 @@ def test_each_is_chosen_for_itself_and_by_oneself(
 
 def test_what_was_switched_off_can_be_switched_on_again(database: Database, household: Household) -> None:
     nils = household.nils.user_id
-    database.run(lambda session: change_privacy(session, nils, read=False, typing=False))
-    database.run(lambda session: change_privacy(session, nils, read=True))
+    database.run(lambda session: change_privacy(session, nils, read_receipts=False, typing_indicators=False))
+    database.run(lambda session: change_privacy(session, nils, read_receipts=True))
 
-    assert database.run_read(lambda session: privacy_of(session, nils)) == replace(EVERYTHING, typing=False)
+    assert database.run_read(lambda session: privacy_of(session, nils)) == replace(EVERYTHING, typing_indicators=False)
 
 
 def test_who_is_discreet_is_found_among_many(database: Database, household: Household) -> None:
     everybody = {each.user_id for each in household.everybody}
-    database.run(lambda session: change_privacy(session, household.nils.user_id, read=False))
-    database.run(lambda session: change_privacy(session, household.inga.user_id, typing=False))
+    database.run(lambda session: change_privacy(session, household.nils.user_id, read_receipts=False))
+    database.run(lambda session: change_privacy(session, household.inga.user_id, typing_indicators=False))
 
-    assert database.run_read(lambda session: discreet_readers(session, everybody)) == {household.nils.user_id}
-    assert database.run_read(lambda session: discreet_readers(session, ())) == set()
+    assert database.run_read(lambda session: users_without_read_receipts(session, everybody)) == {
+        household.nils.user_id
+    }
+    assert database.run_read(lambda session: users_without_read_receipts(session, ())) == set()

@@ -41,24 +41,6 @@ REMOVALS: dict[str, Callable[[Session, Household, Talks], object]] = {
     "an account": lambda session, home, _: delete_account(session, home.emil.user_id),
 }
 
-# Modules that still run transactions themselves; the list may only become shorter.
-BYPASSING = {
-    "endpoint/api/attachments.py",
-    "endpoint/api/audit_log.py",
-    "endpoint/api/devices.py",
-    "endpoint/api/family_admin.py",
-    "endpoint/api/invites.py",
-    "endpoint/api/me.py",
-    "endpoint/api/operations.py",
-    "endpoint/api/passkeys.py",
-    "endpoint/api/people.py",
-    "endpoint/api/profile.py",
-    "endpoint/api/push.py",
-    "endpoint/api/sessions.py",
-    "endpoint/api/setup.py",
-    "endpoint/pages/downloads.py",
-}
-
 
 def services_of(database: Database) -> Services:
     """Services of which only the database is there."""
@@ -135,4 +117,4 @@ def test_endpoints_and_actions_run_transactions_through_services_only() -> None:
             for name in ("transaction", "between_batches", "read(")
         )
     }
-    assert found == BYPASSING
+    assert found == set()

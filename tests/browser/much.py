@@ -34,17 +34,17 @@ async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
 
 
 def _say(demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
-    with open_for_writing(load_settings(data_dir=demo.data_dir)) as desk:
-        return asyncio.run(_store(desk, demo, username, bodies))
+    with open_for_writing(load_settings(data_dir=demo.data_dir)) as data:
+        return asyncio.run(_store(data, demo, username, bodies))
 
 
-async def _store(desk: OpenedData, demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
+async def _store(data: OpenedData, demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
     user_id = demo.user(username)["id"]
 
     def device(session: Session) -> str:
         return add_device(session, user_id, "Another phone").id
 
-    device_id = await desk.database.transaction(device)
+    device_id = await data.database.transaction(device)
 
     def entry(body: str) -> Entry:
         id_ = new_id()
@@ -55,7 +55,7 @@ async def _store(desk: OpenedData, demo: Server, username: str, bodies: Sequence
             user_id=user_id,
             device_id=device_id,
             message_type="text",
-            body=desk.vault.seal(BODY_PURPOSE, body.encode(), body_aad(id_, 0)),
+            body=data.vault.seal(BODY_PURPOSE, body.encode(), body_aad(id_, 0)),
             client_id=None,
             fingerprint=None,
             reply_to_id=None,
@@ -64,5 +64,5 @@ async def _store(desk: OpenedData, demo: Server, username: str, bodies: Sequence
             key_id=None,
         )
 
-    outcomes = await write_batch(desk.database, [entry(body) for body in bodies])
+    outcomes = await write_batch(data.database, [entry(body) for body in bodies])
     return [outcome.id for outcome in outcomes if isinstance(outcome, Stored)]

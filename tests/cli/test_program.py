@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from famichat.cli.expected import in_words
+from famichat.cli.expected import to_message
 from famichat.cli.program import program
 from famichat.cli.refusal import Refused
 from tests.support.program import famichat
@@ -38,8 +38,8 @@ def test_every_command_says_what_it_does() -> None:
 
 
 def test_what_nobody_expected_is_not_hidden() -> None:
-    assert in_words(ZeroDivisionError()) is None
-    assert in_words(BrokenPipeError()) is None
+    assert to_message(ZeroDivisionError()) is None
+    assert to_message(BrokenPipeError()) is None
 
 
 def test_a_code_that_is_not_known_yet_is_told_all_the_same() -> None:

@@ -1,6 +1,14 @@
 from pathlib import Path
 
 from famichat.storage.data_dir import DataDir
+from famichat.telemetry.events import (
+    AccountDeleted,
+    Event,
+    FamilyMemberAdded,
+    FamilyMemberRemoved,
+    FamilyRoleChanged,
+    InviteCreated,
+)
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
 
@@ -120,3 +128,20 @@ def test_people_read_a_table(at_home: Operator) -> None:
 
     assert heading.split() == ["user", "id", "families"]
     assert anna.startswith("anna  ")
+
+
+def test_what_the_operator_does_is_emitted_as_what_users_do(at_home: Operator, emitted: list[Event]) -> None:
+    (berg,) = at_home("family", "list")["families"]
+    bo = at_home("user", "add", "bo", "--family", "Berg", "--generate-password")["id"]
+    issued = at_home("invite", "create", "Berg")["id"]
+    at_home("family", "role", "Berg", "bo", "admin")
+    at_home("user", "delete", "bo", "--yes")
+
+    told = [each for each in emitted if each.name.startswith(("famichat.family.", "famichat.invite.", "famichat.acc"))]
+    assert told[-5:] == [
+        FamilyMemberAdded(family_id=berg["id"], user_id=bo),
+        InviteCreated(family_id=berg["id"], invite_id=issued, role="member", created_by_id=None),
+        FamilyRoleChanged(family_id=berg["id"], user_id=bo, role="admin", changed_by_id=None),
+        FamilyMemberRemoved(family_id=berg["id"], user_id=bo, removed_by_id=None),
+        AccountDeleted(user_id=bo),
+    ]

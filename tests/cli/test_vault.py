@@ -25,7 +25,7 @@ MANY = 3000
 
 def fill(at_home: Operator, count: int) -> None:
     """Let Anna have written notes to herself."""
-    with open_for_writing(load_settings(data_dir=at_home.data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=at_home.data_dir)) as data:
 
         def write(session: Any) -> None:
             user = session.execute(select(User)).scalar_one()
@@ -37,20 +37,20 @@ def fill(at_home: Operator, count: int) -> None:
                     conversation_id=notes.id,
                     seq=seq,
                     user_id=user.id,
-                    body=desk.vault.seal(BODY_PURPOSE, f"note {seq}".encode(), each),
+                    body=data.vault.seal(BODY_PURPOSE, f"note {seq}".encode(), each),
                 )
                 for seq, each in enumerate(ids, 1)
             )
 
-        desk.database.run(write)
+        data.database.run(write)
 
 
 def notes(at_home: Operator) -> list[str]:
-    with open_readonly(at_home.data_dir) as desk:
-        found = desk.database.run_read(
+    with open_readonly(at_home.data_dir) as data:
+        found = data.database.run_read(
             lambda session: session.execute(select(Message).order_by(Message.seq)).scalars().all()
         )
-        return [desk.vault.open(BODY_PURPOSE, each.body or b"", each.id).decode() for each in found]
+        return [data.vault.open(BODY_PURPOSE, each.body or b"", each.id).decode() for each in found]
 
 
 def sealed_with(at_home: Operator) -> dict[int, int]:

@@ -110,6 +110,7 @@ MATRIX = [
     Row("get", "/people", ALL),
     Row("get", "/people/{user_id}/pictures/{picture_id}", IN_FAMILY),
     Row("patch", "/me/notices", ALL, {}),
+    Row("patch", "/me/privacy", ALL, {}),
     Row("get", "/me/ledger", ALL),
     Row("get", "/push/key", ALL),
     Row("get", "/me/push", ALL),

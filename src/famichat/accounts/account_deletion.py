@@ -1,4 +1,4 @@
-"""What is left of an account that was deleted: an id, by which messages and the ledger know who it was."""
+"""Erasing an account. Only its id remains, which messages and the audit log refer to."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,28 @@ from famichat.accounts.user import User
 from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import Id, now
 
-# Rows on which many messages hang: they go afterwards, bit by bit (`chat.farewell.forget_remains`).
-_LATER = {Device.__tablename__, "conversations"}
-# Reactions are said to others, as messages are, and each change of them has a number that clients wait for.
+# Rows that many messages refer to: deleted afterwards, in batches (`chat.account_deletion.delete_orphans`).
+_DELETED_LATER = {Device.__tablename__, "conversations"}
+# Like messages, reactions were sent to other people, and clients expect a change number for each change.
 _KEPT = {"message_reactions"}
 _NOTHING = "-"
 
 
 def erase_account(session: Session, user_id: str) -> None:
-    """Take everything about a person out of the database, and free the name and the address for somebody else.
+    """Erase all data of a user, and free the username and the e-mail address.
 
-    The row stays, empty, because messages and the ledger refer to it. With all else it is as if it had gone: what
-    refers to it, or to a device of that person, goes too or forgets it, as its foreign key says (ON DELETE CASCADE, SET
-    NULL). So a new table needs no word here. Ask first whether the person may go: `chat.farewell.delete_account`.
+    The row stays, empty, because messages and the audit log refer to it. Everything else behaves as if the row had been
+    deleted: rows that refer to it or to one of its devices are deleted or cleared as their foreign key says (ON DELETE
+    CASCADE, SET NULL). A new table therefore needs no change here. `chat.account_deletion.delete_account` checks first
+    whether the user may leave.
+
+    Args:
+        session: the transaction; it removes access, so it must run between two batches of the journal.
+        user_id: the user.
     """
     for name, key, rule in _references(session, User.__tablename__):
         theirs = table(name, column(key, Id))
-        if rule == "CASCADE" and name not in _LATER | _KEPT:
+        if rule == "CASCADE" and name not in _DELETED_LATER | _KEPT:
             session.execute(delete(theirs).where(theirs.c[key] == user_id))
         elif rule == "SET NULL":
             session.execute(update(theirs).where(theirs.c[key] == user_id).values({key: None}))
@@ -47,7 +52,7 @@ def _erase_devices(session: Session, user_id: str) -> None:
 
 
 def _references(session: Session, to: str) -> Iterator[tuple[str, str, str | None]]:
-    """Every column that refers to a table, and what is to happen when a row of it goes."""
+    """Yield each column that refers to a table, with its table and its ON DELETE rule."""
     for (_, name), keys in inspect(session.connection()).get_multi_foreign_keys().items():
         for key in keys:
             if key["referred_table"] == to:

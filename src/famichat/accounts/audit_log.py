@@ -1,20 +1,21 @@
-"""The ledger: what somebody did to somebody else. Entries are added, and never changed or taken away.
+"""The audit log: what admins and the operator did to other users. Append-only.
 
-An entry is written in the transaction that does what it tells of, so there is none without the other. It is for the
-person to whom it was done; what was done to the people of a family as such is for the family's admins, too. It names
-ids, and names as they were; never what was said.
+An entry is written in the transaction of the action it describes, so neither exists without the other. The user it
+concerns can read it; family admins can read what was done to members of their family. Entries contain ids, and names
+as they were at the time; never message contents. The interface calls it "Account history".
 
-    record(session, Deed("group_member_removed", name="Fika", conversation_id=group_id), concerning=nils_id, by=maja_id)
+    event = AuditEvent("group_member_removed", name="Fika", conversation_id=group_id)
+    record(session, event, concerning=nils_id, by=maja_id)
 """
 
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.user import User
-from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.storage.base import Base, Created, Id, PrimaryKey, rfc3339
 
 Action = Literal[
     "group_role_changed",
@@ -28,16 +29,16 @@ Action = Literal[
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FAMILY_ACTIONS: tuple[Action, ...] = ("family_role_changed", "family_member_removed", "device_revoked")
-"""What an admin of a family does as such. In its groups, an admin of the family is nothing special."""
+"""What a family admin can do. In groups, a family admin has no special rights."""
 MAX_PAGE = 200
 _MAX_NAME = 100
 
 
 class AuditLogEntry(Base):
-    """One entry. The database refuses to change or delete it (`ledger_is_append_only`).
+    """One entry. A database trigger (`ledger_is_append_only`) rejects changes and deletions.
 
-    `user_id` is whom it concerns, `by_id` and `by_name` who did it, both empty for the operator of the server. `name`
-    is what the group, family or device was called. The other ids may stand for what is gone by now.
+    `user_id` is the user it concerns. `by_id` and `by_name` are the user who did it, both NULL for the server operator.
+    `name` is the name of the group, family or device at the time. The other ids may refer to deleted objects.
     """
 
     __tablename__ = "ledger_entries"
@@ -68,7 +69,7 @@ class AuditLogEntry(Base):
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """What was done, and to what: what that is called now, and the ids it is known by; of a role, which it became."""
+    """What was done: the name and ids of its object and, for a role change, the new role."""
 
     action: Action
     name: str | None = None
@@ -81,37 +82,37 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some entries, the newest first; `has_more` says that older ones follow."""
+    """A page of entries, newest first; `has_more` is true if there are older ones."""
 
     entries: list[AuditLogEntry]
     has_more: bool
 
 
-def record(session: Session, deed: AuditEvent, *, concerning: str, by: str | None) -> None:
-    """Write down what was done to somebody, in the transaction that does it. What one does to oneself is no matter.
+def record(session: Session, event: AuditEvent, *, concerning: str, by: str | None) -> None:
+    """Add an entry, in the transaction that performs the action. Does nothing for a user's own actions.
 
     Args:
         session: the transaction.
-        deed: what was done.
-        concerning: the id of the person to whom.
-        by: the id of the person who did it; None for the operator.
+        event: what was done.
+        concerning: the id of the user it was done to.
+        by: the id of the user who did it; None for the server operator.
     """
     if concerning == by:
         return
-    doer = None if by is None else session.get_one(User, by)
-    by_name = doer and (doer.display_name or doer.username)
-    session.add(AuditLogEntry(user_id=concerning, by_id=by, by_name=by_name, **asdict(deed)))
+    actor = None if by is None else session.get_one(User, by)
+    by_name = actor and (actor.display_name or actor.username)
+    session.add(AuditLogEntry(user_id=concerning, by_id=by, by_name=by_name, **asdict(event)))
     session.flush()
 
 
 def audit_log_of(session: Session, user_id: str, before: str | None = None, limit: int = MAX_PAGE) -> AuditPage:
-    """What others did to somebody, the newest first.
+    """Return what other people did to a user, newest first.
 
     Args:
         session: the transaction.
-        user_id: to whom.
-        before: the id of an entry, to go on with what came before it.
-        limit: how many; over 200 is taken as 200.
+        user_id: the user.
+        before: the id of an entry; only older entries are returned.
+        limit: the page size, at most 200; larger values count as 200.
     """
     return _page(session, select(AuditLogEntry).where(AuditLogEntry.user_id == user_id), before, limit)
 
@@ -119,22 +120,41 @@ def audit_log_of(session: Session, user_id: str, before: str | None = None, limi
 def audit_log_of_family(
     session: Session, family_id: str, before: str | None = None, limit: int = MAX_PAGE
 ) -> AuditPage:
-    """What admins of a family did to people of it, as its admins, the newest first. Ask first who asks.
+    """Return what family admins did to members, newest first. Check first that the reader is an admin.
 
     Args:
         session: the transaction.
-        family_id: which family.
-        before: the id of an entry, to go on with what came before it.
-        limit: how many; over 200 is taken as 200.
+        family_id: the family.
+        before: the id of an entry; only older entries are returned.
+        limit: the page size, at most 200; larger values count as 200.
     """
-    theirs = select(AuditLogEntry).where(AuditLogEntry.family_id == family_id, AuditLogEntry.action.in_(FAMILY_ACTIONS))
-    return _page(session, theirs, before, limit)
+    entries = select(AuditLogEntry).where(
+        AuditLogEntry.family_id == family_id, AuditLogEntry.action.in_(FAMILY_ACTIONS)
+    )
+    return _page(session, entries, before, limit)
 
 
-def _page(session: Session, wanted: Select[AuditLogEntry], before: str | None, limit: int) -> AuditPage:
+def entry_view(entry: AuditLogEntry) -> dict[str, Any]:
+    """Return an entry as its user reads it, ready for JSON."""
+    return {
+        "id": entry.id,
+        "action": entry.action,
+        "by_id": entry.by_id,
+        "by_name": entry.by_name,
+        "name": entry.name,
+        "role": entry.role,
+        "family_id": entry.family_id,
+        "conversation_id": entry.conversation_id,
+        "message_id": entry.message_id,
+        "device_id": entry.device_id,
+        "inserted_at": rfc3339(entry.inserted_at),
+    }
+
+
+def _page(session: Session, entries: Select[AuditLogEntry], before: str | None, limit: int) -> AuditPage:
     limit = min(limit, MAX_PAGE)
     if before is not None:
-        wanted = wanted.where(AuditLogEntry.id < before)
-    # Ids made later sort later.
-    found = list(session.execute(wanted.order_by(AuditLogEntry.id.desc()).limit(limit + 1)).scalars())
+        entries = entries.where(AuditLogEntry.id < before)
+    # Ids are UUIDv7: newer ones sort after older ones.
+    found = list(session.execute(entries.order_by(AuditLogEntry.id.desc()).limit(limit + 1)).scalars())
     return AuditPage(found[:limit], len(found) > limit)

@@ -1,4 +1,4 @@
-"""A device: one signed-in browser or program of one person."""
+"""Devices: the signed-in browsers and programs of a user."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,11 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, 
 
 MAX_DEVICE_NAME = 64
 DeviceKind = Literal["phone", "tablet", "computer"]
-"""What people call such a device. Those in a conversation are told, so it says no more than that."""
+"""The kind of a device. Members of the user's conversations see it, so it reveals no more than this."""
 
 
 class Device(Base):
-    """One signed-in browser or program. A revoked device stays, so that its messages keep their sender."""
+    """A signed-in browser or program. A revoked device is kept, because its messages refer to it."""
 
     __tablename__ = "accounts_devices"
     __table_args__ = (
@@ -38,11 +38,11 @@ class Device(Base):
 
 @dataclass(frozen=True, slots=True)
 class NewDevice:
-    """What a client says of the device that somebody signs in on.
+    """The device that a client signs in on.
 
     Attributes:
-        name: for the list of devices; only its person and the admins of the family see it.
-        kind: what others are told; None, if it does not say.
+        name: for the list of devices; only its user and family admins see it.
+        kind: what other people see; None if unknown.
     """
 
     name: str
@@ -50,10 +50,10 @@ class NewDevice:
 
 
 def add_device(session: Session, user_id: str, name: str, kind: DeviceKind | None = None) -> Device:
-    """Let a person use one more device.
+    """Add a device to an account.
 
     Raises:
-        InvalidDeviceName: the name is empty, too long, or has a control character in it.
+        InvalidDeviceName: the name is empty, too long, or contains control characters.
     """
     device = Device(id=new_id(), user_id=user_id, name=_checked(name), kind=kind)
     session.add(device)
@@ -62,35 +62,35 @@ def add_device(session: Session, user_id: str, name: str, kind: DeviceKind | Non
 
 
 def devices_of(session: Session, user_id: str) -> list[Device]:
-    """The devices that a person is signed in on, the oldest first."""
+    """Return the devices that a user is signed in on, oldest first."""
     theirs = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).order_by(Device.id)
     return list(session.execute(theirs).scalars())
 
 
 def kinds_of(session: Session, device_ids: Iterable[str]) -> Mapping[str, DeviceKind | None]:
-    """What kind of device each of these is."""
-    asked = select(Device.id, Device.kind).where(Device.id.in_(set(device_ids)))
-    return {row.id: row.kind for row in session.execute(asked)}
+    """Return the kind of each of these devices, by id."""
+    kinds = select(Device.id, Device.kind).where(Device.id.in_(set(device_ids)))
+    return {row.id: row.kind for row in session.execute(kinds)}
 
 
 def is_signed_in(session: Session, user_id: str, device_id: str) -> bool:
-    """Whether this is a device of that person, and was not revoked."""
+    """Return whether the device belongs to the user and is not revoked."""
     theirs = select(Device.id).where(Device.id == device_id, Device.user_id == user_id, Device.revoked_at.is_(None))
     return session.execute(theirs).scalar_one_or_none() is not None
 
 
 def revoke_device(session: Session, user_id: str, device_id: str) -> None:
-    """Sign one of a person's devices out for good. Close what it has open after the commit.
+    """Revoke one of a user's devices. The caller closes its connections after the commit.
 
     Raises:
-        NoSuchDevice: the person is not signed in on it.
+        NoSuchDevice: the user is not signed in on it.
     """
     if device_id not in _revoke(session, user_id, only=device_id):
         raise NoSuchDevice
 
 
 def revoke_devices(session: Session, user_id: str) -> list[str]:
-    """Sign all of a person's devices out; says which those were, so that what they have open can be closed."""
+    """Revoke all of a user's devices and return their ids. The caller closes their connections after the commit."""
     return _revoke(session, user_id)
 
 

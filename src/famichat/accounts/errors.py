@@ -68,9 +68,17 @@ class WeakPassword(AccountsError):
 
 
 class InvalidCredentials(AccountsError):
-    """No such account, or not its password: one answer for both."""
+    """The account does not exist or the password is wrong; the response does not tell which.
+
+    Attributes:
+        user_id: the account the sign-in was for, if it exists; for telemetry, never part of the response.
+    """
 
     code = "invalid_credentials"
+
+    def __init__(self, user_id: str | None = None) -> None:
+        super().__init__()
+        self.user_id = user_id
 
 
 class TooManyAttempts(AccountsError):

@@ -1,4 +1,4 @@
-"""An invitation into one family, for one person, for a while."""
+"""Invites: each lets one person join one family, until it expires."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ MAX_LIFE = timedelta(days=30)
 
 
 class Invite(Base):
-    """One invitation. Its token is kept as a SHA-256 only; whoever holds the token may join once."""
+    """An invite. Its token is stored as SHA-256; anyone who has the token can join, once."""
 
     __tablename__ = "accounts_invites"
     __table_args__ = (CheckConstraint("role IN ('admin', 'member')", name="role"),)
@@ -35,7 +35,7 @@ class Invite(Base):
 
 @dataclass(frozen=True, slots=True)
 class IssuedInvite:
-    """A new invitation. Its token is told once, here."""
+    """A new invite. Its token is available only here."""
 
     invite: Invite
     token: str
@@ -48,12 +48,20 @@ def create_invite(
     role: Literal["admin", "member"] = "member",
     life: timedelta = DEFAULT_LIFE,
 ) -> IssuedInvite:
-    """Invite one person into a family. Ask first whether the one who invites may: `chat.family.require_admin`.
+    """Create an invite. Check first that the inviting user is an admin: `families.family.require_admin`.
 
-    The operator, who invites from the server's own terminal, has no account there: then `created_by_id` is None.
+    Args:
+        session: the transaction.
+        family_id: the family.
+        created_by_id: the inviting user; None for the server operator.
+        role: the role of the invited person.
+        life: how long the invite is valid, at most `MAX_LIFE`.
+
+    Raises:
+        ValueError: `life` is out of range.
     """
     if not timedelta(0) < life <= MAX_LIFE:
-        raise ValueError(f"an invitation lives for up to {MAX_LIFE.days} days")
+        raise ValueError(f"an invite is valid for at most {MAX_LIFE.days} days")
     token = new_secret()
     invite = Invite(
         id=new_id(),
@@ -69,10 +77,10 @@ def create_invite(
 
 
 def find_invite(session: Session, token: str) -> Invite:
-    """The invitation that a token stands for, if it can still be accepted.
+    """Return the open invite with this token.
 
     Raises:
-        InvalidInvite: it cannot, for whatever reason.
+        InvalidInvite: it does not exist or can no longer be accepted; the reason is not revealed.
     """
     same = select(Invite).where(Invite.token_hash == hash_secret(token), *_is_open())
     invite = session.execute(same).scalar_one_or_none()
@@ -82,10 +90,10 @@ def find_invite(session: Session, token: str) -> Invite:
 
 
 def use_invite(session: Session, invite: Invite, user_id: str) -> None:
-    """Use an invitation up, for one person. Of many who try at once, one succeeds.
+    """Mark an invite as accepted. If several users try at once, one succeeds.
 
     Raises:
-        InvalidInvite: somebody was faster.
+        InvalidInvite: another user accepted it first.
     """
     taken = update(Invite).where(Invite.id == invite.id, *_is_open()).values(accepted_at=now(), accepted_by_id=user_id)
     if session.execute(taken.returning(Invite.id)).scalar_one_or_none() is None:
@@ -93,31 +101,31 @@ def use_invite(session: Session, invite: Invite, user_id: str) -> None:
 
 
 def open_invites(session: Session, family_id: str) -> list[Invite]:
-    """The invitations into a family that can still be accepted, the oldest first."""
+    """Return the open invites into a family, oldest first."""
     still_open = select(Invite).where(Invite.family_id == family_id, *_is_open()).order_by(Invite.id)
     return list(session.execute(still_open).scalars())
 
 
 def revoke_invite(session: Session, family_id: str, invite_id: str) -> None:
-    """Take an invitation back.
+    """Revoke an invite.
 
     Raises:
-        InvalidInvite: the family has none of this id that could still be accepted.
+        InvalidInvite: the family has no open invite with this id.
     """
     if not is_id(invite_id):
         raise InvalidInvite
-    taken_back = (
+    revocation = (
         update(Invite)
         .where(Invite.id == invite_id, Invite.family_id == family_id, *_is_open())
         .values(revoked_at=now())
         .returning(Invite.id)
     )
-    if session.execute(taken_back).scalar_one_or_none() is None:
+    if session.execute(revocation).scalar_one_or_none() is None:
         raise InvalidInvite
 
 
 def revoke_invites_by(session: Session, family_id: str, user_id: str) -> None:
-    """Take back what somebody, who is no admin of the family any more, has invited."""
+    """Revoke the open invites of a user who is no longer an admin of the family."""
     theirs = update(Invite).where(Invite.family_id == family_id, Invite.created_by_id == user_id, *_is_open())
     session.execute(theirs.values(revoked_at=now()))
 

@@ -1,7 +1,7 @@
-"""What a person's devices tell others by the way: that a message was read, that somebody is typing, or is here.
+"""A user's privacy settings: whether other people see read receipts, typing indicators and presence.
 
-All are on until the person switches them off. They say nothing about what that person is told of others: whoever tells
-nothing is not punished for it (docs/decisions/0006-read-and-typing-notices.md).
+All are on by default. A user who turns one off still sees those of other people
+(docs/decisions/0006-read-and-typing-notices.md).
 """
 
 from collections.abc import Collection
@@ -15,42 +15,48 @@ from famichat.accounts.user import User
 
 @dataclass(frozen=True, slots=True)
 class PrivacySettings:
-    """What others are told of one person: how far messages were read, that one is typing, and that one is here."""
+    """What other people see of one user's activity.
 
-    read: bool
-    typing: bool
+    Attributes:
+        read_receipts: which messages the user has read.
+        typing_indicators: that the user is typing.
+        presence: that the user is online.
+    """
+
+    read_receipts: bool
+    typing_indicators: bool
     presence: bool
 
 
 def privacy_of(session: Session, user_id: str) -> PrivacySettings:
-    """What others are told of somebody."""
-    return _of(session.get_one(User, user_id))
+    """Return a user's privacy settings."""
+    return _settings(session.get_one(User, user_id))
 
 
 def change_privacy(
     session: Session,
     user_id: str,
     *,
-    read: bool | None = None,
-    typing: bool | None = None,
+    read_receipts: bool | None = None,
+    typing_indicators: bool | None = None,
     presence: bool | None = None,
 ) -> PrivacySettings:
-    """Choose what others are told of oneself, from now on; what is left out stays as it is."""
+    """Change a user's privacy settings and return the new ones. None keeps a setting."""
     user = session.get_one(User, user_id)
-    user.read_notices = user.read_notices if read is None else read
-    user.typing_notices = user.typing_notices if typing is None else typing
+    user.read_notices = user.read_notices if read_receipts is None else read_receipts
+    user.typing_notices = user.typing_notices if typing_indicators is None else typing_indicators
     user.presence_notices = user.presence_notices if presence is None else presence
     session.flush()
-    return _of(user)
+    return _settings(user)
 
 
-def discreet_readers(session: Session, user_ids: Collection[str]) -> set[str]:
-    """Those among these people of whom others are not told what they have read."""
+def users_without_read_receipts(session: Session, user_ids: Collection[str]) -> set[str]:
+    """Return those of these users whose read receipts are off."""
     if not user_ids:
         return set()
-    quiet = select(User.id).where(User.id.in_(user_ids), User.read_notices.is_(False))
-    return set(session.execute(quiet).scalars())
+    turned_off = select(User.id).where(User.id.in_(user_ids), User.read_notices.is_(False))
+    return set(session.execute(turned_off).scalars())
 
 
-def _of(user: User) -> PrivacySettings:
+def _settings(user: User) -> PrivacySettings:
     return PrivacySettings(user.read_notices, user.typing_notices, user.presence_notices)

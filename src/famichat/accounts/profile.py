@@ -1,4 +1,4 @@
-"""How a person is shown to others: name, colour and picture of that person's choice, or what stands for them.
+"""Profiles: the display name, color and avatar that other people see.
 
 change_profile(session, maja_id, {"display_name": parse_display_name("Mum")})
 profile_of(session, maja_id).shown_name     # "Mum"
@@ -26,7 +26,7 @@ Part = Literal["display_name", "color", "picture"]
 
 
 class ProfilePicture(Base):
-    """A person's picture, small and square. A new one has a new id, so whatever is kept under an id stays true."""
+    """A user's avatar, small and square. A new avatar gets a new id, so clients can cache an id forever."""
 
     __tablename__ = "accounts_pictures"
 
@@ -37,7 +37,7 @@ class ProfilePicture(Base):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A person, as others see this person."""
+    """A user, as other people see them."""
 
     user_id: str
     username: str
@@ -47,33 +47,33 @@ class Profile:
 
     @property
     def shown_name(self) -> str:
-        """What this person is called."""
+        """The name to show: the display name, or the username."""
         return self.display_name or self.username
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileResult:
-    """A profile as it is now, and what of it has become different."""
+    """A profile after a change, and the parts that changed."""
 
     profile: Profile
     parts: frozenset[Part]
 
 
 class ProfileChange(TypedDict, total=False):
-    """What is to be different; None takes back what was chosen."""
+    """The fields to change; None clears one."""
 
     display_name: DisplayName | None
     color: Color | None
 
 
 def profile_of(session: Session, user_id: str) -> Profile:
-    """How somebody is shown."""
+    """Return a user's profile."""
     [profile] = profiles_of(session, [user_id])
     return profile
 
 
 def profiles_of(session: Session, user_ids: Collection[str] | Select[Any]) -> list[Profile]:
-    """How these people are shown, those who are here longest first; who is deleted is not shown at all."""
+    """Return the profiles of these users, oldest account first, without deleted accounts."""
     theirs = (
         select(User.id, User.username, User.display_name, User.color, ProfilePicture.id)
         .outerjoin(ProfilePicture, ProfilePicture.user_id == User.id)
@@ -84,38 +84,43 @@ def profiles_of(session: Session, user_ids: Collection[str] | Select[Any]) -> li
 
 
 def change_profile(session: Session, user_id: str, change: ProfileChange) -> ProfileResult:
-    """Be shown under another name, or in another colour; what is left out stays as it is.
+    """Change a user's display name or color.
+
+    Args:
+        session: the transaction.
+        user_id: the user.
+        change: the fields to change.
 
     Raises:
-        DisplayNameTaken: somebody else goes by this name, or by one that looks like it.
+        DisplayNameTaken: another user has this name, or one that looks like it.
     """
-    before = _held(session, user_id)
+    before = _locked(session, user_id)
     if "display_name" in change:
-        _show_as(session, user_id, change["display_name"])
+        _set_display_name(session, user_id, change["display_name"])
     if "color" in change:
         session.get_one(User, user_id).color = change["color"]
-    return _changed(session, before)
+    return _result(session, before)
 
 
 def set_avatar(session: Session, user_id: str, picture: bytes, vault: Vault) -> ProfileResult:
-    """Be shown with this picture, in the place of the one before."""
-    before = _held(session, user_id)
-    _forget_picture(session, user_id)
+    """Set a user's avatar, a small WebP image. Replaces the previous one."""
+    before = _locked(session, user_id)
+    _delete_avatar(session, user_id)
     picture_id = new_id()
     sealed = vault.seal(PICTURE_PURPOSE, picture, picture_id)
     session.add(ProfilePicture(id=picture_id, user_id=user_id, sealed=sealed))
-    return _changed(session, before)
+    return _result(session, before)
 
 
 def remove_avatar(session: Session, user_id: str) -> ProfileResult:
-    """Be shown without a picture."""
-    before = _held(session, user_id)
-    _forget_picture(session, user_id)
-    return _changed(session, before)
+    """Delete a user's avatar."""
+    before = _locked(session, user_id)
+    _delete_avatar(session, user_id)
+    return _result(session, before)
 
 
 def avatar_of(session: Session, user_id: str, picture_id: str, vault: Vault) -> bytes | None:
-    """A picture of somebody; None if it is not the one that this person is shown with.
+    """Return an image; None if it is not the user's current avatar.
 
     Raises:
         UnsealError: it was damaged.
@@ -126,13 +131,13 @@ def avatar_of(session: Session, user_id: str, picture_id: str, vault: Vault) -> 
     return vault.open(PICTURE_PURPOSE, found.sealed, found.id)
 
 
-def _held(session: Session, user_id: str) -> Profile:
-    """How somebody is shown, to be changed: another change of the same person waits, or begins anew."""
+def _locked(session: Session, user_id: str) -> Profile:
+    """Lock a user's profile until the commit, and return it. A concurrent change waits or runs again."""
     session.execute(update(User).where(User.id == user_id).values(updated_at=now()))
     return profile_of(session, user_id)
 
 
-def _show_as(session: Session, user_id: str, name: DisplayName | None) -> None:
+def _set_display_name(session: Session, user_id: str, name: DisplayName | None) -> None:
     user = session.get_one(User, user_id)
     user.display_name = None if name is None else name.shown
     username = parse_username(user.username)
@@ -144,11 +149,11 @@ def _show_as(session: Session, user_id: str, name: DisplayName | None) -> None:
         raise
 
 
-def _forget_picture(session: Session, user_id: str) -> None:
+def _delete_avatar(session: Session, user_id: str) -> None:
     session.execute(delete(ProfilePicture).where(ProfilePicture.user_id == user_id))
 
 
-def _changed(session: Session, before: Profile) -> ProfileResult:
+def _result(session: Session, before: Profile) -> ProfileResult:
     session.flush()
     after = profile_of(session, before.user_id)
     parts: dict[Part, bool] = {

@@ -1,8 +1,8 @@
-"""A person with an account.
+"""User accounts.
 
-The e-mail address is sealed; `email_index`, a keyed hash, makes it unique without being readable. `username_key` and
-`username_look` are folded forms of the username, so that no two people can have names that read or look alike;
-`names.py` holds them against the names under which people are shown, too. How a person is shown: `profile.py`.
+The e-mail address is encrypted; `email_index`, a keyed hash, makes it unique without revealing it. `username_key` and
+`username_look` are folded forms of the username, so that no two users have names that read or look alike;
+`names/taken_names.py` compares them with display names, too. Profiles are in `profile.py`.
 """
 
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ from famichat.storage.crypto.sealed_columns import sealed_as
 from famichat.storage.crypto.vault import BlindIndex, Vault
 
 EMAIL = "email"
-"""The purpose under which addresses are sealed and indexed."""
+"""The purpose that e-mail addresses are encrypted and indexed for."""
 
 Color = Literal["clay", "honey", "moss", "pine", "sea", "iris", "plum", "rose"]
 COLORS: tuple[Color, ...] = get_args(Color)
-"""What people can be shown in. How they look, a client decides, so that they can be read by day and by night."""
+"""The profile colors. Clients choose the shades, for their light and dark themes."""
 
 
 class User(Base):
-    """One person. Tokens are kept as SHA-256 hashes; what was sent out is never stored. Notices: `notices.py`.
+    """A user account. Tokens are stored as SHA-256 hashes. The `*_notices` columns are documented in `privacy.py`.
 
-    Who is deleted (`erasure.py`) keeps the id and nothing else, so the name and the password can be missing here; of
-    whoever is found by a name, a token or a membership they are there.
+    A deleted account (`account_deletion.py`) keeps only its id, so the username and the password can be NULL here. They
+    are present for every user found by a name, a token or a membership.
     """
 
     __tablename__ = "accounts_users"
@@ -83,35 +83,35 @@ class User(Base):
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Somebody who wants an account, with a name and an address that are fit for one."""
+    """The validated username and e-mail address of a new account."""
 
     username: Username
     email: Email | None
 
     @classmethod
     def parse(cls, username: str, email: str | None) -> Self:
-        """Understand what somebody typed. The address may be left out: a child or a grandmother may have none.
+        """Validate what a user typed. The e-mail address is optional: a child may have none.
 
         Raises:
-            InvalidUsername: nobody can have this name.
-            InvalidEmail: this is not an address.
+            InvalidUsername: the username is not allowed.
+            InvalidEmail: this is not an e-mail address.
         """
         return cls(parse_username(username), None if email is None else parse_email(email))
 
 
 def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex) -> User:
-    """Make an account.
+    """Create an account.
 
     Args:
         session: the transaction.
-        newcomer: the name and the address, understood.
-        password_hash: from `password.hash_password`, made before the transaction began.
-        vault: seals the address.
-        index: makes the address unique.
+        newcomer: the username and the e-mail address.
+        password_hash: from `password.hash_password`, computed before the transaction began.
+        vault: encrypts the e-mail address.
+        index: makes the e-mail address unique.
 
     Raises:
-        UsernameTaken: somebody has the name, or is shown under it, or one of these looks like it.
-        EmailTaken: an account with this address exists.
+        UsernameTaken: another user has this username or display name, or one that looks like it.
+        EmailTaken: an account with this e-mail address exists.
     """
     user = User(
         id=new_id(),
@@ -133,28 +133,28 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
 
 
 def find_user(session: Session, name_or_email: str, index: BlindIndex) -> User | None:
-    """The person who goes by this username, or by this e-mail address, however either is written."""
+    """Return the user with this username or e-mail address, compared in folded form; None if there is none."""
     try:
         if "@" in name_or_email:
             same = User.email_index == index.digest(EMAIL, parse_email(name_or_email).key)
         else:
             same = User.username_key == parse_username(name_or_email).key
     except (InvalidUsername, InvalidEmail):
-        return None  # nobody can be called that, so nobody is
+        return None  # no account can have an invalid name
     return session.execute(select(User).where(same)).scalar_one_or_none()
 
 
 def email_of(user: User, vault: Vault) -> str | None:
-    """The address of a person, opened; for that person's eyes only.
+    """Return a user's decrypted e-mail address, for that user only.
 
     Raises:
-        UnsealError: it was damaged, or moved here from another row.
+        UnsealError: it was damaged, or copied from another row.
     """
     return None if user.email is None else vault.open(EMAIL, user.email, user.id).decode()
 
 
 def _taken(error: IntegrityError) -> Exception:
-    # The first line names the column on SQLite, the constraint on PostgreSQL; what follows may hold what was typed.
+    # The first line names the column (SQLite) or the constraint (PostgreSQL); later lines may contain user input.
     first_line = str(error.orig).partition("\n")[0]
     if "email_index" in first_line:
         return EmailTaken()

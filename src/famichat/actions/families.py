@@ -1,4 +1,6 @@
-"""Listing families and their members, changing roles, and removing members."""
+"""Creating and listing families and their members, changing roles, and removing members."""
+
+from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
@@ -6,10 +8,32 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.conversations.view import ConversationView, views_by_member
-from famichat.chat.families.family import FamilyMember, members_of, role_in
-from famichat.chat.families.membership import Removal, change_role, family_conversation_views, remove_member
-from famichat.chat.records.family import FamilyRole
+from famichat.chat.families.family import FamilyMember, create_family, members_of, role_in
+from famichat.chat.families.membership import (
+    Removal,
+    change_role,
+    change_role_by_operator,
+    family_conversation_views,
+    remove_member,
+)
+from famichat.chat.records.family import Family, FamilyRole
 from famichat.telemetry import emit, events
+
+
+async def create_family_by_operator(services: Services, name: str, admin_id: str) -> Family:
+    """Create a family as the server operator.
+
+    Args:
+        services: the services of this server.
+        name: the name of the family.
+        admin_id: an existing user, who becomes its admin.
+
+    Raises:
+        InvalidName: the name is empty, too long or contains control characters.
+    """
+    family = await services.write(create_family, name, admin_id)
+    emit(events.FamilyMemberAdded(family_id=family.id, user_id=admin_id))
+    return family
 
 
 async def list_family_members(services: Services, actor: Identity, family_id: str) -> list[FamilyMember]:
@@ -37,14 +61,26 @@ async def change_family_role(
         LastAdmin: the family would have no admin.
     """
 
-    def work(session: Session) -> tuple[FamilyMember, dict[str, ConversationView] | None]:
-        member = change_role(session, actor.user_id, family_id, user_id, role)
-        return member, family_conversation_views(session, family_id, services.policies, services.vault)
+    def change(session: Session) -> FamilyMember:
+        return change_role(session, actor.user_id, family_id, user_id, role)
 
-    member, views = await services.write_between_batches(work)
-    emit(events.FamilyRoleChanged(family_id=family_id, user_id=user_id, role=member.role, changed_by_id=actor.user_id))
-    services.broadcasts.conversation_updated(views or {})
-    return member
+    return await _change_role(services, family_id, change, changed_by_id=actor.user_id)
+
+
+async def change_family_role_by_operator(
+    services: Services, family_id: str, user_id: str, role: FamilyRole
+) -> FamilyMember:
+    """Make a member of a family an admin or a plain member, as the server operator.
+
+    Raises:
+        NotFound: the user does not belong to the family.
+        LastAdmin: the family would have no admin.
+    """
+
+    def change(session: Session) -> FamilyMember:
+        return change_role_by_operator(session, family_id, user_id, role)
+
+    return await _change_role(services, family_id, change, changed_by_id=None)
 
 
 async def remove_family_member(services: Services, actor: Identity, family_id: str, user_id: str) -> None:
@@ -75,6 +111,23 @@ async def remove_family_member(services: Services, actor: Identity, family_id: s
     services.broadcasts.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
         services.broadcasts.conversation_updated(views)
+
+
+async def _change_role(
+    services: Services, family_id: str, change: Callable[[Session], FamilyMember], *, changed_by_id: str | None
+) -> FamilyMember:
+    def work(session: Session) -> tuple[FamilyMember, dict[str, ConversationView] | None]:
+        member = change(session)
+        return member, family_conversation_views(session, family_id, services.policies, services.vault)
+
+    member, views = await services.write_between_batches(work)
+    emit(
+        events.FamilyRoleChanged(
+            family_id=family_id, user_id=member.user_id, role=member.role, changed_by_id=changed_by_id
+        )
+    )
+    services.broadcasts.conversation_updated(views or {})
+    return member
 
 
 def _emit_group_changes(removal: Removal, actor_id: str) -> None:

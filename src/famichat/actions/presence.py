@@ -29,6 +29,6 @@ async def shows_typing(services: Services, actor: Identity, topic: ConversationT
 
     def work(session: Session) -> bool:
         conversation_for(session, actor.user_id, topic.conversation_id, topic.type)
-        return privacy_of(session, actor.user_id).typing
+        return privacy_of(session, actor.user_id).typing_indicators
 
     return await services.read(work)

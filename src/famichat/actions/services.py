@@ -24,6 +24,7 @@ from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.access_removal import access_was_removed
 from famichat.storage.crypto.vault import BlindIndex, Vault
+from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.telemetry.tracing import Tracing
 
@@ -61,6 +62,7 @@ class Services:
     tracing: Tracing | None
     setup_code: str | None
     public_url: str
+    data_dir: DataDir
 
     async def read(
         self,

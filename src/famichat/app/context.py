@@ -7,7 +7,6 @@ from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.proxies import Proxies
 from famichat.endpoint.pages.brand import Brand
 from famichat.settings import Settings
-from famichat.storage.data_dir import DataDir
 from famichat.telemetry.metrics import Metrics
 
 
@@ -19,7 +18,6 @@ def build_context(settings: Settings, services: Services, metrics: Metrics) -> C
         metrics=metrics,
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
-        data_dir=DataDir(settings.data_dir),
         brand=_brand(settings),
     )
 

@@ -25,6 +25,7 @@ class Persistence:
         index: the blind index for lookups by encrypted values.
         policies: which conversation types demand, allow or refuse ciphertext.
         secret_key: signs access tokens and URLs.
+        data_dir: where secrets, files and the record of backups are.
     """
 
     database: Database
@@ -32,6 +33,7 @@ class Persistence:
     index: BlindIndex
     policies: EncryptionPolicies
     secret_key: str
+    data_dir: DataDir
 
 
 async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, background: bool) -> Persistence:
@@ -63,4 +65,4 @@ async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, backgrou
         lifecycle.start("key rotation", KeyRotation(database, vault, read_keys).run)
         while await database.transaction(delete_orphans):
             pass  # each transaction deletes one batch
-    return Persistence(database, vault, BlindIndex(secrets.secret_key), policies, secrets.secret_key)
+    return Persistence(database, vault, BlindIndex(secrets.secret_key), policies, secrets.secret_key, data_dir)

@@ -108,6 +108,7 @@ async def start_services(
         tracing=build_tracing(settings, data.index, lifecycle),
         setup_code=await _setup_code(data),
         public_url=settings.effective_public_url,
+        data_dir=data.data_dir,
     )
 
 

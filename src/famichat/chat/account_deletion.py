@@ -1,10 +1,10 @@
-"""How an account is deleted, and what becomes of what that person leaves behind.
+"""Deleting an account, and what no one can reach afterwards.
 
-What was said in conversations with others stays there, by somebody who is in none of them any more: a former member.
-What nobody can read any more goes, too: the notes to self, and conversations and families that are empty then.
+Messages in conversations with other people stay; their sender is then a former member. Notes to self, and conversations
+and families that have no members left, are deleted.
 
-    farewell = database.run(lambda session: delete_account(session, user_id))
-    while database.run(forget_remains):
+    deletion = await services.write_between_batches(delete_account, user_id)
+    while await services.write(delete_orphans):
         pass
 """
 
@@ -29,18 +29,18 @@ from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 
 BATCH = 2000
-"""How many messages are forgotten in one transaction: it takes a fraction of a second, and everybody waits for it."""
+"""Messages deleted per transaction. It takes a fraction of a second, during which other writes wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountDeletion:
-    """Who is gone, and from where.
+    """A deleted account, and where the user was a member.
 
     Attributes:
-        user_id: the person.
-        left: the conversations (type and id) that this person was in.
-        remaining: the ids of those in which somebody still is.
-        family_ids: the families that this person belonged to.
+        user_id: the user.
+        left: the user's conversations (type and id).
+        remaining: the ids of those that still have members.
+        family_ids: the user's families.
     """
 
     user_id: str
@@ -50,44 +50,48 @@ class AccountDeletion:
 
 
 def delete_account(session: Session, user_id: str) -> AccountDeletion:
-    """Let somebody go for good: out of every family and conversation, with everything but what was said to others.
+    """Delete an account: remove the user from every family and conversation, and erase everything except messages.
 
-    The person decides that; whoever calls has asked who it is.
+    The caller has verified that the user wants this.
+
+    Args:
+        session: the transaction; it removes access, so it must run between two batches of the journal.
+        user_id: the user.
 
     Raises:
-        LastAdmin: a family, or a group, with other people in it would be without an admin.
+        LastAdmin: a family or group with other members would have no admin.
     """
     family_ids = lock_families(session, _families_of(session, user_id))
-    held = lock_conversations(session, _conversations_of(session, user_id))
+    conversations = lock_conversations(session, _conversations_of(session, user_id))
     for family_id in family_ids:
         _may_leave_family(session, family_id, user_id)
         revoke_invites_by(session, family_id, user_id)
-    for talk in held:
-        if is_admin(session, talk.id, user_id):
-            may_leave(session, talk.id, user_id)
-    left = tuple((talk.type, talk.id) for talk in held)
+    for conversation in conversations:
+        if is_admin(session, conversation.id, user_id):
+            may_leave(session, conversation.id, user_id)
+    left = tuple((each.type, each.id) for each in conversations)
     erase_account(session, user_id)
     _close_empty_families(session, family_ids)
-    somebody = select(Participant.conversation_id).where(Participant.conversation_id.in_([id_ for _, id_ in left]))
-    return AccountDeletion(user_id, left, tuple(session.execute(somebody.distinct()).scalars()), tuple(family_ids))
+    remaining = select(Participant.conversation_id).where(Participant.conversation_id.in_([id_ for _, id_ in left]))
+    return AccountDeletion(user_id, left, tuple(session.execute(remaining.distinct()).scalars()), tuple(family_ids))
 
 
 def delete_account_by_operator(session: Session, user_id: str) -> AccountDeletion:
-    """Let somebody go for good because the operator of the server decided so, which goes on record.
+    """Delete an account as the server operator, and record it in the audit log.
 
     Raises:
         LastAdmin: see `delete_account`.
     """
-    farewell = delete_account(session, user_id)
+    deletion = delete_account(session, user_id)
     record(session, AuditEvent("account_deleted"), concerning=user_id, by=None)
-    return farewell
+    return deletion
 
 
 def delete_orphans(session: Session) -> bool:
-    """Take out of the database what nobody can get at any more since accounts were deleted, a bit at a time.
+    """Delete one batch of what no one can reach after account deletions.
 
-    That is the devices of the deleted, and conversations and families without anybody in them. It is the slow part, so
-    it comes after the commit that counts; a server that was killed meanwhile goes on with it at its next start.
+    These are the devices of deleted accounts, and conversations and families without members. It is the slow part, so
+    it runs after the commit of the deletion itself; a server that was killed meanwhile continues at its next start.
 
     Returns:
         whether there may be more.
@@ -97,11 +101,11 @@ def delete_orphans(session: Session) -> bool:
     if _touched(session, update(Message).where(Message.id.in_(sent)).values(device_id=None)) == BATCH:
         return True
     session.execute(delete(Device).where(Device.id.in_(of_the_deleted)))
-    unread = select(Conversation.id).where(~exists().where(Participant.conversation_id == Conversation.id))
-    said = select(Message.id).where(Message.conversation_id.in_(unread)).limit(BATCH)
+    empty = select(Conversation.id).where(~exists().where(Participant.conversation_id == Conversation.id))
+    said = select(Message.id).where(Message.conversation_id.in_(empty)).limit(BATCH)
     if _touched(session, delete(Message).where(Message.id.in_(said))) == BATCH:
         return True
-    session.execute(delete(Conversation).where(Conversation.id.in_(unread)))
+    session.execute(delete(Conversation).where(Conversation.id.in_(empty)))
     session.execute(delete(Family).where(~_is_of(Family.id), ~exists().where(Conversation.family_id == Family.id)))
     return False
 
@@ -126,7 +130,7 @@ def _may_leave_family(session: Session, family_id: str, user_id: str) -> None:
 
 
 def _close_empty_families(session: Session, family_ids: list[str]) -> None:
-    """Let nobody come into a family in which nobody is: the first one would find neither an admin nor a soul."""
+    """Delete the invites into families that have no members: a person who accepted one would find no admin."""
     session.execute(delete(Invite).where(Invite.family_id.in_(family_ids), ~_is_of(Invite.family_id)))
 
 

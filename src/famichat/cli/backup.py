@@ -1,4 +1,4 @@
-"""`famichat backup` and `famichat restore`: everything of a server in one file, and back again."""
+"""`famichat backup` and `famichat restore`: a server's data in one file."""
 
 import os
 import sys
@@ -38,21 +38,21 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
     FILE defaults to famichat-<time>.tar in this directory. - writes to standard output, so that you can encrypt it.
     """
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
-    with open_readonly(data_dir) as desk:
-        here, settings = DataDir(desk.settings.data_dir), desk.settings
-        with _written(target, desk.settings.data_dir) as (stream, folder):
+    with open_readonly(data_dir) as data:
+        here, settings = DataDir(data.settings.data_dir), data.settings
+        with _written(target, data.settings.data_dir) as (stream, folder):
             server = Server(
-                desk.database,
+                data.database,
                 lambda: here.secrets(settings.secret_key, settings.vault_keys),
                 settings.effective_files_dir,
             )
             manifest = take(server, stream, folder, with_secrets=not without_secrets)
     here.note_backup(datetime.fromisoformat(manifest.made_at))
-    told = {"file": str(target), "secrets": not without_secrets, **_told(manifest)}
+    result = {"file": str(target), "secrets": not without_secrets, **_summary(manifest)}
     if target == _PIPE:
-        click.echo(_backed_up(told), err=True)
+        click.echo(_sentence(result), err=True)
     else:
-        answer(told, _backed_up(told), as_json=as_json)
+        answer(result, _sentence(result), as_json=as_json)
 
 
 @click.command()
@@ -70,31 +70,31 @@ def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
         where = settings.effective_database_url, settings.effective_files_dir
         place = Place(here, *where, settings.secret_key, settings.vault_keys)
         restored = put_back(stream, place)
-    told = _told(restored.manifest) | {"epoch": restored.epoch}
+    result = _summary(restored.manifest) | {"epoch": restored.epoch}
     sentence = (
-        f"Restored {told['messages']} messages from the backup of {told['made_at']}. You can start the server now."
+        f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now."
     )
-    answer(told, sentence, as_json=as_json)
+    answer(result, sentence, as_json=as_json)
 
 
-def _told(manifest: Manifest) -> dict[str, Any]:
+def _summary(manifest: Manifest) -> dict[str, Any]:
     names = ("made_at", "database", "revision", "epoch", "messages")
     return {name: getattr(manifest, name) for name in names}
 
 
-def _backed_up(told: dict[str, Any]) -> str:
+def _sentence(result: dict[str, Any]) -> str:
     keys = (
         "It contains the keys: anyone who has the file can read it."
-        if told["secrets"]
+        if result["secrets"]
         else "It does not contain the keys: back them up separately."
     )
-    where = "" if told["file"] == str(_PIPE) else f" to {told['file']}"
-    return f"Backed up {told['messages']} messages{where}. {keys}"
+    where = "" if result["file"] == str(_PIPE) else f" to {result['file']}"
+    return f"Backed up {result['messages']} messages{where}. {keys}"
 
 
 @contextmanager
 def _written(target: Path, data_dir: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """A stream to write to, and a folder for what is needed meanwhile; `target` is there whole, or not at all."""
+    """Yield a stream to write to and a directory for temporary files. `target` is created whole, or not at all."""
     if target == _PIPE:
         with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=data_dir) as name:
             yield sys.stdout.buffer, Path(name)

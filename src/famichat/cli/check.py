@@ -1,4 +1,4 @@
-"""What `famichat doctor` looks at. Nothing here changes anything."""
+"""The checks of `famichat doctor`. They change nothing."""
 
 import stat
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _SAMPLE = 20
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     GOOD: ClassVar = "ok"
     ODD: ClassVar = "note"
@@ -43,7 +43,7 @@ class Check:
 
 
 def checks(settings: Settings) -> Iterator[Check]:
-    """Look at everything that a server needs, one thing after the other."""
+    """Check everything a server needs, one after another."""
     data_dir = DataDir(settings.data_dir)
     yield _directory(data_dir)
     yield _secrets_file(data_dir, settings)
@@ -74,8 +74,8 @@ def _directory(data_dir: DataDir) -> Check:
 def _secrets_file(data_dir: DataDir, settings: Settings) -> Check:
     if not _has_secrets(data_dir, settings):
         lost = (data_dir.path / "famichat.db").exists()
-        told = "missing; restore it from your backup" if lost else "not created yet; the first start creates it"
-        return Check("secrets", Check.BAD if lost else Check.ODD, f"{data_dir.secrets_file} is {told}")
+        state = "missing; restore it from your backup" if lost else "not created yet; the first start creates it"
+        return Check("secrets", Check.BAD if lost else Check.ODD, f"{data_dir.secrets_file} is {state}")
     if not data_dir.secrets_file.is_file():
         return Check("secrets", Check.GOOD, "set by the settings")
     if _mode(data_dir.secrets_file) & _PRIVATE:

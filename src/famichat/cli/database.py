@@ -1,4 +1,4 @@
-"""What an operator does with the database: bring it up to date, look into it, and see whether all is well."""
+"""`famichat migrate`, `sql`, `shell` and `doctor`: upgrade, inspect and check the database."""
 
 import code
 import os
@@ -29,9 +29,9 @@ from famichat.storage.migrate import make, newest
 @json_option
 def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> None:
     """Upgrade the database. `famichat serve` does this automatically."""
-    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
+    with open_for_writing(load_settings(data_dir=data_dir)) as data:
         if message is not None:
-            make(desk.database, message)
+            make(data.database, message)
     answer({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)
 
 
@@ -48,7 +48,7 @@ def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
         _psql(settings, statement)
         return
     with open_readonly(data_dir):
-        pass  # says so, if there is no database
+        pass  # fails if there is no database
     try:
         with DataDir(settings.data_dir).lock():
             _run("sqlite3", str(sqlite_file(settings)), *statement)
@@ -63,11 +63,11 @@ def shell(data_dir: Path | None) -> None:
     """Open a Python shell with Famichat loaded. Read-only on SQLite while the server runs."""
     settings = load_settings(data_dir=data_dir)
     try:
-        with open_for_writing(settings) as desk:
-            _interact(desk, writable=True)
+        with open_for_writing(settings) as data:
+            _interact(data, writable=True)
     except DirectoryInUse:
-        with open_readonly(data_dir) as desk:
-            _interact(desk, writable=False)
+        with open_readonly(data_dir) as data:
+            _interact(data, writable=False)
 
 
 @click.command()
@@ -76,8 +76,8 @@ def shell(data_dir: Path | None) -> None:
 def doctor(data_dir: Path | None, *, as_json: bool) -> None:
     """Check the settings, data directory, secrets, database and web pages. Changes nothing."""
     found = list(checks(load_settings(data_dir=data_dir)))
-    told = [{"check": each.name, "status": each.status, "detail": each.detail} for each in found]
-    answer({"checks": told}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
+    result = [{"check": each.name, "status": each.status, "detail": each.detail} for each in found]
+    answer({"checks": result}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
     if any(each.status == Check.BAD for each in found):
         raise Refused("not_well", "Some checks failed")
 
@@ -102,13 +102,13 @@ def _run(program: str, *arguments: str, **environment: str) -> None:
         raise Refused("program_failed", f"{program} exited with status {ended.returncode}")
 
 
-def _interact(desk: OpenedData, *, writable: bool) -> None:
+def _interact(data: OpenedData, *, writable: bool) -> None:
     names = {
-        "settings": desk.settings,
-        "vault": desk.vault,
-        "index": desk.index,
-        "read": desk.database.run_read,
-        **({"write": desk.database.run} if writable else {}),
+        "settings": data.settings,
+        "vault": data.vault,
+        "index": data.index,
+        "read": data.database.run_read,
+        **({"write": data.database.run} if writable else {}),
         **{record.__name__: record for record in (User, Device, Family, FamilyMembership, Conversation, Message)},
     }
     mode = "read(work) and write(work)" if writable else "only read(work), because Famichat is running"

@@ -1,4 +1,4 @@
-"""`famichat demo`: the server with a family in it, to try."""
+"""`famichat demo`: a server with a demo family, to try it out."""
 
 import contextlib
 import json
@@ -43,9 +43,9 @@ def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
             test_endpoints=True,
             log_level=os.environ.get("FAMICHAT_LOG_LEVEL", "WARNING"),
         )
-        with open_for_writing(settings) as desk:
-            people = settle(desk, directory / "demo.json")
-            tokens = Tokens(desk.secret_key)
+        with open_for_writing(settings) as data:
+            people = settle(data, directory / "demo.json")
+            tokens = Tokens(data.secret_key)
 
         def tell(ready: Ready) -> None:
             token = tokens.issue(people.users[0].id, people.viewer_device_id)
@@ -56,7 +56,7 @@ def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Clean up also when SIGTERM comes before the server listens to it, and when the terminal is closed."""
+    """Clean up even if SIGTERM arrives before the server handles it, or the terminal is closed."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup asks
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
@@ -67,9 +67,11 @@ def _stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def _directory(given: Path | None) -> Iterator[Path]:
+def _directory(chosen: Path | None) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
-        yield given.absolute() if given else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="famichat-")))
+        yield (
+            chosen.absolute() if chosen else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="famichat-")))
+        )
 
 
 def _welcome(url: str, people: Demo, token: str, settings: Settings) -> str:
@@ -79,7 +81,7 @@ def _welcome(url: str, people: Demo, token: str, settings: Settings) -> str:
     sign_ins += [
         (f"  {user.username}", user.password, names[user.family_ids[0]], about[user.username]) for user in people.users
     ]
-    talks = [(f"  {kind}", id_) for kind, id_ in people.conversations.items()]
+    conversations = [(f"  {kind}", id_) for kind, id_ in people.conversations.items()]
     broadcast = {
         "conversation_type": "family",
         "conversation_id": people.conversations["family"],
@@ -92,7 +94,7 @@ Sign in as any of these users. Use two browsers to be two of them at once:
 {table(sign_ins)}
 
 The conversations of {people.users[0].username}, one of each type:
-{table(talks)}
+{table(conversations)}
 
 Watch live events (the link works for 15 minutes; signing in gives you a new token):
   {url}/events#token={token}&topic=message:family:{people.conversations["family"]}

@@ -1,6 +1,6 @@
-"""The people of the demo, and what they have said to each other so far.
+"""The users of the demo, their conversations and messages.
 
-They are kept in `demo.json` beside the database, so that a second start shows the same people with the same passwords.
+`demo.json` beside the database stores them, so that a second start has the same users with the same passwords.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationT
 from famichat.cli.opened_data import OpenedData
 from famichat.cli.refusal import Refused
 
-# Who lives where; the first of each family is its admin.
+# The members of each family; the first is its admin.
 HOUSEHOLDS = {
     "Sundqvist": {"maja": "the family's admin", "emil": "a member", "inga": "the grandmother", "nils": "the child"},
     "Okafor": {"ada": "who belongs to another family"},
@@ -70,7 +70,7 @@ _WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """One person of the demo, who may be signed in as by anybody who can read this."""
+    """A user of the demo, with the password."""
 
     id: str
     username: str
@@ -80,7 +80,7 @@ class DemoUser:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The demo's people: the admin first, the outsider last. The conversations are the admin's.
+    """The demo's users: the admin first, the outsider last. The conversations are the admin's.
 
     Attributes:
         viewer_device_id: the admin's device on which the event viewer is signed in.
@@ -93,32 +93,36 @@ class Demo:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read back what `to_json` wrote."""
-        kept = json.loads(text)
-        return cls(**{**kept, "users": [DemoUser(**each) for each in kept["users"]]})
+        """Parse the result of `to_json`."""
+        stored = json.loads(text)
+        return cls(**{**stored, "users": [DemoUser(**each) for each in stored["users"]]})
 
     def to_json(self) -> str:
-        """The same, to be kept in a file."""
+        """Serialize the demo for its file."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def view(self, url: str) -> dict[str, Any]:
-        """What a program is told of it."""
-        told = {"url": url, **asdict(self)}
-        del told["viewer_device_id"]
-        return told
+        """Return what `--json` prints."""
+        result = {"url": url, **asdict(self)}
+        del result["viewer_device_id"]
+        return result
 
 
-def settle(desk: OpenedData, file: Path) -> Demo:
-    """The demo in this directory: the one that is there, or a new one.
+def settle(data: OpenedData, file: Path) -> Demo:
+    """Return the demo in this directory; create it if there is none.
+
+    Args:
+        data: the server's data.
+        file: the demo's file.
 
     Raises:
-        Refused: other people live here.
+        Refused: the directory has the data of a real server.
     """
     if file.is_file():
         return Demo.from_json(file.read_text(encoding="utf-8"))
-    if not desk.database.run_read(needs_setup):
+    if not data.database.run_read(needs_setup):
         raise Refused("not_a_demo", f"{file.parent} holds a real server's data; give the demo a directory of its own")
-    demo = asyncio.run(_move_in(desk))
+    demo = asyncio.run(_create(data))
     draft = file.with_suffix(".draft")
     draft.touch(mode=0o600)
     draft.write_text(demo.to_json(), encoding="utf-8")
@@ -126,12 +130,12 @@ def settle(desk: OpenedData, file: Path) -> Demo:
     return demo
 
 
-async def _move_in(desk: OpenedData) -> Demo:
+async def _create(data: OpenedData) -> Demo:
     passwords = {name: _password() for names in HOUSEHOLDS.values() for name in names}
     hashes = {name: await hash_password(password, name) for name, password in passwords.items()}
 
     def work(session: Session) -> tuple[Demo, dict[str, Sender]]:
-        senders = {name: _person(session, desk, name, password_hash) for name, password_hash in hashes.items()}
+        senders = {name: _person(session, data, name, password_hash) for name, password_hash in hashes.items()}
         families = {name: _family(session, name, senders) for name in HOUSEHOLDS}
         users = [
             DemoUser(senders[name].user_id, name, passwords[name], [families[family]])
@@ -140,16 +144,16 @@ async def _move_in(desk: OpenedData) -> Demo:
         ]
         viewer = add_device(session, users[0].id, "Live event viewer").id
         listed = [{"id": id_, "name": name} for name, id_ in families.items()]
-        return Demo(listed, users, _conversations(session, desk, users), viewer), senders
+        return Demo(listed, users, _conversations(session, data, users), viewer), senders
 
-    demo, senders = await desk.database.transaction(work)
-    await _talk(desk, demo, senders)
+    demo, senders = await data.database.transaction(work)
+    await _send_messages(data, demo, senders)
     return demo
 
 
-def _person(session: Session, desk: OpenedData, name: str, password_hash: str) -> Sender:
+def _person(session: Session, data: OpenedData, name: str, password_hash: str) -> Sender:
     newcomer = Newcomer.parse(name, f"{name}@demo.invalid")
-    user = register(session, newcomer, password_hash, desk.vault, desk.index)
+    user = register(session, newcomer, password_hash, data.vault, data.index)
     return Sender(user.id, add_device(session, user.id, f"{name.title()}'s phone").id)
 
 
@@ -161,23 +165,23 @@ def _family(session: Session, name: str, people: dict[str, Sender]) -> str:
     return family.id
 
 
-def _conversations(session: Session, desk: OpenedData, users: list[DemoUser]) -> dict[str, str]:
+def _conversations(session: Session, data: OpenedData, users: list[DemoUser]) -> dict[str, str]:
     maja, emil, inga, *_ = (user.id for user in users)
-    required = {kind: desk.settings.encryption_policies[kind] == "required" for kind in CONVERSATION_TYPES}
-    made: dict[str, CreatedConversation] = {
+    required = {kind: data.settings.encryption_policies[kind] == "required" for kind in CONVERSATION_TYPES}
+    created: dict[str, CreatedConversation] = {
         "self": create_self_conversation(session, maja, encryption_required=required["self"]),
         "direct": create_direct_conversation(
-            session, maja, emil, blind_index=desk.index, encryption_required=required["direct"]
+            session, maja, emil, blind_index=data.index, encryption_required=required["direct"]
         ),
         "group": create_group_conversation(session, maja, GROUP, [emil, inga], encryption_required=required["group"]),
         "family": create_family_conversation(session, maja, encryption_required=required["family"]),
     }
-    return {kind: created.conversation.id for kind, created in made.items()}
+    return {kind: each.conversation.id for kind, each in created.items()}
 
 
-async def _talk(desk: OpenedData, demo: Demo, senders: dict[str, Sender]) -> None:
-    journal = Journal(desk.database)
-    path = SendPath(journal, desk.vault, desk.index, EncryptionPolicies(desk.settings.encryption_policies))
+async def _send_messages(data: OpenedData, demo: Demo, senders: dict[str, Sender]) -> None:
+    journal = Journal(data.database)
+    path = SendPath(journal, data.vault, data.index, EncryptionPolicies(data.settings.encryption_policies))
     try:
         for kind, lines in _TALK.items():
             for name, body in lines:

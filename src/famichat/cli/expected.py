@@ -1,4 +1,4 @@
-"""What may go wrong below a command, in words."""
+"""Turns the expected errors of a command into messages."""
 
 import errno
 from typing import IO, Any
@@ -37,7 +37,7 @@ _OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
 
 
 class BadSettings(click.ClickException):
-    """Settings that cannot be used, all of them at once."""
+    """Invalid settings, all of them at once."""
 
     exit_code = MISUSED
 
@@ -46,16 +46,16 @@ class BadSettings(click.ClickException):
         self.faults = faults
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Tell each in a line of its own."""
+        """Print one line for each."""
         for fault in self.faults:
             click.echo(f"famichat: {fault} (invalid_settings)", file=file, err=file is None)
 
 
-def in_words(fault: Exception) -> click.ClickException | None:
-    """What to tell of an error that is to be expected; None, if it is not."""
+def to_message(fault: Exception) -> click.ClickException | None:
+    """Return the message for an expected error; None for an unexpected one."""
     if isinstance(fault, SettingsFaults):
         return BadSettings(fault.faults)
-    if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click ends quietly when nobody reads
+    if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click exits quietly on a closed pipe
         return _of_the_system(fault)
     for kind, code, sentence in _OF_STORAGE:
         if isinstance(fault, kind):

@@ -1,4 +1,4 @@
-"""`famichat family`: the families of this server, as the operator sees them."""
+"""`famichat family`: families, as the operator manages them."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import find_user
-from famichat.chat.families.family import FamilyMember, create_family, members_of
-from famichat.chat.families.membership import change_role_by_operator
+from famichat.actions.families import change_family_role_by_operator, create_family_by_operator
+from famichat.actions.services import Services
+from famichat.chat.families.family import FamilyMember, members_of
 from famichat.chat.records.family import Family, FamilyRole
-from famichat.cli.opened_data import open_for_writing, open_readonly
+from famichat.cli.opened_data import open_readonly, run_action
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
@@ -30,8 +31,8 @@ def family() -> None:
 @json_option
 def list_families(data_dir: Path | None, *, as_json: bool) -> None:
     """List all families, with their members."""
-    with open_readonly(data_dir) as desk:
-        found = desk.database.run_read(_families)
+    with open_readonly(data_dir) as data:
+        found = data.database.run_read(_families)
     rows = [(each["name"], each["id"], ", ".join(_shown(member) for member in each["members"])) for each in found]
     answer({"families": found}, table([("family", "id", "members"), *rows]), as_json=as_json)
 
@@ -43,17 +44,16 @@ def list_families(data_dir: Path | None, *, as_json: bool) -> None:
 @json_option
 def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Create the family NAME. Its admin needs an account first."""
-    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
 
-        def work(session: Session) -> dict[str, str]:
-            person = find_user(session, admin, desk.index)
-            if person is None:
-                raise Refused("not_found", f"No user is called {admin}. Create the account with `famichat user add`")
-            founded = create_family(session, name, person.id)
-            return {"id": founded.id, "name": founded.name, "admin_id": person.id}
+    async def work(services: Services) -> dict[str, str]:
+        user = await services.read(find_user, admin, services.index)
+        if user is None:
+            raise Refused("not_found", f"No user is called {admin}. Create the account with `famichat user add`")
+        created = await create_family_by_operator(services, name, user.id)
+        return {"id": created.id, "name": created.name, "admin_id": user.id}
 
-        told = desk.database.run(work)
-    answer(told, f"Created the family {told['name']}: {told['id']}", as_json=as_json)
+    result = run_action(load_settings(data_dir=data_dir), work)
+    answer(result, f"Created the family {result['name']}: {result['id']}", as_json=as_json)
 
 
 @family.command("role")
@@ -62,29 +62,28 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 @click.argument("role", type=ROLE)
 @data_dir_option
 @json_option
-def give_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
+def change_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
     """Make PERSON (a username or an email address) an admin or a member of the family NAME."""
-    # A running server would not tell that person's devices.
-    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
 
-        def work(session: Session) -> FamilyMember:
-            found, user = find_family(session, name), find_user(session, person, desk.index)
-            if user is None:
-                raise Refused("not_found", f"No user is called {person}")
-            return change_role_by_operator(session, found.id, user.id, role)
+    async def work(services: Services) -> FamilyMember:
+        found = await services.read(find_family, name)
+        user = await services.read(find_user, person, services.index)
+        if user is None:
+            raise Refused("not_found", f"No user is called {person}")
+        return await change_family_role_by_operator(services, found.id, user.id, role)
 
-        member = desk.database.run(work)
-    told = {"user_id": member.user_id, "username": member.username, "role": member.role}
-    answer(
-        told, f"{member.username} is now {'an admin' if role == 'admin' else 'a member'} of {name}.", as_json=as_json
-    )
+    # A running server would not notify the user's devices.
+    member = run_action(load_settings(data_dir=data_dir), work, stopped=True)
+    result = {"user_id": member.user_id, "username": member.username, "role": member.role}
+    role_text = "an admin" if role == "admin" else "a member"
+    answer(result, f"{member.username} is now {role_text} of {name}.", as_json=as_json)
 
 
 def find_family(session: Session, name_or_id: str) -> Family:
-    """The one family of this name or id.
+    """Return the family with this name or id.
 
     Raises:
-        Refused: there is none, or more than one.
+        Refused: there is none, or several have this name.
     """
     same = Family.name == name_or_id
     matching = or_(same, Family.id == name_or_id) if is_id(name_or_id) else same

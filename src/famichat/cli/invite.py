@@ -1,4 +1,4 @@
-"""`famichat invite`: invitations into a family, made by the operator."""
+"""`famichat invite`: invitations to a family, as the operator manages them."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,10 +7,12 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from famichat.accounts.invite import MAX_LIFE, Invite, create_invite, open_invites, revoke_invite
+from famichat.accounts.invite import MAX_LIFE, Invite, open_invites
+from famichat.actions.accounts.invites import NewInvite, create_invite_by_operator, revoke_invite_by_operator
+from famichat.actions.services import Services
 from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
-from famichat.cli.opened_data import open_for_writing, open_readonly
+from famichat.cli.opened_data import open_readonly, run_action
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.settings import load_settings
 from famichat.storage.base import rfc3339
@@ -35,13 +37,15 @@ def invite() -> None:
 @json_option
 def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Create an invitation to FAMILY (a name or id) for one person and print its link."""
-    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
-        issued = desk.database.run(
-            lambda session: create_invite(session, find_family(session, family).id, None, role, timedelta(days=days))
-        )
-        url = f"{desk.settings.effective_public_url}/invite#{issued.token}"
-    told = {**_view(issued.invite), "token": issued.token, "url": url}
-    answer(told, f"Send this link to one person. It works once, until {told['expires_at']}:\n{url}", as_json=as_json)
+
+    async def work(services: Services) -> NewInvite:
+        found = await services.read(find_family, family)
+        return await create_invite_by_operator(services, found.id, role, timedelta(days=days))
+
+    created = run_action(load_settings(data_dir=data_dir), work)
+    result = {**_view(created.invite), "token": created.token, "url": created.url}
+    text = f"Send this link to one person. It works once, until {result['expires_at']}:\n{created.url}"
+    answer(result, text, as_json=as_json)
 
 
 @invite.command("list")
@@ -50,12 +54,12 @@ def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, a
 @json_option
 def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
     """List the open invitations to FAMILY."""
-    with open_readonly(data_dir) as desk:
 
-        def work(session: Session) -> list[dict[str, Any]]:
-            return [_view(each) for each in open_invites(session, find_family(session, family).id)]
+    def work(session: Session) -> list[dict[str, Any]]:
+        return [_view(each) for each in open_invites(session, find_family(session, family).id)]
 
-        found = desk.database.run_read(work)
+    with open_readonly(data_dir) as data:
+        found = data.database.run_read(work)
     rows = [(each["id"], each["role"], each["expires_at"]) for each in found]
     answer({"invites": found}, table([("id", "role", "expires"), *rows]), as_json=as_json)
 
@@ -67,8 +71,12 @@ def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
 @json_option
 def revoke(family: str, invite_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Revoke the invitation INVITE_ID to FAMILY. Its link stops working."""
-    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
-        desk.database.run(lambda session: revoke_invite(session, find_family(session, family).id, invite_id))
+
+    async def work(services: Services) -> None:
+        found = await services.read(find_family, family)
+        await revoke_invite_by_operator(services, found.id, invite_id)
+
+    run_action(load_settings(data_dir=data_dir), work)
     answer({"id": invite_id, "revoked": True}, "Invitation revoked.", as_json=as_json)
 
 

@@ -1,15 +1,17 @@
-"""What an operator's command works with: the settings, and a database that nobody else changes meanwhile.
+"""Opens a server's data for an operator's command.
 
 A server on SQLite is the only writer of its database, so a command that writes takes the same lock as the server, or
-says that Famichat is running. On PostgreSQL both may work at once.
+fails because Famichat is running. On PostgreSQL both may write at the same time.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from famichat.cli import tables  # noqa: F401 - whoever opens a database knows all that is in it
+from famichat.cli import tables  # noqa: F401 - registers every table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.crypto.vault import BlindIndex, Vault
@@ -18,10 +20,15 @@ from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 
+if TYPE_CHECKING:
+    from famichat.actions.services import Services
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedData:
-    """A server's data, opened."""
+    """A server's settings, database and keys."""
 
     settings: Settings
     database: Database
@@ -32,45 +39,76 @@ class OpenedData:
 
 @contextmanager
 def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[OpenedData]:
-    """Open a server's data to change it, migrated, and made if there was none.
+    """Open a server's data to change it; migrate it, and create it if it does not exist.
+
+    For changes of storage itself, such as its keys. To change what users see, call an action: see `run_action`.
 
     Args:
-        settings: which server's.
-        stopped: whether the server must not run on PostgreSQL either, because it would not notice the change.
+        settings: the server's settings.
+        stopped: whether the server must be stopped on PostgreSQL, too, because it would not notice the change.
 
     Raises:
-        DirectoryInUse: the server runs.
-        WrongVaultKeys: what the database was sealed with is lost.
+        DirectoryInUse: the server is running.
+        WrongVaultKeys: the keys that the data was encrypted with are lost.
     """
-    with ExitStack() as stack:
-        if stopped or on_sqlite(settings):
-            stack.enter_context(DataDir(settings.data_dir).lock())
-        desk = stack.enter_context(_opened(settings))
-        upgrade(desk.database)
-        keys, alone = desk.vault.keys, on_sqlite(settings)
-        desk.vault.seal_with(desk.database.run(lambda session: settle(session, keys, use_newest=alone)))
-        yield desk
+    with _lock(settings, stopped=stopped), _opened(settings) as data:
+        upgrade(data.database)
+        keys, only_writer = data.vault.keys, on_sqlite(settings)
+        data.vault.seal_with(data.database.run(lambda session: settle(session, keys, use_newest=only_writer)))
+        yield data
+
+
+def run_action(settings: Settings, work: "Callable[[Services], Coroutine[Any, Any, T]]", *, stopped: bool = False) -> T:
+    """Run a coroutine function with the services of a server, without starting one, and return its result.
+
+    It calls actions, as the server's handlers do. Migrates the data first, and creates it if it does not exist.
+
+    Args:
+        settings: the server's settings.
+        work: takes the services.
+        stopped: whether the server must be stopped on PostgreSQL, too, because it would not notice the change.
+
+    Raises:
+        DirectoryInUse: the server is running.
+        WrongVaultKeys: the keys that the data was encrypted with are lost.
+    """
+    from famichat.app.services import build_services  # noqa: PLC0415 - large; only commands that change data need it
+
+    async def run() -> T:
+        async with build_services(settings) as services:
+            return await work(services)
+
+    with _lock(settings, stopped=stopped):
+        return asyncio.run(run())
 
 
 @contextmanager
 def open_readonly(data_dir: Path | None) -> Iterator[OpenedData]:
-    """Open a server's data to look at it, also while the server runs."""
+    """Open a server's data to read it, even while the server is running."""
     settings = load_settings(data_dir=data_dir)
     file = sqlite_file(settings)
     if file is not None and not file.is_file():
         raise Refused("no_database", f"There is no database at {file} yet. Create it with `famichat migrate`")
-    with _opened(settings) as desk:
-        yield desk
+    with _opened(settings) as data:
+        yield data
 
 
 def on_sqlite(settings: Settings) -> bool:
-    """Whether the database is a file that one process may write to."""
+    """Return whether the database is SQLite, which only one process may write to."""
     return settings.effective_database_url.startswith("sqlite")
 
 
 def sqlite_file(settings: Settings) -> Path | None:
-    """Where the SQLite database is; None for PostgreSQL."""
+    """Return the path of the SQLite database; None for PostgreSQL."""
     return Path(settings.effective_database_url.removeprefix("sqlite:///")) if on_sqlite(settings) else None
+
+
+@contextmanager
+def _lock(settings: Settings, *, stopped: bool) -> Iterator[None]:
+    with ExitStack() as stack:
+        if stopped or on_sqlite(settings):
+            stack.enter_context(DataDir(settings.data_dir).lock())
+        yield
 
 
 @contextmanager

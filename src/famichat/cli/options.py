@@ -1,4 +1,4 @@
-"""Options that many commands share, and how a command answers."""
+"""Options that many commands share, and the output of a command."""
 
 import json
 import unicodedata
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 _CONTROLS = {"Cc", "Cf", "Cs"}
-_HARMLESS = "\n\u200d"  # a zero-width joiner makes a family of three people
+_HARMLESS = "\n\u200d"  # a zero-width joiner combines emoji, such as a family
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 data_dir_option = click.option(
@@ -18,17 +18,17 @@ data_dir_option = click.option(
 
 
 def answer(value: Any, text: str, *, as_json: bool) -> None:
-    """Print what a command has found: for a program as one line of JSON, for a person as text."""
+    """Print the result of a command: one line of JSON for programs, or text for people."""
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
 
 
 def visible(text: str) -> str:
-    """Somebody else's words, fit for a terminal: controls, which could move the cursor or the text, become `?`."""
+    """Replace control characters, which could move the cursor, by `?` in text from other people."""
     return "".join("?" if unicodedata.category(char) in _CONTROLS and char not in _HARMLESS else char for char in text)
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Rows for the eye, in columns."""
+    """Format rows as aligned columns."""
     cells = [[visible(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)

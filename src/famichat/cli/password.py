@@ -1,4 +1,4 @@
-"""Where a command takes a password from."""
+"""How a command gets a password."""
 
 import secrets
 import sys
@@ -10,7 +10,7 @@ _GENERATED_BYTES = 12
 
 
 def read_password(*, stdin: bool, generate: bool = False, confirm: bool = True) -> str:
-    """A password: the first line of standard input, a fresh one, or what somebody types unseen."""
+    """Return a password: the first line of standard input, a generated one, or one typed at a hidden prompt."""
     if generate:
         return secrets.token_urlsafe(_GENERATED_BYTES)
     if stdin:

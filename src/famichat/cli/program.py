@@ -1,4 +1,4 @@
-"""Every command of the program."""
+"""The `famichat` program and its commands."""
 
 from importlib import import_module
 from importlib.metadata import version
@@ -30,33 +30,33 @@ _COMMANDS: Final = {
     "listen": "listen",
     "export": "export",
 }
-"""The module of `famichat.cli` that each is in, in the order in which people meet them."""
+"""The module of each command in `famichat.cli`, in the order of `--help`."""
 
 
 class Program(click.Group):
-    """A group of commands whose expected errors are told in words.
+    """A group of commands that prints expected errors as messages.
 
-    A command is loaded when it is asked for: who says something from a terminal does not wait for a server's parts.
+    A command's module is imported only when it runs, so that `famichat send` does not wait for the server's modules.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as fault:
-            told = import_module("famichat.cli.expected").in_words(fault)
-            if told is None:
+            message = import_module("famichat.cli.expected").to_message(fault)
+            if message is None:
                 raise
-            raise told from None
+            raise message from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which people meet them."""
+        """Return the commands in the order of `--help`."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load it; None if there is none of this name."""
+        """Import a command; None if there is none with this name."""
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None

@@ -1,6 +1,6 @@
-"""How a refusal is told: one sentence on standard error, a stable code, and never a traceback.
+"""How a command fails: one sentence and a stable code on standard error, and never a traceback.
 
-Exit codes: 0 it worked, 1 it was refused or failed, 2 it was called or configured wrongly.
+Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
 """
 
 from typing import IO, Any
@@ -14,11 +14,11 @@ FAILED, MISUSED = 1, 2
 
 
 class Refused(click.ClickException):
-    """The command cannot do what it was asked to.
+    """The command failed for an expected reason.
 
     Args:
-        code: what programs read; one of `docs/errors.md`, or of the table in `docs/running.md`.
-        sentence: what people read.
+        code: for programs; one of `docs/errors.md`, or of the table in `docs/running.md`.
+        sentence: for people; by default the title of the code.
     """
 
     exit_code = FAILED
@@ -28,6 +28,6 @@ class Refused(click.ClickException):
         self.code = code
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Tell it."""
-        told = visible(f"{self.message.rstrip('.')} ({self.code})")  # a strange server's words may be in it
-        click.echo(f"famichat: {told}", file=file, err=file is None)
+        """Print the sentence and the code."""
+        text = visible(f"{self.message.rstrip('.')} ({self.code})")  # it may contain the text of an untrusted server
+        click.echo(f"famichat: {text}", file=file, err=file is None)

@@ -1,4 +1,4 @@
-"""Every record that is kept, so that a command knows all tables, whatever parts of the server it needs itself.
+"""Registers every table, so that a command knows all of them, whatever modules it imports itself.
 
 Without it, `vault rotate` would leave out what it does not know.
 """

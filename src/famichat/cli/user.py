@@ -1,6 +1,5 @@
-"""`famichat user`: people with an account, as the operator sees them."""
+"""`famichat user`: accounts, as the operator manages them."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +7,24 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import AuditPage, audit_log_of
-from famichat.accounts.sign_in.password import hash_password
-from famichat.accounts.sign_in.reset import set_password_by_operator
-from famichat.accounts.user import Newcomer, User, find_user, register
-from famichat.chat.account_deletion import delete_account_by_operator, delete_orphans
+from famichat.accounts.audit_log import AuditPage, audit_log_of, entry_view
+from famichat.accounts.user import Newcomer, User, find_user
+from famichat.actions.accounts.account import (
+    add_account_by_operator,
+    delete_account_by_operator,
+    set_password_by_operator,
+)
+from famichat.actions.services import Services
 from famichat.chat.families.family import families_of
-from famichat.chat.families.membership import add_member
 from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
-from famichat.cli.opened_data import OpenedData, open_for_writing, open_readonly
+from famichat.cli.opened_data import open_readonly, run_action
 from famichat.cli.options import answer, data_dir_option, json_option, table
 from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339
+from famichat.storage.crypto.vault import BlindIndex
 
 _generate_option = click.option(
     "--generate-password", "generate", is_flag=True, help="Generate a password and print it."
@@ -39,10 +41,10 @@ def user() -> None:
 @json_option
 def list_users(data_dir: Path | None, *, as_json: bool) -> None:
     """List all users and their families, oldest account first."""
-    with open_readonly(data_dir) as desk:
-        people = desk.database.run_read(_people)
-    rows = [(each["username"], each["id"], ", ".join(f["name"] for f in each["families"])) for each in people]
-    answer({"users": people}, table([("user", "id", "families"), *rows]), as_json=as_json)
+    with open_readonly(data_dir) as data:
+        users = data.database.run_read(_users)
+    rows = [(each["username"], each["id"], ", ".join(f["name"] for f in each["families"])) for each in users]
+    answer({"users": users}, table([("user", "id", "families"), *rows]), as_json=as_json)
 
 
 @user.command("add")
@@ -67,21 +69,15 @@ def add_user(
 ) -> None:
     """Create an account for USERNAME. Prompts for a password unless an option provides one."""
     newcomer = Newcomer.parse(username, email)
-    with open_for_writing(load_settings(data_dir=data_dir)) as desk:
+
+    async def work(services: Services) -> tuple[str, str]:
+        family_id = None if family_name is None else (await services.read(find_family, family_name)).id
         password = read_password(stdin=password_stdin, generate=generate)
-        password_hash = asyncio.run(hash_password(password, newcomer.username.shown))
+        return await add_account_by_operator(services, newcomer, password, family_id, role), password
 
-        def work(session: Session) -> str:
-            family_id = find_family(session, family_name).id if family_name is not None else None
-            added = register(session, newcomer, password_hash, desk.vault, desk.index)
-            if family_id is not None:
-                add_member(session, family_id, added.id, role)
-            return added.id
-
-        user_id = desk.database.run(work)
-    shown = {"password": password} if generate else {}
-    told = {"id": user_id, "username": newcomer.username.shown, **shown}
-    answer(told, " ".join(f"{name}: {value}" for name, value in told.items()), as_json=as_json)
+    user_id, password = run_action(load_settings(data_dir=data_dir), work)
+    result = {"id": user_id, "username": newcomer.username.shown, **({"password": password} if generate else {})}
+    answer(result, " ".join(f"{name}: {value}" for name, value in result.items()), as_json=as_json)
 
 
 @user.command("password")
@@ -92,18 +88,19 @@ def add_user(
 @json_option
 def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, generate: bool, as_json: bool) -> None:
     """Set a new password for NAME (a username or an email address) and sign out all their devices."""
-    # A running server would not close what these devices have open.
-    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
-        username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
+
+    async def work(services: Services) -> tuple[dict[str, Any], str]:
+        found = await services.read(_existing, services.index, name)
         password = read_password(stdin=password_stdin, generate=generate)
-        password_hash = asyncio.run(hash_password(password, username))
-        done = desk.database.run(
-            lambda session: set_password_by_operator(session, _existing(session, desk, name), password_hash)
-        )
+        done = await set_password_by_operator(services, found.id, password)
+        result = {"id": done.user_id, "username": found.username, "signed_out_devices": len(done.device_ids)}
+        return result, password
+
+    # A running server would not close the connections of these devices.
+    result, password = run_action(load_settings(data_dir=data_dir), work, stopped=True)
     shown = {"password": password} if generate else {}
-    told = {"id": done.user_id, "username": username, "signed_out_devices": len(done.device_ids), **shown}
-    text = f"Changed the password of {username} and signed out {len(done.device_ids)} devices."
-    answer(told, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
+    text = f"Changed the password of {result['username']} and signed out {result['signed_out_devices']} devices."
+    answer({**result, **shown}, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
 
 
 @user.command("delete")
@@ -113,15 +110,17 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
 @json_option
 def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -> None:
     """Permanently delete the account of NAME (a username or an email address). Their messages stay in the chats."""
-    # A running server would not close what this person has open, nor tell the others.
-    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as desk:
-        username = desk.database.run_read(lambda session: _existing(session, desk, name).username)
+
+    async def work(services: Services) -> User:
+        found = await services.read(_existing, services.index, name)
         if not yes:
-            click.confirm(f"Permanently delete the account of {username}?", abort=True, err=True)
-        gone = desk.database.run(lambda session: delete_account_by_operator(session, _existing(session, desk, name).id))
-        while desk.database.run(delete_orphans):
-            pass
-    answer({"id": gone.user_id}, f"Deleted the account of {username} (id {gone.user_id}).", as_json=as_json)
+            click.confirm(f"Permanently delete the account of {found.username}?", abort=True, err=True)
+        await delete_account_by_operator(services, found.id)
+        return found
+
+    # A running server would not close the user's connections, nor notify other people.
+    gone = run_action(load_settings(data_dir=data_dir), work, stopped=True)
+    answer({"id": gone.id}, f"Deleted the account of {gone.username} (id {gone.id}).", as_json=as_json)
 
 
 @user.command("ledger")
@@ -129,43 +128,44 @@ def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -
 @click.option("--before", metavar="ID", help="Only show entries older than this one.")
 @data_dir_option
 @json_option
-def show_ledger(name: str, before: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+def show_audit_log(name: str, before: str | None, data_dir: Path | None, *, as_json: bool) -> None:
     """List the account activity of NAME: what admins and the operator changed, newest 200 entries first.
 
     NAME is a username, an email address, or the id of a deleted account.
     """
-    from famichat.endpoint.api.audit_log import ledger_view  # noqa: PLC0415 - only here, as it takes the HTTP API with it
 
     def work(session: Session) -> AuditPage:
-        return audit_log_of(session, name if is_id(name) else _existing(session, desk, name).id, before)
+        user_id = name if is_id(name) else _existing(session, data.index, name).id
+        return audit_log_of(session, user_id, before)
 
-    with open_readonly(data_dir) as desk:
-        page = ledger_view(desk.database.run_read(work))
+    with open_readonly(data_dir) as data:
+        page = data.database.run_read(work)
     rows = [
         (rfc3339(each.inserted_at), each.by_name or "(the operator)", each.action, each.role or "-", each.name or "-")
         for each in page.entries
     ]
     text = table([("when", "who", "what", "role", "of or in"), *rows])
-    answer(page.model_dump(mode="json"), f"{text}\nOlder ones follow." if page.has_more else text, as_json=as_json)
+    result = {"entries": [entry_view(each) for each in page.entries], "has_more": page.has_more}
+    answer(result, f"{text}\nThere are older entries." if page.has_more else text, as_json=as_json)
 
 
-def _existing(session: Session, desk: OpenedData, name: str) -> User:
-    found = find_user(session, name, desk.index)
+def _existing(session: Session, index: BlindIndex, name_or_email: str) -> User:
+    found = find_user(session, name_or_email, index)
     if found is None:
-        raise Refused("not_found", f"No user is called {name}")
+        raise Refused("not_found", f"No user is called {name_or_email}")
     return found
 
 
-def _people(session: Session) -> list[dict[str, Any]]:
-    everybody = session.execute(select(User).where(User.deleted_at.is_(None)).order_by(User.id)).scalars()
+def _users(session: Session) -> list[dict[str, Any]]:
+    users = session.execute(select(User).where(User.deleted_at.is_(None)).order_by(User.id)).scalars()
     return [
         {
-            "id": person.id,
-            "username": person.username,
-            "display_name": person.display_name,
-            "families": [{"id": f.family_id, "name": f.name, "role": f.role} for f in families_of(session, person.id)],
-            "last_login_at": None if person.last_login_at is None else rfc3339(person.last_login_at),
-            "inserted_at": rfc3339(person.inserted_at),
+            "id": each.id,
+            "username": each.username,
+            "display_name": each.display_name,
+            "families": [{"id": f.family_id, "name": f.name, "role": f.role} for f in families_of(session, each.id)],
+            "last_login_at": None if each.last_login_at is None else rfc3339(each.last_login_at),
+            "inserted_at": rfc3339(each.inserted_at),
         }
-        for person in everybody
+        for each in users
     ]

@@ -1,4 +1,4 @@
-"""`famichat vault`: the keys that seal what is stored: change them, see which is used for what, let old ones go."""
+"""`famichat vault`: rotate, inspect and retire the keys that encrypt stored data."""
 
 import json
 import time
@@ -43,18 +43,18 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
         return
     try:
         try:
-            with open_for_writing(settings) as desk:
-                told = _rotate(desk, as_json=as_json)
+            with open_for_writing(settings) as data:
+                result = _rotate(data, as_json=as_json)
         except DirectoryInUse:
-            told = _watch(settings, as_json=as_json)
+            result = _watch(settings, as_json=as_json)
     except KeyboardInterrupt:
         raise Refused("stopped", "Stopped. Run the same command again to continue") from None
     left = (
-        f" {told['unopened']} values cannot be decrypted with any key and were left unchanged."
-        if told["unopened"]
+        f" {result['unopened']} values cannot be decrypted with any key and were left unchanged."
+        if result["unopened"]
         else ""
     )
-    answer(told, f"Everything is encrypted with key {told['version']}.{left}", as_json=as_json)
+    answer(result, f"Everything is encrypted with key {result['version']}.{left}", as_json=as_json)
 
 
 @vault.command()
@@ -62,14 +62,14 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
 @json_option
 def status(data_dir: Path | None, *, as_json: bool) -> None:
     """Show the current key, the other keys, and how much each has encrypted."""
-    with open_readonly(data_dir) as desk:
-        told = desk.database.run_read(lambda session: _status(session, desk))
-    heads = ("key", "is", "here", *told["columns"])
+    with open_readonly(data_dir) as data:
+        result = data.database.run_read(lambda session: _status(session, data))
+    heads = ("key", "is", "here", *result["columns"])
     rows = [
         (each["version"], each["state"], "yes" if each["here"] else "MISSING", *each["sealed"].values())
-        for each in told["keys"]
+        for each in result["keys"]
     ]
-    answer(told, table([heads, *rows]), as_json=as_json)
+    answer(result, table([heads, *rows]), as_json=as_json)
 
 
 @vault.command()
@@ -79,8 +79,8 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
 def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Delete key VERSION if nothing is encrypted with it any more. Older backups still need it."""
     settings = load_settings(data_dir=data_dir)
-    with open_for_writing(settings) as desk:
-        desk.database.run(lambda session: _retire(session, version))
+    with open_for_writing(settings) as data:
+        data.database.run(lambda session: _retire(session, version))
     if settings.vault_keys is None:
         DataDir(settings.data_dir).drop_vault_key(version)
     where = "" if settings.vault_keys is None else " Remove it from FAMICHAT_VAULT_KEYS now."
@@ -88,89 +88,89 @@ def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
 
 
 def _prepare(settings: Settings) -> int:
-    """Have a key that nobody uses yet; answers its version."""
+    """Create a key that is not in use yet and return its version."""
     if settings.vault_keys is not None:
         raise Refused("no_new_key", "The settings define the keys. Add a new one to FAMICHAT_VAULT_KEYS")
     if on_sqlite(settings):
         raise Refused("no_new_key", "With SQLite the server uses a new key right away. Leave out --prepare")
-    with open_for_writing(settings) as desk:
-        sealing = desk.database.run_read(lambda session: sealing_key(session).version)
-        return _newer_key(desk, sealing)
+    with open_for_writing(settings) as data:
+        sealing = data.database.run_read(lambda session: sealing_key(session).version)
+        return _newer_key(data, sealing)
 
 
-def _newer_key(desk: OpenedData, than: int) -> int:
-    """A key newer than the one that seals: the one that is here already, or a new one."""
-    settings, newest = desk.settings, max(desk.vault.keys)
+def _newer_key(data: OpenedData, than: int) -> int:
+    """Return the version of a key newer than the current one; create it if there is none."""
+    settings, newest = data.settings, max(data.vault.keys)
     if newest > than:
         return newest
     if settings.vault_keys is not None:
         raise Refused("no_new_key", "The settings define the keys. Add a new one to FAMICHAT_VAULT_KEYS")
-    kept = DataDir(settings.data_dir)
-    kept.add_vault_key(than + 1)
-    desk.vault.learn(kept.kept_vault_keys())
+    data_dir = DataDir(settings.data_dir)
+    data_dir.add_vault_key(than + 1)
+    data.vault.learn(data_dir.kept_vault_keys())
     return than + 1
 
 
-def _rotate(desk: OpenedData, *, as_json: bool) -> dict[str, Any]:
-    """Do it here: there is no server, or it is one on PostgreSQL, which will notice."""
-    key = desk.database.run_read(sealing_key)
+def _rotate(data: OpenedData, *, as_json: bool) -> dict[str, Any]:
+    """Rotate in this process: the server is stopped, or runs on PostgreSQL and will notice."""
+    key = data.database.run_read(sealing_key)
     if key.resealed_at is not None:
-        _newer_key(desk, key.version)
-        keys = desk.vault.keys
-        desk.vault.seal_with(desk.database.run(lambda session: settle(session, keys, use_newest=True)))
-    walk, settling = Walk(desk.vault), SETTLING * (desk.database.dialect != "sqlite")
-    while not (walk.is_clean and desk.database.run(lambda session: finish(session, settling))):
-        _step(desk, walk, as_json=as_json)
-    return {"done": True, "version": desk.vault.sealing_version, "resealed": walk.resealed, "unopened": walk.unopened}
+        _newer_key(data, key.version)
+        keys = data.vault.keys
+        data.vault.seal_with(data.database.run(lambda session: settle(session, keys, use_newest=True)))
+    walk, settling = Walk(data.vault), SETTLING * (data.database.dialect != "sqlite")
+    while not (walk.is_clean and data.database.run(lambda session: finish(session, settling))):
+        _step(data, walk, as_json=as_json)
+    return {"done": True, "version": data.vault.sealing_version, "resealed": walk.resealed, "unopened": walk.unopened}
 
 
-def _step(desk: OpenedData, walk: Walk, *, as_json: bool) -> None:
-    found = desk.database.run_read(walk.look)
-    written = desk.database.run(partial(write, found)) if found.changes else 0
+def _step(data: OpenedData, walk: Walk, *, as_json: bool) -> None:
+    found = data.database.run_read(walk.look)
+    written = data.database.run(partial(write, found)) if found.changes else 0
     walk.advance(found, written)
     if written:
         _progress({"done": False, "resealed": walk.resealed}, f"{walk.resealed} re-encrypted", as_json=as_json)
     elif walk.is_clean:
-        time.sleep(_LOOK_SECONDS)  # a server may be storing something that it has sealed with the old key
+        time.sleep(_LOOK_SECONDS)  # a server may be storing a value that it encrypted with the old key
 
 
 def _watch(settings: Settings, *, as_json: bool) -> dict[str, Any]:
-    """Leave it to the server, which is the only one that writes: give it a key, and see how far it is."""
-    with open_readonly(settings.data_dir) as desk:
-        key = desk.database.run_read(sealing_key)
-        version = key.version if key.resealed_at is None else _newer_key(desk, key.version)
-        told = -1
+    """Let the running server rotate, because only it may write: add a key, and report its progress."""
+    with open_readonly(settings.data_dir) as data:
+        key = data.database.run_read(sealing_key)
+        version = key.version if key.resealed_at is None else _newer_key(data, key.version)
+        reported = -1
         while True:
-            key = desk.database.run_read(sealing_key)
-            left = desk.database.run_read(lambda session: _left(session, version))
+            key = data.database.run_read(sealing_key)
+            left = data.database.run_read(lambda session: _left(session, version))
             if key.version >= version and key.resealed_at is not None:
                 return {"done": True, "version": key.version, "resealed": None, "unopened": left}
-            if left != told:
+            if left != reported:
                 _progress({"done": False, "left": left}, f"{left} left on the server", as_json=as_json)
-            told = left
+            reported = left
             time.sleep(_LOOK_SECONDS)
 
 
 def _left(session: Session, version: int) -> int:
-    """How many values other keys have sealed."""
+    """Return how many values are encrypted with other keys."""
     counts = [column.count_by_version(session) for column in sealed_columns()]
     return sum(count for each in counts for sealed_by, count in each.items() if sealed_by != version)
 
 
-def _progress(told: dict[str, Any], sentence: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(told) if as_json else sentence, err=not as_json)
+def _progress(result: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(result) if as_json else sentence, err=not as_json)
 
 
-def _status(session: Session, desk: OpenedData) -> dict[str, Any]:
+def _status(session: Session, data: OpenedData) -> dict[str, Any]:
     sealing, columns = sealing_key(session), sealed_columns()
     counts = {str(column): column.count_by_version(session) for column in columns}
     known = {key.version: key for key in known_keys(session)}
-    versions = sorted({*known, *desk.vault.keys, *(version for each in counts.values() for version in each)})
+    versions = sorted({*known, *data.vault.keys, *(version for each in counts.values() for version in each)})
     keys = [
         {
             "version": version,
             "state": _state(known.get(version), sealing),
-            "here": version in desk.vault.keys,
+            "here": version in data.vault.keys,
             "sealed": {name: each.get(version, 0) for name, each in counts.items()},
         }
         for version in versions

@@ -82,6 +82,14 @@ class Database:
         """Run read-only `work` on a consistent snapshot; see `run_read`."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.run_read, work)
 
+    async def ping(self) -> None:
+        """Run a trivial query, to find out whether the database answers.
+
+        Raises:
+            StorageUnavailable: it does not.
+        """
+        await self.read(lambda session: session.execute(text("SELECT 1")))
+
     def run(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction, retrying serialisation failures up to `MAX_ATTEMPTS` times.
 

@@ -239,12 +239,12 @@ class GroupMemberAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMemberRemoved(Event):
-    """Somebody left a group (then both ids are the same), or was removed from it or from its family by an admin."""
+    """A member left a group (then both ids are the same), or was removed by an admin or the operator (None)."""
 
     name: ClassVar[str] = "famichat.group.member_removed"
     conversation_id: str
     user_id: str
-    removed_by_id: str
+    removed_by_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,12 +277,12 @@ class DeviceRevoked(Event):
     name: ClassVar[str] = "famichat.device.revoked"
     user_id: str
     device_id: str
-    cause: Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused"]
+    cause: Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused", "password_reset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDeleted(Event):
-    """Somebody has deleted the own account; nothing is left of it but the id, and what was said to others."""
+    """An account was deleted. Only its id and the messages sent to other people remain."""
 
     name: ClassVar[str] = "famichat.account.deleted"
     user_id: str
@@ -290,13 +290,13 @@ class AccountDeleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InviteCreated(Event):
-    """An admin invited somebody into a family."""
+    """A family admin, or the operator (`created_by_id` is None), created an invite."""
 
     name: ClassVar[str] = "famichat.invite.created"
     family_id: str
     invite_id: str
     role: str
-    created_by_id: str
+    created_by_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,23 +310,23 @@ class FamilyMemberAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyMemberRemoved(Event):
-    """Somebody left a family (then both ids are the same), or was removed from it by an admin."""
+    """A member left a family (then both ids are the same), or was removed by an admin or the operator (None)."""
 
     name: ClassVar[str] = "famichat.family.member_removed"
     family_id: str
     user_id: str
-    removed_by_id: str
+    removed_by_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyRoleChanged(Event):
-    """An admin made somebody an admin, or a plain member again."""
+    """A family admin, or the operator (`changed_by_id` is None), changed a member's role."""
 
     name: ClassVar[str] = "famichat.family.role_changed"
     family_id: str
     user_id: str
     role: str
-    changed_by_id: str
+    changed_by_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ def test_nobody_is_claimed_like_somebody(database: Database, household: Househol
 def test_guesses_are_counted_for_the_account_whatever_it_is_called(
     database: Database, household: Household, first: str, second: str
 ) -> None:
-    for _ in range(FROM_ONE_ADDRESS.guesses):
+    for _ in range(FROM_ONE_ADDRESS.attempts):
         database.run(lambda session: begin_sign_in(session, first, HERE, INDEX))
 
     with pytest.raises(TooManyAttempts):
@@ -38,7 +38,7 @@ def test_guesses_are_counted_for_the_account_whatever_it_is_called(
 
 
 def test_whoever_knows_the_password_may_come_as_often_as_needed(database: Database, household: Household) -> None:
-    for _ in range(2 * FROM_ONE_ADDRESS.guesses):
+    for _ in range(2 * FROM_ONE_ADDRESS.attempts):
         claim = database.run(lambda session: begin_sign_in(session, "maja", HERE, INDEX))
         started = database.run(lambda session, it=claim: finish_sign_in(session, it, HERE, NewDevice("tablet"), INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
@@ -46,5 +46,5 @@ def test_whoever_knows_the_password_may_come_as_often_as_needed(database: Databa
 
 
 def test_without_limits_nothing_is_counted(database: Database, household: Household) -> None:
-    for _ in range(2 * FROM_ONE_ADDRESS.guesses):
+    for _ in range(2 * FROM_ONE_ADDRESS.attempts):
         database.run(lambda session: begin_sign_in(session, "maja", HERE, INDEX, limited=False))

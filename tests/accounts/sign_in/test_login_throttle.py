@@ -26,7 +26,7 @@ def let_pass(database: Database, time: timedelta) -> None:
 
 
 def test_ten_guesses_from_one_address_are_allowed_and_the_next_must_wait(database: Database) -> None:
-    for _ in range(FROM_ONE_ADDRESS.guesses):
+    for _ in range(FROM_ONE_ADDRESS.attempts):
         guess(database)
 
     with pytest.raises(TooManyAttempts) as refused:
@@ -36,7 +36,7 @@ def test_ten_guesses_from_one_address_are_allowed_and_the_next_must_wait(databas
 
 
 def test_another_address_and_another_account_are_not_concerned(database: Database) -> None:
-    for _ in range(FROM_ONE_ADDRESS.guesses):
+    for _ in range(FROM_ONE_ADDRESS.attempts):
         guess(database)
 
     guess(database, address="192.0.2.2")
@@ -44,7 +44,7 @@ def test_another_address_and_another_account_are_not_concerned(database: Databas
 
 
 def test_after_the_window_there_are_new_guesses(database: Database) -> None:
-    for _ in range(FROM_ONE_ADDRESS.guesses):
+    for _ in range(FROM_ONE_ADDRESS.attempts):
         guess(database)
     let_pass(database, FROM_ONE_ADDRESS.window)
 
@@ -52,7 +52,7 @@ def test_after_the_window_there_are_new_guesses(database: Database) -> None:
 
 
 def test_whoever_has_many_addresses_is_stopped_too(database: Database) -> None:
-    for number in range(FROM_ANYWHERE.guesses):
+    for number in range(FROM_ANYWHERE.attempts):
         guess(database, address=f"192.0.2.{number}")
 
     with pytest.raises(TooManyAttempts):
@@ -60,7 +60,7 @@ def test_whoever_has_many_addresses_is_stopped_too(database: Database) -> None:
 
 
 def test_the_right_password_gives_its_guess_back(database: Database) -> None:
-    for _ in range(FROM_ANYWHERE.guesses + 1):
+    for _ in range(FROM_ANYWHERE.attempts + 1):
         guess(database)
         database.run(lambda session: reset_attempts(session, INDEX, "maja", "192.0.2.1"))
 
@@ -80,5 +80,5 @@ async def test_thirty_guesses_at_once_are_no_more_than_thirty_in_a_row(database:
         return_exceptions=True,
     )
 
-    assert results.count(None) == FROM_ONE_ADDRESS.guesses
+    assert results.count(None) == FROM_ONE_ADDRESS.attempts
     assert sum(isinstance(each, TooManyAttempts) for each in results) == 20

@@ -8,8 +8,8 @@ from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchP
 from famichat.accounts.sign_in.passkey import (
     MAX_PASSKEYS,
     add_passkey,
+    delete_passkeys,
     finish_passkey_sign_in,
-    forget_passkeys,
     known_passkey,
     passkeys_of,
     remove_passkey,
@@ -104,5 +104,5 @@ async def test_nobody_gives_up_anothers(database: Database, maja: Identity) -> N
 
 async def test_all_are_forgotten_together(database: Database, maja: Identity) -> None:
     await keep(database, maja)
-    await database.transaction(lambda session: forget_passkeys(session, maja.user_id))
+    await database.transaction(lambda session: delete_passkeys(session, maja.user_id))
     assert await database.read(lambda session: passkeys_of(session, maja.user_id)) == []

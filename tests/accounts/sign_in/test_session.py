@@ -141,7 +141,7 @@ async def test_of_two_who_refresh_with_one_token_at_once_neither_stays(
         *(database.transaction(lambda session: refresh_session(session, token)) for _ in range(2))
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["StartedSession", "ReusedRefreshToken"]
+    assert sorted(type(each).__name__ for each in results) == ["ReusedRefreshToken", "StartedSession"]
     device = await database.read(lambda session: session.get_one(Device, started.identity.device_id))
     assert device.revoked_at is not None
 

@@ -115,7 +115,7 @@ async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
 ) -> None:
     conversation_id, _ = said
     maja, emil = household.maja, household.emil
-    database.run(lambda session: change_privacy(session, maja.user_id, read=False))
+    database.run(lambda session: change_privacy(session, maja.user_id, read_receipts=False))
 
     asked = [
         ack(maja, conversation_id, 1),  # received with it

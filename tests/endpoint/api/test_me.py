@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from famichat.accounts.sign_in.token import Tokens
@@ -41,3 +43,37 @@ async def test_without_a_valid_token_nobody_sees_anything(app: RunningApp, autho
 
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(401, "invalid_token")}
     assert {each.headers["www-authenticate"] for each in answers} == {"Bearer"}
+
+
+@pytest.mark.parametrize(
+    ("body", "chosen"),
+    [
+        ({}, {}),
+        ({"read_receipts": False}, {"read_receipts": False}),
+        ({"typing_indicators": False, "presence": False}, {"typing_indicators": False, "presence": False}),
+        ({"read": False, "typing": False}, {"read_receipts": False, "typing_indicators": False}),
+    ],
+)
+async def test_privacy_settings_have_the_names_of_the_interface_and_the_earlier_ones(
+    app: RunningApp, body: dict[str, Any], chosen: dict[str, bool]
+) -> None:
+    async with app.http(app.home.maja) as http:
+        settings = (await http.patch("/me/privacy", json=body)).json()
+        notices = (await http.get("/me")).json()["notices"]
+
+    assert settings == {"read_receipts": True, "typing_indicators": True, "presence": True, **chosen}
+    assert notices == {
+        "read": settings["read_receipts"],
+        "typing": settings["typing_indicators"],
+        "presence": settings["presence"],
+    }
+
+
+@pytest.mark.parametrize(
+    "body", [{"read": True, "read_receipts": True}, {"typing": False, "typing_indicators": True}, {"visible": True}]
+)
+async def test_a_privacy_setting_has_one_name_in_a_request(app: RunningApp, body: dict[str, Any]) -> None:
+    async with app.http(app.home.maja) as http:
+        answer = await http.patch("/me/privacy", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

@@ -69,7 +69,7 @@ async def test_a_password_is_guessed_here_no_more_often_than_at_the_door(
     database_url: str, tmp_path: Path, emitted: list[Event]
 ) -> None:
     async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http(app.home.maja) as http:
-        for _ in range(FROM_ONE_ADDRESS.guesses):
+        for _ in range(FROM_ONE_ADDRESS.attempts):
             assert (await http.post("/me/passkeys/options", json={"password": "wrong"})).status_code == 401
         here = await http.post("/me/passkeys/options", json={"password": PASSWORD})
         at_the_door = await http.post("/sessions", json={"username": "maja", "password": PASSWORD})

@@ -9,7 +9,7 @@ from PIL import Image
 
 from famichat.accounts.user import COLORS
 from famichat.chat.families.membership import remove_member
-from famichat.endpoint.api.profile import MAX_PICTURE_BYTES
+from famichat.endpoint.api.profile import MAX_AVATAR_BYTES
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from famichat.telemetry.events import Event, ProfileChanged
@@ -184,7 +184,7 @@ async def test_a_picture_is_for_those_who_see_the_person(app: RunningApp) -> Non
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "picture_unreadable"),
         (photo()[:300], 422, "picture_unreadable"),
         (bomb(), 422, "picture_too_large"),
-        (b"\xff\xd8\xff" + bytes(MAX_PICTURE_BYTES), 413, "request_too_large"),
+        (b"\xff\xd8\xff" + bytes(MAX_AVATAR_BYTES), 413, "request_too_large"),
     ],
     ids=["nothing", "a drawing", "half a photo", "a bomb", "too large"],
 )

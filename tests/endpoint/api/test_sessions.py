@@ -177,7 +177,7 @@ async def test_after_ten_wrong_passwords_even_the_right_one_must_wait(
     database_url: str, tmp_path: Path, name: str, emitted: list[Event]
 ) -> None:
     async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http() as http:
-        for _ in range(FROM_ONE_ADDRESS.guesses):
+        for _ in range(FROM_ONE_ADDRESS.attempts):
             assert (
                 await http.post("/sessions", json={**MAJA, "username": name, "password": "wrong"})
             ).status_code == 401

@@ -1,11 +1,11 @@
-"""Signing in with a password: two short transactions, and the slow part, the hash, between them.
+"""Signing in with a password: two short transactions, with the slow password hash between them.
 
-    claim = await database.transaction(lambda session: claim_account(session, name, address, index))
-    if not await verify_password(claim.password_hash, password):
+    attempt = await services.write(begin_sign_in, name, address, index)
+    if not await verify_password(attempt.password_hash, password):
         raise InvalidCredentials
-    started = await database.transaction(lambda session: admit(session, claim, address, device, index))
+    started = await services.write(finish_sign_in, attempt, address, device, index)
 
-Every step is the same for an account that nobody has, so that neither the answer nor its time tells.
+Each step does the same for an account that does not exist, so that neither the response nor its time reveals it.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from famichat.storage.crypto.vault import BlindIndex
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """Somebody says to be this person. Nobody has the account, if there is no `user_id`.
+    """An unverified sign-in attempt.
 
     Attributes:
-        account: what guesses are counted by.
-        user_id: the person.
-        password_hash: what the password must match.
+        account: the key that attempts are counted by: the user id, or the folded name if the account does not exist.
+        user_id: the account; None if it does not exist.
+        password_hash: the hash to verify the password against; None if the account does not exist.
     """
 
     account: str
@@ -39,44 +39,51 @@ class SignInAttempt:
 def begin_sign_in(
     session: Session, name_or_email: str, address: str, index: BlindIndex, *, limited: bool = True
 ) -> SignInAttempt:
-    """Find the account that somebody wants to sign in to, and count the guess.
+    """Find the account and count the attempt.
 
     Args:
         session: the transaction.
-        name_or_email: as it was typed.
-        address: where the guess comes from.
-        index: finds e-mail addresses.
-        limited: False counts nothing, for demonstrations and benchmarks.
+        name_or_email: a username or an e-mail address, as typed.
+        address: the client address.
+        index: looks up e-mail addresses, and makes the throttle's keys.
+        limited: False counts nothing, for demos and benchmarks.
 
     Raises:
-        TooManyGuesses: too many wrong passwords came before.
+        TooManyAttempts: too many wrong passwords for this account.
     """
     user = find_user(session, name_or_email, index)
-    claim = (
+    attempt = (
         SignInAttempt(_folded(name_or_email), None, None)
         if user is None
         else SignInAttempt(user.id, user.id, user.password_hash)
     )
     if limited:
-        count_attempt(session, index, claim.account, address)
-    return claim
+        count_attempt(session, index, attempt.account, address)
+    return attempt
 
 
 def finish_sign_in(
-    session: Session, claim: SignInAttempt, address: str, device: NewDevice, index: BlindIndex
+    session: Session, attempt: SignInAttempt, address: str, device: NewDevice, index: BlindIndex
 ) -> StartedSession:
-    """Let in whoever has shown the right password.
+    """Reset the throttle and start a session. Call only after the password was verified.
+
+    Args:
+        session: the transaction.
+        attempt: from `begin_sign_in`.
+        address: the client address, as there.
+        device: the device to sign in on.
+        index: makes the throttle's keys.
 
     Raises:
-        InvalidCredentials: nobody has this account, or its password was changed a moment ago.
-        InvalidDeviceName: the device cannot be called that.
+        InvalidCredentials: the account does not exist, or its password was changed in the meantime.
+        InvalidDeviceName: the device name is not allowed.
     """
-    if claim.user_id is None:
+    if attempt.user_id is None:
         raise InvalidCredentials
-    reset_attempts(session, index, claim.account, address)
-    return start_session(session, claim.user_id, device, claim.password_hash)
+    reset_attempts(session, index, attempt.account, address)
+    return start_session(session, attempt.user_id, device, attempt.password_hash)
 
 
 def _folded(name_or_email: str) -> str:
-    sound = name_or_email.encode(errors="replace").decode()  # whoever guesses may send half a character
-    return email_address.fold(sound) if "@" in sound else username.fold(sound)
+    valid = name_or_email.encode(errors="replace").decode()  # an attacker may send an unpaired surrogate
+    return email_address.fold(valid) if "@" in valid else username.fold(valid)

@@ -1,13 +1,12 @@
-"""How often somebody may guess a password. Kept in the database, so that a restart gives no new guesses.
+"""Limits password attempts. Counters are in the database, so that a restart does not reset them.
 
-Two budgets, both for accounts that exist and for those that do not, so that neither tells which is which:
+Two limits, applied to existing and unknown accounts alike, so that neither reveals which accounts exist:
 
-- one account from one address: 10 wrong passwords in 15 minutes;
-- one account from anywhere: 100 in an hour, for whoever has many addresses.
+- per account and client address: 10 wrong passwords in 15 minutes;
+- per account: 100 wrong passwords in an hour, against attackers with many addresses.
 
-Whoever is signed in already stays so, whatever a stranger does: a device comes back by its refresh token, which nobody
-counts. A guess is counted before it is checked, so a thousand at once are no better than a thousand in a row; the
-right password gives it back.
+Signed-in devices are not affected: they use refresh tokens, which are not counted. An attempt is counted before its
+password is verified, so concurrent attempts gain nothing; a correct password takes the attempt back.
 """
 
 from collections.abc import Iterator
@@ -24,9 +23,9 @@ from famichat.storage.crypto.vault import BlindIndex
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """So many guesses in such a time."""
+    """The number of attempts allowed in a window."""
 
-    guesses: int
+    attempts: int
     window: timedelta
 
 
@@ -35,7 +34,7 @@ FROM_ANYWHERE = Budget(100, timedelta(hours=1))
 
 
 class LoginAttempts(Base):
-    """What was guessed in the window that began at `began_at`. The key tells neither the account nor the address."""
+    """The attempts in the window that began at `began_at`. The key is a keyed hash of the account and the address."""
 
     __tablename__ = "accounts_guesses"
     __table_args__ = (CheckConstraint("counted >= 0", name="counted"),)
@@ -46,40 +45,48 @@ class LoginAttempts(Base):
 
 
 def count_attempt(session: Session, index: BlindIndex, account: str, address: str) -> None:
-    """Count one guess at an account.
+    """Count one attempt to sign in to an account.
 
     Args:
         session: the transaction.
         index: makes the keys.
-        account: the id of the account; the folded name that was typed, if nobody has it.
-        address: where the guess came from.
+        account: the user id, or the folded name if the account does not exist.
+        address: the client address.
 
     Raises:
-        TooManyGuesses: it is one too many; nothing was counted.
+        TooManyAttempts: a limit is reached; nothing was counted.
     """
-    moment = now()
+    started_at = now()
     for key, budget in _budgets(index, account, address):
-        guesses = session.get(LoginAttempts, key)
-        if guesses is None:
-            session.add(LoginAttempts(key=key, counted=1, began_at=moment))
-        elif guesses.began_at + budget.window <= moment:
-            guesses.counted, guesses.began_at = 1, moment
-        elif guesses.counted >= budget.guesses:
-            raise TooManyAttempts((guesses.began_at + budget.window - moment).total_seconds())
+        attempts = session.get(LoginAttempts, key)
+        if attempts is None:
+            session.add(LoginAttempts(key=key, counted=1, began_at=started_at))
+        elif attempts.began_at + budget.window <= started_at:
+            attempts.counted, attempts.began_at = 1, started_at
+        elif attempts.counted >= budget.attempts:
+            raise TooManyAttempts((attempts.began_at + budget.window - started_at).total_seconds())
         else:
-            guesses.counted += 1
+            attempts.counted += 1
     session.flush()
 
 
 def reset_attempts(session: Session, index: BlindIndex, account: str, address: str) -> None:
-    """The password was right: start afresh from this address, and give the guess back to the account."""
+    """Take the attempt back after a correct password: clear the address's counter, and decrement the account's.
+
+    Args:
+        session: the transaction.
+        index: makes the keys.
+        account: the user id.
+        address: the client address.
+    """
     for key, budget in _budgets(index, account, address):
-        guesses = session.get(LoginAttempts, key)
-        if guesses is not None:
-            guesses.counted = 0 if budget is FROM_ONE_ADDRESS else max(0, guesses.counted - 1)
+        attempts = session.get(LoginAttempts, key)
+        if attempts is not None:
+            attempts.counted = 0 if budget is FROM_ONE_ADDRESS else max(0, attempts.counted - 1)
     session.execute(delete(LoginAttempts).where(LoginAttempts.began_at < now() - FROM_ANYWHERE.window))
 
 
 def _budgets(index: BlindIndex, account: str, address: str) -> Iterator[tuple[bytes, Budget]]:
+    # "guess" is part of stored keys and cannot change.
     yield index.digest("guess", account, address), FROM_ONE_ADDRESS
     yield index.digest("guess", account), FROM_ANYWHERE

@@ -1,6 +1,6 @@
-"""A passkey: what a person's phone, computer or security key holds in place of a password.
+"""Passkeys (WebAuthn credentials), of which the server stores the public key.
 
-Only its public half is here. What proves it is checked in `ceremony.py`, before the transaction.
+`webauthn.py` verifies registrations and assertions, before the transaction begins.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, now
 from famichat.storage.upsert import insert_for
 
 MAX_PASSKEYS = 20
-"""How many a person may have."""
+"""The most passkeys a user can have."""
 
 
 class Passkey(Base):
-    """One passkey, named after the device on which it was made."""
+    """A passkey, named after the device that created it."""
 
     __tablename__ = "accounts_passkeys"
     __table_args__ = (
@@ -41,7 +41,7 @@ class Passkey(Base):
 
 
 class UsedChallenge(Base):
-    """A challenge that was answered, so that nobody who overheard the answer gives it again. Kept while it is good."""
+    """A challenge that was answered, stored until it expires so that the answer cannot be replayed."""
 
     __tablename__ = "accounts_used_challenges"
 
@@ -51,7 +51,7 @@ class UsedChallenge(Base):
 
 @dataclass(frozen=True, slots=True)
 class KnownPasskey:
-    """What is known of a passkey, to check a proof against."""
+    """What an assertion of a passkey is verified against."""
 
     user_id: str
     public_key: bytes
@@ -59,31 +59,31 @@ class KnownPasskey:
 
 
 def passkeys_of(session: Session, user_id: str) -> list[Passkey]:
-    """A person's passkeys, the oldest first."""
+    """Return a user's passkeys, oldest first."""
     theirs = select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id)
     return list(session.execute(theirs).scalars())
 
 
-def add_passkey(session: Session, identity: Identity, made: Registration) -> Passkey:
-    """Let a person come in with one more passkey.
+def add_passkey(session: Session, identity: Identity, registration: Registration) -> Passkey:
+    """Store a new passkey.
 
     Args:
         session: the transaction.
-        identity: the person, on the device that it is named after.
-        made: the passkey.
+        identity: its user, and the device that it is named after.
+        registration: the verified registration.
 
     Raises:
-        InvalidPasskey: it is here already, or the person has many.
+        InvalidPasskey: it is already registered, or the user has `MAX_PASSKEYS`.
     """
     count = select(func.count()).select_from(Passkey).where(Passkey.user_id == identity.user_id)
-    same = select(Passkey.id).where(Passkey.credential_id == made.credential_id)
+    same = select(Passkey.id).where(Passkey.credential_id == registration.credential_id)
     if session.execute(count).scalar_one() >= MAX_PASSKEYS or session.execute(same).first() is not None:
         raise InvalidPasskey
     passkey = Passkey(
         user_id=identity.user_id,
-        credential_id=made.credential_id,
-        public_key=made.public_key,
-        sign_count=made.sign_count,
+        credential_id=registration.credential_id,
+        public_key=registration.public_key,
+        sign_count=registration.sign_count,
         name=session.get_one(Device, identity.device_id).name,
     )
     session.add(passkey)
@@ -92,10 +92,10 @@ def add_passkey(session: Session, identity: Identity, made: Registration) -> Pas
 
 
 def remove_passkey(session: Session, user_id: str, passkey_id: str) -> None:
-    """Nobody comes in with this passkey any more. Who is in stays in.
+    """Delete a passkey. Devices that signed in with it stay signed in.
 
     Raises:
-        NoSuchPasskey: the person has no such passkey.
+        NoSuchPasskey: the user has no such passkey.
     """
     passkey = session.get(Passkey, passkey_id) if is_id(passkey_id) else None
     if passkey is None or passkey.user_id != user_id:
@@ -103,33 +103,33 @@ def remove_passkey(session: Session, user_id: str, passkey_id: str) -> None:
     session.delete(passkey)
 
 
-def forget_passkeys(session: Session, user_id: str) -> None:
-    """None of a person's passkeys opens the account any more."""
+def delete_passkeys(session: Session, user_id: str) -> None:
+    """Delete all passkeys of a user."""
     session.execute(delete(Passkey).where(Passkey.user_id == user_id))
 
 
 def known_passkey(session: Session, credential_id: bytes) -> KnownPasskey:
-    """What is known of a passkey.
+    """Return what an assertion of this passkey is verified against.
 
     Raises:
-        InvalidCredentials: nothing is.
+        InvalidCredentials: the passkey is unknown.
     """
     passkey = _find(session, credential_id)
     return KnownPasskey(passkey.user_id, passkey.public_key, passkey.sign_count)
 
 
-def finish_passkey_sign_in(session: Session, proof: Assertion, device: NewDevice) -> StartedSession:
-    """Sign in whoever has proven to have a passkey, on a new device.
+def finish_passkey_sign_in(session: Session, assertion: Assertion, device: NewDevice) -> StartedSession:
+    """Sign in on a new device with a verified assertion.
 
     Raises:
-        InvalidCredentials: the passkey was removed or used meanwhile, or this very proof came before.
-        InvalidDeviceName: the device cannot be called that.
+        InvalidCredentials: the passkey was deleted or used in the meantime, or the assertion is replayed.
+        InvalidDeviceName: the device name is not allowed.
     """
-    passkey = _find(session, proof.credential_id)
-    # An authenticator that does not count always says zero; one that does counts up, or else there are two of them.
-    if not _use_up(session, proof.challenge_hash) or 0 < proof.sign_count <= passkey.sign_count:
+    passkey = _find(session, assertion.credential_id)
+    # WebAuthn 6.1.1: the counter is always zero, or it increases; otherwise the authenticator may have been cloned.
+    if not _use_up(session, assertion.challenge_hash) or 0 < assertion.sign_count <= passkey.sign_count:
         raise InvalidCredentials
-    passkey.sign_count, passkey.last_used_at = proof.sign_count, now()
+    passkey.sign_count, passkey.last_used_at = assertion.sign_count, now()
     return start_session(session, passkey.user_id, device)
 
 

@@ -1,8 +1,8 @@
-"""Passwords: which are good enough, and how they are kept, as Argon2id hashes.
+"""Password rules and Argon2id hashes.
 
-The cost is OWASP's least (19 MiB, two passes): some 50 ms on a small computer. Hashing runs in two threads of its own,
-so eight people who sign in at once wait for each other, and nobody else waits for them. Hash before the transaction:
-the database has no time for it.
+The cost is the OWASP minimum (19 MiB, two passes): about 50 ms on a small computer. Hashing runs in two threads of its
+own, so concurrent sign-ins wait for each other and nothing else waits for them. Hash before a transaction begins: it
+would block the database.
 """
 
 import asyncio
@@ -21,25 +21,33 @@ _workers = ThreadPoolExecutor(2, "password")
 
 
 async def hash_password(password: str, username: str = "") -> str:
-    """What to keep of a new password.
+    """Check a new password and return its hash.
+
+    Args:
+        password: as typed.
+        username: the user's name, which is not allowed as a password.
 
     Raises:
-        WeakPassword: it is too short, too long, everybody's first guess, or the person's own name.
+        WeakPassword: it is too short, too long, too common, or the username.
     """
     check_password(password, username)
     return await asyncio.get_running_loop().run_in_executor(_workers, _HASHER.hash, password)
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether a password is the one. Without a hash, because nobody has the account, it takes as long to say no."""
+    """Return whether a password matches. Takes as long without a hash, which stands for an unknown account."""
     return await asyncio.get_running_loop().run_in_executor(_workers, _verify, password_hash, password)
 
 
 def check_password(password: str, username: str = "") -> None:
-    """Refuse a password that is too easy to guess. There are no rules about kinds of characters: length is what helps.
+    """Reject a password that is easy to guess. Following NIST SP 800-63B, there are no composition rules.
+
+    Args:
+        password: as typed.
+        username: the user's name, which is not allowed as a password.
 
     Raises:
-        WeakPassword: with the reason, in words.
+        WeakPassword: the message gives the reason.
     """
     folded = password.casefold()
     if len(password) < MIN_PASSWORD:
@@ -52,15 +60,15 @@ def check_password(password: str, username: str = "") -> None:
 
 def _verify(password_hash: str | None, password: str) -> bool:
     try:
-        _HASHER.verify(password_hash or _nobodys_hash(), password)
+        _HASHER.verify(password_hash or _dummy_hash(), password)
     except (VerificationError, InvalidHashError):
         return False
     return password_hash is not None
 
 
 @cache
-def _nobodys_hash() -> str:
-    return _HASHER.hash("the password of nobody")
+def _dummy_hash() -> str:
+    return _HASHER.hash("a dummy password")
 
 
 @cache

@@ -1,6 +1,6 @@
-"""Proving that an e-mail address is one's own, and coming back after a password is forgotten.
+"""Confirming an e-mail address, and resetting a forgotten password.
 
-Both by a secret that is sent to the address, works once, and is kept as a hash.
+Both use a secret that is sent to the address, works once, and is stored as a hash.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import devices_of, revoke_devices
 from famichat.accounts.errors import InvalidEmail, InvalidToken
-from famichat.accounts.sign_in.passkey import forget_passkeys
+from famichat.accounts.sign_in.passkey import delete_passkeys
 from famichat.accounts.sign_in.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
 from famichat.storage.base import now
@@ -23,7 +23,7 @@ RESET_LIFE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PasswordReset:
-    """Whose password was changed, and the devices that were signed out by it: close what they have open."""
+    """A user whose password was changed, and the devices this signed out. The caller closes their connections."""
 
     user_id: str
     device_ids: tuple[str, ...]
@@ -31,17 +31,17 @@ class PasswordReset:
 
 @dataclass(frozen=True, slots=True)
 class ResetRequest:
-    """Somebody who may set a new password. The token is told once, here, and is good for an hour."""
+    """A pending password reset. The token is available only here, and is valid for an hour."""
 
     user_id: str
     token: str
 
 
 def request_confirmation(session: Session, user_id: str) -> str:
-    """A secret for the person's address; one that was made before does not work any more.
+    """Return a new secret to send to the user's e-mail address. Invalidates an earlier one.
 
     Raises:
-        InvalidEmail: the person has given no address.
+        InvalidEmail: the user has no e-mail address.
     """
     user = session.get_one(User, user_id)
     if user.email is None:
@@ -52,10 +52,10 @@ def request_confirmation(session: Session, user_id: str) -> str:
 
 
 def confirm(session: Session, token: str) -> User:
-    """The address is the person's own: the secret came back.
+    """Mark the e-mail address that received this secret as confirmed.
 
     Raises:
-        InvalidToken: nobody was sent this one, or it was used.
+        InvalidToken: the secret is unknown or was already used.
     """
     same = select(User).where(User.confirmation_token == hash_secret(token))
     user = session.execute(same).scalar_one_or_none()
@@ -66,9 +66,9 @@ def confirm(session: Session, token: str) -> User:
 
 
 def request_reset(session: Session, name_or_email: str, index: BlindIndex) -> ResetRequest | None:
-    """A secret that lets somebody set a new password; nothing, if nobody is called that.
+    """Return a new password reset; None if the account does not exist.
 
-    Whoever asks must get the same answer in both cases.
+    The response to the client must be the same in both cases.
     """
     user = find_user(session, name_or_email, index)
     if user is None:
@@ -79,10 +79,15 @@ def request_reset(session: Session, name_or_email: str, index: BlindIndex) -> Re
 
 
 def reset_password(session: Session, token: str, password_hash: str) -> PasswordReset:
-    """Set a new password by a secret that was sent out, and sign every device out.
+    """Set a new password with a secret from `request_reset`, and sign out every device.
+
+    Args:
+        session: the transaction; it removes access, so it must run between two batches of the journal.
+        token: the secret.
+        password_hash: from `password.hash_password`.
 
     Raises:
-        InvalidToken: nobody was sent this one, it was used, or it is older than an hour.
+        InvalidToken: the secret is unknown, was already used, or is older than an hour.
     """
     same = select(User).where(User.reset_token == hash_secret(token), User.reset_token_sent_at > now() - RESET_LIFE)
     user = session.execute(same).scalar_one_or_none()
@@ -92,19 +97,19 @@ def reset_password(session: Session, token: str, password_hash: str) -> Password
 
 
 def set_password_by_operator(session: Session, user: User, password_hash: str) -> PasswordReset:
-    """Change somebody's password, as the operator of the server; the person can read that, device by device."""
+    """Set a user's password as the server operator, with an audit log entry for it and for each signed-out device."""
     signed_in = devices_of(session, user.id)
-    recovered = set_password(session, user, password_hash)
+    result = set_password(session, user, password_hash)
     record(session, AuditEvent("password_reset"), concerning=user.id, by=None)
     for device in signed_in:
-        deed = AuditEvent("device_revoked", name=device.name, device_id=device.id)
-        record(session, deed, concerning=user.id, by=None)
-    return recovered
+        event = AuditEvent("device_revoked", name=device.name, device_id=device.id)
+        record(session, event, concerning=user.id, by=None)
+    return result
 
 
 def set_password(session: Session, user: User, password_hash: str) -> PasswordReset:
-    """Change a password: whoever knew the old one is out, on every device, and by every passkey."""
-    forget_passkeys(session, user.id)
+    """Set a user's password, sign out every device and delete every passkey."""
+    delete_passkeys(session, user.id)
     user.password_hash = password_hash
     user.reset_token = user.reset_token_sent_at = None
     return PasswordReset(user.id, tuple(revoke_devices(session, user.id)))

@@ -1,4 +1,4 @@
-"""A session: what lets a device come back without a password, by a refresh token that changes at each use."""
+"""Sessions: a signed-in device stays signed in with a refresh token that changes at each use (RFC 9700, 4.14.2)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ from famichat.accounts.user import User
 from famichat.storage.base import Base, Created, Id, PrimaryKey, now
 
 REFRESH_TOKEN_LIFE = timedelta(days=60)
-"""How long a device may stay away before it is asked for the password again."""
+"""How long a device can be offline before its user must sign in again."""
 
 
 class RefreshToken(Base):
-    """One refresh token, as its SHA-256. A used one is kept until it expires: seeing it again betrays a theft."""
+    """A refresh token, stored as SHA-256. A used one is kept until it expires: its reuse reveals a theft."""
 
     __tablename__ = "accounts_refresh_tokens"
 
@@ -32,7 +32,7 @@ class RefreshToken(Base):
 
 @dataclass(frozen=True, slots=True)
 class StartedSession:
-    """A device that is signed in, and the refresh token that keeps it so. The token is told once, here."""
+    """A signed-in device and its refresh token, which is available only here."""
 
     identity: Identity
     profile: Profile
@@ -41,10 +41,10 @@ class StartedSession:
 
 @dataclass(frozen=True, slots=True)
 class ReusedRefreshToken:
-    """A refresh token came twice: either a thief has it, or its owner came after the thief. The device is signed out.
+    """A refresh token was used twice, so it was stolen; the device is revoked.
 
-    A value and not an error, because the revocation must be committed. Close what the device has open, then answer
-    `InvalidToken`.
+    A value and not an error, because the revocation must be committed. The caller closes the device's connections and
+    raises `InvalidToken`.
     """
 
     user_id: str
@@ -54,17 +54,18 @@ class ReusedRefreshToken:
 def start_session(
     session: Session, user_id: str, device: NewDevice, verified_hash: str | None = None
 ) -> StartedSession:
-    """Sign a person in on a new device.
+    """Sign a user in on a new device.
 
     Args:
         session: the transaction.
-        user_id: the person.
-        device: what is known of it.
-        verified_hash: the password hash that the password was verified against, outside of this transaction.
+        user_id: the user.
+        device: the device to add.
+        verified_hash: the hash that the password was verified against before this transaction; None if the user did not
+            sign in with a password.
 
     Raises:
-        InvalidCredentials: the password was changed meanwhile, or the account is gone.
-        InvalidDeviceName: the device cannot be called that.
+        InvalidCredentials: the password was changed or the account was deleted in the meantime.
+        InvalidDeviceName: the device name is not allowed.
     """
     user = session.get(User, user_id)
     if user is None or user.deleted_at is not None or verified_hash not in {None, user.password_hash}:
@@ -81,11 +82,11 @@ def refresh_session(
 
     Args:
         session: the transaction.
-        token: the newest one of the device.
-        kind: what the device is; if it does not say, that stays as it was.
+        token: the latest refresh token of the device.
+        kind: the device kind; None keeps the stored one.
 
     Raises:
-        InvalidToken: there is no such token, it is expired, or its device was revoked.
+        InvalidToken: the token is unknown or expired, or its device was revoked.
     """
     same = select(RefreshToken).where(RefreshToken.token_hash == hash_secret(token))
     found = session.execute(same).scalar_one_or_none()
@@ -102,10 +103,10 @@ def refresh_session(
 
 
 def end_session(session: Session, identity: Identity) -> None:
-    """Sign a device out. Close what it has open after the commit.
+    """Revoke a device. The caller closes its connections after the commit.
 
     Raises:
-        NoSuchDevice: it was signed out already.
+        NoSuchDevice: it was already revoked.
     """
     revoke_device(session, identity.user_id, identity.device_id)
 

@@ -1,7 +1,7 @@
-"""What somebody shows to say who they are: short-lived access tokens, signed, and secrets, looked up.
+"""Signed, short-lived access tokens, and random secrets that are looked up by their hash.
 
-An access token is good for 15 minutes and carries nothing secret. That its device was not revoked meanwhile is asked
-again at every use, so a stolen one dies with its device.
+An access token is valid for 15 minutes and contains nothing secret. Each use checks that its device was not revoked, so
+revoking a device also invalidates its stolen access token.
 
     tokens = Tokens(secret)
     token = tokens.issue(user_id, device_id)
@@ -31,7 +31,7 @@ _MAX_TOKEN = 512
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What an access token says, and the server signed."""
+    """The verified contents of an access token."""
 
     user_id: str
     device_id: str
@@ -40,7 +40,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking, and on which device."""
+    """The authenticated user and device of a request."""
 
     user_id: str
     device_id: str
@@ -48,10 +48,10 @@ class Identity:
 
 
 class Tokens:
-    """Issues access tokens and reads them back.
+    """Issues and verifies access tokens.
 
     Args:
-        secret: the server's secret key; a new one ends every session.
+        secret: the server's secret key; changing it invalidates every access token.
         clock: seconds since 1970.
     """
 
@@ -61,15 +61,15 @@ class Tokens:
         self._serializer = URLSafeSerializer(secret, salt="famichat.access-token", signer_kwargs=signing)
 
     def issue(self, user_id: str, device_id: str) -> str:
-        """An access token for one person on one device."""
+        """Return an access token for a user on a device."""
         expires_at = int(self._clock()) + ACCESS_TOKEN_SECONDS
         return self._serializer.dumps([user_id, device_id, expires_at])
 
     def read(self, token: str) -> Claims:
-        """What a token says. Whether the device is still good is for `authenticate` to ask.
+        """Verify a token and return its contents. Does not check that the device is signed in; see `authenticate`.
 
         Raises:
-            InvalidToken: it is malformed, forged, or expired.
+            InvalidToken: it is malformed, forged or expired.
         """
         if len(token) > _MAX_TOKEN or not token.isascii():
             raise InvalidToken
@@ -87,19 +87,19 @@ class Tokens:
 
 
 def authenticate(session: Session, claims: Claims) -> Identity:
-    """Who holds a token with these claims.
+    """Return the user and device that a token was issued to.
 
     Raises:
-        InvalidToken: the person is gone, or the device was revoked.
+        InvalidToken: the account was deleted, or the device was revoked.
     """
     return _holder(session, claims.user_id, claims.device_id)
 
 
 def still_signed_in(session: Session, identity: Identity) -> None:
-    """Ask again, in the transaction that is to write something for somebody who was let in a moment ago.
+    """Check again, inside a transaction that writes, that a request's user and device are still signed in.
 
     Raises:
-        InvalidToken: the person is gone, or the device was revoked, since then.
+        InvalidToken: the account was deleted, or the device was revoked, since the request was authenticated.
     """
     _holder(session, identity.user_id, identity.device_id)
 
@@ -117,10 +117,10 @@ def _holder(session: Session, user_id: str, device_id: str) -> Identity:
 
 
 def new_secret() -> str:
-    """256 random bits to hand out once: a refresh token, an invitation, a link in an e-mail."""
+    """Return 256 random bits, base64url: a refresh token, an invite, or a link in an e-mail."""
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def hash_secret(secret: str) -> bytes:
-    """What is kept of a secret. It is random, so a fast hash is enough, and looking it up tells nothing."""
+    """Return the hash under which a secret is stored. A fast hash is enough for 256 random bits."""
     return hashlib.sha256(secret.encode(errors="replace")).digest()

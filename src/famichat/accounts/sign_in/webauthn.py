@@ -1,11 +1,11 @@
-"""The two ceremonies of passkeys (WebAuthn Level 3, section 7): making one, and proving that one has it.
+"""The registration and authentication ceremonies of passkeys (WebAuthn Level 3, section 7).
 
-Each has two steps. The server gives options with a challenge; the browser has the authenticator sign it and brings that
-back. A challenge is random, signed by this server for one purpose, and good for five minutes, so nothing is kept of
-those that nobody answers. The cryptography is py_webauthn's and itsdangerous'.
+Each has two steps: the server issues options with a challenge; the browser returns the authenticator's signature over
+it. A challenge is random, signed by this server for one purpose, and valid for five minutes, so the server stores only
+those that were answered. The cryptography is that of py_webauthn and itsdangerous.
 
-    options = ceremonies.registration_options(user_id, username, known=[])   # to navigator.credentials.create()
-    made = ceremonies.verify_registration(user_id, credential)                 # what it answered
+    options = webauthn.registration_options(user_id, username, known=[])   # for navigator.credentials.create()
+    registration = webauthn.verify_registration(user_id, credential)       # its result
 """
 
 import hashlib
@@ -34,16 +34,16 @@ from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, Passkey
 CHALLENGE_SECONDS = 5 * 60
 _CHALLENGE_BYTES = 32
 _MAX_CREDENTIAL_ID = 1023  # WebAuthn, 4: Credential ID
-# What the libraries say of what they do not take; and base64 and JSON, before one of them sees it.
-_NOT_TAKEN = (WebAuthnException, BadData, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+# What the libraries, base64 and JSON raise for malformed input.
+_INVALID_INPUT = (WebAuthnException, BadData, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 Credential = Mapping[str, Any]
-"""What `PublicKeyCredential.toJSON()` gives in a browser."""
+"""The result of `PublicKeyCredential.toJSON()` in a browser."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A new passkey: its id, its public key (COSE), and how often the authenticator says to have used it."""
+    """A verified registration: the credential id, the public key (COSE), and the signature counter."""
 
     credential_id: bytes
     public_key: bytes
@@ -52,7 +52,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """Somebody has a passkey: which, the answered challenge as a hash, and the new count of uses."""
+    """A verified assertion: the credential id, the hash of the answered challenge, and the new signature counter."""
 
     credential_id: bytes
     challenge_hash: bytes
@@ -60,30 +60,30 @@ class Assertion:
 
 
 class WebAuthn:
-    """Gives options, and checks what comes back.
+    """Issues options and verifies the browser's responses.
 
     Args:
-        public_url: the address people open; passkeys belong to its host, and answers must come from its origin.
-        secret: the server's secret key.
+        public_url: the server's public URL: its host is the relying party id, and its origin the expected origin.
+        secret: the server's secret key, which signs challenges.
     """
 
     def __init__(self, public_url: str, secret: str) -> None:
         parts = urlsplit(public_url)
         self._host = parts.hostname or ""
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._possible = _is_name(self._host) and (parts.scheme == "https" or self._host == "localhost")
+        self._possible = _is_domain(self._host) and (parts.scheme == "https" or self._host == "localhost")
         self._secret = secret
 
     def registration_options(self, user_id: str, username: str, known: Sequence[bytes]) -> dict[str, Any]:
-        """The options for a new passkey.
+        """Return the options for `navigator.credentials.create()`.
 
         Args:
-            user_id: whose it will be.
-            username: what the authenticator shows.
-            known: ids of the passkeys that the person has; the same authenticator does not make a second one.
+            user_id: the user who registers a passkey.
+            username: the name the authenticator shows.
+            known: credential ids of the user's passkeys; their authenticators do not create another one.
 
         Raises:
-            PasskeysUnavailable: no browser makes one for the address of this server.
+            PasskeysUnavailable: browsers do not create passkeys for this server's address.
         """
         self._check_possible()
         options = webauthn.generate_registration_options(
@@ -102,10 +102,14 @@ class WebAuthn:
         return options_to_json_dict(options)
 
     def verify_registration(self, user_id: str, credential: Credential) -> Registration:
-        """Check a new passkey.
+        """Verify a new passkey.
+
+        Args:
+            user_id: the user who registers it.
+            credential: the browser's response.
 
         Raises:
-            InvalidPasskey: it is malformed, for another site or person, or too late.
+            InvalidPasskey: it is malformed, expired, or for another site or user.
         """
         try:
             verified = webauthn.verify_registration_response(
@@ -115,17 +119,17 @@ class WebAuthn:
                 expected_origin=self._origin,
                 require_user_verification=True,
             )
-        except _NOT_TAKEN:
+        except _INVALID_INPUT:
             raise InvalidPasskey from None
         if len(verified.credential_id) > _MAX_CREDENTIAL_ID:
             raise InvalidPasskey
         return Registration(verified.credential_id, verified.credential_public_key, verified.sign_count)
 
     def assertion_options(self) -> dict[str, Any]:
-        """The options for whoever wants to come in. They name nobody: the authenticator knows whose passkeys it holds.
+        """Return the options for `navigator.credentials.get()`. They name no user: passkeys are discoverable.
 
         Raises:
-            PasskeysUnavailable: no browser has one for the address of this server.
+            PasskeysUnavailable: browsers have no passkeys for this server's address.
         """
         self._check_possible()
         options = webauthn.generate_authentication_options(
@@ -137,16 +141,16 @@ class WebAuthn:
         return options_to_json_dict(options)
 
     def verify_assertion(self, credential: Credential, user_id: str, public_key: bytes, sign_count: int) -> Assertion:
-        """Check that somebody has a passkey.
+        """Verify a passkey's signature.
 
         Args:
-            credential: what the browser brings.
-            user_id: whose passkey it is, by what is known of it here.
-            public_key: what it must be signed for.
-            sign_count: how often it was used, when it was last used here.
+            credential: the browser's response.
+            user_id: the stored owner of the passkey.
+            public_key: its stored public key (COSE).
+            sign_count: its stored signature counter.
 
         Raises:
-            InvalidCredentials: it is malformed, signed by something else, for another site or person, or too late.
+            InvalidCredentials: it is malformed, expired, for another site or user, or the signature does not match.
         """
         try:
             challenge = self._answered("sign-in", credential)
@@ -160,7 +164,7 @@ class WebAuthn:
                 require_user_verification=True,
             )
             handle = base64url_to_bytes(credential["response"]["userHandle"])
-        except _NOT_TAKEN:
+        except _INVALID_INPUT:
             raise InvalidCredentials from None
         if handle != UUID(user_id).bytes:
             raise InvalidCredentials
@@ -174,8 +178,8 @@ class WebAuthn:
         return self._signer(purpose).sign(secrets.token_urlsafe(_CHALLENGE_BYTES))
 
     def _answered(self, purpose: str, credential: Credential) -> bytes:
-        told = json.loads(base64url_to_bytes(credential["response"]["clientDataJSON"]))
-        challenge = base64url_to_bytes(told["challenge"])
+        client_data = json.loads(base64url_to_bytes(credential["response"]["clientDataJSON"]))
+        challenge = base64url_to_bytes(client_data["challenge"])
         self._signer(purpose).unsign(challenge, max_age=CHALLENGE_SECONDS)
         return challenge
 
@@ -185,21 +189,21 @@ class WebAuthn:
 
 
 def credential_id_of(credential: Credential) -> bytes:
-    """Which passkey a browser says to bring.
+    """Return the unverified credential id in a browser's response.
 
     Raises:
-        InvalidCredentials: it says nothing that could be one.
+        InvalidCredentials: it is missing or malformed.
     """
-    shown = credential.get("rawId")
-    if not isinstance(shown, str):  # base64 takes more than text
+    raw_id = credential.get("rawId")
+    if not isinstance(raw_id, str):  # base64 also accepts other types
         raise InvalidCredentials
     try:
-        return base64url_to_bytes(shown)
+        return base64url_to_bytes(raw_id)
     except ValueError:
         raise InvalidCredentials from None
 
 
-def _is_name(host: str) -> bool:
+def _is_domain(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:

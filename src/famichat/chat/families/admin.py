@@ -1,6 +1,6 @@
-"""What an admin of a family sees and does for its people: devices, room, the family's ledger. Never what anybody said.
+"""What a family admin sees of members and can do for them: devices, storage, audit log. Never includes messages.
 
-Each of these asks first whether the one who asks is an admin of the family.
+Each function checks that the actor is an admin of the family.
 """
 
 from sqlalchemy.orm import Session
@@ -12,37 +12,44 @@ from famichat.chat.families.family import members_of, require_admin, role_in
 
 
 def devices_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> list[Device]:
-    """The devices that somebody of the family is signed in on, the oldest first.
+    """Return the devices that a family member is signed in on, oldest first.
 
     Raises:
-        NotFound: one of the two does not belong to the family.
-        NotAdmin: the one who asks is a plain member.
+        NotFound: the actor or the user is not a member of the family.
+        NotAdmin: the actor is not an admin.
     """
-    _administers(session, actor_id, family_id, user_id)
+    _require_admin_of_member(session, actor_id, family_id, user_id)
     return devices_of(session, user_id)
 
 
 def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: str, device_id: str) -> None:
-    """Sign a device of somebody of the family out, on record. Close what it has open after the commit.
+    """Revoke a family member's device, with an audit log entry. The caller closes its connections after the commit.
+
+    Args:
+        session: the transaction; it removes access, so it must run between two batches of the journal.
+        actor_id: the family admin.
+        family_id: the family.
+        user_id: the member.
+        device_id: the device.
 
     Raises:
-        NotFound: one of the two does not belong to the family.
-        NotAdmin: the one who asks is a plain member.
-        NoSuchDevice: the person is not signed in on it.
+        NotFound: the actor or the user is not a member of the family.
+        NotAdmin: the actor is not an admin.
+        NoSuchDevice: the user is not signed in on it.
     """
-    _administers(session, actor_id, family_id, user_id)
+    _require_admin_of_member(session, actor_id, family_id, user_id)
     revoke_device(session, user_id, device_id)
     name = session.get_one(Device, device_id).name
-    deed = AuditEvent("device_revoked", name=name, family_id=family_id, device_id=device_id)
-    record(session, deed, concerning=user_id, by=actor_id)
+    event = AuditEvent("device_revoked", name=name, family_id=family_id, device_id=device_id)
+    record(session, event, concerning=user_id, by=actor_id)
 
 
 def people_of(session: Session, actor_id: str, family_id: str) -> list[str]:
-    """The ids of the people whom an admin of a family looks after, that person among them.
+    """Return the ids of the family's members, including the actor.
 
     Raises:
-        NotFound: the one who asks does not belong to the family.
-        NotAdmin: the one who asks is a plain member.
+        NotFound: the actor is not a member of the family.
+        NotAdmin: the actor is not an admin.
     """
     require_admin(session, family_id, actor_id)
     return [member.user_id for member in members_of(session, family_id)]
@@ -51,16 +58,16 @@ def people_of(session: Session, actor_id: str, family_id: str) -> list[str]:
 def family_audit_log(
     session: Session, actor_id: str, family_id: str, before: str | None = None, limit: int = audit_log.MAX_PAGE
 ) -> audit_log.AuditPage:
-    """What admins did to people of the family, as such, the newest first: see `accounts.ledger.ledger_of_family`.
+    """Return what family admins did to members, newest first: see `accounts.audit_log.audit_log_of_family`.
 
     Raises:
-        NotFound: the one who asks does not belong to the family.
-        NotAdmin: the one who asks is a plain member.
+        NotFound: the actor is not a member of the family.
+        NotAdmin: the actor is not an admin.
     """
     require_admin(session, family_id, actor_id)
     return audit_log.audit_log_of_family(session, family_id, before, limit)
 
 
-def _administers(session: Session, actor_id: str, family_id: str, user_id: str) -> None:
+def _require_admin_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> None:
     require_admin(session, family_id, actor_id)
     role_in(session, family_id, user_id)

@@ -1,4 +1,4 @@
-"""Who may see whom: whoever shares a family or a conversation with somebody sees how this person is shown."""
+"""Contacts: two people see each other's profiles if they share a family or a conversation."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ from famichat.storage.base import is_id
 
 
 def people_around(session: Session, user_id: str) -> list[Profile]:
-    """Everybody whom somebody sees, this person among them. It is the same people who see this person."""
+    """Return the profiles of a user's contacts and the user's own. Contacts are mutual."""
     return profiles_of(session, _around(user_id))
 
 
 def person_for(session: Session, viewer_id: str, user_id: str) -> None:
-    """Go on only if somebody sees somebody.
+    """Check that two users are contacts.
 
     Raises:
-        NotFound: the two share nothing, or there is no such person: the answer is the same.
+        NotFound: they are not, or the user does not exist; the error does not reveal which.
     """
     if not is_id(user_id):
         raise NotFound
@@ -33,14 +33,14 @@ def person_for(session: Session, viewer_id: str, user_id: str) -> None:
 
 def _around(user_id: str) -> Select[Any]:
     my_family, of_family = aliased(FamilyMembership), aliased(FamilyMembership)
-    my_talk, of_talk = aliased(Participant), aliased(Participant)
-    everybody = union(
+    my_conversation, of_conversation = aliased(Participant), aliased(Participant)
+    contacts = union(
         select(of_family.user_id)
         .join(my_family, my_family.family_id == of_family.family_id)
         .where(my_family.user_id == user_id),
-        select(of_talk.user_id)
-        .join(my_talk, my_talk.conversation_id == of_talk.conversation_id)
-        .where(my_talk.user_id == user_id),
+        select(of_conversation.user_id)
+        .join(my_conversation, my_conversation.conversation_id == of_conversation.conversation_id)
+        .where(my_conversation.user_id == user_id),
         select(User.id).where(User.id == user_id),
     ).subquery()
-    return select(everybody.c.user_id)
+    return select(contacts.c.user_id)

@@ -1,4 +1,4 @@
-"""How people come in: the first family when a server is new, everybody else by invitation."""
+"""Joining a family: setting up the first one on a new server, and accepting an invite."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from famichat.storage.crypto.vault import BlindIndex, Vault
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What whoever holds an invitation may know before accepting it; nothing more."""
+    """What anyone who has an invite's link may see before accepting it."""
 
     family_id: str
     family_name: str
@@ -26,7 +26,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class JoinedFamily:
-    """Somebody who has come into a family. `joined` is false for who belonged to it already."""
+    """A user who joined a family. `joined` is false if the user was a member already."""
 
     user_id: str
     family_id: str
@@ -36,13 +36,21 @@ class JoinedFamily:
 def set_up(
     session: Session, family_name: str, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex
 ) -> JoinedFamily:
-    """Found the first family, with its first person as the admin. Of many who try at once, one succeeds.
+    """Create the first family and its admin. If several requests try at once, one succeeds.
+
+    Args:
+        session: the transaction.
+        family_name: the name of the family.
+        newcomer: the admin's username and e-mail address.
+        password_hash: from `password.hash_password`.
+        vault: encrypts the e-mail address.
+        index: makes the e-mail address unique.
 
     Raises:
-        AlreadySetUp: there is a family already.
-        InvalidName: the family cannot be called that.
-        UsernameTaken: an account with this name was made before, by hand.
-        EmailTaken: likewise, with this address.
+        AlreadySetUp: a family exists.
+        InvalidName: the family name is not allowed.
+        UsernameTaken: the operator created an account with this username before.
+        EmailTaken: the operator created an account with this e-mail address before.
     """
     if not needs_setup(session):
         raise AlreadySetUp
@@ -54,21 +62,21 @@ def set_up(
 def invite(
     session: Session, actor_id: str, family_id: str, role: FamilyRole = "member", life: timedelta = DEFAULT_LIFE
 ) -> IssuedInvite:
-    """Invite one person into a family.
+    """Create an invite for one person, as a family admin.
 
     Raises:
-        NotFound: the one who invites does not belong to it.
-        NotAdmin: only an admin invites.
+        NotFound: the actor is not a member of the family.
+        NotAdmin: the actor is not an admin.
     """
     require_admin(session, family_id, actor_id)
     return create_invite(session, family_id, actor_id, role, life)
 
 
 def read_invitation(session: Session, token: str) -> Invitation:
-    """What an invitation is for.
+    """Return what an invite is for.
 
     Raises:
-        InvalidInvite: it does not exist, or cannot be accepted any more.
+        InvalidInvite: it does not exist or can no longer be accepted.
     """
     found = find_invite(session, token)
     name = session.get_one(Family, found.family_id).name
@@ -78,12 +86,20 @@ def read_invitation(session: Session, token: str) -> Invitation:
 def accept_as_newcomer(
     session: Session, token: str, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex
 ) -> JoinedFamily:
-    """Make an account and join the family that one is invited into.
+    """Create an account and join the family.
+
+    Args:
+        session: the transaction.
+        token: the invite's token.
+        newcomer: the username and e-mail address.
+        password_hash: from `password.hash_password`.
+        vault: encrypts the e-mail address.
+        index: makes the e-mail address unique.
 
     Raises:
-        InvalidInvite: the invitation cannot be accepted any more; no account was made.
-        UsernameTaken: another name, please; the invitation is still good.
-        EmailTaken: likewise, another address.
+        InvalidInvite: the invite can no longer be accepted; no account was created.
+        UsernameTaken: the username is in use; the invite stays valid.
+        EmailTaken: the e-mail address is in use; the invite stays valid.
     """
     found = find_invite(session, token)
     user = register(session, newcomer, password_hash, vault, index)
@@ -91,10 +107,10 @@ def accept_as_newcomer(
 
 
 def accept(session: Session, token: str, user_id: str) -> JoinedFamily:
-    """Join one more family with the account that one has. Who belongs to it already leaves the invitation unused.
+    """Join a family with an existing account. If the user is a member already, the invite stays unused.
 
     Raises:
-        InvalidInvite: the invitation cannot be accepted any more.
+        InvalidInvite: the invite can no longer be accepted.
     """
     return _join(session, find_invite(session, token), user_id)
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import DeviceKind, kinds_of
-from famichat.accounts.privacy import discreet_readers
+from famichat.accounts.privacy import users_without_read_receipts
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, InvalidMessage
 from famichat.chat.messages.history import seq_of
@@ -131,7 +131,7 @@ class ReceiptWriter:
 
 
 def _write_all(session: Session, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-    discreet = discreet_readers(session, {asked.user_id for asked in batch if asked.status == "read"})
+    discreet = users_without_read_receipts(session, {asked.user_id for asked in batch if asked.status == "read"})
     kinds = kinds_of(session, (asked.device_id for asked in batch))
     return [
         _write_one(session, asked, kinds.get(asked.device_id), discreet=asked.user_id in discreet) for asked in batch

@@ -1,9 +1,9 @@
-"""The devices that one is signed in on."""
+"""The devices the caller is signed in on."""
 
 from pydantic import BaseModel
 
-from famichat.accounts.device import DeviceKind, devices_of, revoke_device
-from famichat.endpoint.api.sessions import announce_revoked
+from famichat.accounts.device import DeviceKind
+from famichat.actions.accounts.devices import list_devices, revoke_device
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
@@ -12,7 +12,7 @@ router = api_router("/devices", "devices")
 
 
 class DeviceView(BaseModel):
-    """One device. `current` is the one that asks; `last_seen_at` is when it last refreshed its session."""
+    """A device. `current` marks the caller's own; `last_seen_at` is when it last refreshed its session."""
 
     id: str
     name: str
@@ -23,15 +23,15 @@ class DeviceView(BaseModel):
 
 
 class DevicesView(BaseModel):
-    """All devices of one person."""
+    """All devices of one user."""
 
     devices: list[DeviceView]
 
 
-@router.get("", summary="My devices")
+@router.get("", summary="List my devices")
 async def devices(caller: Caller, context: InContext) -> DevicesView:
-    """List the devices that the caller is signed in on, the oldest first."""
-    found = await context.database.read(lambda session: devices_of(session, caller.user_id))
+    """List the devices the caller is signed in on, oldest first."""
+    found = await list_devices(context, caller)
     return DevicesView(
         devices=[
             DeviceView(
@@ -47,12 +47,11 @@ async def devices(caller: Caller, context: InContext) -> DevicesView:
     )
 
 
-@router.delete("/{device_id}", status_code=204, summary="Sign a device out")
+@router.delete("/{device_id}", status_code=204, summary="Sign out a device")
 async def revoke(device_id: str, caller: Caller, context: InContext) -> None:
-    """Sign one of the caller's devices out: its tokens end, and its connections close at once.
+    """Sign out one of the caller's devices: revoke its tokens and close its connections at once.
 
     Raises:
         NoSuchDevice: the caller has no such device.
     """
-    await context.database.between_batches(lambda session: revoke_device(session, caller.user_id, device_id))
-    announce_revoked(context, caller.user_id, device_id, "revoked")
+    await revoke_device(context, caller, device_id)

@@ -3,13 +3,14 @@
 from pydantic import BaseModel, ConfigDict
 
 from famichat.actions import families as actions
+from famichat.actions.accounts.profile import person_view
 from famichat.chat.families.family import FamilyMember, families_of
 from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
 from famichat.endpoint.schemas.families import FamilyView, family_view
-from famichat.endpoint.schemas.people import PersonView, person
+from famichat.endpoint.schemas.people import PersonView
 
 router = api_router("/families", "families")
 
@@ -84,4 +85,4 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
 
 
 def _member_view(member: FamilyMember) -> MemberView:
-    return MemberView(**person(member.profile), role=member.role, joined_at=member.joined_at)
+    return MemberView(**person_view(member.profile), role=member.role, joined_at=member.joined_at)

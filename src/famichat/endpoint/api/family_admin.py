@@ -1,30 +1,23 @@
-"""What an admin of a family sees and does for its people. None of this shows what anybody said."""
-
-import asyncio
+"""What a family admin sees of the family's members and can do for them. Never includes messages."""
 
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import MAX_PAGE
-from famichat.accounts.device import Device
-from famichat.attachments.quota import storage_of
-from famichat.chat.families.admin import devices_of_member, family_audit_log, people_of, sign_out_member
-from famichat.endpoint.api.audit_log import Before, EntryView
-from famichat.endpoint.api.sessions import announce_revoked
+from famichat.actions.accounts.audit_log import read_family_audit_log
+from famichat.actions.accounts.devices import list_member_devices, revoke_member_device
+from famichat.actions.attachments import STORAGE_STEP_BYTES, read_family_storage
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.audit_log import AuditEntryView, Before
 from famichat.endpoint.schemas.parameters import Limit
-from famichat.storage.size import database_bytes
-
-# Exact figures would tell an admin, who asks again and again, when two others talk to each other.
-_STEP = 10_000_000
 
 router = api_router("/families/{family_id}", "families")
 
+_ROUNDED = f"Rounded up to a multiple of {STORAGE_STEP_BYTES} bytes."
+
 
 class MemberDeviceView(BaseModel):
-    """A device that somebody of the family is signed in on."""
+    """A device that a family member is signed in on."""
 
     id: str
     name: str
@@ -33,110 +26,88 @@ class MemberDeviceView(BaseModel):
 
 
 class MemberDevicesView(BaseModel):
-    """All devices of one person."""
+    """All devices of one family member."""
 
     devices: list[MemberDeviceView]
 
 
-class FamilyEntryView(EntryView):
-    """One thing that was done, and to whom."""
+class FamilyAuditEntryView(AuditEntryView):
+    """One audit log entry, with the member it concerns."""
 
-    user_id: str = Field(description="To whom it was done.")
+    user_id: str = Field(description="The member it was done to.")
 
 
-class FamilyLedgerView(BaseModel):
-    """Entries, the newest first; `has_more` says that older ones follow."""
+class FamilyAuditLogView(BaseModel):
+    """Entries, newest first; `has_more` is true if there are older ones."""
 
-    entries: list[FamilyEntryView]
+    entries: list[FamilyAuditEntryView]
     has_more: bool
 
 
-class KeptView(BaseModel):
-    """How much room the files of one person take on this server."""
+class MemberStorageView(BaseModel):
+    """How much storage the attachments of one member use."""
 
     user_id: str
-    file_bytes: int = Field(description=f"In steps of {_STEP} bytes.")
+    file_bytes: int = Field(description=_ROUNDED)
 
 
-class StorageView(BaseModel):
-    """How much room is taken, in steps too large to watch anybody's talk by, and when the last backup was taken."""
+class FamilyStorageView(BaseModel):
+    """How much storage is used, in steps too coarse to follow a conversation by, and the time of the last backup."""
 
-    database_bytes: int = Field(description=f"By the whole server, with all its families, in steps of {_STEP} bytes.")
-    people: list[KeptView]
-    last_backup_at: Timestamp | None = Field(description="Null if none was taken from this server's data directory.")
+    database_bytes: int = Field(description=f"By the whole server, with all its families. {_ROUNDED}")
+    people: list[MemberStorageView]
+    last_backup_at: Timestamp | None = Field(description="Null if no backup was taken from this data directory.")
 
 
-@router.get("/members/{user_id}/devices", summary="Somebody's devices")
+@router.get("/members/{user_id}/devices", summary="List a member's devices")
 async def devices(family_id: str, user_id: str, caller: Caller, context: InContext) -> MemberDevicesView:
-    """List the devices that somebody of the family is signed in on, for its admins.
+    """List the devices that a family member is signed in on, for family admins.
 
     Raises:
-        NotFound: the caller, or the other, does not belong to the family.
-        NotAdmin: the caller is a plain member.
+        NotFound: the caller or the user is not a member of the family.
+        NotAdmin: the caller is not an admin.
     """
-
-    def work(session: Session) -> list[Device]:
-        return devices_of_member(session, caller.user_id, family_id, user_id)
-
-    found = await context.database.read(work)
+    found = await list_member_devices(context, caller, family_id, user_id)
     return MemberDevicesView(devices=[MemberDeviceView.model_validate(each, from_attributes=True) for each in found])
 
 
-@router.delete("/members/{user_id}/devices/{device_id}", status_code=204, summary="Sign somebody's device out")
+@router.delete("/members/{user_id}/devices/{device_id}", status_code=204, summary="Sign out a member's device")
 async def sign_out(family_id: str, user_id: str, device_id: str, caller: Caller, context: InContext) -> None:
-    """Sign a device of somebody of the family out, say one that was lost. The person can read that in the ledger.
+    """Sign out a device of a family member, such as a lost phone. The member sees it in the account history.
 
     Raises:
-        NotFound: the caller, or the other, does not belong to the family.
-        NotAdmin: the caller is a plain member.
-        NoSuchDevice: the person is not signed in on it.
+        NotFound: the caller or the user is not a member of the family.
+        NotAdmin: the caller is not an admin.
+        NoSuchDevice: the member is not signed in on it.
     """
-
-    def work(session: Session) -> None:
-        sign_out_member(session, caller.user_id, family_id, user_id, device_id)
-
-    await context.database.between_batches(work)
-    announce_revoked(context, user_id, device_id, "revoked_by_admin")
+    await revoke_member_device(context, caller, family_id, user_id, device_id)
 
 
-@router.get("/ledger", summary="What admins did")
-async def ledger(
+@router.get("/ledger", summary="Show the family's history")
+async def audit_log(
     family_id: str, caller: Caller, context: InContext, before: Before = None, limit: Limit = None
-) -> FamilyLedgerView:
-    """List what admins of the family did to its people: roles, removals, devices. Groups keep to themselves.
+) -> FamilyAuditLogView:
+    """List what family admins did to members: roles, removals, devices. Excludes groups.
 
     Raises:
-        NotFound: the caller does not belong to the family.
-        NotAdmin: the caller is a plain member.
+        NotFound: the caller is not a member of the family.
+        NotAdmin: the caller is not an admin.
     """
-    context.rate_limits.check("read", caller)
-    page = await context.database.read(
-        lambda session: family_audit_log(session, caller.user_id, family_id, before, limit or MAX_PAGE)
-    )
-    return FamilyLedgerView.model_validate(page, from_attributes=True)
+    page = await read_family_audit_log(context, caller, family_id, before, limit)
+    return FamilyAuditLogView.model_validate(page, from_attributes=True)
 
 
-@router.get("/storage", summary="How much room is taken")
-async def storage(family_id: str, caller: Caller, context: InContext) -> StorageView:
-    """Say how large the database is, how much each person's files take, and when the last backup was taken.
+@router.get("/storage", summary="Show storage usage")
+async def storage(family_id: str, caller: Caller, context: InContext) -> FamilyStorageView:
+    """Return the size of the database, the size of each member's attachments, and the time of the last backup.
 
     Raises:
-        NotFound: the caller does not belong to the family.
-        NotAdmin: the caller is a plain member.
+        NotFound: the caller is not a member of the family.
+        NotAdmin: the caller is not an admin.
     """
-    context.rate_limits.check("read", caller)
-
-    def work(session: Session) -> tuple[int, dict[str, int]]:
-        people = people_of(session, caller.user_id, family_id)
-        return database_bytes(session), storage_of(session, people)
-
-    database, files = await context.database.read(work)
-    return StorageView(
-        database_bytes=_in_steps(database),
-        people=[KeptView(user_id=user_id, file_bytes=_in_steps(size)) for user_id, size in files.items()],
-        last_backup_at=await asyncio.to_thread(context.data_dir.last_backup),
+    found = await read_family_storage(context, caller, family_id)
+    return FamilyStorageView(
+        database_bytes=found.database_bytes,
+        people=[MemberStorageView(user_id=user_id, file_bytes=size) for user_id, size in found.file_bytes.items()],
+        last_backup_at=found.last_backup_at,
     )
-
-
-def _in_steps(size: int) -> int:
-    return -(-size // _STEP) * _STEP

@@ -1,4 +1,4 @@
-"""Invitations: an admin makes one, the one who is invited looks at it and accepts it, once."""
+"""Invites: an admin creates one, and the invited person previews and accepts it, once."""
 
 from datetime import timedelta
 from typing import Annotated, Self
@@ -6,34 +6,30 @@ from typing import Annotated, Self
 from fastapi import Depends, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy.orm import Session
 
-from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite, open_invites, revoke_invite
-from famichat.accounts.sign_in.password import hash_password
-from famichat.accounts.sign_in.session import StartedSession, start_session
-from famichat.accounts.sign_in.token import still_signed_in
-from famichat.accounts.user import Newcomer
-from famichat.chat.conversations.view import ConversationView
-from famichat.chat.families.family import require_admin
-from famichat.chat.families.join import JoinedFamily, accept, accept_as_newcomer, invite, read_invitation
-from famichat.chat.families.membership import family_conversation_views
+from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite
+from famichat.actions.accounts import invites
+from famichat.actions.accounts.setup import NewAccount
 from famichat.chat.records.family import FamilyRole
-from famichat.endpoint.api.sessions import OnDevice, Password
-from famichat.endpoint.api.setup import ArrivedView, arrived
 from famichat.endpoint.http.client_ip import FromAddress
-from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
-from famichat.telemetry import emit, events
+from famichat.endpoint.schemas.sessions import (
+    DeviceRequest,
+    NewMemberSessionView,
+    Password,
+    new_member_session_view,
+)
 
 router = api_router("", "invites")
 
-_optional_bearer = HTTPBearer(auto_error=False, description="Somebody who has an account already.")
+_optional_bearer = HTTPBearer(auto_error=False, description="The access token of an existing account.")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_optional_bearer)]
 
 
-class NewInvite(BaseModel):
-    """What the one who is invited becomes, and for how many seconds the invitation is good."""
+class InviteRequest(BaseModel):
+    """The role of the invited person, and the invite's lifetime in seconds."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -42,7 +38,7 @@ class NewInvite(BaseModel):
 
 
 class InviteView(BaseModel):
-    """An invitation that can still be accepted, as the family's admins see it."""
+    """An open invite, as family admins see it."""
 
     id: str
     family_id: str
@@ -52,29 +48,29 @@ class InviteView(BaseModel):
     expires_at: Timestamp
 
 
-class IssuedView(InviteView):
-    """A new invitation. Its token, and the link that holds it, are told once: here."""
+class NewInviteView(InviteView):
+    """A new invite. Its token, and the link that contains it, are returned only here."""
 
     token: str
     url: str
 
 
 class InvitesView(BaseModel):
-    """The invitations into one family that can still be accepted."""
+    """The open invites into one family."""
 
     invites: list[InviteView]
 
 
 class InvitationView(BaseModel):
-    """What whoever holds an invitation may know before accepting it."""
+    """An invite, as anyone with its link sees it."""
 
     family_name: str
     role: FamilyRole
     expires_at: Timestamp
 
 
-class Acceptance(OnDevice):
-    """The account to make; empty, with a bearer token, to come with the account that one has."""
+class AcceptRequest(DeviceRequest):
+    """The account to create; empty, with an access token, to join with an existing account."""
 
     username: str | None = None
     password: Password | None = None
@@ -86,142 +82,102 @@ class Acceptance(OnDevice):
             raise ValueError("a new account needs a username and a password")
         return self
 
+    @property
+    def account(self) -> NewAccount | None:
+        """The account to create, if any."""
+        if self.username is None or self.password is None:
+            return None
+        return NewAccount(self.username, self.password, self.email)
+
 
 class JoinedView(BaseModel):
-    """The family that somebody with an account came into. `joined` is false for who belonged to it already."""
+    """The family that an existing account joined. `joined` is false if it was a member already."""
 
     family_id: str
     joined: bool
 
 
-@router.post("/families/{family_id}/invites", status_code=201, summary="Invite somebody")
-async def create(family_id: str, caller: Caller, context: InContext, body: NewInvite | None = None) -> IssuedView:
-    """Make an invitation for one person.
+@router.post("/families/{family_id}/invites", status_code=201, summary="Create an invite")
+async def create(
+    family_id: str, caller: Caller, context: InContext, body: InviteRequest | None = None
+) -> NewInviteView:
+    """Create an invite for one person.
 
     Raises:
-        NotFound: the caller does not belong to the family.
-        NotAdmin: only an admin invites.
+        NotFound: the caller is not a member of the family.
+        NotAdmin: the caller is not an admin.
     """
-    context.rate_limits.check("invite", caller)
-    wanted = body or NewInvite()
-    issued = await context.database.transaction(
-        lambda session: invite(session, caller.user_id, family_id, wanted.role, timedelta(seconds=wanted.expires_in))
-    )
-    view = _invite_view(issued.invite)
-    emit(events.InviteCreated(family_id=family_id, invite_id=view.id, role=view.role, created_by_id=caller.user_id))
-    return IssuedView(**view.model_dump(), token=issued.token, url=f"{context.public_url}/invite#{issued.token}")
+    request = body or InviteRequest()
+    life = timedelta(seconds=request.expires_in)
+    created = await invites.create_invite(context, caller, family_id, request.role, life)
+    return NewInviteView(**_invite_view(created.invite).model_dump(), token=created.token, url=created.url)
 
 
-@router.get("/families/{family_id}/invites", summary="Open invitations")
+@router.get("/families/{family_id}/invites", summary="List open invites")
 async def list_open(family_id: str, caller: Caller, context: InContext) -> InvitesView:
-    """List the invitations into a family that can still be accepted, without their tokens.
+    """List the invites into a family that can still be accepted, without their tokens.
 
     Raises:
-        NotFound: the caller does not belong to the family.
-        NotAdmin: only an admin sees them.
+        NotFound: the caller is not a member of the family.
+        NotAdmin: the caller is not an admin.
     """
-
-    def work(session: Session) -> list[Invite]:
-        require_admin(session, family_id, caller.user_id)
-        return open_invites(session, family_id)
-
-    return InvitesView(invites=[_invite_view(each) for each in await context.database.read(work)])
+    found = await invites.list_invites(context, caller, family_id)
+    return InvitesView(invites=[_invite_view(each) for each in found])
 
 
-@router.delete("/families/{family_id}/invites/{invite_id}", status_code=204, summary="Take an invitation back")
+@router.delete("/families/{family_id}/invites/{invite_id}", status_code=204, summary="Revoke an invite")
 async def revoke(family_id: str, invite_id: str, caller: Caller, context: InContext) -> None:
-    """Take an invitation back: its link works no more.
+    """Revoke an invite: its link stops working.
 
     Raises:
-        NotFound: the caller does not belong to the family.
-        NotAdmin: only an admin takes it back.
-        InvalidInvite: there is none of this id that could still be accepted.
+        NotFound: the caller is not a member of the family.
+        NotAdmin: the caller is not an admin.
+        InvalidInvite: the family has no open invite with this id.
     """
-
-    def work(session: Session) -> None:
-        require_admin(session, family_id, caller.user_id)
-        revoke_invite(session, family_id, invite_id)
-
-    await context.database.transaction(work)
+    await invites.revoke_invite(context, caller, family_id, invite_id)
 
 
-@router.get("/invites/{token}", summary="Look at an invitation")
-async def look(token: str, context: InContext, address: FromAddress) -> InvitationView:
-    """Say what an invitation is for, to whoever holds it.
+@router.get("/invites/{token}", summary="Preview an invite")
+async def preview(token: str, context: InContext, address: FromAddress) -> InvitationView:
+    """Return what an invite is for, to anyone who has its link.
 
     Raises:
-        InvalidInvite: it cannot be accepted any more, or never could.
+        InvalidInvite: the invite does not exist or can no longer be accepted.
     """
-    context.rate_limits.check("invite", address)
-    found = await context.database.read(lambda session: read_invitation(session, token))
+    found = await invites.preview_invite(context, token, address)
     return InvitationView(family_name=found.family_name, role=found.role, expires_at=found.expires_at)
 
 
 @router.post(
     "/invites/{token}/accept",
     status_code=201,
-    summary="Accept an invitation",
-    responses={200: {"model": JoinedView, "description": "Came with the account that one has"}},
+    summary="Accept an invite",
+    responses={200: {"model": JoinedView, "description": "An existing account joined the family"}},
     openapi_extra={"security": [{}, {"HTTPBearer": []}]},
 )
-async def accept_invitation(
+async def accept(
     token: str,
     context: InContext,
     address: FromAddress,
     bearer: Bearer,
     response: Response,
-    body: Acceptance | None = None,
-) -> ArrivedView | JoinedView:
-    """Join a family, once: with a new account, which is signed in (201), or with the account that one has (200).
+    body: AcceptRequest | None = None,
+) -> NewMemberSessionView | JoinedView:
+    """Join a family, once: with a new account, which is signed in (201), or with an existing account (200).
 
     Raises:
-        InvalidInvite: the invitation cannot be accepted any more.
-        InvalidToken: there is neither an account to make nor a valid bearer token.
-        AccountsError: the name, the address or the password cannot be used; the invitation still can.
+        InvalidInvite: the invite can no longer be accepted.
+        InvalidToken: the request has neither a new account nor a valid access token.
+        AccountsError: the username, address or password is not allowed; the invite stays valid.
     """
-    context.rate_limits.check("invite", address)
-    if body is not None and body.username is not None and body.password is not None:
-        return await _arrive(context, token, body, body.username, body.password)
-    caller = await context.identify(bearer.credentials if bearer else None)
-
-    def work(session: Session) -> tuple[JoinedFamily, dict[str, ConversationView] | None]:
-        still_signed_in(session, caller)
-        arrival = accept(session, token, caller.user_id)
-        if not arrival.joined:
-            return arrival, None
-        return arrival, family_conversation_views(session, arrival.family_id, context.policies, context.vault)
-
-    arrival, views = await context.database.transaction(work)
-    if arrival.joined:
-        emit(events.FamilyMemberAdded(family_id=arrival.family_id, user_id=arrival.user_id))
-    if views is not None:
-        context.broadcasts.joined(arrival.user_id, views)
+    account = None if body is None else body.account
+    if body is not None and account is not None:
+        member = await invites.accept_invite_as_new_user(context, token, account, body.device, address)
+        return new_member_session_view(member.session, member.family_id)
+    joined = await invites.accept_invite(context, bearer.credentials if bearer else None, token, address)
     response.status_code = 200
-    return JoinedView(family_id=arrival.family_id, joined=arrival.joined)
-
-
-async def _arrive(context: Context, token: str, body: Acceptance, username: str, password: str) -> ArrivedView:
-    newcomer = Newcomer.parse(username, body.email)
-    await context.database.read(lambda session: read_invitation(session, token))  # before the work of hashing
-    password_hash = await hash_password(password, newcomer.username.shown)
-
-    def work(session: Session) -> tuple[JoinedFamily, StartedSession, dict[str, ConversationView] | None]:
-        arrival = accept_as_newcomer(session, token, newcomer, password_hash, context.vault, context.index)
-        started = start_session(session, arrival.user_id, body.device)
-        return arrival, started, family_conversation_views(session, arrival.family_id, context.policies, context.vault)
-
-    arrival, started, views = await context.database.transaction(work)
-    if views is not None:
-        context.broadcasts.joined(arrival.user_id, views)
-    return arrived(context, arrival, started)
+    return JoinedView(family_id=joined.family_id, joined=joined.joined)
 
 
 def _invite_view(found: Invite) -> InviteView:
-    return InviteView(
-        id=found.id,
-        family_id=found.family_id,
-        role=found.role,
-        created_by_id=found.created_by_id,
-        created_at=found.created_at,
-        expires_at=found.expires_at,
-    )
+    return InviteView.model_validate(found, from_attributes=True)

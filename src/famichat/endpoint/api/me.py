@@ -1,46 +1,38 @@
-"""Oneself."""
+"""The caller's own account."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from famichat.accounts.errors import InvalidCredentials
-from famichat.accounts.privacy import PrivacySettings, change_privacy, privacy_of
-from famichat.accounts.profile import profile_of
-from famichat.accounts.sign_in.login_throttle import reset_attempts
-from famichat.accounts.sign_in.token import still_signed_in
+from famichat.accounts.privacy import PrivacySettings
 from famichat.accounts.user import User, email_of
-from famichat.actions.topics import ConversationTopic
-from famichat.chat.account_deletion import AccountDeletion, delete_account, delete_orphans
-from famichat.chat.conversations.view import ConversationView, views_by_member
-from famichat.chat.families.family import families_of
+from famichat.actions.accounts import account
+from famichat.actions.accounts.privacy import change_privacy
+from famichat.actions.accounts.profile import profile_view
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.endpoint.api.sessions import Password, check_password
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
 from famichat.endpoint.schemas.families import FamilyView, family_view
-from famichat.endpoint.schemas.people import Shown, shown
+from famichat.endpoint.schemas.people import ProfileFields
+from famichat.endpoint.schemas.sessions import PasswordRequest
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-from famichat.telemetry import emit, events
 
 router = api_router("/me", "me")
 
 
 class NoticesView(BaseModel):
-    """What others are told of the person: how far messages were read, the typing of the next one, and being here."""
+    """What other people see of the user: how far messages were read, typing, and presence."""
 
     read: bool
     typing: bool
     presence: bool
 
 
-class MeView(Shown):
-    """What only the person may see: among it the e-mail address."""
+class MeView(ProfileFields):
+    """The caller's account, with the fields only its owner sees."""
 
     id: str
     email: str | None
@@ -50,11 +42,11 @@ class MeView(Shown):
     device_id: str
     families: list[FamilyView]
     notices: NoticesView
-    error_code: Literal[603] | None = Field(None, description="There only when the stored address does not open.")
+    error_code: Literal[603] | None = Field(None, description="Present only if the stored address cannot be decrypted.")
 
 
-class NewNotices(BaseModel):
-    """What is to change; what is left out stays as it is."""
+class NoticesRequest(BaseModel):
+    """The settings to change; missing ones stay as they are."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -63,96 +55,90 @@ class NewNotices(BaseModel):
     presence: bool | None = None
 
 
-class Leaving(BaseModel):
-    """The password again: whoever holds a phone that lies about unlocked does not know it."""
+class PrivacyView(BaseModel):
+    """What other people see of the user's activity."""
 
-    model_config = ConfigDict(extra="forbid")
+    read_receipts: bool
+    typing_indicators: bool
+    presence: bool
 
-    password: Password
+
+class PrivacyRequest(NoticesRequest):
+    """The settings to change; missing ones stay as they are. `read` and `typing` are the names of `/me/notices`."""
+
+    read_receipts: bool | None = Field(None, description="Whether other people see which messages the user has read.")
+    typing_indicators: bool | None = Field(None, description="Whether other people see that the user is typing.")
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if None not in {self.read, self.read_receipts} or None not in {self.typing, self.typing_indicators}:
+            raise ValueError("give each setting under one name only")
+        return self
 
 
-@router.get("", summary="Who am I?", response_model_exclude_unset=True)
+@router.get("", summary="Show my account", response_model_exclude_unset=True)
 async def me(caller: Caller, context: InContext) -> MeView:
-    """Say who makes the request, on which device, and in which families."""
-
-    def work(session: Session) -> MeView:
-        still_signed_in(session, caller)
-        user = session.get_one(User, caller.user_id)
-        return MeView(
-            **_email(user, context.vault),
-            id=user.id,
-            **shown(profile_of(session, user.id)),
-            confirmed_at=user.confirmed_at,
-            last_login_at=user.last_login_at,
-            inserted_at=user.inserted_at,
-            device_id=caller.device_id,
-            families=[family_view(each) for each in families_of(session, user.id)],
-            notices=_notices_view(privacy_of(session, user.id)),
-        )
-
-    return await context.database.read(work)
+    """Return the caller's account, device and families."""
+    found = await account.read_account(context, caller)
+    user = found.user
+    return MeView(
+        **_email(user, context.vault),
+        id=user.id,
+        **profile_view(found.profile),
+        confirmed_at=user.confirmed_at,
+        last_login_at=user.last_login_at,
+        inserted_at=user.inserted_at,
+        device_id=caller.device_id,
+        families=[family_view(each) for each in found.families],
+        notices=_notices_view(found.privacy),
+    )
 
 
-@router.patch("/notices", summary="What others are told of me")
-async def patch_notices(body: NewNotices, caller: Caller, context: InContext) -> NoticesView:
-    """Choose whether others are told what the caller has read, is typing, and is here; at once, everywhere."""
+@router.patch("/privacy", summary="Change my privacy settings")
+async def patch_privacy(body: PrivacyRequest, caller: Caller, context: InContext) -> PrivacyView:
+    """Change whether other people see what the caller has read, is typing, and is online; at once, on all devices."""
+    settings = await change_privacy(
+        context,
+        caller,
+        read_receipts=body.read if body.read_receipts is None else body.read_receipts,
+        typing_indicators=body.typing if body.typing_indicators is None else body.typing_indicators,
+        presence=body.presence,
+    )
+    return PrivacyView(
+        read_receipts=settings.read_receipts,
+        typing_indicators=settings.typing_indicators,
+        presence=settings.presence,
+    )
 
-    def work(session: Session) -> PrivacySettings:
-        still_signed_in(session, caller)
-        return change_privacy(session, caller.user_id, read=body.read, typing=body.typing, presence=body.presence)
 
-    chosen = await context.database.transaction(work)
-    if body.presence is not None:
-        context.presence.choose(caller.user_id, discreet=not chosen.presence)
-    return _notices_view(chosen)
+@router.patch("/notices", summary="Change my privacy settings, under their earlier names")
+async def patch_notices(body: NoticesRequest, caller: Caller, context: InContext) -> NoticesView:
+    """Change the same settings as `PATCH /me/privacy`."""
+    settings = await change_privacy(
+        context, caller, read_receipts=body.read, typing_indicators=body.typing, presence=body.presence
+    )
+    return _notices_view(settings)
 
 
 @router.delete("", status_code=204, summary="Delete my account")
-async def delete_me(request: Request, body: Leaving, caller: Caller, context: InContext, address: FromAddress) -> None:
-    """Delete the caller's account for good, with everything but what was said in conversations with others.
+async def delete_me(body: PasswordRequest, caller: Caller, context: InContext, address: FromAddress) -> None:
+    """Delete the caller's account and everything except messages sent to other people. Cannot be undone.
 
     Raises:
-        RateLimited, TooManyGuesses: too many passwords were tried.
-        InvalidCredentials: this is not the caller's password, or it is not any more.
-        LastAdmin: a family, or a group, with other people in it would be without an admin.
+        RateLimited, TooManyAttempts: too many passwords were tried.
+        InvalidCredentials: the password is wrong or was changed in the meantime.
+        LastAdmin: a family or group with other members would have no admin.
     """
-    claim = await check_password(request, context, caller.username, body.password, address)
-    await context.database.transaction(lambda session: reset_attempts(session, context.index, claim.account, address))
-
-    def work(session: Session) -> tuple[AccountDeletion, list[dict[str, ConversationView]]]:
-        still_signed_in(session, caller)
-        if session.get_one(User, caller.user_id).password_hash != claim.password_hash:
-            raise InvalidCredentials
-        farewell = delete_account(session, caller.user_id)
-        views = [views_by_member(session, each, context.policies, context.vault) for each in farewell.remaining]
-        return farewell, views
-
-    farewell, views_of_others = await context.database.between_batches(work)
-    context.broadcasts.account_deleted(farewell.user_id, [ConversationTopic(kind, id_) for kind, id_ in farewell.left])
-    _emit_farewell(farewell)
-    for views in views_of_others:
-        context.broadcasts.conversation_updated(views)
-    while await context.database.transaction(delete_orphans):
-        pass
-
-
-def _emit_farewell(farewell: AccountDeletion) -> None:
-    gone = farewell.user_id
-    for kind, id_ in farewell.left:
-        if kind == "group":
-            emit(events.GroupMemberRemoved(conversation_id=id_, user_id=gone, removed_by_id=gone))
-    for family_id in farewell.family_ids:
-        emit(events.FamilyMemberRemoved(family_id=family_id, user_id=gone, removed_by_id=gone))
-    emit(events.AccountDeleted(user_id=gone))
+    await account.delete_account(context, caller, body.password, address)
 
 
 def _email(user: User, vault: Vault) -> dict[str, Any]:
-    """The address; one that does not open any more must not hide the rest."""
+    """Return the e-mail address; one that cannot be decrypted must not hide the rest of the account."""
     try:
         return {"email": email_of(user, vault)}
     except UnsealError:
         return {"email": None, "error_code": int(EncryptionErrorCode.DECRYPTION_FAILURE)}
 
 
-def _notices_view(notices: PrivacySettings) -> NoticesView:
-    return NoticesView(read=notices.read, typing=notices.typing, presence=notices.presence)
+def _notices_view(settings: PrivacySettings) -> NoticesView:
+    return NoticesView(read=settings.read_receipts, typing=settings.typing_indicators, presence=settings.presence)

@@ -1,10 +1,9 @@
-"""For whoever runs the server: is it alive, is it ready, and what does it count."""
+"""Health checks and metrics for the server operator."""
 
 import hmac
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request
-from sqlalchemy import text
 from starlette.responses import PlainTextResponse, Response
 
 from famichat.chat.errors import NotFound
@@ -15,39 +14,39 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 async def healthz() -> Response:
-    """Answer: the process is alive."""
+    """Report that the process is alive."""
     return PlainTextResponse("ok\n")
 
 
 @router.get("/readyz")
 async def readyz(context: InContext) -> Response:
-    """Answer whether requests can be served.
+    """Report whether requests can be served.
 
     Raises:
         StorageUnavailable: the database does not answer.
     """
-    await context.database.read(lambda session: session.execute(text("SELECT 1")))
+    await context.database.ping()
     return PlainTextResponse("ready\n")
 
 
 @router.get("/metrics")
 async def metrics(request: Request, context: InContext) -> Response:
-    """Give the metrics in Prometheus' text format, to this machine itself or to who knows the token.
+    """Return the metrics in Prometheus' text format, to this machine or to a client with the metrics token.
 
     Raises:
-        NotFound: for anybody else.
+        NotFound: the client is neither.
     """
-    if not (_from_this_machine(request) or _knows(request, context.metrics_token)):
+    if not (_is_local(request) or _has_token(request, context.metrics_token)):
         raise NotFound
     return Response(context.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _from_this_machine(request: Request) -> bool:
-    # A reverse proxy on this machine passes on strangers, and says so.
+def _is_local(request: Request) -> bool:
+    # A reverse proxy on this machine forwards requests of other clients, and adds a header to them.
     forwarded = "forwarded" in request.headers or "x-forwarded-for" in request.headers
     return not forwarded and request.client is not None and ip_address(request.client.host).is_loopback
 
 
-def _knows(request: Request, token: str | None) -> bool:
+def _has_token(request: Request, token: str | None) -> bool:
     given = request.headers.get("authorization", "")
     return token is not None and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())

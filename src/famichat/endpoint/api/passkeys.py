@@ -1,37 +1,18 @@
-"""Passkeys: making them, and signing in with one. Beside the password, which always works."""
+"""Passkeys: register them and sign in with them. A password always works as well."""
 
 from typing import Any
 
-from fastapi import Request
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.orm import Session
 
-from famichat.accounts.sign_in.login_throttle import reset_attempts
-from famichat.accounts.sign_in.passkey import (
-    Passkey,
-    add_passkey,
-    finish_passkey_sign_in,
-    known_passkey,
-    passkeys_of,
-    remove_passkey,
-)
-from famichat.accounts.sign_in.token import still_signed_in
-from famichat.accounts.sign_in.webauthn import credential_id_of
-from famichat.endpoint.api.sessions import OnDevice, Password, SessionView, begun, check_password
+from famichat.accounts.sign_in.passkey import Passkey
+from famichat.actions.accounts import passkeys
 from famichat.endpoint.http.client_ip import FromAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.sessions import DeviceRequest, PasswordRequest, SessionView, session_view
 
 router = api_router("", "passkeys")
-
-
-class Confirmed(BaseModel):
-    """The password once more: a passkey lasts longer than a sign-in that was left open."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    password: Password
 
 
 class OptionsView(BaseModel):
@@ -40,20 +21,20 @@ class OptionsView(BaseModel):
     options: dict[str, Any]
 
 
-class Brought(BaseModel):
-    """What the browser's `PublicKeyCredential.toJSON()` says."""
+class CredentialRequest(BaseModel):
+    """The result of the browser's `PublicKeyCredential.toJSON()`."""
 
     model_config = ConfigDict(extra="forbid")
 
     credential: dict[str, Any]
 
 
-class BroughtToSignIn(Brought, OnDevice):
-    """The same, and on which device."""
+class PasskeySignInRequest(CredentialRequest, DeviceRequest):
+    """The result of the browser's `PublicKeyCredential.toJSON()`, and the device to sign in on."""
 
 
 class PasskeyView(BaseModel):
-    """One passkey, as its owner sees it. It is named after the device on which it was made."""
+    """A passkey, as its owner sees it. It is named after the device that created it."""
 
     id: str
     name: str
@@ -62,92 +43,72 @@ class PasskeyView(BaseModel):
 
 
 class PasskeysView(BaseModel):
-    """All passkeys of one person."""
+    """All passkeys of one user."""
 
     passkeys: list[PasskeyView]
 
 
-@router.get("/me/passkeys", summary="My passkeys")
-async def passkeys(caller: Caller, context: InContext) -> PasskeysView:
-    """List the caller's passkeys, the oldest first."""
-    found = await context.database.read(lambda session: passkeys_of(session, caller.user_id))
+@router.get("/me/passkeys", summary="List my passkeys")
+async def list_passkeys(caller: Caller, context: InContext) -> PasskeysView:
+    """List the caller's passkeys, oldest first."""
+    found = await passkeys.list_passkeys(context, caller)
     return PasskeysView(passkeys=[_view(each) for each in found])
 
 
-@router.post("/me/passkeys/options", summary="Begin to make a passkey")
-async def begin(
-    request: Request, body: Confirmed, caller: Caller, context: InContext, address: FromAddress
+@router.post("/me/passkeys/options", summary="Begin to register a passkey")
+async def begin_registration(
+    body: PasswordRequest, caller: Caller, context: InContext, address: FromAddress
 ) -> OptionsView:
-    """Give the options for `navigator.credentials.create()`. They are good for five minutes.
+    """Return the options for `navigator.credentials.create()`, valid for five minutes.
 
     Raises:
-        RateLimited, TooManyGuesses: too many passwords were tried.
-        InvalidCredentials: this is not the caller's password.
-        PasskeysUnavailable: no browser makes one for the address of this server.
+        RateLimited, TooManyAttempts: too many passwords were tried.
+        InvalidCredentials: the password is wrong.
+        PasskeysUnavailable: browsers do not create passkeys for this server's address.
     """
-    claim = await check_password(request, context, caller.username, body.password, address)
-
-    def work(session: Session) -> list[bytes]:
-        reset_attempts(session, context.index, claim.account, address)
-        return [each.credential_id for each in passkeys_of(session, caller.user_id)]
-
-    known = await context.database.transaction(work)
-    return OptionsView(options=context.webauthn.registration_options(caller.user_id, caller.username, known))
+    return OptionsView(options=await passkeys.begin_passkey_registration(context, caller, body.password, address))
 
 
-@router.post("/me/passkeys", status_code=201, summary="Keep a passkey")
-async def make(body: Brought, caller: Caller, context: InContext) -> PasskeyView:
-    """Keep the passkey that the browser has made.
+@router.post("/me/passkeys", status_code=201, summary="Register a passkey")
+async def register(body: CredentialRequest, caller: Caller, context: InContext) -> PasskeyView:
+    """Store the passkey that the browser created.
 
     Raises:
-        InvalidPasskey: it is malformed, for another site or person, too late, here already, or one too many.
+        InvalidPasskey: it is malformed, expired, already registered, for another site or user, or one too many.
     """
-    made = context.webauthn.verify_registration(caller.user_id, body.credential)
-
-    def work(session: Session) -> PasskeyView:
-        still_signed_in(session, caller)
-        return _view(add_passkey(session, caller, made))
-
-    return await context.database.transaction(work)
+    return _view(await passkeys.add_passkey(context, caller, body.credential))
 
 
-@router.delete("/me/passkeys/{passkey_id}", status_code=204, summary="Give a passkey up")
+@router.delete("/me/passkeys/{passkey_id}", status_code=204, summary="Delete a passkey")
 async def remove(passkey_id: str, caller: Caller, context: InContext) -> None:
-    """Let nobody in with this passkey any more. Devices that are signed in stay so.
+    """Delete a passkey. Devices that signed in with it stay signed in.
 
     Raises:
         NoSuchPasskey: the caller has no such passkey.
     """
-    await context.database.transaction(lambda session: remove_passkey(session, caller.user_id, passkey_id))
+    await passkeys.remove_passkey(context, caller, passkey_id)
 
 
 @router.post("/sessions/passkey/options", summary="Begin to sign in with a passkey")
-async def begin_to_sign_in(context: InContext, address: FromAddress) -> OptionsView:
-    """Give the options for `navigator.credentials.get()`. They name nobody, and are good for five minutes.
+async def begin_sign_in(context: InContext, address: FromAddress) -> OptionsView:
+    """Return the options for `navigator.credentials.get()`, valid for five minutes. They name no user.
 
     Raises:
-        RateLimited: too much comes from this address.
-        PasskeysUnavailable: no browser has one for the address of this server.
+        RateLimited: too many requests from this address.
+        PasskeysUnavailable: browsers have no passkeys for this server's address.
     """
-    context.rate_limits.check("sign_in", address)
-    return OptionsView(options=context.webauthn.assertion_options())
+    return OptionsView(options=await passkeys.begin_passkey_sign_in(context, address))
 
 
 @router.post("/sessions/passkey", status_code=201, summary="Sign in with a passkey")
-async def sign_in(request: Request, body: BroughtToSignIn, context: InContext, address: FromAddress) -> SessionView:
+async def sign_in(body: PasskeySignInRequest, context: InContext, address: FromAddress) -> SessionView:
     """Sign in on a new device.
 
     Raises:
-        RateLimited: too much comes from this address.
-        InvalidCredentials: nobody has this passkey, or this is not it; one answer for every reason.
+        RateLimited: too many requests from this address.
+        InvalidCredentials: the passkey is unknown or does not verify; the reason is not revealed.
     """
-    context.rate_limits.check("sign_in", address)
-    credential_id = credential_id_of(body.credential)
-    known = await context.database.read(lambda session: known_passkey(session, credential_id))
-    request.state.user_id = known.user_id  # whose account it was about, for whoever notes a refusal
-    proof = context.webauthn.verify_assertion(body.credential, known.user_id, known.public_key, known.sign_count)
-    started = await context.database.transaction(lambda session: finish_passkey_sign_in(session, proof, body.device))
-    return begun(context, started)
+    return session_view(await passkeys.sign_in_with_passkey(context, body.credential, body.device, address))
 
 
 def _view(passkey: Passkey) -> PasskeyView:

@@ -1,15 +1,15 @@
-"""Notices to devices that are not listening: whether this device gets them, and what they say."""
+"""Push notifications: subscribe this device, and choose what notifications say and when they are silent."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy.orm import Session
 
-from famichat.accounts.sign_in.token import still_signed_in
+from famichat.actions.accounts import push
+from famichat.actions.accounts.push import PushPreferencesRequest, PushSettings
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.push.preferences import Content, PushPreferences, QuietHours, change_preferences, preferences_of
-from famichat.push.subscription import Subscription, is_subscribed, subscribe, unsubscribe
+from famichat.push.preferences import Content, QuietHours
+from famichat.push.subscription import Subscription
 
 router = api_router("", "push")
 
@@ -35,125 +35,118 @@ class SubscriptionKeys(_Request):
 
 
 class SubscriptionRequest(_Request):
-    """What `PushSubscription.toJSON()` gives in a browser."""
+    """The result of the browser's `PushSubscription.toJSON()`."""
 
     endpoint: _Text
     keys: SubscriptionKeys
-    expirationTime: float | None = None  # noqa: N815 - the browser's own word
+    expirationTime: float | None = None  # noqa: N815 - the browser's name
 
     @model_validator(mode="after")
-    def _is_usable(self) -> Self:
-        self.understood()
+    def _is_valid(self) -> Self:
+        self.subscription()
         return self
 
-    def understood(self) -> Subscription:
-        """The same, as the server keeps it."""
+    def subscription(self) -> Subscription:
+        """Convert to the server's own type."""
         return Subscription.parse(self.endpoint, self.keys.p256dh, self.keys.auth)
 
 
 class Hours(_Request):
-    """From when to when no device rings; over midnight, if `until` is earlier. On the clocks of `time_zone`."""
+    """Quiet hours in `time_zone`; past midnight if `until` is earlier than `from`."""
 
     from_: _Clock = Field(alias="from")
     until: _Clock
     time_zone: str = Field(max_length=64, description="Such as `Europe/Stockholm`.")
 
     @model_validator(mode="after")
-    def _exist(self) -> Self:
-        self.understood()
+    def _is_valid(self) -> Self:
+        self.quiet_hours()
         return self
 
-    def understood(self) -> QuietHours:
-        """The same, as the server keeps it."""
+    def quiet_hours(self) -> QuietHours:
+        """Convert to the server's own type."""
         return QuietHours.parse(self.from_, self.until, self.time_zone)
 
 
 class PushView(BaseModel):
-    """Whether this device is rung, and what the person has chosen for all devices."""
+    """Whether this device is subscribed, and the user's preferences for all devices."""
 
     subscribed: bool
     content: Content
     quiet_hours: Hours | None
 
 
-class NewChoices(_Request):
-    """What is to change; what is left out stays. `quiet_hours: null` ends them."""
+class PreferencesPatch(_Request):
+    """The preferences to change; missing ones stay as they are. `quiet_hours: null` turns quiet hours off."""
 
     content: Content | None = None
     quiet_hours: Hours | None = None
 
+    def request(self) -> PushPreferencesRequest:
+        """The preferences that the client sent."""
+        changes: PushPreferencesRequest = {}
+        if self.content is not None:
+            changes["content"] = self.content
+        if "quiet_hours" in self.model_fields_set:
+            changes["quiet_hours"] = None if self.quiet_hours is None else self.quiet_hours.quiet_hours()
+        return changes
+
 
 class TestView(BaseModel):
-    """What came of a test. `status` is the push service's, if it answered."""
+    """The result of a test. `status` is the push service's HTTP status, if it answered."""
 
     outcome: Literal["sent", "not_subscribed", "gone", "busy", "refused", "unreachable", "forbidden_address"]
     status: int | None = None
 
 
-@router.get("/push/key", summary="The key to subscribe with")
+@router.get("/push/key", summary="Get the VAPID key")
 async def key(_caller: Caller, context: InContext) -> KeyView:
-    """Say by which key push services know this server."""
+    """Return the public key by which push services know this server (RFC 8292)."""
     return KeyView(public_key=context.push_key)
 
 
-@router.get("/me/push", summary="How am I notified?")
+@router.get("/me/push", summary="Show my notification settings")
 async def show(caller: Caller, context: InContext) -> PushView:
-    """Say whether the caller's device is rung, and what was chosen."""
-    return await context.database.read(lambda session: _view(session, caller.user_id, caller.device_id))
+    """Return whether the caller's device is subscribed, and the caller's preferences."""
+    return _view(await push.read_push_settings(context, caller))
 
 
-@router.patch("/me/push", summary="Choose what notices say, and quiet hours")
-async def change(body: NewChoices, caller: Caller, context: InContext) -> PushView:
-    """Choose for all of the caller's devices."""
-
-    def work(session: Session) -> PushView:
-        still_signed_in(session, caller)
-        before = preferences_of(session, caller.user_id)
-        quiet = body.quiet_hours.understood() if body.quiet_hours is not None else None
-        kept = quiet if "quiet_hours" in body.model_fields_set else before.quiet_hours
-        change_preferences(session, caller.user_id, PushPreferences(body.content or before.content, kept))
-        return _view(session, caller.user_id, caller.device_id)
-
-    return await context.database.transaction(work)
+@router.patch("/me/push", summary="Change my notification settings")
+async def change(body: PreferencesPatch, caller: Caller, context: InContext) -> PushView:
+    """Change what notifications say, and quiet hours, for all of the caller's devices."""
+    return _view(await push.change_push_preferences(context, caller, body.request()))
 
 
-@router.put("/me/push", status_code=204, summary="Notify this device")
+@router.put("/me/push", status_code=204, summary="Subscribe this device")
 async def put(body: SubscriptionRequest, caller: Caller, context: InContext) -> None:
-    """Let the caller's device be rung. Replaces what it gave before, also when its browser changes the subscription."""
-    given = body.understood()
-
-    def work(session: Session) -> None:
-        still_signed_in(session, caller)
-        subscribe(session, caller.device_id, given, context.vault, context.index)
-
-    await context.database.transaction(work)
+    """Send push notifications to the caller's device. Replaces an earlier subscription of this device."""
+    await push.subscribe_device(context, caller, body.subscription())
 
 
-@router.delete("/me/push", status_code=204, summary="Do not notify this device any more")
+@router.delete("/me/push", status_code=204, summary="Unsubscribe this device")
 async def delete(caller: Caller, context: InContext) -> None:
-    """Ring the caller's device no more."""
-    await context.database.transaction(lambda session: unsubscribe(session, caller.device_id))
+    """Stop sending push notifications to the caller's device."""
+    await push.unsubscribe_device(context, caller)
 
 
-@router.post("/me/push/test", summary="Send me a test")
+@router.post("/me/push/test", summary="Send a test notification")
 async def test(caller: Caller, context: InContext) -> TestView:
-    """Ring the caller's device now, also in quiet hours, and say what its push service answered."""
-    context.rate_limits.check("push_test", caller)
-    answer = await context.push_notifier.test(caller.device_id)
-    if answer is None:
+    """Send a notification to the caller's device now, even in quiet hours, and return the push service's answer."""
+    response = await push.send_test_notification(context, caller)
+    if response is None:
         return TestView(outcome="not_subscribed")
-    return TestView(outcome=answer.outcome, status=answer.status)
+    return TestView(outcome=response.outcome, status=response.status)
 
 
-def _view(session: Session, user_id: str, device_id: str) -> PushView:
-    chosen = preferences_of(session, user_id)
+def _view(settings: PushSettings) -> PushView:
+    preferences = settings.preferences
     return PushView(
-        subscribed=is_subscribed(session, device_id), content=chosen.content, quiet_hours=_hours(chosen.quiet_hours)
+        subscribed=settings.subscribed, content=preferences.content, quiet_hours=_hours(preferences.quiet_hours)
     )
 
 
 def _hours(quiet: QuietHours | None) -> Hours | None:
     if quiet is None:
         return None
-    written = {"from": f"{quiet.from_:%H:%M}", "until": f"{quiet.until:%H:%M}", "time_zone": quiet.zone.key}
-    return Hours.model_validate(written)
+    fields = {"from": f"{quiet.from_:%H:%M}", "until": f"{quiet.until:%H:%M}", "time_zone": quiet.zone.key}
+    return Hours.model_validate(fields)

@@ -1,46 +1,22 @@
-"""Signing in, staying signed in, signing out."""
+"""Sign in, refresh a session, sign out."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from famichat.accounts.device import DeviceKind, NewDevice
-from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyAttempts
+from famichat.accounts.device import DeviceKind
 from famichat.accounts.names.email_address import MAX_EMAIL
-from famichat.accounts.sign_in.attempt import SignInAttempt, begin_sign_in, finish_sign_in
-from famichat.accounts.sign_in.password import MAX_PASSWORD, verify_password
-from famichat.accounts.sign_in.session import ReusedRefreshToken, StartedSession, end_session, refresh_session
-from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
-from famichat.actions.rate_limit import Address
+from famichat.actions.accounts import sessions
 from famichat.endpoint.http.client_ip import FromAddress
-from famichat.endpoint.http.context import Caller, Context, InContext
+from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.schemas.people import Shown, shown
-from famichat.telemetry import emit, events
+from famichat.endpoint.schemas.sessions import DeviceRequest, Password, SessionView, session_view
 
 router = api_router("/sessions", "sessions")
 
-Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
-Cause = Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused"]
 
-
-class OnDevice(BaseModel):
-    """On which device: `device_name` helps its person to recognise it later; others are told the `device_kind` only."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    device_name: str = "A device"
-    device_kind: DeviceKind | None = None
-
-    @property
-    def device(self) -> NewDevice:
-        """What is known of the device."""
-        return NewDevice(self.device_name, self.device_kind)
-
-
-class SignIn(OnDevice):
-    """Who one is, by name or by e-mail address, and the password."""
+class SignInRequest(DeviceRequest):
+    """A username or an e-mail address, and the password."""
 
     username: Annotated[str, Field(max_length=MAX_EMAIL)] | None = None
     email: Annotated[str, Field(max_length=MAX_EMAIL)] | None = None
@@ -53,13 +29,13 @@ class SignIn(OnDevice):
         return self
 
     @property
-    def name(self) -> str:
-        """What the person goes by."""
+    def name_or_email(self) -> str:
+        """The name the account is looked up by."""
         return self.username or self.email or ""
 
 
-class Refresh(BaseModel):
-    """The newest refresh token of this device, and what kind of device it is, if it has not said so before."""
+class RefreshRequest(BaseModel):
+    """The device's latest refresh token, and its kind if the server does not know it yet."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,116 +43,32 @@ class Refresh(BaseModel):
     device_kind: DeviceKind | None = None
 
 
-class UserView(Shown):
-    """A person, as that person is shown to others."""
-
-    id: str
-
-
-class SessionView(BaseModel):
-    """A device that is signed in. `expires_in` counts seconds, for the access token; a refresh token works once."""
-
-    access_token: str
-    expires_in: int
-    refresh_token: str
-    user: UserView
-    device_id: str
-
-
 @router.post("", status_code=201, summary="Sign in")
-async def sign_in(request: Request, body: SignIn, context: InContext, address: FromAddress) -> SessionView:
-    """Sign in on a new device. An unknown name and a wrong password get the same answer, after the same time.
+async def sign_in(body: SignInRequest, context: InContext, address: FromAddress) -> SessionView:
+    """Sign in on a new device. An unknown account and a wrong password get the same response after the same time.
 
     Raises:
-        RateLimited: too much comes from this address.
-        TooManyGuesses: too many wrong passwords came for this account.
-        InvalidCredentials: no such account, or not its password.
+        RateLimited: too many requests from this address.
+        TooManyAttempts: too many wrong passwords for this account.
+        InvalidCredentials: the account does not exist or the password is wrong.
     """
-    claim = await check_password(request, context, body.name, body.password, address)
-    started = await context.database.transaction(
-        lambda session: finish_sign_in(session, claim, address, body.device, context.index)
-    )
-    return begun(context, started)
+    return session_view(await sessions.sign_in(context, body.name_or_email, body.password, body.device, address))
 
 
-@router.post("/refresh", summary="Stay signed in")
-async def refresh(body: Refresh, context: InContext, address: FromAddress) -> SessionView:
-    """Exchange a refresh token for the next one, and a fresh access token.
+@router.post("/refresh", summary="Refresh a session")
+async def refresh(body: RefreshRequest, context: InContext, address: FromAddress) -> SessionView:
+    """Exchange a refresh token for the next one and a new access token.
 
-    Using one twice signs the device out: one of the two who used it has stolen it, and nobody can tell which.
+    Using a refresh token twice signs the device out: one of the two users stole it, and the server cannot tell which.
 
     Raises:
-        RateLimited: too much comes from this address.
-        InvalidToken: it is unknown, expired, used already, or its device was revoked.
+        RateLimited: too many requests from this address.
+        InvalidToken: the token is unknown, expired or already used, or its device was revoked.
     """
-    context.rate_limits.check("refresh", address)
-    renewed = await context.database.between_batches(
-        lambda session: refresh_session(session, body.refresh_token, body.device_kind)
-    )
-    if isinstance(renewed, ReusedRefreshToken):
-        announce_revoked(context, renewed.user_id, renewed.device_id, "refresh_token_reused")
-        raise InvalidToken
-    return session_view(context, renewed)
+    return session_view(await sessions.refresh_session(context, body.refresh_token, body.device_kind, address))
 
 
 @router.delete("/current", status_code=204, summary="Sign out")
 async def sign_out(caller: Caller, context: InContext) -> None:
-    """Sign this device out: its tokens end, and its connections close."""
-    await context.database.between_batches(lambda session: end_session(session, caller))
-    announce_revoked(context, caller.user_id, caller.device_id, "signed_out")
-
-
-async def check_password(
-    request: Request, context: Context, name: str, password: str, address: Address
-) -> SignInAttempt:
-    """See whether somebody knows the password of an account, and count it as a guess until `forgive_guesses`.
-
-    Args:
-        request: what it is asked for; a refusal is noted there.
-        context: the server.
-        name: a username or an e-mail address, as it was typed.
-        password: as it was typed.
-        address: where the guess comes from.
-
-    Raises:
-        RateLimited: too much comes from this address.
-        TooManyGuesses: too many wrong passwords came for this account.
-        InvalidCredentials: no such account, or not its password.
-    """
-    context.rate_limits.check("sign_in", address)
-    limited = context.rate_limits.enabled
-    try:
-        claim = await context.database.transaction(
-            lambda session: begin_sign_in(session, name, address, context.index, limited=limited)
-        )
-    except TooManyAttempts as fault:
-        emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=fault.retry_in_seconds))
-        raise
-    if not await verify_password(claim.password_hash, password):
-        request.state.user_id = claim.user_id  # whose account it was about, for whoever notes the refusal
-        raise InvalidCredentials
-    return claim
-
-
-def begun(context: Context, started: StartedSession) -> SessionView:
-    """Say that a device was signed in, and what the device is told of it."""
-    emit(events.SessionStarted(user_id=started.identity.user_id, device_id=started.identity.device_id))
-    return session_view(context, started)
-
-
-def announce_revoked(context: Context, user_id: str, device_id: str, cause: Cause) -> None:
-    """Say that a device was signed out, and close what it has open."""
-    emit(events.DeviceRevoked(user_id=user_id, device_id=device_id, cause=cause))
-    context.broadcasts.device_revoked(user_id, device_id)
-
-
-def session_view(context: Context, started: StartedSession) -> SessionView:
-    """A session as its device is told of it, with a fresh access token."""
-    identity = started.identity
-    return SessionView(
-        access_token=context.tokens.issue(identity.user_id, identity.device_id),
-        expires_in=ACCESS_TOKEN_SECONDS,
-        refresh_token=started.refresh_token,
-        user=UserView(id=identity.user_id, **shown(started.profile)),
-        device_id=identity.device_id,
-    )
+    """Sign this device out: revoke its tokens and close its connections."""
+    await sessions.sign_out(context, caller)

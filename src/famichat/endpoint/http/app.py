@@ -78,5 +78,5 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     for noun in (downloads, pages):
         app.router.routes += noun.router.routes
     https = context.public_url.startswith("https://")
-    large = {"/api/v1/attachments/": attachments.MAX_PIECE_BYTES, "/api/v1/me/picture": profile.MAX_PICTURE_BYTES}
+    large = {"/api/v1/attachments/": attachments.MAX_CHUNK_BYTES, "/api/v1/me/picture": profile.MAX_AVATAR_BYTES}
     return RequestGuard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

@@ -10,7 +10,6 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.endpoint.http.proxies import Proxies
 from famichat.endpoint.pages.brand import Brand
-from famichat.storage.data_dir import DataDir
 from famichat.telemetry.metrics import Metrics
 
 
@@ -22,7 +21,6 @@ class Context(Services):
     metrics: Metrics
     test_endpoints: bool
     metrics_token: str | None
-    data_dir: DataDir
     brand: Brand
 
 

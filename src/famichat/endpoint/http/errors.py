@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from famichat.accounts.errors import InvalidCredentials
 from famichat.endpoint.denials import report_denied
 from famichat.error_codes import CODES
 from famichat.errors import FamichatError
@@ -50,7 +51,8 @@ def install(app: FastAPI) -> None:
 def _expected(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, FamichatError):
         raise TypeError("install() registers this handler for FamichatError only") from fault
-    report_denied(_entry_point(request), fault, getattr(request.state, "user_id", None))
+    account = fault.user_id if isinstance(fault, InvalidCredentials) else None
+    report_denied(_entry_point(request), fault, account or getattr(request.state, "user_id", None))
     return problem(fault.code, fault.details)
 
 

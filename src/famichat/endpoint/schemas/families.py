@@ -1,4 +1,4 @@
-"""How a family is shown to its members."""
+"""JSON schemas of families."""
 
 from pydantic import BaseModel
 
@@ -8,7 +8,7 @@ from famichat.endpoint.http.timestamp import Timestamp
 
 
 class FamilyView(BaseModel):
-    """A family that the caller belongs to, and the caller's role in it."""
+    """A family the caller belongs to, with the caller's role in it."""
 
     id: str
     name: str
@@ -16,6 +16,8 @@ class FamilyView(BaseModel):
     joined_at: Timestamp
 
 
-def family_view(family: UserFamily) -> FamilyView:
-    """Return a family as one of its members sees it."""
-    return FamilyView(id=family.family_id, name=family.name, role=family.role, joined_at=family.joined_at)
+def family_view(membership: UserFamily) -> FamilyView:
+    """Return a family as its member sees it."""
+    return FamilyView(
+        id=membership.family_id, name=membership.name, role=membership.role, joined_at=membership.joined_at
+    )

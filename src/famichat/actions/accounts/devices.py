@@ -1,0 +1,60 @@
+"""List and revoke devices: the user's own and, for a family admin, those of family members."""
+
+from typing import Literal
+
+from famichat.accounts import device as own_devices
+from famichat.accounts.device import Device, devices_of
+from famichat.accounts.sign_in.token import Identity
+from famichat.actions.services import Services
+from famichat.chat.families.admin import devices_of_member, sign_out_member
+from famichat.telemetry import emit, events
+
+RevocationCause = Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused", "password_reset"]
+
+
+async def list_devices(services: Services, actor: Identity) -> list[Device]:
+    """Return the devices the actor is signed in on, oldest first."""
+    return await services.read(devices_of, actor.user_id)
+
+
+async def revoke_device(services: Services, actor: Identity, device_id: str) -> None:
+    """Sign out one of the actor's devices: revoke its tokens and close its connections.
+
+    Raises:
+        NoSuchDevice: the actor has no such device.
+    """
+    await services.write_between_batches(own_devices.revoke_device, actor.user_id, device_id)
+    announce_device_revoked(services, actor.user_id, device_id, "revoked")
+
+
+async def list_member_devices(services: Services, actor: Identity, family_id: str, user_id: str) -> list[Device]:
+    """Return the devices of a family member, oldest first, to a family admin.
+
+    Raises:
+        NotFound: the actor or the user is not a member of the family.
+        NotAdmin: the actor is not an admin.
+    """
+    return await services.read(devices_of_member, actor.user_id, family_id, user_id)
+
+
+async def revoke_member_device(
+    services: Services, actor: Identity, family_id: str, user_id: str, device_id: str
+) -> None:
+    """Sign out a family member's device as a family admin. The member sees it in the account history.
+
+    Raises:
+        NotFound: the actor or the user is not a member of the family.
+        NotAdmin: the actor is not an admin.
+        NoSuchDevice: the user has no such device.
+    """
+    await services.write_between_batches(sign_out_member, actor.user_id, family_id, user_id, device_id)
+    announce_device_revoked(services, user_id, device_id, "revoked_by_admin")
+
+
+def announce_device_revoked(services: Services, user_id: str, device_id: str, cause: RevocationCause) -> None:
+    """Emit telemetry for a revoked device, close its connections and notify the user's other devices.
+
+    Call after the commit.
+    """
+    emit(events.DeviceRevoked(user_id=user_id, device_id=device_id, cause=cause))
+    services.broadcasts.device_revoked(user_id, device_id)

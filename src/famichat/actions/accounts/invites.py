@@ -1,0 +1,197 @@
+"""Create, list, revoke, preview and accept invites into a family."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from famichat.accounts import invite as invites
+from famichat.accounts.device import NewDevice
+from famichat.accounts.invite import Invite, IssuedInvite, open_invites
+from famichat.accounts.sign_in.password import hash_password
+from famichat.accounts.sign_in.session import StartedSession, start_session
+from famichat.accounts.sign_in.token import Identity, still_signed_in
+from famichat.accounts.user import Newcomer
+from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member
+from famichat.actions.rate_limit import Address
+from famichat.actions.services import Services
+from famichat.chat.conversations.view import ConversationView
+from famichat.chat.families import join
+from famichat.chat.families.family import require_admin
+from famichat.chat.families.join import Invitation, JoinedFamily
+from famichat.chat.families.membership import family_conversation_views
+from famichat.chat.records.family import FamilyRole
+from famichat.telemetry import emit, events
+
+_Views = dict[str, ConversationView]
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvite:
+    """A new invite and its secret link, available only when it is created."""
+
+    invite: Invite
+    token: str
+    url: str
+
+
+async def create_invite(
+    services: Services, actor: Identity, family_id: str, role: FamilyRole, life: timedelta
+) -> NewInvite:
+    """Create an invite for one person, as a family admin.
+
+    Args:
+        services: the services of this server.
+        actor: the authenticated user and device.
+        family_id: the family.
+        role: the role the invited person will have.
+        life: how long the invite is valid; at most `MAX_LIFE`.
+
+    Raises:
+        RateLimited: too many invites from this device or user.
+        NotFound: the actor is not a member of the family.
+        NotAdmin: the actor is not an admin.
+    """
+    services.rate_limits.check("invite", actor)
+    issued = await services.write(join.invite, actor.user_id, family_id, role, life)
+    return _announce_created(services, issued)
+
+
+async def create_invite_by_operator(services: Services, family_id: str, role: FamilyRole, life: timedelta) -> NewInvite:
+    """Create an invite for one person, as the server operator.
+
+    Args:
+        services: the services of this server.
+        family_id: an existing family.
+        role: the role the invited person will have.
+        life: how long the invite is valid; at most `MAX_LIFE`.
+    """
+    issued = await services.write(invites.create_invite, family_id, None, role, life)
+    return _announce_created(services, issued)
+
+
+async def list_invites(services: Services, actor: Identity, family_id: str) -> list[Invite]:
+    """Return the invites into a family that can still be accepted, without their tokens, oldest first.
+
+    Raises:
+        NotFound: the actor is not a member of the family.
+        NotAdmin: the actor is not an admin.
+    """
+
+    def work(session: Session) -> list[Invite]:
+        require_admin(session, family_id, actor.user_id)
+        return open_invites(session, family_id)
+
+    return await services.read(work)
+
+
+async def revoke_invite(services: Services, actor: Identity, family_id: str, invite_id: str) -> None:
+    """Revoke an invite, as a family admin: its link stops working.
+
+    Raises:
+        NotFound: the actor is not a member of the family.
+        NotAdmin: the actor is not an admin.
+        InvalidInvite: the family has no open invite with this id.
+    """
+
+    def work(session: Session) -> None:
+        require_admin(session, family_id, actor.user_id)
+        invites.revoke_invite(session, family_id, invite_id)
+
+    await services.write(work)
+
+
+async def revoke_invite_by_operator(services: Services, family_id: str, invite_id: str) -> None:
+    """Revoke an invite, as the server operator.
+
+    Raises:
+        InvalidInvite: the family has no open invite with this id.
+    """
+    await services.write(invites.revoke_invite, family_id, invite_id)
+
+
+async def preview_invite(services: Services, token: str, address: Address) -> Invitation:
+    """Return what an invite is for, to anyone who has its token.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        InvalidInvite: the invite does not exist or can no longer be accepted.
+    """
+    services.rate_limits.check("invite", address)
+    return await services.read(join.read_invitation, token)
+
+
+async def accept_invite(services: Services, access_token: str | None, token: str, address: Address) -> JoinedFamily:
+    """Join a family with an existing account. A member of the family leaves the invite unused.
+
+    The rate limit comes before the access token is checked, so this action authenticates its caller itself.
+
+    Args:
+        services: the services of this server.
+        access_token: the caller's access token, if the request had one.
+        token: the invite's token.
+        address: the client address, for the rate limits.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        InvalidToken: the access token is missing or invalid.
+        InvalidInvite: the invite does not exist or can no longer be accepted.
+    """
+    services.rate_limits.check("invite", address)
+    actor = await services.identify(access_token)
+
+    def work(session: Session) -> tuple[JoinedFamily, _Views | None]:
+        still_signed_in(session, actor)
+        joined = join.accept(session, token, actor.user_id)
+        return joined, family_conversation_views(session, joined.family_id, services.policies, services.vault)
+
+    joined, views = await services.write(work)
+    if joined.joined:
+        emit(events.FamilyMemberAdded(family_id=joined.family_id, user_id=joined.user_id))
+        if views is not None:
+            services.broadcasts.joined(joined.user_id, views)
+    return joined
+
+
+async def accept_invite_as_new_user(
+    services: Services, token: str, account: NewAccount, device: NewDevice, address: Address
+) -> NewMember:
+    """Create an account, join the family and sign in.
+
+    Args:
+        services: the services of this server.
+        token: the invite's token.
+        account: the account to create.
+        device: the device to sign in on.
+        address: the client address, for the rate limits.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        InvalidInvite: the invite does not exist or can no longer be accepted; no account was created.
+        AccountsError: the username, address, password or device name is not allowed; the invite stays valid.
+    """
+    services.rate_limits.check("invite", address)
+    newcomer = Newcomer.parse(account.username, account.email)
+    await services.read(join.read_invitation, token)  # hashing a password is expensive
+    password_hash = await hash_password(account.password, newcomer.username.shown)
+
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession, _Views | None]:
+        joined = join.accept_as_newcomer(session, token, newcomer, password_hash, services.vault, services.index)
+        started = start_session(session, joined.user_id, device)
+        views = family_conversation_views(session, joined.family_id, services.policies, services.vault)
+        return joined, started, views
+
+    joined, started, views = await services.write(work)
+    if views is not None:
+        services.broadcasts.joined(joined.user_id, views)
+    return announce_new_member(services, joined, started)
+
+
+def _announce_created(services: Services, issued: IssuedInvite) -> NewInvite:
+    invite = issued.invite
+    emit(
+        events.InviteCreated(
+            family_id=invite.family_id, invite_id=invite.id, role=invite.role, created_by_id=invite.created_by_id
+        )
+    )
+    return NewInvite(invite, issued.token, f"{services.public_url}/invite#{issued.token}")

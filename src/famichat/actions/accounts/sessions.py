@@ -1,0 +1,129 @@
+"""Sign in with a password, refresh a session, sign out."""
+
+from dataclasses import dataclass
+
+from famichat.accounts.device import DeviceKind, NewDevice
+from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyAttempts
+from famichat.accounts.profile import Profile
+from famichat.accounts.sign_in import session as sessions
+from famichat.accounts.sign_in.attempt import SignInAttempt, begin_sign_in, finish_sign_in
+from famichat.accounts.sign_in.password import verify_password
+from famichat.accounts.sign_in.session import ReusedRefreshToken, StartedSession
+from famichat.accounts.sign_in.token import Identity
+from famichat.actions.accounts.devices import announce_device_revoked
+from famichat.actions.rate_limit import Address
+from famichat.actions.services import Services
+from famichat.telemetry import emit, events
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSession:
+    """A signed-in device, its user's profile and its tokens."""
+
+    identity: Identity
+    profile: Profile
+    access_token: str
+    refresh_token: str
+
+
+async def sign_in(
+    services: Services, name_or_email: str, password: str, device: NewDevice, address: Address
+) -> DeviceSession:
+    """Sign in on a new device.
+
+    An unknown account and a wrong password raise the same error after the same time.
+
+    Args:
+        services: the running server.
+        name_or_email: a username or an e-mail address, as typed.
+        password: as typed.
+        device: the device to add to the account.
+        address: the client address, for the rate limits.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        TooManyAttempts: too many wrong passwords for this account.
+        InvalidCredentials: the account does not exist or the password is wrong.
+        InvalidDeviceName: the device name is not allowed.
+    """
+    attempt = await verify_account_password(services, name_or_email, password, address)
+    started = await services.write(finish_sign_in, attempt, address, device, services.index)
+    return announce_session_started(services, started)
+
+
+async def refresh_session(
+    services: Services, refresh_token: str, kind: DeviceKind | None, address: Address
+) -> DeviceSession:
+    """Exchange a refresh token for a new access token and the next refresh token.
+
+    Using a refresh token twice revokes its device: one of the two users stole it, and the server cannot tell which.
+
+    Args:
+        services: the running server.
+        refresh_token: the latest refresh token of the device.
+        kind: the device kind, if the client sent one; None keeps the stored value.
+        address: the client address, for the rate limits.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        InvalidToken: the token is unknown, expired or already used, or its device was revoked.
+    """
+    services.rate_limits.check("refresh", address)
+    # In this thread because a reused token ends the device's access.
+    renewed = await services.write_between_batches(sessions.refresh_session, refresh_token, kind)
+    if isinstance(renewed, ReusedRefreshToken):
+        announce_device_revoked(services, renewed.user_id, renewed.device_id, "refresh_token_reused")
+        raise InvalidToken
+    return _device_session(services, renewed)
+
+
+async def sign_out(services: Services, actor: Identity) -> None:
+    """Revoke the tokens of the actor's device and close its connections.
+
+    Raises:
+        NoSuchDevice: the device was revoked in the meantime.
+    """
+    await services.write_between_batches(sessions.end_session, actor)
+    announce_device_revoked(services, actor.user_id, actor.device_id, "signed_out")
+
+
+async def verify_account_password(
+    services: Services, name_or_email: str, password: str, address: Address
+) -> SignInAttempt:
+    """Verify the password of an account and count the attempt.
+
+    The attempt stays counted until `login_throttle.reset_attempts`, which the caller runs once the sign-in succeeds.
+
+    Args:
+        services: the running server.
+        name_or_email: a username or an e-mail address, as typed.
+        password: as typed.
+        address: the client address, for the rate limits.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        TooManyAttempts: too many wrong passwords for this account.
+        InvalidCredentials: the account does not exist or the password is wrong.
+    """
+    services.rate_limits.check("sign_in", address)
+    limited = services.rate_limits.enabled
+    try:
+        attempt = await services.write(begin_sign_in, name_or_email, address, services.index, limited=limited)
+    except TooManyAttempts as error:
+        emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=error.retry_in_seconds))
+        raise
+    if not await verify_password(attempt.password_hash, password):
+        raise InvalidCredentials(attempt.user_id)
+    return attempt
+
+
+def announce_session_started(services: Services, started: StartedSession) -> DeviceSession:
+    """Emit telemetry for a new session and issue its first access token. Call after the commit."""
+    emit(events.SessionStarted(user_id=started.identity.user_id, device_id=started.identity.device_id))
+    return _device_session(services, started)
+
+
+def _device_session(services: Services, started: StartedSession) -> DeviceSession:
+    identity = started.identity
+    access_token = services.tokens.issue(identity.user_id, identity.device_id)
+    return DeviceSession(identity, started.profile, access_token, started.refresh_token)

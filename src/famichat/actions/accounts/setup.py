@@ -1,0 +1,87 @@
+"""First run: create the first family and its admin with the setup code that the server printed."""
+
+import hmac
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from famichat.accounts.device import NewDevice
+from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
+from famichat.accounts.sign_in.password import hash_password
+from famichat.accounts.sign_in.session import StartedSession, start_session
+from famichat.accounts.user import Newcomer
+from famichat.actions.accounts.sessions import DeviceSession, announce_session_started
+from famichat.actions.rate_limit import Address
+from famichat.actions.services import Services
+from famichat.chat.families import family
+from famichat.chat.families.join import JoinedFamily, set_up
+from famichat.telemetry import emit, events
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """The request for a new account, as typed."""
+
+    username: str
+    password: str
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """A new account that joined a family and is signed in."""
+
+    family_id: str
+    session: DeviceSession
+
+
+async def needs_setup(services: Services) -> bool:
+    """Return whether the server has no family yet."""
+    return await services.read(family.needs_setup)
+
+
+async def set_up_server(
+    services: Services, code: str, family_name: str, account: NewAccount, device: NewDevice, address: Address
+) -> NewMember:
+    """Create the first family and its admin, and sign the admin in. Works once.
+
+    Args:
+        services: the running server.
+        code: the setup code; case and surrounding spaces are ignored.
+        family_name: the name of the first family.
+        account: the admin's account.
+        device: the device to sign in on.
+        address: the client address, for the rate limits.
+
+    Raises:
+        RateLimited: too many requests from this address.
+        AlreadySetUp: a family exists.
+        InvalidSetupCode: the code is wrong.
+        AccountsError: the username, the address, the password or the device name is not allowed; the code stays valid.
+        InvalidName: the family name is not allowed; the code stays valid.
+    """
+    services.rate_limits.check("sign_in", address)
+    if not await needs_setup(services):
+        raise AlreadySetUp
+    _check_code(code, services.setup_code)
+    newcomer = Newcomer.parse(account.username, account.email)
+    password_hash = await hash_password(account.password, newcomer.username.shown)
+
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession]:
+        joined = set_up(session, family_name, newcomer, password_hash, services.vault, services.index)
+        return joined, start_session(session, joined.user_id, device)
+
+    joined, started = await services.write(work)
+    return announce_new_member(services, joined, started)
+
+
+def announce_new_member(services: Services, joined: JoinedFamily, started: StartedSession) -> NewMember:
+    """Emit telemetry for a new account in a family and issue its first access token. Call after the commit."""
+    emit(events.FamilyMemberAdded(family_id=joined.family_id, user_id=joined.user_id))
+    return NewMember(joined.family_id, announce_session_started(services, started))
+
+
+def _check_code(given: str, expected: str | None) -> None:
+    typed = given.strip().upper().encode()
+    if expected is None or not hmac.compare_digest(typed, expected.encode()):
+        raise InvalidSetupCode

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from famichat.accounts.device import NewDevice
+from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
+from famichat.actions.accounts.setup import NewAccount, needs_setup, set_up_server
+from famichat.app.services import build_services
+from famichat.settings import Settings
+from famichat.telemetry.events import Event, FamilyMemberAdded, SessionStarted
+from tests.factories.people import PASSWORD
+from tests.support.services import ADDRESS
+
+ACCOUNT, DEVICE = NewAccount("maja", PASSWORD), NewDevice("A phone")
+
+
+async def test_the_first_member_is_emitted_and_signed_in(tmp_path: Path, emitted: list[Event]) -> None:
+    async with build_services(Settings(data_dir=tmp_path)) as services:
+        assert await needs_setup(services)
+        with pytest.raises(InvalidSetupCode):
+            await set_up_server(services, "AAAA-AAAA", "Berg", ACCOUNT, DEVICE, ADDRESS)
+        code = f" {services.setup_code} ".lower()
+        member = await set_up_server(services, code, "Berg", ACCOUNT, DEVICE, ADDRESS)
+        with pytest.raises(AlreadySetUp):
+            await set_up_server(services, code, "Berg", ACCOUNT, DEVICE, ADDRESS)
+        assert await services.identify(member.session.access_token) == member.session.identity
+
+    told = [each for each in emitted if isinstance(each, FamilyMemberAdded | SessionStarted)]
+    user_id, device_id = member.session.identity.user_id, member.session.identity.device_id
+    assert told == [
+        FamilyMemberAdded(family_id=member.family_id, user_id=user_id),
+        SessionStarted(user_id=user_id, device_id=device_id),
+    ]
