@@ -1,8 +1,8 @@
-/** The HTTP API: one function that asks, and the two ways in which that can fail. */
+/** HTTP client for the API, with its two kinds of failure. */
 
 const ROOT = "/api/v1"
 
-/** The server answered, and refused. `code` is one of `docs/errors.md`. */
+/** The server returned an error. `code` is listed in `docs/errors.md`. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -13,16 +13,16 @@ export class ApiError extends Error {
   }
 }
 
-/** There was no answer: no network, or no server. */
+/** No response: the network or the server is down. */
 export class Unreachable extends Error {}
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
 
 /**
- * Ask the server.
+ * Sends a request to the API.
  *
- * @throws {ApiError} it refuses
- * @throws {Unreachable} it does not answer
+ * @throws {ApiError} the server returned an error
+ * @throws {Unreachable} no response
  */
 export async function request<Result>(method: Method, path: string, body?: object, token?: string): Promise<Result> {
   const headers = new Headers()
@@ -35,10 +35,10 @@ export async function request<Result>(method: Method, path: string, body?: objec
 }
 
 /**
- * Send a piece of a file, from `offset` on.
+ * Uploads a chunk of a file, starting at byte `offset`.
  *
- * @throws {ApiError} the server refuses
- * @throws {Unreachable} it does not answer
+ * @throws {ApiError} the server returned an error
+ * @throws {Unreachable} no response
  */
 export async function sendChunk<Result>(path: string, offset: number, chunk: Blob, token: string): Promise<Result> {
   const headers = new Headers({ "content-type": "application/offset+octet-stream", "upload-offset": `${offset}` })
@@ -46,10 +46,10 @@ export async function sendChunk<Result>(path: string, offset: number, chunk: Blo
 }
 
 /**
- * Load a file from the address that the server gave for it.
+ * Downloads a file from its signed URL.
  *
- * @throws {ApiError} the server refuses: the address has expired, or this person cannot see it any more
- * @throws {Unreachable} it does not answer, or not to the end
+ * @throws {ApiError} the URL has expired, or the user may no longer see the file
+ * @throws {Unreachable} no response, or an incomplete one
  */
 export async function download(url: string): Promise<Blob> {
   const throwUnreachable = unreachable(url)
@@ -59,10 +59,10 @@ export async function download(url: string): Promise<Blob> {
 }
 
 /**
- * Send a picture, whole.
+ * Uploads a picture in one request.
  *
- * @throws {ApiError} the server refuses
- * @throws {Unreachable} it does not answer
+ * @throws {ApiError} the server returned an error
+ * @throws {Unreachable} no response
  */
 export async function putPicture<Result>(path: string, picture: Blob, token: string): Promise<Result> {
   const headers = new Headers({ "content-type": "application/octet-stream" })
@@ -70,10 +70,10 @@ export async function putPicture<Result>(path: string, picture: Blob, token: str
 }
 
 /**
- * Fetch bytes from an address of the API that the server gave, as somebody.
+ * Downloads bytes from an API URL with an access token.
  *
- * @throws {ApiError} the server refuses
- * @throws {Unreachable} it does not answer, or not to the end
+ * @throws {ApiError} the server returned an error
+ * @throws {Unreachable} no response, or an incomplete one
  */
 export async function downloadAs(url: string, token: string): Promise<ArrayBuffer> {
   const path = url.startsWith(ROOT) ? url.slice(ROOT.length) : `/${url}`
@@ -93,7 +93,7 @@ async function send(path: string, token: string | undefined, request: RequestOpt
   if (token !== undefined) request.headers.set("authorization", `Bearer ${token}`)
   const throwUnreachable = unreachable(path)
   const response = await fetch(ROOT + path, request).catch(throwUnreachable)
-  // A server that dies, or a network that does, cuts an answer in the middle.
+  // A crashing server or a lost network truncates a response.
   if (!response.ok) throw await errorFrom(response).catch(throwUnreachable)
   return response
 }
@@ -106,7 +106,7 @@ function unreachable(what: string): (error: unknown) => never {
 
 async function errorFrom(response: Response): Promise<ApiError> {
   if (!response.headers.get("content-type")?.includes("json")) {
-    return new ApiError(response.status, "internal_error", undefined) // a proxy in between
+    return new ApiError(response.status, "internal_error", undefined) // from a proxy in between
   }
   const problem = (await response.json()) as { code?: string; details?: { field?: string } }
   return new ApiError(response.status, problem.code ?? "internal_error", problem.details?.field)

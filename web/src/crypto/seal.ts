@@ -1,9 +1,8 @@
 /**
- * The one seam that every body and every file passes: sealed before the outbox gives it away, opened before a timeline
- * shows it.
+ * Encrypts every body and file before it leaves the outbox, and decrypts it before a timeline shows it.
  *
- * This version carries them as they are. End-to-end encryption moves in here, in a worker, without touching models
- * or views: these functions are asynchronous for that reason.
+ * This version passes them through unchanged. End-to-end encryption will be added here, in a worker, without changes to
+ * models or views; that is why these functions are asynchronous.
  */
 import type { SignedUrls, Attachment, Enveloped, Message, Reaction } from "../api/types"
 
@@ -13,17 +12,17 @@ interface Envelope {
   readonly key_id?: string
 }
 
-/** What goes to the server. */
+/** A body as sent to the server. */
 export interface Sealed extends Envelope {
   readonly body: string
 }
 
-/** What goes to the server of a reaction. */
+/** A reaction as sent to the server. */
 export interface SealedReaction extends Envelope {
   readonly emoji: string
 }
 
-/** What a person can read, or why not. */
+/** The decrypted text, or the reason why there is none. */
 export type Opened =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "deleted" }
@@ -34,7 +33,7 @@ export async function seal(text: string): Promise<Sealed> {
   return { body: text }
 }
 
-/** A file as it goes to the server. Made once, too. */
+/** A file as sent to the server. Also created once per message. */
 export interface SealedFile {
   readonly blob: Blob
   readonly encrypted: boolean
@@ -44,16 +43,16 @@ export async function sealFile(file: Blob): Promise<SealedFile> {
   return { blob: file, encrypted: false }
 }
 
-/** Where a page can load a file from, and the small picture of it; or that this device cannot open it. */
+/** URLs of a file and its thumbnail, or that this device cannot decrypt it. */
 export type OpenedFile =
   { readonly kind: "open"; readonly file: string; readonly thumbnail: string | null } | { readonly kind: "locked" }
 
-/** Whether there is a point in offering to open a file. */
+/** Whether this device can open a file. */
 export function opens({ encrypted }: Attachment): boolean {
   return !encrypted
 }
 
-/** Open a file. Where its bytes are is asked only if this device can do something with them. */
+/** Opens a file. Requests its URLs only if this device can decrypt it. */
 export async function openFile(attachment: Attachment, address: () => Promise<SignedUrls>): Promise<OpenedFile> {
   if (!opens(attachment)) return { kind: "locked" }
   const { file, thumbnail } = await address()
@@ -64,7 +63,7 @@ export async function open(message: Message): Promise<Opened> {
   return message.deleted_at === null ? await openText(message) : { kind: "deleted" }
 }
 
-/** What a former version of a message says, or any other body. */
+/** Decrypts the body of a message or of a former version. */
 export async function openText(sealed: Enveloped & { readonly body: string | null }): Promise<Opened> {
   if (sealed.body === null) return { kind: "broken" }
   return sealed.encryption_flag ? { kind: "locked" } : { kind: "text", text: sealed.body }
@@ -74,7 +73,7 @@ export async function sealReaction(emoji: string): Promise<SealedReaction> {
   return { emoji }
 }
 
-/** The sign of a reaction; nothing, when this device cannot read it. */
+/** Decrypts the emoji of a reaction; undefined if this device cannot. */
 export async function openReaction(reaction: Reaction): Promise<string | undefined> {
   return reaction.encryption_flag ? undefined : (reaction.emoji ?? undefined)
 }

@@ -1,8 +1,8 @@
 /**
- * The bytes of what waits to be sent: on this device until the server has them.
+ * Stores the bytes of attachments that wait to be sent, until the server has them.
  *
- * In a database of their own, because they come and go with drafts and are never shown in a list. Where the browser
- * keeps nothing they live in memory.
+ * They are in a separate database, because they are created and deleted with drafts and never listed. If the browser
+ * refuses storage, they are kept in memory.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
@@ -12,7 +12,7 @@ interface Stores extends DBSchema {
   blobs: { key: string; value: Blob }
 }
 
-/** So old must a blob be that no draft names before it is thrown away: its draft may just be being written. */
+/** Minimum age of an unreferenced blob before it is deleted: its draft may still be being written. */
 const UNUSED_AFTER_MS = 60 * 60_000
 
 export class BlobStore {
@@ -22,7 +22,7 @@ export class BlobStore {
 
   constructor(private readonly userId: string) {}
 
-  /** Keep some bytes; gives the key under which they are at once, and on the device as soon as `kept` says so. */
+  /** Stores bytes and returns their key. They are readable immediately, and on disk once `stored` resolves. */
   put(blob: Blob): string {
     const key = `${Date.now()}.${randomId()}`
     this.#memory.set(key, blob)
@@ -34,7 +34,7 @@ export class BlobStore {
     return key
   }
 
-  /** Wait until the device has some bytes. */
+  /** Waits until these bytes are on disk. */
   async stored(keys: readonly string[]): Promise<void> {
     await Promise.all(keys.map((key) => this.#writing.get(key)))
   }
@@ -50,7 +50,7 @@ export class BlobStore {
     }
   }
 
-  /** Throw away what no draft names any more. */
+  /** Deletes blobs that no draft references. */
   async removeUnused(wanted: ReadonlySet<string>): Promise<void> {
     const keys = (await this.#attempt((database) => database.getAllKeys("blobs"))) ?? []
     await this.remove(keys.filter((key) => !wanted.has(key) && Date.now() - Number.parseInt(key) > UNUSED_AFTER_MS))

@@ -2,7 +2,7 @@ import "fake-indexeddb/auto"
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
-/** Two tabs share what is kept, and nothing else. */
+/** Two tabs share storage and nothing else. */
 async function tab() {
   vi.resetModules()
   return await import("./cross-tab-lock")

@@ -1,11 +1,11 @@
 /**
- * One tab at a time, and each token once.
+ * A lock shared by all tabs, and a record of used refresh tokens.
  *
- * Web Locks do the first, but browsers withhold them on plain HTTP, which is how many families reach their server at
- * home. There a lease in IndexedDB stands in, whose transactions come one after the other for all tabs. `localStorage`
- * would not do: each tab is a process with its own view of it, which what others wrote reaches when it does. For the same
- * reason whoever has the turn may not see yet what was stored in the turn before. What was spent is therefore noted
- * here, too.
+ * Web Locks provide the lock, but browsers disable them on plain HTTP, which many families use at home. There a lease in
+ * IndexedDB replaces them, because its transactions are serialised across tabs. `localStorage` is not sufficient: each
+ * tab has its own copy, and writes of other tabs arrive late. For the same reason the holder of the lock may not see yet
+ * what the previous holder stored there. Used tokens are therefore recorded here as well: sending one twice signs the
+ * device out.
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
@@ -33,17 +33,17 @@ export async function withLock<Result>(name: string, task: () => Promise<Result>
   }
 }
 
-/** Note, within a turn, that a token was given away for the next one. */
+/** Records, while holding the lock, that a token has been exchanged for the next one. */
 export async function markSpent(name: string, token: string): Promise<void> {
   await inDatabase((database) => database.put("spent", token, name), undefined)
 }
 
-/** Whether some tab has given this token away, although this one may not see the next one yet. */
+/** Whether any tab has used this token, even if this tab cannot see its successor yet. */
 export async function isSpent(name: string, token: string): Promise<boolean> {
   return (await inDatabase((database) => database.get("spent", name), undefined)) === token
 }
 
-/** Whether this tab is the first to come with something, of what comes under names that grow, as ids do. */
+/** Whether this tab is the first to claim an id. Ids under one name must increase. */
 export async function claimOnce(name: string, id: string): Promise<boolean> {
   return await inDatabase(async (database) => {
     const { store, done } = database.transaction("spent", "readwrite")
@@ -78,7 +78,7 @@ async function release(name: string, holder: string): Promise<void> {
   }, undefined)
 }
 
-/** Where a browser keeps nothing, as in some private windows, nobody is waited for. */
+/** If the browser refuses storage, as some private windows do, runs without waiting. */
 async function inDatabase<Result>(
   task: (database: IDBPDatabase<Stores>) => Promise<Result>,
   otherwise: Awaited<Result>,

@@ -1,8 +1,8 @@
 /**
- * What this device keeps of one account: a database in the browser, which all tabs share.
+ * The local database of one account (IndexedDB), shared by all tabs.
  *
- * Some browsers refuse to keep anything (a private window, a full disk). Then everything goes on in memory, and
- * `durable` is false, so that the page can say it.
+ * Some browsers refuse storage (private windows, full disks). Then everything continues in memory and `durable` is
+ * false, so that the page can tell the user.
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from "idb"
 
@@ -11,41 +11,41 @@ import type { OutgoingMessage } from "../models/outbox"
 import type { ReceiptPosition } from "../models/receipts"
 import type { ConversationSummary, Message } from "../api/types"
 
-/** The end of a timeline, as it was when it was last seen. */
+/** The most recent part of a timeline, as last displayed. */
 export interface CachedTimeline {
   readonly epoch: string
   readonly messages: readonly Message[]
   readonly before: number
   readonly last: number
-  /** Up to which change; what an older version kept does not say. */
+  /** Last change applied; missing in data written by an older version. */
   readonly changes?: number
   readonly receipts: readonly (readonly [string, ReceiptPosition])[]
 }
 
-/** What somebody was writing, and where: the name is for the day when that conversation is gone. */
+/** Unsent text of a conversation. The name is stored in case the conversation disappears. */
 export interface Draft {
   readonly text: string
   readonly name: string
-  /** Photos, files and voice notes that will go with it. */
+  /** Photos, files and voice notes attached to it. */
   readonly enclosures?: readonly PendingAttachment[]
 }
 
 export interface Stores extends DBSchema {
-  /** In the order in which it was written. */
+  /** In the order of writing. */
   outbox: { key: number; value: OutgoingMessage; indexes: { client_id: string } }
-  /** Which tab is sending in a conversation, and until when nobody else may. */
+  /** Which tab may send in a conversation, and until when. */
   turns: { key: string; value: { readonly tab: string; readonly until: number } }
   unsent: { key: string; value: Draft }
   conversations: { key: string; value: ConversationSummary }
   timelines: { key: string; value: CachedTimeline }
-  /** Names of people, families and whatever else is one value. */
+  /** Single values, such as names of people and families. */
   facts: { key: string; value: unknown }
 }
 
 export type StoreName = StoreNames<Stores>
 export type WriteTransaction<Names extends StoreName> = IDBPTransaction<Stores, Names[], "readwrite">
 
-/** What the database of an account is called. */
+/** Returns the name of an account's database. */
 export function databaseName(userId: string): string {
   return `famichat.${userId}`
 }
@@ -59,7 +59,7 @@ export class LocalDatabase {
     private readonly changed: () => void,
   ) {}
 
-  /** Read one thing, or give `otherwise` where nothing can be kept. */
+  /** Runs a read, or returns `otherwise` if storage is unavailable. */
   async read<Result>(work: (database: IDBPDatabase<Stores>) => Promise<Result>, otherwise: Result): Promise<Result> {
     try {
       const database = await this.#open()
@@ -69,7 +69,7 @@ export class LocalDatabase {
     }
   }
 
-  /** Change something in one transaction. Once this is resolved it is on the device, or `otherwise` is the answer. */
+  /** Runs a transaction. Resolves once it is on disk, or with `otherwise` if storage is unavailable. */
   async write<Names extends StoreName, Result>(
     stores: Names[],
     work: (write: WriteTransaction<Names>) => Promise<Result>,
@@ -100,7 +100,7 @@ export class LocalDatabase {
           database.createObjectStore(name)
         }
       },
-      // Phones take a sleeping page's connection away; the next use opens another.
+      // Phones close the connection of a sleeping page; the next access opens another.
       terminated: () => (this.#database = undefined),
     }).catch((error: unknown) => this.#failed(error, undefined))
     return this.#database

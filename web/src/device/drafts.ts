@@ -1,8 +1,8 @@
 /**
- * What is half written, by conversation, and what will go with it: still there tomorrow, and the same in all tabs.
+ * Unsent text and attachments per conversation. They survive a restart and are the same in all tabs.
  *
- * Other tabs hear of it at once, and not when the device has it: somebody may go on writing in one of them, and what came
- * late would take the place of newer words.
+ * Other tabs get each change immediately rather than after the write: the user may continue typing in one of them, and a late
+ * notice would overwrite newer text.
  */
 import type { PendingAttachment } from "../models/attachments"
 import type { LocalDatabase, Draft } from "./database"
@@ -35,29 +35,29 @@ export class Drafts {
       (storing_) => Promise.all([storing_.getAllKeys("unsent"), storing_.getAll("unsent")]),
       [[], []],
     )
-    if (this.#changes !== before) return await this.load() // another tab was faster, and what was read may be older
+    if (this.#changes !== before) return await this.load() // another tab wrote meanwhile, so the data read may be stale
     found.forEach((draft, index) => this.#drafts.set(ids[index] ?? "", draft))
     this.changed()
   }
 
-  /** All that is half written, by conversation. */
+  /** All drafts, by conversation id. */
   get all(): ReadonlyMap<string, Draft> {
     return this.#drafts
   }
 
-  /** Keep what is written so far in a conversation that is called `name`. */
+  /** Saves the text typed so far in a conversation called `name`. */
   async write(conversationId: string, text: string, name: string): Promise<void> {
     await this.#store(conversationId, { ...this.#get(conversationId), text, name })
   }
 
-  /** Keep what will go with it. */
+  /** Saves the attachments of a draft. */
   async setAttachments(conversationId: string, enclosures: readonly PendingAttachment[], name: string): Promise<void> {
     const storing = this.#store(conversationId, { ...this.#get(conversationId), enclosures, name })
     this.changed()
     await storing
   }
 
-  /** It became a message: the outbox takes it over, and its place on the device. */
+  /** Removes a draft that became a message; the outbox deletes its record. */
   clear(conversationId: string): void {
     this.#set(conversationId, EMPTY)
     this.tabs.post({ what: "unsent", conversation_id: conversationId, unsent: EMPTY })

@@ -1,18 +1,18 @@
-/** What was seen here last time: shown at once at the next start, before the server has said anything. */
+/** Caches the last displayed state, so that the next start shows it before the server responds. */
 import type { Receipts } from "../models/receipts"
 import type { ConversationList } from "../models/conversation-list"
 import { newestPart, type Timeline } from "../models/timeline"
 import type { ConversationSummary, Family, Member, Person } from "../api/types"
 import type { LocalDatabase, CachedTimeline } from "./database"
 
-/** As many messages of each conversation are kept: some screens full. */
+/** Messages cached per conversation: a few screens. */
 const CACHED_MESSAGES = 120
 const WRITE_AFTER_MS = 400
 
 export interface CachedContacts {
   readonly families: readonly Family[]
   readonly households: readonly (readonly [string, readonly Member[]])[]
-  /** Everybody around; what an older version kept does not say. */
+  /** All contacts; missing in data written by an older version. */
   readonly people?: readonly Person[]
 }
 
@@ -48,7 +48,7 @@ export class OfflineCache {
     }, nothing)
   }
 
-  /** Something changed in a conversation: write down, a moment later and once for many changes, what `look` sees. */
+  /** Schedules a write of a changed conversation; several changes are written once. */
   schedule(conversationId: string, read: () => ConversationState | undefined): void {
     this.#dirty.set(conversationId, read)
     this.#timer ??= setTimeout(() => void this.flush(), WRITE_AFTER_MS)
@@ -58,7 +58,7 @@ export class OfflineCache {
     await this.database.write(["facts"], (write) => write.objectStore("facts").put(contacts, "around"), "")
   }
 
-  /** Write it down now. */
+  /** Writes scheduled changes now. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -81,7 +81,7 @@ export class OfflineCache {
     )
   }
 
-  /** Forget what others wrote: this device is signed out. What its person wrote and did not send stays. */
+  /** Deletes received messages when the device is signed out. Unsent messages are kept. */
   async clear(): Promise<void> {
     clearTimeout(this.#timer)
     this.#dirty.clear()

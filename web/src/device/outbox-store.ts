@@ -1,8 +1,8 @@
 /**
- * The outbox on this device, shared by all tabs: it survives a reload, a crash and a closed browser.
+ * The stored outbox, shared by all tabs. It survives a reload, a crash and a closed browser.
  *
- * What is written is given to the device to keep, and in the same moment shown and sent, if nothing waits before it. Only
- * one tab at a time sends in a conversation. Sent twice it would still be stored once: each draft keeps its `client_id`.
+ * A message is written to disk and, at the same time, displayed and sent if nothing waits before it. Only one tab at a
+ * time sends in a conversation. A message sent twice is still stored once, because it keeps its `client_id`.
  */
 import {
   withMessage,
@@ -18,23 +18,23 @@ import { randomId } from "./random-id"
 import type { WriteTransaction, LocalDatabase } from "./database"
 import type { TabChannel } from "./tab-channel"
 
-/** Longer than the wait for an answer: whoever does not answer by then is gone, with its turn. */
+/** Longer than the reply timeout: a tab that has not finished by then has crashed and loses its turn. */
 const TURN_MS = 12_000
 
 export class OutboxStore {
   #messages: Outbox = []
   #changes = 0
   readonly #tab = randomId()
-  /** Those that this browser refused to keep: they live in memory, and are sent all the same. */
+  /** Messages that the browser refused to store. They are kept in memory and sent anyway. */
   readonly #inMemoryOnly = new Set<string>()
-  /** Those that the device is just now being given: no other tab has seen them. */
+  /** Messages being written right now, which no other tab has seen. */
   readonly #beingStored = new Set<string>()
 
   constructor(
     private readonly database: LocalDatabase,
     private readonly tabs: TabChannel,
     private readonly changed: () => void,
-    /** A draft is gone from here: whatever was kept beside it can go, too. */
+    /** Called when a message leaves the outbox, so that its stored attachments can be deleted. */
     private readonly onRemoved: (message: OutgoingMessage) => void = () => undefined,
   ) {
     tabs.subscribe(({ what }) => {
@@ -46,7 +46,7 @@ export class OutboxStore {
     return this.#messages
   }
 
-  /** Read what is kept: at the start, and when another tab changed it. */
+  /** Loads the stored messages: at the start, and when another tab changed them. */
   async load(): Promise<void> {
     const before = this.#changes
     const found = await this.database.read((database) => database.getAll("outbox"), undefined)
@@ -55,10 +55,10 @@ export class OutboxStore {
     this.#set([...found, ...this.#messages.filter((message) => this.#inMemoryOnly.has(message.client_id))])
   }
 
-  /** Keep a draft, in place of the half-written text that it comes from. Resolves when the device has it. */
+  /** Stores a message and deletes the draft it came from. Resolves once it is on disk. */
   async write(message: OutgoingMessage): Promise<void> {
     this.#beingStored.add(message.client_id)
-    const storing = this.#store(message) // before it is shown: whoever shows it may send it
+    const storing = this.#store(message) // before it is displayed, because displaying it may send it
     this.#set(withMessage(this.#messages, message))
     const stored = await storing
     this.#beingStored.delete(message.client_id)
@@ -66,7 +66,7 @@ export class OutboxStore {
     this.tabs.post({ what: "outbox" })
   }
 
-  /** It is on the server, or its person does not want it any more. */
+  /** Removes a message that is on the server or that the user discarded. */
   async remove(clientId: string | null): Promise<void> {
     const found = this.#messages.find((message) => message.client_id === clientId)
     if (found === undefined) return
@@ -76,31 +76,31 @@ export class OutboxStore {
     await this.#rewrite(found.client_id, async (write, key) => write.objectStore("outbox").delete(key))
   }
 
-  /** The server will never take it. */
+  /** Marks a message that the server permanently rejected. */
   async refuse(clientId: string, reason: string): Promise<void> {
     await this.#replace(clientId, withRefusal(this.#messages, clientId, reason))
   }
 
-  /** Note what the server calls one of the files of a draft. */
+  /** Records the server's id of an attachment's upload. */
   async setUploadId(clientId: string, key: string, uploadId: string): Promise<void> {
     await this.#replace(clientId, withUploadId(this.#messages, clientId, key, uploadId))
   }
 
-  /** Try a refused draft once more; its photos as they are, if that is wanted. */
+  /** Retries a rejected message, optionally with its photos in their original form. */
   async retry(clientId: string, asItIs = false): Promise<void> {
     await this.#replace(clientId, (asItIs ? withRetryUnprocessed : withRetry)(this.#messages, clientId))
   }
 
   /**
-   * Ask for the turn to send a draft: no, while another tab sends in that conversation or when it has sent it. What is
-   * written here in this moment need not wait for the answer: the other tabs have not seen it.
+   * Claims the right to send a message. Returns false while another tab is sending in that conversation, or if it has
+   * sent this message. A message being written right now needs no claim, because other tabs have not seen it.
    */
   async claim(message: OutgoingMessage): Promise<boolean> {
     const turn = this.#claimTurn(message)
     return this.#beingStored.delete(message.client_id) || (await turn)
   }
 
-  /** Give the turn back. */
+  /** Releases the right to send. */
   async release(conversationId: string): Promise<void> {
     await this.database.write(
       ["turns"],

@@ -1,4 +1,4 @@
-/** Between the tabs of one account: what one of them changed, the others know. */
+/** Tells the other tabs of an account what this one changed. */
 import type { Draft } from "./database"
 
 export type TabMessage =

@@ -17,7 +17,7 @@ t.subscribe((say) => {
   saveNotificationTexts({ app, news, test, renew }).catch(goOnWithout)
 })
 
-/** A private window, say, has no worker: everything works there, except for notices and opening without a network. */
+/** Without a service worker, as in private windows, everything works except notifications and opening the app offline. */
 function goOnWithout(error: unknown): void {
   console.warn("no service worker", error)
 }

@@ -1,4 +1,4 @@
-/** The package brings no types; this is the part that is used. */
+/** The package has no types; this declares the part in use. */
 declare module "swagger-ui-dist" {
   export function SwaggerUIBundle(options: {
     url: string

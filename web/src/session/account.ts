@@ -1,4 +1,4 @@
-/** One's own account, as the server keeps it: devices, passkeys, and what others are told. */
+/** The user's account on the server: devices, passkeys, profile and privacy settings. */
 import { databaseName } from "../device/database"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
@@ -8,7 +8,7 @@ export interface Device {
   readonly id: string
   readonly name: string
   readonly last_seen_at: string
-  /** The one that asks. */
+  /** Whether this is the requesting device. */
   readonly current: boolean
 }
 
@@ -19,14 +19,14 @@ export interface Passkey {
   readonly last_used_at: string | null
 }
 
-/** What others are told of somebody. */
+/** What other people can see about the user. */
 export interface PrivacySettings {
   readonly read: boolean
   readonly typing: boolean
   readonly presence: boolean
 }
 
-/** Something that an admin or the operator did to somebody. */
+/** An action of an admin or the operator on this account. */
 export interface AccountEvent {
   readonly id: string
   readonly action:
@@ -38,11 +38,11 @@ export interface AccountEvent {
     | "device_revoked"
     | "password_reset"
     | "account_deleted"
-  /** Empty for the operator of the server. */
+  /** Null for the server's operator. */
   readonly by_name: string | null
-  /** What the group, the family or the device was called. */
+  /** Name of the group, family or device at that time. */
   readonly name: string | null
-  /** What a changed role became. */
+  /** The new role, for a role change. */
   readonly role: Role | null
   readonly inserted_at: string
 }
@@ -52,7 +52,7 @@ export interface AccountHistoryPage {
   readonly has_more: boolean
 }
 
-/** Every method throws what `Session.ask` does. */
+/** Every method throws what `Session.request` throws. */
 export class Account {
   constructor(private readonly session: Session) {}
 
@@ -60,12 +60,12 @@ export class Account {
     return (await this.session.request<{ devices: Device[] }>("GET", "/devices")).devices
   }
 
-  /** Sign one of one's devices out, wherever it is. */
+  /** Signs out one of the user's devices. */
   async revoke(deviceId: string): Promise<void> {
     await this.session.request("DELETE", `/devices/${deviceId}`)
   }
 
-  /** Be shown under another name, or in another colour; null takes back what was chosen. */
+  /** Changes display name or colour; null resets it. */
   async updateProfile(change: Partial<Pick<Person, "display_name" | "color">>): Promise<Person> {
     return await this.session.request<Person>("PATCH", "/me", change)
   }
@@ -82,7 +82,7 @@ export class Account {
     return (await this.session.request<{ notices: PrivacySettings }>("GET", "/me")).notices
   }
 
-  /** Choose what others are told, from now on. */
+  /** Changes privacy settings. */
   async updatePrivacy(change: Partial<PrivacySettings>): Promise<PrivacySettings> {
     return await this.session.request<PrivacySettings>("PATCH", "/me/notices", change)
   }
@@ -92,9 +92,9 @@ export class Account {
   }
 
   /**
-   * Make a passkey on this device.
+   * Creates a passkey on this device.
    *
-   * @throws {NoPasskey} the browser made none
+   * @throws {PasskeyFailed} the browser created none
    */
   async addPasskey(password: string): Promise<void> {
     await this.session.ensureFresh()
@@ -105,13 +105,13 @@ export class Account {
     await this.session.request("DELETE", `/me/passkeys/${passkeyId}`)
   }
 
-  /** What was done, the newest first: from the beginning, or what comes after an entry. */
+  /** Returns a page of the account history, newest first, optionally older than an entry. */
   async history(before?: string): Promise<AccountHistoryPage> {
     const from = before === undefined ? "" : `&before=${before}`
     return await this.session.request<AccountHistoryPage>("GET", `/me/ledger?limit=20${from}`)
   }
 
-  /** End the account, on the server, and forget here what was kept for it, also what was not sent. */
+  /** Deletes the account on the server and all its local data, including unsent messages. */
   async delete(password: string): Promise<void> {
     await this.session.request("DELETE", "/me", { password })
     this.session.discard()

@@ -1,4 +1,4 @@
-/** What an admin of a family sees and does for its people. None of it is what anybody said. */
+/** What a family admin can see and do. It never includes messages. */
 import type { Session } from "./session"
 import type { Member, Role } from "../api/types"
 
@@ -15,14 +15,14 @@ export interface PendingInvite {
   readonly expires_at: string
 }
 
-/** Something that an admin did to somebody. */
+/** An action of a family admin on a member. */
 export interface FamilyEvent {
   readonly id: string
   readonly action: "family_role_changed" | "family_member_removed" | "device_revoked"
   readonly user_id: string
-  /** Empty for the operator of the server. */
+  /** Null for the server's operator. */
   readonly by_name: string | null
-  /** What the family, or the device, was called. */
+  /** Name of the family or device at that time. */
   readonly name: string | null
   readonly role: Role | null
   readonly inserted_at: string
@@ -39,7 +39,7 @@ export interface StorageUsage {
   readonly last_backup_at: string | null
 }
 
-/** Every method throws what `Session.ask` does. */
+/** Every method throws what `Session.request` throws. */
 export class FamilyAdmin {
   readonly #family: string
 
@@ -58,7 +58,7 @@ export class FamilyAdmin {
     await this.session.request("PUT", `${this.#family}/members/${userId}`, { role })
   }
 
-  /** Put somebody out of the family, its conversation and its groups. */
+  /** Removes a member from the family, its conversation and its groups. */
   async remove(userId: string): Promise<void> {
     await this.session.request("DELETE", `${this.#family}/members/${userId}`)
   }
@@ -80,7 +80,7 @@ export class FamilyAdmin {
     await this.session.request("DELETE", `${this.#family}/invites/${inviteId}`)
   }
 
-  /** What admins did, the newest first: from the beginning, or what comes after an entry. */
+  /** Returns a page of admin actions, newest first, optionally older than an entry. */
   async history(before?: string): Promise<FamilyHistoryPage> {
     const from = before === undefined ? "" : `&before=${before}`
     return await this.session.request<FamilyHistoryPage>("GET", `${this.#family}/ledger?limit=20${from}`)

@@ -1,10 +1,10 @@
-/** The two ceremonies of passkeys, as the browser plays them: making one, and proving that one has it. */
+/** The browser's side of WebAuthn: creating a passkey, and signing in with one. */
 import { hasPasskeys } from "../models/missing-features"
 import { request } from "../api/http"
 import { thisDevice } from "./this-device"
 import type { SessionView } from "../api/types"
 
-/** Nothing came of it. `refused` is also what a browser says when its person has closed the question. */
+/** The browser returned no passkey. `refused` is also reported when the user cancels the dialog. */
 export class PasskeyFailed extends Error {
   constructor(readonly why: "refused" | "here" | "elsewhere") {
     super(why)
@@ -18,24 +18,24 @@ const REASONS: Readonly<Record<string, PasskeyFailed["why"]>> = {
   SecurityError: "elsewhere",
 }
 
-/** No browser makes a passkey for a site that has no name. */
+/** Browsers do not support passkeys for sites addressed by IP. */
 const IP_ADDRESS = /^[\d.]+$|^\[/
 
 interface CeremonyOptions {
   readonly options: object
 }
 
-/** Whether this browser has passkeys, at the address by which it came here. */
+/** Whether this browser supports passkeys at the current address. */
 export function passkeysAvailable(): boolean {
   return isSecureContext && hasPasskeys(window) && !IP_ADDRESS.test(location.hostname)
 }
 
 /**
- * Make a passkey for an account.
+ * Creates a passkey for an account.
  *
- * @param password once more: a passkey lasts longer than a sign-in that was left open
- * @throws {PasskeyFailed} the browser made none
- * @throws {ApiError} it is not the password, or the server takes no passkey
+ * @param password required again, because a passkey outlives a session left open
+ * @throws {PasskeyFailed} the browser created none
+ * @throws {ApiError} wrong password, or the server rejects the passkey
  */
 export async function createPasskey(token: string, password: string): Promise<void> {
   const { options } = await request<CeremonyOptions>("POST", "/me/passkeys/options", { password }, token)
@@ -45,10 +45,10 @@ export async function createPasskey(token: string, password: string): Promise<vo
 }
 
 /**
- * Sign in with a passkey of this device.
+ * Signs in with a passkey of this device.
  *
- * @throws {PasskeyFailed} the browser has none, or its person did not want to
- * @throws {ApiError} nobody has it any more
+ * @throws {PasskeyFailed} the browser has none, or the user cancelled
+ * @throws {ApiError} the passkey has been removed from its account
  */
 export async function signInWithPasskey(): Promise<SessionView> {
   const { options } = await request<CeremonyOptions>("POST", "/sessions/passkey/options", {})

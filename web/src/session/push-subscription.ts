@@ -1,4 +1,4 @@
-/** Notices to this device while Famichat is closed: Web Push, from this server through the browser's maker. */
+/** Web Push notifications to this device, delivered through the browser vendor's push service. */
 import { sameBytes, unbase64url } from "../models/bytes"
 import { missingFeatures } from "../models/missing-features"
 import { ApiError, Unreachable } from "../api/http"
@@ -15,7 +15,7 @@ export interface QuietHours {
   readonly time_zone: string
 }
 
-/** What somebody has chosen for all devices, and whether this one is rung. */
+/** The user's preferences for all devices, and whether this device is subscribed. */
 export interface PushPreferences {
   readonly subscribed: boolean
   readonly content: NotificationPreview
@@ -25,34 +25,34 @@ export interface PushPreferences {
 export type PushTestOutcome =
   "sent" | "not_subscribed" | "gone" | "busy" | "refused" | "unreachable" | "forbidden_address"
 
-/** The browser gives no notices: its person forbade them, or its maker's service does not answer. */
+/** Notifications are blocked in this browser, or its push service does not respond. */
 export class NotificationsUnavailable extends Error {
   constructor(readonly why: "forbidden" | "service") {
     super(why)
   }
 }
 
-/** Every method throws what `Session.ask` does. */
+/** Every method throws what `Session.request` throws. */
 export class PushSubscriptionManager {
   constructor(private readonly session: Session) {}
 
-  /** What is chosen. `subscribed` is true if both sides know of it: the server, and this browser. */
+  /** Returns the preferences. `subscribed` is true only if both the server and this browser have the subscription. */
   async preferences(): Promise<PushPreferences> {
     const stored = await this.session.request<PushPreferences>("GET", "/me/push")
     return { ...stored, subscribed: stored.subscribed && (await currentSubscription()) !== null }
   }
 
   /**
-   * Let this device be rung. The browser asks its person first.
+   * Subscribes this device. The browser asks the user for permission first.
    *
-   * @throws {NotificationsUnavailable} it gives none
+   * @throws {NotificationsUnavailable} permission is denied or the push service failed
    */
   async subscribe(): Promise<void> {
     if ((await Notification.requestPermission()) !== "granted") throw new NotificationsUnavailable("forbidden")
     await this.#register(await this.#subscribeBrowser())
   }
 
-  /** Ring this device no more. */
+  /** Unsubscribes this device. */
   async unsubscribe(): Promise<void> {
     await this.session.request("DELETE", "/me/push")
     await unsubscribeBrowser()
@@ -62,14 +62,14 @@ export class PushSubscriptionManager {
     await this.session.request("PATCH", "/me/push", change)
   }
 
-  /** Ring this device now, and say what came of it. */
+  /** Sends a test notification to this device and returns the outcome. */
   async sendTest(): Promise<PushTestOutcome> {
     return (await this.session.request<{ outcome: PushTestOutcome }>("POST", "/me/push/test")).outcome
   }
 
   /**
-   * See to it that a device which wanted to be rung still is: browsers end subscriptions, and so does a new key of the
-   * server. What does not work now is tried again at the next start.
+   * Renews a lost subscription: browsers end them, and a new server key invalidates them. On failure, the next start
+   * tries again.
    */
   async repair(): Promise<void> {
     if (localStorage.getItem(KEY) !== this.session.deviceId || missingFeatures(window).includes("notices")) return
@@ -106,14 +106,14 @@ export class PushSubscriptionManager {
   }
 }
 
-/** Whoever was signed in here is not any more: nothing rings, and nothing that did stays on the screen. */
+/** Unsubscribes the browser and closes its notifications after the user signed out. */
 export async function unsubscribeBrowser(): Promise<void> {
   localStorage.removeItem(KEY)
   await (await currentSubscription())?.unsubscribe()
   await clearNotifications()
 }
 
-/** Take notices off the screen: all, or those of a conversation that somebody is reading now. */
+/** Closes displayed notifications: all, or those of a conversation that is being read. */
 export async function clearNotifications(conversationId?: string): Promise<void> {
   const found = await (
     await serviceWorkers()?.getRegistration()

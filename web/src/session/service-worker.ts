@@ -1,4 +1,4 @@
-/** The service worker, as pages see it: started once, given its words, heard when it asks for something. */
+/** The page's side of the service worker: registration, texts and messages. */
 import { saveTexts, type WorkerMessage } from "../worker/page-bridge"
 import type { NotificationTexts } from "../worker/notification"
 
@@ -8,17 +8,17 @@ interface Policy {
   createScriptURL(scriptUrl: string): string
 }
 
-/** Start it, where the browser has one. Over plain HTTP none does. */
+/** Registers the service worker, if the browser supports it. Over plain HTTP none does. */
 export async function registerServiceWorker(): Promise<void> {
   await serviceWorkers()?.register(scriptUrl())
 }
 
-/** Leave it the words of its notices. */
+/** Stores the notification texts for the service worker. */
 export async function saveNotificationTexts(texts: NotificationTexts): Promise<void> {
   if (serviceWorkers()) await saveTexts(texts)
 }
 
-/** Do what it asks for. The answer ends that. */
+/** Calls `run` for each message of the service worker. Returns a function that stops this. */
 export function onWorkerMessage(run: (message: WorkerMessage) => void): () => void {
   const listener = ({ data }: MessageEvent<WorkerMessage>) => run(data)
   serviceWorkers()?.addEventListener("message", listener)
@@ -30,7 +30,7 @@ export function serviceWorkers(): ServiceWorkerContainer | undefined {
   return (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker
 }
 
-/** Where Trusted Types are enforced, a worker's address must come from a policy: this one knows no other address. */
+/** Trusted Types require a policy for worker URLs; this policy allows this one URL only. */
 function scriptUrl(): string {
   const types = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes
   return types?.createPolicy("famichat-worker", { createScriptURL: () => ADDRESS }).createScriptURL(ADDRESS) ?? ADDRESS

@@ -1,11 +1,11 @@
 /**
- * Who is signed in here, with tokens that are renewed before they run out.
+ * The session of the signed-in user, with tokens that are refreshed before they expire.
  *
- * The tokens are in `localStorage`: a family member wants to stay signed in for months, and all tabs must agree on the
- * newest refresh token, because using an old one signs the device out. A cookie that scripts cannot read would not be
- * safer here, as the socket needs a token from a script; what protects them is the Content-Security-Policy, which lets
- * no foreign script run. The access token is kept with it, so that a reload need not refresh: an answer that a reload
- * cuts off would be lost, and with it the sign-in. The two live and die together, in one entry.
+ * The tokens are in `localStorage`: users stay signed in for months, and all tabs must agree on the newest refresh
+ * token, because using an old one signs the device out. An HttpOnly cookie would not be safer, since the socket needs a
+ * token from a script; the Content-Security-Policy protects them by blocking foreign scripts. The access token is stored
+ * with the refresh token, so that a reload does not need to refresh: if a reload interrupted the refresh response, the
+ * new token and with it the session would be lost. Both are stored in one entry, so they cannot get out of step.
  */
 import { ApiError, request, downloadAs, putPicture, sendChunk, Unreachable, type Method } from "../api/http"
 import { thisDeviceKind } from "./this-device"
@@ -14,7 +14,7 @@ import { withLock, isSpent, sleep, markSpent } from "../device/cross-tab-lock"
 
 const KEY = "famichat.session"
 const REFRESH_MARGIN_MS = 90_000
-/** How long what another tab stored may be on its way to this one. */
+/** How long another tab's write to `localStorage` may take to become visible here. */
 const VISIBILITY_TIMEOUT_MS = 10_000
 const VISIBILITY_POLL_MS = 20
 
@@ -29,7 +29,7 @@ interface SavedSession {
 export class Session {
   readonly user: { readonly id: string; readonly username: string }
   readonly deviceId: string
-  /** Called once, when this device is not signed in any more. */
+  /** Called once, when the session has ended. */
   onEnded: () => void = () => undefined
   #saved: SavedSession
   #renewing: Promise<void> | undefined
@@ -43,54 +43,54 @@ export class Session {
     })
   }
 
-  /** Keep what a sign-in, a setup or an accepted invitation answered. */
+  /** Stores the session returned by a sign-in, a setup or an accepted invitation. */
   static start(view: SessionView): Session {
     return new Session(save(view))
   }
 
-  /** The one that was kept on this device, if any. */
+  /** Returns the stored session, if any. */
   static restore(): Session | undefined {
     const saved = readSaved()
     return saved && new Session(saved)
   }
 
-  /** The access token as it is now, for the socket, which cannot wait. */
+  /** The current access token, for the socket, which needs it synchronously. */
   get token(): string {
     return this.#saved.access_token
   }
 
   /**
-   * Ask the server as this person.
+   * Sends an authenticated request.
    *
-   * @throws {ApiError} it refuses
-   * @throws {Unreachable} it does not answer
+   * @throws {ApiError} the server returned an error
+   * @throws {Unreachable} no response
    */
   async request<Answer>(method: Method, path: string, body?: object): Promise<Answer> {
     return await this.#authorized((token) => request<Answer>(method, path, body, token))
   }
 
-  /** Send a piece of a file as this person; see `ask`. */
+  /** Uploads a chunk of a file; see `request`. */
   async sendChunk<Answer>(path: string, offset: number, chunk: Blob): Promise<Answer> {
     return await this.#authorized((token) => sendChunk<Answer>(path, offset, chunk, token))
   }
 
-  /** Send a picture as this person; see `ask`. */
+  /** Uploads a picture; see `request`. */
   async putPicture<Answer>(path: string, picture: Blob): Promise<Answer> {
     return await this.#authorized((token) => putPicture<Answer>(path, picture, token))
   }
 
-  /** Fetch bytes as this person, from an address that the server gave; see `ask`. */
+  /** Downloads bytes from an API URL; see `request`. */
   async download(address: string): Promise<ArrayBuffer> {
     return await this.#authorized((token) => downloadAs(address, token))
   }
 
-  /** Make sure that the access token is good for a while yet. */
+  /** Refreshes the access token if it is about to expire. */
   async ensureFresh(): Promise<void> {
     this.#reload()
     if (this.#saved.expires_at - Date.now() < REFRESH_MARGIN_MS) await this.#renew(this.token)
   }
 
-  /** Sign this device out: on the server, if it can be reached, and here in any case. */
+  /** Signs out: on the server if it is reachable, and locally in any case. */
   async end(): Promise<void> {
     try {
       await this.request("DELETE", "/sessions/current")
@@ -106,14 +106,14 @@ export class Session {
     try {
       return await send(this.token)
     } catch (error) {
-      // A wrong password is a 401, too: asked once more, it would count as a second guess.
+      // A wrong password also returns 401; a retry would count as a second failed attempt.
       if (!(error instanceof ApiError) || error.code !== "invalid_token") throw error
       await this.#renew(this.token)
       return await send(this.token)
     }
   }
 
-  /** The server has ended it already. */
+  /** Discards a session that the server has ended. */
   discard(): void {
     this.#ended()
   }
@@ -138,7 +138,7 @@ export class Session {
     }
   }
 
-  /** Where another tab has the next tokens already, wait until they are to be seen here: the old would sign us out. */
+  /** Waits until tokens refreshed by another tab are visible here. Using the old one would sign the device out. */
   async #awaitNextTokens(): Promise<void> {
     const deadline = Date.now() + VISIBILITY_TIMEOUT_MS
     const { refresh_token } = this.#saved
@@ -177,7 +177,7 @@ function readSaved(): SavedSession | undefined {
   try {
     return JSON.parse(stored) as SavedSession
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined // whoever wrote that, one can sign in again
+    if (error instanceof SyntaxError) return undefined // corrupt data: the user signs in again
     throw error
   }
 }

@@ -1,25 +1,25 @@
-/** Somebody gets an account, and with it a place to talk from the first moment on. */
+/** Creates an account and its first conversations. */
 import { request } from "../api/http"
 import { createPasskey } from "./passkeys"
 import type { SignUpView, ConversationSummary } from "../api/types"
 
 export interface SignUpResult {
   readonly view: SignUpView
-  /** The conversation of the whole family. */
+  /** The family conversation. */
   readonly conversationId: string
 }
 
-/** One arrival, which may take several attempts: what is done is not done again. */
+/** A sign-up that can be retried; completed steps are not repeated. */
 export class SignUp {
   #view: SignUpView | undefined
   #passkeyAttempted = false
 
   /**
-   * Make the account, a passkey if that is wanted, and the first conversations.
+   * Creates the account, optionally a passkey, and the first conversations.
    *
-   * @throws {ApiError} the server refuses
-   * @throws {Unreachable} it does not answer
-   * @throws {NoPasskey} the browser made none; the next attempt goes on without
+   * @throws {ApiError} the server returned an error
+   * @throws {Unreachable} no response
+   * @throws {PasskeyFailed} the browser created none; the next attempt continues without
    */
   async run(create: () => Promise<SignUpView>, password: string, withPasskey: boolean): Promise<SignUpResult> {
     this.#view ??= await create()

@@ -1,4 +1,4 @@
-/** What this browser is called in the list of devices, and what kind of device it is on. */
+/** Name and kind of this device. */
 import { kindOfDevice } from "../models/device-kind"
 import type { DeviceKind } from "../api/types"
 
@@ -6,12 +6,12 @@ interface Kind {
   readonly device_kind?: DeviceKind
 }
 
-/** What the server is told when somebody signs in. */
+/** Returns the device's name and kind, for a sign-in. */
 export function thisDevice(): Kind & { readonly device_name: string } {
   return { device_name: deviceName(), ...thisDeviceKind() }
 }
 
-/** And when somebody stays signed in, for those who did before anybody asked for it. */
+/** Returns the device's kind, for a token refresh: older sessions have not reported it yet. */
 export function thisDeviceKind(): Kind {
   const { userAgent, maxTouchPoints, userAgentData } = navigator as Navigator & {
     readonly userAgentData?: { readonly mobile: boolean }

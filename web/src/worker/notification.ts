@@ -1,12 +1,12 @@
-/** What a notice looks like that came while nobody listened. Plain functions; `worker.ts` shows it. */
+/** Builds notifications from push messages. Pure functions; `worker.ts` displays the result. */
 
-/** The few sentences of it, in the language of the page, which hands them over: a worker has no page to ask. */
+/** Texts in the user's language, provided by the page because a worker cannot read its settings. */
 export interface NotificationTexts {
   readonly app: string
-  /** Something was said; the notice does not tell what. */
+  /** For a new message whose content is not shown. */
   readonly news: string
   readonly test: string
-  /** The browser ended the subscription while no page was open. */
+  /** For a subscription that the browser ended while no page was open. */
   readonly renew: string
 }
 
@@ -20,9 +20,9 @@ export const DEFAULT_TEXTS: NotificationTexts = {
 export interface NotificationContent {
   readonly title: string
   readonly body: string
-  /** A newer notice takes the place of an older one with the same tag. */
+  /** A newer notification replaces an older one with the same tag. */
   readonly tag: string
-  /** The conversation that it leads to. */
+  /** The conversation that it opens. */
   readonly conversationId?: string
 }
 
@@ -34,7 +34,7 @@ interface PushPayload {
   readonly body?: unknown
 }
 
-/** What to show for what the server told: as much as it says, and never nothing, which browsers do not forgive. */
+/** Returns the notification for a payload. Never nothing: browsers penalise push messages without a notification. */
 export function notificationFor(payload: string, texts: NotificationTexts): NotificationContent {
   const { kind, conversation_id, conversation_name, sender, body } = parsePayload(payload)
   if (kind === "test") return { title: texts.app, body: texts.test, tag: "test" }

@@ -1,4 +1,4 @@
-/** Between pages and the service worker: words that pages leave for its notices, and what it asks of pages. */
+/** Communication between pages and the service worker: notification texts, and messages to pages. */
 import { openDB, type DBSchema } from "idb"
 
 import { DEFAULT_TEXTS, type NotificationTexts } from "./notification"
@@ -7,7 +7,7 @@ interface Stores extends DBSchema {
   facts: { key: string; value: NotificationTexts }
 }
 
-/** What a page is asked to do: open a conversation, or subscribe anew. */
+/** A message to a page: open a conversation, or renew the push subscription. */
 export type WorkerMessage = { readonly open: string } | { readonly renew: true }
 
 const TEXTS_KEY = "words"

@@ -1,8 +1,8 @@
 /**
- * The service worker: lets the app open without a network, and shows what rings.
+ * The service worker: opens the app offline and displays push notifications.
  *
- * It keeps the files of the app and nothing else, all of them when it is installed: no answer that it sees later is kept,
- * and what the API says does not even pass through it.
+ * It caches the files of the app at installation and nothing else. Later responses are not cached, and API requests do
+ * not pass through it.
  */
 import { loadTexts, type WorkerMessage } from "./page-bridge"
 import { notificationFor, type NotificationContent } from "./notification"
@@ -13,11 +13,11 @@ interface BrandFiles {
 }
 
 declare const self: ServiceWorkerGlobalScope
-/** Filled in by the build: the files of the app, and a name for exactly these. */
+/** Set by the build: the files of the app, and a version name for exactly these files. */
 declare const FILES: readonly string[]
 declare const VERSION: string
 
-/** Put before this file by a server with a look of its own: another look is another worker, which keeps it anew. */
+/** Prepended by a server with its own branding; a changed brand is a new worker, which refreshes its cache. */
 const brand = (self as { brand?: BrandFiles }).brand
 const CACHE = ["famichat", VERSION, brand?.mark].join(".")
 const PRECACHED = [...FILES, ...(brand?.files ?? [])]
@@ -56,7 +56,7 @@ async function activate(): Promise<void> {
   await self.clients.claim()
 }
 
-/** The newest page; the kept one where the network is away or slow, or a proxy answers for a server that is. */
+/** Returns the current page, or the cached one if the network is down or slow, or a proxy reports the server as down. */
 async function page(request: Request): Promise<Response> {
   const cached = await caches.match(PAGE)
   if (!cached) return await fetch(request)
@@ -92,7 +92,7 @@ async function openApp(conversationId: string | undefined): Promise<void> {
   await open.focus()
 }
 
-/** Only a page has the sign-in that a new subscription needs. */
+/** Asks a page to subscribe again, because only pages have the session that this requires. */
 async function renew(): Promise<void> {
   const open = await pages()
   for (const each of open) each.postMessage({ renew: true } satisfies WorkerMessage)
