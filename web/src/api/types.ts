@@ -1,9 +1,9 @@
-/** What the server says, field by field; `docs/protocol.md` explains each. */
+/** Types of the server's responses; `docs/protocol.md` describes each field. */
 export type ConversationType = "self" | "direct" | "group" | "family"
 export type Role = "admin" | "member"
 export type DeviceKind = "phone" | "tablet" | "computer"
 
-/** A photo, a file or a voice note; where its bytes are is asked anew each time. */
+/** A photo, file or voice note; its URL is requested each time. */
 export interface Attachment {
   readonly id: string
   readonly name: string | null
@@ -17,30 +17,30 @@ export interface Attachment {
   readonly waveform: readonly number[] | null
 }
 
-/** An attachment, and how far its upload is. */
+/** An attachment with its upload progress. */
 export interface UploadView extends Attachment {
   readonly offset: number
   readonly finished: boolean
 }
 
-/** Addresses that this device can load without a token, for some minutes. */
+/** Signed URLs that this device can load without a token for a few minutes. */
 export interface SignedUrls {
   readonly file: string
   readonly thumbnail: string | null
   readonly expires_at: string
 }
 
-/** How something says it is encrypted, as far as this client asks. */
+/** The encryption metadata that this client uses. */
 export interface Enveloped {
   readonly encryption_flag: boolean
   readonly encryption_version: string | null
   readonly key_id: string | null
 }
 
-/** What one person answers to a message with a single sign. */
+/** One user's emoji reaction to a message. */
 export interface Reaction extends Enveloped {
   readonly user_id: string
-  /** Null when it does not open any more. */
+  /** Null if it cannot be decrypted. */
   readonly emoji: string | null
 }
 
@@ -51,7 +51,7 @@ export interface Message {
   readonly user_id: string
   readonly device_id: string | null
   readonly message_type: string
-  /** Null when the message was deleted, or does not open any more. */
+  /** Null if the message was deleted or cannot be decrypted. */
   readonly body: string | null
   readonly client_id: string | null
   readonly reply_to: string | null
@@ -60,13 +60,13 @@ export interface Message {
   readonly deleted_at: string | null
   readonly deleted_by: string | null
   readonly reactions: readonly Reaction[]
-  /** The position of its last change in the conversation: of two views, the larger one is right. */
+  /** Number of its last change in the conversation; of two versions, the larger one is current. */
   readonly change: number
   readonly encryption_flag: boolean
   readonly encryption_version: string | null
   readonly key_id: string | null
   readonly protocol: string | null
-  /** Of the keys, as the sender's protocol counts; not the history's name. */
+  /** Key epoch of the encryption protocol; not the database epoch. */
   readonly epoch: number | null
   readonly sender_device_id: string | null
   readonly attachments: readonly Attachment[]
@@ -103,7 +103,7 @@ export interface Joined extends Page {
   readonly last_seq: number
   readonly recovered: boolean
   readonly last_change: number
-  /** What has become of the messages that this device said it has. */
+  /** Changes to the messages that this device has. */
   readonly changes: readonly Message[]
   readonly has_more_changes: boolean
   readonly receipts: readonly Receipt[]
@@ -116,18 +116,18 @@ export interface ChangesPage {
   readonly last_change: number
 }
 
-/** What a message said before it was edited. */
+/** A former version of an edited message. */
 export interface Version extends Enveloped {
   readonly version: number
   readonly body: string | null
   readonly written_at: string
 }
 
-/** How far one device is. */
+/** The positions of one device. */
 export interface Receipt {
   readonly user_id: string
   readonly device_id: string
-  /** Null, where the device did not say. */
+  /** Null if unknown. */
   readonly device_kind: DeviceKind | null
   readonly delivered_seq: number
   readonly read_seq: number
@@ -154,16 +154,16 @@ export interface Family {
   readonly role: Role
 }
 
-/** What people can choose to be shown in. */
+/** Profile colours. */
 export type Color = "clay" | "honey" | "moss" | "pine" | "sea" | "iris" | "plum" | "rose"
 
-/** Somebody, as others see this person; null is what this person has not chosen. */
+/** A person's public profile; null for what the person has not chosen. */
 export interface Person {
   readonly user_id: string
   readonly username: string
   readonly display_name: string | null
   readonly color: Color | null
-  /** Where the picture is, for whoever asks with a token; a new picture has a new address. */
+  /** Path of the avatar, to be requested with a token; a new avatar has a new path. */
   readonly picture: string | null
 }
 
@@ -179,12 +179,12 @@ export interface SessionView {
   readonly device_id: string
 }
 
-/** A session, and the family that its person came into. */
+/** A session, with the family that the user joined. */
 export interface SignUpView extends SessionView {
   readonly family_id: string
 }
 
-/** A refusal on the socket. */
+/** An error reply on the socket. */
 export interface Refusal {
   readonly reason: string
   readonly retry_in_ms?: number

@@ -1,4 +1,4 @@
-/** The language of this device: chosen once by its person, or taken from the browser. */
+/** The language of this device: chosen by the user, or taken from the browser. */
 import { derived, writable } from "svelte/store"
 
 import { choose, translator } from "./translate"
@@ -7,10 +7,10 @@ const KEY = "famichat.language"
 const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"])
 
 export const language = writable(localStorage.getItem(KEY) ?? choose(navigator.languages))
-/** What Famichat is called here: the operator may choose. */
+/** The app's name, which the operator may change. */
 export const app = document.querySelector<HTMLMetaElement>('meta[name="application-name"]')?.content ?? "Famichat"
 export const t = derived(language, (tag) => translator(tag, app))
-/** How dates and times are written: as this browser's person has it, where that is the language on the page. */
+/** The locale for dates and times: the browser's, if it matches the language of the page. */
 export const locale = derived(
   language,
   (tag) => navigator.languages.find((wanted) => wanted === tag || wanted.startsWith(`${tag}-`)) ?? tag,

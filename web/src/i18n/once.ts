@@ -1,6 +1,6 @@
-/** Keeps what is dear to make and never changes: formatters, above all, which take longer to make than to use. */
+/** Caches objects that are expensive to create and immutable, such as `Intl` formatters. */
 
-/** The same function, which works once for each argument. */
+/** Returns a function that calls `make` once per argument. */
 export function once<Argument, Result>(make: (argument: Argument) => Result): (argument: Argument) => Result {
   const made = new Map<Argument, Result>()
   return (argument) => {

@@ -1,4 +1,4 @@
-/** Sentences in the reader's language. Plain functions; `language.ts` keeps the choice. */
+/** Translates texts. Pure functions; `language.ts` holds the user's choice. */
 import { once } from "./once"
 import { en, type Key, type Messages, type Text } from "./en"
 import { ja } from "./ja"
@@ -11,19 +11,19 @@ export const LANGUAGES: Readonly<Record<string, { readonly name: string; readonl
 type Values = Readonly<Record<string, string | number>>
 export type Translate = (key: Key, values?: Values) => string
 
-/** The first of the wanted languages that we speak; else English. */
+/** Returns the first supported language of the preferred ones, else English. */
 export function choose(wanted: readonly string[]): string {
   return wanted.map((tag) => tag.split("-")[0] ?? "").find((tag) => tag in LANGUAGES) ?? "en"
 }
 
-/** @param app what Famichat is called here */
+/** @param app the app's name */
 export function translator(language: string, app = "Famichat"): Translate {
   const messages = LANGUAGES[language]?.messages ?? en
   const plural = new Intl.PluralRules(language)
   return (key, values = {}) => fill(form(messages[key], values["n"], plural).replaceAll("Famichat", app), values)
 }
 
-/** What a refusal is called; a code that has no words of its own gets the general ones. */
+/** Returns the text for an error code, or the general one if the code has none. */
 export function refusalKey(code: string): Key {
   const key = `error.${code}`
   return key in en ? (key as Key) : "error.unknown"
@@ -31,7 +31,7 @@ export function refusalKey(code: string): Key {
 
 const list = once((language: string) => new Intl.ListFormat(language, { type: "conjunction" }))
 
-/** `Maja, Emil and Inga`, as the language joins names. */
+/** Joins names in the user's language: `Maja, Emil and Inga`. */
 export function joined(language: string, names: readonly string[]): string {
   return list(language).format(names)
 }

@@ -1,48 +1,48 @@
-/** Photos, files and voice notes: those that wait on this device to be sent, and those that messages came with. */
+/** Photos, files and voice notes: pending ones on this device, and those of received messages. */
 import type { Attachment, Message } from "../api/types"
 
 export type AttachmentKind = "image" | "file" | "voice"
 
-/** A file that goes with a draft. Its bytes are kept beside the outbox, under `key`. */
+/** A file attached to an unsent message. Its bytes are stored beside the outbox, under `key`. */
 export interface PendingAttachment {
   readonly key: string
   readonly kind: AttachmentKind
   readonly name: string
   readonly size: number
   readonly encrypted: boolean
-  /** A photo is sent as it is, with where and when it was taken. */
+  /** Sends a photo unchanged, including its location and time. */
   readonly keep_metadata: boolean
   readonly duration_ms?: number
   readonly waveform?: readonly number[]
-  /** What the server calls it, once its upload has begun. */
+  /** The server's id, once the upload has started. */
   readonly upload_id?: string
 }
 
-/** What the server is told before the bytes come. */
+/** Parameters of the upload request. */
 export function uploadRequest(attachment: PendingAttachment): object {
   const { size, name, encrypted, keep_metadata, duration_ms, waveform } = attachment
   if (encrypted) return { size, encrypted }
   return { size, name, keep_metadata, ...(duration_ms !== undefined && { duration_ms, waveform }) }
 }
 
-/** What kind of message it is that carries these. */
+/** Returns the message type for these attachments. */
 export function messageTypeOf(kinds: readonly AttachmentKind[]): AttachmentKind {
   const [first, ...others] = new Set(kinds)
   return first !== undefined && others.length === 0 ? first : "file"
 }
 
-/** What is shown of a file from somebody else: by what it is, not by what its message says. */
+/** How a received file is displayed, decided by its verified type and not by the message. */
 export function attachmentKind({ thumbnail, duration_ms, content_type }: Attachment): AttachmentKind {
   if (thumbnail) return "image"
   return duration_ms !== null && /^(audio|video)\//.test(content_type) ? "voice" : "file"
 }
 
-/** What came with a message. One that was kept on this device long ago may not say. */
+/** Attachments of a message; missing in data stored by an older version. */
 export function attachmentsOf(message: Message): readonly Attachment[] {
   return (message as Partial<Message>).attachments ?? []
 }
 
-/** How large a file is, as people say it: `1.4 MB`. */
+/** Formats a file size: `1.4 MB`. */
 export function formatSize(language: string, bytes: number): string {
   const [unit, size] =
     bytes < 1_000_000 ? (["kilobyte", bytes / 1_000] as const) : (["megabyte", bytes / 1_000_000] as const)
@@ -51,7 +51,7 @@ export function formatSize(language: string, bytes: number): string {
   )
 }
 
-/** How large a picture is shown, so that its place can be kept free: as it is, but no side longer than `most`. */
+/** Display size of a picture, to reserve its space: its own size, scaled so that no side exceeds `most`. */
 export function fitWithin(
   width: number,
   height: number,
@@ -61,7 +61,7 @@ export function fitWithin(
   return { width: Math.round(width * scale), height: Math.round(height * scale) }
 }
 
-/** How far a draft's files are on their way, from 0 to 1. */
+/** Upload progress of a message's files, from 0 to 1. */
 export function uploadedShare(attachments: readonly PendingAttachment[], sent: (key: string) => number): number {
   const total = attachments.reduce((sum, { size }) => sum + size, 0)
   return total === 0 ? 0 : attachments.reduce((sum, { key, size }) => sum + Math.min(sent(key), size), 0) / total

@@ -1,4 +1,4 @@
-/** Bytes, as they are written in JSON. */
+/** Bytes in JSON: base64url. */
 
 export function unbase64url(text: string): Uint8Array<ArrayBuffer> {
   const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"))

@@ -1,9 +1,9 @@
-/** Somebody's conversations: the one in which something happened last comes first. */
+/** The user's conversations, most recently active first. */
 import type { ConversationSummary, Message } from "../api/types"
 
 export type ConversationList = readonly ConversationSummary[]
 
-/** Put a conversation on the shelf, or its newer state in the place of the older. */
+/** Adds a conversation, or replaces its older state. */
 export function upsert(list: ConversationList, conversation: ConversationSummary): ConversationList {
   const others = without(list, conversation.id)
   const before = list.find((each) => each.id === conversation.id)
@@ -17,12 +17,12 @@ export function without(list: ConversationList, id: string): ConversationList {
   return list.filter((conversation) => conversation.id !== id)
 }
 
-/** What is listed at once; the rest was put away. */
+/** Conversations in the main list: neither hidden nor archived. */
 export function listed(list: ConversationList): ConversationList {
   return list.filter((each) => !each.hidden && !each.archived)
 }
 
-/** What was hidden, until something is said in it, or archived, until further notice. */
+/** Conversations that are hidden (until the next message) or archived. */
 export function hiddenOrArchived(list: ConversationList): ConversationList {
   return list.filter((each) => each.hidden || each.archived)
 }
@@ -31,7 +31,7 @@ export function isMuted(conversation: ConversationSummary, now: Date): boolean {
   return conversation.muted_until !== null && new Date(conversation.muted_until) > now
 }
 
-/** A message was said: it is the newest of its conversation, unless a newer one is known. */
+/** Applies a new message as its conversation's latest, unless a newer one is known. */
 export function withNewMessage(list: ConversationList, message: Message): ConversationList {
   return sorted(
     list.map((each) =>
@@ -42,7 +42,7 @@ export function withNewMessage(list: ConversationList, message: Message): Conver
   )
 }
 
-/** A message has changed: if it is the newest of its conversation, that is what is listed. */
+/** Applies a changed message if it is its conversation's latest. */
 export function withChangedMessage(list: ConversationList, message: Message): ConversationList {
   return list.map((each) =>
     each.last_message?.message_id === message.message_id && each.last_message.change < message.change
@@ -55,7 +55,7 @@ export function withUnread(list: ConversationList, id: string, unread: number): 
   return list.map((each) => (each.id === id ? { ...each, unread } : each))
 }
 
-/** How much is unread that its person wants to hear of. */
+/** Unread messages in conversations that are not muted. */
 export function totalUnread(list: ConversationList, now: Date): number {
   return listed(list).reduce((sum, each) => sum + (isMuted(each, now) ? 0 : each.unread), 0)
 }

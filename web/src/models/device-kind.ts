@@ -1,31 +1,31 @@
-/** What kind of device this is, as people say it: nothing finer, because the others are told. */
+/** The kind of this device. No more detail, because other members can see it. */
 import type { DeviceKind } from "../api/types"
 
 export const DEVICE_KINDS: readonly DeviceKind[] = ["phone", "tablet", "computer"]
 
-/** What a browser shows of what it runs on. */
+/** What a browser reveals about its device. */
 export interface BrowserTraits {
-  /** How it calls itself. */
+  /** The user agent string. */
   readonly userAgent: string
-  /** Whether it says that it is on a phone; not all say anything. */
+  /** Whether it reports a mobile device; not all browsers report this. */
   readonly mobile: boolean | undefined
-  /** Whether what points is a finger, and no mouse. */
+  /** Whether the primary pointer is a finger rather than a mouse. */
   readonly coarsePointer: boolean
   readonly finePointer: boolean
   readonly touchPoints: number
-  /** How many pixels of CSS the screen has along its shorter side. */
+  /** Shorter side of the screen in CSS pixels. */
   readonly shorterSide: number
 }
 
-/** Where phones end and tablets begin, in pixels of CSS. */
+/** Smallest shorter side of a tablet, in CSS pixels. */
 const TABLET_PX = 600
 
-/** The kind of device; nothing, where it cannot be told: a television, say. */
+/** The kind of device, or undefined if unknown, e.g. for a television. */
 export function kindOfDevice(traits: BrowserTraits): DeviceKind | undefined {
   const { userAgent, mobile, coarsePointer, finePointer, touchPoints, shorterSide } = traits
   const handheld = shorterSide < TABLET_PX ? "phone" : "tablet"
   if (/iPhone|iPod/.test(userAgent)) return "phone"
-  // Safari on an iPad says that it is on a Mac; no Mac has a screen to touch.
+  // Safari on an iPad identifies as a Mac, but Macs have no touch screens.
   if (/iPad/.test(userAgent) || (/Macintosh/.test(userAgent) && touchPoints > 1)) return "tablet"
   if (mobile === true) return "phone"
   if (/Android/.test(userAgent)) return /Mobile/.test(userAgent) ? "phone" : coarsePointer ? handheld : undefined

@@ -1,4 +1,4 @@
-/** A family's messages and conversations, for the tests beside the models. */
+/** Messages and conversations of a family, for the tests of the models. */
 import type { Attachment, ConversationSummary, Message, Page } from "../api/types"
 import type { OutgoingMessage } from "./outbox"
 

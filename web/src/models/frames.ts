@@ -1,4 +1,4 @@
-/** What the live event viewer shows: frames as they came, newest last, and how each is put on the page. */
+/** The frames of the live event viewer, newest last, and their formatting. */
 
 export interface Frame {
   readonly number: number
@@ -9,7 +9,7 @@ export interface Frame {
   readonly payload: unknown
 }
 
-/** A line of a payload; what has to do with encryption stands out. */
+/** A line of a payload; encryption fields are highlighted. */
 export interface Line {
   readonly text: string
   readonly kind: "plain" | "encryption" | "opaque"
@@ -23,7 +23,7 @@ export function append(frames: readonly Frame[], frame: Frame): readonly Frame[]
   return [...frames.slice(1 - MOST_FRAMES), frame]
 }
 
-/** The frames that somebody wants to see: those that contain every word asked for, in topic, event or payload. */
+/** Filters frames: topic, event or payload must contain every word of the query. */
 export function matching(frames: readonly Frame[], filter: string, heartbeats: boolean): readonly Frame[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean)
   return frames.filter((frame) => {
@@ -33,7 +33,7 @@ export function matching(frames: readonly Frame[], filter: string, heartbeats: b
   })
 }
 
-/** A payload, line by line. The body of an encrypted message is for its readers only: its size is all that is shown. */
+/** Formats a payload as lines. Of an encrypted body, only the size is shown. */
 export function lines(payload: unknown): readonly Line[] {
   const text = JSON.stringify(payload, hideCiphertext, 2) ?? "null"
   return text.split("\n").map((line) => ({ text: line, kind: kindOf(line) }))

@@ -1,4 +1,4 @@
-/** How a timeline is laid out: days, and within them runs of messages that one person said in a row. */
+/** Groups a timeline by day, and within a day into runs of consecutive messages of one sender. */
 
 export interface Groupable {
   readonly id: string
@@ -7,7 +7,7 @@ export interface Groupable {
 }
 
 export interface MessageGroup<Item extends Groupable> {
-  /** A name that stays while the run grows or shrinks at either end, so that what is drawn of it stays, too. */
+  /** A key that stays the same while the run grows or shrinks at either end, so that its component is kept. */
   readonly key: number
   readonly user_id: string
   readonly items: readonly Item[]
@@ -22,9 +22,9 @@ export interface DayGroup<Item extends Groupable> {
 const PAUSE_MS = 5 * 60_000
 
 /**
- * Group what was said, in order. A pause of five minutes begins a new run.
+ * Groups messages, which are in order. A pause of five minutes starts a new run.
  *
- * @param before how it was laid out until now: a run with something of a former one in it keeps that one's name.
+ * @param before the previous grouping: a run that shares a message with a previous run keeps its key.
  */
 export function groupByDay<Item extends Groupable>(
   items: readonly Item[],

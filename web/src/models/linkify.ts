@@ -1,11 +1,11 @@
-/** What somebody said, taken apart into words and links. Only addresses of the web become links, and never a script. */
+/** Splits text into plain text and links. Only http and https URLs become links, never scripts. */
 
 export type TextPart =
   | { readonly kind: "words"; readonly text: string }
   | { readonly kind: "link"; readonly text: string; readonly href: string }
 
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^\u3000-\u303f\uff00-\uff0f]+/giu
-/** Punctuation after an address belongs to the sentence. */
+/** Punctuation after a URL belongs to the sentence. */
 const TRAILING_PUNCTUATION = /[.,:;!?…'"»”’)\]]+$/u
 const MAX_LARGE_EMOJI = 6
 const EMOJI = /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u
@@ -26,7 +26,7 @@ export function linkify(text: string): readonly TextPart[] {
   return parts
 }
 
-/** Whether a message is nothing but a few emoji, which are shown large. */
+/** Whether a message consists of a few emoji only, which are shown large. */
 export function onlyEmoji(text: string): boolean {
   const compact = text.replace(/\s/gu, "")
   if (!EMOJI.test(compact)) return false // as nearly everything that people say, which need not be taken apart
@@ -34,7 +34,7 @@ export function onlyEmoji(text: string): boolean {
   return graphemesIn.length <= MAX_LARGE_EMOJI && graphemesIn.every(({ segment }) => EMOJI.test(segment))
 }
 
-/** A closing bracket stays if it was opened inside: encyclopedias write such addresses. */
+/** Keeps a closing bracket whose opening bracket is in the URL, as in Wikipedia URLs. */
 function withoutPunctuation(address: string): string {
   const end = TRAILING_PUNCTUATION.exec(address)?.[0] ?? ""
   const kept = end.startsWith(")") && address.includes("(") ? 1 : 0
@@ -44,6 +44,6 @@ function withoutPunctuation(address: string): string {
 function webAddress(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined
   const { protocol, href, username } = new URL(text)
-  // `https://bank.example@evil.example` leads to evil.example.
+  // `https://bank.example@evil.example` opens evil.example.
   return /^https?:$/.test(protocol) && username === "" ? href : undefined
 }

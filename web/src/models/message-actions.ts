@@ -1,4 +1,4 @@
-/** What somebody may do to a message. The server holds everybody to the same. */
+/** The actions a user may perform on a message. The server enforces the same rules. */
 import type { ConversationSummary, Message } from "../api/types"
 import { roleOf } from "./permissions"
 
@@ -7,11 +7,11 @@ export interface MessageActions {
   readonly reply: boolean
   readonly edit: boolean
   readonly remove: boolean
-  /** It said something else before. */
+  /** The message has an edit history. */
   readonly history: boolean
 }
 
-/** What this client writes: words, and what words can go with. */
+/** The message types that this client writes: text, and attachments with text. */
 const EDITABLE = new Set(["text", "image", "file", "voice"])
 const EDITABLE_MS = 24 * 60 * 60 * 1000
 

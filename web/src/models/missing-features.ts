@@ -1,9 +1,9 @@
-/** What a browser does not let this page do: all of it over plain HTTP, some of it in some browsers. */
+/** Browser features missing here: several over plain HTTP, some in certain browsers. */
 
 const FEATURES = ["notices", "passkeys", "offline", "microphone", "clipboard"] as const
 export type Feature = (typeof FEATURES)[number]
 
-/** A browser, as far as it matters here: it hides most of what it withholds, so that one can see what is missing. */
+/** The parts of a browser that matter here. Disabled features are absent, so they can be detected. */
 export interface Browser {
   readonly Notification?: unknown
   readonly PushManager?: unknown
@@ -28,7 +28,7 @@ export function missingFeatures(browser: Browser): readonly Feature[] {
   return FEATURES.filter((feature) => !available[feature])
 }
 
-/** Whether passkeys can be made and used, with the JSON that the server speaks. */
+/** Whether passkeys are supported, including their JSON serialisation. */
 export function hasPasskeys({ PublicKeyCredential: passkey }: Browser): boolean {
   return typeof passkey === "function" && "parseCreationOptionsFromJSON" in passkey && "toJSON" in passkey.prototype
 }

@@ -1,7 +1,7 @@
 /**
- * What was written here and is not yet known to be on the server.
+ * Messages written on this device that are not known to be on the server.
  *
- * Each draft keeps the `client_id` that it was born with: however often it is sent, the server stores it once.
+ * Each keeps its `client_id`, so the server stores it once, however often it is sent.
  */
 import type { Sealed } from "../crypto/seal"
 import type { Refusal } from "../api/types"
@@ -10,22 +10,22 @@ import type { PendingAttachment } from "./attachments"
 export interface OutgoingMessage {
   readonly client_id: string
   readonly conversation_id: string
-  /** What was written, to show it here. */
+  /** The plaintext, for display. */
   readonly text: string
-  /** What is sent. Made once: another ciphertext under the same `client_id` would be another message. */
+  /** The payload to send. Created once: a different ciphertext under the same `client_id` would be another message. */
   readonly sealed: Sealed
-  /** The message that it answers. */
+  /** The message it replies to. */
   readonly reply_to?: string
   readonly written_at: string
-  /** Photos, files and voice notes that go with it. */
+  /** Attached photos, files and voice notes. */
   readonly enclosures?: readonly PendingAttachment[]
-  /** Why the server will never take it; the person decides then. */
+  /** Why the server permanently rejected it; the user decides what to do. */
   readonly refused?: string
 }
 
 export type Outbox = readonly OutgoingMessage[]
 
-/** Refusals that pass by themselves: the draft stays and is sent again. */
+/** Temporary errors: the message stays and is sent again. */
 const TRANSIENT = new Set(["rate_limited", "unavailable", "internal_error", "unmatched topic", "timeout"])
 const RETRY_MS = 2_000
 const MAX_RETRY_MS = 60_000
@@ -38,22 +38,22 @@ export function withoutMessage(outbox: Outbox, clientId: string | null): Outbox 
   return clientId === null ? outbox : outbox.filter((message) => message.client_id !== clientId)
 }
 
-/** All that waits in a conversation, what was refused too. */
+/** All unsent messages of a conversation, including rejected ones. */
 export function waitingIn(outbox: Outbox, conversationId: string): Outbox {
   return outbox.filter((message) => message.conversation_id === conversationId)
 }
 
-/** What is still to be sent in a conversation, in the order in which it was written. */
+/** Messages to be sent in a conversation, in the order of writing. */
 export function sendable(outbox: Outbox, conversationId: string): Outbox {
   return waitingIn(outbox, conversationId).filter((message) => message.refused === undefined)
 }
 
 /**
- * What to send next, if anything: one message after the other, so that they keep their order. One that has been bringing
- * its files for a while is passed by those that are nothing but words, or a film would hold them for minutes.
+ * Returns the message to send next, if any. Messages are sent one at a time to keep their order, except that text-only
+ * messages overtake one whose files have been uploading for a while; otherwise a video would block them for minutes.
  *
- * @param inFlight those that are being sent
- * @param slow whether they have been for a while
+ * @param inFlight messages being sent
+ * @param slow whether they have been uploading for a while
  */
 export function nextToSend(
   outbox: Outbox,
@@ -76,17 +76,17 @@ export function isTransient(refusal: Refusal): boolean {
   return TRANSIENT.has(refusal.reason)
 }
 
-/** How long to wait before the `attempt`-th repetition (from 1): as told, or longer each time. */
+/** Milliseconds before retry number `attempt` (from 1): as the server requested, or exponential. */
 export function retryDelay(refusal: Refusal, attempt: number): number {
   return refusal.retry_in_ms ?? Math.min(RETRY_MS * 2 ** (attempt - 1), MAX_RETRY_MS)
 }
 
-/** Keep a draft that the server will not take, with the reason. */
+/** Marks a message as rejected, with the reason. */
 export function withRefusal(outbox: Outbox, clientId: string, reason: string): Outbox {
   return outbox.map((message) => (message.client_id === clientId ? { ...message, refused: reason } : message))
 }
 
-/** Note what the server calls one of the files of a draft. */
+/** Records the server's id of an attachment's upload. */
 export function withUploadId(outbox: Outbox, clientId: string, key: string, uploadId: string): Outbox {
   return outbox.map((message) => {
     if (message.client_id !== clientId || !message.enclosures) return message
@@ -95,7 +95,7 @@ export function withUploadId(outbox: Outbox, clientId: string, key: string, uplo
   })
 }
 
-/** Try a refused draft once more. */
+/** Marks a rejected message for a retry. */
 export function withRetry(outbox: Outbox, clientId: string): Outbox {
   return outbox.map((message) => {
     if (message.client_id !== clientId) return message
@@ -104,7 +104,7 @@ export function withRetry(outbox: Outbox, clientId: string): Outbox {
   })
 }
 
-/** Try a refused draft once more with its photos as they are, in uploads of which the server hears anew. */
+/** Marks a rejected message for a retry with its original photos, in new uploads. */
 export function withRetryUnprocessed(outbox: Outbox, clientId: string): Outbox {
   return withRetry(outbox, clientId).map((message) =>
     message.client_id === clientId && message.enclosures

@@ -1,4 +1,4 @@
-/** People as they are shown: by name, by picture or initial, and by a colour that stays theirs. */
+/** How people are displayed: name, avatar or initial, and a stable colour. */
 import type { Color, ConversationSummary, Person } from "../api/types"
 
 /** People by their ids. */
@@ -6,15 +6,15 @@ export type People = ReadonlyMap<string, Person>
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
-/** In the order in which `Avatar` draws them. */
+/** In the order in which `Avatar` uses them. */
 export const COLOURS: readonly Color[] = ["clay", "honey", "moss", "pine", "sea", "iris", "plum", "rose"]
 
-/** Somebody of whom nothing is known but the name. */
+/** A person of whom only the name is known. */
 export function unknownPerson(user_id: string, username: string): Person {
   return { user_id, username, display_name: null, color: null, picture: null }
 }
 
-/** What somebody is called. What an older version kept of people had one name only. */
+/** Returns a person's display name. Data stored by an older version has only one name. */
 export function shownName(person: Pick<Person, "username" | "display_name">): string {
   return person.display_name ?? person.username
 }
@@ -23,7 +23,7 @@ export function withPeople(people: People, persons: readonly Person[]): People {
   return new Map([...people, ...persons.map((person) => [person.user_id, person] as const)])
 }
 
-/** The same, as they are now; who is in no family and no conversation of one's own has no name any more. */
+/** Updates people to their current state. Those who share no family or conversation with the user lose their name. */
 export function currentPeople(
   people: People,
   persons: readonly Person[],
@@ -33,7 +33,7 @@ export function currentPeople(
   return withPeople(new Map([...people].filter(([id]) => present.has(id))), persons)
 }
 
-/** The first letter that a reader would see, whatever the script. */
+/** The first visible letter, in any script. */
 export function initial(name: string): string {
   const [first] = graphemes.segment(name.trim())
   return (first?.segment ?? "?").toLocaleUpperCase()
@@ -43,17 +43,17 @@ export function initial(name: string): string {
 export function colour(name: string): number {
   let hash = 0
   for (const letter of name) hash = (Math.imul(hash, 131) + (letter.codePointAt(0) ?? 0)) >>> 0
-  // The high bits of a multiplication by the golden ratio: near hashes get far colours.
+  // The high bits of a multiplication by the golden ratio map similar hashes to different colours.
   return Math.floor(((Math.imul(hash, 2_654_435_761) >>> 0) / 2 ** 32) * COLOURS.length)
 }
 
-/** The colour that somebody chose; else one by the username, which stays whatever that person is called. */
+/** The chosen colour, or one derived from the username, which does not depend on the display name. */
 export function colourOf(person: Person): number {
   const chosen = person.color ? COLOURS.indexOf(person.color) : -1
   return chosen < 0 ? colour(person.username) : chosen
 }
 
-/** Whether the other one of a conversation of two has deleted the account. */
+/** Whether the other member of a direct conversation has deleted their account. */
 export function isPartnerGone(conversation: ConversationSummary, me: string): boolean {
   return conversation.type === "direct" && others(conversation, me).length === 0
 }

@@ -1,4 +1,4 @@
-/** What somebody may do with a conversation: what its type allows, and in a group what the role allows. */
+/** What a user may do in a conversation, by its type and, in a group, the user's role. */
 import type { ConversationSummary, Role } from "../api/types"
 
 export interface Permissions {
@@ -9,7 +9,7 @@ export interface Permissions {
   readonly leave: boolean
 }
 
-/** The server holds everybody to the same; this is so that nobody is offered what it would refuse. */
+/** The server enforces the same rules; this avoids offering actions that it would reject. */
 export function permissions(conversation: ConversationSummary, me: string): Permissions {
   const admin = roleOf(conversation, me) === "admin"
   const group = conversation.type === "group"
@@ -22,7 +22,7 @@ export function permissions(conversation: ConversationSummary, me: string): Perm
   }
 }
 
-/** Whether a group would be without an admin, if this person left it: somebody else must become one first. */
+/** Whether the user is a group's only admin and must appoint another before leaving. */
 export function isLastAdmin(conversation: ConversationSummary, userId: string): boolean {
   const admins = conversation.members.filter((member) => member.role === "admin")
   return conversation.members.length > 1 && admins.length === 1 && admins[0]?.user_id === userId

@@ -1,6 +1,6 @@
-/** The reactions to a message: each sign once, with the people who gave it, in the order in which they first came. */
+/** Groups reactions by emoji, with their users, in the order of first use. */
 
-/** What one person reacts with; without a sign, this device cannot read it. */
+/** One user's reaction; without an emoji if this device cannot decrypt it. */
 export interface OpenedReaction {
   readonly user_id: string
   readonly emoji: string | undefined
@@ -11,7 +11,7 @@ export interface ReactionGroup {
   readonly people: readonly string[]
 }
 
-/** What is offered at once. */
+/** The quick reactions. */
 export const QUICK_REACTIONS = ["❤️", "👍", "😂", "😮", "😢", "🙏"] as const
 
 export function groupReactions(reactions: readonly OpenedReaction[]): readonly ReactionGroup[] {
@@ -20,7 +20,7 @@ export function groupReactions(reactions: readonly OpenedReaction[]): readonly R
   return [...found].map(([emoji, people]) => ({ emoji, people }))
 }
 
-/** The sign that somebody reacts with, if any. */
+/** The emoji that a user reacted with, if any. */
 export function emojiOf(reactions: readonly OpenedReaction[], userId: string): string | undefined {
   return reactions.find((each) => each.user_id === userId)?.emoji
 }

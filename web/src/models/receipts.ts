@@ -1,25 +1,25 @@
-/** How far the others are in a conversation, and what that makes true of a message. */
+/** Delivery and read positions of the other members, and the resulting status of a message. */
 import type { MessageStatus, Receipt, DeviceKind } from "../api/types"
 import { DEVICE_KINDS } from "./device-kind"
 
-/** How far somebody is in a conversation. */
+/** A member's positions in a conversation. */
 export interface ReceiptPosition {
   readonly delivered: number
   readonly read: number
-  /** How far that person's devices of a kind have received; of those that do not say what they are, nothing. */
+  /** Delivered position per device kind; devices without a known kind are not included. */
   readonly on?: Readonly<Partial<Record<DeviceKind, number>>>
 }
 
-/** By person: a message has arrived when one of that person's devices has it. */
+/** By user id: a message is delivered to a user once one of their devices has it. */
 export type Receipts = ReadonlyMap<string, ReceiptPosition>
 
-/** Somebody who has a message, and on which kinds of devices; on none, if none says what it is. */
+/** A user who has received a message, and the kinds of devices that have it, as far as known. */
 export interface Recipient {
   readonly id: string
   readonly on: readonly DeviceKind[]
 }
 
-/** Where a message is, in the words of the contract with people; the interface puts them into their language. */
+/** The status of a message; the interface translates it. */
 export type DeliveryStatus =
   | { readonly state: "device" }
   | { readonly state: "refused"; readonly reason: string }
@@ -29,25 +29,25 @@ export type DeliveryStatus =
 
 const NOTHING_RECEIVED: ReceiptPosition = { delivered: 0, read: 0 }
 
-/** Note what a device said. It only ever moves forward, and who has read a message has it. */
+/** Applies a device's receipt. Positions only increase, and read implies delivered. */
 export function withStatus(receipts: Receipts, { user_id, device_kind, status, seq }: MessageStatus): Receipts {
   const position = { device_kind, delivered_seq: seq, read_seq: status === "read" ? seq : 0 }
   return new Map(receipts).set(user_id, advance(receipts.get(user_id), position))
 }
 
-/** What all devices said before this one came. */
+/** Builds the positions from the receipts of the join reply. */
 export function fromReceipts(receipts: readonly Receipt[]): Receipts {
   const positions = new Map<string, ReceiptPosition>()
   for (const receipt of receipts) positions.set(receipt.user_id, advance(positions.get(receipt.user_id), receipt))
   return positions
 }
 
-/** The place up to which somebody has read. */
+/** The position up to which a user has read. */
 export function readUpTo(receipts: Receipts, userId: string): number {
   return (receipts.get(userId) ?? NOTHING_RECEIVED).read
 }
 
-/** Where a stored message is: as far as the furthest claim that somebody's device has made. */
+/** The status of a stored message: the furthest that any recipient's device has reported. */
 export function deliveryStatus(receipts: Receipts, seq: number, others: readonly string[]): DeliveryStatus {
   const reachedBy = (how: "read" | "delivered") =>
     others.filter((id) => (receipts.get(id) ?? NOTHING_RECEIVED)[how] >= seq)
@@ -58,12 +58,12 @@ export function deliveryStatus(receipts: Receipts, seq: number, others: readonly
   return { state: "server" }
 }
 
-/** How far a message has come to somebody. */
+/** The status of a message for one recipient. */
 export interface RecipientStatus extends Recipient {
   readonly state: "read" | "delivered" | "server"
 }
 
-/** Where a stored message is, person by person. */
+/** The status of a stored message per recipient. */
 export function recipientStatuses(
   receipts: Receipts,
   seq: number,

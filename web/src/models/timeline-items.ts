@@ -1,4 +1,4 @@
-/** A timeline, or a part of it, with what still waits on this device at its end: what a person sees as one conversation. */
+/** Combines the messages of a timeline with the unsent ones at its end, as displayed. */
 import type { Message } from "../api/types"
 import type { OutgoingMessage, Outbox } from "./outbox"
 
@@ -18,13 +18,13 @@ export type TimelineItem =
       readonly outgoing: OutgoingMessage
     }
 
-/** A message is the same entry each time, so that whatever draws it has nothing to do until it changes. */
+/** Returns the same item for an unchanged message, so that its component does not re-render. */
 const known = new WeakMap<Message, TimelineItem>()
 
 /**
- * The drawn part of a timeline, and behind its end the drafts.
+ * The displayed part of a timeline, followed by the unsent messages.
  *
- * A message of mine keeps its identity from draft to stored, so that it changes its state in its place.
+ * The user's own message keeps its key when it is stored, so that its component is updated in place.
  */
 export function timelineItems(messages: readonly Message[], outbox: Outbox, me: string): readonly TimelineItem[] {
   const sentIds = new Set<string | null>()

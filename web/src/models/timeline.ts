@@ -1,39 +1,39 @@
 /**
- * The messages of one conversation that this device has: a stretch of `seq` without gaps, which grows at both ends.
+ * The messages of one conversation on this device: a gap-free range of `seq` that grows at both ends.
  *
- *     let timeline = begin(epoch, 40)                 // nothing yet; whatever comes after 40 is news
- *     timeline = receive(timeline, [message41])       // 41 follows: it is shown
- *     timeline = receive(timeline, [message43])       // a gap: 43 waits aside,
- *     behind(timeline)                                // and this says what to fetch after: 41
- *     timeline = prepend(timeline, olderPage)         // reading back
+ *     let timeline = begin(epoch, 40)                 // empty; messages after 40 are new
+ *     timeline = receive(timeline, [message41])       // 41 follows: it is displayed
+ *     timeline = receive(timeline, [message43])       // a gap: 43 is set aside,
+ *     behind(timeline)                                // and this returns after which seq to fetch: 41
+ *     timeline = prepend(timeline, olderPage)         // scrolling back
  *
- * Sequence numbers have no gaps, so order, doubles and losses are all decided by counting. So are changes of messages,
- * which have numbers of their own: of two views of a message, the one with the larger `change` is right.
+ * Sequence numbers have no gaps, so counting decides about order, duplicates and losses. The same holds for changes to
+ * messages, which are numbered too: of two versions of a message, the one with the larger `change` is current.
  */
 import type { ChangesPage, Joined, Message, Page } from "../api/types"
 
 export interface Timeline {
   readonly epoch: string
-  /** The place just before the first message here. */
+  /** The `seq` just before the first message here. */
   readonly before: number
-  /** The place of the last message here. */
+  /** The `seq` of the last message here. */
   readonly last: number
   readonly messages: readonly Message[]
-  /** Messages that came too early, by their place. */
+  /** Messages received out of order, by `seq`. */
   readonly early: ReadonlyMap<number, Message>
-  /** How far the server says that the conversation goes. */
+  /** The conversation's last `seq` according to the server. */
   readonly head: number
-  /** Up to which change everything here is as it was then, or newer. */
+  /** All messages here include the changes up to this number. */
   readonly changes: number
-  /** How far the server says that the changes go. */
+  /** The conversation's last change according to the server. */
   readonly changesHead: number
-  /** Changed messages from before the first one here, by their place: a page that is on its way may be older. */
+  /** Changed messages before the first one here, by `seq`: a page being fetched may be older than the change. */
   readonly changedOlder: ReadonlyMap<number, Message>
-  /** Whether nothing comes before the first message here: for newcomers, a conversation may begin late. */
+  /** Whether the first message here is the first visible one. New members may not see earlier messages. */
   readonly reachesStart: boolean
 }
 
-/** What is kept of a timeline between two starts. */
+/** The part of a timeline that is stored between sessions. */
 export type SavedTimeline = Pick<Timeline, "epoch" | "before" | "last" | "messages"> & { readonly changes?: number }
 
 export function emptyTimeline(epoch: string, last: number, changes = 0): Timeline {
@@ -41,14 +41,14 @@ export function emptyTimeline(epoch: string, last: number, changes = 0): Timelin
   return { epoch, before: last, last, ...nothing, head: last, changes, changesHead: changes, reachesStart: last === 0 }
 }
 
-/** The newest messages, to be kept. */
+/** Returns the most recent messages, to be stored. */
 export function newestPart(timeline: Timeline, count: number): SavedTimeline {
   const messages = timeline.messages.slice(-count)
   const { epoch, last, changes } = timeline
   return { epoch, before: last - messages.length, last, messages, changes }
 }
 
-/** Go on from what was kept. */
+/** Restores a timeline from stored messages. */
 export function restore({ epoch, before, last, messages, changes }: SavedTimeline): Timeline {
   return { ...emptyTimeline(epoch, before, changes), last, messages, head: last }
 }
@@ -57,7 +57,7 @@ export function messageAt(timeline: Timeline, seq: number): Message | undefined 
   return timeline.messages[seq - timeline.before - 1]
 }
 
-/** Take in messages that are new, repeated, changed, or too early, in any order. */
+/** Adds messages that may be new, duplicate, changed or out of order. */
 export function receive(timeline: Timeline, arrived: readonly Message[]): Timeline {
   const messages = [...timeline.messages]
   const early = new Map(timeline.early)
@@ -75,8 +75,8 @@ export function receive(timeline: Timeline, arrived: readonly Message[]): Timeli
 }
 
 /**
- * Take in what the server gives as the messages after our last one. Where it leaves some out they are not for this
- * person, who was out of the conversation for a while: the stretch begins anew behind them.
+ * Adds a page of messages fetched after our last one. A gap means that the user could not see the messages in it, having
+ * left the conversation for a while: the range restarts after the gap.
  */
 export function receiveNext(timeline: Timeline, messages: readonly Message[]): Timeline {
   const first = messages[0]
@@ -86,45 +86,45 @@ export function receiveNext(timeline: Timeline, messages: readonly Message[]): T
   return receive({ ...restarted, head, early, changesHead, reachesStart: true }, messages)
 }
 
-/** A message has changed, live. It may be one that is not here, or not yet. */
+/** Applies a live change. The message may not be here, or not yet. */
 export function applyChange(timeline: Timeline, message: Message): Timeline {
   const changes = message.change === timeline.changes + 1 ? message.change : timeline.changes
   return noteChangesHead({ ...withChanges(timeline, [message]), changes }, message.change)
 }
 
-/** Take in what the server gives as the changes after ours. */
+/** Applies a page of changes fetched after our last one. */
 export function applyChanges(timeline: Timeline, page: ChangesPage): Timeline {
   const reached = page.has_more ? page.changes.at(-1)?.change : page.last_change
   const changes = Math.max(timeline.changes, reached ?? 0)
   return noteChangesHead({ ...withChanges(timeline, page.changes), changes }, page.last_change)
 }
 
-/** The server says that there are changes up to `head`. */
+/** Records that the server has changes up to `head`. */
 export function noteChangesHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.changesHead ? { ...timeline, changesHead: head } : timeline
 }
 
-/** After which change to fetch, when some are missing; else nothing. */
+/** Returns after which change to fetch if some are missing, else undefined. */
 export function missingChangesAfter(timeline: Timeline): number | undefined {
   return timeline.changesHead > timeline.changes ? timeline.changes : undefined
 }
 
-/** The server says that the conversation goes up to `head`. */
+/** Records that the server has messages up to `head`. */
 export function noteHead(timeline: Timeline, head: number): Timeline {
   return head > timeline.head ? { ...timeline, head } : timeline
 }
 
-/** After which place to fetch, when something is missing; else nothing. */
+/** Returns after which `seq` to fetch if messages are missing, else undefined. */
 export function missingAfter(timeline: Timeline): number | undefined {
   return timeline.head > timeline.last ? timeline.last : undefined
 }
 
-/** Whether there is more to read back to. */
+/** Whether there are earlier messages to fetch. */
 export function hasOlder(timeline: Timeline): boolean {
   return timeline.before > 0 && !timeline.reachesStart
 }
 
-/** Take in a page that was fetched with `before_seq` of the first message here. */
+/** Adds a page fetched with `before_seq` of the first message here. */
 export function prepend(timeline: Timeline, page: Page): Timeline {
   const older = page.messages.filter((message) => message.seq <= timeline.before)
   const first = older[0]
@@ -144,7 +144,7 @@ export function prepend(timeline: Timeline, page: Page): Timeline {
   }
 }
 
-/** A stretch of its own, from a page of the past. */
+/** Creates a separate range from a page of the history. */
 export function timelineFromPage(present: Timeline, page: Page): Timeline | undefined {
   const first = page.messages[0]
   if (!first) return undefined
@@ -152,13 +152,13 @@ export function timelineFromPage(present: Timeline, page: Page): Timeline | unde
   return { ...receive(here, page.messages), reachesStart: first.seq === 1 || !page.has_more }
 }
 
-/** A stretch of the past and the present as one, as soon as they meet. */
+/** Joins a range of the history with the present once they are adjacent. */
 export function merge(past: Timeline, present: Timeline): Timeline | undefined {
   if (past.last < present.before) return undefined
   return prepend(present, { messages: past.messages, has_more: !past.reachesStart })
 }
 
-/** Go on after a (re)join: from where we were, or, when the server has another history now, from the start. */
+/** Resumes after a join: from the last position, or from the start if the epoch has changed. */
 export function resume(timeline: Timeline, joined: Joined): Timeline {
   if (joined.recovered && joined.epoch === timeline.epoch) {
     const { changes, has_more_changes: has_more, last_change } = joined

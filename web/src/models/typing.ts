@@ -1,9 +1,9 @@
-/** Who is typing. Said now and then by each of them, and forgotten when it is not said again. */
+/** Who is typing. Typing events repeat while a user types, and expire otherwise. */
 
 export const TYPING_EXPIRES_MS = 10_000
 export const TYPING_INTERVAL_MS = 3_000
 
-/** When each of them last said so. */
+/** Time of the last typing event by user id. */
 export type Typists = ReadonlyMap<string, number>
 
 export function noteTyping(typists: Typists, userId: string, typing: boolean, now: number): Typists {

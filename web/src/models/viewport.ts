@@ -1,16 +1,16 @@
 /**
- * Which part of a timeline is drawn: a bounded number of messages, however long the conversation is.
+ * The part of a timeline that is rendered: a bounded number of messages, however long the conversation is.
  *
- *     let pane = AT_END                     // the newest messages, also those that come
+ *     let pane = AT_END                     // follows the newest messages
  *     pane = earlier(pane, timeline)        // one step back
- *     drawn(pane, timeline)                 // the messages to draw
- *     atTop(pane, timeline)                 // nothing earlier is here: time to fetch
+ *     drawn(pane, timeline)                 // the messages to render
+ *     atTop(pane, timeline)                 // no earlier messages here: time to fetch
  */
 import type { Message } from "../api/types"
 import type { Timeline } from "./timeline"
 
 export interface Viewport {
-  /** The place of the last message that is drawn; infinite to follow the end. */
+  /** The `seq` of the last rendered message; infinite to follow the end. */
   readonly until: number
 }
 
@@ -23,7 +23,7 @@ export function followsEnd(viewport: Viewport): boolean {
   return viewport.until === Infinity
 }
 
-/** The place before the first message that is drawn. */
+/** The `seq` before the first rendered message. */
 export function startOf(viewport: Viewport, timeline: Timeline): number {
   return Math.max(timeline.before, Math.min(viewport.until, timeline.last) - VIEWPORT_SIZE)
 }
@@ -45,17 +45,17 @@ export function later(viewport: Viewport, timeline: Timeline): Viewport {
   return until(viewport.until + STEP, timeline)
 }
 
-/** The same messages, also when more comes behind them: what was drawn at the end of the past is not the end. */
+/** Keeps the same messages when more arrive after them: the end of a history range is not the end. */
 export function anchored(viewport: Viewport, timeline: Timeline): Viewport {
   return followsEnd(viewport) ? { until: timeline.last } : viewport
 }
 
-/** Nothing later is here: time to fetch. */
+/** No later messages here: time to fetch. */
 export function atBottom(viewport: Viewport, timeline: Timeline): boolean {
   return viewport.until >= timeline.last
 }
 
-/** A message with some of its surroundings. */
+/** Centres the viewport on a message. */
 export function around(seq: number, timeline: Timeline): Viewport {
   return until(seq + VIEWPORT_SIZE / 2, timeline)
 }

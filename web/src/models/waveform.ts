@@ -1,36 +1,36 @@
-/** How loud a voice note is, from moment to moment: measured while it is recorded, drawn where it is played. */
+/** The waveform of a voice note: measured while recording, drawn while playing. */
 
-/** As many bars are drawn, and told to the others. */
+/** Number of bars, drawn and sent. */
 export const BARS = 64
 const MOST = 100
-/** So loud is at least what fills a bar: silence stays a thin line, and is not blown up. */
+/** Minimum loudness that fills a bar, so that silence is not amplified. */
 const QUIET = 0.05
 
-/** How loud a moment is, from 0 to 1: as far as its samples reach. */
+/** Loudness of a block of samples, from 0 to 1: its peak. */
 export function peak(samples: Float32Array): number {
   let highest = 0
   for (const sample of samples) highest = Math.max(highest, Math.abs(sample))
   return Math.min(highest, 1)
 }
 
-/** The shape of a whole note, in numbers from 0 to 100: each bar as high as the loudest of its moments. */
+/** The waveform of a recording, values from 0 to 100: each bar is the peak of its blocks. */
 export function waveform(peaks: readonly number[], bars = BARS): readonly number[] {
   const loudest = Math.max(QUIET, ...bucketed(peaks, bars))
   return bucketed(peaks, bars).map((level) => Math.round((level / loudest) * MOST))
 }
 
-/** What is drawn of a shape that somebody else sent; of none, a line. */
+/** Normalises a received waveform for drawing; a flat line if there is none. */
 export function barsOf(shape: readonly number[] | null | undefined): readonly number[] {
   return shape?.length ? shape : Array<number>(BARS).fill(0)
 }
 
-/** How long something takes, as a clock shows it: `1:07`. */
+/** Formats a duration: `1:07`. */
 export function formatDuration(ms: number): string {
   const seconds = Math.round(Math.max(ms, 0) / 1000)
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`
 }
 
-/** Where in a note one is, from 0 to 1, whatever its sender says of its length. */
+/** Playback position from 0 to 1, regardless of the declared duration. */
 export function playedShare(at: number, length: number): number {
   return length > 0 ? Math.min(Math.max(at / length, 0), 1) : 0
 }
