@@ -70,7 +70,7 @@ def test_a_released_seat_is_free_for_another(socket: Socket) -> None:
     socket.release(seats[0])
 
     assert started(socket, join("room:3")).replaces is None
-    assert socket.seats == 3
+    assert len(socket._seats) == 3
 
 
 def test_rule_23_a_duplicate_join_starts_anew_and_names_what_it_replaces(socket: Socket) -> None:

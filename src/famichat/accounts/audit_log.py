@@ -1,7 +1,7 @@
 """The audit log: what admins and the operator did to other users. Append-only.
 
 An entry is written in the transaction of the action it describes, so neither exists without the other. The user it
-concerns can read it; family admins can read what was done to members of their family. Entries contain ids, and names
+concerns can read it; family admins can read the entries about members of their family. Entries contain ids, and names
 as they were at the time; never message contents. The interface calls it "Account history".
 
     event = AuditEvent("group_member_removed", name="Fika", conversation_id=group_id)
@@ -69,7 +69,7 @@ class AuditLogEntry(Base):
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """What was done: the name and ids of its object and, for a role change, the new role."""
+    """An action: the name and ids of its object and, for a role change, the new role."""
 
     action: Action
     name: str | None = None
@@ -93,7 +93,7 @@ def record(session: Session, event: AuditEvent, *, concerning: str, by: str | No
 
     Args:
         session: the transaction.
-        event: what was done.
+        event: the action.
         concerning: the id of the user it was done to.
         by: the id of the user who did it; None for the server operator.
     """

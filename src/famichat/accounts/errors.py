@@ -1,4 +1,4 @@
-"""What can be wrong with who somebody says they are: each error has a stable `code`."""
+"""Errors of accounts, sign-in and invites; each has a stable `code`."""
 
 from famichat.errors import FamichatError
 
@@ -6,65 +6,65 @@ from famichat.errors import FamichatError
 class AccountsError(FamichatError):
     """Base class of this package's errors.
 
-    A message is sent to the client as well, as `detail` (RFC 9457): it says what is wrong with a name or a password.
+    A message is sent to the client as well, as `detail` (RFC 9457): it says why a name or a password is not allowed.
     """
 
     def __init__(self, message: str = "", **details: object) -> None:
         super().__init__(message, **({"detail": message, **details} if message else details))
 
 
-# About what somebody wants to be called
+# Names, addresses and passwords
 
 
 class InvalidUsername(AccountsError):
-    """Nobody can have this name; the message says what is wrong with it."""
+    """The username is not allowed; the message gives the reason."""
 
     code = "invalid_username"
 
 
 class UsernameTaken(AccountsError):
-    """Somebody has this name already, or one that looks like it."""
+    """Another user has this name, or one that looks like it."""
 
     code = "username_taken"
 
 
 class InvalidDisplayName(AccountsError):
-    """Nobody can be shown under this name; the message says what is wrong with it."""
+    """The display name is not allowed; the message gives the reason."""
 
     code = "invalid_display_name"
 
 
 class DisplayNameTaken(AccountsError):
-    """Somebody else goes by this name, or by one that looks like it."""
+    """Another user has this name, or one that looks like it."""
 
     code = "display_name_taken"
 
 
 class InvalidEmail(AccountsError):
-    """This is not an e-mail address, or none was given where one is needed."""
+    """The text is not an e-mail address, or an address is required."""
 
     code = "invalid_email"
 
 
 class EmailTaken(AccountsError):
-    """The address cannot be used for a new account."""
+    """An account with this e-mail address exists."""
 
     code = "email_taken"
 
 
 class InvalidDeviceName(AccountsError):
-    """A device's name has 1 to 64 characters that can be seen."""
+    """The device name does not have 1 to 64 visible characters."""
 
     code = "invalid_device_name"
 
 
 class WeakPassword(AccountsError):
-    """The password is too short, too long, or one of those that everybody guesses first."""
+    """The password is too short, too long, or too common."""
 
     code = "weak_password"
 
 
-# About who somebody is
+# Authentication
 
 
 class InvalidCredentials(AccountsError):
@@ -82,7 +82,7 @@ class InvalidCredentials(AccountsError):
 
 
 class TooManyAttempts(AccountsError):
-    """Too many wrong passwords; `details` says when to come back."""
+    """Too many wrong passwords; `details` says when to try again."""
 
     code = "rate_limited"
 
@@ -92,51 +92,51 @@ class TooManyAttempts(AccountsError):
 
 
 class InvalidToken(AccountsError):
-    """The token is malformed, forged, expired, used up or revoked: one answer for all of them."""
+    """The token is malformed, forged, expired, used or revoked; the response does not tell which."""
 
     code = "invalid_token"
 
 
 class NoSuchDevice(AccountsError):
-    """The person has no such device, whether or not somebody else has."""
+    """The user has no such device, whether or not another user has."""
 
     code = "not_found"
 
 
 class InvalidPasskey(AccountsError):
-    """The passkey cannot be taken: malformed, for another site, too late, here already, or one too many."""
+    """The passkey is malformed, expired, already registered, for another site, or one too many."""
 
     code = "invalid_passkey"
 
 
 class PasskeysUnavailable(AccountsError):
-    """No browser gives passkeys to the address of this server."""
+    """Browsers do not offer passkeys for this server's address."""
 
     code = "passkeys_unavailable"
 
 
 class NoSuchPasskey(AccountsError):
-    """The person has no such passkey, whether or not somebody else has."""
+    """The user has no such passkey, whether or not another user has."""
 
     code = "not_found"
 
 
-# About how somebody comes in
+# Setup and invites
 
 
 class InvalidInvite(AccountsError):
-    """The invitation does not exist, or is expired, revoked or accepted: one answer for all of them."""
+    """The invite does not exist, or is expired, revoked or accepted; the response does not tell which."""
 
     code = "invalid_invite"
 
 
 class AlreadySetUp(AccountsError):
-    """This server has its first family; the next people come by invitation."""
+    """The server has a family; further users join by invite."""
 
     code = "already_set_up"
 
 
 class InvalidSetupCode(AccountsError):
-    """This is not the code that the server printed when it started."""
+    """The code is not the one that the server printed when it started."""
 
     code = "invalid_setup_code"

@@ -70,7 +70,7 @@ class Services:
         *args: _Parameters.args,
         **kwargs: _Parameters.kwargs,
     ) -> _Result:
-        """Run a function that only reads, on a consistent snapshot: `await services.read(people_around, user_id)`.
+        """Run a function that only reads, on a consistent snapshot: `await services.read(contacts_of, user_id)`.
 
         Args:
             function: takes a session first, then `args` and `kwargs`.

@@ -110,11 +110,6 @@ class Socket:
         if self._seats.get(seat.topic) is seat:
             del self._seats[seat.topic]
 
-    @property
-    def seats(self) -> int:
-        """How many topics are taken."""
-        return len(self._seats)
-
     def _join(self, message: Message) -> Step:
         pattern = next((pattern for pattern in self._patterns if matches(pattern, message.topic)), None)
         if pattern is None:

@@ -88,7 +88,6 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy reads a plain dict here
 
 
-IdColumn = Annotated[str, mapped_column(Id)]
 PrimaryKey = Annotated[str, mapped_column(Id, primary_key=True, default=new_id)]
 Created = Annotated[datetime, mapped_column(UtcDateTime, default=now)]
 Updated = Annotated[datetime, mapped_column(UtcDateTime, default=now, onupdate=now)]

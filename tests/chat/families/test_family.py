@@ -8,12 +8,10 @@ from famichat.chat.families.family import (
     needs_setup,
     require_admin,
     role_in,
-    shared_families,
-    shares_a_family,
 )
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from tests.factories.people import Household, join
+from tests.factories.people import Household
 
 
 def test_whoever_founds_a_family_is_its_admin(database: Database, household: Household) -> None:
@@ -68,18 +66,3 @@ def test_only_an_admin_passes_as_one(database: Database, household: Household) -
         database.run_read(lambda session: require_admin(session, household.family_id, household.emil.user_id))
     with pytest.raises(NotFound):
         database.run_read(lambda session: require_admin(session, household.family_id, household.ada.user_id))
-
-
-def test_who_shares_a_family_is_known_the_oldest_family_first(database: Database, household: Household) -> None:
-    maja, emil, ada = household.maja.user_id, household.emil.user_id, household.ada.user_id
-
-    assert database.run_read(lambda session: shares_a_family(session, maja, emil))
-    assert not database.run_read(lambda session: shares_a_family(session, maja, ada))
-    assert not database.run_read(lambda session: shares_a_family(session, maja, new_id()))
-
-    for each in (household.emil, household.maja):
-        database.run(lambda session, it=each: join(session, household.other_family_id, it))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-
-    both = [household.family_id, household.other_family_id]
-    assert database.run_read(lambda session: shared_families(session, maja, emil)) == both
-    assert database.run_read(lambda session: shared_families(session, ada, emil)) == [household.other_family_id]

@@ -1,7 +1,7 @@
-"""Names under which people are shown, when they want to be called otherwise than they sign in.
+"""Display names: optional names that other people see instead of the username.
 
-What may stand in a username may stand here, and pictures beside it. A picture does not make a name another one: whoever
-is shown as "Maja" with a flower looks like Maja.
+A display name can contain the characters of a username, and emoji. Emoji do not distinguish names: "Maja" with a flower
+counts as the same name as "Maja".
 
 >>> name = parse_display_name("Grandma  Åsa 🌻")
 >>> name.shown, name.key == parse_display_name("GRANDMA ÅSA").key
@@ -22,19 +22,19 @@ MAX_DISPLAY_NAME = 48
 _MAX_TYPED = 4 * MAX_DISPLAY_NAME
 _PUNCTUATION = PUNCTUATION | frozenset("&,()!+\N{RIGHT SINGLE QUOTATION MARK}")
 
-# The blocks of pictures, without the brackets and circled digits among them. One may have a colour of skin, and several
-# may be joined to one: the joiner and the selector stand nowhere else.
+# The blocks of emoji, without the brackets and circled digits among them. An emoji can have a skin tone, and several
+# can be joined into one: the joiner and the variation selector are allowed nowhere else.
 _ONE = "[\u2600-\u2767\u2794-\u27bf\u2b50\u2b55\U0001f300-\U0001f6ff\U0001f7e0-\U0001f7eb\U0001f900-\U0001faff]"
 _TONED = f"{_ONE}\ufe0f?[\U0001f3fb-\U0001f3ff]?"
 _PICTURE = re.compile(f"{_TONED}(?:\u200d{_TONED})*")
-# A flag is two letters of its own kind, and shown as letters by some.
+# A flag is two regional indicator letters, which some systems display as letters.
 _FLAG = re.compile("([\U0001f1e6-\U0001f1ff])([\U0001f1e6-\U0001f1ff])")
 _FLAG_A = 0x1F1E6
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayName:
-    """One name: as `shown`, and the two forms by which it is compared with others, as those of `Username`."""
+    """A display name: as `shown`, and the two forms by which it is compared, as in `Username`."""
 
     shown: str
     key: str
@@ -42,11 +42,11 @@ class DisplayName:
 
 
 def parse_display_name(typed: str) -> DisplayName:
-    """Understand the name under which somebody wants to be shown.
+    """Validate a display name.
 
     Raises:
-        InvalidDisplayName: it is empty or too long, has no letter and no digit, or has something in it that cannot be
-            seen, or that changes how the rest is seen.
+        InvalidDisplayName: it is empty or too long, has neither a letter nor a digit, or contains characters that are
+            invisible or change the display of others.
     """
     if len(typed) > _MAX_TYPED:
         raise InvalidDisplayName(f"a name must have at most {MAX_DISPLAY_NAME} characters")

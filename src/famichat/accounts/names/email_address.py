@@ -1,4 +1,4 @@
-"""E-mail addresses: what counts as one, and when two are the same."""
+"""E-mail addresses, and when two of them count as the same."""
 
 import re
 import unicodedata
@@ -13,17 +13,17 @@ _ADDRESS = re.compile(rf"[^\s@<>()\[\]\\,;:\"]{{1,64}}@{_LABEL}(?:\.{_LABEL})+")
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One address: as it was `written`, and the `key` under which it is unique, whatever its case."""
+    """An address: as it was `written`, and the case-folded `key` that must be unique."""
 
     written: str
     key: str
 
 
 def parse_email(typed: str) -> Email:
-    """Understand an address. Only a message sent to it can prove that it exists.
+    """Validate an address. Only a message sent to it can prove that it exists.
 
     Raises:
-        InvalidEmail: it is not of the form `somebody@example.org`.
+        InvalidEmail: it does not have the form `name@example.org`.
     """
     if len(typed) > MAX_EMAIL:
         raise InvalidEmail
@@ -35,7 +35,7 @@ def parse_email(typed: str) -> Email:
 
 
 def fold(address: str) -> str:
-    """What an address is found by."""
+    """Return the form that an address is looked up by."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold())
 
 

@@ -1,7 +1,7 @@
-"""Every name that somebody goes by, in the forms by which names are compared: what is here is nobody else's.
+"""The usernames and display names in use, in the forms by which names are compared. Each form is unique.
 
-A username and a display name are in it alike, so nobody can be shown under a name that looks like how another one
-signs in, nor the other way round. Who is first, the database decides.
+Both kinds of names share one table, so that no display name looks like another user's username, nor the other way
+round. If two users choose the same name at once, the database decides.
 """
 
 from collections.abc import Collection
@@ -18,19 +18,19 @@ Form = Literal["key", "look"]
 
 
 class Comparable(Protocol):
-    """A name of either kind."""
+    """A username or a display name."""
 
     @property
     def key(self) -> str:
-        """How it is typed."""
+        """The name as it is typed, folded."""
 
     @property
     def look(self) -> str:
-        """How it is drawn."""
+        """The name as it looks, folded."""
 
 
 class TakenName(Base):
-    """One form of a name, and whose it is."""
+    """One form of a name, and its user."""
 
     __tablename__ = "accounts_names"
     __table_args__ = (
@@ -44,24 +44,24 @@ class TakenName(Base):
 
 
 def take_names(session: Session, user_id: str, names: Collection[Comparable]) -> None:
-    """Let somebody go by these names, and by no other from now on.
+    """Reserve these names for a user, and release the user's other names.
 
     Raises:
-        IntegrityError: somebody else goes by one of them, or by one that looks like it; see `is_taken`.
+        IntegrityError: another user has one of them, or one that looks like it; see `is_taken`.
     """
     wanted = {("key", name.key) for name in names} | {("look", name.look) for name in names}
     held = session.execute(select(TakenName).where(TakenName.user_id == user_id)).scalars().all()
     for each in held:
         if (each.form, each.name) not in wanted:
             session.delete(each)
-    # In one order for everybody, so that two who want each other's name do not wait for each other.
+    # Always in the same order, so that two users who swap names do not deadlock.
     for form, name in sorted(wanted - {(each.form, each.name) for each in held}):
         session.add(TakenName(form=form, name=name, user_id=user_id))
     session.flush()
 
 
 def is_taken(error: IntegrityError) -> bool:
-    """Whether this is what the database says when a name is somebody else's."""
-    # The first line names the columns on SQLite, the constraint on PostgreSQL; what follows may hold the name.
+    """Return whether this is the database's error for a name that another user has."""
+    # The first line names the columns (SQLite) or the constraint (PostgreSQL); later lines may contain the name.
     first_line = str(error.orig).partition("\n")[0]
     return "accounts_names.form" in first_line or "pk_accounts_names" in first_line

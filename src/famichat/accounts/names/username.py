@@ -1,7 +1,7 @@
-"""Names that people choose: how they are shown, and when two of them are the same.
+"""Usernames, and when two of them count as the same.
 
-A name is shown as it was typed, composed (NFC). Two names are the same when they fold to the same letters, or when
-they look the same: skeletons after Unicode Technical Standard 39, section 4, over the Consortium's own table.
+A name is shown as it was typed, in NFC. Two names count as the same if they fold to the same letters, or if they look
+the same: they have the same skeleton (Unicode Technical Standard 39, section 4).
 
 >>> name = parse_username("Märta")
 >>> name.shown, name.key == parse_username("MÄRTA").key
@@ -29,7 +29,7 @@ _MAX_TYPED = 4 * MAX_USERNAME
 _MAX_MARKS_IN_A_ROW = 2
 PUNCTUATION = frozenset(" ._-'")
 _LETTERS_MARKS_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"})
-# Letters and marks that show nothing (Default_Ignorable_Code_Point, which Python's tables lack): they make twins.
+# Invisible letters and marks (Default_Ignorable_Code_Point, which Python's tables lack) would make identical names.
 _INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
@@ -38,7 +38,7 @@ _INVISIBLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Username:
-    """One name: as `shown`, and the two forms that must be unique.
+    """A username: as `shown`, and the two forms that must be unique.
 
     `key` compares names as they are typed (case does not matter), `look` as they are drawn (a capital I is a small l).
     """
@@ -49,10 +49,10 @@ class Username:
 
 
 def parse_username(typed: str) -> Username:
-    """Understand the name that somebody wants to have.
+    """Validate a username.
 
     Raises:
-        InvalidUsername: it is empty or too long, has something invisible, a control or a symbol in it, or piles up
+        InvalidUsername: it is empty or too long, contains invisible characters, controls or symbols, or has too many
             marks on one letter.
     """
     if len(typed) > _MAX_TYPED:
@@ -70,24 +70,24 @@ def parse_username(typed: str) -> Username:
 
 
 def is_comparable(*forms: str) -> bool:
-    """Whether something is left of a name in each form by which it is compared, and no more than is kept of it."""
+    """Return whether each folded form of a name is neither empty nor longer than `MAX_FOLDED`."""
     return all(0 < len(form) <= MAX_FOLDED for form in forms)
 
 
 def fold(name: str) -> str:
-    """What a name is found by: compatible characters, case and look-alikes are one. Folding twice changes nothing."""
+    """Return the form that a name is looked up by: compatible characters, case and look-alikes folded. Idempotent."""
     return _settle(_casefolded(name))
 
 
 def looks_of(name: str) -> str:
-    """What a name is drawn as. Doing it twice changes nothing."""
+    """Return the form that a name looks like. Idempotent."""
     # Case first would turn a capital I into i; drawn, it is an l.
     return _settle(_skeleton(unicodedata.normalize("NFKC", name)))
 
 
 def _settle(name: str) -> str:
-    # A skeleton can have capitals (0 looks like O), and casefolding can make new look-alikes; both only ever shrink the
-    # set of characters in use, so a few rounds reach what stays.
+    # A skeleton can have capitals (0 looks like O), and case folding can create new look-alikes. Both only shrink the
+    # set of characters in use, so a few rounds reach a fixed point.
     before = None
     while name != before:
         before, name = name, _casefolded(_skeleton(name))
@@ -105,11 +105,11 @@ def _skeleton(text: str) -> str:
 
 
 def fault_in(shown: str, punctuation: frozenset[str] = PUNCTUATION) -> str | None:
-    """What is wrong with the characters of a name, in words; None if nothing is.
+    """Return why the characters of a name are not allowed; None if they are.
 
     Args:
-        shown: the name, composed.
-        punctuation: what may stand in it beside letters, marks and digits.
+        shown: the name, in NFC.
+        punctuation: the characters allowed besides letters, marks and digits.
     """
     if any(char in _INVISIBLE or not (char in punctuation or _is_of_a_name(char)) for char in shown):
         return "a name can only contain letters, digits, spaces and . _ - '"
@@ -122,18 +122,18 @@ def fault_in(shown: str, punctuation: frozenset[str] = PUNCTUATION) -> str | Non
 
 
 def _is_of_a_name(char: str) -> bool:
-    # A letter that stands for a blank and a mark would be compared as these, and drawn as something else.
+    # A letter equivalent to a space and a mark would be compared as these, but looks different.
     return unicodedata.category(char) in _LETTERS_MARKS_DIGITS and " " not in unicodedata.normalize("NFKC", char)
 
 
 def is_mark(char: str) -> bool:
-    """Whether a character is a mark on the one before it."""
+    """Return whether a character is a combining mark."""
     return unicodedata.category(char).startswith("M")
 
 
 @cache
 def _prototypes() -> dict[str, str]:
-    """The character, or characters, that each look-alike is drawn as.
+    """Return the prototype of each confusable character.
 
     The library stores the Consortium's arrows (source to prototype) in both directions. A source has one arrow, and a
     prototype is never a source, so the end with more arrows, or more characters, is the prototype.
@@ -157,5 +157,5 @@ def _prototype(char: str, others: list[str], neighbours: dict[str, list[str]]) -
 
 
 def _bare(text: str) -> str:
-    # Right-to-left characters come wrapped in marks of direction.
+    # Right-to-left characters are wrapped in direction marks.
     return text.strip("\u200e")

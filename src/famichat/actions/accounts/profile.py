@@ -12,7 +12,7 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
 from famichat.actions.services import Services
 from famichat.chat.errors import NotFound
-from famichat.chat.families.contacts import people_around, person_for
+from famichat.chat.families.contacts import contacts_of, require_contact
 from famichat.storage.base import is_id
 from famichat.telemetry import emit, events
 
@@ -57,7 +57,7 @@ def person_view(profile: Profile) -> PersonView:
 
 async def list_people(services: Services, actor: Identity) -> list[Profile]:
     """Return the profiles of everyone who shares a family or a conversation with the actor, and the actor's own."""
-    return await services.read(people_around, actor.user_id)
+    return await services.read(contacts_of, actor.user_id)
 
 
 async def read_avatar(services: Services, actor: Identity, user_id: str, avatar_id: str) -> bytes:
@@ -69,7 +69,7 @@ async def read_avatar(services: Services, actor: Identity, user_id: str, avatar_
     """
 
     def work(session: Session) -> bytes | None:
-        person_for(session, actor.user_id, user_id)
+        require_contact(session, actor.user_id, user_id)
         return avatar_of(session, user_id, avatar_id, services.vault) if is_id(avatar_id) else None
 
     image = await services.read(work)
@@ -140,7 +140,7 @@ async def _change(services: Services, actor: Identity, change: Callable[[Session
     def work(session: Session) -> tuple[ProfileResult, list[str]]:
         still_signed_in(session, actor)
         result = change(session)
-        return result, [each.user_id for each in people_around(session, actor.user_id)]
+        return result, [each.user_id for each in contacts_of(session, actor.user_id)]
 
     result, viewer_ids = await services.write(work)
     if result.parts:

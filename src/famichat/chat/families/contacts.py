@@ -13,12 +13,12 @@ from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 
 
-def people_around(session: Session, user_id: str) -> list[Profile]:
+def contacts_of(session: Session, user_id: str) -> list[Profile]:
     """Return the profiles of a user's contacts and the user's own. Contacts are mutual."""
     return profiles_of(session, _around(user_id))
 
 
-def person_for(session: Session, viewer_id: str, user_id: str) -> None:
+def require_contact(session: Session, viewer_id: str, user_id: str) -> None:
     """Check that two users are contacts.
 
     Raises:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from famichat.accounts.profile import Profile, profiles_of
 from famichat.chat.conversations.rename import checked_name
@@ -106,20 +106,3 @@ def members_of(session: Session, family_id: str) -> list[FamilyMember]:
     profiles = {each.user_id: each for each in profiles_of(session, of_family)}
     found = session.execute(theirs).scalars()
     return [FamilyMember(profiles[each.user_id], each.role, each.joined_at) for each in found]
-
-
-def shared_families(session: Session, one_id: str, other_id: str) -> list[str]:
-    """The ids of the families that two people share, the oldest first."""
-    mine, theirs = aliased(FamilyMembership), aliased(FamilyMembership)
-    both = (
-        select(mine.family_id)
-        .join(theirs, theirs.family_id == mine.family_id)
-        .where(mine.user_id == one_id, theirs.user_id == other_id)
-        .order_by(mine.family_id)
-    )
-    return list(session.execute(both).scalars())
-
-
-def shares_a_family(session: Session, one_id: str, other_id: str) -> bool:
-    """Whether two people belong to the same family."""
-    return bool(shared_families(session, one_id, other_id))
