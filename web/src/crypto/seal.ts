@@ -5,7 +5,7 @@
  * This version carries them as they are. End-to-end encryption moves in here, in a worker, without touching models
  * or views: these functions are asynchronous for that reason.
  */
-import type { SignedUrls, Attachment, Enveloped, Message, Reaction } from "../api/types"
+import type { AttachmentUrls, Attachment, Message, Reaction } from "../api/types"
 
 interface Envelope {
   readonly encryption_flag?: boolean
@@ -54,7 +54,7 @@ export function opens({ encrypted }: Attachment): boolean {
 }
 
 /** Open a file. Where its bytes are is asked only if this device can do something with them. */
-export async function openFile(attachment: Attachment, address: () => Promise<SignedUrls>): Promise<OpenedFile> {
+export async function openFile(attachment: Attachment, address: () => Promise<AttachmentUrls>): Promise<OpenedFile> {
   if (!opens(attachment)) return { kind: "locked" }
   const { file, thumbnail } = await address()
   return { kind: "open", file, thumbnail }
@@ -65,7 +65,9 @@ export async function open(message: Message): Promise<Opened> {
 }
 
 /** What a former version of a message says, or any other body. */
-export async function openText(sealed: Enveloped & { readonly body: string | null }): Promise<Opened> {
+export async function openText(
+  sealed: Pick<Message, "body" | "encryption_flag" | "encryption_version" | "key_id">,
+): Promise<Opened> {
   if (sealed.body === null) return { kind: "broken" }
   return sealed.encryption_flag ? { kind: "locked" } : { kind: "text", text: sealed.body }
 }

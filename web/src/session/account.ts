@@ -2,55 +2,9 @@
 import { databaseName } from "../device/database"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
-import type { Person, Role } from "../api/types"
+import type { AuditLog, Device, Notices, Passkey, Person } from "../api/types"
 
-export interface Device {
-  readonly id: string
-  readonly name: string
-  readonly last_seen_at: string
-  /** The one that asks. */
-  readonly current: boolean
-}
-
-export interface Passkey {
-  readonly id: string
-  readonly name: string
-  readonly created_at: string
-  readonly last_used_at: string | null
-}
-
-/** What others are told of somebody. */
-export interface PrivacySettings {
-  readonly read: boolean
-  readonly typing: boolean
-  readonly presence: boolean
-}
-
-/** Something that an admin or the operator did to somebody. */
-export interface AccountEvent {
-  readonly id: string
-  readonly action:
-    | "group_role_changed"
-    | "group_member_removed"
-    | "family_role_changed"
-    | "family_member_removed"
-    | "message_deleted"
-    | "device_revoked"
-    | "password_reset"
-    | "account_deleted"
-  /** Empty for the operator of the server. */
-  readonly by_name: string | null
-  /** What the group, the family or the device was called. */
-  readonly name: string | null
-  /** What a changed role became. */
-  readonly role: Role | null
-  readonly inserted_at: string
-}
-
-export interface AccountHistoryPage {
-  readonly entries: readonly AccountEvent[]
-  readonly has_more: boolean
-}
+export type { AuditEntry as AccountEvent, Device, Notices as PrivacySettings, Passkey } from "../api/types"
 
 /** Every method throws what `Session.ask` does. */
 export class Account {
@@ -78,13 +32,13 @@ export class Account {
     return await this.session.request<Person>("DELETE", "/me/picture")
   }
 
-  async privacy(): Promise<PrivacySettings> {
-    return (await this.session.request<{ notices: PrivacySettings }>("GET", "/me")).notices
+  async privacy(): Promise<Notices> {
+    return (await this.session.request<{ notices: Notices }>("GET", "/me")).notices
   }
 
   /** Choose what others are told, from now on. */
-  async updatePrivacy(change: Partial<PrivacySettings>): Promise<PrivacySettings> {
-    return await this.session.request<PrivacySettings>("PATCH", "/me/notices", change)
+  async updatePrivacy(change: Partial<Notices>): Promise<Notices> {
+    return await this.session.request<Notices>("PATCH", "/me/notices", change)
   }
 
   async passkeys(): Promise<readonly Passkey[]> {
@@ -106,9 +60,9 @@ export class Account {
   }
 
   /** What was done, the newest first: from the beginning, or what comes after an entry. */
-  async history(before?: string): Promise<AccountHistoryPage> {
+  async history(before?: string): Promise<AuditLog> {
     const from = before === undefined ? "" : `&before=${before}`
-    return await this.session.request<AccountHistoryPage>("GET", `/me/ledger?limit=20${from}`)
+    return await this.session.request<AuditLog>("GET", `/me/ledger?limit=20${from}`)
   }
 
   /** End the account, on the server, and forget here what was kept for it, also what was not sent. */

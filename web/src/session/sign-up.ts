@@ -1,17 +1,17 @@
 /** Somebody gets an account, and with it a place to talk from the first moment on. */
 import { request } from "../api/http"
 import { createPasskey } from "./passkeys"
-import type { SignUpView, ConversationSummary } from "../api/types"
+import type { NewMemberSession, ConversationSummary } from "../api/types"
 
 export interface SignUpResult {
-  readonly view: SignUpView
+  readonly view: NewMemberSession
   /** The conversation of the whole family. */
   readonly conversationId: string
 }
 
 /** One arrival, which may take several attempts: what is done is not done again. */
 export class SignUp {
-  #view: SignUpView | undefined
+  #view: NewMemberSession | undefined
   #passkeyAttempted = false
 
   /**
@@ -21,7 +21,7 @@ export class SignUp {
    * @throws {Unreachable} it does not answer
    * @throws {NoPasskey} the browser made none; the next attempt goes on without
    */
-  async run(create: () => Promise<SignUpView>, password: string, withPasskey: boolean): Promise<SignUpResult> {
+  async run(create: () => Promise<NewMemberSession>, password: string, withPasskey: boolean): Promise<SignUpResult> {
     this.#view ??= await create()
     const { access_token, family_id } = this.#view
     if (withPasskey && !this.#passkeyAttempted) {
