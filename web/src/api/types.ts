@@ -282,9 +282,9 @@ export interface components {
       /** @description Null if no backup was taken from this data directory. */
       readonly last_backup_at: string | null
     }
-    /** @description What is wrong with one field of a request. Its value is not repeated: it may be a password. */
-    readonly Fault: {
-      /** @description Its place, such as `member_ids.0`; empty, if it is about the whole. */
+    /** @description An invalid field of a request. The value is not repeated: it may be a password. */
+    readonly FieldError: {
+      /** @description Path of the field, such as `member_ids.0`; empty for the whole body. */
       readonly field: string
       readonly problem: string
     }
@@ -633,7 +633,7 @@ export interface components {
       /** @description Whether other people see that the user is typing. */
       readonly typing_indicators?: boolean | null
     }
-    /** @description Why a request was refused, as RFC 9457 puts it. Programs read `code`, people read `title`. */
+    /** @description An error response (RFC 9457). Programs read `code`, people read `title`. */
     readonly Problem: {
       /** @default about:blank */
       readonly type: string
@@ -695,17 +695,17 @@ export interface components {
         | "unavailable"
         | "internal_error"
       /**
-       * @description Which field of a message is malformed.
+       * @description The malformed field of a message.
        * @default null
        */
       readonly field?: string | null
       /**
-       * @description With `invalid_request`: what is wrong where.
+       * @description With `invalid_request`: every invalid field.
        * @default null
        */
-      readonly errors?: readonly components["schemas"]["Fault"][] | null
+      readonly errors?: readonly components["schemas"]["FieldError"][] | null
       /**
-       * @description With `rate_limited`: when it can work.
+       * @description With `rate_limited`: when to retry, in milliseconds.
        * @default null
        */
       readonly retry_in_ms?: number | null
@@ -928,7 +928,7 @@ export type FamilyAuditEntry = Schemas["FamilyAuditEntry"]
 export type FamilyAuditLog = Schemas["FamilyAuditLog"]
 export type FamilyRequest = Schemas["FamilyRequest"]
 export type FamilyStorage = Schemas["FamilyStorage"]
-export type Fault = Schemas["Fault"]
+export type FieldError = Schemas["FieldError"]
 export type GroupRequest = Schemas["GroupRequest"]
 export type Head = Schemas["Head"]
 export type History = Schemas["History"]

@@ -27,21 +27,21 @@ _ENUMS: Final[Mapping[str, Any]] = {
     "History": History,
     "Role": Role,
 }
-"""Enumerations that get a schema of their own instead of being repeated at each field."""
+"""Named schemas of enumerations, which fields refer to."""
 _REF = "#/components/schemas/"
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 _VERBS = ("get", "post", "put", "patch", "delete")
 
 
-class Fault(BaseModel):
-    """What is wrong with one field of a request. Its value is not repeated: it may be a password."""
+class FieldError(BaseModel):
+    """An invalid field of a request. The value is not repeated: it may be a password."""
 
-    field: str = Field(description="Its place, such as `member_ids.0`; empty, if it is about the whole.")
+    field: str = Field(description="Path of the field, such as `member_ids.0`; empty for the whole body.")
     problem: str
 
 
 class Problem(BaseModel):
-    """Why a request was refused, as RFC 9457 puts it. Programs read `code`, people read `title`."""
+    """An error response (RFC 9457). Programs read `code`, people read `title`."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"required": ["type", "title", "status", "code"]})
 
@@ -49,16 +49,16 @@ class Problem(BaseModel):
     title: str
     status: int
     code: str = Field(description="One of docs/errors.md.", json_schema_extra={"enum": list(CODES)})
-    field: str | None = Field(None, description="Which field of a message is malformed.")
-    errors: list[Fault] | None = Field(None, description="With `invalid_request`: what is wrong where.")
-    retry_in_ms: int | None = Field(None, description="With `rate_limited`: when it can work.")
+    field: str | None = Field(None, description="The malformed field of a message.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: every invalid field.")
+    retry_in_ms: int | None = Field(None, description="With `rate_limited`: when to retry, in milliseconds.")
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, with the table of errors in its description."""
+    """FastAPI whose OpenAPI document includes the table of errors and the WebSocket events."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description, made when it is first asked for."""
+        """Return the document; built once."""
         described = self.openapi_schema is not None
         schema = super().openapi()
         if not described:
@@ -108,7 +108,7 @@ def _describe_events(document: dict[str, Any]) -> None:
 
 
 def _name_schemas(document: dict[str, Any]) -> None:
-    """Give every schema the name that clients see, and enumerations a schema of their own."""
+    """Rename the schemas for clients, and replace inline enumerations by references to named schemas."""
     schemas: dict[str, Any] = document["components"]["schemas"]
     names = {name: name.removesuffix("View") for name in schemas}
     if ambiguous := [name for name, count in Counter(names.values()).items() if count > 1]:
