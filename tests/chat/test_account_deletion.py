@@ -104,11 +104,9 @@ def test_nothing_is_left_but_an_id_and_what_was_said_to_others(database: Databas
     assert kept.isdisjoint({"username", "username_key", "username_look", "password_hash", "email", "email_index"})
     for kind in ("direct", "group", "family"):
         page = database.run_read(
-            lambda session, it=talks[kind]: (
-                messages_before(  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-                    session, conversation_for(session, household.maja.user_id, it), vault=VAULT
-                ).messages
-            )
+            lambda session, it=talks[kind]: messages_before(  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                session, conversation_for(session, household.maja.user_id, it), vault=VAULT
+            )["messages"]
         )
         assert [(each["user_id"], each["body"]) for each in page] == [(emil.user_id, "hej"), (emil.user_id, "hopp")]
 

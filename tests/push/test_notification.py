@@ -31,7 +31,7 @@ def test_a_notice_calls_the_sender_by_the_name_under_which_others_see_this_perso
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
         change_preferences(session, household.emil.user_id, PushPreferences("sender"))
         access = conversation_for(session, household.emil.user_id, conversation_id)
-        return messages_before(session, access, vault=VAULT).messages
+        return messages_before(session, access, vault=VAULT)["messages"]
 
     said = database.run(talk)
     [notice] = database.run_read(lambda session: notices(session, said, GROUND.policies))
@@ -46,7 +46,7 @@ def test_a_message_that_was_deleted_meanwhile_rings_nobody(database: Database, h
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
         access = conversation_for(session, household.emil.user_id, conversation_id)
-        return conversation_id, ids, messages_before(session, access, vault=VAULT).messages
+        return conversation_id, ids, messages_before(session, access, vault=VAULT)["messages"]
 
     def ringing() -> list[str]:
         found = database.run_read(lambda session: notices(session, said, GROUND.policies))

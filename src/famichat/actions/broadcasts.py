@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from famichat.actions.payloads import ConversationChanged, ConversationLeft, DeviceRevoked, PersonUpdated, PersonView
 from famichat.actions.recent_removals import RecentRemovals
 from famichat.actions.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.actions.unread import UnreadCounts
+from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_writer import AckResult
+from famichat.chat.messages.schema import MessageStatus, MessageView
 from famichat.chat.messages.send import SentMessage
-from famichat.chat.messages.view import MessageView
 from famichat.push.notifier import PushNotifier
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
@@ -45,14 +46,15 @@ class Broadcasts:
             received_at: when the message arrived, by `time.perf_counter`.
         """
         topic = ConversationTopic(sent.conversation_type, sent.conversation_id)
-        self._to_conversation(topic, "new_msg", view, received_at)
+        self._to_conversation(topic, "new_msg", view, received_at, body=view["body"])
         self._unread.changed(sent.conversation_id)
         self._push_notifier.said(view)
 
     def message_updated(self, result: ChangeResult) -> None:
         """Announce a changed message to its conversation. Sends no push notifications and changes no unread count."""
         topic = ConversationTopic(result.conversation_type, result.asked.conversation_id)
-        self._to_conversation(topic, "message_updated", result.view, result.asked.received_at)
+        view = result.view
+        self._to_conversation(topic, "message_updated", view, result.asked.received_at, body=view["body"])
 
     def acknowledged(self, result: AckResult) -> None:
         """Announce that a device has received or read more of a conversation than before.
@@ -72,7 +74,7 @@ class Broadcasts:
             self._unread.changed(topic.conversation_id, request.user_id)
 
     def conversation_created(
-        self, topic: ConversationTopic, views: Mapping[str, dict[str, Any]], *, created: bool
+        self, topic: ConversationTopic, views: Mapping[str, ConversationView], *, created: bool
     ) -> None:
         """Announce a new conversation to its members; emit telemetry even if it already existed.
 
@@ -89,7 +91,7 @@ class Broadcasts:
         if created:
             self._to_each(views, "conversation_created")
 
-    def conversation_updated(self, views: Mapping[str, dict[str, Any]]) -> None:
+    def conversation_updated(self, views: Mapping[str, ConversationView]) -> None:
         """Announce a changed name, member list or view setting.
 
         Args:
@@ -97,7 +99,7 @@ class Broadcasts:
         """
         self._to_each(views, "conversation_updated")
 
-    def joined(self, user_id: str, views: Mapping[str, dict[str, Any]]) -> None:
+    def joined(self, user_id: str, views: Mapping[str, ConversationView]) -> None:
         """Announce a conversation to its new member, and the new member to the others.
 
         Args:
@@ -113,12 +115,12 @@ class Broadcasts:
         for topic in topics:
             self._removals.add(user_id, topic.conversation_id)
             self._pubsub.evict(str(topic), connections_of_user(user_id))
-            left = {"conversation_id": topic.conversation_id, "type": topic.type}
+            left: ConversationLeft = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
 
-    def person_updated(self, viewer_ids: Iterable[str], person: Mapping[str, Any]) -> None:
+    def person_updated(self, viewer_ids: Iterable[str], person: PersonView) -> None:
         """Announce a changed profile to the users who can see that person."""
-        payload = {"person": dict(person)}
+        payload: PersonUpdated = {"person": person}
         for viewer_id in viewer_ids:
             self._pubsub.broadcast(user_topic(viewer_id), "person_updated", payload)
 
@@ -133,20 +135,23 @@ class Broadcasts:
     def device_revoked(self, user_id: str, device_id: str) -> None:
         """Close a device's connections on every node, and tell the user's other devices."""
         self._pubsub.disconnect(connections_of_device(device_id))
-        self._pubsub.broadcast(user_topic(user_id), "device_revoked", {"device_id": device_id})
+        payload: DeviceRevoked = {"device_id": device_id}
+        self._pubsub.broadcast(user_topic(user_id), "device_revoked", payload)
 
-    def _to_each(self, views: Mapping[str, dict[str, Any]], event: str) -> None:
+    def _to_each(self, views: Mapping[str, ConversationView], event: str) -> None:
         for user_id, view in views.items():
             if (user_id, view["id"]) not in self._removals:
-                self._pubsub.broadcast(user_topic(user_id), event, {"conversation": view})
+                payload: ConversationChanged = {"conversation": view}
+                self._pubsub.broadcast(user_topic(user_id), event, payload)
 
     def _to_conversation(
         self,
         topic: ConversationTopic,
         event: str,
-        payload: dict[str, Any],
+        payload: MessageView | MessageStatus,
         received_at: float,
         *,
+        body: str | None = None,
         only: str | None = None,
         without: str | None = None,
     ) -> None:
@@ -158,7 +163,7 @@ class Broadcasts:
                 conversation_type=topic.type,
                 conversation_id=topic.conversation_id,
                 event=event,
-                payload_bytes=len((payload.get("body") or "").encode()),
+                payload_bytes=len((body or "").encode()),
                 since_receipt_seconds=elapsed,
             )
         )

@@ -16,10 +16,12 @@ from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for, conversations_of
 from famichat.chat.conversations import create, view_settings
 from famichat.chat.conversations.rename import rename
-from famichat.chat.conversations.view import ConversationView, conversation_view, conversation_views, views_by_member
+from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.conversations.view import conversation_view, conversation_views, views_by_member
 from famichat.chat.conversations.view_settings import ViewSettingsResult
 from famichat.chat.messages.history import Resume, ResumeFrom, resume
-from famichat.chat.messages.receipt import ReceiptView, positions
+from famichat.chat.messages.receipt import positions
+from famichat.chat.messages.schema import ReceiptView
 from famichat.chat.records.conversation import ConversationType, History
 from famichat.telemetry import emit, events
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
-from famichat.chat.conversations.view import ConversationView, views_by_member
+from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.conversations.view import views_by_member
 from famichat.chat.groups.membership import MemberAdded, add_to_group, remove_from_group
 from famichat.chat.groups.roles import GroupRoleChange, assign_admin, assign_member
 from famichat.chat.records.conversation import Role

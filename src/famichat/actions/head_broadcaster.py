@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from famichat.actions.payloads import Head
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.records.conversation import Conversation
 from famichat.realtime.pubsub import PubSub
@@ -47,7 +48,7 @@ class HeadBroadcaster:
                     self._pubsub.broadcast_here(str(topic), "head", heads[topic.conversation_id])
 
 
-def _heads(topics: list[ConversationTopic], session: Session) -> dict[str, dict[str, int]]:
+def _heads(topics: list[ConversationTopic], session: Session) -> dict[str, Head]:
     ids = [topic.conversation_id for topic in topics]
     query = select(Conversation.id, Conversation.last_seq, Conversation.last_change).where(Conversation.id.in_(ids))
     return {row.id: {"last_seq": row.last_seq, "last_change": row.last_change} for row in session.execute(query)}

@@ -13,13 +13,13 @@ from famichat.actions.services import Services
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change
-from famichat.chat.messages.change_feed import ChangeFeedPage, ChangesRequest
+from famichat.chat.messages.change_feed import ChangesRequest
 from famichat.chat.messages.change_writer import ChangeRequest, ChangeResult
 from famichat.chat.messages.decryption_report import DecryptionReport
-from famichat.chat.messages.history import Page, PageRequest, message_with_id
+from famichat.chat.messages.history import PageRequest, message_with_id
+from famichat.chat.messages.schema import ChangePage, EditPage, MessagePage, MessageView
 from famichat.chat.messages.send import Draft, Sender, SentMessage
-from famichat.chat.messages.versions import Versions, former_versions
-from famichat.chat.messages.view import MessageView
+from famichat.chat.messages.versions import former_versions
 from famichat.chat.records.conversation import ConversationType
 from famichat.telemetry.tracing import MessageTrace
 
@@ -122,7 +122,7 @@ async def fetch_messages(
     conversation_id: str,
     payload: Mapping[str, Any],
     conversation_type: ConversationType | None = None,
-) -> Page:
+) -> MessagePage:
     """Return a page of messages, oldest first.
 
     Args:
@@ -140,7 +140,7 @@ async def fetch_messages(
     services.rate_limits.check("read", actor)
     request = PageRequest.parse(payload)
 
-    def work(session: Session) -> Page:
+    def work(session: Session) -> MessagePage:
         access = conversation_for(session, actor.user_id, conversation_id, conversation_type)
         return request.read(session, access, services.vault)
 
@@ -153,7 +153,7 @@ async def fetch_changes(
     conversation_id: str,
     payload: Mapping[str, Any],
     conversation_type: ConversationType | None = None,
-) -> ChangeFeedPage:
+) -> ChangePage:
     """Return the messages that were edited, deleted or reacted to after a position, each once and as it is now.
 
     Args:
@@ -171,7 +171,7 @@ async def fetch_changes(
     services.rate_limits.check("read", actor)
     request = ChangesRequest.parse(payload)
 
-    def work(session: Session) -> ChangeFeedPage:
+    def work(session: Session) -> ChangePage:
         access = conversation_for(session, actor.user_id, conversation_id, conversation_type)
         return request.read(session, access, services.vault)
 
@@ -191,7 +191,7 @@ async def get_message(services: Services, actor: Identity, conversation_id: str,
 
 async def list_former_versions(
     services: Services, actor: Identity, conversation_id: str, message_id: str, before_version: int | None = None
-) -> Versions:
+) -> EditPage:
     """Return former versions of an edited message, oldest first and at most 50.
 
     Args:
@@ -207,7 +207,7 @@ async def list_former_versions(
     """
     services.rate_limits.check("read", actor)
 
-    def work(session: Session) -> Versions:
+    def work(session: Session) -> EditPage:
         access = conversation_for(session, actor.user_id, conversation_id)
         return former_versions(session, access, message_id, before_version, vault=services.vault)
 

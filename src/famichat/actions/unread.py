@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from famichat.actions.payloads import UnreadCount
 from famichat.actions.recent_removals import RecentRemovals
 from famichat.actions.topics import user_topic
 from famichat.chat.access import everyones_access
@@ -62,7 +62,7 @@ class UnreadCounts:
                 self._pubsub.broadcast(user_topic(user_id), "unread", payload)
 
 
-def _counts(session: Session, changed: dict[str, set[str] | None]) -> list[tuple[str, dict[str, Any]]]:
+def _counts(session: Session, changed: dict[str, set[str] | None]) -> list[tuple[str, UnreadCount]]:
     accesses = [
         access
         for conversation_id, readers in changed.items()

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "react": "changes",
     "listen": "listen",
     "export": "export",
+    "openapi": "openapi",
 }
 """The module of each command in `famichat.cli`, in the order of `--help`."""
 

@@ -16,6 +16,7 @@ from famichat.accounts.device import Device
 from famichat.accounts.profile import profiles_of
 from famichat.chat.access import is_visible
 from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.messages.schema import MessageView
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
@@ -24,7 +25,7 @@ from famichat.push.subscription import PushSubscription
 from famichat.storage.base import now
 
 _MAX_BODY = 500
-Said = dict[str, Any]
+Said = MessageView
 """A message as it was broadcast to its conversation."""
 
 
@@ -126,7 +127,7 @@ def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: Encrypt
     }
     if content != "none":
         told |= {"sender_id": said["user_id"], "sender": names.get(said["user_id"]), "conversation_name": talk.name}
-    if content == "full" and said["message_type"] == "text":
+    if content == "full" and said["message_type"] == "text" and said["body"] is not None:
         told["body"] = said["body"][:_MAX_BODY]
     return _written(told)
 

@@ -13,7 +13,7 @@ class RoomChannel(Channel):
         return await super().handle_in(event, payload)
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from famichat.realtime.message import Broadcast, Payload, ReplyPayload, error
@@ -26,7 +26,7 @@ TerminateReason = Literal["left", "closed", "crashed", "gone"]
 class JoinRefused(Exception):
     """Raised by `join` or `connect` to turn a client away; a bare string becomes `{"reason": ...}`."""
 
-    def __init__(self, response: dict[str, Any] | str = "unauthorized") -> None:
+    def __init__(self, response: Mapping[str, Any] | str = "unauthorized") -> None:
         super().__init__("refused")
         self.response = {"reason": response} if isinstance(response, str) else response
 
@@ -72,7 +72,7 @@ class Channel:
         self.topic = topic
         self._line: ChannelPort | None = None
 
-    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def join(self, params: dict[str, Any]) -> Mapping[str, Any]:
         """Decide whether the client may join, and return what it is told.
 
         What is broadcast on the topic while this runs reaches the client after the reply: see `should_deliver`.

@@ -4,13 +4,14 @@
 'new_msg'
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Ref = str | int | None
 """A client's own mark on a frame. Opaque: echoed as it came, type included, so 10 is not "10"."""
 
-Payload = dict[str, Any] | bytes
+Payload = Mapping[str, Any] | bytes
 """A JSON object, or bytes for a binary frame."""
 
 

@@ -206,7 +206,7 @@ class Days(RuleBasedStateMachine):
             read = {(each.conversation_id, each.user_id): each.read_seq for each in session.scalars(select(Receipt))}
             for overview in conversation_summaries(session, accesses):
                 access = overview.access
-                page = messages_before(session, access, vault=VAULT).messages
+                page = messages_before(session, access, vault=VAULT)["messages"]
                 furthest = read.get((access.conversation.id, access.user_id), 0)
                 new = [each for each in page if each["user_id"] != access.user_id and each["seq"] > furthest]
                 assert overview.unread == len(new)

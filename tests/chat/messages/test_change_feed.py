@@ -12,8 +12,9 @@ from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage, MessageDeleted
 from famichat.chat.groups.membership import add_to_group
 from famichat.chat.messages.change import Change
-from famichat.chat.messages.change_feed import ChangeFeedPage, ChangesRequest, changes_after
+from famichat.chat.messages.change_feed import ChangesRequest, changes_after
 from famichat.chat.messages.history import ResumeFrom, messages_after, resume
+from famichat.chat.messages.schema import ChangePage, MessageView
 from famichat.chat.messages.versions import former_versions
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
@@ -29,7 +30,7 @@ class Reader:
 
     database: Database
     access: Any
-    messages: dict[int, dict[str, Any]] = field(default_factory=dict)
+    messages: dict[int, MessageView] = field(default_factory=dict)
     last_seq: int | None = None
     last_change: int = 0
 
@@ -38,26 +39,26 @@ class Reader:
         found = self.database.run_read(lambda session: resume(session, self.access(session), has, vault=VAULT))
         assert found.recovered
         self._keep(found.messages)
-        self._keep(found.changes.changes)
-        self.last_seq, self.last_change = found.last_seq, found.changes.last_change
+        self._keep(found.changes["changes"])
+        self.last_seq, self.last_change = found.last_seq, found.changes["last_change"]
 
     def catch_up(self) -> None:
         """As `resume`, with nothing but small pages of the feed and of what came after."""
 
-        def read(session: Session) -> tuple[ChangeFeedPage, list[dict[str, Any]]]:
+        def read(session: Session) -> tuple[ChangePage, list[MessageView]]:
             access = self.access(session)
             seen = self.last_seq or 0
             changes = changes_after(session, access, self.last_change, LIMIT, up_to_seq=seen, vault=VAULT)
-            return changes, messages_after(session, access, seen, LIMIT, vault=VAULT).messages
+            return changes, messages_after(session, access, seen, LIMIT, vault=VAULT)["messages"]
 
         changes, messages = self.database.run_read(read)
-        self._keep(changes.changes)
-        self.last_change = changes.changes[-1]["change"] if changes.has_more else changes.last_change
-        if not changes.has_more:
+        self._keep(changes["changes"])
+        self.last_change = changes["changes"][-1]["change"] if changes["has_more"] else changes["last_change"]
+        if not changes["has_more"]:
             self._keep(messages)
             self.last_seq = max([self.last_seq or 0, *(each["seq"] for each in messages)])
 
-    def _keep(self, views: list[dict[str, Any]]) -> None:
+    def _keep(self, views: list[MessageView]) -> None:
         for view in views:
             there = self.messages.get(view["seq"])
             if there is None or view["change"] > there["change"]:
@@ -82,12 +83,12 @@ class Talk:
     def do(self, who: Person, which: int, change: Change) -> None:
         self.database.run(lambda session: do(session, who, self.id, self.said[which][1], change))
 
-    def feed(self, asked: ChangesRequest, who: Person | None = None) -> ChangeFeedPage:
+    def feed(self, asked: ChangesRequest, who: Person | None = None) -> ChangePage:
         return self.database.run_read(lambda session: asked.read(session, self.access(session, who), VAULT))
 
-    def afresh(self) -> dict[int, dict[str, Any]]:
+    def afresh(self) -> dict[int, MessageView]:
         page = self.database.run_read(
-            lambda session: messages_after(session, self.access(session), 0, vault=VAULT).messages
+            lambda session: messages_after(session, self.access(session), 0, vault=VAULT)["messages"]
         )
         return {view["seq"]: view for view in page}
 
@@ -154,12 +155,12 @@ def test_the_feed_gives_each_message_once_as_it_is_in_the_order_of_its_last_chan
         talk.do(talk.home.emil, which, change)
 
     whole = talk.feed(ChangesRequest(0))
-    assert [(view["seq"], view["change"]) for view in whole.changes] == [(2, 2), (1, 3), (3, 4)]
-    assert [view["body"] for view in whole.changes] == ["B", "A", None]
-    assert (whole.has_more, whole.last_change) == (False, 4)
+    assert [(view["seq"], view["change"]) for view in whole["changes"]] == [(2, 2), (1, 3), (3, 4)]
+    assert [view["body"] for view in whole["changes"]] == ["B", "A", None]
+    assert (whole["has_more"], whole["last_change"]) == (False, 4)
     part = talk.feed(ChangesRequest(2, limit=1))
-    assert ([view["seq"] for view in part.changes], part.has_more, part.last_change) == ([1], True, 4)
-    assert talk.feed(ChangesRequest(4)) == ChangeFeedPage([], has_more=False, last_change=4)
+    assert ([view["seq"] for view in part["changes"]], part["has_more"], part["last_change"]) == ([1], True, 4)
+    assert talk.feed(ChangesRequest(4)) == {"changes": [], "has_more": False, "last_change": 4}
 
 
 def test_nobody_is_told_of_changes_to_what_came_before_their_time(talk: Talk) -> None:
@@ -169,7 +170,7 @@ def test_nobody_is_told_of_changes_to_what_came_before_their_time(talk: Talk) ->
     talk.do(talk.home.maja, 0, react("❤"))
     talk.do(talk.home.maja, 1, react("❤"))
 
-    assert [view["seq"] for view in talk.feed(ChangesRequest(0), talk.home.nils).changes] == [2]
+    assert [view["seq"] for view in talk.feed(ChangesRequest(0), talk.home.nils)["changes"]] == [2]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +197,8 @@ def test_a_join_brings_the_changes_of_what_the_client_has(
         talk.do(talk.home.maja, which, react("❤"))
     found = talk.database.run_read(lambda session: resume(session, talk.access(session), has, vault=VAULT))
 
-    assert (found.recovered, [view["change"] for view in found.changes.changes]) == (recovered, changes)
-    assert (found.changes.last_change, found.changes.has_more) == (2, False)
+    assert (found.recovered, [view["change"] for view in found.changes["changes"]]) == (recovered, changes)
+    assert (found.changes["last_change"], found.changes["has_more"]) == (2, False)
     if not recovered or has.last_seq is None:
         assert [len(view["reactions"]) for view in found.messages] == [1, 1], "as they are now"
 
@@ -209,7 +210,7 @@ def test_a_change_of_another_history_means_nothing(talk: Talk) -> None:
     has = ResumeFrom(1, 1, "of another history")
     found = talk.database.run_read(lambda session: resume(session, talk.access(session), has, vault=VAULT))
 
-    assert (found.recovered, len(found.messages), found.changes.changes) == (False, 1, [])
+    assert (found.recovered, len(found.messages), found.changes["changes"]) == (False, 1, [])
 
 
 def test_the_earlier_versions_of_a_message_come_in_pages(talk: Talk) -> None:
@@ -219,8 +220,8 @@ def test_the_earlier_versions_of_a_message_come_in_pages(talk: Talk) -> None:
 
     def read(session: Session, before: int | None) -> tuple[list[int], bool]:
         found = former_versions(session, talk.access(session), talk.said[0][1], before, vault=VAULT)
-        assert all(len(each["body"]) == 50_000 for each in found.edits)
-        return [each["version"] for each in found.edits], found.has_more
+        assert all(len(each["body"] or "") == 50_000 for each in found["edits"])
+        return [each["version"] for each in found["edits"]], found["has_more"]
 
     assert talk.database.run_read(lambda session: read(session, None)) == ([2, 3, 4, 5, 6], True)
     assert talk.database.run_read(lambda session: read(session, 2)) == ([0, 1], False)

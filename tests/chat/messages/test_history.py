@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access, conversation_for
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.chat.messages.history import (
-    Page,
     PageRequest,
     Resume,
     ResumeFrom,
@@ -22,6 +21,7 @@ from famichat.chat.messages.history import (
     seq_of,
 )
 from famichat.chat.messages.page import MAX_PAGE
+from famichat.chat.messages.schema import MessagePage
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
@@ -47,12 +47,12 @@ class Talk:
     def access(self, session: Session, who: str = "emil") -> Access:
         return conversation_for(session, getattr(self.household, who).user_id, self.id, "direct")
 
-    def after(self, seq: int, limit: int = MAX_PAGE) -> Page:
+    def after(self, seq: int, limit: int = MAX_PAGE) -> MessagePage:
         return self.database.run_read(
             lambda session: messages_after(session, self.access(session), seq, limit, vault=VAULT)
         )
 
-    def before(self, seq: int | None = None, limit: int = MAX_PAGE) -> Page:
+    def before(self, seq: int | None = None, limit: int = MAX_PAGE) -> MessagePage:
         return self.database.run_read(
             lambda session: messages_before(session, self.access(session), seq, limit, vault=VAULT)
         )
@@ -75,8 +75,9 @@ def talk(database: Database, household: Household) -> Talk:
     return Talk(database, household)
 
 
-def seqs(found: Page | Resume) -> list[int]:
-    return [view["seq"] for view in found.messages]
+def seqs(found: MessagePage | Resume) -> list[int]:
+    messages = found.messages if isinstance(found, Resume) else found["messages"]
+    return [view["seq"] for view in messages]
 
 
 @each_database
@@ -86,7 +87,7 @@ def test_a_page_after_is_the_next_ones(talk: Talk, after: int, limit: int) -> No
     expected = [seq for seq in range(FROM, SAID + 1) if seq > after]
 
     assert seqs(page) == expected[: min(limit, MAX_PAGE)]
-    assert page.has_more == (len(expected) > min(limit, MAX_PAGE))
+    assert page["has_more"] == (len(expected) > min(limit, MAX_PAGE))
 
 
 @each_database
@@ -96,7 +97,7 @@ def test_a_page_before_is_the_last_ones_in_order(talk: Talk, before: int, limit:
     expected = [seq for seq in range(FROM, SAID + 1) if seq < before]
 
     assert seqs(page) == expected[-min(limit, MAX_PAGE) :]
-    assert page.has_more == (len(expected) > min(limit, MAX_PAGE))
+    assert page["has_more"] == (len(expected) > min(limit, MAX_PAGE))
 
 
 @each_database
@@ -104,16 +105,16 @@ def test_a_page_before_is_the_last_ones_in_order(talk: Talk, before: int, limit:
 def test_pages_put_together_are_the_whole(talk: Talk, limit: int) -> None:
     forward: list[int] = []
     backward: list[int] = []
-    while not forward or talk.after(forward[-1], limit).messages:
+    while not forward or talk.after(forward[-1], limit)["messages"]:
         forward += seqs(talk.after(forward[-1] if forward else 0, limit))
-    while not backward or talk.before(backward[0], limit).messages:
+    while not backward or talk.before(backward[0], limit)["messages"]:
         backward = seqs(talk.before(backward[0] if backward else None, limit)) + backward
 
     assert forward == backward == list(range(FROM, SAID + 1))
 
 
 def test_each_message_has_the_body_that_was_said(talk: Talk) -> None:
-    assert [view["body"] for view in talk.after(SAID - 3).messages] == ["448", "449", "450"]
+    assert [view["body"] for view in talk.after(SAID - 3)["messages"]] == ["448", "449", "450"]
 
 
 @each_database
@@ -191,7 +192,7 @@ def test_a_message_before_somebodys_time_is_not_found(talk: Talk) -> None:
     early, late = (
         talk.database.run_read(
             lambda session, seq=seq: messages_after(session, talk.access(session, "maja"), seq - 1, 1, vault=VAULT)  # type: ignore[misc]  # mypy cannot infer a lambda's default
-        ).messages[0]["message_id"]
+        )["messages"][0]["message_id"]
         for seq in (FROM - 1, FROM)
     )
 

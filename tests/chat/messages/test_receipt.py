@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import add_device
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.messages.receipt import Acknowledged, Position, ReceiptView, Status, acknowledge, positions
+from famichat.chat.messages.receipt import Acknowledged, Position, Status, acknowledge, positions
+from famichat.chat.messages.schema import ReceiptView
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
 from tests.factories.talk import direct_of, say
@@ -71,9 +72,22 @@ def test_each_device_has_its_own_place_and_says_what_kind_of_device_it_is(
     database.run(lambda session: ack(session, maja, direct_id, 9, "read"))
     database.run(lambda session: ack(session, Person(maja.user_id, tablet, "maja"), direct_id, 4, "delivered"))
 
-    assert set(database.run_read(lambda session: places(session, household.maja, direct_id))) == {
-        ReceiptView(maja.user_id, maja.device_id, 9, 9, None),
-        ReceiptView(maja.user_id, tablet, 4, 0, "tablet"),
+    found = {each["device_id"]: each for each in database.run_read(lambda s: places(s, household.maja, direct_id))}
+    assert found == {
+        maja.device_id: {
+            "user_id": maja.user_id,
+            "device_id": maja.device_id,
+            "device_kind": None,
+            "delivered_seq": 9,
+            "read_seq": 9,
+        },
+        tablet: {
+            "user_id": maja.user_id,
+            "device_id": tablet,
+            "device_kind": "tablet",
+            "delivered_seq": 4,
+            "read_seq": 0,
+        },
     }
 
 
@@ -109,7 +123,7 @@ async def test_acknowledgements_at_once_end_at_the_furthest(
     )
     [position] = database.run_read(lambda session: places(session, household.maja, direct_id))
 
-    assert (position.delivered_seq, position.read_seq) == (SAID, SAID)
+    assert (position["delivered_seq"], position["read_seq"]) == (SAID, SAID)
     assert any(answer.moved for answer in answers)
 
 

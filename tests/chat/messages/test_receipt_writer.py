@@ -106,7 +106,7 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
         AckResult(asked[4], None, 4, moved=True, for_others="read"),
         AckResult(asked[5], None, 1, moved=False, for_others="read"),
     ]
-    assert {(each.user_id, each.read_seq) for each in places} == {(maja.user_id, 2), (emil.user_id, 4)}
+    assert {(each["user_id"], each["read_seq"]) for each in places} == {(maja.user_id, 2), (emil.user_id, 4)}
     assert [each.seq for each in told] == [2, 4], "who moved nowhere is not announced"
 
 
@@ -129,7 +129,7 @@ async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
         places = database.run_read(
             lambda session: positions(session, conversation_for(session, who.user_id, conversation_id))
         )
-        return sorted((each.user_id, each.delivered_seq, each.read_seq) for each in places)
+        return sorted((each["user_id"], each["delivered_seq"], each["read_seq"]) for each in places)
 
     assert [(each.moved, each.for_others) for each in told] == [
         (True, "delivered"),

@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 from famichat.chat.encryption_policy import EncryptionPolicies, Policy
 from famichat.chat.errors import ChatError, Conflict, EncryptionRequired, InvalidEncryptionMetadata
 from famichat.chat.journal.journal import Journal
+from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.send import Draft, Sender, SendPath, SentMessage
-from famichat.chat.messages.view import MessageView
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.message import Message
 from famichat.storage.base import new_id
@@ -53,7 +53,7 @@ async def test_a_message_is_told_and_kept_with_all_that_it_says_of_its_encryptio
     row = database.run_read(lambda session: session.get_one(Message, sent.message_id))
 
     said = {field: value for field, value in payload.items() if field != "body"}
-    assert {field: told[field] for field in payload} == payload
+    assert {**told, **payload} == told
     assert {field: getattr(row, field) for field in said} == said
     assert (row.body == payload["body"].encode()) is payload.get("encryption_flag", False)
 

@@ -1,5 +1,7 @@
 """The description of the HTTP API: valid, complete, and true."""
 
+import json
+import re
 from typing import Any
 
 import httpx
@@ -7,6 +9,7 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES
+from famichat.endpoint.http.operation_ids import OPERATION_IDS
 from famichat.error_codes import CODES
 from famichat.storage.base import new_id
 from tests.factories.people import PASSWORD
@@ -66,6 +69,37 @@ async def test_every_route_says_what_it_is_and_what_it_gives(shared_app: Running
             assert (
                 status == "204" or "$ref" in answer["content"]["application/json"]["schema"] or path.endswith("/accept")
             ), (verb, path)
+
+
+async def test_every_operation_has_a_short_id_of_its_own(shared_app: RunningApp) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(await described(shared_app))]
+
+    assert sorted(ids) == sorted([*OPERATION_IDS.values(), "broadcast"])
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", each) for each in ids)
+
+
+async def test_nothing_in_it_is_named_after_a_module(shared_app: RunningApp) -> None:
+    document = await described(shared_app)
+    text = json.dumps(document)
+
+    assert "famichat" not in text
+    assert "__" not in text
+    assert not [name for name in document["components"]["schemas"] if name.endswith("View")]
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["title"] == name
+
+
+async def test_the_messages_of_routes_and_events_are_one_schema(shared_app: RunningApp) -> None:
+    document = await described(shared_app)
+    message = {"$ref": "#/components/schemas/Message"}
+    paths, channel = document["paths"], document["x-websocket-events"]["topics"]["message:{type}:{conversation_id}"]
+    one = paths["/api/v1/conversations/{conversation_id}/messages/{message_id}"]["get"]
+
+    assert one["responses"]["200"]["content"]["application/json"]["schema"] == message
+    assert channel["events"]["new_msg"] == message
+    assert document["components"]["schemas"]["MessagePage"]["properties"]["messages"]["items"] == message
+    assert channel["replies"]["fetch"] == {"$ref": "#/components/schemas/MessagePage"}
 
 
 async def test_every_refusal_is_described_from_the_table_of_errors(shared_app: RunningApp) -> None:

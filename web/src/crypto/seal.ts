@@ -4,7 +4,7 @@
  * This version passes them through unchanged. End-to-end encryption will be added here, in a worker, without changes to
  * models or views; that is why these functions are asynchronous.
  */
-import type { SignedUrls, Attachment, Enveloped, Message, Reaction } from "../api/types"
+import type { AttachmentUrls, Attachment, Message, Reaction } from "../api/types"
 
 interface Envelope {
   readonly encryption_flag?: boolean
@@ -53,7 +53,7 @@ export function opens({ encrypted }: Attachment): boolean {
 }
 
 /** Opens a file. Requests its URLs only if this device can decrypt it. */
-export async function openFile(attachment: Attachment, address: () => Promise<SignedUrls>): Promise<OpenedFile> {
+export async function openFile(attachment: Attachment, address: () => Promise<AttachmentUrls>): Promise<OpenedFile> {
   if (!opens(attachment)) return { kind: "locked" }
   const { file, thumbnail } = await address()
   return { kind: "open", file, thumbnail }
@@ -64,7 +64,9 @@ export async function open(message: Message): Promise<Opened> {
 }
 
 /** Decrypts the body of a message or of a former version. */
-export async function openText(sealed: Enveloped & { readonly body: string | null }): Promise<Opened> {
+export async function openText(
+  sealed: Pick<Message, "body" | "encryption_flag" | "encryption_version" | "key_id">,
+): Promise<Opened> {
   if (sealed.body === null) return { kind: "broken" }
   return sealed.encryption_flag ? { kind: "locked" } : { kind: "text", text: sealed.body }
 }

@@ -1,5 +1,5 @@
 /** Messages and conversations of a family, for the tests of the models. */
-import type { Attachment, ConversationSummary, Message, Page } from "../api/types"
+import type { Attachment, ConversationSummary, Message, MessagePage } from "../api/types"
 import type { OutgoingMessage } from "./outbox"
 
 export function message(seq: number, change: Partial<Message> = {}): Message {
@@ -47,7 +47,7 @@ export function messages(from: number, to: number): Message[] {
   return Array.from({ length: to - from + 1 }, (_, index) => message(from + index))
 }
 
-export function page(from: number, to: number): Page {
+export function page(from: number, to: number): MessagePage {
   return { messages: messages(from, to), has_more: from > 1 }
 }
 
@@ -61,12 +61,14 @@ export function conversation(id: string, change: Partial<ConversationSummary> = 
     epoch: "e1",
     last_seq: 0,
     last_change: 0,
+    history: "joined",
     members: ["maja", "inga", "nils"].map((user_id) => ({ user_id, role: "member" })),
     encryption_policy: "optional",
     encryption_status: "disabled",
     last_message: null,
     unread: 0,
     hidden: false,
+    hidden_by_users: [],
     archived: false,
     muted_until: null,
     ...change,

@@ -4,7 +4,7 @@
  * Each keeps its `client_id`, so the server stores it once, however often it is sent.
  */
 import type { Sealed } from "../crypto/seal"
-import type { Refusal } from "../api/types"
+import type { ErrorReply } from "../api/types"
 import type { PendingAttachment } from "./attachments"
 
 export interface OutgoingMessage {
@@ -72,12 +72,12 @@ function hasFiles({ enclosures = [] }: OutgoingMessage): boolean {
   return enclosures.length > 0
 }
 
-export function isTransient(refusal: Refusal): boolean {
+export function isTransient(refusal: ErrorReply): boolean {
   return TRANSIENT.has(refusal.reason)
 }
 
 /** Milliseconds before retry number `attempt` (from 1): as the server requested, or exponential. */
-export function retryDelay(refusal: Refusal, attempt: number): number {
+export function retryDelay(refusal: ErrorReply, attempt: number): number {
   return refusal.retry_in_ms ?? Math.min(RETRY_MS * 2 ** (attempt - 1), MAX_RETRY_MS)
 }
 

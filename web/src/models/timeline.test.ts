@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 
-import type { Joined } from "../api/types"
+import type { JoinReply } from "../api/types"
 import { conversation, message, messages, page } from "./fixtures"
 import {
   applyChange,
@@ -25,10 +25,11 @@ import {
 
 const seqs = (timeline: Timeline) => timeline.messages.map((each) => each.seq)
 
-function joined(change: Partial<Joined>): Joined {
+function joined(change: Partial<JoinReply>): JoinReply {
   const rest = { conversation: conversation("kitchen"), epoch: "e1", last_seq: 0, recovered: true, has_more: false }
+  const encryption_status = "disabled"
   const nothing = { messages: [], receipts: [], last_change: 0, changes: [], has_more_changes: false }
-  return { ...rest, ...nothing, ...change }
+  return { ...rest, ...nothing, encryption_status, ...change }
 }
 
 describe("receiving", () => {

@@ -10,7 +10,7 @@
  * Sequence numbers have no gaps, so counting decides about order, duplicates and losses. The same holds for changes to
  * messages, which are numbered too: of two versions of a message, the one with the larger `change` is current.
  */
-import type { ChangesPage, Joined, Message, Page } from "../api/types"
+import type { ChangePage, JoinReply, Message, MessagePage } from "../api/types"
 
 export interface Timeline {
   readonly epoch: string
@@ -93,7 +93,7 @@ export function applyChange(timeline: Timeline, message: Message): Timeline {
 }
 
 /** Applies a page of changes fetched after our last one. */
-export function applyChanges(timeline: Timeline, page: ChangesPage): Timeline {
+export function applyChanges(timeline: Timeline, page: ChangePage): Timeline {
   const reached = page.has_more ? page.changes.at(-1)?.change : page.last_change
   const changes = Math.max(timeline.changes, reached ?? 0)
   return noteChangesHead({ ...withChanges(timeline, page.changes), changes }, page.last_change)
@@ -125,7 +125,7 @@ export function hasOlder(timeline: Timeline): boolean {
 }
 
 /** Adds a page fetched with `before_seq` of the first message here. */
-export function prepend(timeline: Timeline, page: Page): Timeline {
+export function prepend(timeline: Timeline, page: MessagePage): Timeline {
   const older = page.messages.filter((message) => message.seq <= timeline.before)
   const first = older[0]
   if (!first) return page.has_more ? timeline : { ...timeline, reachesStart: true }
@@ -145,7 +145,7 @@ export function prepend(timeline: Timeline, page: Page): Timeline {
 }
 
 /** Creates a separate range from a page of the history. */
-export function timelineFromPage(present: Timeline, page: Page): Timeline | undefined {
+export function timelineFromPage(present: Timeline, page: MessagePage): Timeline | undefined {
   const first = page.messages[0]
   if (!first) return undefined
   const here = emptyTimeline(present.epoch, first.seq - 1, present.changes)
@@ -159,7 +159,7 @@ export function merge(past: Timeline, present: Timeline): Timeline | undefined {
 }
 
 /** Resumes after a join: from the last position, or from the start if the epoch has changed. */
-export function resume(timeline: Timeline, joined: Joined): Timeline {
+export function resume(timeline: Timeline, joined: JoinReply): Timeline {
   if (joined.recovered && joined.epoch === timeline.epoch) {
     const { changes, has_more_changes: has_more, last_change } = joined
     return noteHead(

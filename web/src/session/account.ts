@@ -2,55 +2,9 @@
 import { databaseName } from "../device/database"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
-import type { Person, Role } from "../api/types"
+import type { AuditLog, Device, Notices, Passkey, Person } from "../api/types"
 
-export interface Device {
-  readonly id: string
-  readonly name: string
-  readonly last_seen_at: string
-  /** Whether this is the requesting device. */
-  readonly current: boolean
-}
-
-export interface Passkey {
-  readonly id: string
-  readonly name: string
-  readonly created_at: string
-  readonly last_used_at: string | null
-}
-
-/** What other people can see about the user. */
-export interface PrivacySettings {
-  readonly read: boolean
-  readonly typing: boolean
-  readonly presence: boolean
-}
-
-/** An action of an admin or the operator on this account. */
-export interface AccountEvent {
-  readonly id: string
-  readonly action:
-    | "group_role_changed"
-    | "group_member_removed"
-    | "family_role_changed"
-    | "family_member_removed"
-    | "message_deleted"
-    | "device_revoked"
-    | "password_reset"
-    | "account_deleted"
-  /** Null for the server's operator. */
-  readonly by_name: string | null
-  /** Name of the group, family or device at that time. */
-  readonly name: string | null
-  /** The new role, for a role change. */
-  readonly role: Role | null
-  readonly inserted_at: string
-}
-
-export interface AccountHistoryPage {
-  readonly entries: readonly AccountEvent[]
-  readonly has_more: boolean
-}
+export type { AuditEntry as AccountEvent, Device, Notices as PrivacySettings, Passkey } from "../api/types"
 
 /** Every method throws what `Session.request` throws. */
 export class Account {
@@ -78,13 +32,13 @@ export class Account {
     return await this.session.request<Person>("DELETE", "/me/picture")
   }
 
-  async privacy(): Promise<PrivacySettings> {
-    return (await this.session.request<{ notices: PrivacySettings }>("GET", "/me")).notices
+  async privacy(): Promise<Notices> {
+    return (await this.session.request<{ notices: Notices }>("GET", "/me")).notices
   }
 
   /** Changes privacy settings. */
-  async updatePrivacy(change: Partial<PrivacySettings>): Promise<PrivacySettings> {
-    return await this.session.request<PrivacySettings>("PATCH", "/me/notices", change)
+  async updatePrivacy(change: Partial<Notices>): Promise<Notices> {
+    return await this.session.request<Notices>("PATCH", "/me/notices", change)
   }
 
   async passkeys(): Promise<readonly Passkey[]> {
@@ -106,9 +60,9 @@ export class Account {
   }
 
   /** Returns a page of the account history, newest first, optionally older than an entry. */
-  async history(before?: string): Promise<AccountHistoryPage> {
+  async history(before?: string): Promise<AuditLog> {
     const from = before === undefined ? "" : `&before=${before}`
-    return await this.session.request<AccountHistoryPage>("GET", `/me/ledger?limit=20${from}`)
+    return await this.session.request<AuditLog>("GET", `/me/ledger?limit=20${from}`)
   }
 
   /** Deletes the account on the server and all its local data, including unsent messages. */

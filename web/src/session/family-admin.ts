@@ -1,43 +1,13 @@
 /** What a family admin can see and do. It never includes messages. */
 import type { Session } from "./session"
-import type { Member, Role } from "../api/types"
+import type { FamilyAuditLog, FamilyStorage, Invite, Member, MemberDevice, Role } from "../api/types"
 
-export interface MemberDevice {
-  readonly id: string
-  readonly name: string
-  readonly last_seen_at: string
-}
-
-export interface PendingInvite {
-  readonly id: string
-  readonly role: Role
-  readonly created_by_id: string | null
-  readonly expires_at: string
-}
-
-/** An action of a family admin on a member. */
-export interface FamilyEvent {
-  readonly id: string
-  readonly action: "family_role_changed" | "family_member_removed" | "device_revoked"
-  readonly user_id: string
-  /** Null for the server's operator. */
-  readonly by_name: string | null
-  /** Name of the family or device at that time. */
-  readonly name: string | null
-  readonly role: Role | null
-  readonly inserted_at: string
-}
-
-export interface FamilyHistoryPage {
-  readonly entries: readonly FamilyEvent[]
-  readonly has_more: boolean
-}
-
-export interface StorageUsage {
-  readonly database_bytes: number
-  readonly people: readonly { readonly user_id: string; readonly file_bytes: number }[]
-  readonly last_backup_at: string | null
-}
+export type {
+  FamilyAuditEntry as FamilyEvent,
+  FamilyStorage as StorageUsage,
+  Invite as PendingInvite,
+  MemberDevice,
+} from "../api/types"
 
 /** Every method throws what `Session.request` throws. */
 export class FamilyAdmin {
@@ -72,8 +42,8 @@ export class FamilyAdmin {
     await this.session.request("DELETE", `${this.#family}/members/${userId}/devices/${deviceId}`)
   }
 
-  async invites(): Promise<readonly PendingInvite[]> {
-    return (await this.session.request<{ invites: PendingInvite[] }>("GET", `${this.#family}/invites`)).invites
+  async invites(): Promise<readonly Invite[]> {
+    return (await this.session.request<{ invites: Invite[] }>("GET", `${this.#family}/invites`)).invites
   }
 
   async revokeInvite(inviteId: string): Promise<void> {
@@ -81,12 +51,12 @@ export class FamilyAdmin {
   }
 
   /** Returns a page of admin actions, newest first, optionally older than an entry. */
-  async history(before?: string): Promise<FamilyHistoryPage> {
+  async history(before?: string): Promise<FamilyAuditLog> {
     const from = before === undefined ? "" : `&before=${before}`
-    return await this.session.request<FamilyHistoryPage>("GET", `${this.#family}/ledger?limit=20${from}`)
+    return await this.session.request<FamilyAuditLog>("GET", `${this.#family}/ledger?limit=20${from}`)
   }
 
-  async storage(): Promise<StorageUsage> {
-    return await this.session.request<StorageUsage>("GET", `${this.#family}/storage`)
+  async storage(): Promise<FamilyStorage> {
+    return await this.session.request<FamilyStorage>("GET", `${this.#family}/storage`)
   }
 }

@@ -2,25 +2,14 @@
 import { sameBytes, unbase64url } from "../models/bytes"
 import { missingFeatures } from "../models/missing-features"
 import { ApiError, Unreachable } from "../api/http"
+import type { Push } from "../api/types"
 import type { Session } from "./session"
 import { serviceWorkers } from "./service-worker"
 
 const KEY = "famichat.bell"
 
-export type NotificationPreview = "none" | "sender" | "full"
-
-export interface QuietHours {
-  readonly from: string
-  readonly until: string
-  readonly time_zone: string
-}
-
-/** The user's preferences for all devices, and whether this device is subscribed. */
-export interface PushPreferences {
-  readonly subscribed: boolean
-  readonly content: NotificationPreview
-  readonly quiet_hours: QuietHours | null
-}
+export type { Hours as QuietHours, Push as PushPreferences } from "../api/types"
+export type NotificationPreview = Push["content"]
 
 export type PushTestOutcome =
   "sent" | "not_subscribed" | "gone" | "busy" | "refused" | "unreachable" | "forbidden_address"
@@ -37,8 +26,8 @@ export class PushSubscriptionManager {
   constructor(private readonly session: Session) {}
 
   /** Returns the preferences. `subscribed` is true only if both the server and this browser have the subscription. */
-  async preferences(): Promise<PushPreferences> {
-    const stored = await this.session.request<PushPreferences>("GET", "/me/push")
+  async preferences(): Promise<Push> {
+    const stored = await this.session.request<Push>("GET", "/me/push")
     return { ...stored, subscribed: stored.subscribed && (await currentSubscription()) !== null }
   }
 
@@ -58,7 +47,7 @@ export class PushSubscriptionManager {
     await unsubscribeBrowser()
   }
 
-  async updatePreferences(change: Partial<Pick<PushPreferences, "content" | "quiet_hours">>): Promise<void> {
+  async updatePreferences(change: Partial<Pick<Push, "content" | "quiet_hours">>): Promise<void> {
     await this.session.request("PATCH", "/me/push", change)
   }
 

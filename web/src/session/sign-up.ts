@@ -1,17 +1,17 @@
 /** Creates an account and its first conversations. */
 import { request } from "../api/http"
 import { createPasskey } from "./passkeys"
-import type { SignUpView, ConversationSummary } from "../api/types"
+import type { NewMemberSession, ConversationSummary } from "../api/types"
 
 export interface SignUpResult {
-  readonly view: SignUpView
+  readonly view: NewMemberSession
   /** The family conversation. */
   readonly conversationId: string
 }
 
 /** A sign-up that can be retried; completed steps are not repeated. */
 export class SignUp {
-  #view: SignUpView | undefined
+  #view: NewMemberSession | undefined
   #passkeyAttempted = false
 
   /**
@@ -21,7 +21,7 @@ export class SignUp {
    * @throws {Unreachable} no response
    * @throws {PasskeyFailed} the browser created none; the next attempt continues without
    */
-  async run(create: () => Promise<SignUpView>, password: string, withPasskey: boolean): Promise<SignUpResult> {
+  async run(create: () => Promise<NewMemberSession>, password: string, withPasskey: boolean): Promise<SignUpResult> {
     this.#view ??= await create()
     const { access_token, family_id } = this.#view
     if (withPasskey && !this.#passkeyAttempted) {

@@ -29,14 +29,14 @@ import { HistoryJump } from "./history-jump"
 import type { MessageReader } from "./message-reader"
 import { Sender } from "./sender"
 import type {
-  ChangesPage,
+  ChangePage,
   ConversationSummary,
-  Joined,
+  JoinReply,
   Message,
   MessageStatus,
-  Page,
-  Refusal,
-  Stored,
+  MessagePage,
+  ErrorReply,
+  SendReply,
 } from "../api/types"
 import type { Uploads } from "./uploads"
 
@@ -103,7 +103,7 @@ export class Conversation {
     this.historyJump = new HistoryJump({
       timeline: () => this.timeline,
       merged: (timeline) => (this.timeline = timeline),
-      fetch: (what) => this.#request<Page>("fetch", what),
+      fetch: (what) => this.#request<MessagePage>("fetch", what),
       show: (messages) => {
         void context.reader.open(messages)
         context.changed()
@@ -118,8 +118,8 @@ export class Conversation {
   join(): void {
     this.#channel
       .join()
-      .receive("ok", (reply: Joined) => this.#onJoined(reply))
-      .receive("error", (refusal: Refusal) => {
+      .receive("ok", (reply: JoinReply) => this.#onJoined(reply))
+      .receive("error", (refusal: ErrorReply) => {
         if (refusal.reason === "not_found") this.context.removed(this.id)
       })
   }
@@ -230,7 +230,7 @@ export class Conversation {
       this.#channel
         .push(event, what)
         .receive("ok", done)
-        .receive("error", ({ reason }: Refusal) => fail(new ApiError(0, reason, undefined)))
+        .receive("error", ({ reason }: ErrorReply) => fail(new ApiError(0, reason, undefined)))
         .receive("timeout", () => fail(new Unreachable(event)))
     })
   }
@@ -262,7 +262,7 @@ export class Conversation {
     })
   }
 
-  #onJoined(reply: Joined): void {
+  #onJoined(reply: JoinReply): void {
     this.joined = true
     this.receipts = fromReceipts(reply.receipts)
     if (!reply.recovered) {
@@ -329,7 +329,7 @@ export class Conversation {
     void this.context.outboxStore.remove(message.client_id)
   }
 
-  #onStored(stored: Stored): void {
+  #onStored(stored: SendReply): void {
     this.#setTimeline(noteHead(this.timeline, stored.seq))
     this.#catchUp()
   }
@@ -350,13 +350,13 @@ export class Conversation {
     const after = missingChangesAfter(this.timeline)
     if (after === undefined || this.#catchingUpChanges || !this.joined) return
     this.#catchingUpChanges = true
-    const failed = (refusal: Refusal) => {
+    const failed = (refusal: ErrorReply) => {
       this.#catchingUpChanges = false
       if (isTransient(refusal)) setTimeout(() => this.#catchUpChanges(), retryDelay(refusal, ++this.#attempts))
     }
     this.#channel
       .push("fetch_changes", { after_change: after })
-      .receive("ok", (page: ChangesPage) => {
+      .receive("ok", (page: ChangePage) => {
         this.#catchingUpChanges = false
         this.#applyChanges(applyChanges(this.timeline, page), page.changes)
       })
@@ -364,8 +364,8 @@ export class Conversation {
       .receive("timeout", () => failed({ reason: "timeout" }))
   }
 
-  #fetch(what: object, use: (page: Page) => void): void {
-    const failed = (refusal: Refusal) => {
+  #fetch(what: object, use: (page: MessagePage) => void): void {
+    const failed = (refusal: ErrorReply) => {
       this.loadingOlder = false
       this.#catchingUp = false
       if (isTransient(refusal)) setTimeout(() => this.#catchUp(), retryDelay(refusal, ++this.#attempts))
@@ -373,7 +373,7 @@ export class Conversation {
     }
     this.#channel
       .push("fetch", what)
-      .receive("ok", (page: Page) => {
+      .receive("ok", (page: MessagePage) => {
         this.loadingOlder = false
         use(page)
       })

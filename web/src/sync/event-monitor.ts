@@ -2,7 +2,7 @@
 import { Socket, type Channel } from "phoenix"
 
 import type { Frame } from "../models/frames"
-import type { Refusal } from "../api/types"
+import type { ErrorReply } from "../api/types"
 
 export type MonitorState = "closed" | "connecting" | "open" | "lost"
 
@@ -51,7 +51,7 @@ export class EventMonitor {
         .join()
         .receive("ok", () => resolve(undefined))
         .receive("timeout", () => resolve("timeout"))
-        .receive("error", (refusal: Refusal) => {
+        .receive("error", (refusal: ErrorReply) => {
           channel.leave()
           resolve(refusal.reason)
         })

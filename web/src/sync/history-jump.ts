@@ -1,7 +1,7 @@
 /** A part of a conversation that somebody went back to, apart from its newest part until the two meet. */
 import { merge, prepend, receive, timelineFromPage, type Timeline } from "../models/timeline"
 import { ApiError, Unreachable } from "../api/http"
-import type { Message, Page } from "../api/types"
+import type { Message, MessagePage } from "../api/types"
 
 /** As many messages are fetched on each side of the one that is sought, and when one reads on. */
 const CONTEXT = 50
@@ -18,7 +18,7 @@ export interface LiveTimeline {
    * @throws {ApiError} it refuses
    * @throws {Unreachable} it does not answer
    */
-  fetch(what: object): Promise<Page>
+  fetch(what: object): Promise<MessagePage>
   /** These are to be shown. */
   show(messages: readonly Message[]): void
 }
@@ -64,7 +64,11 @@ export class HistoryJump {
     this.timeline = receive(timeline, segment)
   }
 
-  async #extend(segment: Timeline, what: object, extend: (current: Timeline, page: Page) => Timeline): Promise<void> {
+  async #extend(
+    segment: Timeline,
+    what: object,
+    extend: (current: Timeline, page: MessagePage) => Timeline,
+  ): Promise<void> {
     if (this.#loading) return
     this.#loading = true
     try {
@@ -83,7 +87,7 @@ export class HistoryJump {
     if (whole) this.live.merged(whole)
   }
 
-  async #load(what: object, use: (page: Page) => void): Promise<boolean> {
+  async #load(what: object, use: (page: MessagePage) => void): Promise<boolean> {
     try {
       const page = await this.live.fetch(what)
       use(page)

@@ -8,7 +8,7 @@ import type { OutboxStore } from "../device/outbox-store"
 import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/outbox"
 import { messageTypeOf } from "../models/attachments"
 import { ApiError, Unreachable } from "../api/http"
-import type { Refusal, Stored } from "../api/types"
+import type { ErrorReply, SendReply } from "../api/types"
 import { UploadCancelled, type Uploads } from "./uploads"
 
 const RECHECK_MS = 1_000
@@ -29,7 +29,7 @@ export class Sender {
     private readonly channel: Channel,
     private readonly outboxStore: OutboxStore,
     private readonly uploads: Uploads,
-    private readonly stored: (stored: Stored) => void,
+    private readonly stored: (stored: SendReply) => void,
   ) {}
 
   /** The conversation can be written to now. */
@@ -72,8 +72,8 @@ export class Sender {
     if (files === undefined || !this.#isInFlight(message)) return
     this.channel
       .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
-      .receive("ok", (stored: Stored) => void this.#acknowledged(message, stored))
-      .receive("error", (refusal: Refusal) => void this.#rejected(message, refusal))
+      .receive("ok", (stored: SendReply) => void this.#acknowledged(message, stored))
+      .receive("error", (refusal: ErrorReply) => void this.#rejected(message, refusal))
       .receive("timeout", () => void this.#rejected(message, { reason: "timeout" }))
   }
 
@@ -103,14 +103,14 @@ export class Sender {
     this.flush()
   }
 
-  async #acknowledged(message: OutgoingMessage, stored: Stored): Promise<void> {
+  async #acknowledged(message: OutgoingMessage, stored: SendReply): Promise<void> {
     this.#attempts = 0
     this.stored(stored)
     await this.outboxStore.remove(message.client_id)
     await this.#next(message)
   }
 
-  async #rejected(message: OutgoingMessage, refusal: Refusal): Promise<void> {
+  async #rejected(message: OutgoingMessage, refusal: ErrorReply): Promise<void> {
     if (!this.#isInFlight(message)) return
     if (!isTransient(refusal)) {
       await this.outboxStore.refuse(message.client_id, refusal.reason)

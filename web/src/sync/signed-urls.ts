@@ -2,12 +2,12 @@
 import { openFile, type OpenedFile } from "../crypto/seal"
 import { ApiError, download } from "../api/http"
 import type { Session } from "../session/session"
-import type { SignedUrls, Attachment } from "../api/types"
+import type { AttachmentUrls, Attachment } from "../api/types"
 
 const MARGIN_MS = 30_000
 
 export class SignedUrlCache {
-  readonly #known = new Map<string, Promise<SignedUrls>>()
+  readonly #known = new Map<string, Promise<AttachmentUrls>>()
 
   constructor(private readonly session: Session) {}
 
@@ -38,10 +38,10 @@ export class SignedUrlCache {
     return await download(opened.file)
   }
 
-  async #urlsOf(attachmentId: string): Promise<SignedUrls> {
+  async #urlsOf(attachmentId: string): Promise<AttachmentUrls> {
     const known = this.#known.get(attachmentId)
     if (known && Date.parse((await known).expires_at) - Date.now() > MARGIN_MS) return await known
-    const pending = this.session.request<SignedUrls>("GET", `/attachments/${attachmentId}/address`)
+    const pending = this.session.request<AttachmentUrls>("GET", `/attachments/${attachmentId}/address`)
     this.#known.set(attachmentId, pending)
     pending.catch(() => this.#known.delete(attachmentId))
     return await pending

@@ -8,7 +8,7 @@ import { uploadRequest, uploadedShare, type PendingAttachment } from "../models/
 import type { OutgoingMessage } from "../models/outbox"
 import { ApiError, Unreachable } from "../api/http"
 import type { Session } from "../session/session"
-import type { UploadView } from "../api/types"
+import type { Upload } from "../api/types"
 
 const CHUNK_BYTES = 512 * 1024
 const BUSY_MS = 1_000
@@ -82,7 +82,7 @@ export class Uploads {
     return ids
   }
 
-  async #start({ conversation_id }: OutgoingMessage, attachment: PendingAttachment): Promise<UploadView> {
+  async #start({ conversation_id }: OutgoingMessage, attachment: PendingAttachment): Promise<Upload> {
     try {
       if (attachment.upload_id !== undefined) return await this.#fetchState(attachment.upload_id)
     } catch (error) {
@@ -90,10 +90,10 @@ export class Uploads {
       // The server has forgotten it: begin again.
     }
     const path = `/conversations/${conversation_id}/attachments`
-    return await this.session.request<UploadView>("POST", path, uploadRequest(attachment))
+    return await this.session.request<Upload>("POST", path, uploadRequest(attachment))
   }
 
-  async #send(attachment: PendingAttachment, started: UploadView, mayContinue: () => Promise<boolean>): Promise<void> {
+  async #send(attachment: PendingAttachment, started: Upload, mayContinue: () => Promise<boolean>): Promise<void> {
     const blob = await this.blobs.get(attachment.key)
     for (let at = started; !at.finished;) {
       this.#setSent(attachment.key, at.offset)
@@ -104,9 +104,9 @@ export class Uploads {
     this.#setSent(attachment.key, attachment.size)
   }
 
-  async #sendChunk({ id, offset }: UploadView, blob: Blob): Promise<UploadView> {
+  async #sendChunk({ id, offset }: Upload, blob: Blob): Promise<Upload> {
     try {
-      return await this.session.sendChunk<UploadView>(
+      return await this.session.sendChunk<Upload>(
         `/attachments/${id}`,
         offset,
         blob.slice(offset, offset + CHUNK_BYTES),
@@ -118,8 +118,8 @@ export class Uploads {
     }
   }
 
-  #fetchState(id: string): Promise<UploadView> {
-    return this.session.request<UploadView>("GET", `/attachments/${id}`)
+  #fetchState(id: string): Promise<Upload> {
+    return this.session.request<Upload>("GET", `/attachments/${id}`)
   }
 
   #setSent(key: string, sent: number): void {

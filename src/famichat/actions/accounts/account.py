@@ -20,7 +20,8 @@ from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
 from famichat.chat import account_deletion
 from famichat.chat.account_deletion import AccountDeletion, delete_orphans
-from famichat.chat.conversations.view import ConversationView, views_by_member
+from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.conversations.view import views_by_member
 from famichat.chat.errors import NotFound
 from famichat.chat.families.family import UserFamily, families_of
 from famichat.chat.families.membership import add_member, family_conversation_views

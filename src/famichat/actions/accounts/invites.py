@@ -15,7 +15,7 @@ from famichat.accounts.user import Newcomer
 from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
-from famichat.chat.conversations.view import ConversationView
+from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.families import join
 from famichat.chat.families.family import require_admin
 from famichat.chat.families.join import Invitation, JoinedFamily

@@ -10,6 +10,7 @@ from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import Profile, ProfileChange, ProfileResult, avatar_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
+from famichat.actions.payloads import PersonView, ProfileView
 from famichat.actions.services import Services
 from famichat.chat.errors import NotFound
 from famichat.chat.families.contacts import contacts_of, require_contact
@@ -22,21 +23,6 @@ class ProfileRequest(TypedDict, total=False):
 
     display_name: str | None
     color: Color | None
-
-
-class ProfileView(TypedDict):
-    """A profile as other people see it; `picture` is the path of the avatar."""
-
-    username: str
-    display_name: str | None
-    color: Color | None
-    picture: str | None
-
-
-class PersonView(ProfileView):
-    """A person as other people see them."""
-
-    user_id: str
 
 
 def profile_view(profile: Profile) -> ProfileView:

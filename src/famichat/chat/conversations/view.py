@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, everyones_access
+from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.summary import ConversationSummary, conversation_summaries
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.messages.view import MessageView, message_views
+from famichat.chat.messages.schema import MessageView
+from famichat.chat.messages.view import message_views
 from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import Vault
-
-ConversationView = dict[str, Any]
 
 
 def conversation_view(session: Session, access: Access, policies: EncryptionPolicies, vault: Vault) -> ConversationView:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import Action, AuditEvent, record
 from famichat.accounts.invite import revoke_invites_by
 from famichat.accounts.profile import profile_of
-from famichat.chat.conversations.view import ConversationView, views_by_member
+from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.conversations.view import views_by_member
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.families.family import FamilyMember, role_in

@@ -13,24 +13,9 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param
-from famichat.chat.messages.view import MessageView
+from famichat.chat.messages.schema import ChangePage
 from famichat.chat.records.message import CHANGED, Message
 from famichat.storage.crypto.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeFeedPage:
-    """Changed messages, in the order of their last change.
-
-    Attributes:
-        changes: the messages, as they are now.
-        has_more: others changed after the last of these.
-        last_change: the position of the newest change of the conversation.
-    """
-
-    changes: list[MessageView]
-    has_more: bool
-    last_change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +34,7 @@ class ChangesRequest:
         """
         return cls(seq_param(payload, "after_change") or 0, page_size(payload))
 
-    def read(self, session: Session, access: Access, vault: Vault) -> ChangeFeedPage:
+    def read(self, session: Session, access: Access, vault: Vault) -> ChangePage:
         """Get these changes."""
         return changes_after(session, access, self.after_change, self.limit, vault=vault)
 
@@ -62,7 +47,7 @@ def changes_after(
     *,
     up_to_seq: int | None = None,
     vault: Vault,
-) -> ChangeFeedPage:
+) -> ChangePage:
     """The messages that changed after a position.
 
     Args:
@@ -77,4 +62,4 @@ def changes_after(
     if up_to_seq is not None:
         query = query.where(Message.seq <= up_to_seq)
     views, has_more = fitting_views(session, query, limit, vault)
-    return ChangeFeedPage(views, has_more, access.conversation.last_change)
+    return {"changes": views, "has_more": has_more, "last_change": access.conversation.last_change}

@@ -16,7 +16,8 @@ from famichat.chat.access import conversation_for
 from famichat.chat.errors import ChatError, NotFound
 from famichat.chat.messages.change import Actor, Change, ChangeServices, Deletion, Edit, React, number
 from famichat.chat.messages.page import visible_message
-from famichat.chat.messages.view import MessageView, message_views
+from famichat.chat.messages.schema import MessageView
+from famichat.chat.messages.view import message_views
 from famichat.chat.records.conversation import ConversationType
 from famichat.storage.database import Database
 from famichat.storage.group_commit import GroupCommit

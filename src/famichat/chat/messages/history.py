@@ -12,20 +12,13 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
-from famichat.chat.messages.change_feed import ChangeFeedPage, changes_after
+from famichat.chat.messages.change_feed import changes_after
 from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible_message
-from famichat.chat.messages.view import MessageView, message_views
+from famichat.chat.messages.schema import ChangePage, MessagePage, MessageView
+from famichat.chat.messages.view import message_views
 from famichat.chat.records.message import Message
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.epoch import current_epoch
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some messages in a row, oldest first; `has_more` says that there are more of what was asked for."""
-
-    messages: list[MessageView]
-    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ class Resume:
     has_more: bool
     last_seq: int
     epoch: str
-    changes: ChangeFeedPage
+    changes: ChangePage
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +89,31 @@ class PageRequest:
             raise InvalidMessage(field="before_seq")
         return cls(after_seq, before_seq, page_size(payload))
 
-    def read(self, session: Session, access: Access, vault: Vault) -> Page:
+    def read(self, session: Session, access: Access, vault: Vault) -> MessagePage:
         """Get this page."""
         if self.after_seq is not None:
             return messages_after(session, access, self.after_seq, self.limit, vault=vault)
         return messages_before(session, access, self.before_seq, self.limit, vault=vault)
 
 
-def messages_after(session: Session, access: Access, after_seq: int, limit: int = MAX_PAGE, *, vault: Vault) -> Page:
+def messages_after(
+    session: Session, access: Access, after_seq: int, limit: int = MAX_PAGE, *, vault: Vault
+) -> MessagePage:
     """The first messages after a place."""
     forward = access.visible_messages().where(Message.seq > after_seq).order_by(Message.seq)
-    return Page(*fitting_views(session, forward, limit, vault))
+    views, has_more = fitting_views(session, forward, limit, vault)
+    return {"messages": views, "has_more": has_more}
 
 
 def messages_before(
     session: Session, access: Access, before_seq: int | None = None, limit: int = MAX_PAGE, *, vault: Vault
-) -> Page:
+) -> MessagePage:
     """The last messages before a place, or the newest ones."""
     backward = access.visible_messages().order_by(Message.seq.desc())
     if before_seq is not None:
         backward = backward.where(Message.seq < before_seq)
     views, has_more = fitting_views(session, backward, limit, vault)
-    return Page(views[::-1], has_more)
+    return {"messages": views[::-1], "has_more": has_more}
 
 
 def message_with_id(session: Session, access: Access, message_id: str, *, vault: Vault) -> MessageView:
@@ -156,8 +152,8 @@ def resume(session: Session, access: Access, has: ResumeFrom, *, vault: Vault) -
     recovered = has.epoch in {None, present} and reached
     if has.last_seq is None or not recovered:
         page = messages_before(session, access, vault=vault)
-        changes = ChangeFeedPage([], has_more=False, last_change=talk.last_change)
+        changes: ChangePage = {"changes": [], "has_more": False, "last_change": talk.last_change}
     else:
         page = messages_after(session, access, has.last_seq, vault=vault)
         changes = changes_after(session, access, has.last_change, up_to_seq=has.last_seq, vault=vault)
-    return Resume(recovered, page.messages, page.has_more, talk.last_seq, present, changes)
+    return Resume(recovered, page["messages"], page["has_more"], talk.last_seq, present, changes)

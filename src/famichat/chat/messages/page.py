@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage, NotFound
-from famichat.chat.messages.view import MessageView, message_view, reactions_among
+from famichat.chat.messages.schema import MessageView
+from famichat.chat.messages.view import message_view, reactions_among
 from famichat.chat.records.message import Message
 from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import is_id

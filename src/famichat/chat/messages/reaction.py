@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.encryption_policy import envelope_of
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.content import open_text, seal_text, storable
+from famichat.chat.messages.schema import ReactionView
 from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
 from famichat.chat.records.reaction import (
     MAX_EMOJI_BYTES,
@@ -76,17 +77,17 @@ def reactions_to(session: Session, message_ids: Iterable[str]) -> dict[str, list
     return found
 
 
-def reaction_view(reaction: Reaction, vault: Vault) -> dict[str, Any]:
-    """A reaction as clients see it. One that does not open any more has no emoji, and an `error_code`."""
-    view: dict[str, Any] = {
+def reaction_view(reaction: Reaction, vault: Vault) -> ReactionView:
+    """Build the JSON of a reaction. If it cannot be decrypted, `emoji` is None and `error_code` is present."""
+    view: ReactionView = {
         "user_id": reaction.user_id,
         "emoji": None,
-        **envelope_fields(envelope_in(reaction)),
+        **envelope_fields(reaction),  # type: ignore[typeddict-item]  # an envelope has no error_code
     }
     try:
         view["emoji"] = _emoji_of(reaction, vault)
     except UnsealError:
-        view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
+        view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
 
 

@@ -6,10 +6,11 @@ from typing import Any, Literal
 from sqlalchemy import case, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from famichat.accounts.device import Device, DeviceKind
+from famichat.accounts.device import Device
 from famichat.accounts.user import User
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
+from famichat.chat.messages.schema import ReceiptView
 from famichat.chat.records.receipt import Receipt
 from famichat.storage.base import now
 from famichat.storage.upsert import insert_for
@@ -25,13 +26,6 @@ class Position:
     device_id: str
     delivered_seq: int
     read_seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptView(Position):
-    """The same, as others are told it. `device_kind` is None if the device has not said what it is."""
-
-    device_kind: DeviceKind | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,16 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
         .where(Receipt.conversation_id == access.conversation.id)
         .order_by(Receipt.device_id)
     )
-    return [ReceiptView(*row) for row in session.execute(theirs)]
+    return [
+        {
+            "user_id": user_id,
+            "device_id": device_id,
+            "device_kind": kind,
+            "delivered_seq": delivered_seq,
+            "read_seq": read_seq,
+        }
+        for user_id, device_id, delivered_seq, read_seq, kind in session.execute(theirs)
+    ]
 
 
 _POSITION = (Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, Receipt.read_seq)

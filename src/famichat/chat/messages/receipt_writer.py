@@ -17,6 +17,7 @@ from famichat.chat.errors import ChatError, InvalidMessage
 from famichat.chat.messages.history import seq_of
 from famichat.chat.messages.page import seq_param
 from famichat.chat.messages.receipt import Status, acknowledge
+from famichat.chat.messages.schema import MessageStatus
 from famichat.chat.records.conversation import ConversationType
 from famichat.storage.database import Database
 from famichat.storage.group_commit import GroupCommit
@@ -56,8 +57,8 @@ class AckResult:
     moved: bool
     for_others: Status | None
 
-    def view(self, status: Status) -> dict[str, Any]:
-        """What the conversation is told, as `message_status`."""
+    def view(self, status: Status) -> MessageStatus:
+        """Build the payload of `message_status`."""
         return {
             "conversation_id": self.asked.conversation_id,
             "user_id": self.asked.user_id,

@@ -25,7 +25,8 @@ from famichat.chat.errors import (
 from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.content import seal_text, storable
-from famichat.chat.messages.view import MessageView, sent_view
+from famichat.chat.messages.schema import MessageView
+from famichat.chat.messages.view import sent_view
 from famichat.chat.records.attachment import MAX_ATTACHMENTS
 from famichat.chat.records.conversation import ConversationType
 from famichat.chat.records.message import BODY_PURPOSE, MAX_BODY_BYTES, body_aad

@@ -1,15 +1,13 @@
 """What a message said before it was edited: every former version is kept, for those who can see the message."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.messages.content import open_text
 from famichat.chat.messages.page import fit, visible_message
-from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
+from famichat.chat.messages.schema import EditPage, EditView
+from famichat.chat.records.envelope_columns import envelope_fields
 from famichat.chat.records.message import BODY_PURPOSE, body_aad
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.e2ee.errors import EncryptionErrorCode
@@ -20,17 +18,9 @@ from famichat.storage.errors import UnsealError
 MAX_VERSIONS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """Former versions of a message, the oldest first; `has_more` says that there are older ones."""
-
-    edits: list[dict[str, Any]]
-    has_more: bool
-
-
 def former_versions(
     session: Session, access: Access, message_id: str, before_version: int | None = None, *, vault: Vault
-) -> Versions:
+) -> EditPage:
     """What a message said before: the last versions before one, or before the present one; at most 50.
 
     Raises:
@@ -42,19 +32,20 @@ def former_versions(
         backward = backward.where(MessageEdit.version < before_version)
     found = session.execute(backward.limit(MAX_VERSIONS + 1)).scalars().all()
     fitting = found[: min(MAX_VERSIONS, fit(len(each.body) for each in found))]
-    return Versions([_view(each, vault) for each in reversed(fitting)], len(found) > len(fitting))
+    return {"edits": [edit_view(each, vault) for each in reversed(fitting)], "has_more": len(found) > len(fitting)}
 
 
-def _view(edit: MessageEdit, vault: Vault) -> dict[str, Any]:
-    view: dict[str, Any] = {
+def edit_view(edit: MessageEdit, vault: Vault) -> EditView:
+    """Build the JSON of a former version. If it cannot be decrypted, `body` is None and `error_code` is present."""
+    view: EditView = {
         "version": edit.version,
         "body": None,
-        **envelope_fields(envelope_in(edit)),
+        **envelope_fields(edit),  # type: ignore[typeddict-item]  # an envelope has no error_code
         "written_at": rfc3339(edit.written_at),
     }
     try:
         bound_to = body_aad(edit.message_id, edit.version)
         view["body"] = open_text(BODY_PURPOSE, edit.body, bound_to, vault, encrypted=edit.encryption_flag)
     except UnsealError:
-        view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
+        view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view

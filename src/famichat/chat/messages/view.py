@@ -1,26 +1,23 @@
-"""What a client is shown: the JSON of a message and of a conversation, the same from every door.
-
-`docs/protocol.md` describes the fields. There is no other place that turns a record into JSON.
-"""
+"""Builds the JSON of messages, identical on every transport. `schema.py` declares the types."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.content import open_text
 from famichat.chat.messages.reaction import reaction_view, reactions_to
+from famichat.chat.messages.schema import MessageView, ReactionView
 from famichat.chat.records.attachment import attachment_views
+from famichat.chat.records.envelope_columns import EnvelopeSource, envelope_fields
 from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
-
-MessageView = dict[str, Any]
 
 
 def message_views(session: Session, messages: Sequence[Message], vault: Vault) -> list[MessageView]:
@@ -36,65 +33,91 @@ def reactions_among(session: Session, messages: Sequence[Message]) -> dict[str, 
 
 
 def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] = ()) -> MessageView:
-    """A stored message. One whose body does not open any more keeps its place, with no body and an `error_code`."""
-    view: MessageView = {
-        "message_id": message.id,
-        "conversation_id": message.conversation_id,
-        "seq": message.seq,
-        "user_id": message.user_id,
-        "device_id": message.device_id,
-        "message_type": message.message_type,
-        "body": None,
-        "client_id": message.client_id,
-        "reply_to": message.reply_to_id,
-        "inserted_at": rfc3339(message.inserted_at),
-        "edited_at": _iso(message.edited_at),
-        "deleted_at": _iso(message.deleted_at),
-        "deleted_by": message.deleted_by_id,
-        "encryption_flag": message.encryption_flag,
-        "encryption_version": message.encryption_version,
-        "key_id": message.key_id,
-        "protocol": message.protocol,
-        "epoch": message.epoch,
-        "sender_device_id": message.sender_device_id,
-        "reactions": [reaction_view(each, vault) for each in reactions],
-        "change": message.change,
-        "attachments": [],
-    }
+    """Build the JSON of a stored message.
+
+    If the body or an attachment cannot be decrypted, the message keeps its position: `body` is None and `error_code` is
+    present.
+    """
+    view = _build(
+        message,
+        message_id=message.id,
+        seq=message.seq,
+        inserted_at=message.inserted_at,
+        edited_at=message.edited_at,
+        deleted_at=message.deleted_at,
+        deleted_by=message.deleted_by_id,
+        reactions=[reaction_view(each, vault) for each in reactions],
+        change=message.change,
+    )
     try:
         view["body"] = body_of(message, vault)
         if message.deleted_at is None:
             view["attachments"] = attachment_views(message.attachments, vault)
     except UnsealError:
-        view["error_code"] = int(EncryptionErrorCode.DECRYPTION_FAILURE)
+        view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
 
 
 def sent_view(entry: Entry, stored: Stored, body: str, vault: Vault) -> MessageView:
-    """A message that was stored this moment, whose body is still at hand; the same as `message_view` gives later."""
+    """Build the JSON of a message that was just committed, from the plain body that is still in memory.
+
+    The result equals that of `message_view` for the stored message.
+    """
+    view = _build(entry, message_id=stored.id, seq=stored.seq, inserted_at=stored.inserted_at)
+    view["body"] = body
+    if stored.attachments:
+        view["attachments"] = attachment_views(stored.attachments, vault)
+    return view
+
+
+class _Fields(EnvelopeSource, Protocol):
+    """The columns that a stored message and an entry of the journal have in common."""
+
+    @property
+    def conversation_id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def device_id(self) -> str | None: ...
+    @property
+    def message_type(self) -> str: ...
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def reply_to_id(self) -> str | None: ...
+
+
+def _build(
+    fields: _Fields,
+    *,
+    message_id: str,
+    seq: int,
+    inserted_at: datetime,
+    edited_at: datetime | None = None,
+    deleted_at: datetime | None = None,
+    deleted_by: str | None = None,
+    reactions: Sequence[ReactionView] = (),
+    change: int = 0,
+) -> MessageView:
+    """Build the JSON of a message without its body and attachments: the only place that lists its fields."""
     return {
-        "message_id": stored.id,
-        "conversation_id": entry.conversation_id,
-        "seq": stored.seq,
-        "user_id": entry.user_id,
-        "device_id": entry.device_id,
-        "message_type": entry.message_type,
-        "body": body,
-        "client_id": entry.client_id,
-        "reply_to": entry.reply_to_id,
-        "inserted_at": rfc3339(stored.inserted_at),
-        "edited_at": None,
-        "deleted_at": None,
-        "deleted_by": None,
-        "encryption_flag": entry.encryption_flag,
-        "encryption_version": entry.encryption_version,
-        "key_id": entry.key_id,
-        "protocol": entry.protocol,
-        "epoch": entry.epoch,
-        "sender_device_id": entry.sender_device_id,
-        "reactions": [],
-        "change": 0,
-        "attachments": attachment_views(stored.attachments, vault) if stored.attachments else [],
+        "message_id": message_id,
+        "conversation_id": fields.conversation_id,
+        "seq": seq,
+        "user_id": fields.user_id,
+        "device_id": fields.device_id,
+        "message_type": fields.message_type,
+        "body": None,
+        "client_id": fields.client_id,
+        "reply_to": fields.reply_to_id,
+        "inserted_at": rfc3339(inserted_at),
+        "edited_at": _optional_rfc3339(edited_at),
+        "deleted_at": _optional_rfc3339(deleted_at),
+        "deleted_by": deleted_by,
+        **envelope_fields(fields),  # type: ignore[typeddict-item]  # an envelope has no error_code
+        "reactions": list(reactions),
+        "change": change,
+        "attachments": [],
     }
 
 
@@ -110,5 +133,5 @@ def body_of(message: Message, vault: Vault) -> str | None:
     return open_text(BODY_PURPOSE, message.body, bound_to, vault, encrypted=message.encryption_flag)
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)
+def _optional_rfc3339(timestamp: datetime | None) -> str | None:
+    return None if timestamp is None else rfc3339(timestamp)

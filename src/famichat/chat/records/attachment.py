@@ -8,11 +8,13 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Protocol
 
+from pydantic import Field
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, SmallInteger, String, UniqueConstraint
 from sqlalchemy import delete as delete_from
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
 from famichat.storage.base import Base, Created, Id, PrimaryKey
 from famichat.storage.crypto.sealed_columns import sealed_as
@@ -23,7 +25,20 @@ MAX_ATTACHMENTS = 10
 ATTACHMENT_PURPOSE = "attachment"
 """The purpose under which what is secret of an attachment is sealed, bound to its id."""
 
-AttachmentView = dict[str, Any]
+
+class AttachmentView(TypedDict):
+    """A photo, a file or a voice note. `GET /attachments/{id}/address` returns the URLs of its bytes."""
+
+    id: str
+    name: str | None
+    size: Annotated[int, Field(description="In bytes.")]
+    content_type: Annotated[str, Field(description="Detected from the content, not declared by the sender.")]
+    encrypted: bool
+    width: int | None
+    height: int | None
+    thumbnail: Annotated[bool, Field(description="Whether a thumbnail exists.")]
+    duration_ms: int | None
+    waveform: Annotated[Sequence[int] | None, Field(description="Loudness over time from 0 to 100, for a voice note.")]
 
 
 class Attachment(Base):

@@ -1,13 +1,27 @@
 """How a text that is kept beside a message says it is encrypted: the columns of an envelope, and their rules."""
 
-from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, Protocol
 
+from pydantic import Field
 from sqlalchemy import BigInteger, CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
+from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
 from famichat.e2ee.envelope import MAX_EPOCH, Envelope
 from famichat.storage.base import Id
+
+
+class EnvelopeFields(TypedDict):
+    """The encryption metadata of a message, an edit or a reaction."""
+
+    encryption_flag: bool
+    encryption_version: str | None
+    key_id: str | None
+    protocol: str | None
+    epoch: Annotated[
+        int | None, Field(description="The key epoch of the sender's protocol; not the `epoch` of the history.")
+    ]
+    sender_device_id: str | None
 
 
 class Enveloped:
@@ -45,6 +59,30 @@ def envelope_in(record: Any) -> Envelope:
     )
 
 
-def envelope_fields(envelope: Envelope) -> dict[str, Any]:
-    """An envelope by the names that it has in records and in answers."""
-    return asdict(envelope)
+class EnvelopeSource(Protocol):
+    """Anything that has the columns of an envelope: an `Envelope`, a record, or an entry of the journal."""
+
+    @property
+    def encryption_flag(self) -> bool: ...  # noqa: D102 - as in Envelope, and below
+    @property
+    def encryption_version(self) -> str | None: ...  # noqa: D102
+    @property
+    def key_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def protocol(self) -> str | None: ...  # noqa: D102
+    @property
+    def epoch(self) -> int | None: ...  # noqa: D102
+    @property
+    def sender_device_id(self) -> str | None: ...  # noqa: D102
+
+
+def envelope_fields(envelope: EnvelopeSource) -> EnvelopeFields:
+    """Return the envelope under the names of its columns, which are also its JSON names."""
+    return {
+        "encryption_flag": envelope.encryption_flag,
+        "encryption_version": envelope.encryption_version,
+        "key_id": envelope.key_id,
+        "protocol": envelope.protocol,
+        "epoch": envelope.epoch,
+        "sender_device_id": envelope.sender_device_id,
+    }

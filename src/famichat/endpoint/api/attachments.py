@@ -9,8 +9,7 @@ from starlette.requests import ClientDisconnect
 from famichat.actions import attachments
 from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, UploadRequest
 from famichat.attachments.uploads import Upload
-from famichat.chat.records.attachment import attachment_views
-from famichat.endpoint.api.schemas import MessageAttachment
+from famichat.chat.records.attachment import AttachmentView, attachment_views
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
@@ -45,7 +44,7 @@ class AttachmentRequest(BaseModel):
         return UploadRequest(**self.model_dump(exclude={"waveform"}), waveform=waveform)
 
 
-class UploadView(MessageAttachment):
+class UploadView(AttachmentView):
     """An attachment and its upload progress. Once `finished`, `size` and `content_type` are what the server stored."""
 
     conversation_id: str
@@ -152,9 +151,9 @@ def _view(upload: Upload, context: Context, response: Response) -> UploadView:
     response.headers["tus-resumable"] = "1.0.0"
     response.headers["cache-control"] = "no-store"
     [view] = attachment_views([upload.attachment], context.vault)
-    return UploadView(
+    return {
         **view,
-        conversation_id=upload.attachment.conversation_id,
-        offset=upload.offset,
-        finished=upload.attachment.finished_at is not None,
-    )
+        "conversation_id": upload.attachment.conversation_id,
+        "offset": upload.offset,
+        "finished": upload.attachment.finished_at is not None,
+    }

@@ -7,21 +7,20 @@ from fastapi import Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from famichat.actions import conversations as actions
-from famichat.chat.conversations.view import ConversationView
+from famichat.chat.conversations.schema import ConversationList, ConversationView
 from famichat.chat.conversations.view_settings import FOR_EVER
 from famichat.chat.records.conversation import History
-from famichat.endpoint.api import schemas
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 
 router = api_router("/conversations", "conversations")
 
 _MAX_NAMED = 500
-_SHAPE: dict[str, Any] = {"response_model": schemas.Conversation, "response_model_exclude_unset": True}
+_SHAPE: dict[str, Any] = {"response_model": ConversationView}
 _CREATED: dict[str, Any] = {
     **_SHAPE,
     "status_code": 201,
-    "responses": {200: {"model": schemas.Conversation, "description": "It already existed"}},
+    "responses": {200: {"model": ConversationView, "description": "It already existed"}},
 }
 
 
@@ -75,7 +74,7 @@ class Muting(_Request):
     until: Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_range)] | None = None
 
 
-@router.get("", summary="My conversations", response_model=schemas.Conversations, response_model_exclude_unset=True)
+@router.get("", summary="List conversations", response_model=ConversationList)
 async def list_conversations(
     caller: Caller, context: InContext, *, hidden: bool = False, archived: bool = False
 ) -> dict[str, list[ConversationView]]:
@@ -83,7 +82,7 @@ async def list_conversations(
     return {"conversations": await actions.list_conversations(context, caller, hidden=hidden, archived=archived)}
 
 
-@router.get("/{conversation_id}", summary="One conversation", **_SHAPE)
+@router.get("/{conversation_id}", summary="Show a conversation", **_SHAPE)
 async def get_conversation(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Return a conversation without its messages; see `messages` for those.
 
@@ -93,13 +92,13 @@ async def get_conversation(conversation_id: str, caller: Caller, context: InCont
     return await actions.get_conversation(context, caller, conversation_id)
 
 
-@router.post("/self", summary="My notes", **_CREATED)
+@router.post("/self", summary="Open notes to self", **_CREATED)
 async def make_self(caller: Caller, context: InContext, response: Response) -> ConversationView:
     """Create the caller's notes to self, or return them."""
     return _respond(await actions.create_self_conversation(context, caller), response)
 
 
-@router.post("/direct", summary="Talk with somebody", **_CREATED)
+@router.post("/direct", summary="Open a direct conversation", **_CREATED)
 async def make_direct(body: DirectRequest, caller: Caller, context: InContext, response: Response) -> ConversationView:
     """Create the conversation of two users, or return it; if the caller had hidden it, it is shown again.
 
@@ -111,7 +110,7 @@ async def make_direct(body: DirectRequest, caller: Caller, context: InContext, r
     return _respond(result, response)
 
 
-@router.post("/group", summary="Start a group", **_SHAPE, status_code=201)
+@router.post("/group", summary="Create a group", **_SHAPE, status_code=201)
 async def make_group(body: GroupRequest, caller: Caller, context: InContext, response: Response) -> ConversationView:
     """Create a group with the caller as its admin.
 
@@ -126,7 +125,7 @@ async def make_group(body: GroupRequest, caller: Caller, context: InContext, res
     return _respond(result, response)
 
 
-@router.post("/family", summary="Talk with the family", **_CREATED)
+@router.post("/family", summary="Open the family conversation", **_CREATED)
 async def make_family(
     caller: Caller, context: InContext, response: Response, body: FamilyRequest | None = None
 ) -> ConversationView:
@@ -139,7 +138,7 @@ async def make_family(
     return _respond(await actions.create_family_conversation(context, caller, family_id), response)
 
 
-@router.patch("/{conversation_id}", summary="Rename", **_SHAPE)
+@router.patch("/{conversation_id}", summary="Rename a conversation", **_SHAPE)
 async def patch_conversation(
     conversation_id: str, body: Renaming, caller: Caller, context: InContext
 ) -> ConversationView:
@@ -154,31 +153,31 @@ async def patch_conversation(
     return await actions.rename_conversation(context, caller, conversation_id, body.name)
 
 
-@router.put("/{conversation_id}/hidden", summary="Hide", **_SHAPE)
+@router.put("/{conversation_id}/hidden", summary="Hide a conversation", **_SHAPE)
 async def put_hidden(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Hide a conversation until its next message. The other members see this in `hidden_by_users`."""
     return await actions.hide_conversation(context, caller, conversation_id)
 
 
-@router.delete("/{conversation_id}/hidden", summary="Show again", **_SHAPE)
+@router.delete("/{conversation_id}/hidden", summary="Unhide a conversation", **_SHAPE)
 async def delete_hidden(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Show a hidden conversation again."""
     return await actions.unhide_conversation(context, caller, conversation_id)
 
 
-@router.put("/{conversation_id}/archived", summary="Archive", **_SHAPE)
+@router.put("/{conversation_id}/archived", summary="Archive a conversation", **_SHAPE)
 async def put_archived(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Archive a conversation. New messages do not unarchive it."""
     return await actions.archive_conversation(context, caller, conversation_id)
 
 
-@router.delete("/{conversation_id}/archived", summary="Take out of the archive", **_SHAPE)
+@router.delete("/{conversation_id}/archived", summary="Unarchive a conversation", **_SHAPE)
 async def delete_archived(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Move a conversation out of the archive."""
     return await actions.unarchive_conversation(context, caller, conversation_id)
 
 
-@router.put("/{conversation_id}/muted", summary="Mute", **_SHAPE)
+@router.put("/{conversation_id}/muted", summary="Mute a conversation", **_SHAPE)
 async def put_muted(
     conversation_id: str, caller: Caller, context: InContext, body: Muting | None = None
 ) -> ConversationView:
@@ -186,7 +185,7 @@ async def put_muted(
     return await actions.mute_conversation(context, caller, conversation_id, None if body is None else body.until)
 
 
-@router.delete("/{conversation_id}/muted", summary="Unmute", **_SHAPE)
+@router.delete("/{conversation_id}/muted", summary="Unmute a conversation", **_SHAPE)
 async def delete_muted(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Unmute a conversation."""
     return await actions.unmute_conversation(context, caller, conversation_id)

@@ -4,13 +4,13 @@ from pydantic import BaseModel, ConfigDict
 
 from famichat.actions import families as actions
 from famichat.actions.accounts.profile import person_view
+from famichat.actions.payloads import PersonView
 from famichat.chat.families.family import FamilyMember, families_of
 from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
 from famichat.endpoint.schemas.families import FamilyView, family_view
-from famichat.endpoint.schemas.people import PersonView
 
 router = api_router("/families", "families")
 
@@ -42,14 +42,14 @@ class RoleChange(BaseModel):
     role: FamilyRole
 
 
-@router.get("", summary="My families")
+@router.get("", summary="List my families")
 async def families(caller: Caller, context: InContext) -> FamiliesView:
     """List the families that the caller belongs to, the longest-standing first."""
     found = await context.read(families_of, caller.user_id)
     return FamiliesView(families=[family_view(each) for each in found])
 
 
-@router.get("/{family_id}/members", summary="Who belongs")
+@router.get("/{family_id}/members", summary="List family members")
 async def members(family_id: str, caller: Caller, context: InContext) -> MembersView:
     """List the members of a family, the longest-standing first.
 
@@ -60,7 +60,7 @@ async def members(family_id: str, caller: Caller, context: InContext) -> Members
     return MembersView(members=[_member_view(each) for each in found])
 
 
-@router.put("/{family_id}/members/{user_id}", summary="Change a role")
+@router.put("/{family_id}/members/{user_id}", summary="Change the role of a family member")
 async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Caller, context: InContext) -> MemberView:
     """Make a member of a family an admin or a plain member. New members join by invitation, not here.
 
@@ -72,7 +72,7 @@ async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Cal
     return _member_view(await actions.change_family_role(context, caller, family_id, user_id, body.role))
 
 
-@router.delete("/{family_id}/members/{user_id}", status_code=204, summary="Leave, or remove somebody")
+@router.delete("/{family_id}/members/{user_id}", status_code=204, summary="Leave a family or remove a member")
 async def delete_member(family_id: str, user_id: str, caller: Caller, context: InContext) -> None:
     """Leave a family, or remove a member as its admin: from its conversation and its groups, too, at once.
 
@@ -85,4 +85,4 @@ async def delete_member(family_id: str, user_id: str, caller: Caller, context: I
 
 
 def _member_view(member: FamilyMember) -> MemberView:
-    return MemberView(**person_view(member.profile), role=member.role, joined_at=member.joined_at)
+    return {**person_view(member.profile), "role": member.role, "joined_at": member.joined_at}

@@ -6,15 +6,14 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from famichat.actions import groups as actions
-from famichat.chat.conversations.view import ConversationView
+from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.records.conversation import Role
-from famichat.endpoint.api import schemas
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 
 router = api_router("/conversations/{conversation_id}/members", "groups")
 
-_SHAPE: dict[str, Any] = {"response_model": schemas.Conversation, "response_model_exclude_unset": True}
+_SHAPE: dict[str, Any] = {"response_model": ConversationView}
 
 
 class NewMember(BaseModel):
@@ -35,9 +34,9 @@ class NewRole(BaseModel):
 
 @router.post(
     "",
-    summary="Add somebody",
+    summary="Add a member to a group",
     status_code=201,
-    responses={200: {"model": schemas.Conversation, "description": "The user already was a member"}},
+    responses={200: {"model": ConversationView, "description": "The user already was a member"}},
     **_SHAPE,
 )
 async def post_member(
@@ -55,7 +54,7 @@ async def post_member(
     return result.view
 
 
-@router.delete("/{user_id}", status_code=204, summary="Leave, or remove somebody")
+@router.delete("/{user_id}", status_code=204, summary="Leave a group or remove a member")
 async def delete_member(conversation_id: str, user_id: str, caller: Caller, context: InContext) -> None:
     """Leave a group, or remove a member as its admin. The removed member receives nothing more, at once.
 
@@ -69,7 +68,7 @@ async def delete_member(conversation_id: str, user_id: str, caller: Caller, cont
     await actions.remove_group_member(context, caller, conversation_id, user_id)
 
 
-@router.put("/{user_id}/role", summary="Change a role", **_SHAPE)
+@router.put("/{user_id}/role", summary="Change the role of a group member", **_SHAPE)
 async def put_role(
     conversation_id: str, user_id: str, body: NewRole, caller: Caller, context: InContext
 ) -> ConversationView:

@@ -7,18 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from famichat.actions import messages as actions
 from famichat.chat.messages.change import Deletion, Edit, React
-from famichat.chat.messages.change_feed import ChangeFeedPage
-from famichat.chat.messages.history import Page
-from famichat.chat.messages.versions import Versions
-from famichat.chat.messages.view import MessageView
-from famichat.endpoint.api import schemas
+from famichat.chat.messages.schema import ChangePage, EditPage, MessagePage, MessageView
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.schemas.parameters import Limit, Seq
 
 router = api_router("/conversations/{conversation_id}", "messages")
 
-_MESSAGE: dict[str, Any] = {"response_model": schemas.Message, "response_model_exclude_unset": True}
+_MESSAGE: dict[str, Any] = {"response_model": MessageView}
 
 
 class _Enveloped(BaseModel):
@@ -58,7 +54,7 @@ class ReactionRequest(_Enveloped):
     emoji: str = Field(description="1 to 64 bytes of UTF-8 without spaces, or at most 512 bytes of ciphertext.")
 
 
-@router.get("/messages", summary="What was said", response_model=schemas.Page, response_model_exclude_unset=True)
+@router.get("/messages", summary="List messages", response_model=MessagePage)
 async def get_messages(
     conversation_id: str,
     caller: Caller,
@@ -66,7 +62,7 @@ async def get_messages(
     after_seq: Seq = None,
     before_seq: Seq = None,
     limit: Limit = None,
-) -> Page:
+) -> MessagePage:
     """Return the messages after a position, before a position, or the newest ones: at most 200, oldest first.
 
     Raises:
@@ -79,11 +75,10 @@ async def get_messages(
 
 @router.post(
     "/messages",
-    summary="Say something",
-    response_model=schemas.Message,
-    response_model_exclude_unset=True,
+    summary="Send a message",
+    response_model=MessageView,
     status_code=201,
-    responses={200: {"model": schemas.Message, "description": "It was sent before, with the same `client_id`"}},
+    responses={200: {"model": MessageView, "description": "It was sent before, with the same `client_id`"}},
 )
 async def post_message(
     conversation_id: str, body: MessageRequest, caller: Caller, context: InContext, response: Response
@@ -99,7 +94,7 @@ async def post_message(
     return view
 
 
-@router.get("/messages/{message_id}", summary="One message", **_MESSAGE)
+@router.get("/messages/{message_id}", summary="Show a message", **_MESSAGE)
 async def get_message(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> MessageView:
     """Return a message as it is now.
 
@@ -109,7 +104,7 @@ async def get_message(conversation_id: str, message_id: str, caller: Caller, con
     return await actions.get_message(context, caller, conversation_id, message_id)
 
 
-@router.patch("/messages/{message_id}", summary="Say it in other words", **_MESSAGE)
+@router.patch("/messages/{message_id}", summary="Edit a message", **_MESSAGE)
 async def patch_message(
     conversation_id: str, message_id: str, body: EditRequest, caller: Caller, context: InContext
 ) -> MessageView:
@@ -124,7 +119,7 @@ async def patch_message(
     return (await actions.change_message(context, caller, conversation_id, Edit, payload)).view
 
 
-@router.delete("/messages/{message_id}", status_code=204, summary="Take it away")
+@router.delete("/messages/{message_id}", status_code=204, summary="Delete a message")
 async def delete_message(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> None:
     """Delete one of the caller's messages or, as an admin of the group, any. Its position stays, with who deleted it.
 
@@ -137,13 +132,12 @@ async def delete_message(conversation_id: str, message_id: str, caller: Caller, 
 
 @router.get(
     "/messages/{message_id}/edits",
-    summary="What it said before",
-    response_model=schemas.Edits,
-    response_model_exclude_unset=True,
+    summary="List former versions of a message",
+    response_model=EditPage,
 )
 async def get_edits(
     conversation_id: str, message_id: str, caller: Caller, context: InContext, before_version: Seq = None
-) -> Versions:
+) -> EditPage:
     """Return the last former versions of a message, or the last before a version: at most 50, oldest first.
 
     Raises:
@@ -152,7 +146,7 @@ async def get_edits(
     return await actions.list_former_versions(context, caller, conversation_id, message_id, before_version)
 
 
-@router.put("/messages/{message_id}/reaction", summary="React", **_MESSAGE)
+@router.put("/messages/{message_id}/reaction", summary="React to a message", **_MESSAGE)
 async def put_reaction(
     conversation_id: str, message_id: str, body: ReactionRequest, caller: Caller, context: InContext
 ) -> MessageView:
@@ -167,7 +161,7 @@ async def put_reaction(
     return (await actions.change_message(context, caller, conversation_id, React, payload)).view
 
 
-@router.delete("/messages/{message_id}/reaction", summary="Take the reaction back", **_MESSAGE)
+@router.delete("/messages/{message_id}/reaction", summary="Remove my reaction", **_MESSAGE)
 async def delete_reaction(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> MessageView:
     """Remove the caller's reaction, if there is one.
 
@@ -179,14 +173,14 @@ async def delete_reaction(conversation_id: str, message_id: str, caller: Caller,
     return (await actions.change_message(context, caller, conversation_id, React, payload)).view
 
 
-@router.get("/changes", summary="What has changed", response_model=schemas.Changes, response_model_exclude_unset=True)
+@router.get("/changes", summary="List changed messages", response_model=ChangePage)
 async def get_changes(
     conversation_id: str,
     caller: Caller,
     context: InContext,
     after_change: Seq = None,
     limit: Limit = None,
-) -> ChangeFeedPage:
+) -> ChangePage:
     """Return the messages that were edited, deleted or reacted to after a position: each once, as it is now.
 
     Raises:

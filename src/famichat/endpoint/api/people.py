@@ -6,9 +6,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from famichat.actions.accounts.profile import list_people, person_view, read_avatar
+from famichat.actions.payloads import PersonView
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.schemas.people import PersonView
 
 router = api_router("/people", "people")
 
@@ -29,7 +29,7 @@ class PeopleView(BaseModel):
 async def people(caller: Caller, context: InContext) -> PeopleView:
     """List everyone who shares a family or a conversation with the caller. They see the caller, too."""
     found = await list_people(context, caller)
-    return PeopleView(people=[PersonView(**person_view(each)) for each in found])
+    return PeopleView(people=[person_view(each) for each in found])
 
 
 @router.get("/{user_id}/pictures/{picture_id}", summary="Show an avatar", response_class=Response, responses=_AVATAR)

@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 from famichat.accounts.user import Color
 from famichat.actions.accounts import profile
 from famichat.actions.accounts.profile import ProfileRequest, person_view
+from famichat.actions.payloads import PersonView
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.schemas.people import PersonView
 
 router = api_router("/me", "me")
 
@@ -43,7 +43,7 @@ async def patch_me(body: ProfilePatch, caller: Caller, context: InContext) -> Pe
         InvalidDisplayName: the display name is not allowed.
         DisplayNameTaken: the display name, or one that looks like it, is in use.
     """
-    return PersonView(**person_view(await profile.change_profile(context, caller, body.request())))
+    return person_view(await profile.change_profile(context, caller, body.request()))
 
 
 @router.put("/picture", summary="Set my avatar", openapi_extra={"requestBody": _BYTES})
@@ -53,10 +53,10 @@ async def put_picture(request: Request, caller: Caller, context: InContext) -> P
     Raises:
         PictureTooLarge, PictureUnreadable: the image has too many pixels, or is not in a supported format.
     """
-    return PersonView(**person_view(await profile.set_avatar(context, caller, request.body)))
+    return person_view(await profile.set_avatar(context, caller, request.body))
 
 
 @router.delete("/picture", summary="Remove my avatar")
 async def delete_picture(caller: Caller, context: InContext) -> PersonView:
     """Remove the caller's avatar."""
-    return PersonView(**person_view(await profile.remove_avatar(context, caller)))
+    return person_view(await profile.remove_avatar(context, caller))

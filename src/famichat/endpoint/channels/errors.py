@@ -4,8 +4,8 @@
 """
 
 import logging
-from typing import Any
 
+from famichat.actions.payloads import ErrorReply
 from famichat.errors import FamichatError
 from famichat.realtime.message import ReplyPayload, error
 from famichat.telemetry import emit, events
@@ -13,7 +13,7 @@ from famichat.telemetry import emit, events
 _logger = logging.getLogger(__name__)
 
 
-def error_payload(fault: Exception) -> dict[str, Any]:
+def error_payload(fault: Exception) -> ErrorReply:
     """Return an error as a channel sends it: `{"reason": ..., "details": ...}`.
 
     An unexpected error is logged and becomes `internal_error`, so its text is not sent to the client.
@@ -23,9 +23,12 @@ def error_payload(fault: Exception) -> dict[str, Any]:
         emit(events.RequestRefused(door="channel", reason="internal_error"))
         return {"reason": "internal_error"}
     emit(events.RequestRefused(door="channel", reason=fault.code))
-    # Clients of the protocol read `retry_in_ms` beside the reason.
-    beside = {key: fault.details[key] for key in ("retry_in_ms",) if key in fault.details}
-    return {"reason": fault.code, **beside, **({"details": fault.details} if fault.details else {})}
+    payload: ErrorReply = {"reason": fault.code}
+    if "retry_in_ms" in fault.details:  # clients of the protocol read it beside the reason
+        payload["retry_in_ms"] = fault.details["retry_in_ms"]
+    if fault.details:
+        payload["details"] = fault.details
+    return payload
 
 
 def error_reply(fault: Exception) -> ReplyPayload:

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions import messages, presence
 from famichat.actions.conversations import join_conversation
+from famichat.actions.payloads import Typing
 from famichat.actions.receipts import acknowledge_messages
 from famichat.actions.topics import ConversationTopic, connections_of_user
 from famichat.chat.access import is_visible
+from famichat.chat.conversations.schema import JoinReply
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change, Deletion, Edit, React
+from famichat.chat.messages.schema import SendReply
 from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
 from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
@@ -42,7 +44,7 @@ class MessageChannel(Channel):
         self._changed_to = 0
         self._visible_from = 1
 
-    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def join(self, params: dict[str, Any]) -> JoinReply:
         """Let a member in; reply with the messages after `last_seq`, or with the newest ones.
 
         Raises:
@@ -105,12 +107,12 @@ class MessageChannel(Channel):
             return error_reply(InvalidMessage(field="payload"))
         return await self._to_reply(handle(payload))
 
-    async def _join(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def _join(self, params: dict[str, Any]) -> JoinReply:
         self._address = ConversationTopic.parse(self.topic)
         joined = await join_conversation(self._context, self._identity, self._address, params)
         resume = joined.resume
         self._discreet, self._visible_from = joined.discreet, joined.visible_from_seq
-        self._replayed_to, self._changed_to = resume.last_seq, resume.changes.last_change
+        self._replayed_to, self._changed_to = resume.last_seq, resume.changes["last_change"]
         return {
             "conversation": joined.conversation,
             "epoch": resume.epoch,
@@ -119,10 +121,10 @@ class MessageChannel(Channel):
             "encryption_status": joined.conversation["encryption_status"],
             "messages": resume.messages,
             "has_more": resume.has_more,
-            "last_change": resume.changes.last_change,
-            "changes": resume.changes.changes,
-            "has_more_changes": resume.changes.has_more,
-            "receipts": [asdict(receipt) for receipt in joined.receipts],
+            "last_change": resume.changes["last_change"],
+            "changes": resume.changes["changes"],
+            "has_more_changes": resume.changes["has_more"],
+            "receipts": joined.receipts,
         }
 
     async def _new_msg(self, payload: dict[str, Any]) -> Deferred:
@@ -131,9 +133,12 @@ class MessageChannel(Channel):
 
         async def reply() -> ReplyPayload:
             message = await sent
-            return ok(
-                {"message_id": message.message_id, "seq": message.seq, "inserted_at": rfc3339(message.inserted_at)}
-            )
+            response: SendReply = {
+                "message_id": message.message_id,
+                "seq": message.seq,
+                "inserted_at": rfc3339(message.inserted_at),
+            }
+            return ok(response)
 
         return Deferred(self._to_reply(reply()))
 
@@ -149,18 +154,22 @@ class MessageChannel(Channel):
     async def _fetch(self, payload: dict[str, Any]) -> ReplyPayload:
         topic = self._address
         page = await messages.fetch_messages(self._context, self._identity, topic.conversation_id, payload, topic.type)
-        return ok({"messages": page.messages, "has_more": page.has_more})
+        return ok(page)
 
     async def _fetch_changes(self, payload: dict[str, Any]) -> ReplyPayload:
         topic = self._address
         page = await messages.fetch_changes(self._context, self._identity, topic.conversation_id, payload, topic.type)
-        return ok(asdict(page))
+        return ok(page)
 
     async def _typing(self, payload: dict[str, Any]) -> None:
         if not isinstance(payload.get("typing"), bool):
             raise InvalidMessage(field="typing")
         shown = await presence.shows_typing(self._context, self._identity, self._address)
-        typing = {"user_id": self._identity.user_id, "device_id": self._identity.device_id, "typing": payload["typing"]}
+        typing: Typing = {
+            "user_id": self._identity.user_id,
+            "device_id": self._identity.device_id,
+            "typing": payload["typing"],
+        }
         only = None if shown else connections_of_user(self._identity.user_id)
         self.broadcast("typing", typing, exclude_self=True, only=only)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.payloads import UserJoinReply
 from famichat.actions.topics import user_topic
 from famichat.chat.errors import NotFound
 from famichat.endpoint.channels.errors import error_payload, unmatched_event
@@ -19,7 +20,7 @@ class UserChannel(Channel):
         super().__init__(socket, topic)
         self._identity: Identity = socket.assigns
 
-    async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+    async def join(self, params: dict[str, Any]) -> UserJoinReply:
         """Let the user's own devices in.
 
         Raises:

@@ -50,13 +50,11 @@ _API = (
 )
 
 
-def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
-    """Put together everything that answers HTTP.
+def build_api(*, test_endpoints: bool = False) -> DescribedApi:
+    """Build the HTTP API without the server behind it, which is enough for its OpenAPI document.
 
     Args:
-        context: what the handlers need.
-        longpoll: answers `/socket/longpoll`, for networks without WebSockets.
-        plain_websocket: answers plain HTTP at the WebSocket's address.
+        test_endpoints: whether to include the routes that only tests use.
     """
     app = DescribedApi(
         title="Famichat",
@@ -67,13 +65,25 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.context = context
-    errors.install(app)
-    api = _API + ((test_broadcast,) if context.test_endpoints else ())
-    # The routes themselves: `include_router` would make each of them anew, and again at the first request. And no
-    # mounts: a mount would redirect clients to the same address with a slash.
+    api = _API + ((test_broadcast,) if test_endpoints else ())
+    # The routes themselves: `include_router` would copy each of them, and again at the first request. No mounts: a
+    # mount redirects clients to the same address with a slash.
     for noun in (*api, operations):
         app.router.routes += noun.router.routes
+    return app
+
+
+def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
+    """Put together everything that answers HTTP.
+
+    Args:
+        context: what the handlers need.
+        longpoll: answers `/socket/longpoll`, for networks without WebSockets.
+        plain_websocket: answers plain HTTP at the WebSocket's address.
+    """
+    app = build_api(test_endpoints=context.test_endpoints)
+    app.state.context = context
+    errors.install(app)
     app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
     for noun in (downloads, pages):
         app.router.routes += noun.router.routes

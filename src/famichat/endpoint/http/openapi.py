@@ -1,30 +1,47 @@
-"""The description of the HTTP API at `/api/openapi.json`: what FastAPI reads off the routes, and how each can fail.
+"""The OpenAPI document at `/api/openapi.json`: the routes as FastAPI describes them, errors, and WebSocket events.
 
-Every error is answered from one table, so it is described from that table, once, and not at each route.
+Every error comes from one table, so the document describes errors from that table and not at each route. A schema is
+named after its class, without the suffix `View`. `web/src/api/types.ts` is generated from this document.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, get_args
 
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from famichat.accounts.device import DeviceKind
+from famichat.accounts.user import Color
+from famichat.chat.encryption_policy import Policy
+from famichat.chat.records.conversation import ConversationType, History, Role
+from famichat.endpoint.channels.events import ERROR_REPLY, TOPICS
 from famichat.error_codes import CODES
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_ENUMS: Final[Mapping[str, Any]] = {
+    "Color": Color,
+    "ConversationType": ConversationType,
+    "DeviceKind": DeviceKind,
+    "EncryptionPolicy": Policy,
+    "History": History,
+    "Role": Role,
+}
+"""Named schemas of enumerations, which fields refer to."""
+_REF = "#/components/schemas/"
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 _VERBS = ("get", "post", "put", "patch", "delete")
 
 
-class Fault(BaseModel):
-    """What is wrong with one field of a request. Its value is not repeated: it may be a password."""
+class FieldError(BaseModel):
+    """An invalid field of a request. The value is not repeated: it may be a password."""
 
-    field: str = Field(description="Its place, such as `member_ids.0`; empty, if it is about the whole.")
+    field: str = Field(description="Path of the field, such as `member_ids.0`; empty for the whole body.")
     problem: str
 
 
 class Problem(BaseModel):
-    """Why a request was refused, as RFC 9457 puts it. Programs read `code`, people read `title`."""
+    """An error response (RFC 9457). Programs read `code`, people read `title`."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"required": ["type", "title", "status", "code"]})
 
@@ -32,20 +49,22 @@ class Problem(BaseModel):
     title: str
     status: int
     code: str = Field(description="One of docs/errors.md.", json_schema_extra={"enum": list(CODES)})
-    field: str | None = Field(None, description="Which field of a message is malformed.")
-    errors: list[Fault] | None = Field(None, description="With `invalid_request`: what is wrong where.")
-    retry_in_ms: int | None = Field(None, description="With `rate_limited`: when it can work.")
+    field: str | None = Field(None, description="The malformed field of a message.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: every invalid field.")
+    retry_in_ms: int | None = Field(None, description="With `rate_limited`: when to retry, in milliseconds.")
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, with the table of errors in its description."""
+    """FastAPI whose OpenAPI document includes the table of errors and the WebSocket events."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description, made when it is first asked for."""
+        """Return the document; built once."""
         described = self.openapi_schema is not None
         schema = super().openapi()
         if not described:
             _describe_problems(schema)
+            _describe_events(schema)
+            _name_schemas(schema)
         return schema
 
 
@@ -60,6 +79,62 @@ def _describe_problems(schema: dict[str, Any]) -> None:
         for verb in _VERBS:
             if verb in operations:
                 _fail_as_it_does(verb, path, operations[verb])
+
+
+def _describe_events(document: dict[str, Any]) -> None:
+    """Add the payload types of WebSocket events to the schemas, and `x-websocket-events` that refers to them."""
+    payloads: dict[tuple[str, str, str], Any] = {("", "", "error"): ERROR_REPLY} | {
+        (topic, direction, event): payload
+        for topic, described in TOPICS.items()
+        for direction, types in (("events", described.events), ("replies", described.replies))
+        for event, payload in types.items()
+    }
+    schemas, definitions = TypeAdapter.json_schemas(
+        [(key, "serialization", TypeAdapter(payload)) for key, payload in payloads.items()],
+        ref_template=_REF + "{model}",
+    )
+    # The schemas of routes come first: they may describe more than a payload type does.
+    document["components"]["schemas"] = definitions.get("$defs", {}) | document["components"]["schemas"]
+    document["x-websocket-events"] = {
+        "topics": {
+            topic: {
+                "events": {event: schemas[(topic, "events", event), "serialization"] for event in described.events},
+                "replies": {event: schemas[(topic, "replies", event), "serialization"] for event in described.replies},
+            }
+            for topic, described in TOPICS.items()
+        },
+        "error": schemas[("", "", "error"), "serialization"],
+    }
+
+
+def _name_schemas(document: dict[str, Any]) -> None:
+    """Rename the schemas for clients, and replace inline enumerations by references to named schemas."""
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    names = {name: name.removesuffix("View") for name in schemas}
+    if ambiguous := [name for name, count in Counter(names.values()).items() if count > 1]:
+        raise ValueError(f"two schemas have the same name: {ambiguous}")
+    enums = {tuple(get_args(values)): name for name, values in _ENUMS.items()}
+    renamed = _renamed(document, names, enums)
+    renamed["components"]["schemas"] = {
+        names[name]: {**schema, "title": names[name]} for name, schema in renamed["components"]["schemas"].items()
+    } | {name: {"type": "string", "enum": list(values), "title": name} for values, name in enums.items()}
+    document.update(renamed)
+
+
+def _renamed(node: Any, names: Mapping[str, str], enums: Mapping[tuple[str, ...], str]) -> Any:
+    """Copy a part of the document with references under their new names and enumerations as references."""
+    match node:
+        case {"$ref": str(reference)} if reference.startswith(_REF):
+            return {**node, "$ref": _REF + names[reference.removeprefix(_REF)]}
+        case {"enum": [*values], "type": "string"} if tuple(values) in enums:
+            rest = {key: value for key, value in node.items() if key not in {"enum", "type", "title"}}
+            return {**rest, "$ref": _REF + enums[tuple(values)]}
+        case dict():
+            return {key: _renamed(value, names, enums) for key, value in node.items()}
+        case list():
+            return [_renamed(each, names, enums) for each in node]
+        case _:
+            return node
 
 
 def _statuses() -> set[int]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from famichat.endpoint.http.operation_ids import operation_id
 from famichat.realtime import strict_json
 
 
@@ -48,4 +49,6 @@ def api_router(below: str, tag: str) -> APIRouter:
         below: where they are, below `/api/v1`.
         tag: the heading that they have in the description.
     """
-    return APIRouter(prefix=f"/api/v1{below}", tags=[tag], route_class=StrictRoute)
+    return APIRouter(
+        prefix=f"/api/v1{below}", tags=[tag], route_class=StrictRoute, generate_unique_id_function=operation_id
+    )

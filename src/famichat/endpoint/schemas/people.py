@@ -12,9 +12,3 @@ class ProfileFields(BaseModel):
     display_name: str | None = Field(description="The name to show; if null, show the username.")
     color: Color | None
     picture: str | None = Field(description="Path of the avatar, a square WebP image; readable by the user's contacts.")
-
-
-class PersonView(ProfileFields):
-    """A person as other people see them."""
-
-    user_id: str

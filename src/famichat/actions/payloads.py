@@ -1,0 +1,117 @@
+"""The payload types of events that are not messages or receipts: `docs/protocol.md` lists all events.
+
+`endpoint/channels/events.py` maps each event to its type.
+"""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
+
+from famichat.accounts.user import Color
+from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.records.conversation import ConversationType
+
+
+class ConversationChanged(TypedDict):
+    """`conversation_created`, `conversation_updated`: the conversation as the receiving user sees it now."""
+
+    conversation: ConversationView
+
+
+class ConversationLeft(TypedDict):
+    """`conversation_left`: the user left the conversation or was removed from it."""
+
+    conversation_id: str
+    type: ConversationType
+
+
+class UnreadCount(TypedDict):
+    """`unread`: how many messages of others the user has not read in a conversation."""
+
+    conversation_id: str
+    last_seq: int
+    unread: int
+
+
+class ProfileView(TypedDict):
+    """A profile as other people see it. Null fields are not set."""
+
+    username: str
+    display_name: Annotated[str | None, Field(description="The name to show; if null, show the username.")]
+    color: Color | None
+    picture: Annotated[
+        str | None, Field(description="Path of the avatar, a square WebP image; readable by the user's contacts.")
+    ]
+
+
+class PersonView(ProfileView):
+    """A person as other people see them."""
+
+    user_id: str
+
+
+class PersonUpdated(TypedDict):
+    """`person_updated`: the user's name, colour or picture changed."""
+
+    person: PersonView
+
+
+class DeviceRevoked(TypedDict):
+    """`device_revoked`: one of the user's devices was signed out."""
+
+    device_id: str
+
+
+class Head(TypedDict):
+    """`head`: the position of the newest message and the newest change of a conversation."""
+
+    last_seq: int
+    last_change: int
+
+
+class Typing(TypedDict):
+    """`typing`: a user started or stopped typing on a device."""
+
+    user_id: str
+    device_id: str
+    typing: bool
+
+
+class PresenceMeta(TypedDict):
+    """One online device."""
+
+    phx_ref: str
+    device_id: str
+
+
+class PresenceMetas(TypedDict):
+    """The online devices of one user."""
+
+    metas: list[PresenceMeta]
+
+
+class PresenceDiff(TypedDict):
+    """`presence_diff`: users and devices that came online or went offline, by user id."""
+
+    joins: dict[str, PresenceMetas]
+    leaves: dict[str, PresenceMetas]
+
+
+class ErrorReply(TypedDict):
+    """The response of a reply with status `error`."""
+
+    reason: str
+    retry_in_ms: NotRequired[int]
+    details: NotRequired[dict[str, Any]]
+
+
+class UserJoinReply(TypedDict):
+    """The reply to a join of a `user:` topic."""
+
+    user_id: str
+    device_id: str
+
+
+PresenceState = dict[str, PresenceMetas]
+"""`presence_state`: the online users and their devices, by user id."""

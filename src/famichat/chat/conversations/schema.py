@@ -1,0 +1,67 @@
+"""The JSON types of conversations, the same on every transport. See `chat/messages/schema.py` for those of messages."""
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
+
+from famichat.chat.encryption_policy import Policy
+from famichat.chat.messages.schema import MessageView, ReceiptView, Rfc3339
+from famichat.chat.records.conversation import ConversationType, History, Role
+from famichat.telemetry.events import EncryptionStatus
+
+
+class ParticipantView(TypedDict):
+    """A user in a conversation. The role is the one in the group or, in a family conversation, in the family."""
+
+    user_id: str
+    role: Role
+
+
+class ConversationView(TypedDict):
+    """A conversation as one of its members sees it in a list."""
+
+    id: str
+    type: ConversationType
+    family_id: str | None
+    name: str | None
+    created_at: Rfc3339
+    epoch: Annotated[str, Field(description="The history that `last_seq` and `last_change` count in.")]
+    last_seq: int
+    last_change: Annotated[int, Field(description="The number of edits, deletions and reactions.")]
+    history: Annotated[
+        History | None, Field(description="What new members of a group see: messages since they joined, or all.")
+    ]
+    members: list[ParticipantView]
+    encryption_policy: Policy
+    encryption_status: EncryptionStatus
+    last_message: MessageView | None
+    unread: int
+    hidden: bool
+    hidden_by_users: Annotated[list[str], Field(description="The members who hid it until the next message.")]
+    archived: bool
+    muted_until: Annotated[Rfc3339 | None, Field(description="The year 9999 means indefinitely.")]
+
+
+class ConversationList(TypedDict):
+    """Conversations, the one with the latest activity first."""
+
+    conversations: list[ConversationView]
+
+
+class JoinReply(TypedDict):
+    """The reply to a join of a conversation: what the client missed, or the newest page."""
+
+    conversation: ConversationView
+    epoch: str
+    last_seq: int
+    recovered: Annotated[
+        bool, Field(description="False if the client's position belongs to another history: it must start over.")
+    ]
+    encryption_status: EncryptionStatus
+    messages: list[MessageView]
+    has_more: bool
+    last_change: int
+    changes: Annotated[list[MessageView], Field(description="Messages of the client that changed, as they are now.")]
+    has_more_changes: bool
+    receipts: list[ReceiptView]
