@@ -1,4 +1,4 @@
-"""The program: `famichat`, or `python -m famichat`."""
+"""The command-line program: `famichat`, or `python -m famichat`."""
 
 import atexit
 import gc
@@ -7,8 +7,8 @@ from famichat.cli.program import program
 
 
 def main() -> None:
-    """Run one command, and exit with its code."""
-    atexit.register(gc.freeze)  # what is left goes with the process; to look for garbage in it takes half a second
+    """Run one command and exit with its status."""
+    atexit.register(gc.freeze)  # skip the garbage collection at exit, which takes half a second
     program(prog_name="famichat")
 
 

@@ -1,6 +1,6 @@
-"""What an operator can choose, read once at start, with every fault reported together.
+"""The settings of a server, read once at start; all errors are reported together.
 
-From the environment (`FAMICHAT_PORT=4001`) or a `famichat.toml` in the working directory (`port = 4001`); the
+They come from the environment (`FAMICHAT_PORT=4001`) or a `famichat.toml` in the working directory (`port = 4001`); the
 environment wins. `docs/running.md` lists the same names; a test compares the two.
 """
 
@@ -27,14 +27,14 @@ EncryptionPolicy = Literal["required", "optional", "forbidden"]
 Switch = Literal["on", "off"]
 _TOML = "famichat.toml"
 _LEAST_DIFFERENT = 8
-# What stands in instructions and samples, to be replaced.
+# Placeholders in instructions and sample files.
 _OF_SAMPLES = ("changeme", "change-me", "change_me", "replace", "example", "your-", "your_", "your ", "placeholder")
 _MAX_LOGO_BYTES = 1024 * 1024
 _VAULT_KEY_BYTES, _MAX_VAULT_VERSION = 32, 2**16 - 1
 
 
 class SettingsFaults(Exception):
-    """Settings that cannot be used: one line of words for each fault."""
+    """Invalid settings: one line per error."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
@@ -86,7 +86,7 @@ def _picture(path: Path) -> Path:
 
 
 def _can_be_drawn(content: bytes) -> bool:
-    from PIL import Image  # noqa: PLC0415 - a large library, for those who chose a picture
+    from PIL import Image  # noqa: PLC0415 - a large library that only custom logos need
 
     try:
         with Image.open(io.BytesIO(content), formats=["PNG", "JPEG", "WEBP"]) as picture:
@@ -169,7 +169,7 @@ class Settings(BaseSettings):
 
     @property
     def encryption_policies(self) -> dict[str, EncryptionPolicy]:
-        """Which conversation types demand, allow or refuse ciphertext."""
+        """Which conversation types require, allow or forbid end-to-end encryption."""
         return {
             "self": self.encryption_policy_self,
             "direct": self.encryption_policy_direct,
@@ -179,17 +179,17 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """Where the data is: the given database, or SQLite in the data directory."""
+        """The database URL: as configured, or SQLite in the data directory."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'famichat.db'}"
 
     @property
     def effective_files_dir(self) -> Path:
-        """Where the files of attachments are: the given directory, or one in the data directory."""
+        """The directory of attachment files: as configured, or `files` in the data directory."""
         return self.files_dir or self.data_dir / "files"
 
     @property
     def effective_public_url(self) -> str:
-        """The address people open."""
+        """The URL that users open."""
         host = "localhost" if self.host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else self.host  # noqa: S104 - compared, not bound  # nosec B104
         return self.public_url or f"http://{host}:{self.port}"
 
@@ -202,18 +202,18 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class passes all four
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then `famichat.toml`."""
+        """Return the sources by priority: arguments, the environment, `famichat.toml`."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read and check all settings.
+    """Read and validate all settings.
 
     Args:
-        overrides: settings given on the command line, by field name; they win.
+        overrides: settings from the command line, by field name, with the highest priority. None means not given.
 
     Raises:
-        SettingsFaults: with every fault at once, each in words and by the name the operator wrote.
+        SettingsFaults: settings are invalid; it lists each by the name of its environment variable.
     """
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -225,7 +225,7 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
-    # The value itself is left out: it may be a secret.
+    # Leave out the value: it may be a secret.
     name = str(location[0]) if location else "settings"
     words = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown setting")
     return f"FAMICHAT_{name.upper()}: {words}"

@@ -39,7 +39,7 @@ class Node:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
+    def subscribe(self, hear: Callable[[dict[str, Any]], None]) -> None:
         self._hear = hear
         self._wire.hearers.append(hear)
 

@@ -73,7 +73,7 @@ async def test_foreign_messages_on_the_channel_are_ignored(redis: Redis) -> None
     pubsub.subscribe("a", listener)
     async with running(broker):
         for foreign in (b"not json", b"[1]", b'{"kind":"broadcast"}', b'{"kind":"broadcast","bytes":"!"}', b"{}"):
-            broker._heard(foreign)
-        broker._heard(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
+            broker._on_message(foreign)
+        broker._on_message(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
 
     assert listener.heard == [Broadcast("a", "e", {})]

@@ -66,15 +66,15 @@ def test_rule_20_one_connection_joins_so_many_channels(socket: Socket) -> None:
 
 
 def test_a_released_seat_is_free_for_another(socket: Socket) -> None:
-    seats = [started(socket, join(f"room:{number}")).seat for number in range(3)]
+    seats = [started(socket, join(f"room:{number}")).joined_topic for number in range(3)]
     socket.release(seats[0])
 
     assert started(socket, join("room:3")).replaces is None
-    assert len(socket._seats) == 3
+    assert len(socket._joined_topics) == 3
 
 
 def test_rule_23_a_duplicate_join_starts_anew_and_names_what_it_replaces(socket: Socket) -> None:
-    first = started(socket, join(join_ref="1")).seat
+    first = started(socket, join(join_ref="1")).joined_topic
     second = started(socket, join(join_ref="2"))
 
     assert second.replaces is first
@@ -85,14 +85,14 @@ def test_rule_23_a_duplicate_join_starts_anew_and_names_what_it_replaces(socket:
 
 @pytest.mark.parametrize(("join_ref", "taken"), [("1", True), (None, True), ("0", False), (1, False), ("", False)])
 def test_rule_24_a_stale_join_ref_is_dropped_silently(socket: Socket, join_ref: Ref, *, taken: bool) -> None:
-    seat = started(socket, join()).seat
+    seat = started(socket, join()).joined_topic
     message = push(join_ref=join_ref)
 
     assert socket.receive(message) == (Deliver(seat, message) if taken else None)
 
 
 def test_rule_25_a_join_without_join_ref_is_known_by_its_ref(socket: Socket) -> None:
-    seat = started(socket, join(join_ref=None, ref="7")).seat
+    seat = started(socket, join(join_ref=None, ref="7")).joined_topic
 
     assert seat.push_ref == "7"
     assert isinstance(socket.receive(push(join_ref=None)), Deliver)
@@ -114,7 +114,7 @@ def test_rule_31_a_stale_leave_is_dropped_silently(socket: Socket) -> None:
 
 
 def test_rule_31_nothing_is_taken_after_a_leave(socket: Socket) -> None:
-    seat = started(socket, join()).seat
+    seat = started(socket, join()).joined_topic
 
     assert isinstance(socket.receive(push(event="phx_leave", join_ref=None)), Deliver)
     assert socket.receive(push()) == sent(None, "5", "room:1", error("unmatched topic"))

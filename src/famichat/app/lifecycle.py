@@ -5,7 +5,7 @@ fails must not disconnect a family. A task that raises is reported (`famichat.pr
 the counter of the same name in the metrics) and restarted after a pause, which doubles from 1 to 60 seconds while it
 keeps failing. Operators alert on the event; docs/telemetry.md lists it.
 
-The write queues (`storage.group_commit`) are not supervised here. Each commits in a task of its own, which lives only
+The write queues (`storage.group_commit`) are not supervised here. Each commits in a separate task, which exists only
 while something is queued, hands every failure to the caller that waits for it, and is drained by `close`.
 """
 

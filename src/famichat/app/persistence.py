@@ -17,7 +17,7 @@ from famichat.storage.migrate import upgrade
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
-    """A migrated database and the keys that protect what is in it.
+    """A migrated database and its encryption keys.
 
     Attributes:
         database: at the newest revision.

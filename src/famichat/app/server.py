@@ -82,8 +82,8 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
 async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asyncio.Event) -> None:
     """Build everything, serve until `stop` is set, and close everything; see `run`.
 
-    `HttpServer` first drains the connections: clients are told to reconnect, and what they sent is stored. Then
-    `Lifecycle` stops the background tasks and closes the resources, in the reverse order of their start.
+    At the end, `HttpServer` first drains the connections: it stores the messages under way and closes with a code after
+    which clients reconnect. Then `Lifecycle` stops the background tasks and closes the resources, in reverse order.
     """
     with bound_socket(settings.host, settings.port) as listener, DataDir(settings.data_dir).lock():
         async with Lifecycle() as lifecycle:

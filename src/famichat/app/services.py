@@ -32,7 +32,7 @@ _MEGABYTE = 1024 * 1024
 
 @asynccontextmanager
 async def build_services(settings: Settings) -> AsyncIterator[Services]:
-    """Open the data and build every service on it; on exit, store what is queued and close everything.
+    """Open the data and build every service on it; on exit, store all queued items and close everything.
 
     Needs no listening socket. An operator's command calls actions with the services, as the server does:
 

@@ -27,8 +27,8 @@ class OnlineDevices:
         self._pubsub = pubsub
         self._connections_of = connections_of
         self._asked: dict[str, set[str]] = {}
-        pubsub.on(_WHERE, self._heard_question)
-        pubsub.on(_HERE, self._heard_answer)
+        pubsub.handle(_WHERE, self._heard_question)
+        pubsub.handle(_HERE, self._heard_answer)
 
     async def absent(self, device_ids: Collection[str]) -> set[str]:
         """Return those of the given devices that have no connection on any node."""
@@ -43,7 +43,7 @@ class OnlineDevices:
     async def _elsewhere(self, device_ids: set[str]) -> set[str]:
         question = new_id()
         found = self._asked[question] = set[str]()
-        self._pubsub.tell(_WHERE, {"question": question, "devices": sorted(device_ids)})
+        self._pubsub.publish(_WHERE, {"question": question, "devices": sorted(device_ids)})
         try:
             await asyncio.sleep(PATIENCE_SECONDS)
         finally:
@@ -52,7 +52,7 @@ class OnlineDevices:
 
     def _heard_question(self, note: dict[str, Any]) -> None:
         if here := self._here(note["devices"]):
-            self._pubsub.tell(_HERE, {"question": note["question"], "devices": sorted(here)})
+            self._pubsub.publish(_HERE, {"question": note["question"], "devices": sorted(here)})
 
     def _heard_answer(self, note: dict[str, Any]) -> None:
         if note["question"] in self._asked:

@@ -1,7 +1,8 @@
 """Phoenix Channels for Python: topics, channels and presence over WebSocket and long poll.
 
-Knows nothing of what is said over it. An application subclasses `Channel` and `SocketHandler`, and hands an
-`Endpoint` to `websocket_protocol` and `LongPoll`.
+The package implements the Phoenix wire protocol (serializer versions 1.0.0 and 2.0.0) and knows nothing of the
+application. An application subclasses `Channel` and `SocketHandler`, and passes an `Endpoint` to `websocket_protocol`
+and `LongPoll`. "Rule n" in comments and tests refers to the numbered rules of the protocol that Phoenix 1.8 speaks.
 """
 
 from famichat.realtime.channel import Channel, ChannelFactory, Deferred, JoinRefused, TerminateReason

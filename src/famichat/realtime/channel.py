@@ -24,7 +24,7 @@ TerminateReason = Literal["left", "closed", "crashed", "gone"]
 
 
 class JoinRefused(Exception):
-    """Raised by `join` or `connect` to turn a client away; a bare string becomes `{"reason": ...}`."""
+    """Raised by `join` or `connect` to refuse a client; a string becomes `{"reason": ...}`."""
 
     def __init__(self, response: Mapping[str, Any] | str = "unauthorized") -> None:
         super().__init__("refused")
@@ -32,10 +32,10 @@ class JoinRefused(Exception):
 
 
 class Deferred:
-    """Returned by `handle_in` to answer later: the channel takes its next message now.
+    """Returned by `handle_in` to reply later, so that the channel handles its next message meanwhile.
 
-    The reply is sent when the awaitable is done. If it raises, the channel crashes. Before a channel ends, all that it
-    deferred is awaited.
+    The reply is sent when the awaitable is done. If it raises, the channel crashes. A channel ends only after all its
+    deferred replies are done.
     """
 
     __slots__ = ("awaitable",)
@@ -45,14 +45,14 @@ class Deferred:
 
 
 class ChannelPort(Protocol):
-    """A channel's way out to its client and its topic, given to it when it starts."""
+    """Sends to a channel's client and to its topic; set when the channel starts."""
 
     def push(self, event: str, payload: Payload) -> None:
-        """Send to this client only."""
+        """Send an event to this client only."""
         ...
 
     def broadcast(self, event: str, payload: Payload, *, exclude_self: bool, only: str | None) -> None:
-        """Send to everybody on the topic, or to those who carry an id."""
+        """Send an event to the subscribers of the topic; with `only`, to connections with this id."""
         ...
 
     def close(self) -> None:
@@ -61,10 +61,10 @@ class ChannelPort(Protocol):
 
 
 class Channel:
-    """One client on one topic. Subclass it; an instance lives from one join to its leave.
+    """One client on one topic. An application subclasses it; an instance lives from a join to its leave.
 
-    Its methods run one at a time, in the order in which the client sent; different channels run independently.
-    Anything raised ends this channel and nothing else.
+    Its methods run one at a time, in the order of the client's messages; different channels run independently (rule
+    22). An exception ends this channel only (rule 33).
     """
 
     def __init__(self, socket: Socket, topic: str) -> None:
@@ -73,50 +73,61 @@ class Channel:
         self._line: ChannelPort | None = None
 
     async def join(self, params: dict[str, Any]) -> Mapping[str, Any]:
-        """Decide whether the client may join, and return what it is told.
+        """Authorize the client's join.
 
-        What is broadcast on the topic while this runs reaches the client after the reply: see `should_deliver`.
+        Broadcasts on the topic while this runs reach the client after the reply (rule 21); see `should_deliver`.
+
+        Args:
+            params: the payload of `phx_join`. Untrusted.
+
+        Returns:
+            the response of the join reply.
 
         Raises:
-            Refused: it may not. Anything else that is raised is answered with "join crashed".
+            JoinRefused: the client may not join. Any other exception is answered with "join crashed" (rule 20).
         """
         return {}
 
     async def after_join(self) -> None:
-        """Do what comes after the join's reply, such as pushing `presence_state`."""
+        """Run after the join reply was sent, for example to push `presence_state`."""
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
-        """Answer a message from the client: now, later, or not at all."""
+        """Handle a message of the client. Return a reply, a `Deferred` to reply later, or None for no reply."""
         return error("unmatched event")
 
     async def terminate(self, reason: TerminateReason) -> None:
-        """Clean up. Called exactly once for every channel that was joined, however it ends."""
+        """Clean up. Called exactly once for every channel that was joined, for whatever reason it ends."""
 
     def should_deliver(self, broadcast: Broadcast) -> bool:
-        """Whether a broadcast is not yet part of what `join` returned.
+        """Return whether a broadcast goes to the client (Phoenix: intercept and handle_out). Must not raise.
 
-        Asked of each, also after the join's reply: what `join` read may have been broadcast only later. Must not raise.
+        Called for every broadcast, also after the join reply: `join` may have read data whose broadcast comes later,
+        and the client must not get it twice.
         """
         return True
 
     def push(self, event: str, payload: Payload) -> None:
-        """Send an event to this client only. After the channel's end, this does nothing."""
+        """Send an event to this client only. Does nothing after the channel has ended."""
         self.line.push(event, payload)
 
     def broadcast(self, event: str, payload: Payload, *, exclude_self: bool = False, only: str | None = None) -> None:
-        """Send an event to everybody on the topic, on all nodes, this client included unless excluded.
+        """Send an event to the subscribers of the topic on all nodes.
 
-        With `only`, to those alone whose connection carries this id.
+        Args:
+            event: the event's name.
+            payload: a JSON object or bytes.
+            exclude_self: whether to leave out this client (Phoenix: broadcast_from).
+            only: an id; only connections with this id receive the event.
         """
         self.line.broadcast(event, payload, exclude_self=exclude_self, only=only)
 
     def close(self) -> None:
-        """End this channel; the client is told with `phx_close` and will not rejoin by itself."""
+        """End this channel with `phx_close`, after which clients do not rejoin (rule 32)."""
         self.line.close()
 
     @property
     def line(self) -> ChannelPort:
-        """The way out, once the channel has been started."""
+        """The port to the client and the topic. Raises RuntimeError before the channel was started."""
         if self._line is None:
             raise RuntimeError("a channel can send only after it was started")
         return self._line
@@ -127,4 +138,4 @@ class Channel:
 
 
 ChannelFactory = Callable[[Socket, str], Channel]
-"""Makes the channel for one client's join of one topic; usually the class itself."""
+"""Creates the channel for a client's join of a topic; usually the `Channel` subclass."""

@@ -1,4 +1,16 @@
-"""A channel at work: one task that joins it, hands it its messages one at a time, and ends it, exactly once."""
+"""Runs a channel: one task joins it, passes it its messages one at a time, and terminates it exactly once.
+
+Phoenix runs a process per channel; this is the asyncio counterpart. The order of frames matters to clients, and this
+module guarantees it:
+
+- The subscription starts before `join` is called, and broadcasts are held until the join reply is queued. So the reply
+  is the first frame of the channel, and no broadcast between the two is lost (rule 21).
+- Messages that arrive while `join` runs wait in the inbox (rule 22).
+- After a duplicate join, the new channel waits until the old one has terminated. Otherwise the old channel could still
+  write, or untrack a presence, on behalf of the new one (rule 23).
+- Every path to the end goes through `_terminate` and `_end` in the `finally` of `_run`, so `terminate` runs once even
+  if the task is cancelled.
+"""
 
 import asyncio
 import itertools
@@ -19,13 +31,13 @@ _TURN = 32
 
 
 class ConnectionPort(Protocol):
-    """What a running channel needs of the connection that it belongs to."""
+    """The connection of a channel, as `ChannelServer` uses it."""
 
     pubsub: PubSub
     ids: frozenset[str]
     max_deferred: int
-    tells_replaced: bool
-    """Whether the client is to hear that a new join closed its older channel."""
+    announces_replacement: bool
+    """Whether the client gets `phx_close` when a duplicate join replaces its channel."""
 
     def send(self, frame: Outgoing) -> None:
         """Queue a frame for the client."""
@@ -36,96 +48,108 @@ class ConnectionPort(Protocol):
         ...
 
     async def writable(self) -> None:
-        """Wait until the client has read what it was sent."""
+        """Wait until the client has read enough of its queued frames."""
         ...
 
     def handled(self, frames: int, size: int) -> None:
-        """Say that so many frames, of so many bytes, are off the channel's hands."""
+        """Report that the channel has handled a number of frames and bytes, for back-pressure."""
         ...
 
-    def ended(self, runner: "ChannelServer") -> None:
-        """Say that this channel has ended."""
+    def ended(self, channel: "ChannelServer") -> None:
+        """Report that a channel has ended."""
         ...
 
 
 class ChannelServer:
-    """Runs one channel in one seat. It is what listens to the topic for the client, and the channel's line out."""
+    """Runs one channel of one joined topic. It is the topic's subscriber and the channel's port.
+
+    Args:
+        connection: the client's connection.
+        joined_topic: the topic and its refs.
+        make: creates the channel.
+        replaces: the channel of an earlier join of this topic, which must terminate first.
+    """
 
     def __init__(
         self,
-        home: ConnectionPort,
-        seat: JoinedTopic,
+        connection: ConnectionPort,
+        joined_topic: JoinedTopic,
         make: Callable[[], Channel],
         replaces: "ChannelServer | None" = None,
     ) -> None:
-        self.seat = seat
-        self.ids = home.ids
-        self._home = home
+        self.joined_topic = joined_topic
+        self.ids = connection.ids
+        self._connection = connection
         self._make = make
         self._channel: Channel
         self._replaces = replaces
         self._inbox: deque[tuple[Message, int]] = deque()
-        self._unhandled = [0, 0]  # frames and bytes that were accepted and are not done with
+        self._unhandled = [0, 0]  # accepted frames and bytes that are not yet handled
         self._awake = asyncio.Event()
         self._deferred: set[asyncio.Task[None]] = set()
-        self._held: list[Push | Dispatch] | None = []  # what comes before the join's reply; None from then on
+        self._held: list[Push | Dispatch] | None = []  # frames held back until the join reply is sent; None afterwards
         self._joined = False
-        self._departure: TerminateReason | None = None
+        self._terminate_reason: TerminateReason | None = None
         self._was_replaced = False
         self._silent = False
         self._over = asyncio.Event()
 
     def start(self, join: Message, size: int) -> None:
-        """Ask the application whether the client may join, and go on from there."""
-        # Listening starts before that, so that nothing said meanwhile is missed.
-        self._home.pubsub.subscribe(self.seat.topic, self)
+        """Start the task that joins and runs the channel.
+
+        Args:
+            join: the client's phx_join.
+            size: its size in bytes.
+        """
+        # Subscribe before the join is authorized, so that no broadcast is missed meanwhile. `deliver` holds them back.
+        self._connection.pubsub.subscribe(self.joined_topic.topic, self)
         self._accepted(size)
         self._task = asyncio.get_running_loop().create_task(self._run(join, size))
 
     # What the connection calls
 
     def accept(self, message: Message, size: int) -> None:
-        """Take a message for the channel, to be handled after those before it."""
+        """Append a message of the given size to the channel's inbox."""
         self._accepted(size)
         self._inbox.append((message, size))
         self._awake.set()
 
     def finish(self, timeout: float, *, replaced: bool = False) -> None:
-        """End the channel when it has handled what it was already sent; after `timeout` seconds, break it off."""
-        self._was_replaced = replaced and self._departure is None
+        """End the channel after it has handled its inbox; cancel it after `timeout` seconds."""
+        self._was_replaced = replaced and self._terminate_reason is None
         self._unsubscribe()
-        self._departure = self._departure or ("closed" if replaced else "gone")
+        self._terminate_reason = self._terminate_reason or ("closed" if replaced else "gone")
         self._awake.set()
         self._break_off_after(timeout)
 
     def drop(self, timeout: float) -> None:
-        """End the channel without a word, and without handling what it was sent."""
+        """End the channel without a frame and without handling its inbox; cancel it after `timeout` seconds."""
         self._stop("gone", None)
         self._break_off_after(timeout)
 
     async def over(self) -> None:
-        """Wait for the end."""
+        """Wait until the channel has terminated."""
         await self._over.wait()
 
     # What the topic calls
 
     def deliver(self, dispatch: Dispatch) -> None:
-        """Queue a broadcast for the client, or hold it until the join has been answered."""
+        """Queue a broadcast for the client; before the join reply, hold it back."""
         if self._held is not None:
             self._hold(dispatch)
         elif self._channel.should_deliver(dispatch.broadcast):
-            self._home.send_dispatch(dispatch)
+            self._connection.send_dispatch(dispatch)
 
     def evict(self) -> None:
-        """End the channel now, told with phx_close if the client knows of it already."""
+        """End the channel now, with phx_close if the client has already received the join reply."""
         if not self._silent:
-            self._stop("closed", self.seat.ended(CLOSE, {}) if self._held is None else None)
+            self._stop("closed", self.joined_topic.ended(CLOSE, {}) if self._held is None else None)
 
-    # The channel's line out
+    # What the channel calls
 
     def push(self, event: str, payload: Payload) -> None:
         """Send an event to this client only."""
-        push = Push(self.seat.push_ref, self.seat.topic, event, payload)
+        push = Push(self.joined_topic.push_ref, self.joined_topic.topic, event, payload)
         if self._held is None:
             self._send(push)
         else:
@@ -134,10 +158,10 @@ class ChannelServer:
     def broadcast(self, event: str, payload: Payload, *, exclude_self: bool, only: str | None) -> None:
         """Send an event to the topic."""
         exclude = self if exclude_self else None
-        self._home.pubsub.broadcast(self.seat.topic, event, payload, exclude=exclude, only=only)
+        self._connection.pubsub.broadcast(self.joined_topic.topic, event, payload, exclude=exclude, only=only)
 
     def close(self) -> None:
-        """End the channel on the application's wish."""
+        """End the channel at the application's request (rule 32)."""
         self.evict()
 
     # The life of a channel
@@ -148,12 +172,11 @@ class ChannelServer:
                 await self._replaces.over()
             if await self._join(join, size):
                 await self._serve()
-        except Exception as fault:  # noqa: BLE001 - the line below says why
-            # Whatever an application raises ends this channel, and nothing else.
+        except Exception as fault:  # noqa: BLE001 - an exception of the application ends this channel only (rule 33)
             self._crash(fault, "handle_in")
         finally:
             try:
-                await self._leave()
+                await self._terminate()
             finally:
                 self._end()
 
@@ -161,7 +184,7 @@ class ChannelServer:
         reply = await self._ask_to_join(join)
         if reply.status == "error" or self._silent:
             self._stop("closed", None)
-        self._answer_join(join, reply)
+        self._reply_to_join(join, reply)
         self._close_replaced()
         self._handled(size)
         if self._silent:
@@ -169,16 +192,16 @@ class ChannelServer:
         self._release_held()
         return True
 
-    def _answer_join(self, join: Message, reply: ReplyPayload) -> None:
+    def _reply_to_join(self, join: Message, reply: ReplyPayload) -> None:
         if self._silent and reply.status == "ok":
-            reply = error("join crashed")  # it was put out again before it was told that it is in
+            reply = error("join crashed")  # the channel was evicted while `join` ran
         try:
-            self._home.send(Reply(join.join_ref, join.ref, join.topic, reply))
+            self._connection.send(Reply(join.join_ref, join.ref, join.topic, reply))
         except (TypeError, ValueError) as fault:
-            # What join returned cannot be encoded.
+            # The response of `join` cannot be encoded.
             _report(fault, "join")
             self._stop("crashed", None)
-            self._home.send(Reply(join.join_ref, join.ref, join.topic, error("join crashed")))
+            self._connection.send(Reply(join.join_ref, join.ref, join.topic, error("join crashed")))
 
     async def _ask_to_join(self, join: Message) -> ReplyPayload:
         try:
@@ -187,12 +210,11 @@ class ChannelServer:
             response = await self._channel.join(join.payload)
             self._joined = True
             if not isinstance(response, dict):
-                raise TypeError("join returns a dict, or raises Refused")  # noqa: TRY301 - a crash like any other
+                raise TypeError("join returns a dict, or raises JoinRefused")  # noqa: TRY301 - a crash like any other
             return ok(response)
         except JoinRefused as refusal:
             return error(refusal.response)
-        except Exception as fault:  # noqa: BLE001 - the line below says why
-            # Clients know this answer, and try again later.
+        except Exception as fault:  # noqa: BLE001 - clients know this reply, and retry later (rule 20)
             _report(fault, "join")
             return error("join crashed")
 
@@ -201,41 +223,40 @@ class ChannelServer:
         turns = itertools.cycle(range(_TURN))
         while (work := await self._next()) is not None:
             if next(turns) == 0:
-                await asyncio.sleep(0)  # a client with much to say lets the others have their turn
+                await asyncio.sleep(0)  # let other channels run: handling a message may never suspend
             message, size = work
             if message.event == LEAVE:
-                await self._farewell(message)
+                await self._handle_leave(message)
             else:
                 await self._handle(message, size)
 
     async def _next(self) -> tuple[Message, int] | None:
         while not self._inbox:
-            if self._departure is not None:
+            if self._terminate_reason is not None:
                 return None
             self._awake.clear()
             await self._awake.wait()
-        # A client that does not read its answers is not asked for more of them.
-        await self._home.writable()
+        # Back-pressure: handle no further message of a client that does not read its replies.
+        await self._connection.writable()
         return self._inbox.popleft() if self._inbox else None
 
     async def _handle(self, message: Message, size: int) -> None:
-        answer = await self._channel.handle_in(message.event, message.payload)
-        if not isinstance(answer, Deferred):
-            self._reply(message, answer)
+        result = await self._channel.handle_in(message.event, message.payload)
+        if not isinstance(result, Deferred):
+            self._reply(message, result)
             self._handled(size)
             return
-        while len(self._deferred) >= self._home.max_deferred:
+        while len(self._deferred) >= self._connection.max_deferred:
             await asyncio.wait(self._deferred, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.get_running_loop().create_task(self._answer_later(message, size, answer.awaitable))
+        task = asyncio.get_running_loop().create_task(self._reply_later(message, size, result.awaitable))
         self._deferred.add(task)
         task.add_done_callback(self._deferred.discard)
 
-    async def _answer_later(self, message: Message, size: int, awaitable: Awaitable[ReplyPayload | None]) -> None:
+    async def _reply_later(self, message: Message, size: int, awaitable: Awaitable[ReplyPayload | None]) -> None:
         try:
             self._reply(message, await awaitable)
             self._handled(size)
-        except Exception as fault:  # noqa: BLE001 - the line below says why
-            # As if handle_in itself had raised.
+        except Exception as fault:  # noqa: BLE001 - treated as if `handle_in` had raised
             self._crash(fault, "deferred")
 
     def _reply(self, message: Message, reply: ReplyPayload | None) -> None:
@@ -243,72 +264,71 @@ class ChannelServer:
             return
         if not isinstance(reply, ReplyPayload):
             raise TypeError("handle_in returns ok(...), error(...), a Deferred or None")
-        self._send(Reply(self.seat.push_ref, message.ref, self.seat.topic, reply))
+        self._send(Reply(self.joined_topic.push_ref, message.ref, self.joined_topic.topic, reply))
 
     # The end
 
-    async def _farewell(self, message: Message) -> None:
-        """Answer a client that leaves; its phx_close comes when the channel has cleaned up."""
+    async def _handle_leave(self, message: Message) -> None:
+        """Reply to phx_leave; phx_close follows when the channel has terminated (rule 31)."""
         await self._settle()
         self._unsubscribe()
-        self._send(Reply(self.seat.push_ref, message.ref, self.seat.topic, ok()))
+        self._send(Reply(self.joined_topic.push_ref, message.ref, self.joined_topic.topic, ok()))
         if not self._silent:
-            self._departure, self._was_replaced = "left", False
+            self._terminate_reason, self._was_replaced = "left", False
 
     def _crash(self, fault: Exception, stage: str) -> None:
         _report(fault, stage)
         if not self._silent:
-            self._stop("crashed", self.seat.ended(ERROR, {"reason": "channel_crash"}))
+            self._stop("crashed", self.joined_topic.ended(ERROR, {"reason": "channel_crash"}))
 
-    def _stop(self, departure: TerminateReason, farewell: Message | None) -> None:
-        """End now: from here on the client hears nothing through this channel but the farewell."""
+    def _stop(self, reason: TerminateReason, last_frame: Message | None) -> None:
+        """End the channel now. The client gets `last_frame`, if given, and no further frame of this channel."""
         self._unsubscribe()
-        self.seat.open = False
-        self._departure, self._was_replaced = departure, False
-        if farewell is not None:
-            self._home.send(farewell)
+        self.joined_topic.open = False
+        self._terminate_reason, self._was_replaced = reason, False
+        if last_frame is not None:
+            self._connection.send(last_frame)
         self._silent = True
         for message, _ in self._inbox:
-            self._home.send(unmatched(message))
+            self._connection.send(unmatched(message))
         self._inbox.clear()
         self._awake.set()
 
-    async def _leave(self) -> None:
+    async def _terminate(self) -> None:
         self._unsubscribe()
-        self.seat.open = False
+        self.joined_topic.open = False
         await self._settle()
         if not self._joined:
             return
         try:
-            await self._channel.terminate(self._departure or "crashed")
-        except Exception as fault:  # noqa: BLE001 - the line below says why
-            # The channel is ending anyway; what it left undone is for the log.
+            await self._channel.terminate(self._terminate_reason or "crashed")
+        except Exception as fault:  # noqa: BLE001 - the channel ends anyway; the failure is reported
             _report(fault, "leave")
-        if self._departure == "left":
-            self._send(self.seat.ended(CLOSE, {}))
+        if self._terminate_reason == "left":
+            self._send(self.joined_topic.ended(CLOSE, {}))
 
     def _end(self) -> None:
         self._silent = True
         self._handled(self._unhandled[1], self._unhandled[0])
         self._over.set()
-        self._home.ended(self)
+        self._connection.ended(self)
 
     async def _settle(self) -> None:
-        """Wait for everything that was deferred, for its effects as much as for its replies."""
+        """Wait until all deferred replies are done, because their effects must be complete before `terminate`."""
         while self._deferred:
             await asyncio.wait(self._deferred)
 
     def _close_replaced(self) -> None:
         old, self._replaces = self._replaces, None
-        if old is not None and old.closed_by_replacement and self._home.tells_replaced:
-            self._home.send(old.seat.ended(CLOSE, {}))
+        if old is not None and old.closed_by_replacement and self._connection.announces_replacement:
+            self._connection.send(old.joined_topic.ended(CLOSE, {}))
 
     @property
     def closed_by_replacement(self) -> bool:
-        """Whether the client has yet to hear that this channel is over, because a new join ended it."""
+        """Whether a duplicate join ended this channel, so that the client still has to get phx_close."""
         return self._was_replaced and self._joined
 
-    # Small things
+    # Helpers
 
     def _accepted(self, size: int) -> None:
         self._unhandled[0] += 1
@@ -316,13 +336,13 @@ class ChannelServer:
 
     def _handled(self, size: int, frames: int = 1) -> None:
         if self._over.is_set():
-            return  # something deferred outlived its channel, whose work has been counted off already
+            return  # a deferred reply outlived its channel, which has already been counted as handled
         self._unhandled[0] -= frames
         self._unhandled[1] -= size
-        self._home.handled(frames, size)
+        self._connection.handled(frames, size)
 
     def _unsubscribe(self) -> None:
-        self._home.pubsub.unsubscribe(self.seat.topic, self)
+        self._connection.pubsub.unsubscribe(self.joined_topic.topic, self)
 
     def _break_off_after(self, timeout: float) -> None:
         if not self._task.done():
@@ -331,7 +351,7 @@ class ChannelServer:
 
     def _send(self, frame: Outgoing) -> None:
         if not self._silent:
-            self._home.send(frame)
+            self._connection.send(frame)
 
     def _hold(self, item: Push | Dispatch) -> None:
         if self._held is None or self._silent:
@@ -339,7 +359,7 @@ class ChannelServer:
         if len(self._held) < _MAX_HELD:
             self._held.append(item)
         else:
-            # Too much was said while it joined: it shall join again, and be told where it stands then.
+            # Too many broadcasts during the join. The client gets "join crashed" and joins again with a new snapshot.
             self._held = []
             self._stop("closed", None)
 
@@ -349,11 +369,11 @@ class ChannelServer:
             if isinstance(item, Push):
                 self._send(item)
             elif not self._silent and self._channel.should_deliver(item.broadcast):
-                self._home.send_dispatch(item)
+                self._connection.send_dispatch(item)
 
 
 def _report(fault: Exception, stage: str) -> None:
-    # Where, but not what: an exception's text may quote a message or a token.
+    # Report the location but not the text: it may quote a message or a token.
     where = traceback.extract_tb(fault.__traceback__)[-1]
     error_type = f"{type(fault).__module__}.{type(fault).__qualname__}"
     emit(ChannelFailed(stage=stage, error_type=error_type, where=f"{Path(where.filename).name}:{where.lineno}"))

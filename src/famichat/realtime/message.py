@@ -1,4 +1,4 @@
-"""What travels on a connection, as frozen values: this is all that the layers of the wire hand to each other.
+"""The frames of the Phoenix protocol as immutable values, shared by serializer, socket and channels.
 
 >>> Message("1", "2", "room:lobby", "new_msg", {"body": "hello"}).event
 'new_msg'
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Ref = str | int | None
-"""A client's own mark on a frame. Opaque: echoed as it came, type included, so 10 is not "10"."""
+"""A client's reference of a frame. Opaque: echoed verbatim, type included, so 10 is not "10" (rule 11)."""
 
 Payload = Mapping[str, Any] | bytes
 """A JSON object, or bytes for a binary frame."""
@@ -17,9 +17,9 @@ Payload = Mapping[str, Any] | bytes
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A frame with all its five parts: what clients send, and how a channel's end is told to them.
+    """A frame with all five fields (rule 9): a client's message, or the server's `phx_close` and `phx_error`.
 
-    A client may put any JSON where the payload is; whoever takes messages in must look before trusting it.
+    The payload of a client's message is untrusted and may be any JSON value; check it before use.
     """
 
     join_ref: Ref
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPayload:
-    """What a channel answers to one message: "ok", "error", or any other word the two sides agree on."""
+    """A channel's reply to one message. The status is "ok", "error", or any other word that client and server share."""
 
     status: str
     response: Payload
@@ -39,7 +39,7 @@ class ReplyPayload:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply with the address it goes to."""
+    """A reply and the join_ref, ref and topic that identify the message it answers (rule 26)."""
 
     join_ref: Ref
     ref: Ref
@@ -49,7 +49,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """An event from the server for one client."""
+    """An event that the server sends to one client (rule 27)."""
 
     join_ref: Ref
     topic: str
@@ -59,7 +59,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """An event for everybody on a topic. It carries no refs, so its bytes are the same for all of them."""
+    """An event for every subscriber of a topic. It has no refs, so all subscribers get the same bytes (rule 28)."""
 
     topic: str
     event: str
@@ -70,10 +70,10 @@ Outgoing = Message | Reply | Push | Broadcast
 
 
 def ok(response: Payload | None = None) -> ReplyPayload:
-    """Answer that it worked."""
+    """Return a reply with status "ok"; the response is an empty object by default."""
     return ReplyPayload("ok", {} if response is None else response)
 
 
 def error(response: Payload | str) -> ReplyPayload:
-    """Answer that it did not; a bare string becomes `{"reason": ...}`."""
+    """Return a reply with status "error"; a string becomes `{"reason": ...}`."""
     return ReplyPayload("error", {"reason": response} if isinstance(response, str) else response)

@@ -1,4 +1,4 @@
-"""Who is here: which clients are on a topic, on all nodes, told to each of them as it changes.
+"""Presence: tracks which clients are on a topic, on all nodes, and pushes the changes to them (rules 41 to 45).
 
     class RoomChannel(Channel):
         async def after_join(self):
@@ -8,8 +8,16 @@
         async def terminate(self, reason):
             presence.untrack(self)
 
-Each node keeps what it tracks itself and a copy of what the others track. Changes travel as they happen, numbered; a
-heartbeat carries the last number, and who missed one asks for everything. A node that falls silent has left.
+Each node owns the entries of its own clients and keeps a copy of the other nodes' entries. The broker may lose
+messages, so consistency does not depend on any single one:
+
+- Each change has a number. A node that receives a change with a gap before it ignores it and requests a full state.
+- Heartbeats carry the number of the last change, so a lost change is noticed even if no other change follows.
+- A full state replaces the copy: only the difference is pushed to clients, by `ref`, so clients never see duplicates.
+- A node that sends nothing for `expiry` seconds is removed, with a leave for each of its entries.
+
+A client that hides its presence ("discreet") is tracked like any other, but not announced. The choice is published to
+all nodes, because the same user may be connected to several.
 """
 
 import asyncio
@@ -26,18 +34,19 @@ from famichat.realtime.pubsub import PubSub
 
 Meta = dict[str, Any]
 State = dict[str, dict[str, Any]]
-"""By key, such as a user's id: `{"metas": [...]}`, one meta for each channel that is here under that key."""
+"""By key, such as a user id: `{"metas": [...]}`, with one meta per tracked channel (rule 43)."""
 
 Fetch = Callable[[str, State], State]
-"""Adds fields beside `metas` to what is told about a topic, such as names."""
+"""Adds fields beside `metas` to a topic's state and diffs, such as names."""
 
-_CHANGE, _HEARTBEAT, _ASK, _ALL, _BYE = (f"presence_{kind}" for kind in ("change", "heartbeat", "ask", "all", "bye"))
-_CHOICE = "presence_choice"
+# The kinds of messages between nodes. Nodes of different versions may run together, so the names must not change.
+_CHANGE, _HEARTBEAT, _CHOICE = "presence_change", "presence_heartbeat", "presence_choice"
+_REQUEST_ALL, _ALL, _GOODBYE = "presence_ask", "presence_all", "presence_bye"
 
 
 @dataclass(frozen=True, slots=True)
 class PresenceEntry:
-    """One client on one topic. `ref` names it for ever: clients add and remove by it alone."""
+    """One client on one topic. `ref` identifies the entry: clients add and remove entries by it alone (rule 44)."""
 
     topic: str
     key: str
@@ -50,10 +59,10 @@ Entries = Sequence[PresenceEntry]
 
 @dataclass(slots=True)
 class _Node:
-    """What one node tracks, and how far we have followed it."""
+    """The entries of one node, and the number of its last change that was applied."""
 
     number: int = 0
-    heard_at: float = field(default_factory=time.monotonic)
+    last_seen_at: float = field(default_factory=time.monotonic)
     topics: dict[str, dict[str, PresenceEntry]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, entry: PresenceEntry) -> None:
@@ -70,13 +79,13 @@ class _Node:
 
 
 class Presence:
-    """The presences of all topics.
+    """The presences of all topics on all nodes.
 
     Args:
-        pubsub: carries the changes, to clients and to other nodes.
-        fetch: adds fields to what clients are told.
-        heartbeat: seconds between two signs of life to the other nodes.
-        expiry: seconds of silence after which a node counts as gone.
+        pubsub: delivers the changes to clients and to other nodes.
+        fetch: adds fields to the state and the diffs.
+        heartbeat: seconds between two heartbeats to the other nodes.
+        expiry: seconds without a message after which a node is removed.
     """
 
     def __init__(
@@ -92,72 +101,72 @@ class Presence:
         self._nodes: dict[str, _Node] = {}
         self._tracked: dict[Channel, dict[str, PresenceEntry]] = {}
         self._discreet: set[str] = set()
-        pubsub.on(_CHANGE, self._heard_change)
-        pubsub.on(_HEARTBEAT, self._heard_heartbeat)
-        pubsub.on(_ASK, lambda note: self._tell_all() if note["of"] == self._name else None)
-        pubsub.on(_ALL, self._heard_all)
-        pubsub.on(_BYE, lambda note: self._forget(note["node"]))
-        pubsub.on(_CHOICE, lambda note: self.choose_here(note["key"], discreet=note["discreet"]))
+        pubsub.handle(_CHANGE, self._on_change)
+        pubsub.handle(_HEARTBEAT, self._on_heartbeat)
+        pubsub.handle(_REQUEST_ALL, lambda message: self._publish_all() if message["of"] == self._name else None)
+        pubsub.handle(_ALL, self._on_all)
+        pubsub.handle(_GOODBYE, lambda message: self._forget(message["node"]))
+        pubsub.handle(_CHOICE, lambda message: self.choose_here(message["key"], discreet=message["discreet"]))
 
     async def run(self) -> None:
         """Exchange presences with the other nodes until cancelled, then tell them that this node leaves."""
         try:
             await self._beat()
         finally:
-            self._tell(_BYE, {})
+            self._publish(_GOODBYE, {})
 
-    # For channels
+    # Called by channels
 
     def track(self, channel: Channel, key: str, meta: Meta) -> None:
-        """Say that a channel's client is here, under this key; if it was already, this updates it."""
+        """Track a channel's client under a key; update the entry if it is already tracked."""
         self.update(channel, key, meta)
 
     def update(self, channel: Channel, key: str, meta: Meta) -> None:
-        """Change what is told about a channel's client."""
+        """Replace the meta of a channel's client. Clients get one diff with a leave and a join (rule 44)."""
         tracked = self._tracked.setdefault(channel, {})
         old = tracked.get(key)
         ref = f"{self._name}.{next(self._refs)}"
-        told = {**meta, "phx_ref": ref} if old is None else {**meta, "phx_ref": ref, "phx_ref_prev": old.ref}
-        tracked[key] = PresenceEntry(channel.topic, key, ref, told)
+        published = {**meta, "phx_ref": ref} if old is None else {**meta, "phx_ref": ref, "phx_ref_prev": old.ref}
+        tracked[key] = PresenceEntry(channel.topic, key, ref, published)
         if key not in self._discreet:
-            self._changed_here([tracked[key]], [old] if old is not None else [])
+            self._change([tracked[key]], [old] if old is not None else [])
 
     def untrack(self, channel: Channel) -> None:
-        """Say that a channel's client is no longer here; does nothing if it was not."""
+        """Untrack a channel's client; does nothing if it is not tracked."""
         gone = [entry for entry in self._tracked.pop(channel, {}).values() if entry.key not in self._discreet]
         if gone:
-            self._changed_here([], gone)
+            self._change([], gone)
 
     def choose(self, key: str, *, discreet: bool) -> None:
-        """Tell nobody who is here under this key, or everybody again: at once, on all nodes, and from now on."""
+        """Hide or show all present and future entries of a key, on all nodes."""
         self.choose_here(key, discreet=discreet)
-        self._tell(_CHOICE, {"key": key, "discreet": discreet})
+        self._publish(_CHOICE, {"key": key, "discreet": discreet})
 
     def choose_here(self, key: str, *, discreet: bool) -> None:
-        """The same, on this node only."""
+        """Hide or show the entries of a key on this node only."""
         if discreet == (key in self._discreet):
             return
         (self._discreet.add if discreet else self._discreet.discard)(key)
         concerned = [entries[key] for entries in self._tracked.values() if key in entries]
         if concerned:
-            self._changed_here(*(([], concerned) if discreet else (concerned, [])))
+            self._change(*(([], concerned) if discreet else (concerned, [])))
 
     def list(self, topic: str) -> State:
-        """Everybody on a topic, on all nodes: what to push as `presence_state`."""
+        """Return the state of a topic on all nodes, to push as `presence_state` (rule 41)."""
         entries = [
             entry for node in (self._own, *self._nodes.values()) for entry in node.topics.get(topic, {}).values()
         ]
         return self._state(topic, entries)
 
-    # What happens here
+    # Changes on this node
 
-    def _changed_here(self, joins: Entries, leaves: Entries) -> None:
+    def _change(self, joins: Entries, leaves: Entries) -> None:
         self._own.number += 1
         self._apply(self._own, joins, leaves)
-        self._tell(_CHANGE, {"number": self._own.number, "joins": _wire(joins), "leaves": _wire(leaves)})
+        self._publish(_CHANGE, {"number": self._own.number, "joins": _to_json(joins), "leaves": _to_json(leaves)})
 
     def _apply(self, node: _Node, joins: Entries, leaves: Entries) -> None:
-        """Change what we know of a node, and tell the clients of this one."""
+        """Apply a change to the entries of a node, and push the diff to this node's clients."""
         for entry in leaves:
             node.remove(entry)
         for entry in joins:
@@ -175,65 +184,65 @@ class Presence:
             state.setdefault(entry.key, {"metas": []})["metas"].append(entry.meta)
         return self._fetch(topic, state)
 
-    # What happens on other nodes
+    # Changes on other nodes
 
     async def _beat(self) -> None:
-        self._tell_all()
+        self._publish_all()
         while True:
-            self._tell(_HEARTBEAT, {"number": self._own.number})
+            self._publish(_HEARTBEAT, {"number": self._own.number})
             silent_since = time.monotonic() - self._expiry
             for name, node in tuple(self._nodes.items()):
-                if node.heard_at < silent_since:
+                if node.last_seen_at < silent_since:
                     self._forget(name)
             await asyncio.sleep(self._heartbeat)
 
-    def _heard_change(self, note: dict[str, Any]) -> None:
-        node = self._nodes.get(note["node"])
-        if node is None or note["number"] != node.number + 1:
-            self._ask(note["node"])
+    def _on_change(self, message: dict[str, Any]) -> None:
+        node = self._nodes.get(message["node"])
+        if node is None or message["number"] != node.number + 1:
+            self._request_all(message["node"])
             return
-        node.number, node.heard_at = note["number"], time.monotonic()
-        self._apply(node, _entries(note["joins"]), _entries(note["leaves"]))
+        node.number, node.last_seen_at = message["number"], time.monotonic()
+        self._apply(node, _from_json(message["joins"]), _from_json(message["leaves"]))
 
-    def _heard_heartbeat(self, note: dict[str, Any]) -> None:
-        node = self._nodes.get(note["node"])
-        if node is None or node.number != note["number"]:
-            self._ask(note["node"])
+    def _on_heartbeat(self, message: dict[str, Any]) -> None:
+        node = self._nodes.get(message["node"])
+        if node is None or node.number != message["number"]:
+            self._request_all(message["node"])
         if node is not None:
-            node.heard_at = time.monotonic()
+            node.last_seen_at = time.monotonic()
 
-    def _heard_all(self, note: dict[str, Any]) -> None:
-        known = note["node"] in self._nodes
-        node = self._nodes.setdefault(note["node"], _Node())
-        node.number, node.heard_at = note["number"], time.monotonic()
-        told = {entry.ref: entry for entry in _entries(note["entries"])}
-        had = {entry.ref: entry for entry in node.entries()}
+    def _on_all(self, message: dict[str, Any]) -> None:
+        known = message["node"] in self._nodes
+        node = self._nodes.setdefault(message["node"], _Node())
+        node.number, node.last_seen_at = message["number"], time.monotonic()
+        published = {entry.ref: entry for entry in _from_json(message["entries"])}
+        known_entries = {entry.ref: entry for entry in node.entries()}
         self._apply(
             node,
-            [entry for ref, entry in told.items() if ref not in had],
-            [entry for ref, entry in had.items() if ref not in told],
+            [entry for ref, entry in published.items() if ref not in known_entries],
+            [entry for ref, entry in known_entries.items() if ref not in published],
         )
         if not known:
-            self._tell_all()  # it has just come, and knows as little of us
+            self._publish_all()  # a new node, which does not know our entries either
 
     def _forget(self, name: str) -> None:
         node = self._nodes.pop(name, None)
         if node is not None:
             self._apply(node, [], list(node.entries()))
 
-    def _ask(self, name: str) -> None:
-        self._tell(_ASK, {"of": name})
+    def _request_all(self, name: str) -> None:
+        self._publish(_REQUEST_ALL, {"of": name})
 
-    def _tell_all(self) -> None:
-        self._tell(_ALL, {"number": self._own.number, "entries": _wire(list(self._own.entries()))})
+    def _publish_all(self) -> None:
+        self._publish(_ALL, {"number": self._own.number, "entries": _to_json(list(self._own.entries()))})
 
-    def _tell(self, kind: str, note: dict[str, Any]) -> None:
-        self._pubsub.tell(kind, {"node": self._name, **note})
+    def _publish(self, kind: str, message: dict[str, Any]) -> None:
+        self._pubsub.publish(kind, {"node": self._name, **message})
 
 
-def _wire(entries: Entries) -> list[list[Any]]:
+def _to_json(entries: Entries) -> list[list[Any]]:
     return [[entry.topic, entry.key, entry.ref, entry.meta] for entry in entries]
 
 
-def _entries(wire: list[list[Any]]) -> list[PresenceEntry]:
-    return [PresenceEntry(*fields) for fields in wire]
+def _from_json(rows: list[list[Any]]) -> list[PresenceEntry]:
+    return [PresenceEntry(*fields) for fields in rows]

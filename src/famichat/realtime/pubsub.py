@@ -1,4 +1,13 @@
-"""Topics and who listens to them. A broadcast is encoded once per dialect, however many clients hear it.
+"""Topics and their subscribers. A broadcast is encoded once per serializer version, for any number of clients.
+
+Delivery on one node is synchronous: `broadcast` queues the event for every subscriber before it returns, so the order
+of rule 29 holds. Then it publishes the event to the broker. Between nodes an event may be lost or late; applications
+put sequence numbers into their events, by which clients notice a gap.
+
+Two races are closed here. Delivering may close a connection, which changes the list of subscribers, so loops run over a
+copy. And a client may be authorized before it is disconnected by id, but connect after it: `disconnected_since` lets
+the endpoint check this.
+
 
 pubsub = PubSub()
 pubsub.broadcast("room:lobby", "new_msg", {"body": "hello"})
@@ -20,7 +29,7 @@ _REMEMBERED_DISCONNECTS = 1000
 
 
 class Dispatch:
-    """A broadcast on its way to its subscribers, with its encoding in each dialect that one of them speaks."""
+    """A broadcast and its encodings, one per serializer version of its subscribers."""
 
     __slots__ = ("_encoded", "broadcast")
 
@@ -29,7 +38,7 @@ class Dispatch:
         self._encoded: dict[str, Encoded] = {}
 
     def encoded(self, serializer: Serializer) -> Encoded:
-        """The frame in this dialect, encoded for the first subscriber and shared by the rest."""
+        """Return the frame for a serializer version; it is encoded once and shared."""
         frame = self._encoded.get(serializer.version)
         if frame is None:
             frame = self._encoded[serializer.version] = serializer.encode(self.broadcast)
@@ -37,7 +46,7 @@ class Dispatch:
 
 
 class Subscriber(Protocol):
-    """A channel that listens to a topic, on behalf of a connection with these ids."""
+    """A channel that is subscribed to a topic."""
 
     @property
     def ids(self) -> frozenset[str]:
@@ -45,61 +54,61 @@ class Subscriber(Protocol):
         ...
 
     def deliver(self, dispatch: Dispatch) -> None:
-        """Queue a broadcast for the client; never waits."""
+        """Queue a broadcast for the client. Never blocks."""
         ...
 
     def evict(self) -> None:
-        """End the channel now; nothing more may reach the client through it."""
+        """End the channel now; the client gets no further broadcast through it."""
         ...
 
 
 class Disconnectable(Protocol):
-    """A connection that can be told to go away."""
+    """A connection that can be closed by id."""
 
     @property
     def ids(self) -> frozenset[str]:
-        """The names it can be closed by."""
+        """The ids of the connection."""
         ...
 
     def disconnect(self) -> None:
-        """Close it; its client may connect anew, and will be asked who it is."""
+        """Close the connection. The client may reconnect, and is then authenticated again."""
         ...
 
 
 class Broker(Protocol):
-    """Carries notes to the other nodes. A hint only: it may lose any of them, and must never raise or wait."""
+    """Carries messages to the other nodes, at most once: it may lose any of them, and must not raise or block."""
 
-    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Call `hear` with every note that another node published."""
+    def subscribe(self, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Call the handler with every message of another node."""
         ...
 
-    def publish(self, note: dict[str, Any]) -> None:
-        """Send a note to the other nodes, if they can be reached."""
+    def publish(self, message: dict[str, Any]) -> None:
+        """Send a message to the other nodes, if the broker is reachable."""
         ...
 
 
 class PubSub:
-    """The topics of this node; with a broker, of all nodes."""
+    """The topics and connections of this node; with a broker, broadcasts reach all nodes."""
 
     def __init__(self, broker: Broker | None = None) -> None:
         self._topics: dict[str, dict[Subscriber, None]] = {}
         self._connections: dict[str, dict[Disconnectable, None]] = {}
         self._disconnects: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED_DISCONNECTS)
-        self._hearers: dict[str, Callable[[dict[str, Any]], None]] = {
-            "broadcast": self._heard_broadcast,
-            "disconnect": lambda note: self._disconnect_here(note["id"]),
-            "evict": lambda note: self._evict_here(note["topic"], note["id"]),
+        self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "broadcast": self._on_broadcast,
+            "disconnect": lambda message: self._disconnect_here(message["id"]),
+            "evict": lambda message: self._evict_here(message["topic"], message["id"]),
         }
         self._broker = broker
         if broker is not None:
-            broker.listen(self._hear)
+            broker.subscribe(self._receive)
 
     def subscribe(self, topic: str, subscriber: Subscriber) -> None:
-        """Let a channel hear a topic from now on."""
+        """Subscribe a channel to a topic."""
         self._topics.setdefault(topic, {})[subscriber] = None
 
     def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
-        """Let it hear no more; does nothing if it did not."""
+        """End a subscription; does nothing if there is none."""
         _forget(self._topics, topic, subscriber)
 
     def broadcast(
@@ -115,73 +124,78 @@ class PubSub:
         """Send an event to the subscribers of a topic, on all nodes.
 
         Args:
-            topic: who listens to it, hears it.
-            event: what happened.
-            payload: what is said about it.
-            exclude: the one on this node who does not hear it.
-            only: an id; only those hear it whose connection carries it.
-            without: an id; those whose connection carries it do not hear it.
+            topic: the topic's name.
+            event: the event's name.
+            payload: a JSON object or bytes.
+            exclude: a subscriber of this node that does not receive the event.
+            only: an id; only connections with this id receive the event.
+            without: an id; connections with this id do not receive the event.
 
         Raises:
-            TypeError: the payload cannot be encoded; then nobody received it.
+            TypeError: the payload cannot be encoded; no subscriber received it.
         """
         audience = {key: each for key, each in (("only", only), ("without", without)) if each is not None}
         self._broadcast_here(Broadcast(topic, event, payload), exclude, **audience)
-        self.tell("broadcast", {"topic": topic, "event": event, "payload": payload, **audience})
+        self.publish("broadcast", {"topic": topic, "event": event, "payload": payload, **audience})
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's own word
-        """Close every connection that carries this id, on all nodes."""
+        """Close every connection with this id, on all nodes (rule 38)."""
         self._disconnect_here(id)
-        self.tell("disconnect", {"id": id})
+        self.publish("disconnect", {"id": id})
 
     def evict(self, topic: str, id: str) -> None:  # noqa: A002 - Phoenix's own word
-        """End every channel on a topic whose connection carries this id, on all nodes."""
+        """End every channel on a topic whose connection has this id, on all nodes."""
         self._evict_here(topic, id)
-        self.tell("evict", {"topic": topic, "id": id})
+        self.publish("evict", {"topic": topic, "id": id})
 
     def is_connected(self, id: str) -> bool:  # noqa: A002 - see disconnect
-        """Whether a connection of this node carries this id."""
+        """Return whether a connection of this node has this id."""
         return id in self._connections
 
     @property
     def has_other_nodes(self) -> bool:
-        """Whether there may be other nodes."""
+        """Whether a broker connects this node to others."""
         return self._broker is not None
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics that somebody listens to on this node."""
+        """The topics with a subscriber on this node."""
         return tuple(self._topics)
 
     def disconnected_since(self, moment: float, ids: frozenset[str]) -> bool:
-        """Whether one of these ids was disconnected since then, a moment of `time.monotonic()`.
+        """Return whether one of these ids was disconnected since a time.
 
-        Who was asked about before the disconnect, and let in after it, would slip through otherwise.
+        Without this check, a client that was authorized before the disconnect, but connects after it, would stay
+        connected.
+
+        Args:
+            moment: a value of `time.monotonic()`.
+            ids: the ids of a new connection.
         """
-        recent = itertools.takewhile(lambda told: told[0] >= moment, reversed(self._disconnects))
+        recent = itertools.takewhile(lambda entry: entry[0] >= moment, reversed(self._disconnects))
         return any(each in ids for _, each in recent)
 
     def connected(self, connection: Disconnectable) -> None:
-        """Remember a connection, so that it can be closed by its ids."""
+        """Register a connection, so that it can be closed by its ids."""
         for each in connection.ids:
             self._connections.setdefault(each, {})[connection] = None
 
     def disconnected(self, connection: Disconnectable) -> None:
-        """Forget a connection."""
+        """Unregister a connection."""
         for each in connection.ids:
             _forget(self._connections, each, connection)
 
-    def tell(self, kind: str, note: dict[str, Any]) -> None:
-        """Send a note to the other nodes, whose `on(kind, ...)` will hear it; does nothing without a broker."""
+    def publish(self, kind: str, message: dict[str, Any]) -> None:
+        """Send a message to the handlers of this kind on the other nodes; does nothing without a broker."""
         if self._broker is not None:
-            self._broker.publish({"kind": kind, **note})
+            self._broker.publish({"kind": kind, **message})
 
-    def on(self, kind: str, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Hear the notes of one kind that other nodes tell."""
-        self._hearers[kind] = hear
+    def handle(self, kind: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Set the handler of one kind of messages from other nodes."""
+        self._handlers[kind] = handler
 
     def broadcast_here(self, topic: str, event: str, payload: Payload) -> None:
-        """Send an event to the subscribers on this node only, because every node says the same by itself."""
+        """Send an event to the subscribers of this node only, for events that every node generates itself."""
         self._broadcast_here(Broadcast(topic, event, payload), None)
 
     def _broadcast_here(
@@ -193,9 +207,9 @@ class PubSub:
             if meant and subscriber is not exclude:
                 subscriber.deliver(dispatch)
 
-    def _heard_broadcast(self, note: dict[str, Any]) -> None:
-        broadcast = Broadcast(note["topic"], note["event"], note["payload"])
-        self._broadcast_here(broadcast, None, note.get("only"), note.get("without"))
+    def _on_broadcast(self, message: dict[str, Any]) -> None:
+        broadcast = Broadcast(message["topic"], message["event"], message["payload"])
+        self._broadcast_here(broadcast, None, message.get("only"), message.get("without"))
 
     def _disconnect_here(self, id: str) -> None:  # noqa: A002 - see disconnect
         self._disconnects.append((time.monotonic(), id))
@@ -207,19 +221,19 @@ class PubSub:
             if id in subscriber.ids:
                 subscriber.evict()
 
-    def _hear(self, note: dict[str, Any]) -> None:
-        hear = self._hearers.get(note.get("kind", ""))
-        if hear is None:
-            return  # a newer node may say what this one does not know yet
+    def _receive(self, message: dict[str, Any]) -> None:
+        handler = self._handlers.get(message.get("kind", ""))
+        if handler is None:
+            return  # a kind that only newer versions know
         try:
-            hear(note)
+            handler(message)
         except (KeyError, TypeError, ValueError) as fault:
-            # Another node's note must not end this one's listening.
+            # A malformed message of another node must not end the subscription.
             emit(BrokerMessageIgnored(error_type=type(fault).__name__))
 
 
 def _copy(found: Iterable[_T] | None) -> tuple[_T, ...]:
-    # Delivering may close a connection, which unsubscribes it while we go through the list.
+    # Delivering may close a connection, which removes it from the list during the loop.
     return tuple(found or ())
 
 

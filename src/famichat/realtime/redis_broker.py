@@ -1,7 +1,7 @@
-"""Notes between nodes over Redis: a hint that something happened, never the place where it is kept.
+"""A broker over Redis pub/sub. It carries broadcasts between nodes and stores nothing.
 
-Publishing neither waits nor fails. While Redis is away its notes are lost, clients of one node go on hearing each
-other, and everything comes back by itself.
+Publishing neither blocks nor fails. While Redis is unreachable, messages to other nodes are lost, clients of the same
+node still reach each other, and the broker reconnects.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from famichat.realtime.events import BrokerFailed, emit
 _MAX_WAITING = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LISTEN_SECONDS = 5.0
-_FAREWELL_SECONDS = 1.0
+_FLUSH_SECONDS = 1.0
 _PING_SECONDS = 3.0
-_AWAY = (RedisError, OSError, TimeoutError)
+_UNREACHABLE = (RedisError, OSError, TimeoutError)
 
 
 class RedisBroker:
-    """Carries the notes of a `PubSub` to those of other nodes that use the same Redis and channel.
+    """Carries the messages of a `PubSub` to the other nodes that use the same Redis and channel.
 
     Args:
         url: such as "redis://localhost:6379/0".
@@ -41,19 +41,19 @@ class RedisBroker:
         )
         self._channel = channel
         self._name = secrets.token_hex(8)
-        self._hear: Callable[[dict[str, Any]], None] = lambda _note: None
-        self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # the oldest hints are worth the least
-        self._awake = asyncio.Event()
+        self._handler: Callable[[dict[str, Any]], None] = lambda _message: None
+        self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # when full, the oldest are dropped
+        self._wake = asyncio.Event()
         self._stopping = False
 
-    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
-        """Call `hear` with every note of another node."""
-        self._hear = hear
+    def subscribe(self, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Call the handler with every message of another node."""
+        self._handler = handler
 
-    def publish(self, note: dict[str, Any]) -> None:
-        """Send a note to the other nodes as soon as may be."""
-        self._waiting.append(_encode({"from": self._name, **note}))
-        self._awake.set()
+    def publish(self, message: dict[str, Any]) -> None:
+        """Queue a message for the other nodes."""
+        self._waiting.append(_encode({"from": self._name, **message}))
+        self._wake.set()
 
     async def run(self) -> None:
         """Carry messages both ways until cancelled, then publish the queued ones, for one second at most.
@@ -63,29 +63,29 @@ class RedisBroker:
         self._stopping = False
         try:
             async with asyncio.TaskGroup() as tasks:
-                publishing = tasks.create_task(self._keep(self._publish_all), name="broker publishing")
-                listening = tasks.create_task(self._keep(self._listen_all), name="broker listening")
+                publishing = tasks.create_task(self._reconnecting(self._publish_all), name="broker publishing")
+                listening = tasks.create_task(self._reconnecting(self._listen_all), name="broker listening")
                 try:
                     await asyncio.Event().wait()  # until cancelled: by the caller, or by the group if a task crashed
                 finally:
                     self._stopping = True
-                    self._awake.set()
-                    await asyncio.wait({publishing}, timeout=_FAREWELL_SECONDS)
+                    self._wake.set()
+                    await asyncio.wait({publishing}, timeout=_FLUSH_SECONDS)
                     publishing.cancel()
                     listening.cancel()
         finally:
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(*_UNREACHABLE):
                 await self._redis.aclose()
 
-    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it again whenever Redis goes away, with longer and longer pauses."""
+    async def _reconnecting(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` again whenever Redis is unreachable, after a pause that doubles up to 2 seconds."""
         pause = _FIRST_PAUSE
         loop = asyncio.get_running_loop()
         while not self._stopping:
             began = loop.time()
             try:
                 await work()
-            except _AWAY as fault:
+            except _UNREACHABLE as fault:
                 if loop.time() - began > _LONGEST_PAUSE:
                     pause = _FIRST_PAUSE
                 emit(BrokerFailed(error_type=type(fault).__name__))
@@ -98,22 +98,22 @@ class RedisBroker:
                 await self._redis.publish(self._channel, self._waiting.popleft())
             if self._stopping:
                 return
-            self._awake.clear()
-            await self._awake.wait()
+            self._wake.clear()
+            await self._wake.wait()
 
     async def _listen_all(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(self._channel)
-            # Not `while True`: redis-py may swallow the cancellation of what it awaits.
+            # Not `while True`: redis-py may swallow a cancellation.
             while not self._stopping:
                 message = await subscription.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
-                    self._heard(message["data"])
+                    self._on_message(message["data"])
 
-    def _heard(self, data: bytes) -> None:
-        note = _decode(data)
-        if note is not None and note.get("from") != self._name:
-            self._hear(note)
+    def _on_message(self, data: bytes) -> None:
+        message = _decode(data)
+        if message is not None and message.get("from") != self._name:
+            self._handler(message)
 
 
 def ping(url: str) -> str | None:
@@ -130,20 +130,20 @@ def ping(url: str) -> str | None:
     return None
 
 
-def _encode(note: dict[str, Any]) -> bytes:
-    payload = note.get("payload")
+def _encode(message: dict[str, Any]) -> bytes:
+    payload = message.get("payload")
     if isinstance(payload, bytes):
-        note = {**note, "payload": None, "bytes": base64.b64encode(payload).decode()}
-    return orjson.dumps(note)
+        message = {**message, "payload": None, "bytes": base64.b64encode(payload).decode()}
+    return orjson.dumps(message)
 
 
 def _decode(data: bytes) -> dict[str, Any] | None:
     try:
-        note = orjson.loads(data)
+        message = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return None  # somebody else's message on our channel
-    if not isinstance(note, dict):
+        return None  # not a message of this application
+    if not isinstance(message, dict):
         return None
-    if "bytes" in note:
-        note["payload"] = base64.b64decode(note.pop("bytes"))
-    return note
+    if "bytes" in message:
+        message["payload"] = base64.b64decode(message.pop("bytes"))
+    return message

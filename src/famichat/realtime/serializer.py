@@ -1,4 +1,4 @@
-"""Bytes to messages and back, in the two dialects that Phoenix clients speak: vsn 1.0.0 and 2.0.0.
+"""The serializers of the Phoenix protocol: versions (`vsn`) 1.0.0 and 2.0.0.
 
 A version 2 frame is an array, a version 1 frame an object; only version 2 has binary frames.
 
@@ -22,47 +22,50 @@ _FIELDS_IN_A_FRAME = 5
 
 
 class MalformedFrameError(ValueError):
-    """A client sent something that is no frame. `args[0]` says why and quotes nothing of it."""
+    """A client sent a malformed frame. `args[0]` is the reason and quotes nothing of the frame."""
 
 
 class BinaryUnsupportedError(ValueError):
-    """Bytes were to go to a client whose dialect cannot carry them."""
+    """A binary payload cannot be sent in the client's serializer version (rule 17)."""
 
 
 class FieldTooLongError(ValueError):
-    """A topic, event, ref or status does not fit the one byte that counts it in a binary frame."""
+    """A topic, event, ref or status is longer than the 255 bytes that a binary frame allows (rule 15)."""
 
 
 @dataclass(slots=True, eq=False)
 class Encoded:
-    """A frame ready to be sent, to any number of clients.
+    """An encoded frame, shared by all clients that receive it.
 
-    `framed` is the transport's own wrapping of `data`: made for the first client, used for all.
+    Attributes:
+        data: the frame.
+        binary: whether it is a binary frame.
+        websocket_frame: `data` with its WebSocket frame header. The first client's transport sets it for all.
     """
 
     data: bytes
     binary: bool = False
-    framed: bytes | None = None
+    websocket_frame: bytes | None = None
 
 
 class Serializer(Protocol):
-    """A dialect."""
+    """A serializer version."""
 
     version: str
     closes_duplicates: bool
-    """Whether a client is told that a duplicate join closed its older channel."""
+    """Whether a client gets `phx_close` for the channel that its duplicate join replaced (rule 23)."""
 
     def decode(self, data: bytes, *, binary: bool) -> Message:
-        """Read a frame; raises MalformedFrameError."""
+        """Decode a frame; raises MalformedFrameError."""
         ...
 
     def encode(self, frame: Outgoing) -> Encoded:
-        """Write a frame; raises BinaryUnsupportedError or FieldTooLongError."""
+        """Encode a frame; raises BinaryUnsupportedError or FieldTooLongError."""
         ...
 
 
 def negotiate(vsn: str | None) -> Serializer | None:
-    """Pick the dialect for a `vsn` parameter; absent means the first, and anything unknown none."""
+    """Return the serializer for a `vsn` parameter, or None if it is unknown. Absent means 1.0.0 (rule 3)."""
     if vsn is None or _V1_VERSION.fullmatch(vsn):
         return V1
     return V2 if _V2_VERSION.fullmatch(vsn) else None
@@ -92,7 +95,7 @@ class _V2:
 
 class _V1:
     version = "1.0.0"
-    # Its clients cannot tell an old channel's phx_close from a new one's, and would drop the new one.
+    # Its clients cannot distinguish the old channel's phx_close from the new one's, and would drop the new channel.
     closes_duplicates = False
 
     def decode(self, data: bytes, *, binary: bool) -> Message:
@@ -123,7 +126,7 @@ def _text(frame: Any) -> Encoded:
 
 
 def _object(payload: Payload) -> Payload:
-    # Swift, Kotlin and Dart clients break on any other JSON; the sender's channel should hear of it, not they.
+    # Swift, Kotlin and Dart clients fail on any other JSON (rule 10), so the error is raised in the sender's channel.
     if not isinstance(payload, dict):
         raise TypeError("a payload from the server is a JSON object or bytes")
     return payload

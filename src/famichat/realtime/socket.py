@@ -1,10 +1,10 @@
-"""One client's connection as a state machine: which frame goes to which channel, and which is answered here.
+"""One client's connection as a state machine: routes each frame to a channel, or answers it directly.
 
-It never waits and never sends; it says what to do, and whoever owns the network does it.
+It does no I/O and never waits: `receive` returns a step, which `Connection` carries out.
 
     >>> socket = Socket(("room:*",), max_channels=2)
     >>> socket.receive(Message(None, "1", "phoenix", "heartbeat", {}))
-    Send(frame=Answer(join_ref=None, ref='1', topic='phoenix', reply=Reply(status='ok', response={})))
+    Send(frame=Reply(join_ref=None, ref='1', topic='phoenix', reply=ReplyPayload(status='ok', response={})))
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,14 @@ JOIN, LEAVE, CLOSE, ERROR = "phx_join", "phx_leave", "phx_close", "phx_error"
 
 
 class JoinedTopic:
-    """A client's place on a topic, from its join until its channel has ended.
+    """A topic that a client has joined, from its join until its channel has ended.
 
-    `join_ref` is what the client sent. `push_ref` marks what the server pushes: clients that join without a
-    join_ref know their channel by the join's ref.
+    Attributes:
+        topic: the topic's name.
+        join_ref: as the client sent it; null is legal.
+        push_ref: the join_ref of frames from the server. A client that joined with a null join_ref identifies its
+            channel by the ref of the join (rule 25).
+        open: whether the channel accepts messages.
     """
 
     __slots__ = ("join_ref", "open", "push_ref", "topic")
@@ -32,22 +36,22 @@ class JoinedTopic:
         self.open = True
 
     def ended(self, event: str, payload: dict[str, Any]) -> Message:
-        """The frame that tells the client how its channel ended."""
+        """Return the frame that reports the end of the channel: `phx_close` or `phx_error` (rules 31 to 33)."""
         return Message(self.join_ref, self.join_ref, self.topic, event, payload)
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this frame."""
+    """Send this frame to the client."""
 
     frame: Outgoing
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start the channel of the route `pattern`; if it `replaces` one, only when that has ended."""
+    """Start the channel of the route `pattern`; if it `replaces` a channel, after that one has ended (rule 23)."""
 
-    seat: JoinedTopic
+    joined_topic: JoinedTopic
     join: Message
     pattern: str
     replaces: JoinedTopic | None
@@ -55,9 +59,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand this message to the channel in this seat, after everything it was handed before."""
+    """Pass this message to the channel of this topic, after the messages before it (rule 22)."""
 
-    seat: JoinedTopic
+    joined_topic: JoinedTopic
     message: Message
 
 
@@ -70,8 +74,8 @@ class Socket:
     Args:
         patterns: topics that can be joined, exact or `prefix*`; the first that matches wins.
         max_channels: how many topics one connection may have joined at once.
-        ids: the names by which this connection can be closed, such as `users_socket:42`.
-        assigns: whatever the application remembered about the client when it connected.
+        ids: the ids by which this connection can be closed, such as `users_socket:42` (rule 38).
+        assigns: the application's data about the client, from `Connected.assigns`.
     """
 
     def __init__(
@@ -81,59 +85,63 @@ class Socket:
         self.assigns = assigns
         self._patterns = patterns
         self._max_channels = max_channels
-        self._seats: dict[str, JoinedTopic] = {}
+        self._joined_topics: dict[str, JoinedTopic] = {}
 
     def receive(self, message: Message) -> Step:
-        """Take one frame from the client and say what to do about it; None means to ignore it."""
+        """Route one frame of the client.
+
+        Returns:
+            the step to carry out, or None if the frame is to be ignored.
+        """
         if message.topic == "phoenix" and message.event == "heartbeat":
-            return _answer(message, ok())
+            return _reply(message, ok())
         if not isinstance(message.payload, dict | bytes):
-            return _answer(message, error("invalid_message"))
+            return _reply(message, error("invalid_message"))
         if message.event == JOIN:
             return self._join(message)
-        seat = self._seats.get(message.topic)
-        if seat is None or not seat.open:
-            return _answer(message, ok()) if message.event == LEAVE else Send(unmatched(message))
-        if message.join_ref is not None and message.join_ref != seat.join_ref:
-            return None  # a stale frame, meant for a channel that this client has joined anew since
+        joined_topic = self._joined_topics.get(message.topic)
+        if joined_topic is None or not joined_topic.open:
+            return _reply(message, ok()) if message.event == LEAVE else Send(unmatched(message))
+        if message.join_ref is not None and message.join_ref != joined_topic.join_ref:
+            return None  # a stale frame of a channel that this client has since rejoined (rule 24)
         if message.event == LEAVE:
-            self.close(seat)
-        return Deliver(seat, message)
+            self.close(joined_topic)
+        return Deliver(joined_topic, message)
 
-    def close(self, seat: JoinedTopic) -> None:
-        """Take no more messages for this seat; it stays taken until it is released."""
-        seat.open = False
+    def close(self, joined_topic: JoinedTopic) -> None:
+        """Accept no further messages for this topic. It still counts towards `max_channels` until it is released."""
+        joined_topic.open = False
 
-    def release(self, seat: JoinedTopic) -> None:
-        """Forget a seat whose channel has ended."""
-        seat.open = False
-        if self._seats.get(seat.topic) is seat:
-            del self._seats[seat.topic]
+    def release(self, joined_topic: JoinedTopic) -> None:
+        """Remove a joined topic whose channel has ended."""
+        joined_topic.open = False
+        if self._joined_topics.get(joined_topic.topic) is joined_topic:
+            del self._joined_topics[joined_topic.topic]
 
     def _join(self, message: Message) -> Step:
         pattern = next((pattern for pattern in self._patterns if matches(pattern, message.topic)), None)
         if pattern is None:
             return Send(unmatched(message))
         if not isinstance(message.payload, dict):
-            return _answer(message, error("invalid_message"))
-        replaced = self._seats.get(message.topic)
-        if replaced is None and len(self._seats) >= self._max_channels:
-            return _answer(message, error("too many channels joined"))
+            return _reply(message, error("invalid_message"))
+        replaced = self._joined_topics.get(message.topic)
+        if replaced is None and len(self._joined_topics) >= self._max_channels:
+            return _reply(message, error("too many channels joined"))
         if replaced is not None:
             self.close(replaced)
-        seat = self._seats[message.topic] = JoinedTopic(message)
-        return Start(seat, message, pattern, replaced)
+        joined_topic = self._joined_topics[message.topic] = JoinedTopic(message)
+        return Start(joined_topic, message, pattern, replaced)
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Whether a topic is the one named, or starts as a pattern `prefix*` says."""
+    """Return whether a topic equals a pattern, or starts with the prefix of a pattern `prefix*` (rule 20)."""
     return topic.startswith(pattern[:-1]) if pattern.endswith("*") else topic == pattern
 
 
 def unmatched(message: Message) -> Reply:
-    """The answer about a topic that is not joined. Its join_ref is null, unlike in every other answer."""
+    """Return the reply for a topic that is not joined. Its join_ref is null, unlike in every other reply (rule 20)."""
     return Reply(None, message.ref, message.topic, error("unmatched topic"))
 
 
-def _answer(message: Message, reply: ReplyPayload) -> Send:
-    return Send(Reply(message.join_ref, message.ref, message.topic, reply))
+def _reply(message: Message, payload: ReplyPayload) -> Send:
+    return Send(Reply(message.join_ref, message.ref, message.topic, payload))

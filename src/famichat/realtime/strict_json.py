@@ -1,7 +1,7 @@
-r"""JSON as every entrance of the server takes it: nothing that another reader could understand differently.
+r"""Strict JSON: rejects everything that two JSON libraries may interpret differently.
 
-Refused: NaN and infinities (also `1e400`), lone surrogates, U+0000, duplicate keys, integers beyond 2^53, nesting
-beyond 32. Each of these is taken by some JSON library, and then breaks a database, a neighbour or a browser.
+Rejected: NaN and infinities (also `1e400`), lone surrogates, U+0000, duplicate keys, integers beyond 2^53, nesting
+beyond 32. Some JSON libraries accept these, and then a database, another client or a browser fails on them.
 
     >>> loads('{"a": [1, 2]}')
     {'a': [1, 2]}
@@ -24,7 +24,7 @@ _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 
 
 class InvalidJSON(ValueError):
-    """The text is not JSON, or not strict JSON; `reason` says why and quotes nothing of it."""
+    """The text is not JSON, or not strict JSON; `reason` quotes nothing of it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -32,10 +32,10 @@ class InvalidJSON(ValueError):
 
 
 def loads(data: bytes | str) -> Any:
-    """Read one JSON value.
+    """Parse one JSON value.
 
     Raises:
-        InvalidJSON: it is malformed, or uses something that is refused here.
+        InvalidJSON: the text is malformed or not strict.
     """
     text = _text(data)
     _check_depth(text)
@@ -44,7 +44,7 @@ def loads(data: bytes | str) -> Any:
     except json.JSONDecodeError:
         raise InvalidJSON("malformed JSON") from None
     except RecursionError:
-        # Unreachable while _check_depth is right; kept, because the alternative is a dead server.
+        # Unreachable while _check_depth is correct. A RecursionError must not reach the event loop.
         raise InvalidJSON("nested too deeply") from None
     if "\\u" in text:
         _check_strings(value)
@@ -52,7 +52,7 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write one value compactly: no blanks, no escapes for what is not ASCII or a slash, as some clients need."""
+    """Serialize one value compactly: no spaces, no escaped slashes or non-ASCII characters (rule 14)."""
     return orjson.dumps(value)
 
 

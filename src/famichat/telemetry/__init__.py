@@ -1,4 +1,4 @@
-"""What Famichat says about itself: typed events, and those who listen to them."""
+"""Telemetry: typed events, and the logs, metrics and traces that are made from them."""
 
 from famichat.telemetry.bus import attach, emit
 

@@ -1,4 +1,4 @@
-"""One stream of events: the code emits, logs and metrics listen.
+"""The event stream: application code emits events; logs and metrics handle them.
 
 >>> from famichat.telemetry import attach, emit, events
 >>> seen = []
@@ -21,21 +21,27 @@ _handlers: tuple[Handler, ...] = ()
 
 
 def emit(event: Event) -> None:
-    """Hand an event to every handler, now, in the caller's thread.
+    """Pass an event to every handler, synchronously, in the caller's thread. Never raises.
 
-    A handler that raises is detached and reported: telemetry must never cost a family its message.
+    A handler that raises is logged and detached, because a telemetry failure must not affect a message.
     """
     for handler in _handlers:
         try:
             handler(event)
         except Exception:
-            # Whatever broke is the listener's fault, and the sender of a message must not pay for it.
             _logger.exception("a telemetry handler failed and was detached: %r", handler)
             _detach(handler)
 
 
 def attach(handler: Handler) -> Callable[[], None]:
-    """Let `handler` hear every event from now on; call what is returned to stop that."""
+    """Call a handler with every event from now on.
+
+    Args:
+        handler: must not block, and is called from any thread.
+
+    Returns:
+        a function that detaches the handler.
+    """
     global _handlers  # noqa: PLW0603 - one stream per process, as in Elixir's :telemetry
     _handlers = (*_handlers, handler)
     return lambda: _detach(handler)

@@ -1,7 +1,7 @@
-"""Every event Famichat emits: a frozen value whose fields *are* the allow-list.
+"""Every event that Famichat emits: frozen values whose fields are an allow-list.
 
-What is not a field here cannot be emitted, so a body, a token, an e-mail address or a key has no way out. Times are
-seconds, sizes are bytes. `docs/telemetry.md` lists the same names; a test compares the two.
+Only declared fields reach logs and metrics, so message bodies, tokens, e-mail addresses and keys cannot leak. Times are
+in seconds, sizes in bytes. `docs/telemetry.md` lists the same names; a test compares the two.
 """
 
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ Level = Literal["debug", "info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, in the past tense, with nothing secret in it."""
+    """Base class of the events. Named in the past tense; contains no secrets."""
 
     name: ClassVar[str]
     level: ClassVar[Level] = "info"
 
 
-# What happens on a conversation's channel
+# Conversation channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChannelJoined(Event):
-    """A device joined a conversation. Says whether encryption is on there, and nothing else about it."""
+    """A device joined a conversation. Of the encryption, only the status is included."""
 
     name: ClassVar[str] = "famichat.message_channel.join"
     status: Literal["ok"] = "ok"
@@ -39,7 +39,7 @@ class MessageChannelJoined(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChannelJoinRefused(Event):
-    """A join was refused. Carries nothing about encryption, and no topic that somebody made up."""
+    """A join was refused. Contains nothing about encryption, and not the topic, which may be arbitrary text."""
 
     name: ClassVar[str] = "famichat.message_channel.join"
     level: ClassVar[Level] = "warning"
@@ -51,7 +51,7 @@ class MessageChannelJoinRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageBroadcast(Event):
-    """A conversation was told something. `since_receipt_seconds` runs from the arrival of the cause."""
+    """An event was broadcast to a conversation. `since_receipt_seconds` starts when its cause arrived."""
 
     name: ClassVar[str] = "famichat.message_channel.broadcast"
     conversation_type: str
@@ -63,7 +63,7 @@ class MessageBroadcast(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastOverBudget(Event):
-    """A message took more than 200 ms from its arrival to its broadcast: a warning, never a refusal."""
+    """A message took more than 200 ms from its arrival to its broadcast. A warning; the message is delivered."""
 
     name: ClassVar[str] = "famichat.message_channel.over_budget"
     level: ClassVar[Level] = "warning"
@@ -74,7 +74,7 @@ class BroadcastOverBudget(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageAcknowledged(Event):
-    """A device said how far it has received or read a conversation, and that is on disk."""
+    """A device's delivery or read receipt was stored."""
 
     name: ClassVar[str] = "famichat.message_channel.ack"
     conversation_id: str
@@ -86,12 +86,12 @@ class MessageAcknowledged(Event):
     duration_seconds: float
 
 
-# What happens to messages
+# Messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent(Event):
-    """A message is on disk, or was there already (`repeat`)."""
+    """A message was stored, or had been stored before (`repeat`)."""
 
     name: ClassVar[str] = "famichat.message.sent"
     conversation_type: str
@@ -102,7 +102,7 @@ class MessageSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageEdited(Event):
-    """Somebody said an own message in other words, and that is on disk."""
+    """A user edited one of their messages, and the new version was stored."""
 
     name: ClassVar[str] = "famichat.message.edited"
     conversation_type: str
@@ -114,7 +114,7 @@ class MessageEdited(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDeleted(Event):
-    """Somebody took a message away: an own one (`own`), or, as an admin of the group, another's."""
+    """A user deleted a message: their own (`own`), or, as a group admin, another member's."""
 
     name: ClassVar[str] = "famichat.message.deleted"
     conversation_type: str
@@ -126,7 +126,7 @@ class MessageDeleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReacted(Event):
-    """Somebody reacted to a message, or took that back. Never says with what."""
+    """A user reacted to a message, or removed a reaction (`taken_back`). The reaction itself is not included."""
 
     name: ClassVar[str] = "famichat.message.reacted"
     conversation_type: str
@@ -138,7 +138,7 @@ class MessageReacted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSerialized(Event):
-    """A message was made ready to be carried or kept."""
+    """A message was encoded for storage or transport."""
 
     name: ClassVar[str] = "famichat.message.serialized"
     level: ClassVar[Level] = "debug"
@@ -148,7 +148,7 @@ class MessageSerialized(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDeserialized(Event):
-    """A payload was understood as a message."""
+    """A payload was parsed as a message."""
 
     name: ClassVar[str] = "famichat.message.deserialized"
     level: ClassVar[Level] = "debug"
@@ -158,7 +158,7 @@ class MessageDeserialized(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecryptionFailed(Event):
-    """Something did not open: here, or on the device of `user_id`. Says which kind of thing, never what it held."""
+    """Decryption failed on the server, or on a device of `user_id`. `purpose` is the kind of data."""
 
     name: ClassVar[str] = "famichat.message.decryption_failed"
     level: ClassVar[Level] = "error"
@@ -171,7 +171,7 @@ class DecryptionFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultKeyUsed(Event):
-    """What is new is sealed with another vault key from now on."""
+    """New data is encrypted with another vault key from now on."""
 
     name: ClassVar[str] = "famichat.vault.key_used"
     version: int
@@ -179,7 +179,7 @@ class VaultKeyUsed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultResealed(Event):
-    """Nothing is left that an older vault key has sealed, but what does not open any more (`unopened`)."""
+    """All data was re-encrypted with the newest vault key, except `unopened` values that cannot be decrypted."""
 
     name: ClassVar[str] = "famichat.vault.resealed"
     version: int
@@ -189,7 +189,7 @@ class VaultResealed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultKeyMissing(Event):
-    """Others seal with a vault key by now that this server does not have: it cannot read what they seal."""
+    """Other servers encrypt with a vault key that this server lacks, so it cannot decrypt their data."""
 
     name: ClassVar[str] = "famichat.vault.key_missing"
     level: ClassVar[Level] = "error"
@@ -198,19 +198,19 @@ class VaultKeyMissing(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultNotKept(Event):
-    """The vault keys could not be looked after just now; it is tried again."""
+    """The check for new vault keys failed. It is repeated."""
 
     name: ClassVar[str] = "famichat.vault.not_kept"
     level: ClassVar[Level] = "error"
     error_type: str
 
 
-# What happens to conversations and groups
+# Conversations and groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationCreated(Event):
-    """A conversation was made (`made`), or asked for and there already."""
+    """A conversation was created (`made`), or requested when it already existed."""
 
     name: ClassVar[str] = "famichat.conversation.created"
     conversation_type: str
@@ -220,7 +220,7 @@ class ConversationCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationHidden(Event):
-    """Somebody has put a conversation away until the next message."""
+    """A user hid a conversation until its next message."""
 
     name: ClassVar[str] = "famichat.conversation.hidden"
     conversation_id: str
@@ -229,7 +229,7 @@ class ConversationHidden(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMemberAdded(Event):
-    """An admin of a group let somebody of the family into it."""
+    """A group admin added a family member to the group."""
 
     name: ClassVar[str] = "famichat.group.member_added"
     conversation_id: str
@@ -249,7 +249,7 @@ class GroupMemberRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRoleChanged(Event):
-    """Somebody became an admin of a group, or a plain member again."""
+    """A group admin changed a member's role."""
 
     name: ClassVar[str] = "famichat.group.role_changed"
     conversation_id: str
@@ -258,12 +258,12 @@ class GroupRoleChanged(Event):
     changed_by_id: str
 
 
-# What happens to people, their devices and their families
+# Users, devices and families
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStarted(Event):
-    """Somebody signed in on a new device: with a password, by an invitation, or by setting the server up."""
+    """A user signed in on a new device: with a password, a passkey or an invite, or by setting up the server."""
 
     name: ClassVar[str] = "famichat.session.started"
     user_id: str
@@ -272,7 +272,7 @@ class SessionStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRevoked(Event):
-    """A device was signed out for good, and what it had open was closed."""
+    """A device was signed out permanently, and its connections were closed."""
 
     name: ClassVar[str] = "famichat.device.revoked"
     user_id: str
@@ -301,7 +301,7 @@ class InviteCreated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyMemberAdded(Event):
-    """Somebody came into a family."""
+    """A user joined a family."""
 
     name: ClassVar[str] = "famichat.family.member_added"
     family_id: str
@@ -331,7 +331,7 @@ class FamilyRoleChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChanged(Event):
-    """Somebody is shown otherwise from now on. Says what was changed, and neither the name nor what was chosen."""
+    """A user changed their profile. Names the changed fields, not their values."""
 
     name: ClassVar[str] = "famichat.profile.changed"
     user_id: str
@@ -340,12 +340,12 @@ class ProfileChanged(Event):
     picture_changed: bool
 
 
-# What rings devices that do not listen
+# Push notifications
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSent(Event):
-    """A push service has taken a notice for a device."""
+    """A push service accepted a notification for a device."""
 
     name: ClassVar[str] = "famichat.push.sent"
     attempt: int
@@ -353,7 +353,7 @@ class PushSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushFailed(Event):
-    """A push service has not taken a notice. `reason` is a word of ours, `status` what it answered, if it did."""
+    """A push service did not accept a notification. `status` is its HTTP status, or None if it did not respond."""
 
     name: ClassVar[str] = "famichat.push.failed"
     level: ClassVar[Level] = "warning"
@@ -364,18 +364,18 @@ class PushFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushDropped(Event):
-    """Too many notices waited, and the oldest was let go; its message is on disk."""
+    """The queue of notifications was full, and the oldest was dropped. Its message is stored."""
 
     name: ClassVar[str] = "famichat.push.dropped"
     level: ClassVar[Level] = "warning"
 
 
-# What is refused
+# Refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRefused(Event):
-    """Somebody got an error instead of what was asked for. `door` is where, `reason` the stable code."""
+    """A request failed with an error. `door` is the entry point, `reason` the error code."""
 
     name: ClassVar[str] = "famichat.request.refused"
     level: ClassVar[Level] = "debug"
@@ -385,7 +385,7 @@ class RequestRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationDenied(Event):
-    """Somebody asked for what is not theirs. `door` is where they knocked, `reason` the stable code they got."""
+    """A client requested a resource it may not access. `door` is the route or channel, `reason` the error code."""
 
     name: ClassVar[str] = "famichat.authorization.denied"
     level: ClassVar[Level] = "warning"
@@ -396,7 +396,7 @@ class AuthorizationDenied(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitThrottled(Event):
-    """A device knocked too often and was told when to come back."""
+    """A device or address exceeded a rate limit."""
 
     name: ClassVar[str] = "famichat.rate_limit.throttled"
     level: ClassVar[Level] = "warning"
@@ -404,7 +404,7 @@ class RateLimitThrottled(Event):
     retry_in_seconds: float
 
 
-# What happens below
+# Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,7 +419,7 @@ class JournalBatchWritten(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageFailed(Event):
-    """The database refused or did not answer; nothing was acknowledged. `error_type` is the exception's class."""
+    """The database or the disk failed, and nothing was acknowledged. `error_type` is the exception's class."""
 
     name: ClassVar[str] = "famichat.storage.failed"
     level: ClassVar[Level] = "error"
@@ -429,19 +429,19 @@ class StorageFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionRetried(Event):
-    """A serialisable transaction lost a race and ran again."""
+    """A serializable transaction conflicted with another one and was retried."""
 
     name: ClassVar[str] = "famichat.storage.transaction_retried"
     level: ClassVar[Level] = "debug"
     attempt: int
 
 
-# What happens on the wire, of whatever application
+# Connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionOpened(Event):
-    """A client connected. `transport` is "websocket" or "longpoll", `vsn` the dialect it speaks."""
+    """A client connected. `transport` is "websocket" or "longpoll", `vsn` the serializer version."""
 
     name: ClassVar[str] = "famichat.realtime.connection_opened"
     level: ClassVar[Level] = "debug"
@@ -451,7 +451,7 @@ class ConnectionOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionClosed(Event):
-    """A connection is over. `code` is the server's close code, or None where the client left."""
+    """A connection ended. `code` is the server's close code, or None if the client disconnected."""
 
     name: ClassVar[str] = "famichat.realtime.connection_closed"
     level: ClassVar[Level] = "debug"
@@ -462,7 +462,7 @@ class ConnectionClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRefused(Event):
-    """Somebody was turned away before connecting. `reason` names the check that failed, never what was offered."""
+    """A connection attempt was refused. `reason` names the failed check, never the offered value."""
 
     name: ClassVar[str] = "famichat.realtime.connection_refused"
     level: ClassVar[Level] = "warning"
@@ -472,7 +472,7 @@ class ConnectionRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowConsumerClosed(Event):
-    """A client stopped reading, and was closed when its queue was full."""
+    """A client read too slowly and was disconnected because its queue was full."""
 
     name: ClassVar[str] = "famichat.realtime.slow_consumer_closed"
     level: ClassVar[Level] = "warning"
@@ -482,7 +482,7 @@ class SlowConsumerClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelCrashed(Event):
-    """An application's channel raised; only that channel ended. `where` is a file and a line, and quotes no data."""
+    """A channel raised an unexpected error, and only this channel ended. `where` is a file and a line."""
 
     name: ClassVar[str] = "famichat.realtime.channel_crashed"
     level: ClassVar[Level] = "error"
@@ -493,7 +493,7 @@ class ChannelCrashed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MalformedFrameReceived(Event):
-    """A client sent something that is no frame; its connection was closed."""
+    """A client sent a malformed frame, and its connection was closed."""
 
     name: ClassVar[str] = "famichat.realtime.malformed_frame"
     level: ClassVar[Level] = "warning"
@@ -503,7 +503,7 @@ class MalformedFrameReceived(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinaryFrameDropped(Event):
-    """Bytes were meant for a client whose dialect or transport carries text only."""
+    """A binary frame was dropped because the client's serializer version or transport is text only."""
 
     name: ClassVar[str] = "famichat.realtime.binary_dropped"
     level: ClassVar[Level] = "warning"
@@ -513,7 +513,7 @@ class BinaryFrameDropped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerUnreachable(Event):
-    """The other nodes cannot be told or heard; clients of this node are served as before."""
+    """The broker is unreachable: no messages to or from other nodes. Clients of this node are not affected."""
 
     name: ClassVar[str] = "famichat.realtime.broker_unreachable"
     level: ClassVar[Level] = "error"
@@ -522,19 +522,19 @@ class BrokerUnreachable(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerNoteIgnored(Event):
-    """Another node sent a note that this one cannot read."""
+    """Another node sent a message that this node cannot read."""
 
     name: ClassVar[str] = "famichat.realtime.broker_note_ignored"
     level: ClassVar[Level] = "warning"
     error_type: str
 
 
-# What happens to attachments
+# Attachments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadFinished(Event):
-    """A file came whole, and can be sent. What it is called and where it goes is not said."""
+    """An upload completed and can be sent. Its name and conversation are not included."""
 
     name: ClassVar[str] = "famichat.attachment.uploaded"
     content_type: str
@@ -544,7 +544,7 @@ class UploadFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRefused(Event):
-    """A file came whole, and was not taken: `reason` is a code of the registry."""
+    """A completed upload was rejected. `reason` is an error code."""
 
     name: ClassVar[str] = "famichat.attachment.refused"
     level: ClassVar[Level] = "warning"
@@ -554,19 +554,19 @@ class UploadRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentsSwept(Event):
-    """Uploads that were never sent, and files that belonged to nothing, were cleared away."""
+    """Expired uploads that were never sent (`unsent`), and files without an attachment (`strays`), were deleted."""
 
     name: ClassVar[str] = "famichat.attachment.swept"
     unsent: int
     strays: int
 
 
-# What happens to the process and to telemetry itself
+# The process and telemetry itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedAsRoot(Event):
-    """The server runs as root, so whoever breaks into it has the whole machine: give it a user of its own."""
+    """The server runs as root, so a vulnerability would expose the whole machine. Run it as a separate user."""
 
     name: ClassVar[str] = "famichat.process.started_as_root"
     level: ClassVar[Level] = "warning"
@@ -574,9 +574,9 @@ class StartedAsRoot(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundTaskCrashed(Event):
-    """A background task raised an unexpected error: a bug. It starts again after `restart_seconds`; 0 if it went on.
+    """A background task raised an unexpected error: a bug.
 
-    `where` is a file and a line, and quotes no data.
+    `where` is a file and a line. The task restarts after `restart_seconds`; 0 means that it continued.
     """
 
     name: ClassVar[str] = "famichat.process.task_crashed"
@@ -589,7 +589,7 @@ class BackgroundTaskCrashed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceExportFailed(Event):
-    """The collector of traces did not take a batch of them; they are lost, and nothing else is."""
+    """The trace collector did not accept a batch of spans, which are lost."""
 
     name: ClassVar[str] = "famichat.telemetry.export_failed"
     level: ClassVar[Level] = "warning"

@@ -1,7 +1,7 @@
-"""Structured logs: every telemetry event and every library's log line, as JSON or for the eye.
+"""Structured logs: telemetry events and library log records, as JSON or formatted for a terminal.
 
-Only what `events.py` declares is logged of an event. Library loggers stay at warning, because some of them would
-write request lines, and a request line may carry a token.
+Of an event, only the declared fields are logged. Library loggers stay at level warning, because some of them log
+request lines, and a request line may contain a token.
 """
 
 import dataclasses
@@ -20,11 +20,11 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Send everything logged in this process to standard error, one record a line.
+    """Configure logging for this process: one record per line on standard error.
 
     Args:
-        level: the least severe level written, such as "INFO".
-        log_format: "json" for machines, "console" for people.
+        level: the lowest level of Famichat's own records, such as "INFO".
+        log_format: "json" or "console".
     """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -59,14 +59,14 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
 
 
 def log_event(event: Event) -> None:
-    """Write one telemetry event: its name, and its declared fields."""
+    """Log the name and the declared fields of a telemetry event."""
     level = _LEVELS[event.level]
     if logging.getLogger("famichat.events").isEnabledFor(level):
         _events.log(level, event.name, **_fields(event))
 
 
 def _fields(event: Event) -> dict[str, object]:
-    # structlog calls the message itself "event".
+    # structlog uses the key "event" for the message.
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     if "event" in fields:
         fields["broadcast_event"] = fields.pop("event")

@@ -1,4 +1,4 @@
-"""Prometheus metrics, counted from the event stream and from gauges that are read when somebody scrapes."""
+"""Prometheus metrics: counters and histograms of events, and gauges that are read at each scrape."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ _BATCH = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 
 
 class Metrics:
-    """One registry; attach `record` to the event stream, and serve `render()` at `/metrics`."""
+    """A metrics registry. Attach `record` to the event stream, and serve `render()` at `/metrics`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -27,7 +27,7 @@ class Metrics:
         self._refusals = Counter("famichat_refusals", "Refusals by stable code", ["reason"], registry=self.registry)
 
     def record(self, event: Event) -> None:
-        """Count one event. The labels are names and stable codes only, never ids."""
+        """Count one event. Labels contain event names and error codes, never ids."""
         self._events.labels(event.name).inc()
         match event:
             case events.MessageChannelJoined():
@@ -41,18 +41,24 @@ class Metrics:
             case events.JournalBatchWritten():
                 self._batch.observe(event.messages)
             case events.ConnectionRefused(reason="application"):
-                pass  # the application has said by which code
+                pass  # the application counts it by its error code
             case events.RequestRefused() | events.ConnectionRefused():
                 self._refusals.labels(event.reason).inc()
             case _:
                 pass
 
     def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
-        """Show a value that is read at each scrape, such as the number of open connections."""
+        """Register a gauge.
+
+        Args:
+            name: the metric's name, such as "famichat_connections".
+            documentation: the help text.
+            read: returns the value; called at each scrape.
+        """
         Gauge(name, documentation, registry=self.registry).set_function(read)
 
     def render(self) -> bytes:
-        """Everything counted so far, in the Prometheus text format."""
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self.registry)
 
     def _histogram(self, name: str, documentation: str) -> Histogram:

@@ -1,7 +1,7 @@
-"""Sends traces to a collector, by OTLP over HTTP, from a thread of its own.
+"""Exports traces to a collector, by OTLP over HTTP, in a background thread.
 
-Imported only where traces are wanted, because it brings a large library. A collector that is away costs traces and one
-warning for each batch; it never holds up a message.
+Imported only if tracing is configured, because it loads a large library. If the collector is unreachable, traces are
+lost, with one warning per batch; messages are not delayed.
 """
 
 import logging
@@ -21,14 +21,14 @@ _GOODBYE_SECONDS = 0.5
 
 
 class Collector:
-    """Where the traces of this process go.
+    """Exports the traces of this process.
 
     Args:
         endpoint: the collector's address, such as "http://localhost:4318".
     """
 
     def __init__(self, endpoint: str) -> None:
-        # Its loggers write tracebacks, and a line for each span that is lost; `_Exporter` says it in one event.
+        # The library logs tracebacks, and a line per lost span. `_Exporter` emits one event per batch instead.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
         self._exporter = _Exporter(OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=_PATIENCE_SECONDS))
         resource = Resource.create({"service.name": "famichat"})
@@ -36,11 +36,11 @@ class Collector:
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
 
     def tracing(self, pseudonym: Pseudonym) -> Tracing:
-        """Traces that go there."""
+        """Return a `Tracing` that exports to this collector."""
         return Tracing(self._provider.get_tracer("famichat"), pseudonym)
 
     def close(self) -> None:
-        """Send what waits, but let no collector hold up the end of the server. Blocks for half a second at most."""
+        """Send the queued traces and shut down. Blocks for half a second at most, so shutdown is not delayed."""
         self._exporter.hurry()
         sending = threading.Thread(target=self._provider.shutdown, name="last traces", daemon=True)
         sending.start()
@@ -50,7 +50,7 @@ class Collector:
 
 
 class _Exporter(SpanExporter):
-    """As the library's, but telling of a failure by an event, and giving up at once when the server stops."""
+    """The exporter of the library, which reports failures as events and gives up early during shutdown."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -58,16 +58,16 @@ class _Exporter(SpanExporter):
         self._sending = 0
 
     def hurry(self) -> None:
-        """From now on, drop everything after the first failure."""
+        """Drop all spans after the next failure."""
         self._hurried = True
 
     def give_up(self) -> None:
-        """Count as lost what is being sent, and everything after it."""
+        """Report the batch that is being sent as lost, and drop all later spans."""
         self._gave_up = True
         emit(events.TraceExportFailed(spans=self._sending))
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send spans; failing is an answer, never an exception."""
+        """Send a batch of spans. A failure is a return value, never an exception."""
         if self._gave_up:
             return SpanExportResult.FAILURE
         self._sending = len(spans)

@@ -17,4 +17,4 @@ def test_whoever_leaves_makes_room_and_nobody_is_remembered() -> None:
         crowd.leave("a")
 
     assert not crowd.is_full("a")
-    assert len(crowd._inside) == 0
+    assert len(crowd._open) == 0

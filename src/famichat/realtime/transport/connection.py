@@ -1,6 +1,6 @@
-"""One client, whatever carries it: its socket, its running channels, and the frames that go back.
+"""One client's connection, independent of the transport: its socket state and its running channels.
 
-A WebSocket and a long-poll session each own one of these, feed it frames, and are its `Transport`.
+A WebSocket or a long-poll session owns a `Connection`, passes it the received frames, and is its `Transport`.
 """
 
 import asyncio
@@ -21,71 +21,71 @@ GOING_AWAY, PROTOCOL_ERROR, INTERNAL_ERROR, SERVICE_RESTART, SLOW_CONSUMER = 100
 
 
 class Transport(Protocol):
-    """What carries a connection's frames."""
+    """Carries the frames of a connection."""
 
-    carries: str
-    """Its name: "websocket" or "longpoll"."""
+    name: str
+    """"websocket" or "longpoll"."""
     carries_binary: bool
 
     def send(self, frame: Encoded) -> None:
-        """Queue a frame; never waits, and drops it when the client is gone."""
+        """Queue a frame. Never blocks; drops the frame if the client has disconnected."""
         ...
 
     def close(self, code: int, reason: str) -> None:
-        """Close towards the client."""
+        """Close the transport with a close code (RFC 6455, section 7.4)."""
         ...
 
     def pause_receiving(self) -> None:
-        """Take no more from the client for now."""
+        """Stop reading from the client."""
         ...
 
     def resume_receiving(self) -> None:
-        """Go on taking."""
+        """Read from the client again."""
         ...
 
     async def writable(self) -> None:
-        """Wait until the client has read what it was sent, or is gone."""
+        """Wait until the client has read enough of its queued frames, or has disconnected."""
         ...
 
 
 class EndpointPort(Protocol):
-    """What all connections of an endpoint share."""
+    """The endpoint of a connection, as `Connection` uses it."""
 
     routes: Mapping[str, ChannelFactory]
     pubsub: PubSub
     limits: Limits
 
     def gone(self, connection: "Connection") -> None:
-        """Forget a connection that is closed and whose channels have all ended."""
+        """Remove a connection that is closed and whose channels have all ended."""
         ...
 
 
 class Connection:
-    """One client's channels at work."""
+    """Runs the channels of one client."""
 
-    def __init__(self, hub: EndpointPort, socket: Socket, serializer: Serializer, wire: Transport) -> None:
-        self.pubsub = hub.pubsub
+    def __init__(self, endpoint: EndpointPort, socket: Socket, serializer: Serializer, transport: Transport) -> None:
+        self.pubsub = endpoint.pubsub
         self.ids = socket.ids
-        self.max_deferred = hub.limits.max_deferred
-        self.tells_replaced = serializer.closes_duplicates
-        self._hub = hub
-        self._limits = hub.limits
+        self.max_deferred = endpoint.limits.max_deferred
+        self.announces_replacement = serializer.closes_duplicates
+        self._endpoint = endpoint
+        self._limits = endpoint.limits
         self._socket = socket
         self._serializer = serializer
-        self._wire = wire
-        self._runners: dict[JoinedTopic, ChannelServer] = {}
+        self._transport = transport
+        self._channels: dict[JoinedTopic, ChannelServer] = {}
         self._waiting_frames = self._waiting_bytes = 0
         self._paused = False
         self._open = True
         self._over = asyncio.Event()
         self._since = time.monotonic()
         self.pubsub.connected(self)
-        emit(SocketConnected(transport=wire.carries, vsn=serializer.version))
+        emit(SocketConnected(transport=transport.name, vsn=serializer.version))
 
-    # What the wire calls
+    # Called by the transport
 
     def receive(self, data: bytes, *, binary: bool = False) -> None:
-        """Take one frame from the client."""
+        """Decode and route one frame of the client. A malformed frame closes the connection with 1011 (rule 37)."""
         if not self._open:
             return
         try:
@@ -99,37 +99,40 @@ class Connection:
                 self.send(frame)
             case Start() as start:
                 self._start(start, len(data))
-            case Deliver(seat, message):
+            case Deliver(joined_topic, message):
                 self._count(1, len(data))
-                self._runners[seat].accept(message, len(data))
+                self._channels[joined_topic].accept(message, len(data))
 
     def lost(self) -> None:
-        """Hear that the client is gone: its channels finish what they were sent, and end."""
-        if self._leave(None):
-            for runner in tuple(self._runners.values()):
-                runner.finish(self._limits.shutdown_timeout)
+        """Handle a disconnect of the client: its channels handle their inboxes and end (rule 34)."""
+        if self._mark_closed(None):
+            for channel in tuple(self._channels.values()):
+                channel.finish(self._limits.shutdown_timeout)
 
-    # What others call
+    # Called by the endpoint and by pub/sub
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close the connection on the server's side: its channels end without a word, and without more work."""
-        if self._leave(code):
-            self._wire.close(code, reason)
-            for runner in tuple(self._runners.values()):
-                runner.drop(self._limits.shutdown_timeout)
+        """Close the connection from the server: its channels end without frames and without handling their inboxes."""
+        if self._mark_closed(code):
+            self._transport.close(code, reason)
+            for channel in tuple(self._channels.values()):
+                channel.drop(self._limits.shutdown_timeout)
 
     def disconnect(self) -> None:
-        """Close it so that the client connects anew, and says again who it is."""
+        """Close the connection so that the client reconnects and is authenticated again (rule 38)."""
         self.close(GOING_AWAY, "disconnect")
 
     async def over(self) -> None:
-        """Wait until it is closed and all its channels have ended."""
+        """Wait until the connection is closed and all its channels have ended."""
         await self._over.wait()
 
-    # What its channels call
+    # Called by its channels
 
     def send(self, frame: Outgoing) -> None:
-        """Queue a frame for the client. Bytes for one who cannot read them become an error, or are dropped."""
+        """Queue a frame for the client.
+
+        If the client cannot receive binary frames (rule 17), a binary reply becomes an error, other frames are dropped.
+        """
         if not self._open:
             return
         try:
@@ -141,7 +144,7 @@ class Connection:
                 self._drop_binary()
 
     def send_dispatch(self, dispatch: Dispatch) -> None:
-        """Queue a broadcast for the client, in bytes that all clients of its dialect share."""
+        """Queue a broadcast for the client; clients with the same serializer version share its bytes."""
         if not self._open:
             return
         try:
@@ -150,56 +153,56 @@ class Connection:
             self._drop_binary()
 
     async def writable(self) -> None:
-        """Wait until the client has read what it was sent, or is gone."""
+        """Wait until the client has read enough of its queued frames, or has disconnected."""
         if self._open:
-            await self._wire.writable()
+            await self._transport.writable()
 
     def handled(self, frames: int, size: int) -> None:
-        """Count down what its channels have to do, and read on when that is little again."""
+        """Count frames as handled; read from the client again when few enough are left."""
         self._count(-frames, -size)
 
-    def ended(self, runner: ChannelServer) -> None:
-        """Forget a channel that has ended."""
-        self._socket.release(runner.seat)
-        del self._runners[runner.seat]
-        self._go_if_over()
+    def ended(self, channel: ChannelServer) -> None:
+        """Remove a channel that has ended."""
+        self._socket.release(channel.joined_topic)
+        del self._channels[channel.joined_topic]
+        self._release_if_over()
 
     # Inside
 
     def _start(self, start: Start, size: int) -> None:
-        replaces = self._runners.get(start.replaces) if start.replaces is not None else None
+        replaces = self._channels.get(start.replaces) if start.replaces is not None else None
         if replaces is not None:
             replaces.finish(self._limits.shutdown_timeout, replaced=True)
-        runner = ChannelServer(self, start.seat, lambda: self._channel(start), replaces)
-        self._runners[start.seat] = runner
+        channel = ChannelServer(self, start.joined_topic, lambda: self._make_channel(start), replaces)
+        self._channels[start.joined_topic] = channel
         self._count(1, size)
-        runner.start(start.join, size)
+        channel.start(start.join, size)
 
-    def _channel(self, start: Start) -> Channel:
-        return self._hub.routes[start.pattern](self._socket, start.seat.topic)
+    def _make_channel(self, start: Start) -> Channel:
+        return self._endpoint.routes[start.pattern](self._socket, start.joined_topic.topic)
 
-    def _leave(self, code: int | None) -> bool:
+    def _mark_closed(self, code: int | None) -> bool:
         if not self._open:
             return False
         self._open = False
         self.pubsub.disconnected(self)
         duration = time.monotonic() - self._since
-        emit(SocketDisconnected(transport=self._wire.carries, code=code, duration_seconds=duration))
-        self._go_if_over()
+        emit(SocketDisconnected(transport=self._transport.name, code=code, duration_seconds=duration))
+        self._release_if_over()
         return True
 
-    def _go_if_over(self) -> None:
-        if not self._open and not self._runners:
+    def _release_if_over(self) -> None:
+        if not self._open and not self._channels:
             self._over.set()
-            self._hub.gone(self)
+            self._endpoint.gone(self)
 
     def _send(self, frame: Encoded) -> None:
-        if frame.binary and not self._wire.carries_binary:
+        if frame.binary and not self._transport.carries_binary:
             raise BinaryUnsupportedError("this transport carries text only")
-        self._wire.send(frame)
+        self._transport.send(frame)
 
     def _drop_binary(self) -> None:
-        emit(BinaryDropped(transport=self._wire.carries, vsn=self._serializer.version))
+        emit(BinaryDropped(transport=self._transport.name, vsn=self._serializer.version))
 
     def _count(self, frames: int, size: int) -> None:
         self._waiting_frames += frames
@@ -208,7 +211,7 @@ class Connection:
         if self._paused:
             if self._waiting_frames <= frames_limit // 2 and self._waiting_bytes <= bytes_limit // 2:
                 self._paused = False
-                self._wire.resume_receiving()
+                self._transport.resume_receiving()
         elif self._waiting_frames > frames_limit or self._waiting_bytes > bytes_limit:
             self._paused = True
-            self._wire.pause_receiving()
+            self._transport.pause_receiving()

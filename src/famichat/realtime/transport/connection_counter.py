@@ -1,29 +1,29 @@
-"""How many are in at once, by where they come from, so that one address does not take the room of all others."""
+"""Counts open connections per client address, so that one address cannot use up the connection limit."""
 
 from collections import Counter
 
 
 class ConnectionCounter:
-    """Counts who is in.
+    """Counts open connections per client address.
 
     Args:
-        most: so many may be in from one address.
+        per_address_limit: the most connections of one address.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._inside: Counter[str] = Counter()
+    def __init__(self, per_address_limit: int) -> None:
+        self._per_address_limit = per_address_limit
+        self._open: Counter[str] = Counter()
 
     def is_full(self, address: str) -> bool:
-        """Whether nobody more may come in from there."""
-        return self._inside[address] >= self._most
+        """Return whether an address has reached the limit."""
+        return self._open[address] >= self._per_address_limit
 
     def enter(self, address: str) -> None:
-        """Count somebody in."""
-        self._inside[address] += 1
+        """Count a new connection."""
+        self._open[address] += 1
 
     def leave(self, address: str) -> None:
-        """Count somebody out; an address that nobody is in from takes no room."""
-        self._inside[address] -= 1
-        if self._inside[address] <= 0:
-            del self._inside[address]
+        """Count a closed connection. An address without connections takes no memory."""
+        self._open[address] -= 1
+        if self._open[address] <= 0:
+            del self._open[address]

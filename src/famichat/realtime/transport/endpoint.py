@@ -1,4 +1,4 @@
-"""Where clients connect: the application's decision about each, and the connections that are open.
+"""The endpoint: checks and admits clients, and holds the open connections.
 
 class Users(SocketHandler):
     channels = (("room:*", RoomChannel),)
@@ -6,7 +6,7 @@ class Users(SocketHandler):
     async def connect(self, request):
         user = users.get(request.token)
         if user is None:
-            raise Refused
+            raise JoinRefused
         return Connected(ids=frozenset({f"users_socket:{user.id}"}), assigns=user)
 
 endpoint = Endpoint(Users(), PubSub())
@@ -37,9 +37,14 @@ _BEARER = "base64url.bearer.phx."
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequest:
-    """What a client says about itself when it connects.
+    """The connect request of a client. Everything in it is untrusted.
 
-    Headers have lower-case names. `token` is the client's `authToken`, which travels outside the URL.
+    Attributes:
+        params: the query parameters.
+        headers: by lower-case name.
+        token: the client's `authToken`, which is not part of the URL (rules 6 and 49).
+        peer: the IP address of the TCP peer, which may be a proxy.
+        secure: whether the request came over TLS.
     """
 
     params: Mapping[str, Any]
@@ -51,22 +56,22 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The application's yes: by which ids the connection can be closed, and what to remember about it."""
+    """The application's acceptance of a client: the ids that close the connection, and the data for its channels."""
 
     ids: frozenset[str] = frozenset()
     assigns: Any = None
 
 
 class Unavailable(JoinRefused):
-    """Raised where nobody can be let in for now; the client shall come back later."""
+    """The server accepts no connections at the moment; the client may retry later."""
 
 
 class TooManyConnections(Unavailable):
-    """Raised where so many are in from the client's address that no more of them can be."""
+    """The client's address has reached its connection limit."""
 
 
 class Admitted(NamedTuple):
-    """A client that may connect."""
+    """A client that was admitted, with its socket and serializer."""
 
     socket: Socket
     serializer: Serializer
@@ -74,31 +79,31 @@ class Admitted(NamedTuple):
 
 
 class SocketHandler:
-    """What an application subclasses to say who may connect, and which channels there are."""
+    """Authenticates connections and lists the channels. Applications subclass it (Phoenix: Phoenix.Socket)."""
 
     channels: Sequence[tuple[str, ChannelFactory]] = ()
-    """Topics and their channels: a pattern is exact or `prefix*`, and the first that matches wins."""
+    """Topic patterns and their channels. A pattern is exact or `prefix*`; the first match wins (rule 20)."""
 
     async def connect(self, request: ConnectRequest) -> Connected:
-        """Decide about a client.
+        """Authenticate a client.
 
         Raises:
-            Refused: it may not connect, and is told 403.
+            JoinRefused: the client may not connect; it gets HTTP 403 (rule 4).
         """
         return Connected()
 
 
 class Endpoint:
-    """Everything that the connections of one handler share, whichever way they come in.
+    """The shared state of all connections of one handler, over WebSocket and long poll.
 
     Args:
         handler: the application.
         pubsub: the topics.
-        limits: what one client may ask for.
-        check_origin: which web pages may connect.
+        limits: the limits of connections, frames and queues.
+        check_origin: the allowed origins of web pages.
         host: the endpoint's own host, for `check_origin=True`.
-        path: where it is mounted: the WebSocket is at `<path>/websocket`, the long poll at `<path>/longpoll`.
-        address_of: where a client comes from, for the limit on those of one address.
+        path: the mount path: the WebSocket is at `<path>/websocket`, the long poll at `<path>/longpoll`.
+        address_of: returns the client address, for the limit per address.
     """
 
     def __init__(
@@ -120,39 +125,39 @@ class Endpoint:
         self._check_origin = check_origin
         self._host = host
         self._address_of = address_of
-        self._crowd = ConnectionCounter(self.limits.max_per_address)
+        self._counter = ConnectionCounter(self.limits.max_per_address)
         self._connections: dict[Connection, str] = {}
         self._draining = False
 
     @property
     def connections(self) -> int:
-        """How many connections there are."""
+        """The number of open connections."""
         return len(self._connections)
 
     def check_origin(self, request: ConnectRequest, transport: str) -> None:
-        """Check which page a client is on, before anything else is looked at.
+        """Check the Origin header, the first of the checks (rule 2).
 
         Raises:
-            Refused: a page of that origin may not connect.
-            Unavailable: nobody may, because the server is about to stop.
+            JoinRefused: a page of this origin may not connect.
+            Unavailable: the server is draining.
         """
         if self._draining:
-            self._turn_away(transport)
+            self._refuse_for_now(transport)
         requested = f"{'https' if request.secure else 'http'}://{request.headers.get('host', '')}"
         origin = request.headers.get("origin")
         if not origin_allowed(origin, self._check_origin, own_host=self._host, requested=requested):
             self._refuse(transport, "origin")
 
     async def admit(self, request: ConnectRequest, transport: str) -> Admitted:
-        """Decide whether a client whose origin was checked may connect: is there room, its dialect, the application.
+        """Check capacity and serializer version, and let the application authenticate the client. See `check_origin`.
 
         Raises:
-            Refused: it may not.
-            Unavailable: nobody may, because the server is full.
-            Crowded: nobody from that address may.
+            JoinRefused: the version is unknown, or the application refuses the client.
+            Unavailable: the server has reached its connection limit.
+            TooManyConnections: the client's address has reached its connection limit.
         """
         address = self._address_of(request)
-        self._check_room(address, transport)
+        self._check_capacity(address, transport)
         serializer = self._negotiate(request, transport)
         asked_at = time.monotonic()
         try:
@@ -163,28 +168,30 @@ class Endpoint:
             raise
         if self.pubsub.disconnected_since(asked_at, connected.ids):
             self._refuse(transport, "disconnected")
-        self._check_room(address, transport)  # others have come meanwhile
+        self._check_capacity(address, transport)  # again: other clients have connected during the await
         patterns = tuple(self.routes)
         socket = Socket(patterns, max_channels=self.limits.max_channels, ids=connected.ids, assigns=connected.assigns)
         return Admitted(socket, serializer, address)
 
-    def open(self, admitted: Admitted, wire: Transport) -> Connection:
-        """Start the connection of a client that was admitted."""
-        connection = Connection(self, admitted.socket, admitted.serializer, wire)
+    def open(self, admitted: Admitted, transport: Transport) -> Connection:
+        """Open the connection of an admitted client."""
+        connection = Connection(self, admitted.socket, admitted.serializer, transport)
         self._connections[connection] = admitted.address
-        self._crowd.enter(admitted.address)
+        self._counter.enter(admitted.address)
         return connection
 
     def gone(self, connection: Connection) -> None:
-        """Forget a connection that is over."""
+        """Remove a connection that has ended."""
         address = self._connections.pop(connection, None)
         if address is not None:
-            self._crowd.leave(address)
+            self._counter.leave(address)
 
     async def drain(self, *, batch: int = 100, pause: float = 0.05) -> None:
-        """Tell all clients to come back later (1012), a batch at a time, so that they do not all return at once.
+        """Close all connections with 1012, service restart (rule 39), and refuse new ones.
 
-        Connections without a channel are told the same; nobody new is let in from now on.
+        Args:
+            batch: the number of connections to close at once, so that clients do not all reconnect at the same time.
+            pause: seconds between two batches.
         """
         self._draining = True
         connections = tuple(self._connections)
@@ -194,7 +201,7 @@ class Endpoint:
             await asyncio.sleep(pause)
 
     async def stop(self, *, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - it bounds several waits, and raises nothing
-        """Drain, then wait until every channel has ended, but no longer than `timeout`."""
+        """Drain, then wait until every channel has ended, for at most `timeout` seconds."""
         await self.drain()
         waits = [asyncio.ensure_future(connection.over()) for connection in tuple(self._connections)]
         if waits:
@@ -202,14 +209,14 @@ class Endpoint:
             for wait in late:
                 wait.cancel()
 
-    def _check_room(self, address: str, transport: str) -> None:
+    def _check_capacity(self, address: str, transport: str) -> None:
         if self._draining or len(self._connections) >= self.limits.max_connections:
-            self._turn_away(transport)
-        if self._crowd.is_full(address):
+            self._refuse_for_now(transport)
+        if self._counter.is_full(address):
             emit(ConnectRefused(transport=transport, reason="crowded"))
             raise TooManyConnections
 
-    def _turn_away(self, transport: str) -> NoReturn:
+    def _refuse_for_now(self, transport: str) -> NoReturn:
         emit(ConnectRefused(transport=transport, reason="full"))
         raise Unavailable
 
@@ -234,29 +241,29 @@ def _first_wins(channels: Sequence[tuple[str, ChannelFactory]]) -> dict[str, Cha
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a client offered as WebSocket subprotocols, and what is to be answered."""
+    """The result of subprotocol negotiation: the token found in the offer, and the subprotocol to select."""
 
     token: str | None
     subprotocol: str | None
 
 
 def read_offer(offered: Sequence[str]) -> Offer:
-    """Read the `Sec-WebSocket-Protocol` entries of a client, among which an `authToken` may hide.
+    """Parse the `Sec-WebSocket-Protocol` entries of a client, one of which may contain its `authToken` (rule 6).
 
     Raises:
-        Refused: nothing in it is spoken here, or the token is not readable.
+        JoinRefused: no entry is supported, or the token cannot be decoded.
     """
     tokens = [entry.removeprefix(_BEARER) for entry in offered if entry.startswith(_BEARER)]
     others = [entry for entry in offered if not entry.startswith(_BEARER)]
     if others and SUBPROTOCOL not in others:
         raise JoinRefused("subprotocol")
     subprotocol = SUBPROTOCOL if others else None
-    # More than one token is nobody's honest mistake; none of them counts then.
+    # Exactly one token counts: which of several is meant is ambiguous.
     return Offer(_decode_token(tokens[0]) if len(tokens) == 1 else None, subprotocol)
 
 
 def _decode_token(encoded: str) -> str:
-    # The name says base64url, but browsers' btoa() writes the standard alphabet; take both, without padding.
+    # The prefix says base64url, but phoenix.js uses btoa(), the standard alphabet. Accept both, without padding.
     standard = encoded.translate(str.maketrans("-_", "+/")).rstrip("=")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True).decode()

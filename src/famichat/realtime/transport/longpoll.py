@@ -1,6 +1,7 @@
-"""Channels for networks without WebSockets: a client asks for news again and again, and posts what it has to say.
+"""The long-poll transport, for networks without WebSockets: an ASGI application (rules 46 to 50).
 
-An ASGI application. Every answer is HTTP 200 with the real status inside, because that is what the clients read.
+A client polls with GET for queued frames, and sends its own frames with POST. Every response is HTTP 200 with the real
+status in its body, because that is what phoenix.js reads (rule 46).
 """
 
 import asyncio
@@ -33,13 +34,13 @@ from famichat.realtime.transport.endpoint import (
 )
 
 _SESSION = "phx-longpoll."
-_OK, _NO_NEWS, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
+_OK, _NO_CONTENT, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
 
 
 class LongPollSession:
-    """One client between its polls. It is the wire of a connection whose frames wait here to be fetched."""
+    """The session of one client: the transport of its connection, which queues frames between polls."""
 
-    carries = "longpoll"
+    name = "longpoll"
     carries_binary = False
 
     def __init__(self, sessions: dict[str, "LongPollSession"], endpoint: Endpoint, admitted: Admitted) -> None:
@@ -48,9 +49,9 @@ class LongPollSession:
         self._limits = endpoint.limits
         self._waiting: list[bytes] = []
         self._size = 0
-        self._news = asyncio.Event()
-        self._taking = asyncio.Event()
-        self._taking.set()
+        self._frames_ready = asyncio.Event()
+        self._receiving = asyncio.Event()
+        self._receiving.set()
         self._fetched = asyncio.Event()
         self._polls = 0
         self._open = True
@@ -59,22 +60,27 @@ class LongPollSession:
         self._connection = endpoint.open(admitted, self)
         self._expect_poll()
 
-    # What the client does
+    # Called for requests of the client
 
     async def poll(self) -> list[bytes] | None:
-        """Wait for frames, for one window at most; None means that the session is over."""
+        """Wait for frames, for one window at most.
+
+        Returns:
+            the queued frames; empty after a window without frames, or if a newer poll replaced this one; None if the
+            session has ended.
+        """
         self._polls += 1
         poll = self._polls
         if self._timer is not None:
             self._timer.cancel()
-        self._news.set()  # an older poll, if one still waits, gives way
+        self._frames_ready.set()  # wake an older poll, which then returns without frames
         await asyncio.sleep(0)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.longpoll_window):
                     while self._open and not self._waiting and poll == self._polls:
-                        self._news.clear()
-                        await self._news.wait()
+                        self._frames_ready.clear()
+                        await self._frames_ready.wait()
         finally:
             self._expect_poll()
         if not self._open:
@@ -82,10 +88,10 @@ class LongPollSession:
         return self._take() if poll == self._polls else []
 
     async def receive(self, data: bytes, *, binary: bool) -> int:
-        """Take one frame, once the channels can; the answer is a status."""
+        """Pass one frame to the connection when it accepts frames; return the status for the client."""
         try:
             async with asyncio.timeout(self._limits.longpoll_window):
-                await self._taking.wait()
+                await self._receiving.wait()
         except TimeoutError:
             return _STUCK
         if self._open:
@@ -93,16 +99,16 @@ class LongPollSession:
         return _OK if self._open else _GONE
 
     def refuse(self) -> None:
-        """End the session of a client that sent what cannot be read."""
+        """End the session of a client that sent a malformed request."""
         self._connection.close(INTERNAL_ERROR)
 
-    # What the connection calls
+    # Called by the connection
 
     def send(self, frame: Encoded) -> None:
-        """Keep a frame for the next poll."""
+        """Queue a frame for the next poll."""
         self._waiting.append(frame.data)
         self._size += len(frame.data)
-        self._news.set()
+        self._frames_ready.set()
         self._fetched.clear()
         full = self._size > self._limits.queue_bytes or len(self._waiting) > self._limits.queue_frames
         if full and len(self._waiting) > 1:
@@ -110,25 +116,25 @@ class LongPollSession:
             self._connection.close(SLOW_CONSUMER)
 
     def close(self, code: int, reason: str) -> None:
-        """End the session; its client finds out at its next poll."""
+        """End the session; the client gets 410 at its next poll."""
         self._open = False
         self._waiting.clear()
         self._sessions.pop(self.token, None)
-        for event in (self._news, self._taking, self._fetched):
+        for event in (self._frames_ready, self._receiving, self._fetched):
             event.set()
         if self._timer is not None:
             self._timer.cancel()
 
     def pause_receiving(self) -> None:
-        """Let posts wait: the channels have enough to do."""
-        self._taking.clear()
+        """Let POST requests wait, for back-pressure."""
+        self._receiving.clear()
 
     def resume_receiving(self) -> None:
-        """Take posts again."""
-        self._taking.set()
+        """Accept POST requests again."""
+        self._receiving.set()
 
     async def writable(self) -> None:
-        """Wait while the client leaves half a queue of bytes unfetched."""
+        """Wait while more than half of the queue's byte limit is queued."""
         while self._open and self._size > self._limits.queue_bytes // 2:
             await self._fetched.wait()
 
@@ -152,15 +158,15 @@ class LongPollSession:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request as the long poll sees it: which session it claims, and what it says for a new one."""
+class _PollRequest:
+    """A long-poll request: the session that it names, and the connect request for a new session."""
 
     session: str | None
     connect: ConnectRequest
 
 
 class LongPoll:
-    """Serves an endpoint's long polls; put it at `<path>/longpoll`."""
+    """Serves the long polls of an endpoint. Mount it at `<path>/longpoll`."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -176,7 +182,7 @@ class LongPoll:
 
     @property
     def sessions(self) -> int:
-        """How many sessions are open."""
+        """The number of open sessions."""
         return len(self._sessions)
 
     async def _answer(self, request: Request) -> Response:
@@ -189,25 +195,25 @@ class LongPoll:
         except ValueError:
             return Response(status_code=400)
         except Unavailable:
-            return _status(_BROKEN)  # the one that makes clients try again
+            return _status(_BROKEN)  # clients reconnect after this status
         except JoinRefused:
             return _status(_FORBIDDEN)
 
-    async def _serve(self, request: Request, asked: _Asked) -> Response:
-        self._endpoint.check_origin(asked.connect, LongPollSession.carries)
-        session = self._sessions.get(asked.session or "")
+    async def _serve(self, request: Request, poll_request: _PollRequest) -> Response:
+        self._endpoint.check_origin(poll_request.connect, LongPollSession.name)
+        session = self._sessions.get(poll_request.session or "")
         if request.method == "POST":
             return _status(_GONE) if session is None else await self._post(request, session)
-        return await self._connect(asked.connect) if session is None else await self._poll(request, session)
+        return await self._connect(poll_request.connect) if session is None else await self._poll(request, session)
 
-    async def _connect(self, asked: ConnectRequest) -> Response:
+    async def _connect(self, connect_request: ConnectRequest) -> Response:
         if len(self._sessions) >= self._limits.longpoll_sessions:
             return _status(_BROKEN)
         try:
-            admitted = await self._endpoint.admit(asked, LongPollSession.carries)
+            admitted = await self._endpoint.admit(connect_request, LongPollSession.name)
         except JoinRefused:
             raise
-        except Exception as fault:  # noqa: BLE001 - the application broke; its client hears that much and no more
+        except Exception as fault:  # noqa: BLE001 - a bug of the application; the client gets the status only
             emit(ChannelFailed(stage="connect", error_type=type(fault).__name__, where="connect"))
             return _status(_BROKEN)
         session = LongPollSession(self._sessions, self._endpoint, admitted)
@@ -219,14 +225,14 @@ class LongPoll:
         try:
             await asyncio.wait((polling, hanging_up), return_when=asyncio.FIRST_COMPLETED)
             if not polling.done():
-                raise ClientDisconnect  # whoever asked is gone; the frames wait for its next poll
+                raise ClientDisconnect  # keep the frames for the next poll
             frames = polling.result()
         finally:
             polling.cancel()
             hanging_up.cancel()
         if frames is None:
             return _status(_GONE, session.token, [])
-        return _status(_OK if frames else _NO_NEWS, session.token, frames)
+        return _status(_OK if frames else _NO_CONTENT, session.token, frames)
 
     async def _post(self, request: Request, session: LongPollSession) -> Response:
         body = await self._body(request)
@@ -253,13 +259,13 @@ class LongPoll:
         return bytes(body)
 
 
-def _read(request: Request) -> _Asked:
+def _read(request: Request) -> _PollRequest:
     query_string = request.scope["query_string"].decode()
     params = query.parse(query_string)
     tokens = [value for name, value in query.pairs(query_string) if name == "token"]
     own = [token for token in tokens if not token.startswith(_SESSION)]
     claimed = [token for token in tokens if token.startswith(_SESSION)]
-    # Both the application's token and the session's travel as `token`: the application is to see only its own.
+    # Both the application's token and the session token are sent as `token` (rule 48). Pass on only the former.
     params.pop("token", None)
     if own:
         params["token"] = own[-1]
@@ -271,7 +277,7 @@ def _read(request: Request) -> _Asked:
         peer=request.client.host if request.client else None,
         secure=request.url.scheme == "https",
     )
-    return _Asked(headers.get("x-phoenix-longpoll-token") or (claimed[-1] if claimed else None), connect)
+    return _PollRequest(headers.get("x-phoenix-longpoll-token") or (claimed[-1] if claimed else None), connect)
 
 
 async def _hung_up(request: Request) -> None:
@@ -280,7 +286,7 @@ async def _hung_up(request: Request) -> None:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """Go through the lines without making a list of them: eight megabytes of newlines are nobody's messages."""
+    """Yield the lines one by one, because a list of millions of empty lines would use much memory."""
     start = 0
     while start < len(body):
         end = body.find(b"\n", start)
@@ -317,7 +323,7 @@ def _preflight(request: Request) -> Response:
 
 
 class UpgradeRequired:
-    """Answers plain HTTP at `<path>/websocket`: 403 to whom the socket would refuse, else 400. An ASGI application."""
+    """Answers plain HTTP at `<path>/websocket`: 403 if the client would be refused, else 400 (rule 2). An ASGI app."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -330,11 +336,11 @@ class UpgradeRequired:
         if request.method != "GET":
             return 400
         try:
-            asked = _read(request).connect
-            self._endpoint.check_origin(asked, "websocket")
+            connect_request = _read(request).connect
+            self._endpoint.check_origin(connect_request, "websocket")
             offered = [entry.strip() for entry in request.headers.get("sec-websocket-protocol", "").split(",")]
             offer = read_offer([entry for entry in offered if entry])
-            await self._endpoint.admit(replace(asked, token=offer.token), "websocket")
+            await self._endpoint.admit(replace(connect_request, token=offer.token), "websocket")
         except TooManyConnections:
             return 429
         except Unavailable:
@@ -342,5 +348,5 @@ class UpgradeRequired:
         except JoinRefused:
             return 403
         except ValueError:
-            pass  # an unreadable query is answered like a readable one
+            pass  # a malformed query gets the same answer as a valid one
         return 400

@@ -1,4 +1,4 @@
-"""Which web pages may open a socket here: a browser names the page's origin, and nothing but this check heeds it."""
+"""Checks the Origin header, against cross-site WebSocket hijacking: browsers send it but do not enforce it (rule 7)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 OriginCheck = bool | Literal["conn"] | Sequence[str]
-"""What origins are allowed.
+"""The allowed origins.
 
-False: any. True: those on the endpoint's own host. "conn": the scheme, host and port that the request itself went to.
-A list: of origins such as "https://example.com", or "//example.com" (any scheme and port), or "//*.example.com"
-(that host and all below it).
+False: any. True: the endpoint's own host. "conn": the scheme, host and port of the request. A list: origins such as
+"https://example.com", "//example.com" (any scheme and port) or "//*.example.com" (the host and its subdomains).
 """
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -24,13 +23,13 @@ class _Place:
 
 
 def origin_allowed(origin: str | None, check: OriginCheck, *, own_host: str | None, requested: str) -> bool:
-    """Whether a page of this origin may connect. No origin means no browser, and is allowed.
+    """Return whether a page of this origin may connect. Without an Origin header the client is no browser: allowed.
 
     Args:
         origin: the Origin header.
-        check: what is allowed.
+        check: the allowed origins.
         own_host: the endpoint's host, for a check of True.
-        requested: the scheme and host that the request went to, such as "https://example.com", for "conn".
+        requested: the scheme and host of the request, such as "https://example.com", for "conn".
     """
     if origin is None or check is False:
         return True

@@ -1,7 +1,7 @@
-"""The frames waiting for one client, written together once per turn of the event loop.
+"""A bounded queue of frames for one client, written once per iteration of the event loop.
 
-A broadcast storm costs one write per client and turn, not one per frame. The wait is bounded: who does not read is
-closed when its queue is full, and nobody else notices.
+A burst of broadcasts costs one write per client and iteration, not one per frame. A client that does not read is
+disconnected when its queue is full; other clients are not affected.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ class Outbox:
     """A bounded queue in front of a transport.
 
     Args:
-        transport: where it writes.
-        limits: how much may wait.
-        overflow: called when more than that waits for a client that is not reading.
+        transport: where the frames are written.
+        limits: the most frames and bytes in the queue.
+        overflow: called when the queue of a client that does not read is over the limit.
     """
 
     def __init__(self, transport: asyncio.Transport, limits: Limits, overflow: Callable[[], None]) -> None:
@@ -32,16 +32,16 @@ class Outbox:
 
     @property
     def frames(self) -> int:
-        """How many frames wait."""
+        """The number of queued frames."""
         return len(self._frames)
 
     @property
     def size(self) -> int:
-        """How many bytes wait."""
+        """The number of queued bytes."""
         return self._bytes
 
     def put(self, data: bytes) -> None:
-        """Queue a frame, to be written at the end of this turn, or when the client reads on."""
+        """Queue a frame. It is written at the end of this iteration, or when the client reads again."""
         self._frames.append(data)
         self._bytes += len(data)
         if self._bytes > self._limits.queue_bytes or len(self._frames) > self._limits.queue_frames:
@@ -51,26 +51,26 @@ class Outbox:
             self._loop.call_soon(self._flush_turn)
 
     def flush(self) -> None:
-        """Write what waits, now."""
+        """Write all queued frames now."""
         if self._frames:
             frames, self._frames, self._bytes = self._frames, [], 0
             self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Discard all queued frames."""
         self._frames, self._bytes = [], 0
 
     def pause(self) -> None:
-        """Hold everything back: the client is not reading."""
+        """Stop writing: the socket buffer is full, because the client does not read."""
         self._writable.clear()
 
     def resume(self) -> None:
-        """Write what has been held back: the client reads on."""
+        """Write the queued frames: the client reads again."""
         self._writable.set()
         self.flush()
 
     async def writable(self) -> None:
-        """Wait until the client reads."""
+        """Wait until the socket accepts writes."""
         await self._writable.wait()
 
     def _flush_turn(self) -> None:
@@ -80,6 +80,6 @@ class Outbox:
 
     def _full(self) -> None:
         if self._writable.is_set():
-            self.flush()  # it reads, this turn just has much to say
+            self.flush()  # the client reads; this iteration just has many frames
         elif len(self._frames) > 1:  # one frame alone may be larger than the whole queue
             self._overflow()

@@ -1,4 +1,4 @@
-"""Query strings as Phoenix's clients write them: the last of two equal names wins, and `a[b]=c` nests.
+"""Parses query strings as Plug does: the last of two equal names wins, and `a[b]=c` nests (rule 5).
 
 >>> parse("vsn=2.0.0&token=a&token=b&user[name]=ann")
 {'vsn': '2.0.0', 'token': 'b', 'user': {'name': 'ann'}}
@@ -14,10 +14,10 @@ _KEY = re.compile(r"\[([^\[\]]*)\]")
 
 
 def parse(query: str) -> dict[str, Any]:
-    """Read the parameters of a request.
+    """Parse the parameters of a request.
 
     Raises:
-        ValueError: too many of them, or percent-encoded bytes that are not UTF-8.
+        ValueError: more than 200 parameters, or percent-encoded bytes that are not UTF-8.
     """
     params: dict[str, Any] = {}
     for name, value in pairs(query):
@@ -30,7 +30,7 @@ def parse(query: str) -> dict[str, Any]:
 
 
 def pairs(query: str) -> list[tuple[str, str]]:
-    """Read the parameters as they stand, in order."""
+    """Return the parameters as name-value pairs, in order."""
     return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
 
 

@@ -1,7 +1,7 @@
-"""WebSockets: the protocol class for uvicorn's `ws=`, with nothing between the bytes and the channels.
+"""The WebSocket transport: a protocol class for uvicorn's `ws=` (RFC 6455).
 
-The WebSocket protocol itself is `websockets`' sans-I/O one; here are the network, the clock and the bounds:
-handshake, reading and its pause, the outbox, idle time, and an orderly or a hard end.
+The sans-I/O `ServerProtocol` of `websockets` parses and builds frames. This module does the I/O: handshake, reading and
+back-pressure, the outbox, the idle timeout, and the closing handshake or an abort.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from famichat.realtime.transport.endpoint import (
 )
 from famichat.realtime.transport.outbox import Outbox
 
-# At debug level the library would write request lines, which may carry tokens.
+# At debug level the library logs request lines, which may contain tokens.
 _logger = logging.getLogger("famichat.realtime.websocket")
 _logger.setLevel(logging.WARNING)
 
 
 class ServerState(Protocol):
-    """What uvicorn shares with its protocols: it waits for these when it shuts down."""
+    """The state that uvicorn shares with its protocols: it waits for these when it shuts down."""
 
     connections: set[Any]
     tasks: set["asyncio.Task[None]"]
@@ -47,11 +47,11 @@ class WebSocketProtocol(asyncio.Protocol):
     """One WebSocket. Use `websocket_protocol` to bind it to an endpoint."""
 
     endpoint: ClassVar[Endpoint]
-    carries = "websocket"
+    name = "websocket"
     carries_binary = True
 
     def __init__(self, config: object, server_state: ServerState, app_state: object, _loop: object = None) -> None:
-        # These are uvicorn's; it passes more than is needed here.
+        # uvicorn passes arguments that are not needed here.
         del config, app_state, _loop
         limits = self.endpoint.limits
         self._limits = limits
@@ -61,22 +61,22 @@ class WebSocketProtocol(asyncio.Protocol):
         self._connection: Connection | None = None
         self._fragments: list[bytes] = []
         self._fragments_binary = False
-        self._heard_at = self._loop.time()
+        self._last_received_at = self._loop.time()
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._cut_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
         self._receiving = True
 
-    # What the event loop and uvicorn call
+    # Called by the event loop and by uvicorn
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over a connection from uvicorn's HTTP side, which then feeds the request to `data_received`."""
+        """Take over a connection from uvicorn's HTTP protocol, which then passes the request to `data_received`."""
         self._transport = cast("asyncio.Transport", transport)
         self._outbox = Outbox(self._transport, self._limits, self._overflow)
         self._server_state.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the client."""
-        self._heard_at = self._loop.time()
+        """Process bytes of the client."""
+        self._last_received_at = self._loop.time()
         self._ws.receive_data(data)
         self._write_protocol()
         for event in self._ws.events_received():
@@ -85,17 +85,17 @@ class WebSocketProtocol(asyncio.Protocol):
             elif isinstance(event, Request):
                 self._requested(event)
         if self._ws.state in (State.CLOSING, State.CLOSED):
-            self._hang_up()
+            self._client_gone()
 
     def eof_received(self) -> None:
-        """Hear that the client sends no more."""
+        """Handle the end of the client's stream."""
         self._ws.receive_eof()
         self._write_protocol()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hear that the line is down."""
+        """Handle the loss of the TCP connection."""
         self._server_state.connections.discard(self)
-        for timer in (self._idle_timer, self._cut_timer):
+        for timer in (self._idle_timer, self._abort_timer):
             if timer is not None:
                 timer.cancel()
         self._outbox.clear()
@@ -104,61 +104,61 @@ class WebSocketProtocol(asyncio.Protocol):
             self._connection.lost()
 
     def pause_writing(self) -> None:
-        """Hear that the client does not keep up."""
+        """Stop writing: the socket buffer is full."""
         self._outbox.pause()
 
     def resume_writing(self) -> None:
-        """Hear that it does again."""
+        """Write again: the socket buffer has room."""
         self._outbox.resume()
 
     def shutdown(self) -> None:
-        """Hear from uvicorn that the server stops: whoever is connected shall come back soon."""
+        """Close the connection because uvicorn shuts down (rule 39)."""
         if self._connection is not None:
             self._connection.close(SERVICE_RESTART, "server restart")
         elif self._ws.state is State.CONNECTING:
             self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
 
-    # What the connection calls
+    # Called by the connection
 
     def send(self, frame: Encoded) -> None:
         """Queue a frame for the client."""
         if self._ws.state is not State.OPEN:
             return
-        if frame.framed is None:
+        if frame.websocket_frame is None:
             opcode = Opcode.BINARY if frame.binary else Opcode.TEXT
-            frame.framed = Frame(opcode, frame.data).serialize(mask=False)
-        self._outbox.put(frame.framed)
+            frame.websocket_frame = Frame(opcode, frame.data).serialize(mask=False)
+        self._outbox.put(frame.websocket_frame)
 
     def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake, behind everything that was queued."""
+        """Start the closing handshake, after all queued frames."""
         if self._ws.state is State.OPEN:
             self._ws.send_close(code, reason)
             self._write_protocol()
             self._outbox.flush()
-            self._cut_after_a_while()
-            self.resume_receiving()  # to see the client's own close
+            self._abort_later()
+            self.resume_receiving()  # to receive the client's close frame
 
     def pause_receiving(self) -> None:
-        """Stop reading: the channels have enough to do."""
+        """Stop reading, for back-pressure."""
         self._receiving = False
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_receiving(self) -> None:
-        """Read on."""
+        """Read again."""
         if not self._receiving and not self._transport.is_closing():
             self._transport.resume_reading()
         self._receiving = True
-        self._heard_at = self._loop.time()
+        self._last_received_at = self._loop.time()
 
     async def writable(self) -> None:
-        """Wait until the client has read what it was sent, or is gone."""
+        """Wait until the client has read enough of its queued frames, or has disconnected."""
         await self._outbox.writable()
 
     # The handshake
 
     def _requested(self, request: Request) -> None:
-        # A client that sends frames before it was let in shall not have them heard.
+        # Frames that a client sends before it is admitted must not be processed.
         self.pause_receiving()
         task = self._loop.create_task(self._handshake(request))
         self._server_state.tasks.add(task)
@@ -166,8 +166,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     async def _handshake(self, request: Request) -> None:
         try:
-            asked, subprotocol = self._read_request(request)
-            admitted = await self.endpoint.admit(asked, self.carries)
+            connect_request, subprotocol = self._read_request(request)
+            admitted = await self.endpoint.admit(connect_request, self.name)
         except _RejectedError as rejected:
             self._reject(rejected.status)
         except TooManyConnections:
@@ -176,8 +176,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
         except JoinRefused:
             self._reject(HTTPStatus.FORBIDDEN)
-        except Exception as fault:  # noqa: BLE001 - the line below says why
-            # The application broke; its client hears that much and no more.
+        except Exception as fault:  # noqa: BLE001 - a bug of the application; the client gets the status only
             emit(ChannelFailed(stage="connect", error_type=type(fault).__name__, where="connect"))
             self._reject(HTTPStatus.INTERNAL_SERVER_ERROR)
         else:
@@ -195,21 +194,21 @@ class WebSocketProtocol(asyncio.Protocol):
             raise _RejectedError(HTTPStatus.BAD_REQUEST) from None
         headers = {name.lower(): ", ".join(request.headers.get_all(name)) for name in request.headers}
         peer = self._transport.get_extra_info("peername")
-        asked = ConnectRequest(
+        connect_request = ConnectRequest(
             params,
             headers,
             peer=peer[0] if isinstance(peer, tuple) else None,
             secure=self._transport.get_extra_info("sslcontext") is not None,
         )
-        self.endpoint.check_origin(asked, self.carries)
+        self.endpoint.check_origin(connect_request, self.name)
         offered = headers.get("sec-websocket-protocol", "")
         offer = read_offer([entry.strip() for entry in offered.split(",") if entry.strip()])
-        return replace(asked, token=offer.token), offer.subprotocol
+        return replace(connect_request, token=offer.token), offer.subprotocol
 
     def _accept(self, request: Request, admitted: Admitted, subprotocol: str | None) -> None:
         if self._transport.is_closing():
             return
-        # Only now is the upgrade itself looked at: who may not come in learns nothing else.
+        # The upgrade is validated last, so a client that is refused learns nothing else (rule 2).
         response = self._ws.accept(request)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._reject(HTTPStatus.BAD_REQUEST)
@@ -231,7 +230,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _frame_received(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
-            self._hang_up()
+            self._client_gone()
         elif frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             self._fragments = [bytes(frame.data)]
             self._fragments_binary = frame.opcode is Opcode.BINARY
@@ -241,7 +240,7 @@ class WebSocketProtocol(asyncio.Protocol):
                 self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
                 return
         else:
-            return  # pings were answered already, pongs say nothing
+            return  # a ping, which `receive_data` has already answered, or a pong
         if frame.fin and frame.opcode is not Opcode.CLOSE:
             self._message_received()
 
@@ -258,23 +257,23 @@ class WebSocketProtocol(asyncio.Protocol):
             self._ws.fail(code, reason)
             self._write_protocol()
 
-    def _hang_up(self) -> None:
+    def _client_gone(self) -> None:
         if self._connection is not None:
             self._connection.lost()
 
     # Writing, and the end
 
     def _write_protocol(self) -> None:
-        """Queue what the WebSocket protocol itself has to say; its last word is that there is no more to come."""
+        """Queue the data of the WebSocket protocol. An empty item marks the end of the stream."""
         for data in self._ws.data_to_send():
             if data:
                 self._outbox.put(data)
                 continue
             self._outbox.flush()
             if self._transport.can_write_eof():
-                # Closing outright could reset the line before the client has read why.
+                # To close the socket at once could reset the connection before the client has read the close frame.
                 self._transport.write_eof()
-                self._cut_after_a_while()
+                self._abort_later()
                 self.resume_receiving()
             else:
                 self._transport.close()
@@ -288,15 +287,15 @@ class WebSocketProtocol(asyncio.Protocol):
         emit(OutboxOverflowed(queued_frames=frames, queued_bytes=size))
         self._connection.close(SLOW_CONSUMER, "slow_consumer")
 
-    def _cut_after_a_while(self) -> None:
-        if self._cut_timer is None:
-            self._cut_timer = self._loop.call_later(self._limits.close_timeout, self._transport.abort)
+    def _abort_later(self) -> None:
+        if self._abort_timer is None:
+            self._abort_timer = self._loop.call_later(self._limits.close_timeout, self._transport.abort)
 
     def _check_idle(self) -> None:
         now = self._loop.time()
         if not self._receiving:
-            self._heard_at = now  # it is we who do not listen
-        left = self._heard_at + self._limits.idle_timeout - now
+            self._last_received_at = now  # the server itself has paused reading
+        left = self._last_received_at + self._limits.idle_timeout - now
         if left > 0:
             self._idle_timer = self._loop.call_later(left, self._check_idle)
         elif self._connection is not None:
@@ -304,7 +303,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
 
 class _RejectedError(Exception):
-    """The request cannot be answered with a connection; this is the status instead."""
+    """The request is rejected with this HTTP status."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status)
@@ -312,7 +311,7 @@ class _RejectedError(Exception):
 
 
 def websocket_protocol(endpoint: Endpoint) -> type[WebSocketProtocol]:
-    """Make the protocol class that serves an endpoint, for `uvicorn.Config(ws=...)`."""
+    """Return the protocol class that serves an endpoint, for `uvicorn.Config(ws=...)`."""
 
     class BoundWebSocketProtocol(WebSocketProtocol):
         """A WebSocket of this endpoint."""
