@@ -1,11 +1,12 @@
+import pytest
+
 from famichat.telemetry.location import raised_at
 
 
 def test_the_innermost_line_is_named_and_the_text_is_not() -> None:
-    try:
+    with pytest.raises(ValueError, match="s3cr3t") as raised:
         int("s3cr3t")
-    except ValueError as error:
-        where = raised_at(error)
+    where = raised_at(raised.value)
 
     assert where.startswith("test_location.py:")
     assert "s3cr3t" not in where

@@ -33,8 +33,8 @@ class Backoff:
         delay = self._schedule[min(self._failures, len(self._schedule) - 1)]
         self._failures += 1
         if at_least is not None:
-            return at_least * (1 + JITTER * random.random())  # noqa: S311 - spreads load, protects nothing
-        return delay * (1 + JITTER * random.uniform(-1, 1))  # noqa: S311 - spreads load, protects nothing
+            return at_least * (1 + JITTER * random.random())  # noqa: S311 - spreads load, protects nothing  # nosec B311
+        return delay * (1 + JITTER * random.uniform(-1, 1))  # noqa: S311 - spreads load, protects nothing  # nosec B311
 
     def reset(self) -> None:
         """Start from the shortest delay again, after a success."""
