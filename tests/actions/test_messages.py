@@ -1,14 +1,9 @@
 """Sending over HTTP takes one transaction besides the sender's authentication."""
 
-import asyncio
-from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from famichat.actions.unread import UnreadCounts
-from famichat.push.notifier import PushNotifier
 from famichat.storage.base import new_id
 from tests.factories.people import Person
 from tests.support.app import RunningApp, running_app
@@ -17,29 +12,13 @@ from tests.support.statements import Transaction, transactions
 AUTHENTICATION: Transaction = "read"
 
 
-@pytest.fixture(autouse=True)
-def nothing_read_in_the_background() -> Iterator[None]:
-    with patch.object(UnreadCounts, "changed"), patch.object(PushNotifier, "said"):
-        yield
-
-
 async def post(
     app: RunningApp, who: Person, conversation_id: str, body: dict[str, Any]
 ) -> tuple[int, dict[str, Any], list[Transaction]]:
     async with app.http(who) as http:
         with transactions() as seen:
-            await quiet(seen)
             response = await http.post(f"/conversations/{conversation_id}/messages", json=body)
     return response.status_code, response.json(), seen
-
-
-async def quiet(seen: list[Transaction]) -> None:
-    """Wait until the tasks that begin with the server have read what they need."""
-    while True:
-        seen.clear()
-        await asyncio.sleep(0.3)
-        if not seen:
-            return
 
 
 async def test_a_new_message_takes_one_transaction_and_is_answered_as_it_is_read_later(app: RunningApp) -> None:

@@ -76,5 +76,5 @@ async def running_services(template: Path, folder: Path, **settings: object) -> 
     async with build_services(Settings.model_validate(chosen)) as services:
         home, talks = await services.write(move_in)
         running = RunningServices(services, home, talks)
-        with patch.object(services.pubsub, "tell", lambda kind, note: running.published.append((kind, note))):
+        with patch.object(services.pubsub, "publish", lambda kind, note: running.published.append((kind, note))):
             yield running

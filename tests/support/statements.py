@@ -1,7 +1,8 @@
 """Counts the statements and transactions of a piece of work, so that a query per row or a needless one shows."""
 
+import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TypeVar
 from unittest.mock import patch
 
@@ -23,27 +24,33 @@ def count_statements(database: Database, work: Callable[[Session], T]) -> int:
 
 @contextmanager
 def transactions() -> Iterator[list[Transaction]]:
-    """The transactions of every database of this process, in the order of their beginning, while the block runs."""
+    """The transactions that requests cause while the block runs, in the order of their beginning.
+
+    Those of background tasks, which have names of their own, are left out.
+    """
     seen: list[Transaction] = []
-    run, run_read, journal_transaction = Database.run, Database.run_read, Database.journal_transaction
 
-    def noted_run(self: Database, work: Callable[[Session], T]) -> T:
-        seen.append("write")
-        return run(self, work)
+    def noted(name: str, kind: Transaction) -> Any:
+        method = getattr(Database, name)
 
-    def noted_read(self: Database, work: Callable[[Session], T]) -> T:
-        seen.append("read")
-        return run_read(self, work)
+        async def note(self: Database, work: Callable[..., T]) -> T:
+            task = asyncio.current_task()
+            if task is not None and (task.get_name() == "journal" or task.get_name().startswith("Task-")):
+                seen.append(kind)
+            result: T = await method(self, work)
+            return result
 
-    def noted_journal(self: Database) -> AbstractContextManager[Any]:
-        seen.append("journal")
-        return journal_transaction(self)
+        return patch.object(Database, name, note)
 
-    with (
-        patch.object(Database, "run", noted_run),
-        patch.object(Database, "run_read", noted_read),
-        patch.object(Database, "journal_transaction", noted_journal),
-    ):
+    kinds: dict[str, Transaction] = {
+        "read": "read",
+        "transaction": "write",
+        "between_batches": "write",
+        "on_journal": "journal",
+    }
+    with ExitStack() as stack:
+        for name, kind in kinds.items():
+            stack.enter_context(noted(name, kind))
         yield seen
 
 
