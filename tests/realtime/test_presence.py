@@ -147,16 +147,16 @@ def test_who_is_discreet_leaves_at_once_is_tracked_unseen_and_comes_back() -> No
     first, second, gone = guest(), guest(), guest()
     presence.track(first, "ann", {})
     presence.track(guest(), "ben", {})
-    presence.choose("ann", discreet=True)
+    presence.set_hidden("ann", hidden=True)
     assert set(presence.list("room:1")) == {"ben"}
     presence.track(second, "ann", {})
     presence.track(gone, "ann", {})
     presence.update(second, "ann", {"status": "away"})
     presence.untrack(gone)
-    presence.choose("ann", discreet=True)
+    presence.set_hidden("ann", hidden=True)
     assert [list(leaves) for leaves in _told(listener, "leaves")] == [[], [], ["ann"]]
 
-    presence.choose("ann", discreet=False)
+    presence.set_hidden("ann", hidden=False)
     assert len(metas(presence.list("room:1"), "ann")) == len(("first", "second"))
     assert [list(joins) for joins in _told(listener, "joins")] == [["ann"], ["ben"], [], ["ann"]]
 
@@ -168,9 +168,9 @@ async def test_who_is_discreet_is_so_on_all_nodes() -> None:
         await asyncio.sleep(0.02)
         here.track(guest(), "ann", {})
         there.track(guest(), "ann", {})
-        here.choose("ann", discreet=True)
+        here.set_hidden("ann", hidden=True)
         assert here.list("room:1") == there.list("room:1") == {}
-        there.choose("ann", discreet=False)
+        there.set_hidden("ann", hidden=False)
         here_and_there = len(metas(here.list("room:1"), "ann")), len(metas(there.list("room:1"), "ann"))
         assert here_and_there == (2, 2)
 

@@ -16,7 +16,7 @@ messages, so consistency does not depend on any single one:
 - A full state replaces the copy: only the difference is pushed to clients, by `ref`, so clients never see duplicates.
 - A node that sends nothing for `expiry` seconds is removed, with a leave for each of its entries.
 
-A client that hides its presence ("discreet") is tracked like any other, but not announced. The choice is published to
+A client that hides its presence is tracked like any other, but not announced. The choice is published to
 all nodes, because the same user may be connected to several.
 """
 
@@ -40,7 +40,7 @@ Fetch = Callable[[str, State], State]
 """Adds fields beside `metas` to a topic's state and diffs, such as names."""
 
 # The kinds of messages between nodes. Nodes of different versions may run together, so the names must not change.
-_CHANGE, _HEARTBEAT, _CHOICE = "presence_change", "presence_heartbeat", "presence_choice"
+_CHANGE, _HEARTBEAT, _HIDDEN = "presence_change", "presence_heartbeat", "presence_choice"
 _REQUEST_ALL, _ALL, _GOODBYE = "presence_ask", "presence_all", "presence_bye"
 
 
@@ -100,13 +100,13 @@ class Presence:
         self._own = _Node()
         self._nodes: dict[str, _Node] = {}
         self._tracked: dict[Channel, dict[str, PresenceEntry]] = {}
-        self._discreet: set[str] = set()
+        self._hidden_keys: set[str] = set()
         pubsub.handle(_CHANGE, self._on_change)
         pubsub.handle(_HEARTBEAT, self._on_heartbeat)
         pubsub.handle(_REQUEST_ALL, lambda message: self._publish_all() if message["of"] == self._name else None)
         pubsub.handle(_ALL, self._on_all)
         pubsub.handle(_GOODBYE, lambda message: self._forget(message["node"]))
-        pubsub.handle(_CHOICE, lambda message: self.choose_here(message["key"], discreet=message["discreet"]))
+        pubsub.handle(_HIDDEN, lambda message: self.set_hidden_here(message["key"], hidden=message["discreet"]))
 
     async def run(self) -> None:
         """Exchange presences with the other nodes until cancelled, then tell them that this node leaves."""
@@ -128,28 +128,28 @@ class Presence:
         ref = f"{self._name}.{next(self._refs)}"
         published = {**meta, "phx_ref": ref} if old is None else {**meta, "phx_ref": ref, "phx_ref_prev": old.ref}
         tracked[key] = PresenceEntry(channel.topic, key, ref, published)
-        if key not in self._discreet:
+        if key not in self._hidden_keys:
             self._change([tracked[key]], [old] if old is not None else [])
 
     def untrack(self, channel: Channel) -> None:
         """Untrack a channel's client; does nothing if it is not tracked."""
-        gone = [entry for entry in self._tracked.pop(channel, {}).values() if entry.key not in self._discreet]
+        gone = [entry for entry in self._tracked.pop(channel, {}).values() if entry.key not in self._hidden_keys]
         if gone:
             self._change([], gone)
 
-    def choose(self, key: str, *, discreet: bool) -> None:
+    def set_hidden(self, key: str, *, hidden: bool) -> None:
         """Hide or show all present and future entries of a key, on all nodes."""
-        self.choose_here(key, discreet=discreet)
-        self._publish(_CHOICE, {"key": key, "discreet": discreet})
+        self.set_hidden_here(key, hidden=hidden)
+        self._publish(_HIDDEN, {"key": key, "discreet": hidden})
 
-    def choose_here(self, key: str, *, discreet: bool) -> None:
+    def set_hidden_here(self, key: str, *, hidden: bool) -> None:
         """Hide or show the entries of a key on this node only."""
-        if discreet == (key in self._discreet):
+        if hidden == (key in self._hidden_keys):
             return
-        (self._discreet.add if discreet else self._discreet.discard)(key)
+        (self._hidden_keys.add if hidden else self._hidden_keys.discard)(key)
         concerned = [entries[key] for entries in self._tracked.values() if key in entries]
         if concerned:
-            self._change(*(([], concerned) if discreet else (concerned, [])))
+            self._change(*(([], concerned) if hidden else (concerned, [])))
 
     def list(self, topic: str) -> State:
         """Return the state of a topic on all nodes, to push as `presence_state` (rule 41)."""

@@ -41,5 +41,5 @@ async def change_privacy(
 
     settings = await services.write(work)
     if presence is not None:
-        services.presence.choose(actor.user_id, discreet=not settings.presence)
+        services.presence.set_hidden(actor.user_id, hidden=not settings.presence)
     return settings

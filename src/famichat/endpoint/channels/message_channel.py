@@ -66,13 +66,13 @@ class MessageChannel(Channel):
     async def after_join(self) -> None:
         """Push who is online and, unless the user has turned that off, show this user to the others."""
         tracker, user_id = self._context.presence, self._identity.user_id
-        tracker.choose_here(user_id, discreet=self._discreet)
+        tracker.set_hidden_here(user_id, hidden=self._discreet)
         tracker.track(self, user_id, {"device_id": self._identity.device_id})
         self.push("presence_state", tracker.list(self.topic))
         # The setting may have changed since the join read it, and this node may have heard of that before `track`.
         discreet = await presence.hides_presence(self._context, self._identity)
         if discreet != self._discreet:
-            tracker.choose_here(user_id, discreet=discreet)
+            tracker.set_hidden_here(user_id, hidden=discreet)
 
     async def terminate(self, reason: TerminateReason) -> None:
         """Untrack presence."""
