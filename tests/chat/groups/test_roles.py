@@ -181,7 +181,7 @@ async def test_of_two_admins_who_demote_each_other_at_once_one_stays(
             return_exceptions=True,
         )
 
-        assert sorted(type(each).__name__ for each in results) == ["NotAdmin", "GroupRoleChange"]
+        assert sorted(type(each).__name__ for each in results) == ["GroupRoleChange", "NotAdmin"]
         assert len(admins(database, household, group)) == 1
 
 
