@@ -3,19 +3,8 @@
 from famichat.errors import FamichatError
 
 
-class ChatError(Exception):
-    """Base class of the errors of this package.
-
-    Attributes:
-        code: the error code of the reply; listed in `docs/errors.md`.
-        details: further fields of the reply.
-    """
-
-    code: ClassVar[str]
-
-    def __init__(self, message: str = "", **details: object) -> None:
-        super().__init__(message or self.code)
-        self.details = details
+class ChatError(FamichatError):
+    """Base class of the errors of this package."""
 
 
 # About messages

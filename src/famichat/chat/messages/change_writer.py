@@ -1,7 +1,7 @@
-"""How changes to messages are written: in the journal's thread, all that wait at that moment in one commit.
+"""Writes changes of messages, with group commit, in the journal's thread.
 
-So they are announced in the order of their numbers, and what somebody does who is put out comes before that or not at
-all: removals run in the same thread.
+The thread writes one batch at a time, so changes are announced in the order of their positions. Removals of members
+run in the same thread: a change by a removed member is either announced before the removal or refused.
 """
 
 import time
@@ -26,9 +26,16 @@ from famichat.telemetry import emit, events
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """Who wants to change which message, from which device, and how.
+    """A request to change a message.
 
-    `conversation_type` is the one under which that person knows the conversation, where one was said.
+    Attributes:
+        user_id: the acting user.
+        device_id: the device of that user.
+        conversation_id: the conversation.
+        conversation_type: the type that the client expects; None to accept any.
+        message_id: the message.
+        change: the change.
+        received_at: when the request arrived, by `time.perf_counter`, in seconds.
     """
 
     user_id: str
@@ -42,14 +49,14 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """A message as it is after what was asked.
+    """The result of a change request.
 
     Attributes:
-        asked: what that was.
-        conversation_type: where.
-        view: the message.
-        news: that it was not so before.
-        gone: the ids of attachments that went with a deletion; their files are still to be removed.
+        asked: the request.
+        conversation_type: the type of the conversation.
+        view: the JSON of the message after the change.
+        news: whether the message changed; if False, it is not announced.
+        gone: the ids of attachments whose rows were deleted. The caller deletes their files after the commit.
     """
 
     asked: ChangeRequest
@@ -60,42 +67,43 @@ class ChangeResult:
 
 
 class ChangeWriter:
-    """Writes changes down.
+    """Queues and writes changes.
 
     Args:
-        database: where they go.
-        ground: what they stand on.
+        database: stores the changes.
+        ground: the dependencies of changes.
     """
 
     def __init__(self, database: Database, ground: ChangeServices) -> None:
         self._database = database
         self._ground = ground
-        self._line: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
+        self._queue: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
 
     def make(self, asked: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
-        """Put a change in line, at once; await what is returned to know that it is written.
+        """Queue a change, synchronously; await the result to know that it is written.
 
         Args:
-            asked: what somebody wants.
-            announce: called after the commit, in the order of the changes, if it changed anything.
+            asked: the request.
+            announce: called in the event loop after the commit, in the order of the changes, if the message changed.
 
         Raises:
-            StorageUnavailable: too many wait, at once; or, when awaited, nobody knows that it was written: ask again.
-            NotFound: when awaited: the person is in no such conversation, or can see no such message, or the device
-                is signed out.
-            ChatError: when awaited; see the `make` of each change.
+            StorageUnavailable: the queue is full; or, when awaited, it is unknown whether the change was written:
+                repeat the request.
+            NotFound: when awaited: the user is not a member of such a conversation, may not see such a message, or the
+                device is signed out.
+            ChatError: when awaited; see the `make` method of each change.
         """
-        return self._line.append(asked, lambda changed: announce(changed) if changed.news else None)
+        return self._queue.append(asked, lambda changed: announce(changed) if changed.news else None)
 
     async def close(self) -> None:
-        """Write everything that waits, then return."""
-        await self._line.close()
+        """Write everything queued, then return."""
+        await self._queue.close()
 
     async def _write(self, batch: list[ChangeRequest]) -> list[ChangeResult | Exception]:
         outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
         for each in outcomes:
             if isinstance(each, ChangeResult) and each.news:
-                emit(_told(each))
+                emit(_event(each))
         return outcomes
 
 
@@ -111,11 +119,15 @@ def _write_one(session: Session, asked: ChangeRequest, ground: ChangeServices) -
 
 
 def make_change(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult:
-    """Make one change, if it is one; nothing is written when it is refused.
+    """Make one change. A refused change writes nothing.
+
+    Access and sign-in are checked here, in the writing transaction: since the request was queued, the user may have
+    been removed or the device signed out.
 
     Raises:
-        NotFound: the person is in no such conversation, or can see no such message, or the device is signed out.
-        ChatError: see the `make` of each change.
+        NotFound: the user is not a member of such a conversation, may not see such a message, or the device is signed
+            out.
+        ChatError: see the `make` method of each change.
     """
     if not is_signed_in(session, asked.user_id, asked.device_id):
         raise NotFound
@@ -130,7 +142,7 @@ def make_change(session: Session, asked: ChangeRequest, ground: ChangeServices) 
     return ChangeResult(asked, access.conversation.type, view, news, gone)
 
 
-def _told(changed: ChangeResult) -> events.Event:
+def _event(changed: ChangeResult) -> events.Event:
     asked, kind = changed.asked, changed.conversation_type
     seconds = time.perf_counter() - asked.received_at
     match asked.change:
