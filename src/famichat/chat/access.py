@@ -50,7 +50,7 @@ class Access:
 
 
 def is_visible(seq: int, visible_from_seq: int) -> bool:
-    """Return whether a participant may see a message: members who join later do not see what came before.
+    """Return whether a participant may see a message: members who join later do not see earlier messages.
 
     The rule is compared here and in `chat.journal.statements` only; a test checks that.
 

@@ -19,7 +19,7 @@ class Entry:
         body: sealed already, or the sender's own ciphertext.
         fingerprint: tells a repeat of `client_id` from a conflict; None without a client id.
         required_types: the conversation types whose policy requires ciphertext. A conversation that required it once
-            does so for ever, whatever its type.
+            always requires it, whatever its type.
         forbidden_types: the conversation types whose policy forbids ciphertext, except where it is required.
     """
 

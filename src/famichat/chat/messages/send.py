@@ -131,7 +131,7 @@ class SendPath:
 
     Args:
         journal: stores them.
-        vault: seals what is not encrypted end to end.
+        vault: seals bodies that are not encrypted end to end.
         index: computes the fingerprints that tell repeats from conflicts.
         policies: which conversation types require or forbid ciphertext.
     """
