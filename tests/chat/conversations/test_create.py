@@ -1,4 +1,4 @@
-"""Making conversations: the rules of each type, and what many at once get."""
+"""Creating conversations: the rules of each type, and concurrent calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_asking_again_gives_the_same(database: Database, household: Household, m
     assert second.conversation.id == first.conversation.id
 
 
-def test_a_pair_has_one_direct_conversation_whoever_asks(database: Database, household: Household) -> None:
+def test_a_pair_has_one_direct_conversation_in_either_order(database: Database, household: Household) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
 
     assert (
@@ -102,7 +102,9 @@ def test_a_direct_conversation_needs_two_people(database: Database, household: H
 
 @pytest.mark.parametrize("other", ["a stranger", "nobody", "malformed"])
 @pytest.mark.parametrize("kind", ["direct", "group"])
-def test_nobody_learns_who_exists(database: Database, household: Household, kind: str, other: str) -> None:
+def test_unknown_users_and_outsiders_are_indistinguishable(
+    database: Database, household: Household, kind: str, other: str
+) -> None:
     other_id = {"a stranger": household.ada.user_id, "nobody": new_id(), "malformed": "ada"}[other]
     maja, emil = household.maja.user_id, household.emil.user_id
 
@@ -187,7 +189,7 @@ def test_a_name_may_have_a_family_of_emoji_in_it(database: Database, household: 
     assert created.conversation.name == name
 
 
-def test_somebody_without_a_family_cannot_make_a_family_conversation(database: Database, household: Household) -> None:
+def test_a_user_without_a_family_cannot_make_a_family_conversation(database: Database, household: Household) -> None:
     with pytest.raises(NotFound):
         database.run(lambda session: create_family_conversation(session, new_id()))
 
@@ -216,7 +218,7 @@ def test_asking_again_shows_a_hidden_conversation_to_the_one_who_asks(database: 
     assert database.run_read(hidden) == [False, True]
 
 
-def test_whoever_is_out_of_it_does_not_get_it_by_asking_again(database: Database, household: Household) -> None:
+def test_a_removed_member_does_not_get_it_by_creating_it_again(database: Database, household: Household) -> None:
     created = database.run(lambda session: MAKERS["direct"](session, household))
     database.run(
         lambda session: session.execute(delete(Participant).where(Participant.user_id == household.maja.user_id))

@@ -1,4 +1,4 @@
-"""Hiding, archiving and muting: each person's own, and twice is once."""
+"""Hiding, archiving and muting: separate for each member, and idempotent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -137,7 +137,7 @@ async def test_fifty_people_hide_at_once_and_all_of_it_is_kept(database: Databas
 
 
 def big_family(session: Session, household: Household) -> tuple[str, list[str]]:
-    """The Sundqvists' conversation, with so many cousins that they are fifty."""
+    """The Sundqvists' family conversation, with cousins added up to fifty members."""
     for number in range(46):
         join(session, household.family_id, person(session, f"cousin{number}"))
     made = create_family_conversation(session, household.maja.user_id, household.family_id)
