@@ -291,7 +291,7 @@ class Days(RuleBasedStateMachine):
 
 
 def move_out(session: Session) -> None:
-    """Prepare for the next household: delete everything but the users, to whom the audit log refers, and rename them."""
+    """Prepare for the next household: delete all but the users, to whom the audit log refers, and rename them."""
     for each in (Conversation, Family):
         session.execute(delete(each))
     name = cast(User.id, String)
