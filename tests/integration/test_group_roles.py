@@ -91,7 +91,7 @@ class Group(RuleBasedStateMachine):
 
     @rule(who=names)
     def leave_the_family(self, who: str) -> None:
-        """A member leaves the family, unless that is its only admin; a role in the group does not prevent it."""
+        """The family admin removes a member, who may be the only admin of the group."""
         if who in self._family() and who != "sven":
             admins_before = [name for name, role in self.roles.items() if role == "admin"]
             removal = self.database.run(

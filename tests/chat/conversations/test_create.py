@@ -52,7 +52,7 @@ def test_each_type_has_its_people(database: Database, household: Household, kind
     created = database.run(lambda session: MAKERS[kind](session, household))
     people = database.run_read(lambda session: participants(session, created.conversation.id))
 
-    assert created.made
+    assert created.created
     assert created.conversation.type == kind
     assert {person.username for person in household.everybody if person.user_id in people} == expected
     assert len(people) == len(expected)
@@ -63,7 +63,7 @@ def test_asking_again_gives_the_same(database: Database, household: Household, m
     first = database.run(lambda session: make(session, household))
     second = database.run(lambda session: make(session, household))
 
-    assert (first.made, second.made) == (True, False)
+    assert (first.created, second.created) == (True, False)
     assert second.conversation.id == first.conversation.id
 
 
@@ -154,7 +154,7 @@ def test_two_groups_may_have_the_same_name_and_people(database: Database, househ
     first = database.run(lambda session: MAKERS["group"](session, household))
     second = database.run(lambda session: MAKERS["group"](session, household))
 
-    assert second.made
+    assert second.created
     assert first.conversation.id != second.conversation.id
 
 
@@ -198,7 +198,7 @@ def test_every_member_may_ask_for_the_family_conversation(database: Database, ho
     by_nils = database.run(lambda session: create_family_conversation(session, household.nils.user_id))
     by_maja = database.run(lambda session: create_family_conversation(session, household.maja.user_id))
 
-    assert by_nils.made
+    assert by_nils.created
     assert by_maja.conversation.id == by_nils.conversation.id
 
 
@@ -243,7 +243,7 @@ async def test_fifty_at_once_get_one_and_the_same(database: Database, household:
     rows = database.run_read(lambda session: session.execute(select(func.count(Conversation.id))).scalar_one())
 
     assert len({answer.conversation.id for answer in answers}) == 1
-    assert [answer.made for answer in answers].count(True) == 1
+    assert [answer.created for answer in answers].count(True) == 1
     assert rows == 1
 
 

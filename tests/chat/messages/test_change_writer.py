@@ -54,7 +54,7 @@ async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_a
     outcomes = await asyncio.gather(*answers)
 
     assert [each.view["change"] for each in told] == [1, 2, 3, 4]
-    assert [each.news for each in outcomes] == [True, True, False, True, True, False]
+    assert [each.changed for each in outcomes] == [True, True, False, True, True, False]
     about = [each.name for each in emitted if isinstance(each, MessageEdited | MessageReacted | MessageDeleted)]
     assert [name.rsplit(".", 1)[1] for name in about] == ["edited", "reacted", "reacted", "deleted"]
     [deleted] = [each for each in emitted if isinstance(each, MessageDeleted)]

@@ -30,10 +30,10 @@ MIN_GROUP = 3
 
 @dataclass(frozen=True, slots=True)
 class CreatedConversation:
-    """The requested conversation. `made` is False if it existed already."""
+    """The requested conversation. `created` is False if it existed already."""
 
     conversation: Conversation
-    made: bool
+    created: bool
 
 
 def create_self_conversation(
@@ -134,7 +134,7 @@ def create_group_conversation(
     session.flush()
     add_participants(session, conversation.id, user_ids)
     _grant_first_roles(session, conversation.id, creator_id, user_ids)
-    return CreatedConversation(conversation, made=True)
+    return CreatedConversation(conversation, created=True)
 
 
 def create_family_conversation(
@@ -186,7 +186,7 @@ def _create_unique(
         add_participants(session, conversation.id, user_ids)
     else:
         _unhide(session, conversation.id, creator_id)
-    return CreatedConversation(conversation, made=created_id is not None)
+    return CreatedConversation(conversation, created=created_id is not None)
 
 
 def _unhide(session: Session, conversation_id: str, user_id: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access, conversation_for
 from famichat.storage.base import now
 
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
+MUTED_INDEFINITELY = datetime.max.replace(tzinfo=UTC)
 """The value of `muted_until` for a conversation that is muted indefinitely."""
 
 
@@ -66,7 +66,7 @@ def mute_conversation(
         conversation_id: the conversation.
         until: end of the mute, in UTC; None for indefinitely. A time in the past has no effect.
     """
-    return _apply(session, conversation_for(session, user_id, conversation_id), muted_until=until or FOR_EVER)
+    return _apply(session, conversation_for(session, user_id, conversation_id), muted_until=until or MUTED_INDEFINITELY)
 
 
 def unmute_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:

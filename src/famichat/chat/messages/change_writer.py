@@ -52,18 +52,19 @@ class ChangeResult:
     """The result of a change request.
 
     Attributes:
-        asked: the request.
+        request: the request that was made.
         conversation_type: the type of the conversation.
         view: the JSON of the message after the change.
-        news: whether the message changed; if False, it is not announced.
-        gone: the ids of attachments whose rows were deleted. The caller deletes their files after the commit.
+        changed: whether the message changed; if False, it is not announced.
+        deleted_attachments: the ids of attachments whose rows were deleted. The caller deletes the files after the
+            commit.
     """
 
-    asked: ChangeRequest
+    request: ChangeRequest
     conversation_type: ConversationType
     view: MessageView
-    news: bool
-    gone: tuple[str, ...] = ()
+    changed: bool
+    deleted_attachments: tuple[str, ...] = ()
 
 
 class ChangeWriter:
@@ -79,11 +80,11 @@ class ChangeWriter:
         self._ground = ground
         self._queue: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
 
-    def make(self, asked: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
+    def make(self, request: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
         """Queue a change, synchronously; await the result to know that it is written.
 
         Args:
-            asked: the request.
+            request: the request that was made.
             announce: called in the event loop after the commit, in the order of the changes, if the message changed.
 
         Raises:
@@ -93,7 +94,7 @@ class ChangeWriter:
                 device is signed out.
             ChatError: when awaited; see the `make` method of each change.
         """
-        return self._queue.append(asked, lambda changed: announce(changed) if changed.news else None)
+        return self._queue.append(request, lambda result: announce(result) if result.changed else None)
 
     async def close(self) -> None:
         """Write everything queued, then return."""
@@ -102,23 +103,23 @@ class ChangeWriter:
     async def _write(self, batch: list[ChangeRequest]) -> list[ChangeResult | Exception]:
         outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
         for each in outcomes:
-            if isinstance(each, ChangeResult) and each.news:
+            if isinstance(each, ChangeResult) and each.changed:
                 emit(_event(each))
         return outcomes
 
 
 def _write_all(batch: list[ChangeRequest], ground: ChangeServices, session: Session) -> list[ChangeResult | Exception]:
-    return [_write_one(session, asked, ground) for asked in batch]
+    return [_write_one(session, request, ground) for request in batch]
 
 
-def _write_one(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult | Exception:
+def _write_one(session: Session, request: ChangeRequest, ground: ChangeServices) -> ChangeResult | Exception:
     try:
-        return make_change(session, asked, ground)
+        return make_change(session, request, ground)
     except ChatError as refusal:
         return refusal
 
 
-def make_change(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult:
+def make_change(session: Session, request: ChangeRequest, ground: ChangeServices) -> ChangeResult:
     """Make one change. A refused change writes nothing.
 
     Access and sign-in are checked here, in the writing transaction: since the request was queued, the user may have
@@ -129,44 +130,44 @@ def make_change(session: Session, asked: ChangeRequest, ground: ChangeServices) 
             out.
         ChatError: see the `make` method of each change.
     """
-    if not is_signed_in(session, asked.user_id, asked.device_id):
+    if not is_signed_in(session, request.user_id, request.device_id):
         raise NotFound
-    access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
-    message = visible_message(session, access, asked.message_id)
-    news = asked.change.make(session, Actor(access, asked.device_id), message, ground)
-    if news:
+    access = conversation_for(session, request.user_id, request.conversation_id, request.conversation_type)
+    message = visible_message(session, access, request.message_id)
+    changed = request.change.make(session, Actor(access, request.device_id), message, ground)
+    if changed:
         number(session, message)
     [view] = message_views(session, [message], ground.vault)
-    deleted = news and isinstance(asked.change, Deletion)
-    gone = tuple(each.id for each in message.attachments) if deleted else ()
-    return ChangeResult(asked, access.conversation.type, view, news, gone)
+    deleted = changed and isinstance(request.change, Deletion)
+    deleted_attachments = tuple(each.id for each in message.attachments) if deleted else ()
+    return ChangeResult(request, access.conversation.type, view, changed, deleted_attachments)
 
 
-def _event(changed: ChangeResult) -> events.Event:
-    asked, kind = changed.asked, changed.conversation_type
-    seconds = time.perf_counter() - asked.received_at
-    match asked.change:
+def _event(result: ChangeResult) -> events.Event:
+    request, kind = result.request, result.conversation_type
+    seconds = time.perf_counter() - request.received_at
+    match request.change:
         case Edit(draft):
             return events.MessageEdited(
                 conversation_type=kind,
-                conversation_id=asked.conversation_id,
-                user_id=asked.user_id,
+                conversation_id=request.conversation_id,
+                user_id=request.user_id,
                 body_bytes=len(draft.body.encode()),
                 duration_seconds=seconds,
             )
         case Deletion():
             return events.MessageDeleted(
                 conversation_type=kind,
-                conversation_id=asked.conversation_id,
-                user_id=asked.user_id,
-                own=changed.view["user_id"] == asked.user_id,
+                conversation_id=request.conversation_id,
+                user_id=request.user_id,
+                own=result.view["user_id"] == request.user_id,
                 duration_seconds=seconds,
             )
         case React(sign):
             return events.MessageReacted(
                 conversation_type=kind,
-                conversation_id=asked.conversation_id,
-                user_id=asked.user_id,
+                conversation_id=request.conversation_id,
+                user_id=request.user_id,
                 taken_back=sign is None,
                 duration_seconds=seconds,
             )

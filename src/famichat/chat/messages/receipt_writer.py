@@ -47,7 +47,7 @@ class AckResult:
     """The result of an acknowledgement.
 
     Attributes:
-        asked: the acknowledgement.
+        request: the acknowledgement.
         device_kind: the kind that the device has declared, if any.
         seq: the acknowledged position.
         moved: whether the position of the device advanced.
@@ -55,7 +55,7 @@ class AckResult:
             announced as delivered, if that position advanced, or not at all.
     """
 
-    asked: Acknowledgement
+    request: Acknowledgement
     device_kind: DeviceKind | None
     seq: int
     moved: bool
@@ -64,9 +64,9 @@ class AckResult:
     def view(self, status: Status) -> MessageStatus:
         """Build the payload of `message_status`."""
         return {
-            "conversation_id": self.asked.conversation_id,
-            "user_id": self.asked.user_id,
-            "device_id": self.asked.device_id,
+            "conversation_id": self.request.conversation_id,
+            "user_id": self.request.user_id,
+            "device_id": self.request.device_id,
             "device_kind": self.device_kind,
             "status": status,
             "seq": self.seq,
@@ -100,11 +100,11 @@ class ReceiptWriter:
         self._database = database
         self._queue: GroupCommit[Acknowledgement, AckResult] = GroupCommit("receipts", self._write)
 
-    def acknowledge(self, asked: Acknowledgement, announce: Callable[[AckResult], None]) -> Awaitable[AckResult]:
+    def acknowledge(self, request: Acknowledgement, announce: Callable[[AckResult], None]) -> Awaitable[AckResult]:
         """Queue an acknowledgement, synchronously; await the result to know that it is written.
 
         Args:
-            asked: the acknowledgement.
+            request: the acknowledgement.
             announce: called in the event loop after the commit, if the position advanced.
 
         Raises:
@@ -112,7 +112,7 @@ class ReceiptWriter:
             NotFound: when awaited: the user is not a member of such a conversation, or may not see the message.
             InvalidMessage: when awaited: there is no message at this position.
         """
-        return self._queue.append(asked, lambda written: announce(written) if written.moved else None)
+        return self._queue.append(request, lambda written: announce(written) if written.moved else None)
 
     async def close(self) -> None:
         """Write everything queued, then return."""
@@ -124,41 +124,42 @@ class ReceiptWriter:
             if isinstance(each, AckResult):
                 emit(
                     events.MessageAcknowledged(
-                        conversation_id=each.asked.conversation_id,
-                        user_id=each.asked.user_id,
-                        device_id=each.asked.device_id,
-                        status=each.asked.status,
+                        conversation_id=each.request.conversation_id,
+                        user_id=each.request.user_id,
+                        device_id=each.request.device_id,
+                        status=each.request.status,
                         seq=each.seq,
                         moved=each.moved,
-                        duration_seconds=time.perf_counter() - each.asked.received_at,
+                        duration_seconds=time.perf_counter() - each.request.received_at,
                     )
                 )
         return written
 
 
 def _write_all(session: Session, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-    discreet = users_without_read_receipts(session, {asked.user_id for asked in batch if asked.status == "read"})
-    kinds = kinds_of(session, (asked.device_id for asked in batch))
+    discreet = users_without_read_receipts(session, {request.user_id for request in batch if request.status == "read"})
+    kinds = kinds_of(session, (request.device_id for request in batch))
     return [
-        _write_one(session, asked, kinds.get(asked.device_id), discreet=asked.user_id in discreet) for asked in batch
+        _write_one(session, request, kinds.get(request.device_id), discreet=request.user_id in discreet)
+        for request in batch
     ]
 
 
 def _write_one(
-    session: Session, asked: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
+    session: Session, request: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
 ) -> AckResult | Exception:
     try:
-        access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
-        seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
+        access = conversation_for(session, request.user_id, request.conversation_id, request.conversation_type)
+        seq = request.seq if request.message_id is None else seq_of(session, access, request.message_id)
         if seq is None:
             raise InvalidMessage(field="seq")
-        if not discreet or asked.status == "delivered":
-            moved = acknowledge(session, access, asked.device_id, seq, asked.status).moved
-            return AckResult(asked, kind, seq, moved, asked.status)
+        if not discreet or request.status == "delivered":
+            moved = acknowledge(session, access, request.device_id, seq, request.status).moved
+            return AckResult(request, kind, seq, moved, request.status)
         # The user has turned read receipts off. Write the two positions one after the other, to know separately whether
         # the public one (delivered) advanced: only that may be announced, or the others could infer the read.
-        received = acknowledge(session, access, asked.device_id, seq, "delivered").moved
-        read = acknowledge(session, access, asked.device_id, seq, "read").moved
-        return AckResult(asked, kind, seq, read, "delivered" if received else None)
+        received = acknowledge(session, access, request.device_id, seq, "delivered").moved
+        read = acknowledge(session, access, request.device_id, seq, "read").moved
+        return AckResult(request, kind, seq, read, "delivered" if received else None)
     except ChatError as refusal:
         return refusal
