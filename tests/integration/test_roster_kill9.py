@@ -73,7 +73,7 @@ class Comings:
         """Wait until this many more guests have joined."""
         until = self.done["came"] + more
         async with asyncio.timeout(60):
-            while self.done["came"] < until:  # noqa: ASYNC110 - nobody tells
+            while self.done["came"] < until:  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
