@@ -1,4 +1,4 @@
-"""The one door: who is let into a conversation, and what everybody else learns (nothing)."""
+"""Access to conversations: members get it, and outsiders cannot tell whether one exists."""
 
 import ast
 import re
@@ -141,7 +141,7 @@ def test_the_list_has_what_happened_last_first_and_nothing_of_others(database: D
     assert database.run_read(lambda session: conversations_of(session, household.ada.user_id)) == []
 
 
-def test_everybody_has_an_access_of_their_own(database: Database, household: Household) -> None:
+def test_each_member_has_a_separate_access(database: Database, household: Household) -> None:
     group_id = database.run(lambda session: group_of(session, household))
     accesses = database.run_read(lambda session: everyones_access(session, group_id))
 

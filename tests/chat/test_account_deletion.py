@@ -1,4 +1,4 @@
-"""Deleting an account: who may, what goes with it, and what the others keep."""
+"""Deleting an account: permission, deleted data, and data that other users keep."""
 
 import pytest
 from sqlalchemy import MetaData, Table, select, update
@@ -55,7 +55,7 @@ def go(database: Database, who: Person) -> AccountDeletion:
 
 
 def rows_that_name(session: Session, *values: str) -> dict[str, int]:
-    """How many rows of each table have one of these values somewhere, as the database itself lists its tables."""
+    """Count the rows of each table of the database that contain one of these values in any column."""
     everything = MetaData()
     everything.reflect(session.connection())
     return {
@@ -68,7 +68,7 @@ def _rows_with(session: Session, table: Table, values: set[str]) -> int:
 
 
 def live_a_little(session: Session, household: Household) -> dict[str, str]:
-    """Emil uses everything that there is."""
+    """Create rows for Emil in every table that refers to a user."""
     emil, maja, family_id = household.emil, household.maja, household.family_id
     talks = {
         "self": create_self_conversation(session, emil.user_id).conversation.id,
@@ -131,7 +131,7 @@ def test_what_others_are_granted_and_what_is_on_record_for_them_stays(database: 
     assert granted == ("admin", None)
 
 
-def test_it_says_from_where_somebody_is_gone(database: Database, household: Household) -> None:
+def test_the_result_lists_the_left_and_the_remaining_conversations(database: Database, household: Household) -> None:
     talks = database.run(lambda session: live_a_little(session, household))
 
     farewell = go(database, household.emil)
@@ -145,7 +145,7 @@ def test_it_says_from_where_somebody_is_gone(database: Database, household: Hous
         assert household.maja.user_id in there
 
 
-def test_nobody_comes_in_with_an_account_that_is_gone(database: Database, household: Household) -> None:
+def test_a_deleted_account_cannot_sign_in(database: Database, household: Household) -> None:
     emil, phone = household.emil, NewDevice("A phone")
     go(database, emil)
 
@@ -197,7 +197,7 @@ def test_the_last_admin_of_a_group_with_others_in_it_stays(database: Database, h
     assert database.run_read(lambda session: is_admin(session, group, inga.user_id))
 
 
-def test_whoever_is_alone_in_a_family_takes_it_along(database: Database, household: Household) -> None:
+def test_a_family_without_other_members_is_deleted_too(database: Database, household: Household) -> None:
     ada, family_id = household.ada.user_id, household.other_family_id
     talk = database.run(lambda session: create_family_conversation(session, ada)).conversation.id
     token = database.run(lambda session: invite(session, ada, family_id)).token
@@ -213,7 +213,7 @@ def test_whoever_is_alone_in_a_family_takes_it_along(database: Database, househo
         database.run_read(lambda session: find_invite(session, token))
 
 
-def test_whoever_is_alone_in_a_group_takes_it_along(database: Database, household: Household) -> None:
+def test_a_group_without_other_members_is_deleted_too(database: Database, household: Household) -> None:
     emil, maja, inga = household.emil, household.maja.user_id, household.inga.user_id
     made = database.run(lambda session: create_group_conversation(session, emil.user_id, "Fika", [maja, inga]))
     group = made.conversation.id
@@ -247,7 +247,7 @@ def test_a_direct_conversation_is_kept_by_the_other_until_that_one_goes_too(
     assert database.run_read(lambda session: session.get(Conversation, direct)) is None
 
 
-def test_an_empty_family_is_kept_for_a_conversation_of_somebody_who_left_it(
+def test_an_empty_family_is_kept_while_a_former_member_has_a_conversation_of_it(
     database: Database, household: Household
 ) -> None:
     ada, nils, family_id = household.ada, household.nils, household.other_family_id
@@ -267,7 +267,7 @@ def test_an_empty_family_is_kept_for_a_conversation_of_somebody_who_left_it(
     assert database.run_read(lambda session: session.get(Family, family_id)) is None
 
 
-def test_when_everybody_is_gone_the_server_is_as_new(database: Database, household: Household) -> None:
+def test_after_the_last_deletion_the_server_has_no_data(database: Database, household: Household) -> None:
     for who in (household.emil, household.inga, household.nils, household.maja, household.ada):
         go(database, who)
 
@@ -275,7 +275,7 @@ def test_when_everybody_is_gone_the_server_is_as_new(database: Database, househo
     assert database.run_read(lambda session: session.execute(select(Conversation.id)).all()) == []
 
 
-def test_what_somebody_invited_to_is_taken_back(database: Database, household: Household) -> None:
+def test_invitations_of_the_deleted_user_are_revoked(database: Database, household: Household) -> None:
     database.run(lambda session: live_a_little(session, household))
     assert len(database.run_read(lambda session: open_invites(session, household.family_id))) == 1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from famichat.chat.access import Access
 from famichat.chat.conversations.summary import ConversationMember, ConversationSummary
 from famichat.chat.conversations.view import _conversation as conversation_view
-from famichat.chat.conversations.view_settings import FOR_EVER
+from famichat.chat.conversations.view_settings import MUTED_INDEFINITELY
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.journal.entry import Attached, Entry, Stored
 from famichat.chat.messages.content import seal_text
@@ -163,7 +163,7 @@ def conversation(kind: str, last: Message | None = None) -> object:
         visible_from_seq=1,
         hidden_at=EDITED if group else None,
         archived_at=None,
-        muted_until=FOR_EVER if group else None,
+        muted_until=MUTED_INDEFINITELY if group else None,
     )
     members = ConversationMember(USER, "admin", hides=group), ConversationMember(DEVICE, "member", hides=False)
     summary = ConversationSummary(Access(talk, place, "member"), MESSAGE, members, last, 3)

@@ -1,4 +1,4 @@
-"""The family that every test reuses: the Sundqvists, and Ada next door.
+"""The family that tests share: the Sundqvists, and Ada, an outsider.
 
 Maja is their admin, Emil a member, Inga his mother, Nils the child. Ada Okafor belongs to another family and shares
 nothing with them. Each has one device.
@@ -26,7 +26,7 @@ PASSWORD_HASH = "$argon2id$v=19$m=8,t=1,p=1$TgN15ZVd7qViOonVHkaQJg$4S+QuGAFTrPVL
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account and one device."""
+    """A user with one device."""
 
     user_id: str
     device_id: str
@@ -35,7 +35,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """The Sundqvists, and the outsider."""
+    """The Sundqvist family and the outsider."""
 
     family_id: str
     other_family_id: str
@@ -52,7 +52,7 @@ class Household:
 
 
 def household(session: Session) -> Household:
-    """Let both families move in."""
+    """Create both families."""
     maja, emil, inga, nils, ada = (person(session, name) for name in ("maja", "emil", "inga", "nils", "ada"))
     sundqvist = create_family(session, "Sundqvist", maja.user_id)
     okafor = create_family(session, "Okafor", ada.user_id)
@@ -62,7 +62,7 @@ def household(session: Session) -> Household:
 
 
 def person(session: Session, username: str) -> Person:
-    """Somebody new, with an address at example.org and one device, and in no family yet."""
+    """Create a user with one device and an address at example.org, without a family."""
     newcomer = Newcomer.parse(username, f"{username}@example.org")
     user = register(session, newcomer, PASSWORD_HASH, VAULT, INDEX)
     device = add_device(session, user.id, f"{username}'s phone")
@@ -70,5 +70,5 @@ def person(session: Session, username: str) -> Person:
 
 
 def join(session: Session, family_id: str, who: Person, role: FamilyRole = "member") -> None:
-    """Let somebody belong to a family."""
+    """Add a user to a family."""
     add_member(session, family_id, who.user_id, role)

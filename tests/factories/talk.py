@@ -1,4 +1,4 @@
-"""Something that was said already: messages put into the database at once, without the journal."""
+"""Builds stored messages directly in the database, without the journal."""
 
 import base64
 from typing import Any
@@ -20,7 +20,7 @@ GROUND = ChangeServices(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYP
 
 
 def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fields: Any) -> list[str]:
-    """Let somebody have said something; gives the ids of the messages. `fields` replace those of the rows."""
+    """Store messages of a user and return their ids. `fields` replace columns of the rows."""
     conversation = session.get_one(Conversation, conversation_id, populate_existing=True)
     ids = []
     for body in bodies:
@@ -41,22 +41,22 @@ def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fie
 
 
 def asked(who: Person, conversation_id: str, message_id: str, change: Change) -> ChangeRequest:
-    """What somebody wants to become of a message."""
+    """Build a change request."""
     return ChangeRequest(who.user_id, who.device_id, conversation_id, None, message_id, change)
 
 
 def edit(body: str, **envelope: Any) -> Edit:
-    """Other words."""
+    """Build an edit."""
     return Edit.parse({"body": body, **envelope})
 
 
 def react(emoji: str | None, **envelope: Any) -> React:
-    """A reaction, or its end."""
+    """Build a reaction, or its removal."""
     return React.parse({"emoji": emoji, **envelope})
 
 
 def do(session: Session, who: Person, conversation_id: str, message_id: str, change: Change) -> ChangeResult:
-    """Let somebody have changed a message."""
+    """Apply a change to a message."""
     return make_change(session, asked(who, conversation_id, message_id, change), GROUND)
 
 
@@ -64,7 +64,7 @@ DELETE = Deletion()
 
 
 def attach(session: Session, conversation_id: str, who: Person, message_id: str | None = None) -> str:
-    """Let somebody have attached a file of five bytes to a message, or have begun to upload it; gives its id."""
+    """Store an attachment of five bytes, completed or pending, and return its id."""
     attachment_id = new_id()
     secrets = AttachmentSecrets(key=base64.b64encode(b"\x08" * 32).decode(), name="list.txt")
     sent = {} if message_id is None else {"message_id": message_id, "position": 0, "finished_at": now()}
@@ -85,17 +85,17 @@ def attach(session: Session, conversation_id: str, who: Person, message_id: str 
 
 
 def direct_of(session: Session, household: Household) -> str:
-    """The conversation of Maja and Emil."""
+    """Create the direct conversation of Maja and Emil."""
     pair = household.maja.user_id, household.emil.user_id
     return create_direct_conversation(session, *pair, blind_index=INDEX).conversation.id
 
 
 def group_of(session: Session, household: Household) -> str:
-    """A new group of Maja, its admin, with Emil and Inga."""
+    """Create a group of Maja (admin), Emil and Inga."""
     others = household.emil.user_id, household.inga.user_id
     return create_group_conversation(session, household.maja.user_id, "Fika", others).conversation.id
 
 
 def stored(session: Session) -> int:
-    """How many messages there are."""
+    """Count all messages."""
     return session.execute(select(func.count(Message.id))).scalar_one()

@@ -1,4 +1,4 @@
-"""Story 7.9.5: a person of the accounts, put into a family of the chat, finds that family by the account's id."""
+"""Story 7.9.5: the account id identifies a user in `accounts` and in the families of `chat`."""
 
 from famichat.accounts.user import Newcomer, find_user, register
 from famichat.chat.conversations.create import create_family_conversation

@@ -1,4 +1,4 @@
-"""A backup is taken while people talk; put back elsewhere, it holds all that was acknowledged before, and says so."""
+"""A backup taken under load contains every message acknowledged before it, and reports that on restore."""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ async def test_what_was_acknowledged_before_the_backup_is_there_after_the_restor
 
 
 def restored(data_dir: Path, file: Path, elsewhere: Postgres | None) -> FamichatServer:
-    """A server on what the backup held, with the keys that were in it."""
+    """A server on the restored data, with the keys from the backup."""
     url = elsewhere.create("restored") if elsewhere else ""
     Operator(data_dir, url)("restore", str(file))
     return FamichatServer(data_dir, database_url=url)

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away for a while under people who talk: they are told at once, and it passes by itself."""
+"""PostgreSQL is unavailable for a while under load: clients get errors at once, and the server recovers."""
 
 import asyncio
 from pathlib import Path
@@ -43,10 +43,10 @@ async def test_a_database_that_goes_away_is_told_and_outlived(tmp_path: Path) ->
 
 
 @pytest.mark.timeout(120)
-async def test_a_commit_whose_answer_is_lost_is_stored_once_and_reaches_everybody(
+async def test_a_commit_whose_reply_is_lost_is_stored_once_and_reaches_all_members(
     postgres: Postgres, tmp_path: Path
 ) -> None:
-    """The senders hear `unavailable`, though the messages are there: they send again, and find them."""
+    """Senders get `unavailable` although the messages are stored; when they retry, they get the stored messages."""
     database_url = postgres.create("lost_answers")
     talkers = move_in(database_url)
     async with LossyProxy(postgres.port) as proxy:

@@ -1,4 +1,4 @@
-"""Error handling of 7.6.2: what does not open is told by one error and one event, and fails nobody's page."""
+"""Error handling of 7.6.2: a decryption failure causes one error code and one event, and the page still loads."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ def with_database(app: RunningApp, work: Callable[[Any], Any]) -> Any:
 
 
 def damage(app: RunningApp) -> list[str]:
-    """Let Maja have said as many things to Emil as there are damages, and then one more; damage all but that."""
+    """Store one message from Maja to Emil for each kind of damage, and an intact one at the end."""
 
     def work(session: Any) -> list[str]:
         ids = say(session, app.talks.direct, app.home.maja, *([SECRET_WORDS] * (len(DAMAGES) + 1)))
@@ -141,7 +141,7 @@ async def in_terminal(app: RunningApp, *arguments: str) -> str:
     return str(ended.stdout)
 
 
-# What does not open on somebody's device
+# Reports from clients
 
 
 async def report(app: RunningApp, who: Person, payload: dict[str, Any], kind: str = "direct") -> dict[str, Any]:
@@ -153,7 +153,7 @@ async def report(app: RunningApp, who: Person, payload: dict[str, Any], kind: st
     return response
 
 
-async def test_a_client_reports_what_it_cannot_open_and_nobody_else_hears_of_it(
+async def test_a_client_reports_a_decryption_failure_and_other_members_do_not_notice(
     app: RunningApp, emitted: list[Event]
 ) -> None:
     topic = f"message:direct:{app.talks.direct}"

@@ -1,4 +1,4 @@
-"""The disk under SQLite will take no more while people talk: they are told, they can read, and it passes by itself."""
+"""The disk under SQLite is full under load: clients get errors, can read, and the server recovers."""
 
 import resource
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support.talkers import KEYS, Talkers, move_in, sqlite_in
 
 
 async def test_a_full_disk_refuses_new_messages_and_loses_none(tmp_path: Path) -> None:
-    """SQLite says "database or disk is full"."""
+    """SQLite reports "database or disk is full"."""
     with small_disk(tmp_path, megabytes=16) as disk:
         talkers = move_in(sqlite_in(disk / "data"))
         async with FamichatServer(disk / "data", settings=KEYS, log=tmp_path / "server.log") as server:
@@ -21,14 +21,14 @@ async def test_a_full_disk_refuses_new_messages_and_loses_none(tmp_path: Path) -
 
 
 async def test_a_failing_disk_refuses_new_messages_and_loses_none(tmp_path: Path) -> None:
-    """A file that may not grow: SQLite says "disk I/O error", as with a quota or a dying disk."""
+    """A file cannot grow: SQLite reports "disk I/O error", as with a quota or a failing disk."""
     talkers = move_in(sqlite_in(tmp_path / "data"))
     async with FamichatServer(tmp_path / "data", settings=KEYS) as server:
         await ride_out(server, talkers, no_growth(server, tmp_path / "data"))
 
 
 async def ride_out(server: FamichatServer, talkers: Talkers, shortage: AbstractContextManager[None]) -> None:
-    """Talk through a shortage, and check what was promised during it and after it."""
+    """Send messages before, during and after a shortage, and check the guarantees."""
     load = Load(server.socket_url, talkers.seats, size=2000)
     async with load:
         await load.talk_on()
@@ -53,7 +53,7 @@ def full(disk: Path) -> Iterator[None]:
 
 @contextmanager
 def no_growth(server: FamichatServer, data_dir: Path) -> Iterator[None]:
-    """No file of the server may become larger than its largest is now."""
+    """Limit every file of the server to the size of its largest one."""
     largest = max(path.stat().st_size for path in data_dir.iterdir())
     _, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (largest, hard))

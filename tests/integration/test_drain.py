@@ -1,4 +1,4 @@
-"""The server is stopped in good order while people talk: they are sent away, come back, and have lost nothing."""
+"""A graceful shutdown under load: clients are disconnected, reconnect, and lose no messages."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.support.talkers import KEYS, move_in
 STOPS = 5
 
 
-async def test_a_server_that_is_stopped_sends_everybody_away_and_loses_nothing(
+async def test_a_server_that_is_stopped_disconnects_all_clients_and_loses_nothing(
     tmp_path: Path, database_url: str
 ) -> None:
     talkers = move_in(database_url)

@@ -1,4 +1,4 @@
-"""The operator's policy, seen from outside: shown, enforced at every door, and of no consequence for what is stored."""
+"""The encryption policy: shown to clients, enforced on every transport, without effect on stored messages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,14 +20,14 @@ REQUIRED, FORBIDDEN = "encryption_required", "invalid_encryption_metadata"
 
 @asynccontextmanager
 async def restarted(app: RunningApp, policy: str) -> AsyncIterator[RunningApp]:
-    """The same server with another policy for conversations of two."""
+    """The same server with another policy for direct conversations."""
     settings = app.settings.model_copy(update={"encryption_policy_direct": policy})
     async with served(settings) as ready:
         yield replace(app, url=ready.url, settings=settings)
 
 
 async def in_terminal(app: RunningApp, payload: dict[str, Any]) -> str:
-    """The code with which `famichat send` refuses a message."""
+    """Return the error code with which `famichat send` fails."""
     envelope = '{"encryption_version": "v1.0.0", "key_id": "KEY_FAMILY_v1"}'
     options = ["--envelope", envelope] if payload is SEALED else []
     arguments = ["send", app.talks.direct, payload["body"], *options]

@@ -1,4 +1,4 @@
-"""Whatever a message says about its encryption comes out again as it went in, at every door and after every way."""
+"""Encryption metadata is returned unchanged, on every transport and after every kind of change."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.factories.people import Household
 from tests.factories.talk import direct_of, say
 from tests.support.app import RunningApp
 
-# What both databases and strict JSON keep: no U+0000 and no half of a surrogate pair.
+# Text that both databases and strict JSON can store: no U+0000 and no lone surrogate.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=200)
 names = st.from_regex(r"[a-z0-9_.-]{1,32}", fullmatch=True)
 plain = st.fixed_dictionaries(
@@ -105,7 +105,7 @@ async def test_an_envelope_that_is_not_true_is_refused_at_every_door(
 
 
 async def refusal_at(app: RunningApp, door: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """What a message from Maja to Emil is refused with; fails if it is not."""
+    """Return the error code of a refused message from Maja to Emil; fail if it is accepted."""
     topic = f"message:direct:{app.talks.direct}"
     if door == "socket":
         async with app.connect(app.home.maja) as maja:

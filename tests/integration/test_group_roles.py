@@ -1,7 +1,6 @@
-"""Random things that people of a family do to a group, against a simple model, on both databases.
+"""Random changes of a group's members and roles, compared with a simple model, on both databases.
 
-Whatever they try and in whatever order: there is an admin as long as anybody is in the group, and only who takes part
-has anything granted.
+In any order of actions, a group with members has an admin, and only members have recorded roles.
 """
 
 from collections.abc import Callable
@@ -34,14 +33,14 @@ names = st.sampled_from(NAMES)
 
 
 class Group(RuleBasedStateMachine):
-    """One group of one family. `roles` is what everybody in it must be; the family's roster is read, not modelled."""
+    """The model of one group. `roles` are the expected roles; the family's members are read, not modelled."""
 
     database: Database
     everybody: dict[str, Person]
 
     @initialize(history=st.sampled_from(["joined", "all"]))
     def meet(self, history: Any) -> None:
-        """A new family of the same five people, in which Maja makes a group with Emil and Inga."""
+        """Create a new family of the same five users, in which Maja creates a group with Emil and Inga."""
         ids = {name: each.user_id for name, each in self.everybody.items()}
 
         def begin(session: Session) -> tuple[str, str]:
@@ -58,7 +57,7 @@ class Group(RuleBasedStateMachine):
 
     @rule(who=names, other=names)
     def add(self, who: str, other: str) -> None:
-        """An admin adds somebody of the family."""
+        """An admin adds a member of the family."""
         refusal = self._refusal(who)
         if refusal is None and other not in self._family():
             refusal = "not_found"
@@ -67,7 +66,7 @@ class Group(RuleBasedStateMachine):
 
     @rule(who=names, other=names)
     def remove(self, who: str, other: str) -> None:
-        """Somebody leaves, or is removed."""
+        """A member leaves or is removed."""
         refusal = self._refusal(who, also_oneself=who == other) or self._about(other)
         if refusal is None and self._is_last_admin(other) and len(self.roles) > 1:
             refusal = "last_admin"
@@ -76,14 +75,14 @@ class Group(RuleBasedStateMachine):
 
     @rule(who=names, other=names)
     def promote(self, who: str, other: str) -> None:
-        """An admin makes somebody admin."""
+        """An admin promotes a member."""
         refusal = self._refusal(who) or self._about(other)
         if self._succeeds(roles.assign_admin, who, other, refusal):
             self.roles[other] = "admin"
 
     @rule(who=names, other=names, change=st.sampled_from([roles.assign_member, roles.remove]))
     def demote(self, who: str, other: str, change: Callable[..., object]) -> None:
-        """An admin makes somebody a plain member again."""
+        """An admin demotes a member."""
         refusal = self._refusal(who) or self._about(other)
         if refusal is None and self._is_last_admin(other):
             refusal = "last_admin"
@@ -92,7 +91,7 @@ class Group(RuleBasedStateMachine):
 
     @rule(who=names)
     def leave_the_family(self, who: str) -> None:
-        """Somebody leaves the family, if the family can spare an admin; a group is no reason to stay."""
+        """The family admin removes a member, who may be the only admin of the group."""
         if who in self._family() and who != "sven":
             admins_before = [name for name, role in self.roles.items() if role == "admin"]
             removal = self.database.run(
@@ -105,20 +104,20 @@ class Group(RuleBasedStateMachine):
 
     @rule(who=names, role=st.sampled_from(["admin", "member"]))
     def come_to_the_family(self, who: str, role: Any) -> None:
-        """Somebody comes (back) to the family, which gives no place in the group."""
+        """A user joins the family (again), without becoming a member of the group."""
         self.database.run(lambda session: add_member(session, self.family_id, self.ids[who], role))
 
     @rule(who=names)
     def rise_in_the_family(self, who: str) -> None:
-        """An admin of the family is nothing special in the group."""
+        """A role in the family gives no role in the group."""
         if who in self._family():
             self.database.run(
                 lambda session: change_role(session, self.ids["sven"], self.family_id, self.ids[who], "admin")
             )
 
     @invariant()
-    def there_is_an_admin_while_anybody_is_there(self) -> None:
-        """And it is whom the model says."""
+    def a_group_with_members_has_an_admin(self) -> None:
+        """The roles are those of the model."""
 
         def look(session: Session) -> tuple[set[str], dict[str, str]]:
             granted = select(GroupPrivilege).where(GroupPrivilege.conversation_id == self.group_id)
@@ -134,7 +133,7 @@ class Group(RuleBasedStateMachine):
         }
 
     def _succeeds(self, change: Callable[..., object], who: str, other: str, refusal: str | None) -> bool:
-        """Try it, and see that it is refused as the model says, or not at all."""
+        """Run an action and compare its error, if any, with the model."""
         answer = None
         try:
             self.database.run(lambda session: change(session, self.ids[who], self.group_id, self.ids[other]))

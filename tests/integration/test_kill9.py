@@ -1,4 +1,4 @@
-"""The server is killed again and again while people talk, and nothing that was acknowledged is lost."""
+"""The server is killed repeatedly under load, and no acknowledged message is lost."""
 
 import asyncio
 import random

@@ -1,7 +1,7 @@
-"""What nobody but a family may read is in no log, metric, trace, error answer and no file of a real server.
+"""The secrets of a family appear in no log, metric, trace, error reply or file of a real server.
 
-Everything secret is a canary here. A household lives through a day with them, with everything that can go wrong on
-every entrance, at the most talkative log level; then the canaries are looked for wherever the server writes.
+Every secret is a canary value. A household uses them for a simulated day with errors on every interface, at the most
+verbose log level. Then the test searches all output of the server for the canaries.
 """
 
 import base64
@@ -40,11 +40,11 @@ INJECTED = 'canary\r\n{"event": "forged", "level": "critical"}\x1b[2J'
 
 @dataclass
 class Day:
-    """What was written where, and what must not be in it.
+    """The collected output of the server, and the secrets that must not occur in it.
 
     Attributes:
-        spoken: tokens and codes that the server itself has made.
-        refusals: error answers, by HTTP and by socket.
+        spoken: tokens and codes that the server generated.
+        refusals: error replies over HTTP and WebSocket.
     """
 
     url: str
@@ -59,25 +59,25 @@ class Day:
 
     @property
     def secrets(self) -> list[str]:
-        """Everything that nothing may tell."""
+        """All secrets."""
         chosen = [PASSWORD, WRONG_PASSWORD, EMAIL, BODY, CIPHERTEXT, KEY_ID, VERSION, FORGED]
         return [*chosen, *self.spoken, *kept_secret(self.data)]
 
 
 def dumped(url: str) -> str:
-    """All that PostgreSQL keeps, as it writes it out."""
+    """Return a dump of the PostgreSQL database."""
     command = ["pg_dump", "--inserts", url]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def files_of(data: Path) -> str:
-    """All that SQLite has written."""
+    """Return the contents of all SQLite files."""
     files = [path for path in data.iterdir() if path.name.startswith("famichat.db")]
     return b"".join(path.read_bytes() for path in files).decode("latin-1")
 
 
 def kept_secret(data: Path) -> list[str]:
-    """The server's own keys, from the file that holds them."""
+    """Return the server's keys from their file."""
     values = json.loads((data / "secrets.json").read_text()).values()
     return [text for value in values for text in (value.values() if isinstance(value, dict) else [value])]
 
@@ -213,7 +213,7 @@ async def go_wrong_on_the_socket(day: Day, http: httpx.AsyncClient, token: str, 
 
 
 def go_wrong_on_the_line(day: Day) -> None:
-    """Requests that are none."""
+    """Send malformed requests."""
     where = day.url.removeprefix("http://").split(":")
     for line in (f"GET /{FORGED} HTTP/9\r\n\r\n", f"{BODY}\r\n\r\n", f"GET / HTTP/1.1\r\n{FORGED}\r\n\r\n"):
         with socket.create_connection((where[0], int(where[1])), 5) as raw:
@@ -222,14 +222,14 @@ def go_wrong_on_the_line(day: Day) -> None:
 
 
 def hidden_in(text: str, secret: str) -> bool:
-    """Whether a secret is there, as it is or as an encoding of it that somebody could reverse."""
+    """Return whether a text contains a secret, in plain or in a reversible encoding."""
     raw = secret.encode()
     forms = (secret, quote(secret), json.dumps(secret)[1:-1], base64.b64encode(raw).decode().rstrip("="), raw.hex())
     return any(form in text for form in forms)
 
 
 async def test_the_day_went_as_it_should(day: Day) -> None:
-    """Else the rest of this module proves nothing."""
+    """Check the preconditions of the other tests of this module."""
     events = [json.loads(line)["event"] for line in day.log.splitlines()]
 
     assert {

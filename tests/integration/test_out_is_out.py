@@ -1,9 +1,9 @@
-"""Out is out: whoever goes while people talk gets nothing that is said after the commit.
+"""A removed member gets no message that is stored after the commit of the removal.
 
-The others never stop talking. Eight people at once, each listening with one device over a WebSocket and another over
-long poll, leave a group or are put out of it, leave the family or are put out of it, are signed out, or delete their
-accounts; and then try everything to hear or to say one thing more. That happens two hundred times in one run of a test;
-accounts, which are gone for good, are deleted forty times.
+The other members send messages all the time. Eight guests at a time, each with one device on a WebSocket and another on
+long poll, leave a group or family, are removed from it, are signed out, or delete their accounts. They then try every
+way to read or send one more message. A test runs two hundred removals; accounts, which cannot be restored, are deleted
+forty times.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ CHANGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("delete_msg", {}),
 )
 
-pytestmark = pytest.mark.timeout(400)  # two hundred departures, perhaps on a busy machine
+pytestmark = pytest.mark.timeout(400)  # two hundred removals, perhaps on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A server, and guests who are to join the family of its household."""
+    """A server, and guests who will join the family."""
 
     app: RunningApp
     guests: list[Person]
@@ -61,7 +61,7 @@ async def stage(database_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody who is there for a while, with a WebSocket and a session of long polls."""
+    """A temporary member with a WebSocket and a long-poll session."""
 
     person: Person
     socket: ChannelClient
@@ -75,7 +75,7 @@ class Guest:
         self.poller.heard.clear()
 
     async def tries_everything(self, topic: str) -> None:
-        """Read, speak and join again, all at once; the answers are those of a conversation that is not there."""
+        """Read, send and join concurrently; the replies are those for an unknown conversation."""
         conversation = f"/conversations/{topic.rsplit(':', 1)[1]}"
         read, said, rejoined, polled = await asyncio.gather(
             self.http.get(f"{conversation}/messages"),
@@ -87,7 +87,7 @@ class Guest:
         assert rejoined == {"reason": "not_found"}
 
     async def hears_out(self) -> None:
-        """Get all that is on its way."""
+        """Receive all pending events."""
         await self.socket.heartbeat()
         await self.poller.ask("phoenix", "heartbeat")
 
@@ -108,7 +108,7 @@ async def everybody(stage: Stage) -> AsyncIterator[list[Guest]]:
 
 @asynccontextmanager
 async def talking(client: ChannelClient, *topics: str) -> AsyncIterator[None]:
-    """Let a client talk without a pause, several messages under way at any time, and go back on its words."""
+    """Send, edit and delete messages without pause, several at a time."""
 
     async def talk(topic: str, *, changing: bool) -> None:
         while True:
@@ -134,12 +134,12 @@ def forget(client: ChannelClient) -> None:
 
 
 def about(frames: list[Frame], conversation_id: str) -> set[str]:
-    """The events among these that say something of a conversation."""
+    """Return the events that concern a conversation."""
     return {each.event for each in frames if each.event != "phx_reply" and conversation_id in repr(each)}
 
 
 def after_the_end(frames: list[Frame], topic: str) -> list[Frame]:
-    """What came after the channel was closed, which happened once."""
+    """Return the events after the close of the channel; check that it closed once."""
     [end] = [place for place, each in enumerate(frames) if (each.topic, each.event) == (topic, "phx_close")]
     return frames[end + 1 :]
 
@@ -153,7 +153,7 @@ def changes(frames: list[Frame], topic: str) -> list[dict[str, Any]]:
 
 
 def without_them(frames: list[Frame], conversation_id: str, user_id: str) -> tuple[int, int]:
-    """The newest message and change at the commit after which somebody is no member, as the others are told."""
+    """Return the last message and change before a removal, as announced to the other members."""
     views = [each.payload["conversation"] for each in frames if each.event == "conversation_updated"]
     places = [
         (view["last_seq"], view["last_change"])
@@ -165,7 +165,7 @@ def without_them(frames: list[Frame], conversation_id: str, user_id: str) -> tup
 
 
 async def hears_no_more(app: RunningApp, token: str, socket: ChannelClient, poller: Poller) -> None:
-    """Be sure that whatever a device has open is closed, and that it is let in by no door."""
+    """Check that all connections of a device are closed and that it cannot open new ones."""
     bearer = {"authorization": f"Bearer {token}"}
     async with app.http() as http:
         read, (_, polled) = await asyncio.gather(
@@ -179,7 +179,7 @@ async def hears_no_more(app: RunningApp, token: str, socket: ChannelClient, poll
 
 
 def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) -> None:
-    """Be sure that a guest heard nothing that was said after the commit, nor anything after the end of a channel."""
+    """Check that a guest received no message stored after the commit, and no event after the close of a channel."""
     conversation_id = topic.rsplit(":", 1)[1]
     last, last_change = without_them(told_to_others, conversation_id, guest.person.user_id)
     for frames in (guest.socket.received, guest.poller.heard):
@@ -189,20 +189,20 @@ def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) ->
 
 
 async def joins(maja: httpx.AsyncClient, somebody: httpx.AsyncClient, family_id: str) -> None:
-    """Let somebody into the family, by an invitation."""
+    """Add a guest to the family by an invitation."""
     token = (await maja.post(f"/families/{family_id}/invites", json={})).raise_for_status().json()["token"]
     (await somebody.post(f"/invites/{token}/accept")).raise_for_status()
 
 
 async def comes_back(maja: httpx.AsyncClient, guest: Guest, family_id: str, group_id: str) -> None:
-    """Let a guest into the group, and before that, where that is necessary, by an invitation into the family."""
+    """Add a guest to the group, and before that to the family if necessary."""
     newcomer = {"user_id": guest.person.user_id}
     if family_id not in {each["id"] for each in (await guest.http.get("/families")).json()["families"]}:
         await joins(maja, guest.http, family_id)
     (await maja.post(f"/conversations/{group_id}/members", json=newcomer)).raise_for_status()
 
 
-async def test_nothing_reaches_whoever_left_or_was_put_out_while_others_talk(stage: Stage) -> None:
+async def test_nothing_reaches_a_removed_member_while_others_send(stage: Stage) -> None:
     app, home = stage.app, stage.app.home
     group, family = f"message:group:{app.talks.group}", f"message:family:{app.talks.family}"
     from_group, from_family = f"/conversations/{app.talks.group}/members", f"/families/{home.family_id}/members"
@@ -228,7 +228,7 @@ async def test_nothing_reaches_whoever_left_or_was_put_out_while_others_talk(sta
             await asyncio.sleep(pause.random() * 0.05)
             gone = await who_asks(guest).delete(f"{place}/{guest.person.user_id}")
             assert gone.status_code == 204
-            for topic in lost:  # the very next thing that is done
+            for topic in lost:  # immediately after the removal
                 await guest.tries_everything(topic)
             await guest.hears_out()
             return guest, lost
@@ -287,7 +287,7 @@ async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(st
     database.close()
 
 
-async def test_nothing_reaches_whoever_deleted_the_account_while_others_talk(stage: Stage) -> None:
+async def test_nothing_reaches_a_deleted_account_while_others_send(stage: Stage) -> None:
     app, home = stage.app, stage.app.home
     topic = f"message:family:{app.talks.family}"
     pause = random.Random(7)  # noqa: S311 - it decides about pauses

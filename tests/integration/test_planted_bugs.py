@@ -1,6 +1,6 @@
-"""The bugs that the checker was proven on, planted in the real server, are caught there too.
+"""The bugs with which the history checker was verified are also detected in the real server.
 
-The sixth, "sync off", only a power cut can show: see `test_power_cut.py`.
+The sixth, "sync off", is detected only by a power cut: see `test_power_cut.py`.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The plug is pulled on the disk under SQLite while people talk."""
+"""A simulated power cut of the disk under SQLite, under load."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ CUTS = 5
 
 @pytest.mark.timeout(120)
 async def test_nothing_acknowledged_is_lost_when_the_power_fails(tmp_path: Path) -> None:
-    """Unlike a kill, a power cut forgets what the kernel had not yet synced: it shows whether an ack waits for that."""
+    """Unlike a kill, a power cut loses data that the kernel has not synced: does an ack wait for the sync?"""
     moments = random.Random(4)  # noqa: S311 - the same storm each time
     with loop_disk(tmp_path) as disk:
         data_dir = disk.mount_point / "data"
@@ -47,7 +47,7 @@ async def test_nothing_acknowledged_is_lost_when_the_power_fails(tmp_path: Path)
 
 @pytest.mark.timeout(120)
 async def test_a_server_that_does_not_sync_is_caught(tmp_path: Path) -> None:
-    """The last of the planted bugs: it survives any kill, and a power cut shows it."""
+    """The last of the planted bugs: only a power cut reveals it."""
     with loop_disk(tmp_path) as disk:
         data_dir = disk.mount_point / "data"
         talkers = move_in(sqlite_in(data_dir))

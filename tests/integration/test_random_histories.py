@@ -1,8 +1,8 @@
-"""Random histories of a family, against a simple model: no gap, no duplicate, no event to a stranger.
+"""Random histories of a family, compared with a simple model: no gaps, no duplicates, no events to outsiders.
 
-Four people of one family and an outsider create, join, send, repeat, edit, delete, react, leave, fetch, are put out and
-delete their accounts, in any order, over real sockets and HTTP. Every answer must be the model's, and at the end every
-device must have been told exactly what was said and changed while it listened, each once and in order.
+Four members of a family and an outsider create, join, send, repeat, edit, delete, react, leave, fetch, are removed and
+delete their accounts, in any order, over WebSocket and HTTP. Every reply must match the model, and at the end every
+device must have received each message and change of its time in the channel exactly once and in order.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 EXAMPLES = 12
 STEPS = 50
-MAX_TALKS = 3  # so that what happens meets what happened before
+MAX_TALKS = 3  # few, so that actions meet the same conversation
 FAMILY = ("maja", "emil", "inga", "nils")
 OUTSIDER = "ada"
 
@@ -41,7 +41,7 @@ MOSTLY = 75
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A family, and somebody of another one."""
+    """A family, and a user of another one."""
 
     family_id: str
     people: dict[str, Person]
@@ -49,7 +49,7 @@ class Neighbours:
 
 @dataclass
 class Said:
-    """One message. `first` is what it said before anybody changed it, and `signs` are the reactions by person."""
+    """The model of a message. `first` is the original body, `signs` are the reactions by user."""
 
     seq: int
     id: str
@@ -66,7 +66,7 @@ class Said:
 
 @dataclass
 class Talk:
-    """A conversation, as it must be."""
+    """The model of a conversation."""
 
     id: str
     kind: str
@@ -87,7 +87,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What must come of asking for a conversation: the one that is `about` this, with these members."""
+    """The expected result of creating a conversation: identified by `about`, with these members."""
 
     status: int
     code: str | None
@@ -97,7 +97,7 @@ class Outcome:
 
 @dataclass
 class Stage:
-    """Where the histories play: one server, and a family for each of them."""
+    """The environment of the histories: one server, and a new family for each history."""
 
     app: RunningApp
     runner: asyncio.Runner
@@ -105,13 +105,13 @@ class Stage:
 
 
 class Histories(RuleBasedStateMachine):
-    """One history."""
+    """A stateful test that runs one history."""
 
     stage: Stage
 
     @initialize()
     def enter(self) -> None:
-        """A new family takes its devices into its hands."""
+        """Create a family and connect its devices."""
         self.home = next(self.stage.families)
         self.roster = {**dict.fromkeys(FAMILY, "home"), OUTSIDER: "away"}
         self.talks: list[Talk] = []
@@ -128,7 +128,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: len(self.talks) < MAX_TALKS)
     @rule(who=names, kind=kinds, other=names)
     def create(self, who: str, kind: str, other: str) -> None:
-        """Somebody asks for a conversation."""
+        """A user creates a conversation."""
         if self.is_gone(who):
             return
         expected = self._what_comes_of(who, kind, other)
@@ -148,7 +148,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.talks)
     @rule(someone=picks, pick=picks, afresh=picks)
     def join(self, someone: int, pick: int, afresh: int) -> None:
-        """Somebody listens, going on where they were, or from the start; perhaps on top of listening already."""
+        """A user joins a channel, resuming or from the start, possibly while joined already."""
         talk = self.pick(pick)
         who = self.someone(someone, talk)
         socket = self.sockets[who]
@@ -172,7 +172,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.talks)
     @rule(someone=picks, pick=picks)
     def send(self, someone: int, pick: int) -> None:
-        """Somebody says something: over the socket when listening, else over HTTP."""
+        """A user sends a message: over the WebSocket if joined, otherwise over HTTP."""
         talk = self.pick(pick)
         who = self.someone(someone, talk)
         self.count += 1
@@ -190,14 +190,14 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: any(talk.said for talk in self.talks))
     @rule(someone=picks, pick=picks, which=picks, act=st.sampled_from(("edit_msg", "delete_msg", "react", "unreact")))
     def change(self, someone: int, pick: int, which: int, act: str) -> None:
-        """Somebody wants something to become of a message: over the socket when listening, else over HTTP."""
+        """A user changes a message: over the WebSocket if joined, otherwise over HTTP."""
         spoken = [talk for talk in self.talks if talk.said]
         talk = spoken[pick % len(spoken)]
         said = talk.said[which % len(talk.said)]
         own = act == "edit_msg" and someone < MOSTLY and not self.is_gone(said.who)
         who = said.who if own else self.someone(someone, talk)
         if act == "delete_msg" and who != said.who and talk.admin not in talk.members:
-            return  # another one administers the group now, or nobody
+            return  # the group has another admin now, or no members
         self.count += 1
         code, rest = self._change(who, talk, said, act)
 
@@ -211,7 +211,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: any(talk.said for talk in self.talks))
     @rule(pick=picks, which=picks, other_body=st.booleans())
     def repeat(self, pick: int, which: int, *, other_body: bool) -> None:
-        """Somebody sends a message again, and perhaps another body under its id: nobody is told."""
+        """A user sends a message again, possibly with another body under its client id; nothing is announced."""
         spoken = [talk for talk in self.talks if talk.said]
         talk = spoken[pick % len(spoken)]
         said = talk.said[which % len(talk.said)]
@@ -230,7 +230,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.listening)
     @rule(pick=picks)
     def leave(self, pick: int) -> None:
-        """Somebody listens no more."""
+        """A user leaves a channel."""
         who, talk_id = sorted(self.listening)[pick % len(self.listening)]
         talk = next(t for t in self.talks if t.id == talk_id)
         self.run(self.sockets[who].leave(talk.topic))
@@ -239,7 +239,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.talks)
     @rule(someone=picks, pick=picks, after=st.integers(0, 12), limit=st.integers(1, 5))
     def fetch(self, someone: int, pick: int, after: int, limit: int) -> None:
-        """Somebody looks something up: over the socket when listening, else over HTTP."""
+        """A user fetches a page: over the WebSocket if joined, otherwise over HTTP."""
         talk = self.pick(pick)
         who = self.someone(someone, talk)
         page = self._fetch(who, talk, {"after_seq": after, "limit": limit})
@@ -255,8 +255,8 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: Counter(self.roster.values())["home"] > 3)
     @rule(pick=picks)
     def put_out(self, pick: int) -> None:
-        """Maja puts somebody out of the family: out of its conversation and its groups, and of nothing else."""
-        # Somebody who listens, if there is such a one: it must be quiet at once.
+        """Maja removes a member from the family, its conversation and its groups."""
+        # Prefer a member with a joined channel: its events must stop at once.
         listeners = sorted({who for who, _ in self.listening} & set(FAMILY[1:])) or FAMILY[1:]
         who = listeners[pick % len(listeners)]
         answer = self.ask("maja", "DELETE", f"/families/{self.home.family_id}/members/{self.id_of(who)}")
@@ -270,11 +270,11 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: Counter(self.roster.values())["home"] > 2)
     @rule(pick=picks)
     def delete_account(self, pick: int) -> None:
-        """Somebody goes for good, but not the last admin of others; what was said stays."""
+        """A user who is not the only admin of others deletes the account; the messages stay."""
         who = FAMILY[pick % len(FAMILY)]
         groups = [talk for talk in self.talks if talk.kind == "group" and {who} < talk.members]
         if self.is_gone(who) or any(talk.admin not in talk.members for talk in groups):
-            return  # of such a group another one is admin now
+            return  # the group has another admin now
         answer = self.ask(who, "DELETE", "/me", {"password": PASSWORD})
         if who == "maja" or any(talk.admin == who for talk in groups):
             assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
@@ -287,7 +287,7 @@ class Histories(RuleBasedStateMachine):
             self.listening.discard((who, talk.id))
 
     def teardown(self) -> None:
-        """Everybody has been told what was said while they listened, each message once, in order, and nothing else."""
+        """Check that each device received the messages of its time in the channel, once, in order, and nothing else."""
         if not hasattr(self, "stack"):
             return
         try:
@@ -301,7 +301,7 @@ class Histories(RuleBasedStateMachine):
         finally:
             self.run(self.stack.aclose())
 
-    # How the model sees it
+    # The model
 
     def _what_comes_of(self, who: str, kind: str, other: str) -> Outcome:
         place = self.roster[who]
@@ -326,7 +326,7 @@ class Histories(RuleBasedStateMachine):
         return "message_deleted" if said.body is None else None
 
     def _changes(self, who: str, said: Said, act: str, rest: dict[str, Any]) -> bool:
-        """Let it become of the model's message; says whether it was not so before."""
+        """Apply the change to the model's message; return whether it changed."""
         before = said.body, dict(said.signs)
         match act:
             case "edit_msg":
@@ -347,7 +347,7 @@ class Histories(RuleBasedStateMachine):
         assert (view["deleted_at"] is None) == (said.body is not None)
 
     def tell(self, talk: Talk, told: defaultdict[str, list[tuple[str, int]]], number: int) -> None:
-        """Note that everybody who listens to a conversation is told of its message, or change, of this number."""
+        """Record that every joined device must receive the message or change of this number."""
         for name in talk.members:
             if (name, talk.id) in self.listening:
                 told[name].append((talk.topic, number))
@@ -362,7 +362,7 @@ class Histories(RuleBasedStateMachine):
             case _:
                 return {}
 
-    # How it is asked
+    # Requests
 
     def _send(self, who: str, talk: Talk, body: dict[str, str]) -> dict[str, Any] | None:
         if (who, talk.id) in self.listening:
@@ -409,7 +409,7 @@ class Histories(RuleBasedStateMachine):
         return next((talk for talk in self.talks if (talk.kind, talk.about) == (kind, about)), None)
 
     def someone(self, number: int, talk: Talk) -> str:
-        """Mostly a member of a conversation, sometimes anybody."""
+        """Choose a user, in most cases a member of the conversation."""
         everybody = [name for name in (*FAMILY, OUTSIDER) if not self.is_gone(name)]
         among = sorted(talk.members) if number < MOSTLY and talk.members else everybody
         return among[number % len(among)]
@@ -438,9 +438,9 @@ def move_in(session: Session, number: int) -> Neighbours:
     return Neighbours(family.id, people)
 
 
-def test_every_history_is_told_whole_and_to_nobody_else(database_url: str, tmp_path: Path) -> None:
+def test_every_history_is_delivered_completely_and_only_to_members(database_url: str, tmp_path: Path) -> None:
     database = Database(database_url)
-    # Hypothesis begins more histories than it counts.
+    # Hypothesis starts more histories than it counts.
     families = database.run(lambda session: [move_in(session, number) for number in range(12 * EXAMPLES)])
     database.close()
 
@@ -454,7 +454,7 @@ def test_every_history_is_told_whole_and_to_nobody_else(database_url: str, tmp_p
                     max_examples=EXAMPLES,
                     stateful_step_count=STEPS,
                     deadline=None,
-                    # A history needs a family of its own, so a failing one is shown as it is, and not made smaller.
+                    # Each history needs a new family, so a failing one is reported without shrinking.
                     phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 ),

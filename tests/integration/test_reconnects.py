@@ -1,4 +1,4 @@
-"""Everybody's connection breaks again and again while they talk, as on a train."""
+"""All connections break repeatedly under load, as on a train."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ BREAKS = 40
 async def test_who_is_cut_off_and_comes_back_misses_nothing_and_gets_nothing_twice(
     tmp_path: Path, database_url: str
 ) -> None:
-    """They come back in the midst of commits: what a join brings must not be pushed after it once more."""
+    """Clients rejoin between commits: messages in the join reply must not be pushed again."""
     talkers = move_in(database_url)
     async with FamichatServer(tmp_path / "data", database_url=database_url, settings=KEYS) as server:
         load = Load(server.socket_url, talkers.seats, pace=0.01)

@@ -1,7 +1,7 @@
-"""A kill meets people who come into families and go out of them, and each family's conversation has its people.
+"""Kills during joins and removals: a family and its conversation always have the same members.
 
-Two families are never at rest: one guest after another is invited, comes, and leaves, is put out, or deletes the
-account. Whatever moment a kill meets, the roster and the participants are the same people afterwards.
+Guests join two families all the time and leave, are removed, or delete their accounts. After a kill at any time, the
+members of the family and of its conversation are the same.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from tests.support.talkers import KEYS
 
 KILLS_OF_A_SERVER, KILLS_OF_A_WRITER = 2, 12
 GUESTS = 8
-STAYS = 3  # then a guest goes for good
+STAYS = 3  # number of stays before a guest deletes the account
 
 
 def move_in(session: Session) -> tuple[Household, list[Person]]:
-    """Both families, each with its conversation, and guests who belong to neither yet."""
+    """Create two families, each with its conversation, and guests who belong to neither."""
     home = household(session)
     create_family_conversation(session, home.maja.user_id)
     create_family_conversation(session, home.ada.user_id)
@@ -41,7 +41,7 @@ def move_in(session: Session) -> tuple[Household, list[Person]]:
 
 
 def rosters(session: Session) -> dict[str, tuple[set[str], set[str]]]:
-    """Of each family, who belongs to it, and who takes part in its conversation."""
+    """Return the members of each family and of its conversation."""
     found = {}
     for talk in session.execute(select(Conversation).filter_by(type="family")).scalars():
         roster = select(FamilyMembership.user_id).where(FamilyMembership.family_id == talk.family_id)
@@ -61,7 +61,7 @@ def check(database: Database) -> None:
 
 
 class Comings:
-    """Guests who come and go over HTTP, as fast as the server lets them, and try again when it does not answer."""
+    """Guests who join and leave over HTTP as fast as possible, and retry if the server does not reply."""
 
     def __init__(self, url: str, home: Household, guests: list[Person]) -> None:
         self.done: Counter[str] = Counter()
@@ -70,10 +70,10 @@ class Comings:
         self._tasks = [asyncio.create_task(self._come_and_go(guest, n)) for n, guest in enumerate(guests)]
 
     async def come(self, more: int) -> None:
-        """Wait until so many more have come."""
+        """Wait until this many more guests have joined."""
         until = self.done["came"] + more
         async with asyncio.timeout(60):
-            while self.done["came"] < until:  # noqa: ASYNC110 - nobody tells
+            while self.done["came"] < until:  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(0.005)
 
     async def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""Whoever is outside a conversation cannot notice anything that happens in it.
+"""Users outside a conversation cannot observe any activity in it.
 
-Ada, of another family, and Nils, of the same one, listen wherever they are let in and knock wherever they are not,
-while in Maja's conversations everything happens that can. Their sockets stay silent.
+Ada, of another family, and Nils, of the same one, join all channels that they may join and try the others, while every
+kind of activity happens in Maja's conversations. Their sockets stay silent.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ FLAGS = ("hidden", "archived", "muted")
 
 
 async def knock_everywhere(app: RunningApp, client: ChannelClient, who: Person, kinds: tuple[str, ...]) -> None:
-    """Join one's own topic, and be refused everywhere else, under each type."""
+    """Join the user's own topic, and be refused on all others, under each type."""
     await client.join(f"user:{who.user_id}")
     ids = [getattr(app.talks, kind) for kind in kinds]
     topics = [f"message:{kind}:{each}" for each in ids for kind in ("self", "direct", "group", "family")]
@@ -29,7 +29,7 @@ async def knock_everywhere(app: RunningApp, client: ChannelClient, who: Person, 
 
 
 async def talk(app: RunningApp, kind: str, insiders: dict[str, ChannelClient]) -> None:
-    """Say, type, read, change and react, in one conversation."""
+    """Send, type, read, change and react in one conversation."""
     topic = f"message:{kind}:{getattr(app.talks, kind)}"
     for client in insiders.values():
         await client.join(topic)
@@ -51,7 +51,7 @@ async def talk(app: RunningApp, kind: str, insiders: dict[str, ChannelClient]) -
 
 
 async def change(app: RunningApp, maja: httpx.AsyncClient, emil: httpx.AsyncClient) -> None:
-    """Say something over HTTP, put conversations away and take them out, rename the group, and change its people."""
+    """Send over HTTP, hide and unhide conversations, rename the group, and change its members."""
     for kind in PRIVATE:
         talk = f"/conversations/{getattr(app.talks, kind)}"
         await maja.post(f"{talk}/messages", json={"body": "over HTTP"})
@@ -95,7 +95,7 @@ async def test_an_outsider_hears_nothing_while_everything_happens(app: RunningAp
             await change(app, as_maja, as_emil)
 
         await maja.assert_push(f"user:{home.maja.user_id}", "conversation_updated")
-        await asyncio.sleep(3 * DELAY_SECONDS)  # unread counts come a moment later
+        await asyncio.sleep(3 * DELAY_SECONDS)  # unread counts are pushed with a delay
         for who, client in outsiders.items():
             await client.heartbeat()
             assert [frame.event for frame in client.received[before[who] :]] == ["phx_reply"], "the heartbeat's"

@@ -1,4 +1,4 @@
-"""One device stops reading, and nobody else notices."""
+"""One device stops reading, and the other devices are not affected."""
 
 import asyncio
 import statistics
@@ -19,7 +19,7 @@ STUCK = 5
 
 
 @pytest.mark.timeout(120)
-async def test_readers_that_are_stuck_are_closed_and_nobody_else_waits(
+async def test_stuck_readers_are_closed_and_other_clients_do_not_wait(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talkers = move_in(sqlite_in(tmp_path / "data"))
@@ -51,7 +51,7 @@ async def test_readers_that_are_stuck_are_closed_and_nobody_else_waits(
 
 
 def delays(history: History, *, since: float = 0.0, before: float = float("inf")) -> list[float]:
-    """How long each message of a period took from its sender to each device."""
+    """Return the delivery times of the messages of a period, for each device."""
     sent = {(a.conv, a.user, a.client_id): a.t_invoke for a in history.attempts if is_within(a, since, before)}
     keyed = ((r.t, (r.conv, r.entry.author, r.entry.client_id)) for r in history.received)
     return [t - sent[key] for t, key in keyed if key in sent]

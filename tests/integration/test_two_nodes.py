@@ -1,4 +1,4 @@
-"""Two processes' worth of Famichat on one PostgreSQL, with a real Redis between them, also while it is away."""
+"""Two server processes on one PostgreSQL with a real Redis, also while Redis is unavailable."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from tests.support.redis import Redis
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """The same family on two nodes."""
+    """Two nodes that serve the same family."""
 
     one: RunningApp
     other: RunningApp
@@ -107,7 +107,7 @@ async def test_who_missed_the_last_message_while_the_broker_was_away_learns_of_i
 
 
 async def _both_nodes_hear_each_other(nodes: Nodes) -> None:
-    """Wait until the broker carries notes both ways: presence shows each on the other node."""
+    """Wait until the broker works in both directions: presence shows each user on the other node."""
     async with nodes.one.connect(nodes.one.home.inga) as here, nodes.other.connect(nodes.one.home.inga) as there:
         topic = f"message:group:{nodes.one.talks.group}"
         await here.join(topic)

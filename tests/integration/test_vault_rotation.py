@@ -1,4 +1,4 @@
-"""A new vault key while people talk: every server learns of it without a restart, and nobody notices a thing."""
+"""Key rotation under load: every server loads the new key without a restart, and clients are not affected."""
 
 import asyncio
 import shutil
@@ -32,7 +32,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def nodes(database_url: str, folder: Path) -> AsyncIterator[list[RunningApp]]:
-    """The servers of one deployment, with their keys in files: one on SQLite, two on PostgreSQL."""
+    """The servers of a deployment with key files: one on SQLite, two on PostgreSQL."""
     DataDir(folder / "data").put_back(Secrets(SECRET, dict(VAULT.keys)))
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(running_app(database_url, folder, secret_key=None, vault_keys=None))
@@ -119,7 +119,7 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
 
 
 async def _told(emitted: list[Event], kind: type[Event]) -> list[Event]:
-    """Wait until something was told; and that, for a while, it was not told again."""
+    """Wait until an event was emitted, and check that it is not emitted again for a while."""
     async with asyncio.timeout(10):
         while not any(isinstance(event, kind) for event in emitted):  # noqa: ASYNC110 - a list has no event for it
             await asyncio.sleep(0.02)

@@ -52,16 +52,16 @@ class Broadcasts:
 
     def message_updated(self, result: ChangeResult) -> None:
         """Announce a changed message to its conversation. Sends no push notifications and changes no unread count."""
-        topic = ConversationTopic(result.conversation_type, result.asked.conversation_id)
+        topic = ConversationTopic(result.conversation_type, result.request.conversation_id)
         view = result.view
-        self._to_conversation(topic, "message_updated", view, result.asked.received_at, body=view["body"])
+        self._to_conversation(topic, "message_updated", view, result.request.received_at, body=view["body"])
 
     def acknowledged(self, result: AckResult) -> None:
         """Announce that a device has received or read more of a conversation than before.
 
         Members other than the reader may receive less than the reader's own devices: see `AckResult.for_others`.
         """
-        request, for_others = result.asked, result.for_others
+        request, for_others = result.request, result.for_others
         topic = ConversationTopic(request.conversation_type, request.conversation_id)
         received_at, own = request.received_at, connections_of_user(request.user_id)
         if for_others == request.status:

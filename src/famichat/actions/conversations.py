@@ -349,10 +349,10 @@ async def _create(
 
     result, views = await services.write(work)
     topic = ConversationTopic(conversation_type, result.conversation.id)
-    services.broadcasts.conversation_created(topic, views, created=result.made)
-    if not result.made:
+    services.broadcasts.conversation_created(topic, views, created=result.created)
+    if not result.created:
         services.broadcasts.conversation_updated({actor.user_id: views[actor.user_id]})
-    return CreateResult(views[actor.user_id], result.made)
+    return CreateResult(views[actor.user_id], result.created)
 
 
 async def _change_view(

@@ -274,5 +274,5 @@ def _announce_message(
 def _announce_change(services: Services, result: ChangeResult) -> None:
     """Announce a stored change, and delete the files of a deleted message in another thread."""
     services.broadcasts.message_updated(result)
-    if result.gone:  # their rows are gone already; if this fails, the next sweep finds the files
-        asyncio.get_running_loop().run_in_executor(None, services.files.remove, result.gone)
+    if result.deleted_attachments:  # their rows are deleted; if this fails, the next sweep finds the files
+        asyncio.get_running_loop().run_in_executor(None, services.files.remove, result.deleted_attachments)

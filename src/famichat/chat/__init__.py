@@ -1,1 +1,1 @@
-"""What was said: families, conversations, messages and receipts."""
+"""Families, conversations, messages and receipts: their rules and their records."""

@@ -1,7 +1,7 @@
-"""The only way to get a conversation: for somebody who is in it, or not at all.
+"""Access control: the only way to load a conversation is on behalf of one of its members.
 
-Everything else takes the `Access` that `conversation_for` gives, so nothing can be done to a conversation without
-asking here first, in the same transaction.
+All other functions take the `Access` that `conversation_for` returns, so membership is always checked, in the same
+transaction as the operation itself.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from famichat.storage.base import is_id
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """That one person is in one conversation, as this transaction sees it.
+    """Proof that a user is a member of a conversation, valid inside the transaction that loaded it.
 
     Attributes:
         conversation: the conversation.
-        participant: that person's place in it: what may be seen of it, and how it is shown.
-        role: in a group the one granted there, in a family conversation the one in the family; else `member`.
+        participant: the user's membership: the first visible message, and the view settings.
+        role: the role granted in a group, the role in the family for a family conversation, otherwise `member`.
     """
 
     conversation: Conversation
@@ -35,7 +35,7 @@ class Access:
 
     @property
     def user_id(self) -> str:
-        """Whose access this is."""
+        """The id of the member."""
         return self.participant.user_id
 
     def can_see(self, seq: int) -> bool:
@@ -50,7 +50,7 @@ class Access:
 
 
 def is_visible(seq: int, visible_from_seq: int) -> bool:
-    """Return whether a participant may see a message: members who join later do not see what came before.
+    """Return whether a participant may see a message: members who join later do not see earlier messages.
 
     The rule is compared here and in `chat.journal.statements` only; a test checks that.
 
@@ -72,17 +72,17 @@ def read_up_to(read_seq: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def conversation_for(session: Session, user_id: str, conversation_id: str, type: str | None = None) -> Access:  # noqa: A002 - the contract's word
-    """Let somebody into a conversation.
+    """Return a user's access to a conversation.
 
     Args:
-        session: the transaction; the answer holds only inside it.
-        user_id: who asks.
-        conversation_id: whatever was asked for.
-        type: the type under which the asker knows it, where the asker says one.
+        session: the transaction; the access is valid only inside it.
+        user_id: the user.
+        conversation_id: the conversation; may be any untrusted text.
+        type: the type that the client expects, or None to accept any.
 
     Raises:
-        NotFound: there is no such conversation, or not of this type, or not with this person in it (any more), or this
-            is no id: the answer is the same, so that nobody learns of what is not theirs.
+        NotFound: the conversation does not exist, has another type, the user is not a member, or an id is malformed.
+            The cases are indistinguishable, so that outsiders cannot probe for conversations.
     """
     if not (is_id(conversation_id) and is_id(user_id)):
         raise NotFound
@@ -95,9 +95,13 @@ def conversation_for(session: Session, user_id: str, conversation_id: str, type:
 
 
 def conversations_of(session: Session, user_id: str, *, hidden: bool = False, archived: bool = False) -> list[Access]:
-    """The conversations somebody is in, of one shelf: neither hidden nor archived, or either of them, or both.
+    """Return the conversations of a user, the most recently active first.
 
-    The one in which something happened last comes first.
+    Args:
+        session: the transaction.
+        user_id: the user.
+        hidden: return only conversations that the user has hidden, or only those that are not hidden.
+        archived: likewise for archived conversations.
     """
     mine = _accesses().where(
         Participant.user_id == user_id,
@@ -109,18 +113,18 @@ def conversations_of(session: Session, user_id: str, *, hidden: bool = False, ar
 
 
 def everyones_access(session: Session, conversation_id: str) -> list[Access]:
-    """The access of each person in a conversation, to show each of them what changed."""
+    """Return the access of every member of a conversation, to build the view of each."""
     theirs = _accesses().where(Participant.conversation_id == conversation_id).order_by(Participant.user_id)
     return [_access(row) for row in session.execute(theirs)]
 
 
 def role_of() -> Any:
-    """The role of a participant, in a query that went through `with_roles`."""
+    """Return the SQL expression for a participant's role in a query built by `with_roles`."""
     return func.coalesce(GroupPrivilege.role, FamilyMembership.role, "member")
 
 
 def with_roles(query: Select[Any]) -> Select[Any]:
-    """Join a query of participants with their conversations, and with what decides about roles there."""
+    """Join a query of participants with their conversations and with the tables that determine their roles."""
     return (
         query.join_from(Participant, Conversation, Conversation.id == Participant.conversation_id)
         .outerjoin(

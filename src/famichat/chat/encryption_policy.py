@@ -1,4 +1,4 @@
-"""Which conversation types demand ciphertext, allow it, or refuse it. It fails closed."""
+"""The encryption policies: which conversation types require, allow or forbid ciphertext. Unknown types require it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,17 +16,23 @@ Policy = Literal["required", "optional", "forbidden"]
 
 
 class EncryptionPolicies:
-    """The operator's choice for each conversation type.
+    """The operator's policy for each conversation type.
 
     Args:
-        by_type: a policy for each of the four types; a type without one is `required`.
+        by_type: the policy of each type; a type that is missing is `required`, so that a mistake fails closed.
     """
 
     def __init__(self, by_type: Mapping[str, Policy]) -> None:
         self._by_type = dict(by_type)
 
     def of(self, conversation_type: str, *, required_once: bool = False) -> Policy:
-        """The policy of a conversation. One that was required once stays required for ever."""
+        """Return the policy of a conversation.
+
+        Args:
+            conversation_type: the type.
+            required_once: `Conversation.encryption_required`; if True, the result is always `required`, so that a
+                later change of the settings does not let plaintext into an encrypted conversation.
+        """
         return "required" if required_once else self._by_type.get(conversation_type, "required")
 
     def types_with(self, policy: Policy) -> frozenset[str]:
@@ -34,27 +40,27 @@ class EncryptionPolicies:
         return frozenset(kind for kind in CONVERSATION_TYPES if self.of(kind) == policy)
 
     def status(self, conversation_type: str, *, required_once: bool = False) -> EncryptionStatus:
-        """Whether what is said there is certainly encrypted end to end."""
+        """Return `enabled` if all new messages of the conversation must be end-to-end encrypted."""
         return "enabled" if self.of(conversation_type, required_once=required_once) == "required" else "disabled"
 
     def check(self, conversation_type: ConversationType, envelope: Envelope) -> None:
-        """Let a message go to the journal, or not.
+        """Check a message against the policy of its conversation's type, before it is queued.
 
-        What depends on whether the conversation has demanded ciphertext once, the journal decides: it refuses
-        plaintext there for ever, and takes ciphertext there even where the type is `forbidden` by now.
+        The journal makes the checks that depend on `Conversation.encryption_required`: such a conversation always
+        refuses plaintext, and accepts ciphertext even if the policy of its type is `forbidden` now.
 
         Raises:
-            EncryptionRequired: plaintext where ciphertext is demanded.
+            EncryptionRequired: the message is plaintext and the type requires ciphertext.
         """
         if self.of(conversation_type) == "required" and not envelope.encryption_flag:
             raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
 
     def check_in(self, conversation: Conversation, envelope: Envelope) -> None:
-        """Let what somebody wants into a conversation, or not, in a transaction of its own: the journal is not asked.
+        """Check an edit or a reaction, which the journal does not see, against the policy of a loaded conversation.
 
         Raises:
-            EncryptionRequired: plaintext where ciphertext is demanded, or was once.
-            InvalidEncryptionMetadata: ciphertext where it is forbidden.
+            EncryptionRequired: the content is plaintext, and ciphertext is required or was required once.
+            InvalidEncryptionMetadata: the content is ciphertext where it is forbidden.
         """
         policy = self.of(conversation.type, required_once=conversation.encryption_required)
         if policy == "required" and not envelope.encryption_flag:
@@ -64,10 +70,10 @@ class EncryptionPolicies:
 
 
 def envelope_of(payload: Mapping[str, Any]) -> Envelope:
-    """Read the encryption fields of what somebody sends.
+    """Parse the encryption fields of a payload.
 
     Raises:
-        InvalidEncryptionMetadata: a part is missing or malformed.
+        InvalidEncryptionMetadata: a field is missing or malformed.
     """
     try:
         return Envelope.parse(payload)
@@ -76,10 +82,10 @@ def envelope_of(payload: Mapping[str, Any]) -> Envelope:
 
 
 def check_sender(envelope: Envelope, device_id: str) -> None:
-    """Refuse what another device than the one that sends it is said to have sealed.
+    """Check that `sender_device_id`, if given, is the sending device.
 
     Raises:
-        InvalidEncryptionMetadata: so it is.
+        InvalidEncryptionMetadata: it is another device.
     """
     try:
         envelope.check_sender(device_id)
@@ -88,7 +94,7 @@ def check_sender(envelope: Envelope, device_id: str) -> None:
 
 
 def remember_required(session: Session, policies: EncryptionPolicies) -> None:
-    """Write down, for ever, which conversations demand ciphertext by now."""
+    """Mark the conversations whose type requires ciphertext. The mark is permanent; call at start-up."""
     required = [kind for kind in CONVERSATION_TYPES if policies.of(kind) == "required"]
     session.execute(
         update(Conversation)

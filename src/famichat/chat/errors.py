@@ -1,103 +1,106 @@
-"""What can be wrong with what somebody asks of a conversation: each error has a stable `code`."""
+"""The errors of families, conversations and messages, each with a stable `code`."""
 
 from famichat.errors import FamichatError
 
 
 class ChatError(FamichatError):
-    """Base class of this package's errors."""
+    """Base class of the errors of this package."""
 
 
 # About messages
 
 
 class InvalidMessage(ChatError):
-    """The message, or a part of it, is not of the form that it must have; `details` says which part."""
+    """A field of the payload is missing or malformed; `details["field"]` names it."""
 
     code = "invalid_message"
 
 
 class MessageTooLarge(ChatError):
-    """The body is larger than 64 KiB of UTF-8."""
+    """The body exceeds 64 KiB of UTF-8."""
 
     code = "message_too_large"
 
 
 class Conflict(ChatError):
-    """The client id was used for another message already; nothing changed."""
+    """The client id was already used for a different message; nothing was stored."""
 
     code = "conflict"
 
 
 class NotSender(ChatError):
-    """Only whoever sent a message can do this to it; in a group, an admin can delete it, too."""
+    """Only the sender may change the message; in a group, an admin may delete it, too."""
 
     code = "not_sender"
 
 
 class MessageDeleted(ChatError):
-    """The message was deleted: nothing of it is there to be changed, or to be reacted to."""
+    """The message was deleted and cannot be edited or reacted to."""
 
     code = "message_deleted"
 
 
 class TooLate(ChatError):
-    """A message can be edited for a day, and no longer."""
+    """The message was sent more than 24 hours ago and can no longer be edited."""
 
     code = "too_late"
 
 
 class EncryptionRequired(ChatError):
-    """This conversation takes ciphertext only."""
+    """The conversation accepts only end-to-end encrypted content."""
 
     code = "encryption_required"
 
 
 class InvalidEncryptionMetadata(ChatError):
-    """The metadata of the encryption is missing, malformed, or not allowed in this conversation."""
+    """The encryption metadata is incomplete, malformed, or not allowed in this conversation."""
 
     code = "invalid_encryption_metadata"
 
 
-# About who belongs where
+# About membership
 
 
 class NotFound(ChatError):
-    """There is nothing here that this person can see: missing, forbidden and malformed are one answer."""
+    """The object does not exist, the user may not see it, or the id is malformed.
+
+    The three cases are one error, so that a user cannot probe for objects of others.
+    """
 
     code = "not_found"
 
 
 class NotAdmin(ChatError):
-    """Only an admin can do this."""
+    """The user is not an admin."""
 
     code = "not_admin"
 
 
 class LastAdmin(ChatError):
-    """Somebody must stay admin; make another one first."""
+    """The group or family would be left without an admin."""
 
     code = "last_admin"
 
 
 class InvalidName(ChatError):
-    """A name has 1 to 100 characters, and none that is a control."""
+    """The name is not 1 to 100 characters long, or contains control characters."""
 
     code = "invalid_name"
 
 
 class NotParticipant(ChatError):
-    """The person whom this is about does not take part in the conversation."""
+    """The user to be changed is not a member of the conversation."""
 
     code = "not_participant"
 
 
 class NotGroupConversation(ChatError):
-    """Conversations of this type do not change so."""
+    """The operation is not available for this type of conversation."""
 
     code = "not_group_conversation"
 
 
 class InvalidMembers(ChatError):
-    """So many people, or these, cannot make up a conversation of this type."""
+    """The number or the set of members is not allowed for this type of conversation."""
 
     code = "invalid_members"

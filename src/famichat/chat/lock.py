@@ -1,4 +1,4 @@
-"""Locks conversation rows until commit."""
+"""Row locks on conversations, held until commit."""
 
 from collections.abc import Iterable
 
@@ -9,23 +9,34 @@ from famichat.chat.records.conversation import Conversation
 
 
 def lock_conversations(session: Session, conversation_ids: Iterable[str]) -> list[Conversation]:
-    """Hold conversations still until the commit: whoever changes who takes part in one calls this first.
+    """Lock the conversation rows until commit. Call before changing membership or roles.
 
-    The journal, which asks who takes part when it has locked the row, then writes before this transaction or after it.
-    The row is written as well, to what it is: a transaction that saw it earlier must start again, and not decide by
-    what was true before.
+    The journal locks the same rows before it reads the members, so a batch of messages commits either before this
+    transaction or after it, never in between: no message of a removed member is stored after the removal.
+
+    Args:
+        session: the transaction.
+        conversation_ids: the conversations to lock, in any order and with repetitions; unknown ids are ignored.
+
+    Returns:
+        the conversations that exist, in the order of their ids, with their attributes read again under the lock.
     """
-    held = (
+    locking = (
         select(Conversation)
         .where(Conversation.id.in_(set(conversation_ids)))
-        .order_by(Conversation.id)  # the journal locks in this order, too
+        # The journal locks in the same order. Two transactions that lock in different orders can deadlock.
+        .order_by(Conversation.id)
+        # FOR NO KEY UPDATE: inserts whose foreign key refers to a conversation are not blocked.
         .with_for_update(key_share=True)
+        # Without this, the session would return attributes that it loaded before it waited for the lock.
         .execution_options(populate_existing=True)
     )
-    found = list(session.execute(held).scalars())
-    ids = [conversation.id for conversation in found]
+    conversations = list(session.execute(locking).scalars())
+    ids = [conversation.id for conversation in conversations]
+    # A lock alone leaves no row version. This update, which changes nothing, makes a concurrent transaction whose
+    # snapshot is older fail with a serialization error and run again, instead of deciding on outdated membership.
     session.execute(
         update(Conversation).where(Conversation.id.in_(ids)).values(updated_at=Conversation.updated_at),
         execution_options={"synchronize_session": False},
     )
-    return found
+    return conversations

@@ -1,4 +1,4 @@
-"""Making conversations: the rules of each type, and what many at once get."""
+"""Creating conversations: the rules of each type, and concurrent calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def test_each_type_has_its_people(database: Database, household: Household, kind
     created = database.run(lambda session: MAKERS[kind](session, household))
     people = database.run_read(lambda session: participants(session, created.conversation.id))
 
-    assert created.made
+    assert created.created
     assert created.conversation.type == kind
     assert {person.username for person in household.everybody if person.user_id in people} == expected
     assert len(people) == len(expected)
@@ -63,11 +63,11 @@ def test_asking_again_gives_the_same(database: Database, household: Household, m
     first = database.run(lambda session: make(session, household))
     second = database.run(lambda session: make(session, household))
 
-    assert (first.made, second.made) == (True, False)
+    assert (first.created, second.created) == (True, False)
     assert second.conversation.id == first.conversation.id
 
 
-def test_a_pair_has_one_direct_conversation_whoever_asks(database: Database, household: Household) -> None:
+def test_a_pair_has_one_direct_conversation_in_either_order(database: Database, household: Household) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
 
     assert (
@@ -102,7 +102,9 @@ def test_a_direct_conversation_needs_two_people(database: Database, household: H
 
 @pytest.mark.parametrize("other", ["a stranger", "nobody", "malformed"])
 @pytest.mark.parametrize("kind", ["direct", "group"])
-def test_nobody_learns_who_exists(database: Database, household: Household, kind: str, other: str) -> None:
+def test_unknown_users_and_outsiders_are_indistinguishable(
+    database: Database, household: Household, kind: str, other: str
+) -> None:
     other_id = {"a stranger": household.ada.user_id, "nobody": new_id(), "malformed": "ada"}[other]
     maja, emil = household.maja.user_id, household.emil.user_id
 
@@ -152,7 +154,7 @@ def test_two_groups_may_have_the_same_name_and_people(database: Database, househ
     first = database.run(lambda session: MAKERS["group"](session, household))
     second = database.run(lambda session: MAKERS["group"](session, household))
 
-    assert second.made
+    assert second.created
     assert first.conversation.id != second.conversation.id
 
 
@@ -187,7 +189,7 @@ def test_a_name_may_have_a_family_of_emoji_in_it(database: Database, household: 
     assert created.conversation.name == name
 
 
-def test_somebody_without_a_family_cannot_make_a_family_conversation(database: Database, household: Household) -> None:
+def test_a_user_without_a_family_cannot_make_a_family_conversation(database: Database, household: Household) -> None:
     with pytest.raises(NotFound):
         database.run(lambda session: create_family_conversation(session, new_id()))
 
@@ -196,7 +198,7 @@ def test_every_member_may_ask_for_the_family_conversation(database: Database, ho
     by_nils = database.run(lambda session: create_family_conversation(session, household.nils.user_id))
     by_maja = database.run(lambda session: create_family_conversation(session, household.maja.user_id))
 
-    assert by_nils.made
+    assert by_nils.created
     assert by_maja.conversation.id == by_nils.conversation.id
 
 
@@ -216,7 +218,7 @@ def test_asking_again_shows_a_hidden_conversation_to_the_one_who_asks(database: 
     assert database.run_read(hidden) == [False, True]
 
 
-def test_whoever_is_out_of_it_does_not_get_it_by_asking_again(database: Database, household: Household) -> None:
+def test_a_removed_member_does_not_get_it_by_creating_it_again(database: Database, household: Household) -> None:
     created = database.run(lambda session: MAKERS["direct"](session, household))
     database.run(
         lambda session: session.execute(delete(Participant).where(Participant.user_id == household.maja.user_id))
@@ -241,7 +243,7 @@ async def test_fifty_at_once_get_one_and_the_same(database: Database, household:
     rows = database.run_read(lambda session: session.execute(select(func.count(Conversation.id))).scalar_one())
 
     assert len({answer.conversation.id for answer in answers}) == 1
-    assert [answer.made for answer in answers].count(True) == 1
+    assert [answer.created for answer in answers].count(True) == 1
     assert rows == 1
 
 

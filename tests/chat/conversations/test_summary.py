@@ -1,4 +1,4 @@
-"""How much somebody has not read: computed from places, in the time in which that person may see."""
+"""The unread count: computed from positions, within the range that the member may see."""
 
 import pytest
 from sqlalchemy.orm import Session
@@ -51,7 +51,7 @@ def test_the_furthest_of_ones_devices_counts(database: Database, household: Hous
 
 
 @pytest.mark.parametrize(("history", "after_return"), [("joined", 0), ("all", 3)])
-def test_whoever_left_and_came_back_has_missed_what_can_be_seen(
+def test_a_returning_member_has_unread_only_what_is_visible(
     database: Database, household: Household, history: History, after_return: int
 ) -> None:
     maja, emil, inga = household.maja, household.emil, household.inga

@@ -1,4 +1,4 @@
-"""Hiding, archiving and muting: each person's own, and twice is once."""
+"""Hiding, archiving and muting: separate for each member, and idempotent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ from famichat.chat.access import conversation_for
 from famichat.chat.conversations.create import create_family_conversation
 from famichat.chat.conversations.view import conversation_view
 from famichat.chat.conversations.view_settings import (
-    FOR_EVER,
+    MUTED_INDEFINITELY,
     ViewSettingsResult,
     archive_conversation,
     hide_conversation,
@@ -73,7 +73,7 @@ def test_each_is_done_and_undone_and_twice_is_once(database: Database, household
     for do, undo, done in (
         (hide_conversation, unhide_conversation, (True, False, None)),
         (archive_conversation, unarchive_conversation, (False, True, None)),
-        (mute_conversation, unmute_conversation, (False, False, FOR_EVER)),
+        (mute_conversation, unmute_conversation, (False, False, MUTED_INDEFINITELY)),
     ):
         assert [change(database, what, maja, direct_id) for what in (do, do, undo, undo)] == [
             done,
@@ -106,7 +106,7 @@ def test_muting_may_end(database: Database, household: Household, direct_id: str
     database.run(lambda session: mute_conversation(session, household.maja.user_id, direct_id, end))
 
     assert state(database, household.maja, direct_id)[2] == end
-    assert datetime.max.replace(tzinfo=UTC) == FOR_EVER
+    assert datetime.max.replace(tzinfo=UTC) == MUTED_INDEFINITELY
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -137,7 +137,7 @@ async def test_fifty_people_hide_at_once_and_all_of_it_is_kept(database: Databas
 
 
 def big_family(session: Session, household: Household) -> tuple[str, list[str]]:
-    """The Sundqvists' conversation, with so many cousins that they are fifty."""
+    """The Sundqvists' family conversation, with cousins added up to fifty members."""
     for number in range(46):
         join(session, household.family_id, person(session, f"cousin{number}"))
     made = create_family_conversation(session, household.maja.user_id, household.family_id)
@@ -178,5 +178,5 @@ async def test_the_next_message_shows_what_is_hidden_and_leaves_what_is_archived
     )
     await journal.append(entry, lambda _stored: None)
 
-    assert state(database, household.maja, direct_id) == (False, True, FOR_EVER)
+    assert state(database, household.maja, direct_id) == (False, True, MUTED_INDEFINITELY)
     assert database.run_read(lambda session: session.get_one(Conversation, direct_id).last_seq) == 1

@@ -27,7 +27,7 @@ def test_an_admin_signs_a_lost_device_out_and_its_owner_can_read_that(database: 
     assert lost not in [device.id for device in database.run_read(lambda session: devices_of(session, emil))]
 
 
-def test_of_somebody_else_s_device_or_none_nothing_happens(database: Database, household: Household) -> None:
+def test_an_unknown_device_or_one_of_another_member_is_refused(database: Database, household: Household) -> None:
     maja, emil, family = household.maja.user_id, household.emil.user_id, household.family_id
     for device_id in (household.inga.device_id, new_id(), "nonsense"):
         with pytest.raises(NoSuchDevice):
@@ -79,7 +79,7 @@ def test_the_ledger_of_a_family_has_what_its_admins_did_and_nothing_of_groups_or
     assert ([entry.id for entry in older.entries], older.has_more) == ([page.entries[1].id], False)
 
 
-def test_an_admin_looks_after_everybody_in_the_family(database: Database, household: Household) -> None:
+def test_an_admin_administers_every_member_of_the_family(database: Database, household: Household) -> None:
     people = database.run_read(lambda session: people_of(session, household.maja.user_id, household.family_id))
 
     assert set(people) == {each.user_id for each in household.everybody}

@@ -14,7 +14,7 @@ from famichat.storage.database import Database
 from tests.factories.people import Household
 
 
-def test_whoever_founds_a_family_is_its_admin(database: Database, household: Household) -> None:
+def test_the_creator_of_a_family_is_its_admin(database: Database, household: Household) -> None:
     ada = household.ada.user_id
     family = database.run(lambda session: create_family(session, " Lovelace ", ada))
 
@@ -39,7 +39,7 @@ def test_a_server_with_a_family_does_not(database: Database, household: Househol
     assert not database.run_read(needs_setup)
 
 
-def test_everybody_has_a_role_in_the_own_family(database: Database, household: Household) -> None:
+def test_each_member_has_a_role_in_the_family(database: Database, household: Household) -> None:
     def role(user_id: str) -> str:
         return database.run_read(lambda session: role_in(session, household.family_id, user_id))
 

@@ -1,4 +1,4 @@
-"""The rules of a family, under anything that its people may do: random days, on both databases.
+"""The rules of a family under random actions of its members, on both databases.
 
 Maja, Emil, Inga, Nils and Ada of next door make conversations, talk, add, remove, leave, change roles, hide, archive
 and read, in any order, most of it not allowed. Whatever happens, after each step the sentences below are true.
@@ -51,7 +51,7 @@ roles = st.sampled_from(("admin", "member"))
 
 
 class Days(RuleBasedStateMachine):
-    """One random day after another."""
+    """A stateful test of random actions."""
 
     database: Database
     homes: Iterator[Household]
@@ -68,7 +68,7 @@ class Days(RuleBasedStateMachine):
         self.look_around()
         self.create("maja", "emil", "inga", "group")
 
-    # What people do
+    # Actions
 
     @rule(who=names, other=names, third=names, kind=st.sampled_from(("self", "direct", "group", "family")))
     def create(self, who: str, other: str, third: str, kind: str) -> None:
@@ -139,7 +139,7 @@ class Days(RuleBasedStateMachine):
 
         self.of(pick, read_all)
 
-    # What stays true
+    # Invariants
 
     @invariant()
     def a_group_with_people_in_it_has_an_admin(self) -> None:
@@ -192,7 +192,7 @@ class Days(RuleBasedStateMachine):
                         and ((talk, user_id) in self.archived) is archived
                     }
 
-        # Whoever comes back into a conversation sees it anew, neither hidden nor archived.
+        # A returning member has default view settings: neither hidden nor archived.
         present = {(talk, user_id) for talk, members in self.members.items() for user_id in members}
         self.hidden &= present
         self.archived &= present
@@ -216,7 +216,7 @@ class Days(RuleBasedStateMachine):
         if self.changed:
             self.look(compare)
 
-    # Small things
+    # Helpers
 
     @property
     def ids(self) -> set[str]:
@@ -233,12 +233,12 @@ class Days(RuleBasedStateMachine):
         return list(self.types)[pick % len(self.types)] if self.types else None
 
     def of(self, pick: int, act: Callable[[Session, str], object]) -> bool:
-        """Do something to a conversation; whether it was done."""
+        """Change a conversation; return whether the change succeeded."""
         talk = self.talk(pick)
         return talk is not None and self.attempt(lambda session: (act(session, talk),)) is not None
 
     def attempt(self, act: Callable[[Session], Any]) -> Any:
-        """Do something, or be refused with one of the errors that are meant for it."""
+        """Run an action that succeeds or raises one of the expected errors."""
         try:
             done = self.database.run(act)
         except ChatError:
@@ -248,7 +248,7 @@ class Days(RuleBasedStateMachine):
         return done
 
     def look_around(self) -> None:
-        """See who is where now, with which role, as each of them is told."""
+        """Read the members and roles of each conversation from every member's view."""
 
         def ask(session: Session) -> None:
             here = FamilyMembership.family_id == self.home.family_id
@@ -291,7 +291,7 @@ class Days(RuleBasedStateMachine):
 
 
 def move_out(session: Session) -> None:
-    """Make room for the next household: nothing is left but the people, whom the ledger knows, under other names."""
+    """Prepare for the next household: delete all but the users, to whom the audit log refers, and rename them."""
     for each in (Conversation, Family):
         session.execute(delete(each))
     name = cast(User.id, String)

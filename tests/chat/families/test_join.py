@@ -25,7 +25,7 @@ def count(database: Database, record: type[User | Family]) -> int:
 
 @pytest.fixture
 def token(database: Database, household: Household) -> str:
-    """Maja's invitation into the Sundqvists."""
+    """Maja's invitation to the Sundqvist family."""
     return database.run(lambda session: invite(session, household.maja.user_id, household.family_id)).token
 
 
@@ -94,7 +94,7 @@ def test_a_name_that_is_taken_leaves_the_invitation_good(database: Database, hou
     database.run_read(lambda session: find_invite(session, token))
 
 
-def test_somebody_with_an_account_joins_one_more_family(database: Database, household: Household, token: str) -> None:
+def test_a_user_with_an_account_joins_another_family(database: Database, household: Household, token: str) -> None:
     arrival = database.run(lambda session: accept(session, token, household.ada.user_id))
 
     names = [each.name for each in database.run_read(lambda s: families_of(s, household.ada.user_id))]
@@ -128,5 +128,5 @@ async def test_of_fifty_newcomers_with_one_invitation_one_arrives(
         return_exceptions=True,
     )
 
-    assert sorted(type(each).__name__ for each in results) == ["JoinedFamily"] + ["InvalidInvite"] * 49
+    assert sorted(type(each).__name__ for each in results) == ["InvalidInvite"] * 49 + ["JoinedFamily"]
     assert count(database, User) == 6, "the household, and one more"

@@ -41,7 +41,7 @@ def roster(database: Database, household: Household) -> dict[str, str]:
 
 
 def participants(database: Database, conversation_id: str) -> dict[str, int]:
-    """Who takes part, and from which message on."""
+    """The members, with the first message that each may see."""
     query = select(Participant.user_id, Participant.visible_from_seq).where(
         Participant.conversation_id == conversation_id
     )
@@ -50,7 +50,7 @@ def participants(database: Database, conversation_id: str) -> dict[str, int]:
 
 @pytest.fixture
 def family_talk(database: Database, household: Household) -> str:
-    """The Sundqvists' own conversation, with seven messages in it."""
+    """The Sundqvists' family conversation with seven messages."""
     maja = household.maja.user_id
     made = database.run(lambda session: create_family_conversation(session, maja, household.family_id))
     spoken = update(Conversation).where(Conversation.id == made.conversation.id).values(last_seq=7)
@@ -58,7 +58,7 @@ def family_talk(database: Database, household: Household) -> str:
     return made.conversation.id
 
 
-def test_whoever_joins_the_family_is_in_its_conversation_from_the_next_message_on(
+def test_a_new_member_sees_the_family_conversation_from_the_next_message_on(
     database: Database, household: Household, family_talk: str
 ) -> None:
     joined = database.run(lambda s: add_member(s, household.family_id, household.ada.user_id, "member"))
@@ -76,7 +76,7 @@ def test_joining_again_changes_nothing(database: Database, household: Household,
     assert participants(database, family_talk)[household.maja.user_id] == 1
 
 
-def test_whoever_is_removed_is_out_of_the_family_its_conversation_and_its_groups(
+def test_a_removed_member_leaves_the_family_its_conversation_and_its_groups(
     database: Database, household: Household, family_talk: str
 ) -> None:
     maja, emil, inga = household.maja.user_id, household.emil.user_id, household.inga.user_id
@@ -108,13 +108,13 @@ def test_what_belongs_to_another_family_stays(database: Database, household: Hou
     assert emil in participants(database, theirs)
 
 
-def test_everybody_may_leave(database: Database, household: Household) -> None:
+def test_every_member_may_leave(database: Database, household: Household) -> None:
     remove(database, household, household.nils, household.nils)
 
     assert "nils" not in roster(database, household)
 
 
-def test_a_member_removes_nobody_else_and_gives_no_roles(database: Database, household: Household) -> None:
+def test_a_member_cannot_remove_others_or_change_roles(database: Database, household: Household) -> None:
     emil, family_id = household.emil.user_id, household.family_id
     with pytest.raises(NotAdmin):
         remove(database, household, household.emil, household.nils)
@@ -184,7 +184,7 @@ async def test_of_two_admins_who_demote_each_other_at_once_one_succeeds(
     assert list(roster(database, household).values()).count("admin") == 1
 
 
-async def test_a_family_conversation_made_while_somebody_joins_has_that_person_in_it(
+async def test_a_family_conversation_created_during_a_join_includes_the_new_member(
     database: Database, household: Household
 ) -> None:
     maja, ada, family_id = household.maja.user_id, household.ada.user_id, household.family_id

@@ -1,4 +1,4 @@
-"""Two admins who cease to be admins in the same instant, each in some way: one succeeds, the other gets `last_admin`.
+"""Two admins who give up their role concurrently, in different ways: one succeeds, the other gets `last_admin`.
 
 In groups and in families, on both databases, always: they leave, step down and delete their accounts, in every
 combination, forty-eight times for each place and database; and they turn on each other.
@@ -24,7 +24,7 @@ from famichat.storage.database import Database
 from tests.factories.people import Person, person
 
 Move = Callable[[Session, str, Person, Person], object]
-"""What an admin does, in a group or a family of this id: to oneself, or to the other admin."""
+"""An action of an admin in a group or family: on the admin's own role, or on that of the other admin."""
 
 ROUNDS = 8
 PLACES = ("group", "family")
@@ -54,7 +54,7 @@ numbers = count()
 
 
 def two_admins(session: Session, place: str) -> tuple[str, Person, Person, Person]:
-    """A new group, or family, with two admins and a member; the family of such a group has an admin of its own."""
+    """A new group or family with two admins and a member; the family of such a group has another admin."""
     one, other, third, head = (person(session, f"{name}{next(numbers)}") for name in ("maja", "emil", "nils", "inga"))
     family = create_family(session, "Sundqvist", head.user_id if place == "group" else one.user_id)
     for who in (one, other, third):
@@ -69,7 +69,7 @@ def two_admins(session: Session, place: str) -> tuple[str, Person, Person, Perso
 
 
 def admins(session: Session, place: str, it: str) -> tuple[set[str], set[str]]:
-    """Who is there, and who administers it."""
+    """The members and the admins."""
     if place == "group":
         there = set(participants(session, it))
         return there, {each for each in there if is_admin(session, it, each)}
@@ -78,7 +78,7 @@ def admins(session: Session, place: str, it: str) -> tuple[set[str], set[str]]:
 
 
 async def at_once(database: Database, it: str, *moves: tuple[Move, Person, Person]) -> list[str]:
-    """Let two people act at the same moment; the code that each is refused with, or `ok`."""
+    """Run two actions concurrently; return the error code of each, or `ok`."""
 
     async def act(move: Move, me: Person, you: Person) -> str:
         try:
@@ -91,7 +91,7 @@ async def at_once(database: Database, it: str, *moves: tuple[Move, Person, Perso
 
 
 def pairs(place: str) -> Iterator[tuple[str, str]]:
-    """Every two things that two admins may do to themselves."""
+    """Every pair of actions by which two admins give up their role."""
     return combinations_with_replacement(ON_ONESELF[place], 2)
 
 

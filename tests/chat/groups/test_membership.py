@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def group(database: Database, household: Household) -> str:
-    """Maja, its admin, with Emil and Inga."""
+    """A group of Maja (admin), Emil and Inga."""
     return database.run(lambda session: group_of(session, household))
 
 
@@ -44,7 +44,7 @@ def do(database: Database, change: Callable[[Session, str, str, str], T], who: P
 
 
 async def at_once(database: Database, *changes: tuple[Callable[..., Any], Person, str, Person]) -> list[Any]:
-    """What came of changes that were asked for in the same moment."""
+    """The results of concurrent changes."""
 
     def ask(change: Callable[..., Any], who: Person, where: str, other: Person) -> Any:
         return database.transaction(lambda session: change(session, who.user_id, where, other.user_id))
@@ -53,7 +53,7 @@ async def at_once(database: Database, *changes: tuple[Callable[..., Any], Person
 
 
 def people(database: Database, group: str) -> dict[str, int]:
-    """Who takes part, and from which message on."""
+    """The members, with the first message that each may see."""
     query = select(Participant).where(Participant.conversation_id == group)
     return {
         each.user_id: each.visible_from_seq
@@ -62,7 +62,7 @@ def people(database: Database, group: str) -> dict[str, int]:
 
 
 def roles(database: Database, group: str) -> dict[str, str]:
-    """What is written down about roles."""
+    """The recorded roles."""
     query = select(GroupPrivilege).where(GroupPrivilege.conversation_id == group)
     return {
         each.user_id: each.role for each in database.run_read(lambda session: session.execute(query).scalars().all())
@@ -102,7 +102,7 @@ def test_newcomers_see_what_was_chosen_when_the_group_was_made(
     assert people(database, group) == {maja: 1, **dict.fromkeys(others, 1), household.nils.user_id: first}
 
 
-def test_whoever_comes_back_does_not_see_what_was_said_meanwhile(
+def test_a_returning_member_does_not_see_the_messages_in_between(
     database: Database, household: Household, group: str
 ) -> None:
     do(database, remove_from_group, household.maja, group, household.emil)
@@ -113,7 +113,7 @@ def test_whoever_comes_back_does_not_see_what_was_said_meanwhile(
     assert roles(database, group)[household.emil.user_id] == "member"
 
 
-def test_nobody_of_another_family_comes_in(database: Database, household: Household, group: str) -> None:
+def test_users_of_other_families_cannot_be_added(database: Database, household: Household, group: str) -> None:
     for user_id in (household.ada.user_id, new_id(), "nonsense"):
         other = Person(user_id, "", "")
         with pytest.raises(NotFound):
@@ -128,7 +128,7 @@ def test_a_member_neither_adds_nor_removes(database: Database, household: Househ
 
 
 @pytest.mark.parametrize("change", [add_to_group, remove_from_group])
-def test_to_anybody_else_there_is_no_such_group(
+def test_outsiders_do_not_find_the_group(
     database: Database, household: Household, group: str, change: Callable[..., object]
 ) -> None:
     do(database, remove_from_group, household.inga, group, household.inga)
@@ -158,7 +158,9 @@ def test_only_who_takes_part_can_be_removed(database: Database, household: House
             do(database, remove_from_group, household.maja, group, Person(user_id, "", ""))
 
 
-def test_whoever_goes_loses_place_and_role_together(database: Database, household: Household, group: str) -> None:
+def test_a_removed_member_loses_membership_and_role_together(
+    database: Database, household: Household, group: str
+) -> None:
     do(database, assign_admin, household.maja, group, household.emil)
     do(database, remove_from_group, household.maja, group, household.emil)
 
@@ -176,7 +178,9 @@ def test_a_group_that_shrinks_stays_a_group(database: Database, household: House
     do(database, add_to_group, household.maja, group, household.nils)
 
 
-def test_the_last_admin_stays_while_anybody_else_is_there(database: Database, household: Household, group: str) -> None:
+def test_the_last_admin_stays_while_there_are_other_members(
+    database: Database, household: Household, group: str
+) -> None:
     with pytest.raises(LastAdmin):
         do(database, remove_from_group, household.maja, group, household.maja)
 
@@ -263,7 +267,7 @@ async def test_fifty_who_add_the_same_person_at_once_add_one(
     assert [arrival.added for arrival in arrivals].count(True) == 1
 
 
-async def test_nobody_is_in_a_group_of_a_family_that_removed_them_in_the_same_moment(
+async def test_a_concurrent_removal_from_the_family_wins_over_adding_to_a_group(
     database: Database, household: Household, group: str
 ) -> None:
     for _ in range(25):
@@ -307,10 +311,10 @@ def entry(group: str, who: Person) -> Entry:
     )
 
 
-async def test_nothing_that_somebody_says_is_stored_after_that_person_was_removed(
+async def test_no_message_of_a_removed_member_is_stored_after_the_removal(
     database: Database, household: Household, group: str
 ) -> None:
-    """Messages race the removal: those that were stored precede it, and the others were refused."""
+    """Messages race the removal: the stored ones precede it, the others are refused."""
 
     async def say_it(journal: Journal) -> Stored | JournalRefusal:
         try:
@@ -342,7 +346,7 @@ async def test_nothing_that_somebody_says_is_stored_after_that_person_was_remove
             assert people(database, group)[household.emil.user_id] == at_removal + 1
 
 
-async def test_whoever_is_removed_can_be_cut_off_before_anything_later_is_announced(
+async def test_a_removed_member_can_be_cut_off_before_later_messages_are_announced(
     database: Database, household: Household, group: str
 ) -> None:
     announced: list[int | str] = []

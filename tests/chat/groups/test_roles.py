@@ -28,7 +28,7 @@ every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 @pytest.fixture
 def group(database: Database, household: Household) -> str:
-    """Maja, its admin, with Emil and Inga."""
+    """A group of Maja (admin), Emil and Inga."""
     return database.run(lambda session: group_of(session, household))
 
 
@@ -49,9 +49,7 @@ def privilege(database: Database, conversation_id: str, user_id: str) -> GroupPr
     return database.run_read(lambda session: session.execute(query).scalar_one_or_none())
 
 
-def test_whoever_made_the_group_is_its_admin_and_nobody_else(
-    database: Database, household: Household, group: str
-) -> None:
+def test_the_creator_of_the_group_is_its_only_admin(database: Database, household: Household, group: str) -> None:
     assert admins(database, household, group) == {"maja"}
     for user_id, conversation_id in ((new_id(), group), ("nonsense", group), (household.maja.user_id, "nonsense")):
         assert not database.run_read(lambda session, it=(conversation_id, user_id): is_admin(session, *it))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -94,7 +92,7 @@ def test_what_is_so_already_is_left_as_it_is(
     assert (after.role, after.granted_at) == (before.role, before.granted_at)
 
 
-def test_whoever_has_nothing_granted_any_more_is_a_plain_member_and_can_be_granted_again(
+def test_a_member_without_a_recorded_role_is_a_plain_member_and_can_be_promoted_again(
     database: Database, household: Household, group: str
 ) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
@@ -119,9 +117,7 @@ def test_only_an_admin_of_the_group_changes_roles(
 
 
 @every_change
-def test_to_anybody_else_there_is_no_such_group(
-    database: Database, household: Household, group: str, change: Change
-) -> None:
+def test_outsiders_do_not_find_the_group(database: Database, household: Household, group: str, change: Change) -> None:
     for asker, conversation_id in (
         (household.nils.user_id, group),
         (household.ada.user_id, group),
@@ -181,7 +177,7 @@ async def test_of_two_admins_who_demote_each_other_at_once_one_stays(
             return_exceptions=True,
         )
 
-        assert sorted(type(each).__name__ for each in results) == ["NotAdmin", "GroupRoleChange"]
+        assert sorted(type(each).__name__ for each in results) == ["GroupRoleChange", "NotAdmin"]
         assert len(admins(database, household, group)) == 1
 
 

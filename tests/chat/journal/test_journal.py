@@ -1,4 +1,4 @@
-"""The journal against both databases: what it promises to senders, and what it refuses."""
+"""The journal on both databases: its guarantees to senders, and its refusals."""
 
 import asyncio
 import sqlite3
@@ -33,7 +33,7 @@ async def journal(database: Database) -> AsyncIterator[Journal]:
 
 @pytest.fixture
 def make(database: Database) -> Make:
-    """Build entries for one person's notes to self; each keyword changes one field."""
+    """Build an entry for a user's notes to self; each keyword replaces one field."""
     user_id, device_id, conversation_id = new_id(), new_id(), new_id()
 
     def prepare(session: Session) -> None:
@@ -65,7 +65,7 @@ def make(database: Database) -> Make:
 
 
 def ignore(_: Stored) -> None:
-    """Nobody listens."""
+    """Ignore the announcement."""
 
 
 def rows(database: Database) -> list[tuple[str, int]]:
@@ -241,7 +241,7 @@ async def test_a_database_that_fails_to_commit_acknowledges_nothing(
     database: Database, journal: Journal, make: Make
 ) -> None:
     if database.dialect == "sqlite":
-        # Another program holds the file: the journal waits its five seconds, then says so.
+        # Another program holds the file: the journal waits for five seconds, then fails.
         blocker = sqlite3.connect(str(database.url.database), isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageUnavailable):

@@ -1,4 +1,4 @@
-"""What may become of a message, and by whom: edits, deletions, reactions."""
+"""Edits, deletions and reactions: their rules and permissions."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +44,7 @@ ENVELOPE = {"encryption_flag": True, "encryption_version": "v1", "key_id": "k"}
 
 
 class Talk:
-    """Maja, who administers the group, Emil and Inga; Emil has said three things."""
+    """A group of Maja (admin), Emil and Inga, with three messages from Emil."""
 
     def __init__(self, database: Database, household: Household) -> None:
         self.database = database
@@ -56,7 +56,7 @@ class Talk:
         return self.database.run(lambda session: do(session, who, self.id, self.said[which], change))
 
     def refused(self, who: Person, change: Change, which: int = 0) -> type[ChatError]:
-        """The kind of refusal; nothing was written."""
+        """Return the error type; nothing was written."""
         before = self.last_change
         with pytest.raises(ChatError) as refusal:
             self.do(who, change, which)
@@ -101,12 +101,12 @@ def test_an_edit_says_it_in_other_words_and_keeps_the_former_ones(talk: Talk) ->
 def test_an_edit_that_changes_nothing_is_none(talk: Talk) -> None:
     changed = talk.do(talk.home.emil, edit("one"))
 
-    assert not changed.news
+    assert not changed.changed
     assert (changed.view["edited_at"], changed.view["change"], talk.last_change) == (None, 0, 0)
     assert talk.versions() == []
 
 
-def test_nobody_edits_what_somebody_else_said(talk: Talk) -> None:
+def test_only_the_sender_edits_a_message(talk: Talk) -> None:
     for who in (talk.home.maja, talk.home.inga):
         assert talk.refused(who, edit("I am a fool")) is NotSender
 
@@ -117,8 +117,8 @@ def test_a_message_can_be_edited_for_a_day(talk: Talk) -> None:
     talk.set(inserted_at=now() - timedelta(hours=24, seconds=1))
 
     assert talk.refused(talk.home.emil, edit("too late")) is TooLate
-    assert not talk.do(talk.home.emil, edit("just in time")).news, "the repeat of an edit whose answer was lost"
-    assert talk.do(talk.home.emil, DELETE).news, "it can be deleted for ever"
+    assert not talk.do(talk.home.emil, edit("just in time")).changed, "the repeat of an edit whose answer was lost"
+    assert talk.do(talk.home.emil, DELETE).changed, "it can be deleted for ever"
 
 
 def test_a_deleted_message_keeps_its_place_and_nothing_else(talk: Talk) -> None:
@@ -139,14 +139,14 @@ def test_deleting_again_is_silent(talk: Talk) -> None:
     first = talk.do(talk.home.emil, DELETE)
     for who in (talk.home.emil, talk.home.maja):
         again = talk.do(who, DELETE)
-        assert (again.news, again.view) == (False, first.view)
+        assert (again.changed, again.view) == (False, first.view)
 
 
-def test_an_admin_of_the_group_deletes_what_anybody_said_and_is_named(talk: Talk) -> None:
+def test_an_admin_of_the_group_deletes_any_message_and_is_named(talk: Talk) -> None:
     assert talk.refused(talk.home.inga, DELETE) is NotSender
 
     assert talk.do(talk.home.maja, DELETE).view["deleted_by"] == talk.home.maja.user_id
-    assert not talk.do(talk.home.maja, DELETE).news
+    assert not talk.do(talk.home.maja, DELETE).changed
     [entry] = talk.database.run_read(lambda session: audit_log_of(session, talk.home.emil.user_id)).entries
     assert (entry.action, entry.by_name, entry.name) == ("message_deleted", "maja", "Fika")
     assert (entry.conversation_id, entry.message_id) == (talk.id, talk.said[0])
@@ -158,7 +158,7 @@ def test_what_one_takes_away_oneself_is_in_no_ledger(talk: Talk) -> None:
     assert talk.database.run_read(lambda session: audit_log_of(session, talk.home.emil.user_id)).entries == []
 
 
-def test_elsewhere_nobody_deletes_what_somebody_else_said(database: Database, household: Household) -> None:
+def test_outside_groups_only_the_sender_deletes_a_message(database: Database, household: Household) -> None:
     def work(session: Session) -> None:
         direct_id = direct_of(session, household)
         [message_id] = say(session, direct_id, household.emil, "mine")
@@ -192,9 +192,9 @@ def test_each_person_has_one_reaction(talk: Talk) -> None:
 def test_a_reaction_that_is_there_already_is_no_change(talk: Talk) -> None:
     talk.do(talk.home.maja, react("❤"))
 
-    assert not talk.do(talk.home.maja, react("❤")).news
-    assert not talk.do(talk.home.inga, react(None)).news
-    assert talk.do(talk.home.maja, react("❤", **ENVELOPE)).news
+    assert not talk.do(talk.home.maja, react("❤")).changed
+    assert not talk.do(talk.home.inga, react(None)).changed
+    assert talk.do(talk.home.maja, react("❤", **ENVELOPE)).changed
     assert talk.last_change == 2
 
 
@@ -213,7 +213,7 @@ def test_what_must_be_encrypted_stays_so(talk: Talk, change: Change) -> None:
     talk.database.run(lambda s: setattr(s.get_one(Conversation, talk.id), "encryption_required", True))
     assert talk.refused(talk.home.emil, change) is EncryptionRequired
     assert talk.do(talk.home.emil, opaque).view["encryption_flag"]
-    assert talk.do(talk.home.emil, DELETE).news, "taking away needs no key"
+    assert talk.do(talk.home.emil, DELETE).changed, "taking away needs no key"
 
 
 def test_what_was_encrypted_is_not_edited_into_the_clear(talk: Talk) -> None:
@@ -251,7 +251,7 @@ def test_an_earlier_body_does_not_open_in_the_place_of_the_present_one(talk: Tal
     assert talk.do(talk.home.emil, edit("whatever it was")).view["body"] == "whatever it was"
 
 
-def test_whoever_is_out_changes_nothing(talk: Talk) -> None:
+def test_a_removed_member_changes_nothing(talk: Talk) -> None:
     emil, group = talk.home.emil, talk.id
     talk.database.run(lambda session: remove_from_group(session, talk.home.maja.user_id, group, emil.user_id))
     talk.database.run(lambda session: revoke_device(session, talk.home.inga.user_id, talk.home.inga.device_id))
@@ -261,12 +261,12 @@ def test_whoever_is_out_changes_nothing(talk: Talk) -> None:
             assert talk.refused(who, change) is NotFound
 
 
-def test_a_message_from_before_somebodys_time_is_not_found(talk: Talk) -> None:
+def test_a_message_from_before_joining_is_not_found(talk: Talk) -> None:
     inga = Participant.user_id == talk.home.inga.user_id
     talk.database.run(lambda session: session.execute(update(Participant).where(inga).values(visible_from_seq=2)))
 
     assert talk.refused(talk.home.inga, react("❤"), which=0) is NotFound
-    assert talk.do(talk.home.inga, react("❤"), which=1).news
+    assert talk.do(talk.home.inga, react("❤"), which=1).changed
 
 
 def test_a_message_of_another_conversation_is_not_found(talk: Talk) -> None:

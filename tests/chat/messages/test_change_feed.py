@@ -1,4 +1,4 @@
-"""The change feed: whoever resumes with it knows a conversation as somebody who reads it afresh."""
+"""The change feed: a client that resumes has the same state as one that reads from the start."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +26,7 @@ LIMIT = 3
 
 @dataclass
 class Reader:
-    """A device that keeps what it got, and resumes with it; it asks for few at a time, to ask more often."""
+    """A client that stores messages and resumes; it requests small pages, to need more of them."""
 
     database: Database
     access: Any
@@ -43,7 +43,7 @@ class Reader:
         self.last_seq, self.last_change = found.last_seq, found.changes["last_change"]
 
     def catch_up(self) -> None:
-        """As `resume`, with nothing but small pages of the feed and of what came after."""
+        """Like `resume`, but only with small pages of changes and messages."""
 
         def read(session: Session) -> tuple[ChangePage, list[MessageView]]:
             access = self.access(session)
@@ -66,7 +66,7 @@ class Reader:
 
 
 class Talk:
-    """A group of Maja, Emil and Inga, for one history."""
+    """A group of Maja, Emil and Inga."""
 
     def __init__(self, database: Database, household: Household) -> None:
         self.database = database
@@ -108,7 +108,7 @@ acts = st.one_of(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(acts, max_size=25))
-def test_whoever_resumes_knows_what_a_fresh_reader_sees(
+def test_a_resuming_client_has_the_state_of_a_fresh_reader(
     database: Database, household: Household, history: list[tuple[str, int, int]]
 ) -> None:
     talk = Talk(database, household)
@@ -163,7 +163,7 @@ def test_the_feed_gives_each_message_once_as_it_is_in_the_order_of_its_last_chan
     assert talk.feed(ChangesRequest(4)) == {"changes": [], "has_more": False, "last_change": 4}
 
 
-def test_nobody_is_told_of_changes_to_what_came_before_their_time(talk: Talk) -> None:
+def test_changes_of_messages_from_before_joining_are_not_sent(talk: Talk) -> None:
     talk.say(talk.home.emil, "before Nils")
     talk.database.run(lambda s: add_to_group(s, talk.home.maja.user_id, talk.id, talk.home.nils.user_id))
     talk.say(talk.home.emil, "after")

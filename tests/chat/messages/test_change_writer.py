@@ -1,4 +1,4 @@
-"""Changes in line: written together, refused alone, numbered without gaps, and told in that order."""
+"""Queued changes: written together, refused one by one, numbered without gaps, announced in order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -29,7 +29,7 @@ async def changes(database: Database) -> AsyncIterator[ChangeWriter]:
 
 @pytest.fixture
 def said(database: Database, household: Household) -> tuple[str, str]:
-    """A group, and what Emil said in it."""
+    """A group, and Emil's messages in it."""
 
     def fill(session: Session) -> tuple[str, str]:
         conversation_id = group_of(session, household)
@@ -54,7 +54,7 @@ async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_a
     outcomes = await asyncio.gather(*answers)
 
     assert [each.view["change"] for each in told] == [1, 2, 3, 4]
-    assert [each.news for each in outcomes] == [True, True, False, True, True, False]
+    assert [each.changed for each in outcomes] == [True, True, False, True, True, False]
     about = [each.name for each in emitted if isinstance(each, MessageEdited | MessageReacted | MessageDeleted)]
     assert [name.rsplit(".", 1)[1] for name in about] == ["edited", "reacted", "reacted", "deleted"]
     [deleted] = [each for each in emitted if isinstance(each, MessageDeleted)]
@@ -79,7 +79,7 @@ async def test_a_refused_change_does_not_concern_its_neighbours(
 async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(
     database: Database, household: Household, said: tuple[str, str]
 ) -> None:
-    """From two servers on one database, where there can be two; each of them tells its own in order."""
+    """Two servers on one database, if it supports two; each announces its own changes in order."""
     databases = [database] if database.dialect == "sqlite" else [database, Database(database.url.render_as_string())]
     servers = [ChangeWriter(each, GROUND) for each in databases]
     told: list[list[int]] = [[] for _ in servers]

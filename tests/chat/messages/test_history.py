@@ -1,4 +1,4 @@
-"""Pages and resumption: every message once, in order, and none that is not for these eyes."""
+"""Pages and resume: every visible message once, in order."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ each_database = settings(max_examples=25, deadline=None, suppress_health_check=[
 
 
 class Talk:
-    """Maja and Emil have said 450 things; Emil sees those from the 21st on."""
+    """A conversation with 450 messages by Maja and Emil; Emil sees those from the 21st."""
 
     def __init__(self, database: Database, household: Household) -> None:
         self.database = database
@@ -188,7 +188,7 @@ def test_a_message_is_found_in_its_own_conversation_only(database: Database, hou
             database.run_read(lambda session, message_id=message_id: look(session, message_id))  # type: ignore[misc]  # mypy cannot infer a lambda's default
 
 
-def test_a_message_before_somebodys_time_is_not_found(talk: Talk) -> None:
+def test_a_message_from_before_joining_is_not_found(talk: Talk) -> None:
     early, late = (
         talk.database.run_read(
             lambda session, seq=seq: messages_after(session, talk.access(session, "maja"), seq - 1, 1, vault=VAULT)  # type: ignore[misc]  # mypy cannot infer a lambda's default

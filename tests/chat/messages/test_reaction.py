@@ -1,4 +1,4 @@
-"""What counts as a reaction, and how it is kept."""
+"""Valid reactions, and how they are stored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How far each device is: only forward, never past the end, whoever acknowledges at the same time."""
+"""Receipts only advance, never beyond the last message, also with concurrent acknowledgements."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Acknowledgements in line: understood strictly, written together, refused alone."""
+"""Queued acknowledgements: parsed strictly, written together, refused one by one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def receipts(database: Database) -> AsyncIterator[ReceiptWriter]:
 
 @pytest.fixture
 def said(database: Database, household: Household) -> tuple[str, list[str]]:
-    """The conversation of Maja and Emil, and the ids of what Emil said there."""
+    """The conversation of Maja and Emil, and the ids of Emil's messages."""
 
     def fill(session: Session) -> tuple[str, list[str]]:
         conversation_id = direct_of(session, household)

@@ -1,4 +1,4 @@
-"""What a payload becomes on its way to the disk, and what telemetry hears of it (7.6.1, 7.6.2)."""
+"""From payload to stored row, with the telemetry events (7.6.1, 7.6.2)."""
 
 from typing import Any
 

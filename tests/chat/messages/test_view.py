@@ -1,4 +1,4 @@
-"""The JSON that clients see: every field of the contract, and nothing that does not open."""
+"""The JSON of messages and conversations: every field, and messages that cannot be decrypted."""
 
 from typing import Any
 
@@ -229,7 +229,7 @@ def test_unread_are_messages_of_others_after_the_furthest_device(
     assert outside(database, household.maja, direct_id)["unread"] == 3
 
 
-def test_what_came_before_somebody_is_neither_unread_nor_shown(
+def test_earlier_messages_are_neither_unread_nor_shown_to_a_new_member(
     database: Database, household: Household, direct_id: str
 ) -> None:
     database.run(lambda session: say(session, direct_id, household.emil, "1", "2"))
@@ -279,7 +279,7 @@ def test_a_hundred_conversations_cost_as_many_queries_as_one(database: Database,
     } == {(2, "du", 3)}
 
 
-def test_everybodys_views_cost_as_many_queries_as_ones(database: Database, household: Household) -> None:
+def test_the_views_of_all_members_cost_as_many_queries_as_one(database: Database, household: Household) -> None:
     group_id = database.run(lambda session: group_of(session, household))
     database.run(lambda session: say(session, group_id, household.emil, "hej"))
 

@@ -1,4 +1,4 @@
-"""The one way in which a conversation changes: its name, by an admin, where the type has a name."""
+"""Admins rename conversations of the types that have a name; nothing else changes."""
 
 import pytest
 from sqlalchemy.orm import Session
@@ -48,7 +48,7 @@ def test_an_admin_renames_it_and_changes_nothing_else(
 def test_a_member_does_not_rename_it(
     database: Database, household: Household, talks: dict[str, str], kind: str
 ) -> None:
-    # Emil asked for the family conversation, which makes him no admin of the family.
+    # Emil created the family conversation, which does not make him an admin of the family.
     with pytest.raises(NotAdmin):
         database.run(lambda session: call_it(session, household.emil, talks[kind], "Mitt"))
 

@@ -1,8 +1,8 @@
-"""How conversations are made: one function for each type, and no other way.
+"""Creates conversations: one function for each type.
 
-Asking for what exists gives what exists. When many ask at once, a unique index decides which row there is (INSERT ...
-ON CONFLICT DO NOTHING), and everybody gets that one. Announce a conversation that was made after the commit: these
-functions may run again when they lose a race.
+Self, direct and family conversations are unique; creating one that exists returns it. A unique index decides between
+concurrent calls (INSERT ... ON CONFLICT DO NOTHING), and all of them return the same row. Broadcast a new conversation
+only after the commit: the transaction may run again after a serialization failure.
 
     created = await database.transaction(lambda session: create_self_conversation(session, user_id))
 """
@@ -25,27 +25,33 @@ from famichat.storage.crypto.vault import BlindIndex
 from famichat.storage.upsert import insert_for
 
 MIN_GROUP = 3
+"""Minimum number of members of a new group, including the creator."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedConversation:
-    """A conversation that was asked for. `made` is False when it was there already."""
+    """The requested conversation. `created` is False if it existed already."""
 
     conversation: Conversation
-    made: bool
+    created: bool
 
 
 def create_self_conversation(
     session: Session, user_id: str, *, encryption_required: bool = False
 ) -> CreatedConversation:
-    """Somebody's notes to self: one for each person, for that person alone.
+    """Create a user's notes to self, of which each user has at most one.
 
     Args:
         session: the transaction.
-        user_id: whose notes.
-        encryption_required: whether a new one takes ciphertext only, for ever; as in the other functions here.
+        user_id: the owner and only member.
+        encryption_required: whether a new conversation permanently requires ciphertext; ignored if it exists.
+
+    Raises:
+        NotFound: the conversation exists and the user is no longer a member.
     """
-    return _the_one(session, user_id, [user_id], type="self", owner_id=user_id, encryption_required=encryption_required)
+    return _create_unique(
+        session, user_id, [user_id], type="self", owner_id=user_id, encryption_required=encryption_required
+    )
 
 
 def create_direct_conversation(
@@ -57,25 +63,25 @@ def create_direct_conversation(
     blind_index: BlindIndex,
     encryption_required: bool = False,
 ) -> CreatedConversation:
-    """The conversation of two people of one family; on behalf of the first of them, who sees it again if it was hidden.
+    """Create the conversation of two members of a family, or unhide it for the first of them if it exists.
 
     Args:
         session: the transaction.
-        user1_id: who asks.
-        user2_id: the other one.
-        family_id: the family in which they talk. Without one it is the oldest of those that they share.
-        blind_index: makes the pair unique without storing it readably.
+        user1_id: the user who requests it.
+        user2_id: the other user.
+        family_id: the family to which the conversation belongs; None for the oldest family that both belong to.
+        blind_index: computes the keyed hash that makes the pair unique without storing it in readable form.
         encryption_required: see `create_self_conversation`.
 
     Raises:
-        InvalidMembers: they are one and the same person.
-        NotFound: they share no family, or not this one; or there is no such person, which is not told apart.
+        InvalidMembers: the two ids are equal.
+        NotFound: the users share no family, or do not both belong to this one, or one does not exist.
     """
     if user1_id == user2_id:
         raise InvalidMembers
     pair = sorted((user1_id, user2_id))
     family_id = _family_of(session, pair, family_id)
-    return _the_one(
+    return _create_unique(
         session,
         user1_id,
         pair,
@@ -96,92 +102,94 @@ def create_group_conversation(
     history: History = "joined",
     encryption_required: bool = False,
 ) -> CreatedConversation:
-    """A new group of three or more people of one family. The creator is its admin, the others are members.
+    """Create a group of three or more members of a family. The creator is its admin, the others are plain members.
 
     Args:
         session: the transaction.
-        creator_id: who makes it, and is in it.
-        name: what it is called.
-        initial_member_ids: the others; naming somebody twice, or the creator, changes nothing.
-        family_id: the family. Without one it is the oldest to which all of them belong.
-        history: what those who are added later see of the past: nothing that was said before they came, or all of it.
+        creator_id: the creator, who becomes a member.
+        name: the name of the group.
+        initial_member_ids: the other members; duplicates and the creator's id are ignored.
+        family_id: the family; None for the oldest family that all of them belong to.
+        history: whether members who are added later see earlier messages (`all`) or not (`joined`).
         encryption_required: see `create_self_conversation`.
 
     Raises:
-        InvalidMembers: fewer than three.
+        InvalidMembers: there are fewer than `MIN_GROUP` members.
         InvalidName: see `checked_name`.
-        NotFound: they do not all belong to one family, or not to this one; or somebody of them does not exist.
+        NotFound: the users do not all belong to one family, or to this one, or one does not exist.
     """
-    people = sorted({creator_id, *initial_member_ids})
-    if len(people) < MIN_GROUP:
+    user_ids = sorted({creator_id, *initial_member_ids})
+    if len(user_ids) < MIN_GROUP:
         raise InvalidMembers(minimum=MIN_GROUP)
     conversation = Conversation(
         id=new_id(),
         type="group",
         name=checked_name(name),
-        family_id=_family_of(session, people, family_id),
+        family_id=_family_of(session, user_ids, family_id),
         created_by_id=creator_id,
         history=history,
         encryption_required=encryption_required,
     )
     session.add(conversation)
     session.flush()
-    add_participants(session, conversation.id, people)
-    _grant_first_roles(session, conversation.id, creator_id, people)
-    return CreatedConversation(conversation, made=True)
+    add_participants(session, conversation.id, user_ids)
+    _grant_first_roles(session, conversation.id, creator_id, user_ids)
+    return CreatedConversation(conversation, created=True)
 
 
 def create_family_conversation(
     session: Session, creator_id: str, family_id: str | None = None, *, encryption_required: bool = False
 ) -> CreatedConversation:
-    """The conversation of a whole family. Anybody of the family may ask for it; who joins later is in it from then on.
+    """Create the conversation of a whole family. Users who join the family later are added to it.
 
     Args:
         session: the transaction.
-        creator_id: who asks.
-        family_id: which family. Without one it is the oldest to which that person belongs.
+        creator_id: any member of the family.
+        family_id: the family; None for the oldest family that the user belongs to.
         encryption_required: see `create_self_conversation`.
 
     Raises:
-        NotFound: the person does not belong to this family, or to any.
+        NotFound: the user does not belong to this family, or to any.
     """
     family_id = _family_of(session, [creator_id], family_id)
-    roster = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
-    return _the_one(
+    members = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
+    return _create_unique(
         session,
         creator_id,
-        session.execute(roster).scalars().all(),
+        session.execute(members).scalars().all(),
         type="family",
         family_id=family_id,
         encryption_required=encryption_required,
     )
 
 
-def _the_one(
+def _create_unique(
     session: Session,
     creator_id: str,
-    people: Sequence[str],
+    user_ids: Sequence[str],
     *,
     type: ConversationType,  # noqa: A002 - the contract's word
     encryption_required: bool,
     **unique: Any,
 ) -> CreatedConversation:
-    """Make the one conversation for which `unique` stands, with these people, or find it."""
-    made_id = session.execute(
+    """Create the conversation that the columns `unique` identify, with these members, or return the existing one."""
+    # No row is returned on a conflict, also when a concurrent transaction inserted it. Selecting before inserting would
+    # let both transactions insert.
+    created_id = session.execute(
         insert_for(session, Conversation)
         .values(type=type, created_by_id=creator_id, encryption_required=encryption_required, **unique)
         .on_conflict_do_nothing()
         .returning(Conversation.id)
     ).scalar_one_or_none()
     conversation = session.execute(select(Conversation).filter_by(type=type, **unique)).scalar_one()
-    if made_id is not None:
-        add_participants(session, conversation.id, people)
+    if created_id is not None:
+        add_participants(session, conversation.id, user_ids)
     else:
-        _show_again(session, conversation.id, creator_id)
-    return CreatedConversation(conversation, made=made_id is not None)
+        _unhide(session, conversation.id, creator_id)
+    return CreatedConversation(conversation, created=created_id is not None)
 
 
-def _show_again(session: Session, conversation_id: str, user_id: str) -> None:
+def _unhide(session: Session, conversation_id: str, user_id: str) -> None:
     participant = session.get(Participant, (conversation_id, user_id))
     if participant is None:
         raise NotFound
@@ -189,31 +197,31 @@ def _show_again(session: Session, conversation_id: str, user_id: str) -> None:
     session.flush()
 
 
-def _family_of(session: Session, people: Sequence[str], family_id: str | None) -> str:
-    """The family to which all these people belong: the given one, or the oldest.
+def _family_of(session: Session, user_ids: Sequence[str], family_id: str | None) -> str:
+    """Return the family to which all these users belong: the given one, or the oldest.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such family, or an id is malformed.
     """
-    if not all(is_id(each) for each in (*people, *([] if family_id is None else [family_id]))):
+    if not all(is_id(each) for each in (*user_ids, *([] if family_id is None else [family_id]))):
         raise NotFound
     shared = (
         select(FamilyMembership.family_id)
-        .where(FamilyMembership.user_id.in_(people))
+        .where(FamilyMembership.user_id.in_(user_ids))
         .group_by(FamilyMembership.family_id)
-        .having(func.count() == len(people))
-        .order_by(FamilyMembership.family_id)  # ids made earlier sort earlier
+        .having(func.count() == len(user_ids))
+        .order_by(FamilyMembership.family_id)  # ids are UUIDv7 (RFC 9562), which sort by time of creation
         .limit(1)
     )
     if family_id is not None:
         shared = shared.where(FamilyMembership.family_id == family_id)
-    found = session.execute(shared).scalar_one_or_none()
-    if found is None:
+    result = session.execute(shared).scalar_one_or_none()
+    if result is None:
         raise NotFound
-    return found
+    return result
 
 
-def _grant_first_roles(session: Session, conversation_id: str, creator_id: str, people: Iterable[str]) -> None:
+def _grant_first_roles(session: Session, conversation_id: str, creator_id: str, user_ids: Iterable[str]) -> None:
     session.add_all(
         GroupPrivilege(
             conversation_id=conversation_id,
@@ -221,6 +229,6 @@ def _grant_first_roles(session: Session, conversation_id: str, creator_id: str, 
             role="admin" if user_id == creator_id else "member",
             granted_by_id=creator_id,
         )
-        for user_id in people
+        for user_id in user_ids
     )
     session.flush()

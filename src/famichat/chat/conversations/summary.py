@@ -1,6 +1,6 @@
-"""What somebody sees of conversations from outside: who is in them, what was said last, how much is unread.
+"""Conversation summaries for the conversation list: members, last message and unread count.
 
-A whole list costs the same number of queries as a single conversation.
+The number of queries does not depend on the number of conversations.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from famichat.storage.epoch import current_epoch
 
 @dataclass(frozen=True, slots=True)
 class ConversationMember:
-    """One person in a conversation; `hides` says whether this person has hidden it."""
+    """A member of a conversation. `hides` is True if the member has hidden it."""
 
     user_id: str
     role: Role
@@ -28,14 +28,14 @@ class ConversationMember:
 
 @dataclass(frozen=True, slots=True)
 class ConversationSummary:
-    """A conversation, as one person sees it from outside.
+    """The summary of a conversation for one of its members.
 
     Attributes:
-        access: whose view this is, and of what.
-        epoch: the history in which the conversation's positions count.
-        members: everybody in it.
-        last_message: the newest message, if this person may see it.
-        unread: how many messages of others came after what this person has read on any device.
+        access: the conversation and the member.
+        epoch: the id of the history to which `last_seq` belongs; it changes when a backup is restored.
+        members: all members, the longest-standing first.
+        last_message: the newest message; None if there is none, or if the member may not see it.
+        unread: number of messages of other members after the last one that the member has read on any device.
     """
 
     access: Access
@@ -46,7 +46,7 @@ class ConversationSummary:
 
 
 def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list[ConversationSummary]:
-    """Look at conversations from outside, in the given order."""
+    """Build the summaries of conversations, in the given order."""
     epoch = current_epoch(session)
     members = _members(session, {access.conversation.id for access in accesses})
     last_messages = _last_messages(session, accesses)
@@ -64,17 +64,17 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
 
 
 def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
-    """How much each person has not read, by conversation and person.
+    """Count the unread messages of each member, by conversation id and user id.
 
-    That is what others said after the furthest that this person has read on any device. It is computed from places
-    (`seq` has no gaps), and only a person's own messages are counted one by one: the price is that of what somebody
-    said since reading last, not of what everybody did.
+    Unread are the messages of others after the last one that the member has read on any device. Because `seq` has no
+    gaps, their number is the difference of two positions minus the member's own messages in between. Only the own
+    messages are counted row by row, so the cost does not grow with the number of unread messages.
     """
     ids = {access.conversation.id for access in accesses}
-    people = {access.user_id for access in accesses}
+    user_ids = {access.user_id for access in accesses}
     furthest = (
         select(Receipt.conversation_id, Receipt.user_id, func.max(Receipt.read_seq).label("seq"))
-        .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(people))
+        .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(user_ids))
         .group_by(Receipt.conversation_id, Receipt.user_id)
         .subquery()
     )
@@ -96,22 +96,22 @@ def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[st
             furthest,
             and_(furthest.c.conversation_id == Participant.conversation_id, furthest.c.user_id == Participant.user_id),
         )
-        .where(Participant.conversation_id.in_(ids), Participant.user_id.in_(people))
+        .where(Participant.conversation_id.in_(ids), Participant.user_id.in_(user_ids))
     )
     return {(row.conversation_id, row.user_id): row.unread for row in session.execute(counts)}
 
 
 def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[ConversationMember]]:
-    found: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
+    members: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
     query = (
         with_roles(select(Participant, role_of().label("role")))
         .where(Participant.conversation_id.in_(conversation_ids))
         .order_by(Participant.joined_at, Participant.user_id)
     )
     for row in session.execute(query):
-        place = row.Participant
-        found[place.conversation_id].append(ConversationMember(place.user_id, row.role, place.hidden_at is not None))
-    return found
+        each = row.Participant
+        members[each.conversation_id].append(ConversationMember(each.user_id, row.role, each.hidden_at is not None))
+    return members
 
 
 def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, Message]:

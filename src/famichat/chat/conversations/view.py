@@ -16,14 +16,14 @@ from famichat.storage.crypto.vault import Vault
 
 
 def conversation_view(session: Session, access: Access, policies: EncryptionPolicies, vault: Vault) -> ConversationView:
-    """One conversation, as the person of `access` sees it from outside."""
+    """Build the JSON of one conversation for the member of `access`."""
     return conversation_views(session, [access], policies, vault)[0]
 
 
 def conversation_views(
     session: Session, accesses: Sequence[Access], policies: EncryptionPolicies, vault: Vault
 ) -> list[ConversationView]:
-    """Conversations, each as the person of its access sees it; as many queries for a hundred as for one."""
+    """Build the JSON of conversations, each for the member of its access, with a constant number of queries."""
     seen = conversation_summaries(session, accesses)
     last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
     last_views = dict(zip(last, message_views(session, list(last.values()), vault), strict=True))

@@ -1,11 +1,12 @@
-"""How somebody sees a conversation: hidden until the next message, archived until further notice, muted for a while.
+"""The view settings of a conversation, which each member has separately: hidden, archived and muted.
 
-Each is one person's own affair, and doing it twice is doing it once. A message shows a hidden conversation again (the
-journal does that, with the message), and so does asking for the same conversation anew; one that is archived stays so.
+A hidden conversation reappears with the next message (the journal resets the setting in the same transaction) and when
+the member creates the same conversation again. An archived one stays archived. All functions are idempotent.
 
-Each is kept in that person's own row, not in one list on the conversation: of many who hide it at once, all are kept.
+The settings are columns of the member's row in `conversation_participants`, not a list on the conversation: members who
+change them at the same time do not overwrite each other.
 
-    seen = database.run(lambda session: hide_conversation(session, maja_id, conversation_id))
+    result = database.run(lambda session: hide_conversation(session, maja_id, conversation_id))
 """
 
 from dataclasses import dataclass
@@ -16,61 +17,66 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access, conversation_for
 from famichat.storage.base import now
 
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
+MUTED_INDEFINITELY = datetime.max.replace(tzinfo=UTC)
+"""The value of `muted_until` for a conversation that is muted indefinitely."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewSettingsResult:
-    """A conversation as somebody sees it from now on. `changed` is False when it was seen so already."""
+    """The conversation after a change of view settings. `changed` is False if it had these settings already."""
 
     access: Access
     changed: bool
 
 
 def hide_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
-    """Put a conversation away until something is said in it.
+    """Hide a conversation until its next message.
 
     Raises:
-        NotFound: as `conversation_for` does, as all functions here.
+        NotFound: see `conversation_for`; this applies to all functions of this module.
     """
     access = conversation_for(session, user_id, conversation_id)
-    return _seen(session, access, hidden_at=access.participant.hidden_at or now())
+    return _apply(session, access, hidden_at=access.participant.hidden_at or now())
 
 
 def unhide_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
     """Show a hidden conversation again."""
-    return _seen(session, conversation_for(session, user_id, conversation_id), hidden_at=None)
+    return _apply(session, conversation_for(session, user_id, conversation_id), hidden_at=None)
 
 
 def archive_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
-    """Put a conversation away, whatever is said in it."""
+    """Archive a conversation; new messages do not change that."""
     access = conversation_for(session, user_id, conversation_id)
-    return _seen(session, access, archived_at=access.participant.archived_at or now())
+    return _apply(session, access, archived_at=access.participant.archived_at or now())
 
 
 def unarchive_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
-    """Take a conversation out of the archive."""
-    return _seen(session, conversation_for(session, user_id, conversation_id), archived_at=None)
+    """Remove a conversation from the archive."""
+    return _apply(session, conversation_for(session, user_id, conversation_id), archived_at=None)
 
 
 def mute_conversation(
     session: Session, user_id: str, conversation_id: str, until: datetime | None = None
 ) -> ViewSettingsResult:
-    """Let a conversation make no noise until a moment, or for ever. A second time replaces the first.
+    """Mute the notifications of a conversation. Replaces an earlier mute.
 
-    A moment that is past mutes nothing.
+    Args:
+        session: the transaction.
+        user_id: the member.
+        conversation_id: the conversation.
+        until: end of the mute, in UTC; None for indefinitely. A time in the past has no effect.
     """
-    return _seen(session, conversation_for(session, user_id, conversation_id), muted_until=until or FOR_EVER)
+    return _apply(session, conversation_for(session, user_id, conversation_id), muted_until=until or MUTED_INDEFINITELY)
 
 
 def unmute_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
-    """Let a conversation make noise again."""
-    return _seen(session, conversation_for(session, user_id, conversation_id), muted_until=None)
+    """Turn the notifications of a conversation on again."""
+    return _apply(session, conversation_for(session, user_id, conversation_id), muted_until=None)
 
 
-def _seen(session: Session, access: Access, **chosen: datetime | None) -> ViewSettingsResult:
-    changed = any(getattr(access.participant, name) != value for name, value in chosen.items())
-    for name, value in chosen.items():
+def _apply(session: Session, access: Access, **settings: datetime | None) -> ViewSettingsResult:
+    changed = any(getattr(access.participant, name) != value for name, value in settings.items())
+    for name, value in settings.items():
         setattr(access.participant, name, value)
     session.flush()
     return ViewSettingsResult(access, changed)

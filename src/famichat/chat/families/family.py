@@ -1,4 +1,4 @@
-"""A family: the people who belong together on this server. How they come and go is in `membership`."""
+"""Families and their members. `membership` adds and removes members."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from famichat.storage.base import is_id, new_id
 
 @dataclass(frozen=True, slots=True)
 class UserFamily:
-    """One family that somebody belongs to."""
+    """A family as one of its members sees it: with that member's role."""
 
     family_id: str
     name: str
@@ -25,7 +25,7 @@ class UserFamily:
 
 @dataclass(frozen=True, slots=True)
 class FamilyMember:
-    """One person of a family."""
+    """A member of a family, with the profile."""
 
     profile: Profile
     role: FamilyRole
@@ -33,25 +33,25 @@ class FamilyMember:
 
     @property
     def user_id(self) -> str:
-        """Who it is."""
+        """The id of the member."""
         return self.profile.user_id
 
     @property
     def username(self) -> str:
-        """What this person signs in as."""
+        """The name with which the member signs in."""
         return self.profile.username
 
 
 def needs_setup(session: Session) -> bool:
-    """Whether this server still waits for its first family."""
+    """Return whether the server has no family yet."""
     return session.execute(select(Family.id).limit(1)).scalar_one_or_none() is None
 
 
 def create_family(session: Session, name: str, creator_id: str) -> Family:
-    """Found a family, with its creator as the first admin.
+    """Create a family with its creator as the first admin.
 
     Raises:
-        InvalidName: the name is empty, too long, or has a control character in it.
+        InvalidName: see `checked_name`.
     """
     family = Family(id=new_id(), name=checked_name(name))
     session.add(family)
@@ -62,10 +62,10 @@ def create_family(session: Session, name: str, creator_id: str) -> Family:
 
 
 def role_in(session: Session, family_id: str, user_id: str) -> FamilyRole:
-    """What somebody is in a family.
+    """Return the user's role in a family.
 
     Raises:
-        NotFound: nothing; or there is no such family, which a stranger cannot tell apart.
+        NotFound: the user is not a member, or the family does not exist (indistinguishable to outsiders).
     """
     membership = session.get(FamilyMembership, (family_id, user_id)) if is_id(family_id) and is_id(user_id) else None
     if membership is None:
@@ -74,35 +74,35 @@ def role_in(session: Session, family_id: str, user_id: str) -> FamilyRole:
 
 
 def require_admin(session: Session, family_id: str, user_id: str) -> None:
-    """Go on only if somebody is an admin of a family.
+    """Check that a user is an admin of a family.
 
     Raises:
-        NotFound: the person does not belong to it.
-        NotAdmin: the person is a plain member.
+        NotFound: the user does not belong to the family.
+        NotAdmin: the user is a plain member.
     """
     if role_in(session, family_id, user_id) != "admin":
         raise NotAdmin
 
 
 def families_of(session: Session, user_id: str) -> list[UserFamily]:
-    """The families of one person, the longest-standing first."""
-    theirs = (
+    """Return the families of a user, the one joined first at the beginning."""
+    memberships = (
         select(Family.id, Family.name, FamilyMembership.role, FamilyMembership.joined_at)
         .join(FamilyMembership)
         .where(FamilyMembership.user_id == user_id)
         .order_by(FamilyMembership.joined_at, Family.id)
     )
-    return [UserFamily(id_, name, role, joined_at) for id_, name, role, joined_at in session.execute(theirs)]
+    return [UserFamily(id_, name, role, joined_at) for id_, name, role, joined_at in session.execute(memberships)]
 
 
 def members_of(session: Session, family_id: str) -> list[FamilyMember]:
-    """The people of a family, the longest-standing first. Ask `role_in` first whether the asker is one of them."""
-    theirs = (
+    """Return the members of a family, the longest-standing first. The caller checks the permission (see `role_in`)."""
+    memberships = (
         select(FamilyMembership)
         .where(FamilyMembership.family_id == family_id)
         .order_by(FamilyMembership.joined_at, FamilyMembership.user_id)
     )
     of_family = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
     profiles = {each.user_id: each for each in profiles_of(session, of_family)}
-    found = session.execute(theirs).scalars()
-    return [FamilyMember(profiles[each.user_id], each.role, each.joined_at) for each in found]
+    rows = session.execute(memberships).scalars()
+    return [FamilyMember(profiles[each.user_id], each.role, each.joined_at) for each in rows]

@@ -1,7 +1,6 @@
-"""How people join a family, change their part in it, and leave it.
+"""Adds and removes family members, and changes their roles.
 
-The participants of the family's own conversation follow its roster: whoever joins the family is in it, and whoever
-leaves is out of it, in the same transaction.
+The members of the family's conversation are those of the family: both change in the same transaction.
 """
 
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from famichat.chat.conversations.view import views_by_member
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.families.family import FamilyMember, role_in
-from famichat.chat.groups.membership import PromotedAdmin, take_out, take_out_of_all
+from famichat.chat.groups.membership import PromotedAdmin, remove_from_groups, remove_participant
 from famichat.chat.lock import lock_conversations
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
@@ -30,12 +29,12 @@ from famichat.storage.crypto.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Who is out of a family, and what came of it.
+    """The result of removing a member from a family.
 
     Attributes:
-        user_id: the person.
-        left: the family's conversations (type and id) that this person lost with it.
-        heirs: who became the admin of a group, because this person had been its last one.
+        user_id: the removed user.
+        left: the conversations of the family (type and id) from which the user was removed.
+        heirs: the members who became admins of groups whose only admin was the removed user.
     """
 
     user_id: str
@@ -44,10 +43,10 @@ class Removal:
 
 
 def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole) -> bool:
-    """Let somebody belong to a family, and take part in its conversation from the next message on.
+    """Add a user to a family and to its conversation, in which the user sees only new messages.
 
     Returns:
-        whether the person is new there; who belongs already keeps the role.
+        False if the user was a member already; the role is then unchanged.
     """
     lock_families(session, [family_id])
     if session.get(FamilyMembership, (family_id, user_id)) is not None:
@@ -55,6 +54,8 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
     session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
     conversation = family_conversation(session, family_id)
     if conversation is not None:
+        # The journal waits for this lock, so no message can be stored between reading `last_seq` and the commit. Such a
+        # message would be announced without the new member, and yet be visible in the member's history.
         [conversation] = lock_conversations(session, [conversation.id])
         session.merge(
             Participant(conversation_id=conversation.id, user_id=user_id, visible_from_seq=conversation.last_seq + 1)
@@ -64,19 +65,25 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
 
 
 def remove_member(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
-    """Put somebody out of a family, its conversation and its groups. Everybody may leave; an admin removes others.
+    """Remove a user from a family, its conversation and its groups. Members may leave; admins may remove others.
 
-    Direct conversations stay: they are between two people, and both keep what they said to each other. A group that
-    loses its last admin so gets another one (docs/decisions/0005-last-admin-of-a-group.md).
+    Direct conversations stay, and both users keep access to them. A group that loses its only admin gets another one
+    (docs/decisions/0005-last-admin-of-a-group.md).
+
+    Args:
+        session: the transaction; it locks the family, then the conversations.
+        actor_id: the user who removes.
+        family_id: the family.
+        user_id: the user to remove; the actor, in order to leave.
 
     Raises:
-        NotFound: the one who asks, or the other, does not belong to the family.
-        NotAdmin: only an admin removes others.
-        LastAdmin: the family would have no admin.
+        NotFound: the actor or the user does not belong to the family.
+        NotAdmin: the actor is a plain member and the user is someone else.
+        LastAdmin: the user is the only admin of the family.
     """
-    membership = _administered(session, actor_id, family_id, user_id)
+    membership = _lock_membership(session, actor_id, family_id, user_id)
     if membership.role == "admin":
-        keep_an_admin_of(session, family_id)
+        require_other_family_admin(session, family_id)
         revoke_invites_by(session, family_id, user_id)
     session.delete(membership)
     mark_access_removed(session)
@@ -86,32 +93,39 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
 
 
 def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> FamilyMember:
-    """Make somebody admin, or a plain member again.
+    """Make a member an admin, or an admin a plain member.
+
+    Args:
+        session: the transaction; it locks the family.
+        actor_id: the family admin.
+        family_id: the family.
+        user_id: the member.
+        role: the new role.
 
     Raises:
-        NotFound: the one who asks, or the other, does not belong to the family.
-        NotAdmin: only an admin changes roles.
-        LastAdmin: the family would have no admin.
+        NotFound: the actor or the user does not belong to the family.
+        NotAdmin: the actor is a plain member.
+        LastAdmin: the user is the only admin of the family.
     """
-    membership = _administered(session, actor_id, family_id, user_id, also_oneself=True)
-    return _give(session, actor_id, membership, role)
+    membership = _lock_membership(session, actor_id, family_id, user_id, admin_only=True)
+    return _set_role(session, actor_id, membership, role)
 
 
 def change_role_by_operator(session: Session, family_id: str, user_id: str, role: FamilyRole) -> FamilyMember:
-    """Make somebody admin, or a plain member again, because the operator of the server decided so.
+    """Change a member's role on behalf of the server's operator.
 
     Raises:
-        NotFound: that person does not belong to the family.
-        LastAdmin: the family would have no admin.
+        NotFound: the user does not belong to the family.
+        LastAdmin: the user is the only admin of the family.
     """
     lock_families(session, [family_id])
-    return _give(session, None, _membership(session, family_id, user_id), role)
+    return _set_role(session, None, _membership(session, family_id, user_id), role)
 
 
 def family_conversation(session: Session, family_id: str) -> Conversation | None:
-    """The conversation of a whole family, if somebody has begun it."""
-    talk = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
-    return session.execute(talk).scalar_one_or_none()
+    """Return the conversation of a whole family; None if it has not been created."""
+    query = select(Conversation).where(Conversation.family_id == family_id, Conversation.type == "family")
+    return session.execute(query).scalar_one_or_none()
 
 
 def family_conversation_views(
@@ -123,20 +137,28 @@ def family_conversation_views(
 
 
 def lock_families(session: Session, family_ids: Iterable[str]) -> list[str]:
-    """Hold families still until the commit: whoever changes who belongs to one calls this first."""
-    # Two admins who go at once must go one after the other. On SQLite there is one writer, and this is a plain read.
-    held = select(Family.id).where(Family.id.in_(set(family_ids))).order_by(Family.id).with_for_update(key_share=True)
-    return list(session.execute(held).scalars())
+    """Lock the family rows until commit. Call before changing members or roles.
+
+    Returns:
+        the ids of the families that exist, in order.
+    """
+    # Two admins who leave at the same time must run one after the other: each would see the other as the remaining
+    # admin. The rows are locked in the order of their ids, to avoid deadlocks. SQLite ignores FOR UPDATE; it has one
+    # writer anyway.
+    locking = (
+        select(Family.id).where(Family.id.in_(set(family_ids))).order_by(Family.id).with_for_update(key_share=True)
+    )
+    return list(session.execute(locking).scalars())
 
 
-def keep_an_admin_of(session: Session, family_id: str) -> None:
-    """Go on only if an admin of a family may cease to be one.
+def require_other_family_admin(session: Session, family_id: str) -> None:
+    """Check that a family has another admin besides the one who loses the role. The caller must have locked the family.
 
     Raises:
-        LastAdmin: nobody else is an admin.
+        LastAdmin: there is only one admin.
     """
     admins = select(func.count()).where(FamilyMembership.family_id == family_id, FamilyMembership.role == "admin")
-    if session.execute(admins).scalar_one() < 2:  # noqa: PLR2004 - the one who goes, and the one who stays
+    if session.execute(admins).scalar_one() < 2:  # noqa: PLR2004 - the admin who loses the role, and another one
         raise LastAdmin
 
 
@@ -144,17 +166,20 @@ def _record(
     session: Session, action: Action, actor_id: str | None, membership: FamilyMembership, role: FamilyRole | None = None
 ) -> None:
     name = session.get_one(Family, membership.family_id).name
-    deed = AuditEvent(action, name=name, role=role, family_id=membership.family_id)
-    record(session, deed, concerning=membership.user_id, by=actor_id)
+    event = AuditEvent(action, name=name, role=role, family_id=membership.family_id)
+    record(session, event, concerning=membership.user_id, by=actor_id)
 
 
-def _administered(
-    session: Session, actor_id: str, family_id: str, user_id: str, *, also_oneself: bool = False
+def _lock_membership(
+    session: Session, actor_id: str, family_id: str, user_id: str, *, admin_only: bool = False
 ) -> FamilyMembership:
-    """The membership that `actor_id` may change, with the family held still."""
+    """Lock the family and return a membership that the actor may change.
+
+    Admins may change every membership. Plain members may change only their own, and none if `admin_only` is True.
+    """
     role = role_in(session, family_id, actor_id)
     lock_families(session, [family_id])
-    if role != "admin" and (actor_id != user_id or also_oneself):
+    if role != "admin" and (actor_id != user_id or admin_only):
         raise NotAdmin
     return _membership(session, family_id, user_id)
 
@@ -166,9 +191,9 @@ def _membership(session: Session, family_id: str, user_id: str) -> FamilyMembers
     return membership
 
 
-def _give(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> FamilyMember:
+def _set_role(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> FamilyMember:
     if membership.role == "admin" and role == "member":
-        keep_an_admin_of(session, membership.family_id)
+        require_other_family_admin(session, membership.family_id)
         revoke_invites_by(session, membership.family_id, membership.user_id)
     if membership.role != role:
         membership.role = role
@@ -187,9 +212,10 @@ def _leave_conversations(session: Session, actor_id: str, family_id: str, user_i
             Participant.user_id == user_id,
         )
     )
-    held = lock_conversations(session, session.execute(shared).scalars())
-    for talk in held:
-        if talk.type == "family":
-            take_out(session, talk.id, user_id)
-    heirs = take_out_of_all(session, actor_id, [talk for talk in held if talk.type == "group"], user_id)
-    return Removal(user_id, tuple((talk.type, talk.id) for talk in held), heirs)
+    conversations = lock_conversations(session, session.execute(shared).scalars())
+    for conversation in conversations:
+        if conversation.type == "family":
+            remove_participant(session, conversation.id, user_id)
+    groups = [conversation for conversation in conversations if conversation.type == "group"]
+    heirs = remove_from_groups(session, actor_id, groups, user_id)
+    return Removal(user_id, tuple((conversation.type, conversation.id) for conversation in conversations), heirs)

@@ -1,9 +1,9 @@
-"""How people come into a group, and out of it again. What they may do there is `group_privileges`.
+"""Adds members to groups and removes them. `roles` manages their permissions.
 
-Who takes part and who may administer change in one transaction, with the group held still: no message passes between,
-and no group is left without an admin while somebody is in it. A group that shrinks stays a group.
+Membership and role change in one transaction under the lock of the group: no message is stored in between, and a group
+with members always has an admin. A group of fewer than three members stays a group.
 
-    arrival = database.run(lambda session: add_to_group(session, maja_id, group_id, nils_id))
+    result = database.run(lambda session: add_to_group(session, maja_id, group_id, nils_id))
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from famichat.accounts.audit_log import AuditEvent, record
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.groups.roles import (
-    administered,
-    admins,
+    count_admins,
     grant,
-    keep_an_admin,
-    locked_group,
+    lock_group,
+    lock_group_as_admin,
     record_role,
+    require_other_admin,
     role_of_participant,
     withdraw,
 )
@@ -33,7 +33,7 @@ from famichat.storage.base import is_id
 
 @dataclass(frozen=True, slots=True)
 class MemberAdded:
-    """Somebody who was to be in a group. `added` is False for who was in it already."""
+    """The result of `add_to_group`. `added` is False if the user was a member already."""
 
     conversation_id: str
     user_id: str
@@ -42,24 +42,30 @@ class MemberAdded:
 
 @dataclass(frozen=True, slots=True)
 class PromotedAdmin:
-    """Who became the admin of a group, because the last one was taken out of the family."""
+    """A member who became the admin of a group because its last admin was removed from the family."""
 
     conversation_id: str
     user_id: str
 
 
 def add_to_group(session: Session, actor_id: str, conversation_id: str, user_id: str) -> MemberAdded:
-    """Let somebody of the group's family take part in it, as a plain member.
+    """Add a member of the group's family to the group, as a plain member.
 
-    The newcomer sees what is said from now on, or everything, as was chosen when the group was made.
+    The group's `history` decides whether the new member sees earlier messages. Adding a member again changes nothing.
+
+    Args:
+        session: the transaction; it locks the group.
+        actor_id: the admin who adds the user.
+        conversation_id: the group.
+        user_id: the user to add.
 
     Raises:
-        NotFound: the actor is in no such conversation; or the other does not exist, or is not of the group's family,
-            which is not told apart.
-        NotGroupConversation: it is no group.
+        NotFound: the actor is not a member of such a conversation; or the user does not exist or does not belong to
+            the group's family.
+        NotGroupConversation: the conversation is not a group.
         NotAdmin: the actor is a plain member.
     """
-    group = administered(session, actor_id, conversation_id)
+    group = lock_group_as_admin(session, actor_id, conversation_id)
     if not is_id(user_id) or session.get(FamilyMembership, (group.family_id, user_id)) is None:
         raise NotFound
     if session.get(Participant, (conversation_id, user_id)) is not None:
@@ -72,67 +78,82 @@ def add_to_group(session: Session, actor_id: str, conversation_id: str, user_id:
 
 
 def remove_from_group(session: Session, actor_id: str, conversation_id: str, user_id: str) -> None:
-    """Put somebody out of a group, with whatever was granted there. Everybody may leave; an admin removes others.
+    """Remove a user and their role from a group. Members may remove themselves; admins may remove others.
 
-    The last admin stays while anybody else is in the group; alone, the last admin may leave, and the group is empty.
+    The only admin cannot be removed while the group has other members. As the only member, the admin may leave.
+
+    Args:
+        session: the transaction; it locks the group.
+        actor_id: the user who removes.
+        conversation_id: the group.
+        user_id: the user to remove; the actor, in order to leave.
 
     Raises:
-        NotFound: the actor is in no such conversation.
-        NotGroupConversation: it is no group.
-        NotAdmin: only an admin removes others.
-        NotParticipant: the other does not take part, or does not exist.
-        LastAdmin: the group would be without an admin.
+        NotFound: the actor is not a member of such a conversation.
+        NotGroupConversation: the conversation is not a group.
+        NotAdmin: the actor is a plain member and the user is someone else.
+        NotParticipant: the user is not a member of the group.
+        LastAdmin: the user is the only admin and the group has other members.
     """
-    access, group = locked_group(session, actor_id, conversation_id)
+    access, group = lock_group(session, actor_id, conversation_id)
     if access.role != "admin" and actor_id != user_id:
         raise NotAdmin
     if role_of_participant(session, conversation_id, user_id) == "admin":
-        may_leave(session, conversation_id, user_id)
-    take_out(session, conversation_id, user_id)
+        check_admin_can_leave(session, conversation_id, user_id)
+    remove_participant(session, conversation_id, user_id)
     _record_removal(session, actor_id, group, user_id)
 
 
-def take_out(session: Session, conversation_id: str, user_id: str) -> None:
-    """Let somebody take part no more in a conversation that is held still; whatever was granted there goes along."""
+def remove_participant(session: Session, conversation_id: str, user_id: str) -> None:
+    """Delete a user's membership and role in a conversation. The caller must have locked the conversation."""
     withdraw(session, conversation_id, user_id)
     mark_access_removed(session)
     theirs = (Participant.conversation_id == conversation_id, Participant.user_id == user_id)
     session.execute(delete(Participant).where(*theirs))
 
 
-def take_out_of_all(
+def remove_from_groups(
     session: Session, actor_id: str, groups: Sequence[Conversation], user_id: str
 ) -> tuple[PromotedAdmin, ...]:
-    """Put somebody out of groups that are held still, because the family has removed that person.
+    """Remove a user from groups because the user was removed from the family. The caller must have locked the groups.
 
-    Nobody can refuse that for being a last admin: where it is so, the one who has been in the group for longest becomes
-    admin, granted by `actor_id`.
+    Being the only admin of a group does not prevent the removal: the longest-standing remaining member becomes admin,
+    see docs/decisions/0005-last-admin-of-a-group.md.
+
+    Args:
+        session: the transaction.
+        actor_id: the family admin, recorded as the granter of new admin roles.
+        groups: the groups; the user must be a member of each.
+        user_id: the user to remove.
+
+    Returns:
+        the members who became admins.
     """
-    heirs = []
+    promoted = []
     for group in groups:
-        take_out(session, group.id, user_id)
+        remove_participant(session, group.id, user_id)
         _record_removal(session, actor_id, group, user_id)
-        left = participants(session, group.id)
-        if left and not admins(session, group.id):
-            grant(session, actor_id, group.id, left[0], "admin")
-            record_role(session, actor_id, group, left[0], "admin")
-            heirs.append(PromotedAdmin(group.id, left[0]))
-    return tuple(heirs)
+        remaining = participants(session, group.id)
+        if remaining and not count_admins(session, group.id):
+            grant(session, actor_id, group.id, remaining[0], "admin")
+            record_role(session, actor_id, group, remaining[0], "admin")
+            promoted.append(PromotedAdmin(group.id, remaining[0]))
+    return tuple(promoted)
 
 
-def may_leave(session: Session, conversation_id: str, user_id: str) -> None:
-    """Go on only if an admin of a group that is held still may go out of it.
+def check_admin_can_leave(session: Session, conversation_id: str, user_id: str) -> None:
+    """Check that an admin may leave a group. The caller must have locked the group.
 
     Raises:
-        LastAdmin: others would be there without an admin.
+        LastAdmin: the user is the only admin and the group has other members.
     """
     others = select(Participant.user_id).where(
         Participant.conversation_id == conversation_id, Participant.user_id != user_id
     )
     if session.execute(others.limit(1)).first() is not None:
-        keep_an_admin(session, conversation_id)
+        require_other_admin(session, conversation_id)
 
 
 def _record_removal(session: Session, actor_id: str, group: Conversation, user_id: str) -> None:
-    deed = AuditEvent("group_member_removed", name=group.name, conversation_id=group.id)
-    record(session, deed, concerning=user_id, by=actor_id)
+    event = AuditEvent("group_member_removed", name=group.name, conversation_id=group.id)
+    record(session, event, concerning=user_id, by=actor_id)

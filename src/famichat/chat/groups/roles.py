@@ -1,7 +1,8 @@
-"""Who may administer a group, and who may change that. Taking part in it is `group_membership`.
+"""Roles in groups. `membership` manages who belongs to a group.
 
-Only an admin of the group grants and takes away, only to people who take part, and a group always keeps an admin. All
-of that is asked inside the transaction, with the group held still.
+Only an admin of the group changes roles, only members have roles, and a group always keeps an admin. These rules are
+checked inside the transaction, under the lock of the group: otherwise two admins who demote each other at the same time
+could leave the group without one.
 
     database.run(lambda session: assign_admin(session, maja_id, group_id, emil_id))
 """
@@ -24,7 +25,7 @@ from famichat.storage.upsert import insert_for
 
 @dataclass(frozen=True, slots=True)
 class GroupRoleChange:
-    """What somebody is in a group from now on. `changed` is False when it was so already."""
+    """The role of a member after a change. `changed` is False if the member had this role already."""
 
     conversation_id: str
     user_id: str
@@ -33,7 +34,7 @@ class GroupRoleChange:
 
 
 def is_admin(session: Session, conversation_id: str, user_id: str) -> bool:
-    """Whether somebody takes part in a group and is an admin of it; in any other conversation nobody is."""
+    """Return whether a user is a member and an admin of a group. False for other types and for malformed ids."""
     if not (is_id(conversation_id) and is_id(user_id)):
         return False
     here = and_(
@@ -48,64 +49,70 @@ def is_admin(session: Session, conversation_id: str, user_id: str) -> bool:
 
 
 def assign_admin(session: Session, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
-    """Make a participant of a group an admin of it.
+    """Make a member of a group an admin.
+
+    Args:
+        session: the transaction; it locks the group.
+        granter_id: the admin who changes the role.
+        conversation_id: the group.
+        user_id: the member.
 
     Raises:
-        NotFound: the granter is in no such conversation.
-        NotGroupConversation: it is no group.
+        NotFound: the granter is not a member of such a conversation.
+        NotGroupConversation: the conversation is not a group.
         NotAdmin: the granter is a plain member.
-        NotParticipant: the other does not take part, or does not exist.
+        NotParticipant: the user is not a member of the group.
     """
-    return _assign(session, granter_id, administered(session, granter_id, conversation_id), user_id, "admin")
+    return _assign(session, granter_id, lock_group_as_admin(session, granter_id, conversation_id), user_id, "admin")
 
 
 def assign_member(session: Session, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
-    """Make a participant of a group a plain member of it; an admin may step down so, too.
+    """Make an admin of a group a plain member. Admins may demote themselves. Called like `assign_admin`.
 
     Raises:
-        LastAdmin: nobody else is an admin.
+        LastAdmin: the user is the only admin.
         NotFound, NotGroupConversation, NotAdmin, NotParticipant: see `assign_admin`.
     """
-    return _assign(session, granter_id, administered(session, granter_id, conversation_id), user_id, "member")
+    return _assign(session, granter_id, lock_group_as_admin(session, granter_id, conversation_id), user_id, "member")
 
 
 def remove(session: Session, granter_id: str, conversation_id: str, user_id: str) -> GroupRoleChange:
-    """Take away whatever was granted to a participant, who stays in the group as a plain member.
+    """Delete the recorded role of a member, who stays in the group as a plain member. Called like `assign_admin`.
 
     Raises:
-        LastAdmin: nobody else is an admin.
+        LastAdmin: the user is the only admin.
         NotFound, NotGroupConversation, NotAdmin, NotParticipant: see `assign_admin`.
     """
-    group = administered(session, granter_id, conversation_id)
+    group = lock_group_as_admin(session, granter_id, conversation_id)
     before = role_of_participant(session, conversation_id, user_id)
     if before == "admin":
-        keep_an_admin(session, conversation_id)
+        require_other_admin(session, conversation_id)
         record_role(session, granter_id, group, user_id, "member")
     withdraw(session, conversation_id, user_id)
     return GroupRoleChange(conversation_id, user_id, "member", changed=before != "member")
 
 
-# What `group_membership` needs as well; the caller has asked who may.
+# Shared with `membership`. These functions do not check the actor's permission, unless they say so.
 
 
-def administered(session: Session, actor_id: str, conversation_id: str) -> Conversation:
-    """The group that somebody administers, held still.
+def lock_group_as_admin(session: Session, actor_id: str, conversation_id: str) -> Conversation:
+    """Lock a group on behalf of one of its admins.
 
     Raises:
         NotFound, NotGroupConversation, NotAdmin: see `assign_admin`.
     """
-    access, group = locked_group(session, actor_id, conversation_id)
+    access, group = lock_group(session, actor_id, conversation_id)
     if access.role != "admin":
         raise NotAdmin
     return group
 
 
-def locked_group(session: Session, user_id: str, conversation_id: str) -> tuple[Access, Conversation]:
-    """The group that somebody takes part in, held still.
+def lock_group(session: Session, user_id: str, conversation_id: str) -> tuple[Access, Conversation]:
+    """Lock a group on behalf of one of its members.
 
     Raises:
-        NotFound: there is no such conversation with this person in it.
-        NotGroupConversation: it is no group.
+        NotFound: the user is not a member of such a conversation.
+        NotGroupConversation: the conversation is not a group.
     """
     access = conversation_for(session, user_id, conversation_id)
     if access.conversation.type != "group":
@@ -115,10 +122,10 @@ def locked_group(session: Session, user_id: str, conversation_id: str) -> tuple[
 
 
 def role_of_participant(session: Session, conversation_id: str, user_id: str) -> Role:
-    """What a participant is in a group.
+    """Return the role of a member.
 
     Raises:
-        NotParticipant: that person does not take part, or does not exist.
+        NotParticipant: the user is not a member of the group.
     """
     if not is_id(user_id) or session.get(Participant, (conversation_id, user_id)) is None:
         raise NotParticipant
@@ -126,7 +133,7 @@ def role_of_participant(session: Session, conversation_id: str, user_id: str) ->
 
 
 def grant(session: Session, granter_id: str, conversation_id: str, user_id: str, role: Role) -> None:
-    """Write down a role, with who granted it and when, over what was written before."""
+    """Insert or replace the role of a member, with the granter and the current time."""
     granted = {"role": role, "granted_by_id": granter_id, "granted_at": now()}
     row = insert_for(session, GroupPrivilege).values(conversation_id=conversation_id, user_id=user_id, **granted)
     session.execute(
@@ -137,29 +144,29 @@ def grant(session: Session, granter_id: str, conversation_id: str, user_id: str,
 
 
 def record_role(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> None:
-    """Put a changed role on record, for the person whose it is."""
-    deed = AuditEvent("group_role_changed", name=group.name, role=role, conversation_id=group.id)
-    record(session, deed, concerning=user_id, by=granter_id)
+    """Record a role change in the audit log of the member."""
+    event = AuditEvent("group_role_changed", name=group.name, role=role, conversation_id=group.id)
+    record(session, event, concerning=user_id, by=granter_id)
 
 
 def withdraw(session: Session, conversation_id: str, user_id: str) -> None:
-    """Forget what was granted to somebody."""
+    """Delete the recorded role of a user, who need not have one."""
     theirs = (GroupPrivilege.conversation_id == conversation_id, GroupPrivilege.user_id == user_id)
     session.execute(delete(GroupPrivilege).where(*theirs))
 
 
-def keep_an_admin(session: Session, conversation_id: str) -> None:
-    """Go on only if an admin of a group may cease to be one.
+def require_other_admin(session: Session, conversation_id: str) -> None:
+    """Check that a group has another admin besides the one who loses the role. The caller must have locked the group.
 
     Raises:
-        LastAdmin: nobody else is an admin.
+        LastAdmin: there is only one admin.
     """
-    if admins(session, conversation_id) < 2:  # noqa: PLR2004 - the one who goes, and the one who stays
+    if count_admins(session, conversation_id) < 2:  # noqa: PLR2004 - the admin who loses the role, and another one
         raise LastAdmin
 
 
-def admins(session: Session, conversation_id: str) -> int:
-    """How many admins a group has."""
+def count_admins(session: Session, conversation_id: str) -> int:
+    """Return the number of admins of a group."""
     granted = select(func.count()).where(
         GroupPrivilege.conversation_id == conversation_id, GroupPrivilege.role == "admin"
     )
@@ -169,7 +176,7 @@ def admins(session: Session, conversation_id: str) -> int:
 def _assign(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> GroupRoleChange:
     before = role_of_participant(session, group.id, user_id)
     if before == "admin" and role == "member":
-        keep_an_admin(session, group.id)
+        require_other_admin(session, group.id)
     if before != role:
         grant(session, granter_id, group.id, user_id, role)
         record_role(session, granter_id, group, user_id, role)

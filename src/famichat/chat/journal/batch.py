@@ -1,8 +1,8 @@
-"""One batch of the journal: which of its messages may be stored, at which `seq`, in one transaction.
+"""One batch of the journal: decides which messages are stored and assigns their `seq`, in one transaction.
 
-Everything is asked again inside the transaction that stores: whether the sender takes part, whether the device still
-counts, whether the message is a repeat. So there is nothing to cache and nothing to invalidate, and a batch of five
-hundred costs the same number of statements as a batch of one.
+Every check runs inside the transaction that stores the messages: membership of the sender, revocation of the device,
+repeats of a client id. Nothing is cached, so nothing needs invalidation. The number of statements does not depend on
+the size of the batch.
 """
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, KnownMessage, Stored
@@ -16,16 +16,21 @@ Outcome = Stored | JournalRefusal | StorageUnavailable
 
 
 async def write_batch(database: Database, entries: list[Entry]) -> list[Outcome]:
-    """Store what may be stored, all in one commit.
+    """Store the accepted messages of a batch in one commit.
 
-    When the database refuses the batch as a whole, each message is tried alone, so that a single one which it will
-    not take never fails its neighbours.
+    If the database rejects the batch as a whole, each message is written in a separate transaction, so that one bad
+    message does not fail the others.
+
+    Args:
+        database: the database; the batch runs in its journal thread.
+        entries: the messages, in the order in which they get their `seq`.
 
     Returns:
         one outcome per entry, in the same order.
 
     Raises:
-        StorageUnavailable: the database cannot store anything now, or did not answer to the commit.
+        StorageUnavailable: the database cannot store anything now, or did not confirm the commit. In the latter case
+            the messages may have been stored.
     """
     return await database.on_journal(lambda: _write(database, entries))
 
@@ -50,26 +55,27 @@ def _write_once(database: Database, entries: list[Entry]) -> list[Outcome]:
 
 
 class _Batch:
-    """The answers of the database to what a batch needs to know, and the rows it will leave."""
+    """The state of one batch: rows read from the database, and rows to write."""
 
     def __init__(self, statements: Statements, entries: list[Entry]) -> None:
         self._statements = statements
-        # The heads come first: they lock the conversations, so that whatever is read next stays true until the commit.
+        # Read the heads first: this locks the conversations. Membership, replies and client ids that are read after it
+        # cannot change until the commit. In any other order, a member removed in between could still send.
         self._heads = statements.heads(sorted({entry.conversation_id for entry in entries}))
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
         keys = {key for entry in entries if (key := entry.client_key) is not None}
         self._known = statements.known(keys) if keys else {}
         replies = {(e.conversation_id, e.user_id, e.reply_to_id) for e in entries if e.reply_to_id}
         self._replies = statements.replies(replies) if replies else set()
-        asked = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
-        self._attachments = statements.attachments(asked) if asked else {}
+        attachment_keys = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
+        self._attachments = statements.attachments(attachment_keys) if attachment_keys else {}
         self._moment = now()
         self._rows: list[tuple[Entry, int]] = []
         self._attached: list[tuple[str, int, str]] = []
         self._moved: dict[str, int] = {}
 
     def place(self, entry: Entry) -> Outcome:
-        """Decide about one message, and give it its seq if it is new."""
+        """Accept or refuse one message, and assign its `seq` if it is new."""
         head = self._heads.get(entry.conversation_id)
         sender = (entry.conversation_id, entry.user_id, entry.device_id)
         if head is None or entry.conversation_type not in {None, head.type} or sender not in self._senders:
@@ -85,7 +91,7 @@ class _Batch:
         return refusal or self._next(entry, head, key)
 
     def store(self) -> None:
-        """Write the new rows and move the heads of their conversations."""
+        """Write the new rows and advance the heads of their conversations."""
         if self._rows:
             self._statements.insert(self._rows, self._moment)
             if self._attached:
@@ -116,7 +122,7 @@ class _Batch:
         return Stored(entry.id, seq, self._moment, repeat=False, conversation_type=head.type, attachments=attachments)
 
     def _take(self, entry: Entry) -> tuple[Attached, ...]:
-        """The attachments of a message; nobody after it in this batch finds them any more."""
+        """Take the attachments of a message, so that no later message of the batch can claim the same ones."""
         self._attached += [(entry.id, position, each) for position, each in enumerate(entry.attachment_ids)]
         keys = [(entry.conversation_id, entry.user_id, each) for each in entry.attachment_ids]
         return tuple(self._attachments.pop(key) for key in keys)

@@ -1,4 +1,4 @@
-"""A message on its way through the journal: what is asked, and what is answered."""
+"""The values that pass through the journal: the message to store, and the outcome."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ class Entry:
         body: sealed already, or the sender's own ciphertext.
         fingerprint: tells a repeat of `client_id` from a conflict; None without a client id.
         required_types: the conversation types whose policy requires ciphertext. A conversation that required it once
-            does so for ever, whatever its type.
+            always requires it, whatever its type.
         forbidden_types: the conversation types whose policy forbids ciphertext, except where it is required.
     """
 
@@ -45,13 +45,16 @@ class Entry:
 
     @property
     def client_key(self) -> ClientKey | None:
-        """What makes a repeat a repeat: the same person, conversation and client id."""
+        """The idempotency key: conversation, user and client id; None without a client id."""
         return None if self.client_id is None else (self.conversation_id, self.user_id, self.client_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What is shown of an attachment that goes with a message, as the transaction that stored the message read it."""
+    """The public columns of an attachment, read in the transaction that stored its message.
+
+    `size` and `thumbnail_bytes` are in bytes, `width` and `height` in pixels. `sealed` holds `AttachmentSecrets`.
+    """
 
     id: str
     size: int
@@ -93,7 +96,7 @@ class KnownMessage:
 
 
 class JournalRefusal(Exception):
-    """This one message may not be stored; its neighbours in the batch are not touched."""
+    """The journal refused one message; the other messages of the batch are not affected."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)

@@ -1,7 +1,8 @@
-"""The journal: the one writer of messages. It gives each its `seq`, in one commit for all that wait.
+"""The journal: the single writer of messages. It assigns `seq` and commits all queued messages at once.
 
-A sender hears of a message only after the commit that holds it, and the others hear of it first (`on_stored`), in the
-order of `seq`, even when the sender is gone by then.
+A sender gets the reply only after the commit of the message. The message is announced to the conversation before that
+(`on_stored`), in the order of `seq`, even if the sender has disconnected meanwhile. See
+docs/decisions/0003-journal.md.
 """
 
 import asyncio
@@ -18,27 +19,28 @@ from famichat.telemetry import emit, events
 OnStored = Callable[[Stored], None]
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Limit of the sealed bodies in the queue, in bytes. Further messages are refused until a batch is written."""
 
 
 class Journal:
     """Stores messages in the order in which they are appended.
 
     Args:
-        database: where the messages go.
+        database: stores the messages.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._line: GroupCommit[Entry, Stored] = GroupCommit("journal", self._write)
+        self._queue: GroupCommit[Entry, Stored] = GroupCommit("journal", self._write)
         self._waiting_bytes = 0
 
     @property
     def depth(self) -> int:
-        """How many messages wait for the next commit."""
-        return self._line.depth
+        """Number of messages waiting for the next commit."""
+        return self._queue.depth
 
     def append(self, entry: Entry, on_stored: OnStored) -> asyncio.Future[Stored]:
-        """Put a message in line, at once; await the future to know that it is on disk.
+        """Queue a message, synchronously; await the future to know that it is on disk.
 
         Args:
             entry: the message, sealed.
@@ -46,21 +48,22 @@ class Journal:
                 not called for a repeat.
 
         Returns:
-            a future that gives where the message is, or raises `JournalRefusal` (this message may not be stored) or
-            `StorageUnavailable` (nobody knows that it was stored; the same message may be sent again).
+            a future of the stored position. It raises `JournalRefusal` if the message was refused, and
+            `StorageUnavailable` if it is unknown whether the message was stored; it is safe to append it again with
+            the same client id.
 
         Raises:
-            StorageUnavailable: too many wait already, or too many bytes.
+            StorageUnavailable: the queue holds its maximum of messages or of `MAX_WAITING_BYTES`.
         """
         if self._waiting_bytes >= MAX_WAITING_BYTES:
             raise StorageUnavailable("journal full")
-        future = self._line.append(entry, lambda stored: None if stored.repeat else on_stored(stored))
+        future = self._queue.append(entry, lambda stored: None if stored.repeat else on_stored(stored))
         self._waiting_bytes += len(entry.body)
         return future
 
     async def close(self) -> None:
-        """Write everything that waits, then return."""
-        await self._line.close()
+        """Write everything queued, then return."""
+        await self._queue.close()
 
     async def _write(self, entries: list[Entry]) -> list[Outcome]:
         self._waiting_bytes -= sum(len(entry.body) for entry in entries)

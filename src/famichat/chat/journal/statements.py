@@ -1,6 +1,6 @@
-"""The journal's statements, once for each database: plain driver calls, one per question, however large the batch.
+"""The journal's SQL, once for each database: driver calls without the ORM, one statement per question and batch.
 
-Both classes answer the same six questions and take the same four orders; `batch.py` decides.
+`batch.py` makes the decisions; these classes only read and write.
 """
 
 import json
@@ -22,7 +22,7 @@ AttachmentKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the journal needs to know of a conversation."""
+    """The columns of a conversation that the journal reads."""
 
     type: str
     last_seq: int
@@ -30,31 +30,31 @@ class Head:
 
 
 class Statements(Protocol):
-    """What a batch asks of its database, inside its transaction."""
+    """The statements of a batch, inside its transaction."""
 
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
-        """The conversations among these that exist, locked until the commit."""
+        """Lock conversations until commit and return those that exist, by id."""
 
     def senders(self, senders: set[Sender]) -> set[Sender]:
-        """Those (conversation, user, device) of which the user takes part and the device is not revoked."""
+        """Return the (conversation, user, device) triples of current members on devices that are not revoked."""
 
     def known(self, keys: set[ClientKey]) -> Known:
-        """The messages that were stored under these client ids, with their fingerprints."""
+        """Return the messages that are stored under these client ids, with their fingerprints."""
 
     def replies(self, replies: set[Reply]) -> set[Reply]:
-        """Those (conversation, user, message) of which this user can see the message there."""
+        """Return the (conversation, user, message) triples in which the user may see the message."""
 
     def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
-        """Those (conversation, user, attachment) that this user uploaded there whole and sent with no message yet."""
+        """Return the completed uploads of these users in these conversations that belong to no message yet."""
 
-    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
-        """Store messages, each with its seq."""
+    def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
+        """Insert messages, each with its `seq`; `timestamp` is in UTC."""
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
-        """Let (message, position, attachment) belong together."""
+        """Assign attachments to messages, as (message id, position from 0, attachment id)."""
 
-    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
-        """Set the last seq of conversations, and show them again to those who had hidden them."""
+    def move(self, heads: Mapping[str, int], timestamp: datetime) -> None:
+        """Set `last_seq` of conversations, and unhide them for members who hid them."""
 
 
 _COLUMNS = (
@@ -68,7 +68,7 @@ _TYPES = (
 )
 
 
-def _row(entry: Entry, seq: int, moment: Any) -> tuple[Any, ...]:
+def _row(entry: Entry, seq: int, inserted_at: Any) -> tuple[Any, ...]:
     return (
         entry.id,
         entry.conversation_id,
@@ -86,12 +86,15 @@ def _row(entry: Entry, seq: int, moment: Any) -> tuple[Any, ...]:
         entry.protocol,
         entry.epoch,
         entry.sender_device_id,
-        moment,
+        inserted_at,
     )
 
 
 class SqliteStatements:
-    """On SQLite, many values travel as one JSON parameter. The transaction is the lock: there is one writer."""
+    """The statements for SQLite. A set of values is passed as one JSON parameter.
+
+    No row needs a lock: the journal's transaction starts with BEGIN IMMEDIATE, which excludes every other writer.
+    """
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
@@ -109,9 +112,9 @@ class SqliteStatements:
         """See `Statements.senders`."""
         rows = self._cursor.execute(
             "SELECT p.conversation_id, p.user_id, d.id "
-            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d FROM json_each(?)) AS asked "
-            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
-            "JOIN accounts_devices d ON d.id = asked.d AND d.user_id = asked.u AND d.revoked_at IS NULL",
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d FROM json_each(?)) AS wanted "
+            "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
+            "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL",
             (_json(senders),),
         )
         return {(row[0], row[1], row[2]) for row in rows}
@@ -120,8 +123,8 @@ class SqliteStatements:
         """See `Statements.known`."""
         rows = self._cursor.execute(
             "SELECT m.conversation_id, m.user_id, m.client_id, m.id, m.seq, m.inserted_at, m.fingerprint "
-            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS k FROM json_each(?)) AS asked "
-            "JOIN messages m ON m.conversation_id = asked.c AND m.user_id = asked.u AND m.client_id = asked.k",
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS k FROM json_each(?)) AS wanted "
+            "JOIN messages m ON m.conversation_id = wanted.c AND m.user_id = wanted.u AND m.client_id = wanted.k",
             (_json(keys),),
         )
         return dict(_known(row, datetime.fromisoformat(row[5]).replace(tzinfo=UTC)) for row in rows)
@@ -130,9 +133,9 @@ class SqliteStatements:
         """See `Statements.replies`."""
         rows = self._cursor.execute(
             "SELECT p.conversation_id, p.user_id, m.id "
-            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS m FROM json_each(?)) AS asked "
-            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
-            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c AND m.seq >= p.visible_from_seq",
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS m FROM json_each(?)) AS wanted "
+            "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
+            "JOIN messages m ON m.id = wanted.m AND m.conversation_id = wanted.c AND m.seq >= p.visible_from_seq",
             (_json(replies),),
         )
         return {(row[0], row[1], row[2]) for row in rows}
@@ -142,30 +145,30 @@ class SqliteStatements:
         rows = self._cursor.execute(
             "SELECT a.conversation_id, a.user_id, a.id, a.size, a.content_type, a.encrypted, a.width, a.height, "
             "a.thumbnail_bytes, a.duration_ms, a.sealed "
-            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS a FROM json_each(?)) AS asked "
-            "JOIN attachments a ON a.id = asked.a AND a.conversation_id = asked.c AND a.user_id = asked.u "
+            "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS a FROM json_each(?)) AS wanted "
+            "JOIN attachments a ON a.id = wanted.a AND a.conversation_id = wanted.c AND a.user_id = wanted.u "
             "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL",
             (_json(keys),),
         )
         return dict(map(_attached, rows))
 
-    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+    def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """See `Statements.insert`."""
-        written = _sqlite_time(moment)
+        inserted_at = _sqlite_time(timestamp)
         self._cursor.executemany(
             f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
-            [_row(entry, seq, written) for entry, seq in rows],
+            [_row(entry, seq, inserted_at) for entry, seq in rows],
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
         """See `Statements.attach`."""
         self._cursor.executemany("UPDATE attachments SET message_id = ?, position = ? WHERE id = ?", attached)
 
-    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+    def move(self, heads: Mapping[str, int], timestamp: datetime) -> None:
         """See `Statements.move`."""
         self._cursor.executemany(
             "UPDATE conversations SET last_seq = ?, updated_at = ? WHERE id = ?",
-            [(seq, _sqlite_time(moment), conversation_id) for conversation_id, seq in heads.items()],
+            [(seq, _sqlite_time(timestamp), conversation_id) for conversation_id, seq in heads.items()],
         )
         self._cursor.execute(
             "UPDATE conversation_participants SET hidden_at = NULL "
@@ -175,7 +178,10 @@ class SqliteStatements:
 
 
 class PostgresStatements:
-    """On PostgreSQL, many values travel as arrays; the conversations' rows are locked, in the order of their ids."""
+    """The statements for PostgreSQL. A set of values is passed as arrays, one for each column.
+
+    Conversation rows are locked in the order of their ids, the order of `chat.lock`: any other order could deadlock.
+    """
 
     def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
         self._cursor = cursor
@@ -193,9 +199,9 @@ class PostgresStatements:
         """See `Statements.senders`."""
         rows = self._cursor.execute(
             "SELECT p.conversation_id::text, p.user_id::text, d.id::text "
-            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, d) "
-            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
-            "JOIN accounts_devices d ON d.id = asked.d AND d.user_id = asked.u AND d.revoked_at IS NULL",
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, d) "
+            "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
+            "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL",
             _arrays(senders),
         )
         return {(row[0], row[1], row[2]) for row in rows}
@@ -204,8 +210,8 @@ class PostgresStatements:
         """See `Statements.known`."""
         rows = self._cursor.execute(
             "SELECT m.conversation_id::text, m.user_id::text, m.client_id, m.id::text, m.seq, m.inserted_at, "
-            "m.fingerprint FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS asked (c, u, k) "
-            "JOIN messages m ON m.conversation_id = asked.c AND m.user_id = asked.u AND m.client_id = asked.k",
+            "m.fingerprint FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS wanted (c, u, k) "
+            "JOIN messages m ON m.conversation_id = wanted.c AND m.user_id = wanted.u AND m.client_id = wanted.k",
             _arrays(keys),
         )
         return dict(_known(row, row[5].astimezone(UTC)) for row in rows)
@@ -214,47 +220,50 @@ class PostgresStatements:
         """See `Statements.replies`."""
         rows = self._cursor.execute(
             "SELECT p.conversation_id::text, p.user_id::text, m.id::text "
-            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, m) "
-            "JOIN conversation_participants p ON p.conversation_id = asked.c AND p.user_id = asked.u "
-            "JOIN messages m ON m.id = asked.m AND m.conversation_id = asked.c AND m.seq >= p.visible_from_seq",
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, m) "
+            "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
+            "JOIN messages m ON m.id = wanted.m AND m.conversation_id = wanted.c AND m.seq >= p.visible_from_seq",
             _arrays(replies),
         )
         return {(row[0], row[1], row[2]) for row in rows}
 
     def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
-        """See `Statements.attachments`. They are locked: whoever clears up must not take them meanwhile."""
+        """See `Statements.attachments`.
+
+        The rows are locked, so that the sweep of abandoned uploads does not delete them before the commit.
+        """
         rows = self._cursor.execute(
             "SELECT a.conversation_id::text, a.user_id::text, a.id::text, a.size, a.content_type, a.encrypted, "
             "a.width, a.height, a.thumbnail_bytes, a.duration_ms, a.sealed "
-            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (c, u, a) "
-            "JOIN attachments a ON a.id = asked.a AND a.conversation_id = asked.c AND a.user_id = asked.u "
+            "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, a) "
+            "JOIN attachments a ON a.id = wanted.a AND a.conversation_id = wanted.c AND a.user_id = wanted.u "
             "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL FOR UPDATE OF a",
             _arrays(keys),
         )
         return dict(map(_attached, rows))
 
-    def insert(self, rows: list[tuple[Entry, int]], moment: datetime) -> None:
+    def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """See `Statements.insert`."""
         arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         self._cursor.execute(
             f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only  # nosec B608
-            _arrays([_row(entry, seq, moment) for entry, seq in rows]),
+            _arrays([_row(entry, seq, timestamp) for entry, seq in rows]),
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
         """See `Statements.attach`."""
         self._cursor.execute(
-            "UPDATE attachments SET message_id = asked.m, position = asked.p "
-            "FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[]) AS asked (m, p, a) WHERE attachments.id = asked.a",
+            "UPDATE attachments SET message_id = wanted.m, position = wanted.p "
+            "FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[]) AS wanted (m, p, a) WHERE attachments.id = wanted.a",
             _arrays(attached),
         )
 
-    def move(self, heads: Mapping[str, int], moment: datetime) -> None:
+    def move(self, heads: Mapping[str, int], timestamp: datetime) -> None:
         """See `Statements.move`."""
         self._cursor.execute(
             "UPDATE conversations SET last_seq = head.seq, updated_at = %s "
             "FROM unnest(%s::uuid[], %s::bigint[]) AS head (id, seq) WHERE conversations.id = head.id",
-            (moment, list(heads), list(heads.values())),
+            (timestamp, list(heads), list(heads.values())),
         )
         self._cursor.execute(
             "UPDATE conversation_participants SET hidden_at = NULL "
@@ -282,6 +291,6 @@ def _arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*values, strict=True)]
 
 
-def _sqlite_time(moment: datetime) -> str:
-    # As SQLAlchemy writes a DateTime on SQLite: naive, in UTC.
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+def _sqlite_time(timestamp: datetime) -> str:
+    # The format in which SQLAlchemy stores a DateTime on SQLite: naive, in UTC.
+    return timestamp.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

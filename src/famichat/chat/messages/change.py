@@ -1,7 +1,7 @@
-"""What may become of a message that was sent: it is edited, deleted, or reacted to.
+"""The changes of a stored message: edits, deletions and reactions.
 
-Each change is a value that knows how to be made. It is made in one transaction together with its number in the
-conversation (see `change_feed.py`), and one that would change nothing is not made, has no number and is told to nobody.
+Each change is a value with a `make` method. The change and its position in the conversation (see `change_feed.py`) are
+written in one transaction. A change that has no effect gets no position and is not announced.
 """
 
 from collections.abc import Mapping
@@ -33,11 +33,12 @@ from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
 EDITABLE_FOR = timedelta(hours=24)
+"""How long after it was sent a message can be edited."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeServices:
-    """What a change stands on: what seals, and which conversations must be encrypted."""
+    """The dependencies of a change: the vault that seals text, and the encryption policies."""
 
     vault: Vault
     policies: EncryptionPolicies
@@ -45,7 +46,7 @@ class ChangeServices:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does it, and on which device."""
+    """The member who makes a change, and the device."""
 
     access: Access
     device_id: str
@@ -53,13 +54,13 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The sender says it in other words. What the message said before is kept."""
+    """Replaces the body of a message. The former version is preserved."""
 
     draft: Draft
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Edit":
-        """Read an `edit_msg` payload.
+        """Parse an `edit_msg` payload.
 
         Raises:
             ChatError: see `Draft.parse`.
@@ -67,14 +68,23 @@ class Edit:
         return cls(Draft.parse(payload))
 
     def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
-        """Do it, on behalf of `by`; says whether that changed anything.
+        """Edit the message on behalf of `by`.
+
+        Args:
+            session: the transaction.
+            by: the acting member.
+            message: the message, loaded in this transaction.
+            ground: the dependencies.
+
+        Returns:
+            whether the message changed.
 
         Raises:
-            NotSender: it is somebody else's.
-            MessageDeleted: there is nothing to edit.
-            EncryptionRequired, InvalidEncryptionMetadata: the policy refuses it; or the message was encrypted, and
-                this is not; or another device is said to have sealed it.
-            TooLate: it was sent more than a day ago.
+            NotSender: the actor did not send the message.
+            MessageDeleted: the message was deleted.
+            EncryptionRequired: the new body is plaintext, and the policy or the encrypted message forbids that.
+            InvalidEncryptionMetadata: the policy forbids ciphertext, or `sender_device_id` is another device.
+            TooLate: the message was sent more than `EDITABLE_FOR` ago.
         """
         if message.user_id != by.access.user_id:
             raise NotSender
@@ -84,15 +94,17 @@ class Edit:
         _check(by, self.draft.envelope, ground)
         if message.encryption_flag and not self.draft.envelope.encryption_flag:
             raise EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
-        if self._is_in(message, ground.vault):
-            return False  # also after the day: it may be the repeat of an edit whose answer was lost
+        # Compare before checking the time limit: this may be the retry of an edit whose reply was lost, which must
+        # succeed even if the limit has passed since.
+        if self._is_applied(message, ground.vault):
+            return False
         if now() - message.inserted_at > EDITABLE_FOR:
             raise TooLate
         session.add(MessageEdit.of(message, former))
         self._write(by, message, ground.vault)
         return True
 
-    def _is_in(self, message: Message, vault: Vault) -> bool:
+    def _is_applied(self, message: Message, vault: Vault) -> bool:
         try:
             return envelope_in(message) == self.draft.envelope and body_of(message, vault) == self.draft.body
         except UnsealError:
@@ -100,6 +112,7 @@ class Edit:
 
     def _write(self, by: Actor, message: Message, vault: Vault) -> None:
         envelope = self.draft.envelope
+        # Increment first: the number of the version is part of the associated data of the sealed body.
         message.edits += 1
         message.body = seal_text(BODY_PURPOSE, self.draft.body, envelope, body_aad(message.id, message.edits), vault)
         message.device_id = by.device_id
@@ -110,21 +123,31 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """The sender, or an admin of the group, takes it away: body, earlier versions, reactions and attachments.
+    """Deletes the body, former versions, reactions and attachments of a message.
 
-    Its place stays. What an admin takes away is noted in the sender's ledger.
+    The sender or an admin of the group may delete it. The row stays, so that `seq` has no gaps. A deletion by an admin
+    is recorded in the sender's audit log.
     """
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Deletion":  # noqa: ARG003 - as its siblings
-        """Read a `delete_msg` payload, which says no more than which message."""
+        """Parse a `delete_msg` payload, which has no fields besides `message_id`."""
         return cls()
 
     def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
-        """Do it, on behalf of `by`; says whether that changed anything.
+        """Delete the message on behalf of `by`.
+
+        Args:
+            session: the transaction.
+            by: the acting member.
+            message: the message, loaded in this transaction.
+            ground: the dependencies.
+
+        Returns:
+            whether the message changed.
 
         Raises:
-            NotSender: it is somebody else's, and the person is no admin of this group.
+            NotSender: the actor neither sent the message nor is an admin of the group.
         """
         if message.user_id != by.access.user_id and not _administers_group(by.access):
             raise NotSender
@@ -133,9 +156,11 @@ class Deletion:
         message.body = message.edited_at = None
         message.deleted_at = now()
         message.deleted_by_id = by.access.user_id
-        talk = by.access.conversation
-        deed = AuditEvent("message_deleted", name=talk.name, conversation_id=talk.id, message_id=message.id)
-        record(session, deed, concerning=message.user_id, by=by.access.user_id)
+        conversation = by.access.conversation
+        event = AuditEvent(
+            "message_deleted", name=conversation.name, conversation_id=conversation.id, message_id=message.id
+        )
+        record(session, event, concerning=message.user_id, by=by.access.user_id)
         session.execute(delete(MessageEdit).where(MessageEdit.message_id == message.id))
         session.execute(delete(Reaction).where(Reaction.message_id == message.id))
         forget_attachments(session, [message.id])
@@ -144,13 +169,13 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class React:
-    """Somebody answers with a sign, which takes the place of that person's former one; or, with None, takes it back."""
+    """Sets the user's reaction to a message, replacing an earlier one; or removes it, if `sign` is None."""
 
     sign: Sign | None
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "React":
-        """Read a `react` payload.
+        """Parse a `react` payload.
 
         Raises:
             ChatError: see `Sign.parse`.
@@ -158,22 +183,32 @@ class React:
         return cls(Sign.parse(payload))
 
     def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
-        """Do it, on behalf of `by`; says whether that changed anything.
+        """Set or remove the reaction on behalf of `by`.
+
+        Args:
+            session: the transaction.
+            by: the acting member.
+            message: the message, loaded in this transaction.
+            ground: the dependencies.
+
+        Returns:
+            whether the reactions changed.
 
         Raises:
-            MessageDeleted: there is nothing to react to.
-            EncryptionRequired, InvalidEncryptionMetadata: the policy refuses it.
+            MessageDeleted: the message was deleted.
+            EncryptionRequired: the emoji is plaintext, and the policy requires ciphertext.
+            InvalidEncryptionMetadata: the policy forbids ciphertext, or `sender_device_id` is another device.
         """
         if message.deleted_at is not None:
             raise MessageDeleted
         if self.sign is not None:
             _check(by, self.sign.envelope, ground)
-        present = session.get(Reaction, (message.id, by.access.user_id))
+        current = session.get(Reaction, (message.id, by.access.user_id))
         if self.sign is None:
-            if present is not None:
-                session.delete(present)
-            return present is not None
-        if present is not None and self.sign.is_in(present, ground.vault):
+            if current is not None:
+                session.delete(current)
+            return current is not None
+        if current is not None and self.sign.is_in(current, ground.vault):
             return False
         session.merge(self.sign.reaction(message.id, by.access.user_id, ground.vault))
         return True
@@ -183,15 +218,19 @@ Change = Edit | Deletion | React
 
 
 def number(session: Session, message: Message) -> None:
-    """Give the change that a message has just gone through its place among all changes of the conversation."""
-    counted = (
+    """Assign the next change position of the conversation to a message that was just changed.
+
+    The update locks the conversation until commit, so changes become visible in the order of their positions: a client
+    that has all changes up to n never misses one that commits later with a smaller position.
+    """
+    increment = (
         update(Conversation)
         .where(Conversation.id == message.conversation_id)
-        # An edit is nothing new: the conversation keeps its place in everybody's list.
+        # Keep `updated_at`, by which conversation lists are sorted: a change does not move the conversation up.
         .values(last_change=Conversation.last_change + 1, updated_at=Conversation.updated_at)
         .returning(Conversation.last_change)
     )
-    message.change = session.execute(counted, execution_options={"synchronize_session": False}).scalar_one()
+    message.change = session.execute(increment, execution_options={"synchronize_session": False}).scalar_one()
     session.flush()
 
 

@@ -1,8 +1,8 @@
-"""What has become of messages since: their edits, deletions and reactions, by the position of each change.
+"""The change feed: messages that were edited, deleted or reacted to, in the order of their last change.
 
-A conversation numbers its changes 1, 2, 3 ... as it numbers its messages. A message carries the number of its last one,
-so the feed gives each changed message once, as it is now, in the order in which they changed last. Who has it up to a
-change, and the messages after a place, knows the conversation as it is.
+A conversation numbers its changes 1, 2, 3 ... as it numbers its messages. A message stores the number of its last
+change, so the feed contains each changed message once, in its current state. A client that has all changes up to
+`last_change` and all messages up to `last_seq` is up to date. See docs/decisions/0008-changes-of-messages.md.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from famichat.storage.crypto.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class ChangesRequest:
-    """Which changes somebody asks for: those after a position."""
+    """A request for the changes after a position."""
 
     after_change: int
     limit: int = MAX_PAGE
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "ChangesRequest":
-        """Read a `fetch_changes` payload. A limit over 200 is taken as 200.
+        """Parse a `fetch_changes` payload. A limit above 200 is reduced to 200.
 
         Raises:
             InvalidMessage: a field is malformed.
@@ -35,7 +35,7 @@ class ChangesRequest:
         return cls(seq_param(payload, "after_change") or 0, page_size(payload))
 
     def read(self, session: Session, access: Access, vault: Vault) -> ChangePage:
-        """Get these changes."""
+        """Return these changes."""
         return changes_after(session, access, self.after_change, self.limit, vault=vault)
 
 
@@ -48,14 +48,15 @@ def changes_after(
     up_to_seq: int | None = None,
     vault: Vault,
 ) -> ChangePage:
-    """The messages that changed after a position.
+    """Return the messages that changed after a position, in their current state.
 
     Args:
-        session: the transaction, on one snapshot.
-        access: who asks, about what.
-        after_change: the position.
-        limit: how many at most.
-        up_to_seq: only messages up to this place; those after it are given as they are now in any case.
+        session: the transaction; it must read from one snapshot.
+        access: the conversation and the member.
+        after_change: the position, from 0.
+        limit: maximum number of messages, at most 200.
+        up_to_seq: if given, only messages up to this `seq`; a client that fetches later ones gets their current state
+            anyway.
         vault: opens the bodies.
     """
     query = access.visible_messages().where(CHANGED, Message.change > after_change).order_by(Message.change)

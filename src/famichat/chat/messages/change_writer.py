@@ -1,7 +1,7 @@
-"""How changes to messages are written: in the journal's thread, all that wait at that moment in one commit.
+"""Writes changes of messages, with group commit, in the journal's thread.
 
-So they are announced in the order of their numbers, and what somebody does who is put out comes before that or not at
-all: removals run in the same thread.
+The thread writes one batch at a time, so changes are announced in the order of their positions. Removals of members
+run in the same thread: a change by a removed member is either announced before the removal or refused.
 """
 
 import time
@@ -26,9 +26,16 @@ from famichat.telemetry import emit, events
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """Who wants to change which message, from which device, and how.
+    """A request to change a message.
 
-    `conversation_type` is the one under which that person knows the conversation, where one was said.
+    Attributes:
+        user_id: the acting user.
+        device_id: the device of that user.
+        conversation_id: the conversation.
+        conversation_type: the type that the client expects; None to accept any.
+        message_id: the message.
+        change: the change.
+        received_at: when the request arrived, by `time.perf_counter`, in seconds.
     """
 
     user_id: str
@@ -42,119 +49,125 @@ class ChangeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """A message as it is after what was asked.
+    """The result of a change request.
 
     Attributes:
-        asked: what that was.
-        conversation_type: where.
-        view: the message.
-        news: that it was not so before.
-        gone: the ids of attachments that went with a deletion; their files are still to be removed.
+        request: the request that was made.
+        conversation_type: the type of the conversation.
+        view: the JSON of the message after the change.
+        changed: whether the message changed; if False, it is not announced.
+        deleted_attachments: the ids of attachments whose rows were deleted. The caller deletes the files after the
+            commit.
     """
 
-    asked: ChangeRequest
+    request: ChangeRequest
     conversation_type: ConversationType
     view: MessageView
-    news: bool
-    gone: tuple[str, ...] = ()
+    changed: bool
+    deleted_attachments: tuple[str, ...] = ()
 
 
 class ChangeWriter:
-    """Writes changes down.
+    """Queues and writes changes.
 
     Args:
-        database: where they go.
-        ground: what they stand on.
+        database: stores the changes.
+        ground: the dependencies of changes.
     """
 
     def __init__(self, database: Database, ground: ChangeServices) -> None:
         self._database = database
         self._ground = ground
-        self._line: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
+        self._queue: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
 
-    def make(self, asked: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
-        """Put a change in line, at once; await what is returned to know that it is written.
+    def make(self, request: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
+        """Queue a change, synchronously; await the result to know that it is written.
 
         Args:
-            asked: what somebody wants.
-            announce: called after the commit, in the order of the changes, if it changed anything.
+            request: the request that was made.
+            announce: called in the event loop after the commit, in the order of the changes, if the message changed.
 
         Raises:
-            StorageUnavailable: too many wait, at once; or, when awaited, nobody knows that it was written: ask again.
-            NotFound: when awaited: the person is in no such conversation, or can see no such message, or the device
-                is signed out.
-            ChatError: when awaited; see the `make` of each change.
+            StorageUnavailable: the queue is full; or, when awaited, it is unknown whether the change was written:
+                repeat the request.
+            NotFound: when awaited: the user is not a member of such a conversation, may not see such a message, or the
+                device is signed out.
+            ChatError: when awaited; see the `make` method of each change.
         """
-        return self._line.append(asked, lambda changed: announce(changed) if changed.news else None)
+        return self._queue.append(request, lambda result: announce(result) if result.changed else None)
 
     async def close(self) -> None:
-        """Write everything that waits, then return."""
-        await self._line.close()
+        """Write everything queued, then return."""
+        await self._queue.close()
 
     async def _write(self, batch: list[ChangeRequest]) -> list[ChangeResult | Exception]:
         outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
         for each in outcomes:
-            if isinstance(each, ChangeResult) and each.news:
-                emit(_told(each))
+            if isinstance(each, ChangeResult) and each.changed:
+                emit(_event(each))
         return outcomes
 
 
 def _write_all(batch: list[ChangeRequest], ground: ChangeServices, session: Session) -> list[ChangeResult | Exception]:
-    return [_write_one(session, asked, ground) for asked in batch]
+    return [_write_one(session, request, ground) for request in batch]
 
 
-def _write_one(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult | Exception:
+def _write_one(session: Session, request: ChangeRequest, ground: ChangeServices) -> ChangeResult | Exception:
     try:
-        return make_change(session, asked, ground)
+        return make_change(session, request, ground)
     except ChatError as refusal:
         return refusal
 
 
-def make_change(session: Session, asked: ChangeRequest, ground: ChangeServices) -> ChangeResult:
-    """Make one change, if it is one; nothing is written when it is refused.
+def make_change(session: Session, request: ChangeRequest, ground: ChangeServices) -> ChangeResult:
+    """Make one change. A refused change writes nothing.
+
+    Access and sign-in are checked here, in the writing transaction: since the request was queued, the user may have
+    been removed or the device signed out.
 
     Raises:
-        NotFound: the person is in no such conversation, or can see no such message, or the device is signed out.
-        ChatError: see the `make` of each change.
+        NotFound: the user is not a member of such a conversation, may not see such a message, or the device is signed
+            out.
+        ChatError: see the `make` method of each change.
     """
-    if not is_signed_in(session, asked.user_id, asked.device_id):
+    if not is_signed_in(session, request.user_id, request.device_id):
         raise NotFound
-    access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
-    message = visible_message(session, access, asked.message_id)
-    news = asked.change.make(session, Actor(access, asked.device_id), message, ground)
-    if news:
+    access = conversation_for(session, request.user_id, request.conversation_id, request.conversation_type)
+    message = visible_message(session, access, request.message_id)
+    changed = request.change.make(session, Actor(access, request.device_id), message, ground)
+    if changed:
         number(session, message)
     [view] = message_views(session, [message], ground.vault)
-    deleted = news and isinstance(asked.change, Deletion)
-    gone = tuple(each.id for each in message.attachments) if deleted else ()
-    return ChangeResult(asked, access.conversation.type, view, news, gone)
+    deleted = changed and isinstance(request.change, Deletion)
+    deleted_attachments = tuple(each.id for each in message.attachments) if deleted else ()
+    return ChangeResult(request, access.conversation.type, view, changed, deleted_attachments)
 
 
-def _told(changed: ChangeResult) -> events.Event:
-    asked, kind = changed.asked, changed.conversation_type
-    seconds = time.perf_counter() - asked.received_at
-    match asked.change:
+def _event(result: ChangeResult) -> events.Event:
+    request, kind = result.request, result.conversation_type
+    seconds = time.perf_counter() - request.received_at
+    match request.change:
         case Edit(draft):
             return events.MessageEdited(
                 conversation_type=kind,
-                conversation_id=asked.conversation_id,
-                user_id=asked.user_id,
+                conversation_id=request.conversation_id,
+                user_id=request.user_id,
                 body_bytes=len(draft.body.encode()),
                 duration_seconds=seconds,
             )
         case Deletion():
             return events.MessageDeleted(
                 conversation_type=kind,
-                conversation_id=asked.conversation_id,
-                user_id=asked.user_id,
-                own=changed.view["user_id"] == asked.user_id,
+                conversation_id=request.conversation_id,
+                user_id=request.user_id,
+                own=result.view["user_id"] == request.user_id,
                 duration_seconds=seconds,
             )
         case React(sign):
             return events.MessageReacted(
                 conversation_type=kind,
-                conversation_id=asked.conversation_id,
-                user_id=asked.user_id,
+                conversation_id=request.conversation_id,
+                user_id=request.user_id,
                 taken_back=sign is None,
                 duration_seconds=seconds,
             )

@@ -1,4 +1,4 @@
-"""What a client says that it cannot open: the server, which cannot look inside, learns of it in no other way."""
+"""Reports of clients that cannot decrypt a message. The server cannot detect this for end-to-end encrypted messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ _CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class DecryptionReport:
-    """That a message did not open on somebody's device, and why, as far as the client says so."""
+    """A client's report that a message could not be decrypted, with the cause that it states."""
 
     message_id: str
     cause: str
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "DecryptionReport":
-        """Read a `decrypt_failed` payload.
+        """Parse a `decrypt_failed` payload. `error_code` defaults to 603.
 
         Raises:
-            InvalidMessage: there is no `message_id`, or `error_code` is none that a client can know of.
+            InvalidMessage: `message_id` is missing, or `error_code` is not one of those that clients report.
         """
         message_id, code = payload.get("message_id"), payload.get("error_code", 603)
         if not isinstance(message_id, str):
@@ -43,13 +43,13 @@ class DecryptionReport:
         return cls(message_id, _CAUSES[EncryptionErrorCode(code)])
 
     def check(self, session: Session, access: Access) -> None:
-        """See whether this person can see the message at all.
+        """Check that the user may see the message.
 
         Raises:
-            NotFound: it is not in this conversation, or came before this person, or does not exist.
+            NotFound: see `message_with_id`.
         """
         seq_of(session, access, self.message_id)
 
     def emit(self, user_id: str) -> None:
-        """Tell telemetry, as when something does not open here."""
+        """Emit the telemetry event, the same as for a decryption failure on the server."""
         emit(events.DecryptionFailed(purpose=BODY_PURPOSE, cause=self.cause, user_id=user_id))

@@ -1,7 +1,7 @@
-"""What was said before: pages of messages by their place (`seq`), and what a client missed while it was away.
+"""Message history: pages of messages by `seq`, and the messages that a client missed while it was disconnected.
 
-Nobody sees what came before their time (`visible_from_seq`). Every page is in order of `seq` and has at most 200
-messages, fewer when their bodies are large; `has_more` says that it does not reach the end in the direction asked for.
+Members do not see messages before their `visible_from_seq`. A page is in the order of `seq` and contains at most 200
+messages, fewer if their bodies are large; `has_more` is True if there are more in the requested direction.
 """
 
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ from famichat.storage.epoch import current_epoch
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where a client stands that joins a conversation, possibly again.
+    """The reply to a client that joins a conversation for the first time or again.
 
     Attributes:
-        recovered: False when what the client remembers is of another history: it must forget that and start over.
-        messages: what it missed; or, when it remembers nothing, the newest page.
-        has_more: newer ones follow these; or, when it remembers nothing, older ones came before these.
-        last_seq: the place of the newest message of the conversation.
-        changes: what has become of the messages that it has; nothing, when it remembers nothing.
-        epoch: the name of this history.
+        recovered: False if the client's positions belong to another history: it must discard its messages.
+        messages: the messages after the client's `last_seq`; the newest page if the client has none.
+        has_more: whether newer messages follow; for a client that has none, whether there are older ones.
+        last_seq: the `seq` of the newest message of the conversation.
+        epoch: the id of the current history.
+        changes: changes of the messages that the client has; empty if it has none.
     """
 
     recovered: bool
@@ -44,12 +44,12 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class ResumeFrom:
-    """What a client says it has: everything up to a place and a change, of the history `epoch`.
+    """The position from which a client resumes. It has everything up to it.
 
     Attributes:
-        last_seq: None when it has nothing.
-        last_change: 0 when it knows of no change.
-        epoch: None when it knows of no history.
+        last_seq: the last message; None if the client has no messages.
+        last_change: the last change; 0 if the client knows of none.
+        epoch: the history to which the positions belong; None if the client knows of none.
     """
 
     last_seq: int | None = None
@@ -58,7 +58,7 @@ class ResumeFrom:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> "ResumeFrom":
-        """Read the payload of a join.
+        """Parse the payload of a join.
 
         Raises:
             InvalidMessage: a field is malformed.
@@ -71,7 +71,7 @@ class ResumeFrom:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page somebody asks for: what comes after a place, or before it; without either, the newest."""
+    """A request for the page after a `seq`, before a `seq`, or, without either, for the newest page."""
 
     after_seq: int | None = None
     before_seq: int | None = None
@@ -79,10 +79,10 @@ class PageRequest:
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "PageRequest":
-        """Read a `fetch` payload. A limit over 200 is taken as 200.
+        """Parse a `fetch` payload. A limit above 200 is reduced to 200.
 
         Raises:
-            InvalidMessage: a field is malformed, or both places are given.
+            InvalidMessage: a field is malformed, or both `after_seq` and `before_seq` are given.
         """
         after_seq, before_seq = seq_param(payload, "after_seq"), seq_param(payload, "before_seq")
         if after_seq is not None and before_seq is not None:
@@ -90,7 +90,7 @@ class PageRequest:
         return cls(after_seq, before_seq, page_size(payload))
 
     def read(self, session: Session, access: Access, vault: Vault) -> MessagePage:
-        """Get this page."""
+        """Return this page."""
         if self.after_seq is not None:
             return messages_after(session, access, self.after_seq, self.limit, vault=vault)
         return messages_before(session, access, self.before_seq, self.limit, vault=vault)
@@ -99,7 +99,7 @@ class PageRequest:
 def messages_after(
     session: Session, access: Access, after_seq: int, limit: int = MAX_PAGE, *, vault: Vault
 ) -> MessagePage:
-    """The first messages after a place."""
+    """Return the first messages after a `seq`, oldest first."""
     forward = access.visible_messages().where(Message.seq > after_seq).order_by(Message.seq)
     views, has_more = fitting_views(session, forward, limit, vault)
     return {"messages": views, "has_more": has_more}
@@ -108,7 +108,7 @@ def messages_after(
 def messages_before(
     session: Session, access: Access, before_seq: int | None = None, limit: int = MAX_PAGE, *, vault: Vault
 ) -> MessagePage:
-    """The last messages before a place, or the newest ones."""
+    """Return the last messages before a `seq`, or the newest messages, oldest first."""
     backward = access.visible_messages().order_by(Message.seq.desc())
     if before_seq is not None:
         backward = backward.where(Message.seq < before_seq)
@@ -117,34 +117,34 @@ def messages_before(
 
 
 def message_with_id(session: Session, access: Access, message_id: str, *, vault: Vault) -> MessageView:
-    """One message.
+    """Return one message.
 
     Raises:
-        NotFound: it is not in this conversation, or this person may not see it, or this is no id.
+        NotFound: it is not in this conversation, the member may not see it, or the id is malformed.
     """
     return message_views(session, [visible_message(session, access, message_id)], vault)[0]
 
 
 def seq_of(session: Session, access: Access, message_id: str) -> int:
-    """The place of a message.
+    """Return the `seq` of a message.
 
     Raises:
-        NotFound: as `message_with_id` does.
+        NotFound: see `message_with_id`.
     """
     return visible_message(session, access, message_id).seq
 
 
 def resume(session: Session, access: Access, has: ResumeFrom, *, vault: Vault) -> Resume:
-    """Say what a client missed.
+    """Return the messages and changes that a client missed.
 
-    Exactly what came after, up to 200 messages, and up to 200 changes of those that it has; the client fetches the
-    rest. One that has nothing yet gets the newest 200, as they are now. So does one that remembers another history, or
-    a place or a change that this one has not reached; it is told so.
+    A client that has messages gets the next 200 messages and up to 200 changes of the messages it has, and fetches the
+    rest. A client without messages gets the newest 200. So does a client whose epoch differs or whose positions lie in
+    the future (after a restored backup); `recovered` is then False.
 
     Args:
-        session: the transaction, on one snapshot.
-        access: who joins what.
-        has: what the client says it has.
+        session: the transaction; it must read from one snapshot, so that messages and changes are consistent.
+        access: the conversation and the joining member.
+        has: the client's position.
         vault: opens the bodies.
     """
     present, talk = current_epoch(session), access.conversation

@@ -1,7 +1,4 @@
-"""As much of a conversation as goes into one answer: at most 200 messages, fewer when they are large.
-
-Nobody sees what came before their time (`visible_from_seq`).
-"""
+"""Page limits: a reply contains at most 200 messages, fewer if they are large."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,16 +16,19 @@ from famichat.storage.base import is_id
 from famichat.storage.crypto.vault import Vault
 
 MAX_PAGE = 200
+"""Maximum number of messages of a page."""
 MAX_PAGE_BYTES = 256 * 1024
+"""Limit of the bodies and reactions of a page, in bytes; a single larger message is still returned."""
 MAX_SEQ = 2**53
-_REACTION_BYTES = 160  # of a reaction's JSON, besides its sign
+"""The largest position: JSON parsers keep integers up to here exact (RFC 8259, section 6)."""
+_REACTION_BYTES = 160  # approximate size of a reaction's JSON without the emoji
 
 
 def seq_param(payload: Mapping[str, Any], field: str) -> int | None:
-    """A field that counts messages or changes, if it is there.
+    """Parse a position or a limit; None if the field is missing.
 
     Raises:
-        InvalidMessage: it is no whole number from 0 to 2^53.
+        InvalidMessage: the value is not an integer from 0 to 2^53.
     """
     value = payload.get(field)
     if value is None:
@@ -39,10 +39,10 @@ def seq_param(payload: Mapping[str, Any], field: str) -> int | None:
 
 
 def page_size(payload: Mapping[str, Any]) -> int:
-    """How many are asked for: `limit`, or as many as go into an answer.
+    """Return the requested `limit`, which defaults to `MAX_PAGE` and is reduced to it.
 
     Raises:
-        InvalidMessage: it is no whole number from 1 on.
+        InvalidMessage: the value is not a positive integer.
     """
     limit = seq_param(payload, "limit")
     if limit == 0:
@@ -51,10 +51,10 @@ def page_size(payload: Mapping[str, Any]) -> int:
 
 
 def visible_message(session: Session, access: Access, message_id: str) -> Message:
-    """The record of one message.
+    """Return the record of one message.
 
     Raises:
-        NotFound: it is not in this conversation, or this person may not see it, or this is no id.
+        NotFound: it is not in this conversation, the member may not see it, or the id is malformed.
     """
     found = session.execute(access.visible_messages().where(Message.id == message_id)) if is_id(message_id) else None
     message = found.scalar_one_or_none() if found is not None else None
@@ -64,7 +64,14 @@ def visible_message(session: Session, access: Access, message_id: str) -> Messag
 
 
 def fitting_views(session: Session, query: Select[Message], limit: int, vault: Vault) -> tuple[list[MessageView], bool]:
-    """The first messages of a query that go into one answer, and whether there are more."""
+    """Return the first messages of a query that fit into a page, and whether there are more.
+
+    Args:
+        session: the transaction.
+        query: the messages, in the order of the page.
+        limit: maximum number of messages, at most `MAX_PAGE`.
+        vault: opens bodies and reactions.
+    """
     limit = min(limit, MAX_PAGE)
     found = session.execute(query.limit(limit + 1)).scalars().all()
     reactions = reactions_among(session, found)
@@ -73,7 +80,10 @@ def fitting_views(session: Session, query: Select[Message], limit: int, vault: V
 
 
 def fit(sizes: Iterable[int]) -> int:
-    """How many of these go into one answer, which a slow line must be able to take whole; at least one."""
+    """Return how many items of these sizes (bytes) fit into a page, at least one.
+
+    A page is sent as one frame, which a slow connection must be able to receive in full.
+    """
     total = count = 0
     for size in sizes:
         total += size

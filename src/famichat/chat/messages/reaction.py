@@ -1,4 +1,4 @@
-"""A reaction: what one person answers to a message with a single sign, such as a heart."""
+"""Reactions: one emoji per user and message."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -26,24 +26,24 @@ from famichat.storage.base import now
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
-# A sign has no controls and no spaces in it; joiners (Cf) make one sign of several.
-_NOT_IN_A_SIGN = frozenset({"Cc", "Zs", "Zl", "Zp"})
+# Controls, spaces and separators. Format characters (Cf) are allowed: U+200D joins emoji sequences (UTS #51).
+_DISALLOWED_CATEGORIES = frozenset({"Cc", "Zs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What somebody wants to react with, understood but not yet stored."""
+    """A parsed reaction that is not stored yet."""
 
     emoji: str
     envelope: Envelope
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Sign | None":
-        """Read a `react` payload. No emoji means: take back the reaction that is there.
+        """Parse a `react` payload. Returns None, which removes the reaction, if `emoji` is null.
 
         Raises:
-            InvalidMessage: `emoji` is missing, empty, too long, or no sign at all.
-            InvalidEncryptionMetadata: the envelope is missing a part, or a part is malformed.
+            InvalidMessage: `emoji` is missing, empty, too long, or contains controls or spaces.
+            InvalidEncryptionMetadata: a field of the envelope is missing or malformed.
         """
         if payload.get("emoji", "") is None:
             return None
@@ -51,7 +51,7 @@ class Sign:
         return cls(_emoji(payload.get("emoji"), encrypted=envelope.encryption_flag), envelope)
 
     def reaction(self, message_id: str, user_id: str, vault: Vault) -> Reaction:
-        """The record of it."""
+        """Build the row of this reaction."""
         return Reaction(
             message_id=message_id,
             user_id=user_id,
@@ -61,7 +61,7 @@ class Sign:
         )
 
     def is_in(self, reaction: Reaction, vault: Vault) -> bool:
-        """Whether a reaction says this already."""
+        """Return whether a stored reaction equals this one. False if it cannot be decrypted."""
         try:
             return envelope_in(reaction) == self.envelope and _emoji_of(reaction, vault) == self.emoji
         except UnsealError:
@@ -69,12 +69,12 @@ class Sign:
 
 
 def reactions_to(session: Session, message_ids: Iterable[str]) -> dict[str, list[Reaction]]:
-    """The reactions to messages, by message, the first one first: one query, however many messages."""
-    found: dict[str, list[Reaction]] = {}
-    theirs = select(Reaction).where(Reaction.message_id.in_(set(message_ids)))
-    for each in session.execute(theirs.order_by(Reaction.reacted_at, Reaction.user_id)).scalars():
-        found.setdefault(each.message_id, []).append(each)
-    return found
+    """Return the reactions to messages by message id, the oldest first, with one query."""
+    by_message: dict[str, list[Reaction]] = {}
+    query = select(Reaction).where(Reaction.message_id.in_(set(message_ids)))
+    for each in session.execute(query.order_by(Reaction.reacted_at, Reaction.user_id)).scalars():
+        by_message.setdefault(each.message_id, []).append(each)
+    return by_message
 
 
 def reaction_view(reaction: Reaction, vault: Vault) -> ReactionView:
@@ -92,8 +92,8 @@ def reaction_view(reaction: Reaction, vault: Vault) -> ReactionView:
 
 
 def _emoji_of(reaction: Reaction, vault: Vault) -> str:
-    place = reaction_aad(reaction.message_id, reaction.user_id)
-    return open_text(REACTION_PURPOSE, reaction.emoji, place, vault, encrypted=reaction.encryption_flag)
+    aad = reaction_aad(reaction.message_id, reaction.user_id)
+    return open_text(REACTION_PURPOSE, reaction.emoji, aad, vault, encrypted=reaction.encryption_flag)
 
 
 def _emoji(value: object, *, encrypted: bool) -> str:
@@ -101,6 +101,6 @@ def _emoji(value: object, *, encrypted: bool) -> str:
         raise InvalidMessage(field="emoji")
     if len(value.encode()) > (MAX_SEALED_BYTES if encrypted else MAX_EMOJI_BYTES):
         raise InvalidMessage(field="emoji")
-    if not encrypted and any(unicodedata.category(char) in _NOT_IN_A_SIGN for char in value):
+    if not encrypted and any(unicodedata.category(char) in _DISALLOWED_CATEGORIES for char in value):
         raise InvalidMessage(field="emoji")
     return value

@@ -1,4 +1,4 @@
-"""A receipt: how far one device has received, and its person read, a conversation."""
+"""Receipts: the positions up to which a device has received a conversation, and its user has read it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,7 +20,7 @@ Status = Literal["delivered", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far one device is in a conversation."""
+    """The receipt of one device: all messages up to these positions (`seq`) were received and read."""
 
     user_id: str
     device_id: str
@@ -30,42 +30,42 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Where a device stands after it said how far it is. `moved` is False when it had been as far already."""
+    """The position of a device after an acknowledgement. `moved` is False if it did not advance."""
 
     position: Position
     moved: bool
 
 
 def acknowledge(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Acknowledged:
-    """Let a device say that it has received, or its person read, everything up to `seq`. It never moves back.
+    """Record that a device has received, or its user has read, all messages up to `seq`. Positions never move back.
 
     Args:
         session: the transaction.
-        access: whose device, and in which conversation.
-        device_id: the device, which is this person's.
-        seq: the place of a message.
-        status: what happened up to there; whoever has read has received.
+        access: the conversation and the member.
+        device_id: a device of the member.
+        seq: the position of an existing message.
+        status: `delivered` or `read`; reading implies receiving.
 
     Raises:
-        InvalidMessage: there is no message at this place.
+        InvalidMessage: there is no message at this position.
     """
     if not 1 <= seq <= access.conversation.last_seq:
         raise InvalidMessage(field="seq")
-    further = session.execute(_move(session, access, device_id, seq, status)).one_or_none()
-    if further is not None:
-        return Acknowledged(Position(*further), moved=True)
+    advanced = session.execute(_advance(session, access, device_id, seq, status)).one_or_none()
+    if advanced is not None:
+        return Acknowledged(Position(*advanced), moved=True)
     return Acknowledged(_position(session, access.conversation.id, device_id), moved=False)
 
 
 def positions(session: Session, access: Access) -> list[ReceiptView]:
-    """How far every device is that ever said so, as far as the person of `access` may know.
+    """Return the receipts of all devices in a conversation, as the member of `access` may see them.
 
-    Of those who do not tell others what they have read, it is what they have received.
+    For users who have turned read receipts off, `read_seq` is 0 for everyone but themselves.
     """
-    told = or_(User.read_notices, Receipt.user_id == access.user_id)
-    shown = case((told, Receipt.read_seq), else_=0)
-    theirs = (
-        select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, shown, Device.kind)
+    read_is_public = or_(User.read_notices, Receipt.user_id == access.user_id)
+    read_seq = case((read_is_public, Receipt.read_seq), else_=0)
+    query = (
+        select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, read_seq, Device.kind)
         .join(User, User.id == Receipt.user_id)
         .join(Device, Device.id == Receipt.device_id)
         .where(Receipt.conversation_id == access.conversation.id)
@@ -79,15 +79,18 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
             "delivered_seq": delivered_seq,
             "read_seq": read_seq,
         }
-        for user_id, device_id, delivered_seq, read_seq, kind in session.execute(theirs)
+        for user_id, device_id, delivered_seq, read_seq, kind in session.execute(query)
     ]
 
 
 _POSITION = (Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, Receipt.read_seq)
 
 
-def _move(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Any:
-    """One statement, so that two acknowledgements at once cannot undo each other; it gives a row only if it moved."""
+def _advance(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Any:
+    """Build the upsert, which returns a row only if a position advanced.
+
+    It is a single statement, because reading a position and writing it back could undo a concurrent acknowledgement.
+    """
     insert = insert_for(session, Receipt).values(
         conversation_id=access.conversation.id,
         device_id=device_id,
@@ -95,20 +98,20 @@ def _move(session: Session, access: Access, device_id: str, seq: int, status: St
         delivered_seq=seq,
         read_seq=seq if status == "read" else 0,
     )
-    further = insert.excluded
+    new = insert.excluded
     return insert.on_conflict_do_update(
         index_elements=[Receipt.conversation_id, Receipt.device_id],
         set_={
-            "delivered_seq": _further(further.delivered_seq, Receipt.delivered_seq),
-            "read_seq": _further(further.read_seq, Receipt.read_seq),
+            "delivered_seq": _maximum(new.delivered_seq, Receipt.delivered_seq),
+            "read_seq": _maximum(new.read_seq, Receipt.read_seq),
             "updated_at": now(),
         },
-        where=or_(further.delivered_seq > Receipt.delivered_seq, further.read_seq > Receipt.read_seq),
+        where=or_(new.delivered_seq > Receipt.delivered_seq, new.read_seq > Receipt.read_seq),
     ).returning(*_POSITION)
 
 
-def _further(given: Any, kept: InstrumentedAttribute[int]) -> Any:
-    return case((given > kept, given), else_=kept)
+def _maximum(new: Any, stored: InstrumentedAttribute[int]) -> Any:
+    return case((new > stored, new), else_=stored)
 
 
 def _position(session: Session, conversation_id: str, device_id: str) -> Position:

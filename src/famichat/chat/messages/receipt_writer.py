@@ -1,6 +1,7 @@
-"""How acknowledgements are written down: all that wait at that moment in one commit, as messages are.
+"""Writes acknowledgements, with group commit.
 
-Every member of a family acknowledges every message, so there are more of these than of messages.
+Every device of every member acknowledges every message, so they outnumber the messages: one commit each would be too
+slow.
 """
 
 import time
@@ -26,7 +27,10 @@ from famichat.telemetry import emit, events
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a device says: it has received, or its person read, everything up to a message."""
+    """A device's acknowledgement of all messages up to one, given by `seq` or by `message_id`.
+
+    `received_at` is the time of arrival, by `time.perf_counter`, in seconds.
+    """
 
     user_id: str
     device_id: str
@@ -40,18 +44,18 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class AckResult:
-    """What became of it.
+    """The result of an acknowledgement.
 
     Attributes:
-        asked: what the device said.
-        device_kind: what the device has said that it is, if it has.
-        seq: the place it spoke of.
-        moved: whether the device had not been as far before.
-        for_others: what the others are told of it. Of a person who does not tell them what was read, that is that it
-            was received, if that is news; or nothing at all.
+        request: the acknowledgement.
+        device_kind: the kind that the device has declared, if any.
+        seq: the acknowledged position.
+        moved: whether the position of the device advanced.
+        for_others: the status to announce to the other members. If the user has turned read receipts off, a read is
+            announced as delivered, if that position advanced, or not at all.
     """
 
-    asked: Acknowledgement
+    request: Acknowledgement
     device_kind: DeviceKind | None
     seq: int
     moved: bool
@@ -60,9 +64,9 @@ class AckResult:
     def view(self, status: Status) -> MessageStatus:
         """Build the payload of `message_status`."""
         return {
-            "conversation_id": self.asked.conversation_id,
-            "user_id": self.asked.user_id,
-            "device_id": self.asked.device_id,
+            "conversation_id": self.request.conversation_id,
+            "user_id": self.request.user_id,
+            "device_id": self.request.device_id,
             "device_kind": self.device_kind,
             "status": status,
             "seq": self.seq,
@@ -70,13 +74,13 @@ class AckResult:
 
 
 def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, Status]:
-    """Read a `message_ack` payload: a place or a message, and a status, `delivered` by default.
+    """Parse a `message_ack` payload: a `seq` or a `message_id`, and a status, which defaults to `delivered`.
 
     Raises:
         InvalidMessage: a field is missing or malformed.
     """
     seq, message_id, status = seq_param(payload, "seq"), payload.get("message_id"), payload.get("status", "delivered")
-    if status not in ("delivered", "read"):  # no set: what came may not be hashable
+    if status not in ("delivered", "read"):  # a tuple, not a set: the untrusted value may be unhashable
         raise InvalidMessage(field="status")
     if (seq is None) == (message_id is None):
         raise InvalidMessage(field="seq")
@@ -86,32 +90,33 @@ def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, St
 
 
 class ReceiptWriter:
-    """Writes acknowledgements down.
+    """Queues and writes acknowledgements.
 
     Args:
-        database: where they go.
+        database: stores the receipts.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._line: GroupCommit[Acknowledgement, AckResult] = GroupCommit("receipts", self._write)
+        self._queue: GroupCommit[Acknowledgement, AckResult] = GroupCommit("receipts", self._write)
 
-    def acknowledge(self, asked: Acknowledgement, announce: Callable[[AckResult], None]) -> Awaitable[AckResult]:
-        """Put an acknowledgement in line, at once; await what is returned to know that it is written.
+    def acknowledge(self, request: Acknowledgement, announce: Callable[[AckResult], None]) -> Awaitable[AckResult]:
+        """Queue an acknowledgement, synchronously; await the result to know that it is written.
 
         Args:
-            asked: what a device says.
-            announce: called after the commit, if the device had not been as far before.
+            request: the acknowledgement.
+            announce: called in the event loop after the commit, if the position advanced.
 
         Raises:
-            StorageUnavailable: too many wait, at once; or, when awaited, it was not written.
-            NotFound, InvalidMessage: when awaited.
+            StorageUnavailable: the queue is full; or, when awaited, the acknowledgement was not written.
+            NotFound: when awaited: the user is not a member of such a conversation, or may not see the message.
+            InvalidMessage: when awaited: there is no message at this position.
         """
-        return self._line.append(asked, lambda written: announce(written) if written.moved else None)
+        return self._queue.append(request, lambda written: announce(written) if written.moved else None)
 
     async def close(self) -> None:
-        """Write everything that waits, then return."""
-        await self._line.close()
+        """Write everything queued, then return."""
+        await self._queue.close()
 
     async def _write(self, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
         written = await self._database.transaction(lambda session: _write_all(session, batch))
@@ -119,39 +124,42 @@ class ReceiptWriter:
             if isinstance(each, AckResult):
                 emit(
                     events.MessageAcknowledged(
-                        conversation_id=each.asked.conversation_id,
-                        user_id=each.asked.user_id,
-                        device_id=each.asked.device_id,
-                        status=each.asked.status,
+                        conversation_id=each.request.conversation_id,
+                        user_id=each.request.user_id,
+                        device_id=each.request.device_id,
+                        status=each.request.status,
                         seq=each.seq,
                         moved=each.moved,
-                        duration_seconds=time.perf_counter() - each.asked.received_at,
+                        duration_seconds=time.perf_counter() - each.request.received_at,
                     )
                 )
         return written
 
 
 def _write_all(session: Session, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-    discreet = users_without_read_receipts(session, {asked.user_id for asked in batch if asked.status == "read"})
-    kinds = kinds_of(session, (asked.device_id for asked in batch))
+    discreet = users_without_read_receipts(session, {request.user_id for request in batch if request.status == "read"})
+    kinds = kinds_of(session, (request.device_id for request in batch))
     return [
-        _write_one(session, asked, kinds.get(asked.device_id), discreet=asked.user_id in discreet) for asked in batch
+        _write_one(session, request, kinds.get(request.device_id), discreet=request.user_id in discreet)
+        for request in batch
     ]
 
 
 def _write_one(
-    session: Session, asked: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
+    session: Session, request: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
 ) -> AckResult | Exception:
     try:
-        access = conversation_for(session, asked.user_id, asked.conversation_id, asked.conversation_type)
-        seq = asked.seq if asked.message_id is None else seq_of(session, access, asked.message_id)
+        access = conversation_for(session, request.user_id, request.conversation_id, request.conversation_type)
+        seq = request.seq if request.message_id is None else seq_of(session, access, request.message_id)
         if seq is None:
             raise InvalidMessage(field="seq")
-        if not discreet or asked.status == "delivered":
-            moved = acknowledge(session, access, asked.device_id, seq, asked.status).moved
-            return AckResult(asked, kind, seq, moved, asked.status)
-        received = acknowledge(session, access, asked.device_id, seq, "delivered").moved
-        read = acknowledge(session, access, asked.device_id, seq, "read").moved
-        return AckResult(asked, kind, seq, read, "delivered" if received else None)
+        if not discreet or request.status == "delivered":
+            moved = acknowledge(session, access, request.device_id, seq, request.status).moved
+            return AckResult(request, kind, seq, moved, request.status)
+        # The user has turned read receipts off. Write the two positions one after the other, to know separately whether
+        # the public one (delivered) advanced: only that may be announced, or the others could infer the read.
+        received = acknowledge(session, access, request.device_id, seq, "delivered").moved
+        read = acknowledge(session, access, request.device_id, seq, "read").moved
+        return AckResult(request, kind, seq, read, "delivered" if received else None)
     except ChatError as refusal:
         return refusal

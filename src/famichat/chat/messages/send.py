@@ -42,7 +42,7 @@ _MAX_CLIENT_ID = 128
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends, from which device."""
+    """The sending user and device."""
 
     user_id: str
     device_id: str
@@ -50,7 +50,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants to say, understood but not yet stored."""
+    """A parsed message that is not stored yet."""
 
     body: str
     message_type: str
@@ -61,12 +61,12 @@ class Draft:
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Draft":
-        """Read a `new_msg` payload, or the same as a request's body. Fields it does not know are left aside.
+        """Parse a `new_msg` payload, or the same fields of an HTTP request. Unknown fields are ignored.
 
         Raises:
             InvalidMessage: a field is missing or malformed; `details["field"]` names it.
-            MessageTooLarge: the body is over 64 KiB of UTF-8.
-            InvalidEncryptionMetadata: the envelope is missing a part, or a part is malformed.
+            MessageTooLarge: the body exceeds 64 KiB of UTF-8.
+            InvalidEncryptionMetadata: a field of the envelope is missing or malformed.
         """
         envelope = envelope_of(payload)
         attachment_ids = _attachment_ids(payload.get("attachment_ids"))
@@ -131,7 +131,7 @@ class SendPath:
 
     Args:
         journal: stores them.
-        vault: seals what is not encrypted end to end.
+        vault: seals bodies that are not encrypted end to end.
         index: computes the fingerprints that tell repeats from conflicts.
         policies: which conversation types require or forbid ciphertext.
     """
@@ -229,7 +229,7 @@ class SendPath:
             envelope.status,
             envelope.encryption_version or "",
             envelope.key_id or "",
-            # Only where there are any: what was stored before there were such fields must stay a repeat of itself.
+            # Add newer fields only if they are set: the fingerprints of messages stored before they existed must match.
             *_protocol_parts(envelope),
             *(f"attachment {each}" for each in draft.attachment_ids),
         )

@@ -1,4 +1,4 @@
-"""What a message said before it was edited: every former version is kept, for those who can see the message."""
+"""The former versions of edited messages, readable by every member who may see the message."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,10 +21,17 @@ MAX_VERSIONS = 50
 def former_versions(
     session: Session, access: Access, message_id: str, before_version: int | None = None, *, vault: Vault
 ) -> EditPage:
-    """What a message said before: the last versions before one, or before the present one; at most 50.
+    """Return former versions of a message, oldest first, at most `MAX_VERSIONS`.
+
+    Args:
+        session: the transaction.
+        access: the conversation and the member.
+        message_id: the message.
+        before_version: return only versions before this one; None for the last ones before the current version.
+        vault: opens the bodies.
 
     Raises:
-        NotFound: this person can see no such message.
+        NotFound: see `message_with_id`.
     """
     message = visible_message(session, access, message_id)
     backward = select(MessageEdit).where(MessageEdit.message_id == message.id).order_by(MessageEdit.version.desc())

@@ -21,13 +21,13 @@ from famichat.storage.errors import UnsealError
 
 
 def message_views(session: Session, messages: Sequence[Message], vault: Vault) -> list[MessageView]:
-    """Stored messages with the reactions to them: one query more, and none where nothing was ever changed."""
+    """Build the JSON of stored messages with their reactions, with at most one query."""
     reactions = reactions_among(session, messages)
     return [message_view(each, vault, reactions.get(each.id, ())) for each in messages]
 
 
 def reactions_among(session: Session, messages: Sequence[Message]) -> dict[str, list[Reaction]]:
-    """The reactions to messages, by message. A message that never changed has none, and is not asked about."""
+    """Return the reactions to messages by message id. Messages that never changed have none and are not queried."""
     changed = [each.id for each in messages if each.change]
     return reactions_to(session, changed) if changed else {}
 
@@ -122,10 +122,10 @@ def _build(
 
 
 def body_of(message: Message, vault: Vault) -> str | None:
-    """What a message says now; None when it was deleted.
+    """Return the current body of a message; None if it was deleted.
 
     Raises:
-        UnsealError: what is stored does not open any more.
+        UnsealError: the stored body is damaged or its vault key is missing.
     """
     if message.body is None or message.deleted_at is not None:
         return None

@@ -1,6 +1,6 @@
-"""An attachment: a photo, a file or a voice note, of which the bytes are kept apart and a message only says what it is.
+"""The table of attachments: photos, files and voice notes, whose bytes are stored in files outside the database.
 
-It is uploaded into one conversation by one person, belongs to at most one message, and goes with it.
+An attachment is uploaded into one conversation by one user, belongs to at most one message, and is deleted with it.
 """
 
 import base64
@@ -21,9 +21,9 @@ from famichat.storage.crypto.sealed_columns import sealed_as
 from famichat.storage.crypto.vault import Vault
 
 MAX_ATTACHMENTS = 10
-"""So many at most go with one message."""
+"""Maximum number of attachments of a message."""
 ATTACHMENT_PURPOSE = "attachment"
-"""The purpose under which what is secret of an attachment is sealed, bound to its id."""
+"""The vault purpose of `AttachmentSecrets`; the attachment's id is the associated data."""
 
 
 class AttachmentView(TypedDict):
@@ -42,10 +42,10 @@ class AttachmentView(TypedDict):
 
 
 class Attachment(Base):
-    """One attachment, from the announcement of its upload on.
+    """One attachment. The row is created when the upload is requested.
 
-    Until `finished_at`, `size` and `content_type` are what was announced; then they are what there is. `sealed` holds
-    what nobody who only has the database may know: see `AttachmentSecrets`.
+    `size` (bytes) and `content_type` are the declared values until `finished_at` is set, then those of the stored file.
+    `sealed` holds the `AttachmentSecrets`, which must not be readable from a copy of the database alone.
     """
 
     __tablename__ = "attachments"
@@ -81,13 +81,13 @@ class Attachment(Base):
 
 @dataclass(frozen=True, slots=True)
 class AttachmentSecrets:
-    """What is sealed of an attachment.
+    """The sealed fields of an attachment.
 
     Attributes:
-        key: the random key of its files, in base64: new vault keys mean a new seal around it, not around the files.
-        name: what the file was called.
-        waveform: how loud a voice note is, from moment to moment.
-        sha256: what the sender says that the sum of the upload is.
+        key: the random key of its files, in base64. Rotating the vault keys re-encrypts this key, not the files.
+        name: the file name, if known.
+        waveform: loudness of a voice note over time, each value from 0 to 100.
+        sha256: the checksum of the upload as declared by the client.
     """
 
     key: str
@@ -96,17 +96,17 @@ class AttachmentSecrets:
     sha256: str | None = None
 
     def seal(self, vault: Vault, attachment_id: str) -> bytes:
-        """Seal them, for this attachment only."""
+        """Seal the fields, with the attachment's id as associated data."""
         return vault.seal(ATTACHMENT_PURPOSE, json.dumps(asdict(self)).encode(), attachment_id)
 
     @property
     def file_key(self) -> bytes:
-        """The key of the files."""
+        """The decoded key of the files."""
         return base64.b64decode(self.key)
 
 
 class AttachmentFields(Protocol):
-    """What a message shows of an attachment: the record itself, or what the journal read of it."""
+    """The columns that a message view needs: those of an `Attachment`, or of an `Attached` from the journal."""
 
     @property
     def id(self) -> str: ...  # noqa: D102 - as in Attachment, and below
@@ -129,16 +129,16 @@ class AttachmentFields(Protocol):
 
 
 def secrets_of(attachment: AttachmentFields, vault: Vault) -> AttachmentSecrets:
-    """Open what is sealed of an attachment.
+    """Open the sealed fields of an attachment.
 
     Raises:
-        UnsealError: it was damaged, moved here from another row, or sealed with a key that is not here.
+        UnsealError: the value is damaged, was copied from another row, or its vault key is missing.
     """
     return AttachmentSecrets(**json.loads(vault.open(ATTACHMENT_PURPOSE, attachment.sealed, attachment.id)))
 
 
 def attachment_views(attachments: Sequence[AttachmentFields], vault: Vault) -> list[AttachmentView]:
-    """What everybody in the conversation is shown of the attachments of a message.
+    """Build the JSON of the attachments of a message.
 
     Raises:
         UnsealError: see `secrets_of`.
@@ -147,13 +147,14 @@ def attachment_views(attachments: Sequence[AttachmentFields], vault: Vault) -> l
 
 
 def forget_attachments(session: Session, message_ids: Collection[str]) -> list[str]:
-    """Take the attachments of messages away, in the transaction that deletes the messages.
+    """Delete the attachment rows of messages, in the transaction that deletes the messages.
 
     Returns:
-        the ids of those attachments, for `Files.remove`, after the commit.
+        the ids of the deleted attachments. Pass them to `Files.remove` after the commit: a transaction that is rolled
+        back must not have deleted files.
     """
-    theirs = delete_from(Attachment).where(Attachment.message_id.in_(message_ids)).returning(Attachment.id)
-    return list(session.execute(theirs).scalars())
+    deletion = delete_from(Attachment).where(Attachment.message_id.in_(message_ids)).returning(Attachment.id)
+    return list(session.execute(deletion).scalars())
 
 
 def _view(attachment: AttachmentFields, secrets: AttachmentSecrets) -> AttachmentView:

@@ -1,8 +1,4 @@
-"""A conversation, and its four types; a type never changes.
-
-`create.py` makes conversations, each type in its own way; here is the one way in which they change. What may change is
-listed by type, and the type is in no list.
-"""
+"""The table of conversations. A conversation has one of four types, which never changes."""
 
 from typing import Literal
 
@@ -22,10 +18,12 @@ MAX_NAME = 100
 class Conversation(Base):
     """One conversation. The database refuses a changed type and a second self, direct or family conversation.
 
-    `direct_key` is a keyed hash of the sorted pair and the family. `last_seq` is the position of the newest message;
-    only the journal moves it. `last_change` counts the edits, deletions and reactions.
-    `encryption_required` remembers that ciphertext was demanded once, for ever. `history` is a group's, chosen when it
-    is made: newcomers see what is said from their joining on, or all of it.
+    Attributes:
+        direct_key: keyed hash of the two sorted user ids and the family id of a direct conversation; otherwise NULL.
+        last_seq: `seq` of the newest message, 0 for none; only the journal advances it.
+        last_change: number of edits, deletions and reactions so far.
+        encryption_required: whether ciphertext was ever required here; never reset.
+        history: for groups only: whether members who are added later see earlier messages (`all`) or not (`joined`).
     """
 
     __tablename__ = "conversations"

@@ -1,4 +1,4 @@
-"""How a text that is kept beside a message says it is encrypted: the columns of an envelope, and their rules."""
+"""The columns of an encryption envelope, and their constraints, for the tables of edits and reactions."""
 
 from typing import Annotated, Any, Protocol
 
@@ -25,7 +25,7 @@ class EnvelopeFields(TypedDict):
 
 
 class Enveloped:
-    """A record with an envelope. Give `envelope_constraints()` to its table."""
+    """A mixin that adds the envelope's columns. Add `envelope_constraints()` to the `__table_args__`."""
 
     encryption_flag: Mapped[bool]
     encryption_version: Mapped[str | None] = mapped_column(String(32))
@@ -36,7 +36,7 @@ class Enveloped:
 
 
 def envelope_constraints() -> tuple[CheckConstraint, ...]:
-    """Let the database refuse what is said to be encrypted and not how, or is not and says of which making."""
+    """Return the constraints: ciphertext has a version and a key id, plaintext has no protocol, epoch or device."""
     return (
         CheckConstraint(
             "NOT encryption_flag OR (encryption_version IS NOT NULL AND key_id IS NOT NULL)", name="encryption"
@@ -48,7 +48,7 @@ def envelope_constraints() -> tuple[CheckConstraint, ...]:
 
 
 def envelope_in(record: Any) -> Envelope:
-    """The envelope that a record has: of a message, of one of its former versions, or of a reaction."""
+    """Return the envelope of a message, a former version of a message, or a reaction."""
     return Envelope(
         record.encryption_flag,
         record.encryption_version,

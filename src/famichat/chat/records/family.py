@@ -12,7 +12,7 @@ FamilyRole = Literal["admin", "member"]
 
 
 class Family(Base):
-    """A household."""
+    """One family."""
 
     __tablename__ = "families"
     __table_args__ = (CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_NAME}", name="name_length"),)
@@ -24,7 +24,7 @@ class Family(Base):
 
 
 class FamilyMembership(Base):
-    """One person's place in one family."""
+    """The membership of one user in one family."""
 
     __tablename__ = "family_memberships"
     __table_args__ = (CheckConstraint("role IN ('admin', 'member')", name="role"),)

@@ -1,7 +1,6 @@
-"""A privilege: what one person may do in one group, who granted it, and when.
+"""The table of group roles: the role of each member, who granted it, and when.
 
-It lives apart from taking part (`participant.py`): who hears a conversation and who administers it are two questions,
-and only groups ask the second. `group_privileges.py` grants and takes away.
+Roles are separate from membership (`participant.py`), because only groups have them. `groups/roles.py` changes them.
 """
 
 from datetime import datetime
@@ -14,9 +13,9 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, UtcDat
 
 
 class GroupPrivilege(Base):
-    """The role of one participant of one group. Who has none recorded is a plain member.
+    """The role of one participant of one group. A participant without a row is a plain member.
 
-    `granted_by_id` is empty once the account of the one who granted it is gone.
+    `granted_by_id` is NULL if the granter's account was deleted.
     """
 
     __tablename__ = "group_conversation_privileges"

@@ -1,4 +1,4 @@
-"""A message: what somebody said, at its place in a conversation."""
+"""The table of messages."""
 
 from datetime import datetime
 
@@ -11,29 +11,36 @@ from famichat.storage.base import Base, Created, Id, PrimaryKey
 from famichat.storage.crypto.sealed_columns import sealed_as
 
 MAX_BODY_BYTES = 64 * 1024
+"""Maximum size of a body, in bytes of UTF-8."""
 MAX_STORED_BYTES = MAX_BODY_BYTES + 64
+"""Maximum size of a sealed body, in bytes: it includes the header and the tag of the vault."""
 BODY_PURPOSE = "body"
-"""The purpose under which bodies are sealed, each bound to its message and version: see `body_aad`."""
+"""The vault purpose of message bodies; `body_aad` returns their associated data."""
 
 CHANGED = text("messages.change > 0")
-"""True of messages that were edited, deleted or reacted to. Written out, because an index has this condition."""
+"""The condition for messages that were edited, deleted or reacted to.
+
+It is literal SQL, because a partial index is used only if the query repeats its condition without parameters.
+"""
 
 
 class Message(Base):
-    """One message. `body` is sealed, or, when `encryption_flag` is set, the sender's own ciphertext as it came.
+    """One message. Only the journal inserts rows.
 
-    `fingerprint` is a keyed hash of what was sent under `client_id`, so that a repeat is told from a conflict even
-    when the body is gone.
-
-    `edits` counts how often the body was replaced; the former ones are in `message_edits`. `change` is the position of
-    the message's last change (an edit, its deletion, a reaction) among all changes of the conversation, 0 when it
-    never changed; see `change_feed.py`. Only the journal inserts here, and it leaves both to the database.
+    Attributes:
+        seq: the position in the conversation, from 1, without gaps.
+        body: sealed by the vault; or, if `encryption_flag` is set, the sender's ciphertext unchanged.
+        fingerprint: keyed hash of the original payload, which tells a repeat of `client_id` from a conflict even after
+            the body was deleted.
+        edits: how often the body was replaced; `message_edits` holds the former versions.
+        change: the position of the last edit, deletion or reaction among all changes of the conversation, 0 for none;
+            see `change_feed.py`.
     """
 
     __tablename__ = "messages"
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
-        # To count a person's own messages after a place; its first column serves the foreign key.
+        # For the unread count, which counts a user's own messages after a position. It also serves the foreign key.
         Index("ix_messages_user_id_conversation_id_seq", "user_id", "conversation_id", "seq"),
         Index("uq_messages_client_id", "conversation_id", "user_id", "client_id", unique=True),
         CheckConstraint("seq >= 1", name="seq"),
@@ -57,12 +64,12 @@ class Message(Base):
         ),
         CheckConstraint("edits >= 0", name="edits"),
         CheckConstraint("change >= 0", name="change"),
-        # What is deleted has no body, and what is not was deleted by nobody.
+        # A deleted message has no body; a message that is not deleted has no deleter.
         CheckConstraint(
             "(deleted_at IS NULL AND deleted_by_id IS NULL) OR (deleted_at IS NOT NULL AND body IS NULL)",
             name="deletion",
         ),
-        # Few messages ever change; the others cost this index nothing.
+        # A partial index: few messages ever change, and the others are not in it.
         Index(
             "uq_messages_change",
             "conversation_id",
@@ -93,23 +100,27 @@ class Message(Base):
     key_id: Mapped[str | None] = mapped_column(String(128))
     protocol: Mapped[str | None] = mapped_column(String(32))
     epoch: Mapped[int | None] = mapped_column(BigInteger)
-    # No foreign key: it belongs to the ciphertext, which must be kept whole when the device is forgotten.
+    # No foreign key: the id is part of the ciphertext's metadata, which must stay intact when the device is deleted.
     sender_device_id: Mapped[str | None] = mapped_column(Id)
     inserted_at: Mapped[Created]
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
-    # Without a foreign key: SQLite adds a named one only by copying the table. Whoever wrote messages is never removed.
+    # No foreign key: SQLite can add one only by copying the table. User rows that messages refer to are never deleted.
     deleted_by_id: Mapped[str | None] = mapped_column(Id)
     edits: Mapped[int] = mapped_column(default=0, server_default="0")
     change: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    # Always read along, with one statement for however many messages: every view of a message shows them.
+    # Loaded eagerly, with one statement for any number of messages: every message view includes them.
     attachments: Mapped[list[Attachment]] = relationship(viewonly=True, lazy="selectin", order_by=Attachment.position)
 
 
 def body_aad(message_id: str, edits: int) -> str:
-    """What a body is bound to where it is sealed: its message, and which version of it this is.
+    """Return the associated data (AAD, RFC 5116) that binds a sealed body to its message and version.
 
-    So neither another message's body opens in its place, nor an earlier one of its own. The first version, which the
-    journal writes, is bound to the message's id alone.
+    Without it, an attacker with write access to the database could replace a body with that of another message, or
+    with an earlier version of the same message.
+
+    Args:
+        message_id: the message.
+        edits: the number of the version: 0 for the original, which is bound to the message's id alone.
     """
     return message_id if edits == 0 else f"{message_id}/{edits}"

@@ -12,7 +12,7 @@ from famichat.storage.crypto.sealed_columns import sealed_as
 
 
 class MessageEdit(Enveloped, Base):
-    """One former version of a message, numbered from 0. `body` is what it was when it was the message's own."""
+    """One former version of a message, numbered from 0. `body` is the sealed value of that version, unchanged."""
 
     __tablename__ = "message_edits"
     __table_args__ = (
@@ -31,7 +31,7 @@ class MessageEdit(Enveloped, Base):
 
     @classmethod
     def of(cls, message: Message, body: bytes) -> "MessageEdit":
-        """What a message says now, to be kept when it will say something else."""
+        """Build the row that preserves the current version of a message before it is replaced."""
         return cls(
             message_id=message.id,
             version=message.edits,

@@ -1,4 +1,4 @@
-"""A participant: one person's place in one conversation, and how that person wants to see it."""
+"""The table of participants: membership in conversations, with each member's view settings."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,10 +10,10 @@ from famichat.storage.base import Base, Created, Id
 
 
 class Participant(Base):
-    """Someone who is in a conversation. Roles live apart, in `group_conversation_privileges`.
+    """The membership of one user in one conversation. Roles are in `group_conversation_privileges`.
 
-    `visible_from_seq` is the first message this person may see. `hidden_at`, `archived_at` and `muted_until` are this
-    person's own view; `muted_until` in the far future means muted without an end.
+    `visible_from_seq` is the first message that the member may see. `hidden_at`, `archived_at` and `muted_until` are
+    the member's view settings; the largest datetime in `muted_until` means muted indefinitely.
     """
 
     __tablename__ = "conversation_participants"
@@ -33,12 +33,12 @@ class Participant(Base):
 
 
 def participants(session: Session, conversation_id: str) -> list[str]:
-    """The ids of the people in a conversation, in the order in which they came."""
-    theirs = select(Participant.user_id).where(Participant.conversation_id == conversation_id)
-    return list(session.execute(theirs.order_by(Participant.joined_at, Participant.user_id)).scalars())
+    """Return the user ids of the members of a conversation, the longest-standing first."""
+    members = select(Participant.user_id).where(Participant.conversation_id == conversation_id)
+    return list(session.execute(members.order_by(Participant.joined_at, Participant.user_id)).scalars())
 
 
 def add_participants(session: Session, conversation_id: str, user_ids: Iterable[str]) -> None:
-    """Let people take part in a new conversation, from its first message on."""
+    """Add members to a new conversation, who may see it from its first message."""
     session.add_all(Participant(conversation_id=conversation_id, user_id=user_id) for user_id in user_ids)
     session.flush()

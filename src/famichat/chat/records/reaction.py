@@ -10,16 +10,17 @@ from famichat.storage.base import Base, Id
 from famichat.storage.crypto.sealed_columns import sealed_as
 
 MAX_EMOJI_BYTES = 64
-
-
+"""Maximum size of an emoji, in bytes of UTF-8."""
 MAX_SEALED_BYTES = 512
-
-
+"""Maximum size of a sealed or end-to-end encrypted emoji, in bytes."""
 REACTION_PURPOSE = "reaction"
 
 
 class Reaction(Enveloped, Base):
-    """What one person answers to one message. `emoji` is sealed, or that person's own ciphertext as it came."""
+    """The reaction of one user to one message.
+
+    `emoji` is sealed by the vault; or, if `encryption_flag` is set, the user's ciphertext unchanged.
+    """
 
     __tablename__ = "message_reactions"
     __table_args__ = (

@@ -7,7 +7,10 @@ from famichat.storage.base import Base, Id, Updated
 
 
 class Receipt(Base):
-    """Two cumulative positions per device; both only move forward, and reading implies receiving."""
+    """The receipts of one device in one conversation: two cumulative positions (`seq`) that only advance.
+
+    All messages up to `delivered_seq` were received, those up to `read_seq` were read; reading implies receiving.
+    """
 
     __tablename__ = "message_receipts"
     __table_args__ = (CheckConstraint("0 <= read_seq AND read_seq <= delivered_seq", name="order"),)

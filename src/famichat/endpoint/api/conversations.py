@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from famichat.actions import conversations as actions
 from famichat.chat.conversations.schema import ConversationList, ConversationView
-from famichat.chat.conversations.view_settings import FOR_EVER
+from famichat.chat.conversations.view_settings import MUTED_INDEFINITELY
 from famichat.chat.records.conversation import History
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
@@ -63,7 +63,7 @@ def _only_text(until: object) -> object:
 
 
 def _in_range(until: datetime) -> datetime:
-    if not datetime(1970, 1, 1, tzinfo=UTC) <= until <= FOR_EVER:
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= until <= MUTED_INDEFINITELY:
         raise ValueError("out of range")
     return until
 
