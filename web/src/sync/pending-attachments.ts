@@ -7,6 +7,8 @@ import { ApiError } from "../api/http"
 
 /** As many files go with one message. */
 const MAX_FILES = 10
+/** One object for all, so that an unchanged draft has unchanged attachments. */
+const NONE: readonly PendingAttachment[] = []
 
 /** A file that is to be sent, and what is known of it. */
 export interface NewAttachment extends Pick<PendingAttachment, "kind" | "name" | "duration_ms" | "waveform"> {
@@ -21,7 +23,7 @@ export class PendingAttachments {
 
   /** What lies there for a conversation. */
   of(conversationId: string): readonly PendingAttachment[] {
-    return this.drafts.all.get(conversationId)?.enclosures ?? []
+    return this.drafts.all.get(conversationId)?.enclosures ?? NONE
   }
 
   /** All that lies anywhere, by the keys of its bytes. */

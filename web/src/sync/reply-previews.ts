@@ -1,19 +1,20 @@
 /** Finds the messages that others answer to, also those that are not in the timeline (yet). */
+import { SvelteMap } from "svelte/reactivity"
+
 import { ApiError, Unreachable } from "../api/http"
 import type { MessageReader } from "./message-reader"
-import type { Conversation } from "./conversation"
+import type { Conversation } from "./conversation.svelte"
 import type { Session } from "../session/session"
 import type { Message } from "../api/types"
 
 export class ReplyPreviews {
   /** What was looked up; null, when it is not for this person to see. */
-  readonly #loaded = new Map<string, Message | null>()
+  readonly #loaded = new SvelteMap<string, Message | null>()
   readonly #requested = new Set<string>()
 
   constructor(
     private readonly session: Session,
     private readonly reader: MessageReader,
-    private readonly changed: () => void,
   ) {}
 
   /** A message, as it is now as far as this device knows; null, when it is not to be seen; nothing, before that is known. */
@@ -38,7 +39,6 @@ export class ReplyPreviews {
       else if (error instanceof ApiError || error instanceof Unreachable) this.#requested.delete(messageId)
       else throw error
     }
-    this.changed()
   }
 
   /** A message has changed: what was looked up of it is old. */

@@ -9,7 +9,7 @@ import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } f
 import { messageTypeOf } from "../models/attachments"
 import { ApiError, Unreachable } from "../api/http"
 import type { Refusal, Stored } from "../api/types"
-import { UploadCancelled, type Uploads } from "./uploads"
+import { UploadCancelled, type Uploads } from "./uploads.svelte"
 
 const RECHECK_MS = 1_000
 /** So long a message waits for the files of the one before it. */

@@ -8,10 +8,10 @@ import type { Session } from "../session/session"
 import type { Family, Member, Person } from "../api/types"
 
 export class Contacts {
-  people: People = new Map()
-  families: readonly Family[] = []
-  /** The people of each family. */
-  membersByFamily: ReadonlyMap<string, readonly Member[]> = new Map()
+  people = $state.raw<People>(new Map())
+  families = $state.raw<readonly Family[]>([])
+  /** The members of each family, by family ID. */
+  membersByFamily = $state.raw<ReadonlyMap<string, readonly Member[]>>(new Map())
   /** What the people look like. */
   readonly avatars: AvatarCache
 
@@ -19,10 +19,9 @@ export class Contacts {
     private readonly session: Session,
     database: LocalDatabase,
     private readonly offlineCache: OfflineCache,
-    private readonly changed: () => void,
   ) {
     this.people = withPeople(this.people, [unknownPerson(session.user.id, session.user.username)])
-    this.avatars = new AvatarCache(session, database, changed)
+    this.avatars = new AvatarCache(session, database)
   }
 
   /** Know again who was around last time. */
@@ -47,7 +46,6 @@ export class Contacts {
     const update = (member: Member) => (member.user_id === person.user_id ? { ...member, ...person } : member)
     this.people = withPeople(this.people, [person])
     this.membersByFamily = new Map([...this.membersByFamily].map(([id, members]) => [id, members.map(update)]))
-    this.changed()
     await this.#save()
   }
 
@@ -64,7 +62,6 @@ export class Contacts {
     this.families = families
     this.membersByFamily = new Map(membersByFamily)
     this.people = currentPeople(this.people, people, conversations)
-    this.changed()
   }
 
   /** Keep who is around, and what they look like. */

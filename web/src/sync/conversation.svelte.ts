@@ -3,7 +3,7 @@ import { Presence, type Channel, type Socket } from "phoenix"
 
 import type { CachedTimeline } from "../device/database"
 import type { OutboxStore } from "../device/outbox-store"
-import { isTransient, retryDelay } from "../models/outbox"
+import { isTransient, retryDelay, waitingIn, type Outbox } from "../models/outbox"
 import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/receipts"
 import { seal, sealReaction } from "../crypto/seal"
 import {
@@ -22,10 +22,10 @@ import {
   resume,
   type Timeline,
 } from "../models/timeline"
-import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/typing"
+import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, withoutExpired, type Typists } from "../models/typing"
 import { ApiError, Unreachable } from "../api/http"
 import { ReadReceipts } from "./read-receipts"
-import { HistoryJump } from "./history-jump"
+import { HistoryJump } from "./history-jump.svelte"
 import type { MessageReader } from "./message-reader"
 import { Sender } from "./sender"
 import type {
@@ -38,7 +38,7 @@ import type {
   Refusal,
   Stored,
 } from "../api/types"
-import type { Uploads } from "./uploads"
+import type { Uploads } from "./uploads.svelte"
 
 const FIRST_PAGE = 60
 const PAGE = 100
@@ -53,8 +53,6 @@ export interface ConversationContext {
   readonly outboxStore: OutboxStore
   readonly uploads: Uploads
   readonly reader: MessageReader
-  /** Something is to be shown anew. */
-  changed(): void
   /** Something is to be remembered for the next start. */
   remember(conversationId: string): void
   /** A message came in, live. */
@@ -67,11 +65,15 @@ export interface ConversationContext {
 
 export class Conversation {
   readonly id: string
-  timeline: Timeline
-  receipts: Receipts = new Map()
-  typists: Typists = new Map()
-  online: readonly string[] = []
-  joined = false
+  /** The newest part of the history. */
+  timeline = $state.raw<Timeline>(emptyTimeline("", 0, 0))
+  receipts = $state.raw<Receipts>(new Map())
+  typists = $state.raw<Typists>(new Map())
+  /** The IDs of the users who are online. */
+  online = $state.raw<readonly string[]>([])
+  joined = $state(false)
+  /** The outgoing messages of this conversation, in the order in which they were written. */
+  outgoing = $state.raw<Outbox>([])
   /** Whether a page of earlier messages is on its way. */
   loadingOlder = false
   /** Where somebody went back to. */
@@ -104,14 +106,12 @@ export class Conversation {
       timeline: () => this.timeline,
       merged: (timeline) => (this.timeline = timeline),
       fetch: (what) => this.#request<Page>("fetch", what),
-      show: (messages) => {
-        void context.reader.open(messages)
-        context.changed()
-      },
+      show: (messages) => void context.reader.open(messages),
     })
     this.#sender = new Sender(this.id, this.#channel, context.outboxStore, context.uploads, (stored) =>
       this.#onStored(stored),
     )
+    this.outgoing = waitingIn(context.outboxStore.messages, this.id)
     this.#listen()
   }
 
@@ -132,6 +132,16 @@ export class Conversation {
   /** Send what waits here. */
   flush(): void {
     this.#sender.flush()
+  }
+
+  /** Show and send the outgoing messages after the outbox changed, in this tab or in another. */
+  outboxChanged(): void {
+    const outgoing = waitingIn(this.context.outboxStore.messages, this.id)
+    const before = this.outgoing
+    // A new array would run what reads this one, though another conversation's messages changed.
+    const same = outgoing.length === before.length && outgoing.every((message, index) => message === before[index])
+    if (!same) this.outgoing = outgoing
+    this.flush()
   }
 
   /** Whether somebody is looking at the end of this conversation. */
@@ -170,7 +180,6 @@ export class Conversation {
 
   goToNewest(): void {
     this.historyJump.reset()
-    this.context.changed()
   }
 
   /** Read on from where one went back to. */
@@ -248,7 +257,6 @@ export class Conversation {
     this.#channel.on("message_status", (status: MessageStatus) => {
       this.receipts = withStatus(this.receipts, status)
       this.context.remember(this.id)
-      this.context.changed()
     })
     this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
       this.#noteTyping(user_id, typing)
@@ -258,7 +266,6 @@ export class Conversation {
     const presence = new Presence(this.#channel)
     presence.onSync(() => {
       this.online = presence.list((id: string) => id)
-      this.context.changed()
     })
   }
 
@@ -292,7 +299,6 @@ export class Conversation {
     this.#typingSentAt = 0
     this.online = []
     this.typists = new Map()
-    this.context.changed()
   }
 
   #onMessage(message: Message): void {
@@ -369,7 +375,6 @@ export class Conversation {
       this.loadingOlder = false
       this.#catchingUp = false
       if (isTransient(refusal)) setTimeout(() => this.#catchUp(), retryDelay(refusal, ++this.#attempts))
-      this.context.changed()
     }
     this.#channel
       .push("fetch", what)
@@ -382,14 +387,13 @@ export class Conversation {
   }
 
   #noteTyping(userId: string, typing: boolean): void {
+    if (!typing && !this.typists.has(userId)) return
     this.typists = noteTyping(this.typists, userId, typing, Date.now())
-    if (typing) setTimeout(() => this.context.changed(), TYPING_EXPIRES_MS)
-    this.context.changed()
+    if (typing) setTimeout(() => (this.typists = withoutExpired(this.typists, Date.now())), TYPING_EXPIRES_MS)
   }
 
   #setTimeline(timeline: Timeline): void {
     this.timeline = timeline
     this.context.remember(this.id)
-    this.context.changed()
   }
 }

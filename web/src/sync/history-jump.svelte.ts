@@ -24,7 +24,8 @@ export interface LiveTimeline {
 }
 
 export class HistoryJump {
-  timeline: Timeline | undefined
+  /** The segment of the history that the user jumped to; undefined while the newest part is shown. */
+  timeline = $state.raw<Timeline>()
   #loading = false
 
   constructor(private readonly live: LiveTimeline) {}

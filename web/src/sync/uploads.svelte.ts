@@ -3,6 +3,8 @@
  *
  * How far an upload is, the server says: after a reload, a lost network or another tab that sent a part, it is asked.
  */
+import { SvelteMap } from "svelte/reactivity"
+
 import type { BlobStore } from "../device/blobs"
 import { uploadRequest, uploadedShare, type PendingAttachment } from "../models/attachments"
 import type { OutgoingMessage } from "../models/outbox"
@@ -19,19 +21,33 @@ export class UploadCancelled extends Error {}
 /** Write down what the server calls an enclosure, so that its upload can go on after a reload. */
 export type SaveUploadId = (clientId: string, key: string, uploadId: string) => Promise<void>
 
+class UploadProgress {
+  active = $state(false)
+  /** The bytes that the server has of each file of one message, by file key. */
+  sent = $state.raw<Readonly<Record<string, number>>>({})
+
+  setSent(key: string, bytes: number): void {
+    this.sent = { ...this.sent, [key]: bytes }
+  }
+}
+
 export class Uploads {
-  readonly #sent = new Map<string, number>()
+  /** By `client_id`. Kept between attempts, so that a resumed upload does not start again at 0. */
+  readonly #progress = new SvelteMap<string, UploadProgress>()
   readonly #inFlight = new Map<string, Promise<readonly string[]>>()
 
   constructor(
     private readonly session: Session,
     private readonly blobs: BlobStore,
-    private readonly changed: () => void,
   ) {}
 
-  /** How far a draft is, from 0 to 1; nothing, while it is not on its way. */
+  /**
+   * Return how much of a message's files the server has, from 0 to 1; undefined while no upload is in progress.
+   * Reactive: the progress of one message does not run what reads the progress of another.
+   */
   progress({ client_id, enclosures = [] }: OutgoingMessage): number | undefined {
-    return this.#inFlight.has(client_id) ? uploadedShare(enclosures, (key) => this.#sent.get(key) ?? 0) : undefined
+    const progress = this.#progress.get(client_id)
+    return progress?.active ? uploadedShare(enclosures, (key) => progress.sent[key] ?? 0) : undefined
   }
 
   /**
@@ -48,10 +64,13 @@ export class Uploads {
   ): Promise<readonly string[]> {
     const before = this.#inFlight.get(message.client_id)
     if (before) return before
-    const uploading = this.#all(message, saveUploadId, mayContinue).finally(() => {
+    const progress = this.#progress.get(message.client_id) ?? new UploadProgress()
+    progress.active = true
+    const uploading = this.#all(message, progress, saveUploadId, mayContinue).finally(() => {
       this.#inFlight.delete(message.client_id)
-      this.changed()
+      progress.active = false
     })
+    this.#progress.set(message.client_id, progress)
     this.#inFlight.set(message.client_id, uploading)
     return uploading
   }
@@ -69,6 +88,7 @@ export class Uploads {
 
   async #all(
     message: OutgoingMessage,
+    progress: UploadProgress,
     saveUploadId: SaveUploadId,
     mayContinue: () => Promise<boolean>,
   ): Promise<readonly string[]> {
@@ -76,7 +96,7 @@ export class Uploads {
     for (const attachment of message.enclosures ?? []) {
       const started = await this.#start(message, attachment)
       if (started.id !== attachment.upload_id) await saveUploadId(message.client_id, attachment.key, started.id)
-      await this.#send(attachment, started, mayContinue)
+      await this.#send(attachment, started, progress, mayContinue)
       ids.push(started.id)
     }
     return ids
@@ -93,15 +113,20 @@ export class Uploads {
     return await this.session.request<UploadView>("POST", path, uploadRequest(attachment))
   }
 
-  async #send(attachment: PendingAttachment, started: UploadView, mayContinue: () => Promise<boolean>): Promise<void> {
+  async #send(
+    attachment: PendingAttachment,
+    started: UploadView,
+    progress: UploadProgress,
+    mayContinue: () => Promise<boolean>,
+  ): Promise<void> {
     const blob = await this.blobs.get(attachment.key)
     for (let at = started; !at.finished;) {
-      this.#setSent(attachment.key, at.offset)
+      progress.setSent(attachment.key, at.offset)
       if (blob === undefined) throw new ApiError(0, "file_gone", undefined)
       if (!(await mayContinue())) throw new UploadCancelled()
       at = await this.#sendChunk(at, blob)
     }
-    this.#setSent(attachment.key, attachment.size)
+    progress.setSent(attachment.key, attachment.size)
   }
 
   async #sendChunk({ id, offset }: UploadView, blob: Blob): Promise<UploadView> {
@@ -120,10 +145,5 @@ export class Uploads {
 
   #fetchState(id: string): Promise<UploadView> {
     return this.session.request<UploadView>("GET", `/attachments/${id}`)
-  }
-
-  #setSent(key: string, sent: number): void {
-    this.#sent.set(key, sent)
-    this.changed()
   }
 }

@@ -14,14 +14,11 @@ const FAILURES_BEFORE_CHECK = 2
 
 export class Connection {
   readonly socket: Socket
-  state: ConnectionState = "connecting"
+  state = $state<ConnectionState>("connecting")
   #failures = 0
   #refreshTimer: ReturnType<typeof setInterval> | undefined
 
-  constructor(
-    private readonly session: Session,
-    private readonly changed: () => void,
-  ) {
+  constructor(private readonly session: Session) {
     const authToken = () => session.token
     this.socket = new Socket("/socket", {
       // Phoenix takes a function too, so that each reconnection brings the newest token; its types do not know that.
@@ -53,12 +50,12 @@ export class Connection {
     if (this.socket.endPointURL().startsWith("ws")) {
       Object.assign(this.socket, { longPollFallbackMs: undefined })
     }
-    this.#setState("open")
+    this.state = "open"
   }
 
   #lost(): void {
     this.#failures += 1
-    this.#setState(this.state === "connecting" ? "connecting" : "lost")
+    if (this.state !== "connecting") this.state = "lost"
     void this.#refreshToken()
   }
 
@@ -70,12 +67,6 @@ export class Connection {
     } catch (error) {
       if (!(error instanceof Unreachable)) console.warn("the sign-in could not be renewed", error)
     }
-  }
-
-  #setState(state: ConnectionState): void {
-    if (this.state === state) return
-    this.state = state
-    this.changed()
   }
 }
 

@@ -1,5 +1,11 @@
-/** Everything that one signed-in person sees: conversations, people, what is waiting, and how the connection is. */
+/**
+ * The client of one signed-in user: the conversations, the contacts, the outbox and the connection.
+ *
+ * State is reactive (Svelte runes) at the place where it lives: per conversation in `Conversation`, per message in
+ * `MessageReader` and `Uploads`, per picture in `AvatarCache`. A view runs again only when something that it reads changes.
+ */
 import type { Channel } from "phoenix"
+import { SvelteMap } from "svelte/reactivity"
 
 import { seal } from "../crypto/seal"
 import { BlobStore } from "../device/blobs"
@@ -21,16 +27,16 @@ import {
 } from "../models/conversation-list"
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
-import { Contacts } from "./contacts"
-import { Connection, type ConnectionState } from "./connection"
+import { Contacts } from "./contacts.svelte"
+import { Connection, type ConnectionState } from "./connection.svelte"
 import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
-import { Conversation, type ConversationContext } from "./conversation"
+import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
 import type { ConversationSummary, Message, Person } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../device/random-id"
-import { Uploads } from "./uploads"
+import { Uploads } from "./uploads.svelte"
 
 const REFRESH_RETRY_MS = 3_000
 
@@ -46,15 +52,20 @@ export class ChatClient {
   readonly signedUrls: SignedUrlCache
   /** Whom this person sees. */
   readonly contacts: Contacts
-  conversations: ConversationList = []
-  /** Whether the conversations are here yet. */
-  ready = false
-  /** The newest message that came in live from somebody else. */
-  latestMessage: Message | undefined
-  /** Conversations that this person is not in any more, by what they were. */
-  removed: ReadonlyMap<string, ConversationSummary> = new Map()
-  readonly #conversations = new Map<string, Conversation>()
-  readonly #listeners = new Set<(client: ChatClient) => void>()
+  /** Whether the conversations have been loaded. */
+  ready = $state(false)
+  /** Whether this browser stores data, so that messages survive a reload. */
+  durable = $state(true)
+  /** Every message that waits on this device. A conversation's own are in `Conversation.outgoing`. */
+  outbox = $state.raw<Outbox>([])
+  /** The newest message that another user sent and that arrived live. */
+  latestMessage = $state.raw<Message>()
+  /** The conversations that this user is no longer in, as they last were. */
+  removed = $state.raw<ReadonlyMap<string, ConversationSummary>>(new Map())
+  #list = $state.raw<ConversationList>([])
+  /** The same by ID: a reader of one summary does not run when another changes. */
+  readonly #summaries = new SvelteMap<string, ConversationSummary>()
+  readonly #conversations = new SvelteMap<string, Conversation>()
   readonly #connection: Connection
   readonly #database: LocalDatabase
   readonly #tabs: TabChannel
@@ -63,43 +74,37 @@ export class ChatClient {
   readonly #offlineCache: OfflineCache
   /** What this person leaves by intention: no farewell is due. */
   readonly #leaving = new Set<string>()
-  #scheduled = false
   #stopped = false
 
   constructor(readonly session: Session) {
-    const changed = () => this.#changed()
     this.me = session.user
-    this.reader = new MessageReader(changed)
-    this.replyPreviews = new ReplyPreviews(session, this.reader, changed)
-    this.#database = new LocalDatabase(this.me.id, changed)
+    this.reader = new MessageReader()
+    this.replyPreviews = new ReplyPreviews(session, this.reader)
+    this.#database = new LocalDatabase(this.me.id, () => (this.durable = this.#database.durable))
     this.#tabs = new TabChannel(this.me.id)
     this.blobs = new BlobStore(this.me.id)
-    this.uploads = new Uploads(session, this.blobs, changed)
+    this.uploads = new Uploads(session, this.blobs)
     this.signedUrls = new SignedUrlCache(session)
     const removed = (message: OutgoingMessage) =>
       void this.blobs.remove((message.enclosures ?? []).map(({ key }) => key))
     this.#outboxStore = new OutboxStore(this.#database, this.#tabs, () => this.#outboxChanged(), removed)
-    this.#drafts = new Drafts(this.#database, this.#tabs, changed)
+    this.#drafts = new Drafts(this.#database, this.#tabs)
     this.pendingAttachments = new PendingAttachments(this.#drafts, this.blobs)
     this.#offlineCache = new OfflineCache(this.#database)
-    this.contacts = new Contacts(session, this.#database, this.#offlineCache, changed)
-    this.#connection = new Connection(session, changed)
+    this.contacts = new Contacts(session, this.#database, this.#offlineCache)
+    this.#connection = new Connection(session)
   }
 
   get connection(): ConnectionState {
     return this.#connection.state
   }
 
-  get outbox(): Outbox {
-    return this.#outboxStore.messages
+  /** The conversations, the one with the newest message first. */
+  get conversations(): ConversationList {
+    return this.#list
   }
 
-  /** Whether this browser keeps what is written here. */
-  get durable(): boolean {
-    return this.#database.durable
-  }
-
-  /** What is half written, by conversation. */
+  /** The drafts, by conversation ID. */
   get drafts(): ReadonlyMap<string, Draft> {
     return this.#drafts.all
   }
@@ -130,7 +135,6 @@ export class ChatClient {
     this.#stopped = true
     removeEventListener("visibilitychange", this.#flush)
     this.#connection.close()
-    this.#listeners.clear()
     this.#tabs.close()
     this.contacts.avatars.close()
     await this.#offlineCache.clear()
@@ -138,19 +142,12 @@ export class ChatClient {
     await this.blobs.close()
   }
 
-  /** A Svelte store: the views are drawn anew when something changed, at most once a turn. */
-  subscribe(listener: (client: ChatClient) => void): () => void {
-    this.#listeners.add(listener)
-    listener(this)
-    return () => this.#listeners.delete(listener)
-  }
-
   conversation(id: string): Conversation | undefined {
     return this.#conversations.get(id)
   }
 
   summary(id: string): ConversationSummary | undefined {
-    return this.conversations.find((each) => each.id === id)
+    return this.#summaries.get(id)
   }
 
   /** Write a message. It is shown at once, and given to this device to keep before anything else happens to it. */
@@ -181,7 +178,6 @@ export class ChatClient {
     await Promise.all(drafts.map((message) => this.discard(message.client_id)))
     await this.pendingAttachments.clear(conversationId)
     await this.#drafts.write(conversationId, "", "")
-    this.#changed()
   }
 
   /** Try once more to send a message that was refused; its photos as they are, if that is wanted. */
@@ -245,7 +241,6 @@ export class ChatClient {
     if (contacts) this.contacts.restore(contacts)
     for (const summary of conversations) this.#add(summary, timelines.get(summary.id))
     this.ready = conversations.length > 0
-    this.#changed()
   }
 
   #listen(): void {
@@ -267,10 +262,9 @@ export class ChatClient {
     )
     channel.on("person_updated", ({ person }: { person: Person }) => void this.contacts.updatePerson(person))
     channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
-      this.conversations = withUnread(this.conversations, conversation_id, unread)
+      this.#setConversations(withUnread(this.conversations, conversation_id, unread))
       this.#cache(conversation_id)
       if (unread > 0 && !this.summary(conversation_id)) void this.#refresh()
-      this.#changed()
     })
     // What happened while nobody listened here is not told again: look at everything anew after each join.
     channel.join().receive("ok", () => void this.#refresh())
@@ -294,7 +288,6 @@ export class ChatClient {
     for (const summary of conversations) this.#add(summary)
     await this.contacts.refresh(() => this.conversations)
     this.ready = true
-    this.#changed()
   }
 
   /** All conversations, also those that were put away. */
@@ -306,8 +299,10 @@ export class ChatClient {
   }
 
   #add(summary: ConversationSummary, cached?: CachedTimeline): void {
-    this.conversations = upsert(this.conversations, summary)
-    this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
+    this.#setConversations(upsert(this.conversations, summary))
+    if (this.removed.has(summary.id)) {
+      this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
+    }
     if (summary.last_message) void this.reader.open([summary.last_message])
     if (!this.#conversations.has(summary.id)) {
       const conversation = new Conversation(summary, this.#context(), cached)
@@ -315,7 +310,6 @@ export class ChatClient {
       conversation.join()
     }
     this.#cache(summary.id)
-    this.#changed()
   }
 
   /** This person is not in a conversation any more. What was still to be sent there waits for a decision. */
@@ -325,10 +319,17 @@ export class ChatClient {
     if (!this.#leaving.delete(id)) this.removed = new Map(this.removed).set(id, summary)
     this.#conversations.get(id)?.leave()
     this.#conversations.delete(id)
-    this.conversations = without(this.conversations, id)
+    this.#setConversations(without(this.conversations, id))
     for (const message of waitingIn(this.outbox, id)) void this.#outboxStore.refuse(message.client_id, "not_found")
     this.#cache(id)
-    this.#changed()
+  }
+
+  #setConversations(list: ConversationList): void {
+    if (list.length === this.#list.length && list.every((each, index) => each === this.#list[index])) return
+    this.#list = list
+    const ids = new Set(list.map(({ id }) => id))
+    for (const id of [...this.#summaries.keys()]) if (!ids.has(id)) this.#summaries.delete(id)
+    for (const summary of list) this.#summaries.set(summary.id, summary)
   }
 
   #cache(id: string): void {
@@ -343,8 +344,8 @@ export class ChatClient {
 
   /** Something waits here, perhaps from another tab: whoever has the turn sends it. */
   #outboxChanged(): void {
-    for (const conversation of this.#conversations.values()) conversation.flush()
-    this.#changed()
+    this.outbox = this.#outboxStore.messages
+    for (const conversation of this.#conversations.values()) conversation.outboxChanged()
   }
 
   #context(): ConversationContext {
@@ -354,7 +355,6 @@ export class ChatClient {
       outboxStore: this.#outboxStore,
       uploads: this.uploads,
       reader: this.reader,
-      changed: () => this.#changed(),
       remember: (id) => this.#cache(id),
       received: (message) => this.#onMessage(message),
       changedMessages: (messages) => this.#onChanges(messages),
@@ -363,23 +363,13 @@ export class ChatClient {
   }
 
   #onMessage(message: Message): void {
-    this.conversations = withNewMessage(this.conversations, message)
+    this.#setConversations(withNewMessage(this.conversations, message))
     this.#cache(message.conversation_id)
     if (message.user_id !== this.me.id) this.latestMessage = message
-    this.#changed()
   }
 
   #onChanges(messages: readonly Message[]): void {
     this.replyPreviews.applyChanges(messages)
-    for (const message of messages) this.conversations = withChangedMessage(this.conversations, message)
-  }
-
-  #changed(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      for (const listener of this.#listeners) listener(this)
-    })
+    if (messages.length > 0) this.#setConversations(messages.reduce(withChangedMessage, this.conversations))
   }
 }
