@@ -25,5 +25,7 @@ export default defineConfig({
       input: { index: "index.html", events: "events.html", docs: "docs.html" },
     },
   },
+  // Without this, Vitest runs Svelte's server build, in which state is not reactive.
+  ...(process.env["VITEST"] && { resolve: { conditions: ["browser", "module", "development"] } }),
   test: { include: ["src/**/*.test.ts"] },
 })
