@@ -13,11 +13,6 @@ export function noteTyping(typists: Typists, userId: string, typing: boolean, no
   return after
 }
 
-/** Forget everyone who has not typed for `TYPING_EXPIRES_MS`. */
-export function withoutExpired(typists: Typists, now: number): Typists {
-  return new Map([...typists].filter(([, since]) => now - since < TYPING_EXPIRES_MS))
-}
-
 export function currentTypists(typists: Typists, now: number): readonly string[] {
-  return [...withoutExpired(typists, now).keys()]
+  return [...typists].filter(([, since]) => now - since < TYPING_EXPIRES_MS).map(([userId]) => userId)
 }

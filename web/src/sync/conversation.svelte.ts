@@ -22,7 +22,7 @@ import {
   resume,
   type Timeline,
 } from "../models/timeline"
-import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, withoutExpired, type Typists } from "../models/typing"
+import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/typing"
 import { ApiError, Unreachable } from "../api/http"
 import { ReadReceipts } from "./read-receipts"
 import { HistoryJump } from "./history-jump.svelte"
@@ -388,8 +388,13 @@ export class Conversation {
 
   #noteTyping(userId: string, typing: boolean): void {
     if (!typing && !this.typists.has(userId)) return
-    this.typists = noteTyping(this.typists, userId, typing, Date.now())
-    if (typing) setTimeout(() => (this.typists = withoutExpired(this.typists, Date.now())), TYPING_EXPIRES_MS)
+    const now = Date.now()
+    this.typists = noteTyping(this.typists, userId, typing, now)
+    if (!typing) return
+    setTimeout(() => {
+      const renewed = this.typists.get(userId) !== now
+      if (!renewed) this.typists = noteTyping(this.typists, userId, false, now)
+    }, TYPING_EXPIRES_MS)
   }
 
   #setTimeline(timeline: Timeline): void {
