@@ -22,6 +22,8 @@ export class Sender {
   #slow = false
   #slowTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
+  /** Runs while the sender waits before it repeats a message that the server could not take. */
+  #retryTimer: ReturnType<typeof setTimeout> | undefined
   #open = false
 
   constructor(
@@ -35,6 +37,7 @@ export class Sender {
   /** The conversation can be written to now. */
   opened(): void {
     this.#open = true
+    this.#endPause()
     this.flush()
   }
 
@@ -43,6 +46,7 @@ export class Sender {
     this.#open = false
     if (this.#inFlight.size > 0) void this.outboxStore.release(this.conversationId)
     this.#inFlight.clear()
+    this.#endPause()
     this.#resetSlow()
   }
 
@@ -51,7 +55,7 @@ export class Sender {
    * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
    */
   flush(): void {
-    const message = this.#open
+    const message = this.#open && this.#retryTimer === undefined
       ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
       : undefined
     if (message === undefined) return
@@ -118,7 +122,21 @@ export class Sender {
       return
     }
     this.#settled(message)
-    setTimeout(() => this.flush(), retryDelay(refusal, ++this.#attempts))
+    this.#pause(retryDelay(refusal, ++this.#attempts))
+  }
+
+  /** Sends nothing for `ms`: without this, each message that is written would repeat the refused one at once. */
+  #pause(ms: number): void {
+    this.#endPause()
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined
+      this.flush()
+    }, ms)
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#retryTimer)
+    this.#retryTimer = undefined
   }
 
   async #next(message: OutgoingMessage): Promise<void> {

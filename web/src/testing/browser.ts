@@ -30,7 +30,7 @@ export function installBrowser(): void {
   vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events))
   vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events))
   vi.stubGlobal("location", new URL("https://chat.example/"))
-  vi.stubGlobal("matchMedia", () => ({ matches: false }))
+  vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer: fine)" }))
   vi.stubGlobal("screen", { width: 1920, height: 1080 })
   vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0", maxTouchPoints: 0 })
 }
