@@ -166,6 +166,18 @@ test("a message on its way when the connection is lost is sent again after the r
   expect(new Set(clientIds(server)).size).toBe(1)
 })
 
+test("a reply that is overdue from before a rejoin does not repeat the message", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  await client.send("kitchen", "Dinner!")
+  await pass(5_000)
+  server.phoenix.drop()
+  await pass(1_000)
+  expect(sent(server)).toHaveLength(2)
+  await pass(8_000) // the first one times out
+  expect(sent(server)).toHaveLength(2)
+})
+
 test("a message that the server stored before the connection was lost is not sent again", async () => {
   const { server, kitchen, client } = await start()
   server.phoenix.handle(/^message:/, "new_msg", ({ payload }) => {

@@ -25,6 +25,8 @@ export class Sender {
   /** Runs while the sender waits before it repeats a message that the server could not take. */
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #open = false
+  /** Counts the connections that were lost: what one of them began does not continue in the next. */
+  #lost = 0
 
   constructor(
     private readonly conversationId: string,
@@ -44,6 +46,7 @@ export class Sender {
   /** It cannot, for the moment. What was on its way is sent again later: nobody knows whether it arrived. */
   closed(): void {
     this.#open = false
+    this.#lost += 1
     if (this.#inFlight.size > 0) void this.outboxStore.release(this.conversationId)
     this.#inFlight.clear()
     this.#endPause()
@@ -65,33 +68,37 @@ export class Sender {
   }
 
   async #send(message: OutgoingMessage): Promise<void> {
+    const lost = this.#lost
+    // After a rejoin the message is sent again, and what began before must not send it, too.
+    const isCurrent = () => this.#lost === lost && this.#isInFlight(message)
     const claimed = await this.outboxStore.claim(message)
-    if (!this.#isInFlight(message)) return // closed meanwhile
+    if (!isCurrent()) return
     if (!claimed) {
       this.#settled(message)
       setTimeout(() => void this.#recheck(), RECHECK_MS)
       return
     }
-    const files = message.enclosures ? await this.#upload(message) : {}
-    if (files === undefined || !this.#isInFlight(message)) return
+    const files = message.enclosures ? await this.#upload(message, isCurrent) : {}
+    if (files === undefined || !isCurrent()) return
+    const rejected = (refusal: Refusal) => isCurrent() && void this.#rejected(message, refusal)
     this.channel
       .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
       .receive("ok", (stored: Stored) => void this.#acknowledged(message, stored))
-      .receive("error", (refusal: Refusal) => void this.#rejected(message, refusal))
-      .receive("timeout", () => void this.#rejected(message, { reason: "timeout" }))
+      .receive("error", rejected)
+      .receive("timeout", () => rejected({ reason: "timeout" }))
   }
 
-  /** Bring the files first, then say which message they go with; nothing, if that cannot be now. */
-  async #upload(message: OutgoingMessage): Promise<object | undefined> {
+  /** Uploads the files, and returns the fields that name them in the message; undefined if that fails for now. */
+  async #upload(message: OutgoingMessage, isCurrent: () => boolean): Promise<object | undefined> {
     const saveUploadId = (...which: [string, string, string]) => this.outboxStore.setUploadId(...which)
     try {
       const ids = await this.uploads.upload(message, saveUploadId, () => this.#stillMine(message))
       return { attachment_ids: ids, message_type: messageTypeOf((message.enclosures ?? []).map(({ kind }) => kind)) }
     } catch (error) {
+      if (!(error instanceof UploadCancelled || error instanceof ApiError || error instanceof Unreachable)) throw error
+      if (!isCurrent()) return undefined
       if (error instanceof UploadCancelled) await this.#next(message)
-      else if (error instanceof ApiError) await this.#rejected(message, { reason: error.code })
-      else if (error instanceof Unreachable) await this.#rejected(message, { reason: "timeout" })
-      else throw error
+      else await this.#rejected(message, { reason: error instanceof ApiError ? error.code : "timeout" })
       return undefined
     }
   }
@@ -115,7 +122,6 @@ export class Sender {
   }
 
   async #rejected(message: OutgoingMessage, refusal: Refusal): Promise<void> {
-    if (!this.#isInFlight(message)) return
     if (!isTransient(refusal)) {
       await this.outboxStore.refuse(message.client_id, refusal.reason)
       await this.#next(message)
