@@ -28,7 +28,9 @@ test("a jump shows 50 messages on each side of the target", async () => {
   expect(await conversation.jumpTo(500)).toBe(true)
   expect(shown()).toEqual([450, 549])
   const [first] = conversation.shown.messages
-  await eventually(() => expect(client.reader.read(first ?? expect.fail())).toEqual({ kind: "text", text: "message 450" }))
+  await eventually(() =>
+    expect(client.reader.read(first ?? expect.fail())).toEqual({ kind: "text", text: "message 450" }),
+  )
 })
 
 test("a message that the newest part contains needs no request", async () => {

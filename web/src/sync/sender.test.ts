@@ -23,7 +23,8 @@ function withhold(server: ChatServer): void {
   server.phoenix.handle(/^message:/, "new_msg", () => undefined)
 }
 
-const latest = (server: ChatServer): ClientFrame => server.phoenix.framesOf("new_msg").at(-1) ?? expect.fail("none sent")
+const latest = (server: ChatServer): ClientFrame =>
+  server.phoenix.framesOf("new_msg").at(-1) ?? expect.fail("none sent")
 
 test("a message is stored under its client_id, and leaves the outbox for the timeline", async () => {
   const { server, kitchen, client } = await start()
@@ -100,9 +101,7 @@ test("a rate limit delays the retry for as long as the server says", async () =>
   const { server, client } = await start()
   let refusals = 1
   server.phoenix.handle(/^message:/, "new_msg", () =>
-    refusals-- > 0
-      ? refuse("rate_limited", { retry_in_ms: 9_000 })
-      : { message_id: "m3", seq: 3, inserted_at: "" },
+    refusals-- > 0 ? refuse("rate_limited", { retry_in_ms: 9_000 }) : { message_id: "m3", seq: 3, inserted_at: "" },
   )
   await client.send("kitchen", "Dinner!")
   await pass(8_900)

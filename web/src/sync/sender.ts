@@ -58,9 +58,10 @@ export class Sender {
    * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
    */
   flush(): void {
-    const message = this.#open && this.#retryTimer === undefined
-      ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
-      : undefined
+    const message =
+      this.#open && this.#retryTimer === undefined
+        ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
+        : undefined
     if (message === undefined) return
     if (this.#inFlight.size === 0) this.#startSlowTimer()
     this.#inFlight.add(message.client_id)

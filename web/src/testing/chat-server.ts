@@ -1,6 +1,15 @@
 /** A Famichat server in memory: accounts, conversations and their histories, over HTTP and Phoenix channels. */
 import { conversation, message } from "../models/fixtures"
-import type { ChangesPage, ConversationSummary, Joined, Message, Page, Receipt, SessionView, Stored } from "../api/types"
+import type {
+  ChangesPage,
+  ConversationSummary,
+  Joined,
+  Message,
+  Page,
+  Receipt,
+  SessionView,
+  Stored,
+} from "../api/types"
 import { HttpServer } from "./http-server"
 import { PhoenixServer, type ClientFrame } from "./phoenix-server"
 
@@ -109,7 +118,12 @@ export class ServerConversation {
   }
 
   #message(seq: number, details: Partial<Message>): Message {
-    return message(seq, { conversation_id: this.id, message_id: `${this.id}-m${seq}`, client_id: `s${seq}`, ...details })
+    return message(seq, {
+      conversation_id: this.id,
+      message_id: `${this.id}-m${seq}`,
+      client_id: `s${seq}`,
+      ...details,
+    })
   }
 
   #at(seq: number): Message {
