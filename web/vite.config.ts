@@ -27,5 +27,17 @@ export default defineConfig({
   },
   // Without this, Vitest runs Svelte's server build, in which state is not reactive.
   ...(process.env["VITEST"] && { resolve: { conditions: ["browser", "module", "development"] } }),
-  test: { include: ["src/**/*.test.ts"] },
+  test: {
+    include: ["src/**/*.test.ts"],
+    coverage: {
+      enabled: true,
+      provider: "v8",
+      include: ["src/sync/**", "src/session/session.ts"],
+      reporter: ["text-summary"],
+      thresholds: {
+        "src/sync/**": { lines: 90 },
+        "src/session/session.ts": { lines: 90 },
+      },
+    },
+  },
 })
