@@ -25,5 +25,19 @@ export default defineConfig({
       input: { index: "index.html", events: "events.html", docs: "docs.html" },
     },
   },
-  test: { include: ["src/**/*.test.ts"] },
+  // Without this, Vitest runs Svelte's server build, in which state is not reactive.
+  ...(process.env["VITEST"] && { resolve: { conditions: ["browser", "module", "development"] } }),
+  test: {
+    include: ["src/**/*.test.ts"],
+    coverage: {
+      enabled: true,
+      provider: "v8",
+      include: ["src/sync/**", "src/session/session.ts"],
+      reporter: ["text-summary"],
+      thresholds: {
+        "src/sync/**": { lines: 90 },
+        "src/session/session.ts": { lines: 90 },
+      },
+    },
+  },
 })

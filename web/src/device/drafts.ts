@@ -4,6 +4,8 @@
  * Other tabs get each change immediately rather than after the write: the user may continue typing in one of them, and a late
  * notice would overwrite newer text.
  */
+import { SvelteMap } from "svelte/reactivity"
+
 import type { PendingAttachment } from "../models/attachments"
 import type { LocalDatabase, Draft } from "./database"
 import type { TabChannel } from "./tab-channel"
@@ -11,13 +13,12 @@ import type { TabChannel } from "./tab-channel"
 const EMPTY: Draft = { text: "", name: "" }
 
 export class Drafts {
-  readonly #drafts = new Map<string, Draft>()
+  readonly #drafts = new SvelteMap<string, Draft>()
   #changes = 0
 
   constructor(
     private readonly storing_: LocalDatabase,
     private readonly tabs: TabChannel,
-    private readonly changed: () => void,
   ) {
     tabs.subscribe((message) => {
       if (message.what !== "unsent") return
@@ -25,7 +26,6 @@ export class Drafts {
         ...message.unsent,
         name: message.unsent.name || this.#get(message.conversation_id).name,
       })
-      this.changed()
     })
   }
 
@@ -37,10 +37,9 @@ export class Drafts {
     )
     if (this.#changes !== before) return await this.load() // another tab wrote meanwhile, so the data read may be stale
     found.forEach((draft, index) => this.#drafts.set(ids[index] ?? "", draft))
-    this.changed()
   }
 
-  /** All drafts, by conversation id. */
+  /** The drafts, by conversation ID. Reactive: a reader of one draft does not run when another changes. */
   get all(): ReadonlyMap<string, Draft> {
     return this.#drafts
   }
@@ -52,9 +51,7 @@ export class Drafts {
 
   /** Saves the attachments of a draft. */
   async setAttachments(conversationId: string, enclosures: readonly PendingAttachment[], name: string): Promise<void> {
-    const storing = this.#store(conversationId, { ...this.#get(conversationId), enclosures, name })
-    this.changed()
-    await storing
+    await this.#store(conversationId, { ...this.#get(conversationId), enclosures, name })
   }
 
   /** Removes a draft that became a message; the outbox deletes its record. */

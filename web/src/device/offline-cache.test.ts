@@ -39,14 +39,14 @@ test("a conversation that is gone is forgotten", async () => {
 test("signing out forgets what others wrote, and keeps one's own unsent words", async () => {
   const kept = new LocalDatabase("signing out", () => undefined)
   const [recall, wire] = [new OfflineCache(kept), new TabChannel("signing out")]
-  const desk = new Drafts(kept, wire, () => undefined)
+  const desk = new Drafts(kept, wire)
   recall.schedule("kitchen", () => known(3))
   await recall.flush()
   await recall.saveContacts({ families: [], households: [] })
   await desk.write("kitchen", "half a sen", "Kitchen")
   await recall.clear()
   expect(await recall.load()).toEqual({ conversations: [], timelines: new Map(), around: undefined })
-  const again = new Drafts(kept, wire, () => undefined)
+  const again = new Drafts(kept, wire)
   await again.load()
   expect(again.all.get("kitchen")?.text).toBe("half a sen")
   wire.close()

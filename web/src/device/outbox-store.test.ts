@@ -13,7 +13,7 @@ class Tab {
   readonly kept = new LocalDatabase(account, () => undefined)
   readonly wire = new TabChannel(account)
   readonly mailbox = new OutboxStore(this.kept, this.wire, () => undefined)
-  readonly desk = new Drafts(this.kept, this.wire, () => undefined)
+  readonly desk = new Drafts(this.kept, this.wire)
 
   async opened(): Promise<this> {
     await Promise.all([this.mailbox.load(), this.desk.load()])

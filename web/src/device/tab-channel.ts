@@ -5,6 +5,7 @@ export type TabMessage =
   { readonly what: "outbox" } | { readonly what: "unsent"; readonly conversation_id: string; readonly unsent: Draft }
 
 export class TabChannel {
+  #open = true
   readonly #channel: BroadcastChannel
   readonly #listeners = new Set<(message: TabMessage) => void>()
 
@@ -19,11 +20,13 @@ export class TabChannel {
     this.#listeners.add(listener)
   }
 
+  /** Sends a message to the other tabs. After `close` it sends nothing: a transaction may end after the sign-out. */
   post(message: TabMessage): void {
-    this.#channel.postMessage(message)
+    if (this.#open) this.#channel.postMessage(message)
   }
 
   close(): void {
+    this.#open = false
     this.#channel.close()
   }
 }

@@ -58,6 +58,6 @@ export function isPartnerGone(conversation: ConversationSummary, me: string): bo
   return conversation.type === "direct" && others(conversation, me).length === 0
 }
 
-export function others(conversation: ConversationSummary, me: string): readonly string[] {
+export function others(conversation: Pick<ConversationSummary, "members">, me: string): readonly string[] {
   return conversation.members.map((member) => member.user_id).filter((id) => id !== me)
 }

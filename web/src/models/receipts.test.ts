@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest"
 import { translator } from "../i18n/translate"
 import { statusText } from "../views/common/display-names"
 import { unknownPerson } from "./people"
-import { recipientStatuses, fromReceipts, withStatus, deliveryStatus, type Receipts } from "./receipts"
+import { recipientStatuses, fromReceipts, withStatus, deliveryStatus, unlessChanged, type Receipts } from "./receipts"
 
 const says = (
   user_id: string,
@@ -115,4 +115,14 @@ describe("on what a message is", () => {
     const at = deliveryStatus(receipts, 5, others)
     expect(statusText(translator("ja"), "ja", people, at)).toBe("Granのスマートフォン、タブレットに届きました")
   })
+})
+
+test("a status that a receipt does not change stays the same object", () => {
+  const read = withStatus(new Map(), says("inga", "read", 3))
+  const before = deliveryStatus(read, 2, ["inga", "nils"])
+  const later = withStatus(read, says("inga", "read", 4))
+  expect(unlessChanged(before, deliveryStatus(later, 2, ["inga", "nils"]))).toBe(before)
+  const all = deliveryStatus(withStatus(later, says("nils", "read", 4)), 2, ["inga", "nils"])
+  expect(unlessChanged(before, all)).toBe(all)
+  expect(unlessChanged(undefined, all)).toBe(all)
 })

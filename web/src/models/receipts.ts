@@ -58,6 +58,11 @@ export function deliveryStatus(receipts: Receipts, seq: number, others: readonly
   return { state: "server" }
 }
 
+/** Return `before` if both are the same status, so that what depends on the object is not updated. */
+export function unlessChanged(before: DeliveryStatus | undefined, now: DeliveryStatus): DeliveryStatus {
+  return before && JSON.stringify(before) === JSON.stringify(now) ? before : now
+}
+
 /** The status of a message for one recipient. */
 export interface RecipientStatus extends Recipient {
   readonly state: "read" | "delivered" | "server"

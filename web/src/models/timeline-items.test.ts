@@ -39,3 +39,9 @@ test("a message is the same entry each time it is drawn, until it changes", () =
   expect(timelineItems([...said, message(2)], [], "maja")[0]).toBe(before)
   expect(timelineItems([{ ...message(1), change: 1 }], [], "maja")[0]).not.toBe(before)
 })
+
+test("an outgoing message has the same item until it changes", () => {
+  const [before] = timelineItems([], [draft], "maja")
+  expect(timelineItems(said, [draft], "maja").at(-1)).toBe(before)
+  expect(timelineItems([], [{ ...draft, refused: "not_found" }], "maja")[0]).not.toBe(before)
+})

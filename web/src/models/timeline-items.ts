@@ -18,8 +18,8 @@ export type TimelineItem =
       readonly outgoing: OutgoingMessage
     }
 
-/** Returns the same item for an unchanged message, so that its component does not re-render. */
-const known = new WeakMap<Message, TimelineItem>()
+/** The item of a message is the same object until the message changes, so that its bubble is not updated before. */
+const known = new WeakMap<Message | OutgoingMessage, TimelineItem>()
 
 /**
  * The displayed part of a timeline, followed by the unsent messages.
@@ -34,14 +34,17 @@ export function timelineItems(messages: readonly Message[], outbox: Outbox, me: 
   })
   const queued = outbox
     .filter((outgoing) => !sentIds.has(outgoing.client_id))
-    .map((outgoing): TimelineItem => ({
-      kind: "outgoing",
-      id: outgoing.client_id,
-      user_id: me,
-      sent_at: outgoing.written_at,
-      outgoing,
-    }))
+    .map((outgoing) => outgoingItem(outgoing, me))
   return [...stored, ...queued]
+}
+
+function outgoingItem(outgoing: OutgoingMessage, me: string): TimelineItem {
+  const before = known.get(outgoing)
+  if (before) return before
+  const { client_id: id, written_at } = outgoing
+  const item = { kind: "outgoing", id, user_id: me, sent_at: written_at, outgoing } as const
+  known.set(outgoing, item)
+  return item
 }
 
 function itemFor(message: Message, me: string): TimelineItem {

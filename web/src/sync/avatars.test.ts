@@ -19,12 +19,12 @@ const server = (load: (address: string) => Promise<ArrayBuffer>) => ({ download:
 const answering = () => server(() => Promise.resolve(new Uint8Array([1, 2, 3]).buffer))
 const kept = (name: string) => new LocalDatabase(name, () => undefined)
 
-/** Ask for a picture, and wait until it is here. */
+/** Request a picture, and wait until it is here. */
 async function arrival(session: ReturnType<typeof server>, name: string, picture: string): Promise<AvatarCache> {
-  return await new Promise((resolve) => {
-    const faces: AvatarCache = new AvatarCache(session, kept(name), () => resolve(faces))
-    expect(faces.of(picture)).toBeUndefined()
-  })
+  const faces = new AvatarCache(session, kept(name))
+  expect(faces.of(picture)).toBeUndefined()
+  await vi.waitFor(() => expect(faces.of(picture)).toBeDefined())
+  return faces
 }
 
 test("a picture is fetched once, and there at the next start without a server", async () => {
@@ -47,7 +47,7 @@ test("the picture that somebody had before is forgotten, also on the device", as
 
 test("what a server that is away did not give is asked for again when it is back, and what it refuses is not", async () => {
   const session = server(() => Promise.reject(new Unreachable("")))
-  const faces = new AvatarCache(session, kept("away"), () => undefined)
+  const faces = new AvatarCache(session, kept("away"))
   faces.of(FIRST)
   await vi.waitFor(() => expect(session.download).toHaveBeenCalledTimes(1))
   faces.of(FIRST)
@@ -65,6 +65,6 @@ test("what a server that is away did not give is asked for again when it is back
 
 test("nobody's picture is no question", () => {
   const session = answering()
-  expect(new AvatarCache(session, kept("nobody"), () => undefined).of(null)).toBeUndefined()
+  expect(new AvatarCache(session, kept("nobody")).of(null)).toBeUndefined()
   expect(session.download).not.toHaveBeenCalled()
 })

@@ -1,4 +1,6 @@
-/** The pictures of people: fetched once, kept on this device, and given to the page as addresses of its own. */
+/** Loads avatars once, caches them on this device, and provides them to the page as blob URLs. */
+import { SvelteMap } from "svelte/reactivity"
+
 import type { LocalDatabase } from "../device/database"
 import { ApiError, Unreachable } from "../api/http"
 import type { Session } from "../session/session"
@@ -6,17 +8,16 @@ import type { Session } from "../session/session"
 const KEY_PREFIX = "face:"
 
 export class AvatarCache {
-  readonly #urls = new Map<string, string>()
+  readonly #urls = new SvelteMap<string, string>()
   readonly #requested = new Set<string>()
   readonly #missed = new Set<string>()
 
   constructor(
     private readonly session: Pick<Session, "download">,
     private readonly database: LocalDatabase,
-    private readonly changed: () => void,
   ) {}
 
-  /** Where the page finds a picture, if it is here; else it is fetched, and `changed` says when it is. */
+  /** Return the blob URL of a picture. Reactive: undefined until the picture, which the first call fetches, is here. */
   of(picture: string | null | undefined): string | undefined {
     if (!picture) return undefined
     if (!this.#requested.has(picture)) {
@@ -26,7 +27,7 @@ export class AvatarCache {
     return this.#urls.get(picture)
   }
 
-  /** Forget all pictures but these: people have others by now, or are gone. */
+  /** Deletes all cached avatars except these; the others are outdated. */
   async keepOnly(pictures: ReadonlySet<string>): Promise<void> {
     for (const [picture, url] of this.#urls) {
       if (pictures.has(picture)) continue
@@ -45,11 +46,11 @@ export class AvatarCache {
     )
   }
 
-  /** There is a server again: ask for what could not be fetched. */
+  /** Retries avatars that could not be fetched while the server was unreachable. */
   retryMissed(): void {
-    for (const picture of this.#missed) this.#requested.delete(picture)
+    const missed = [...this.#missed]
     this.#missed.clear()
-    this.changed()
+    for (const picture of missed) void this.#get(picture)
   }
 
   close(): void {
@@ -66,7 +67,6 @@ export class AvatarCache {
       await this.database.write(["facts"], (change) => change.objectStore("facts").put(bytes, key), "")
     }
     this.#urls.set(picture, URL.createObjectURL(new Blob([bytes], { type: "image/webp" })))
-    this.changed()
   }
 
   async #fetch(picture: string): Promise<ArrayBuffer | undefined> {

@@ -1,4 +1,4 @@
-/** Joins topics with nothing but a token, and reports every frame in both directions. */
+/** Joins topics with an access token and reports every frame in both directions. */
 import { Socket, type Channel } from "phoenix"
 
 import type { Frame } from "../models/frames"
@@ -24,7 +24,7 @@ export class EventMonitor {
     this.#socket = new Socket("/socket", {
       authToken: token,
       longPollFallbackMs: 3_000,
-      // Phoenix tells its logger what it sends; it has no other hook for that.
+      // Phoenix's only hook for outgoing frames is its logger.
       logger: (kind, said, payload: unknown) => {
         const [, topic, event] = (kind === "push" && PUSHED.exec(said)) || []
         if (topic && event) onFrame({ direction: "out", topic, event, payload })
@@ -41,7 +41,7 @@ export class EventMonitor {
     this.#socket.connect()
   }
 
-  /** Join a topic, in place of the one before. The answer is the reason of a refusal, or nothing. */
+  /** Joins a topic, leaving the previous one. Resolves with the reason of a refusal, or undefined. */
   join(topic: string): Promise<string | undefined> {
     this.#channel?.leave()
     const channel = this.#socket.channel(topic)

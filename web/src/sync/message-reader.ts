@@ -1,36 +1,45 @@
-/** Opens each body and each reaction once, through the seam, and remembers what it says. */
+/** Decrypts each body and reaction once and caches the result. */
+import { SvelteMap } from "svelte/reactivity"
+
 import { open, openReaction, type Opened } from "../crypto/seal"
 import type { OpenedReaction } from "../models/reactions"
 import type { Message } from "../api/types"
 
+/** The readable content of one version of a message. */
+interface OpenedVersion {
+  readonly opened: Opened
+  readonly reactions: readonly OpenedReaction[]
+}
+
+const NO_REACTIONS: readonly OpenedReaction[] = []
+
 export class MessageReader {
-  readonly #opened = new Map<string, Opened>()
-  readonly #reactions = new Map<string, readonly OpenedReaction[]>()
+  /** By message ID and change number. A reader of one version does not run when another version is opened. */
+  readonly #versions = new SvelteMap<string, OpenedVersion>()
 
-  constructor(private readonly changed: () => void) {}
-
-  /** What a message says; nothing for the moment in which it is being opened. */
+  /** Returns the content of a message; undefined while it is being decrypted. */
   read(message: Message): Opened | undefined {
-    return this.#opened.get(version(message))
+    return this.#versions.get(version(message))?.opened
   }
 
-  /** The signs with which people react to a message, as far as this device can read them. */
+  /** Returns the reactions to a message that this device can decrypt. */
   reactionsTo(message: Message): readonly OpenedReaction[] {
-    return this.#reactions.get(version(message)) ?? []
+    return this.#versions.get(version(message))?.reactions ?? NO_REACTIONS
   }
 
   async open(messages: readonly Message[]): Promise<void> {
-    const unread = messages.filter((message) => !this.#opened.has(version(message)))
-    if (unread.length === 0) return
-    await Promise.all(unread.map((message) => this.#open(message)))
-    this.changed()
+    const closed = messages.filter((message) => !this.#versions.has(version(message)))
+    const versions = await Promise.all(
+      closed.map(async (message) => [version(message), await opened(message)] as const),
+    )
+    // Together, so that the views update once for a page of messages.
+    for (const [key, version] of versions) this.#versions.set(key, version)
   }
+}
 
-  async #open(message: Message): Promise<void> {
-    const opened = message.reactions.map(async (each) => ({ user_id: each.user_id, emoji: await openReaction(each) }))
-    this.#reactions.set(version(message), await Promise.all(opened))
-    this.#opened.set(version(message), await open(message))
-  }
+async function opened(message: Message): Promise<OpenedVersion> {
+  const reactions = message.reactions.map(async (each) => ({ user_id: each.user_id, emoji: await openReaction(each) }))
+  return { opened: await open(message), reactions: await Promise.all(reactions) }
 }
 
 function version(message: Message): string {

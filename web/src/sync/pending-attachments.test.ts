@@ -13,7 +13,7 @@ class Tab {
   readonly kept = new LocalDatabase(account, () => undefined)
   readonly wire = new TabChannel(account)
   readonly blobs = new BlobStore(account)
-  readonly desk = new Drafts(this.kept, this.wire, () => undefined)
+  readonly desk = new Drafts(this.kept, this.wire)
   readonly tray = new PendingAttachments(this.desk, this.blobs)
 
   async close(): Promise<void> {

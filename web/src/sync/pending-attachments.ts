@@ -1,14 +1,16 @@
-/** What will go with the message that is being written: chosen, pasted, dropped or recorded, and kept on this device. */
+/** Attachments of the draft: chosen, pasted, dropped or recorded, and stored on this device. */
 import { sealFile } from "../crypto/seal"
 import type { BlobStore } from "../device/blobs"
 import type { Drafts } from "../device/drafts"
 import type { PendingAttachment } from "../models/attachments"
 import { ApiError } from "../api/http"
 
-/** As many files go with one message. */
+/** Maximum number of files per message. */
 const MAX_FILES = 10
+/** One object for all, so that an unchanged draft has unchanged attachments. */
+const NONE: readonly PendingAttachment[] = []
 
-/** A file that is to be sent, and what is known of it. */
+/** A file to send, with its metadata. */
 export interface NewAttachment extends Pick<PendingAttachment, "kind" | "name" | "duration_ms" | "waveform"> {
   readonly blob: Blob
 }
@@ -19,35 +21,35 @@ export class PendingAttachments {
     private readonly blobs: BlobStore,
   ) {}
 
-  /** What lies there for a conversation. */
+  /** Returns the pending attachments of a conversation. */
   of(conversationId: string): readonly PendingAttachment[] {
-    return this.drafts.all.get(conversationId)?.enclosures ?? []
+    return this.drafts.all.get(conversationId)?.enclosures ?? NONE
   }
 
-  /** All that lies anywhere, by the keys of its bytes. */
+  /** Returns the blob keys of all pending attachments. */
   get keys(): readonly string[] {
     return [...this.drafts.all.values()].flatMap(({ enclosures = [] }) => keysOf(enclosures))
   }
 
-  /** Lay more there, in a conversation that is called `name`: as much as goes with one message. */
+  /** Adds files in a conversation called `name`, up to the maximum per message. */
   async add(conversationId: string, chosen: readonly NewAttachment[], name: string): Promise<void> {
     const free = MAX_FILES - this.of(conversationId).length
     const more = await Promise.all(chosen.slice(0, free).map((each) => this.#prepare(each)))
     await this.drafts.setAttachments(conversationId, [...this.of(conversationId), ...more], name)
   }
 
-  /** Take one away. */
+  /** Removes a file. */
   async remove(conversationId: string, key: string): Promise<void> {
     await this.#keepOnly(conversationId, (each) => each.key !== key)
   }
 
-  /** Take everything away. */
+  /** Removes all files. */
   async clear(conversationId: string): Promise<void> {
     await this.#keepOnly(conversationId, () => false)
   }
 
   /**
-   * The bytes of what waits here.
+   * Returns the bytes of a pending attachment.
    *
    * @throws {ApiError} this device has lost them
    */
@@ -57,7 +59,7 @@ export class PendingAttachments {
     return blob
   }
 
-  /** Take away what has no bytes: this device was switched off before it had them, or another tab has sent them. */
+  /** Removes attachments without bytes: the device was turned off before they were stored, or another tab has sent them. */
   async check(): Promise<void> {
     for (const id of this.drafts.all.keys()) {
       const found = await Promise.all(this.of(id).map(({ key }) => this.blobs.get(key)))

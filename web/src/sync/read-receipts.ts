@@ -1,4 +1,4 @@
-/** Says, a moment later and for many messages at once, that this device has them, or that its person has read them. */
+/** Sends delivered and read receipts, batched over a short delay. */
 import type { Channel } from "phoenix"
 
 import type { Timeline } from "../models/timeline"
@@ -13,11 +13,11 @@ export class ReadReceipts {
   constructor(
     private readonly me: string,
     private readonly channel: Channel,
-    /** What is here; nothing, while the conversation cannot be told anything. */
+    /** Returns the timeline, or undefined while the conversation is not joined. */
     private readonly timeline: () => Timeline | undefined,
   ) {}
 
-  /** Whether somebody is looking at the end of the conversation. */
+  /** Whether the user is looking at the end of the conversation. */
   setActive(active: boolean): void {
     this.#active = active
     if (active) this.schedule()
@@ -31,7 +31,7 @@ export class ReadReceipts {
     }, AFTER_MS)
   }
 
-  /** The server has another history now, and has heard nothing of it. */
+  /** Resets the sent positions after the database epoch changed. */
   reset(): void {
     Object.assign(this.#acknowledged, { delivered: 0, read: 0 })
   }
@@ -42,7 +42,7 @@ export class ReadReceipts {
   }
 
   #acknowledge({ messages, last }: Timeline, status: "delivered" | "read"): void {
-    // Before the first page is here, the end of the conversation is all that this device knows.
+    // Before the first page is loaded, only the end of the conversation is known.
     const seq = messages.length === 0 ? last : messages.findLast((each) => each.user_id !== this.me)?.seq
     if (seq === undefined || seq <= this.#acknowledged[status] || seq === 0) return
     if (status === "read" && messages.length === 0) return

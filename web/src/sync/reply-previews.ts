@@ -1,28 +1,29 @@
-/** Finds the messages that others answer to, also those that are not in the timeline (yet). */
+/** Finds the messages that replies refer to, including those that are not in the timeline. */
+import { SvelteMap } from "svelte/reactivity"
+
 import { ApiError, Unreachable } from "../api/http"
 import type { MessageReader } from "./message-reader"
-import type { Conversation } from "./conversation"
+import type { Conversation } from "./conversation.svelte"
 import type { Session } from "../session/session"
 import type { Message } from "../api/types"
 
 export class ReplyPreviews {
-  /** What was looked up; null, when it is not for this person to see. */
-  readonly #loaded = new Map<string, Message | null>()
+  /** Messages fetched by id; null if the user may not see them. */
+  readonly #loaded = new SvelteMap<string, Message | null>()
   readonly #requested = new Set<string>()
 
   constructor(
     private readonly session: Session,
     private readonly reader: MessageReader,
-    private readonly changed: () => void,
   ) {}
 
-  /** A message, as it is now as far as this device knows; null, when it is not to be seen; nothing, before that is known. */
+  /** Returns a message in its latest known state; null if the user may not see it; undefined until that is known. */
   find(conversation: Conversation, messageId: string): Message | null | undefined {
     const local = conversation.timeline.messages.findLast((message) => message.message_id === messageId)
     return local ?? this.#loaded.get(messageId)
   }
 
-  /** Look up what is not here; once. */
+  /** Fetches a missing message once. */
   async load(conversation: Conversation, messageId: string): Promise<void> {
     if (this.find(conversation, messageId) !== undefined || this.#requested.has(messageId)) return
     this.#requested.add(messageId)
@@ -38,10 +39,9 @@ export class ReplyPreviews {
       else if (error instanceof ApiError || error instanceof Unreachable) this.#requested.delete(messageId)
       else throw error
     }
-    this.changed()
   }
 
-  /** A message has changed: what was looked up of it is old. */
+  /** Drops the fetched copy of a changed message. */
   applyChanges(messages: readonly Message[]): void {
     for (const message of messages) {
       if (this.#loaded.has(message.message_id)) this.#loaded.set(message.message_id, message)

@@ -1,6 +1,6 @@
 /**
- * Sends what waits in one conversation: one message after the other, from one tab at a time, until each is stored. Words do
- * not wait longer than some seconds for the files of a message that was written before them.
+ * Sends the outgoing messages of one conversation, one at a time and from one tab at a time, until each is stored.
+ * Text-only messages overtake a message whose files take longer than a few seconds to upload.
  */
 import type { Channel } from "phoenix"
 
@@ -9,20 +9,24 @@ import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } f
 import { messageTypeOf } from "../models/attachments"
 import { ApiError, Unreachable } from "../api/http"
 import type { ErrorReply, SendReply } from "../api/types"
-import { UploadCancelled, type Uploads } from "./uploads"
+import { UploadCancelled, type Uploads } from "./uploads.svelte"
 
 const RECHECK_MS = 1_000
-/** So long a message waits for the files of the one before it. */
+/** How long a message waits for the files of the previous one. */
 const OVERTAKE_AFTER_MS = 5_000
 
 export class Sender {
-  /** The drafts that are on their way: one, and one that passes it. */
+  /** Messages being sent: one, and possibly one overtaking it. */
   readonly #inFlight = new Set<string>()
-  /** Whether the first of them has been for a while. */
+  /** Whether the first of them has been uploading for long. */
   #slow = false
   #slowTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
+  /** Runs while the sender waits before it repeats a message that the server could not take. */
+  #retryTimer: ReturnType<typeof setTimeout> | undefined
   #open = false
+  /** Counts the connections that were lost: what one of them began does not continue in the next. */
+  #lost = 0
 
   constructor(
     private readonly conversationId: string,
@@ -32,28 +36,32 @@ export class Sender {
     private readonly stored: (stored: SendReply) => void,
   ) {}
 
-  /** The conversation can be written to now. */
+  /** Called when the conversation is joined. */
   opened(): void {
     this.#open = true
+    this.#endPause()
     this.flush()
   }
 
-  /** It cannot, for the moment. What was on its way is sent again later: nobody knows whether it arrived. */
+  /** Called when the conversation is no longer joined. Messages in flight are sent again later, because their outcome is unknown. */
   closed(): void {
     this.#open = false
+    this.#lost += 1
     if (this.#inFlight.size > 0) void this.outboxStore.release(this.conversationId)
     this.#inFlight.clear()
+    this.#endPause()
     this.#resetSlow()
   }
 
   /**
-   * Send what waits, in its order, whatever the server has to refuse on the way; see `next`.
-   * Safe to call at any time: nothing is on its way twice, and a repeat is stored once.
+   * Sends waiting messages in order, skipping those that the server rejects; see `next`.
+   * Safe to call at any time: no message is in flight twice, and a repeated one is stored once.
    */
   flush(): void {
-    const message = this.#open
-      ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
-      : undefined
+    const message =
+      this.#open && this.#retryTimer === undefined
+        ? nextToSend(this.outboxStore.messages, this.conversationId, this.#inFlight, this.#slow)
+        : undefined
     if (message === undefined) return
     if (this.#inFlight.size === 0) this.#startSlowTimer()
     this.#inFlight.add(message.client_id)
@@ -61,43 +69,47 @@ export class Sender {
   }
 
   async #send(message: OutgoingMessage): Promise<void> {
+    const lost = this.#lost
+    // After a rejoin the message is sent again, and what began before must not send it, too.
+    const isCurrent = () => this.#lost === lost && this.#isInFlight(message)
     const claimed = await this.outboxStore.claim(message)
-    if (!this.#isInFlight(message)) return // closed meanwhile
+    if (!isCurrent()) return
     if (!claimed) {
       this.#settled(message)
       setTimeout(() => void this.#recheck(), RECHECK_MS)
       return
     }
-    const files = message.enclosures ? await this.#upload(message) : {}
-    if (files === undefined || !this.#isInFlight(message)) return
+    const files = message.enclosures ? await this.#upload(message, isCurrent) : {}
+    if (files === undefined || !isCurrent()) return
+    const rejected = (refusal: ErrorReply) => isCurrent() && void this.#rejected(message, refusal)
     this.channel
       .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
       .receive("ok", (stored: SendReply) => void this.#acknowledged(message, stored))
-      .receive("error", (refusal: ErrorReply) => void this.#rejected(message, refusal))
-      .receive("timeout", () => void this.#rejected(message, { reason: "timeout" }))
+      .receive("error", rejected)
+      .receive("timeout", () => rejected({ reason: "timeout" }))
   }
 
-  /** Bring the files first, then say which message they go with; nothing, if that cannot be now. */
-  async #upload(message: OutgoingMessage): Promise<object | undefined> {
+  /** Uploads the files, and returns the fields that name them in the message; undefined if that fails for now. */
+  async #upload(message: OutgoingMessage, isCurrent: () => boolean): Promise<object | undefined> {
     const saveUploadId = (...which: [string, string, string]) => this.outboxStore.setUploadId(...which)
     try {
       const ids = await this.uploads.upload(message, saveUploadId, () => this.#stillMine(message))
       return { attachment_ids: ids, message_type: messageTypeOf((message.enclosures ?? []).map(({ kind }) => kind)) }
     } catch (error) {
+      if (!(error instanceof UploadCancelled || error instanceof ApiError || error instanceof Unreachable)) throw error
+      if (!isCurrent()) return undefined
       if (error instanceof UploadCancelled) await this.#next(message)
-      else if (error instanceof ApiError) await this.#rejected(message, { reason: error.code })
-      else if (error instanceof Unreachable) await this.#rejected(message, { reason: "timeout" })
-      else throw error
+      else await this.#rejected(message, { reason: error instanceof ApiError ? error.code : "timeout" })
       return undefined
     }
   }
 
-  /** Whether it is still our turn, which a long upload must ask for again and again. */
+  /** Renews the claim to send, which a long upload must do repeatedly. */
   async #stillMine(message: OutgoingMessage): Promise<boolean> {
     return this.#isInFlight(message) && (await this.outboxStore.claim(message))
   }
 
-  /** Another tab has the turn: see what it has done by now. */
+  /** Reloads the outbox, because another tab is sending. */
   async #recheck(): Promise<void> {
     await this.outboxStore.load()
     this.flush()
@@ -111,14 +123,27 @@ export class Sender {
   }
 
   async #rejected(message: OutgoingMessage, refusal: ErrorReply): Promise<void> {
-    if (!this.#isInFlight(message)) return
     if (!isTransient(refusal)) {
       await this.outboxStore.refuse(message.client_id, refusal.reason)
       await this.#next(message)
       return
     }
     this.#settled(message)
-    setTimeout(() => this.flush(), retryDelay(refusal, ++this.#attempts))
+    this.#pause(retryDelay(refusal, ++this.#attempts))
+  }
+
+  /** Sends nothing for `ms`: without this, each message that is written would repeat the refused one at once. */
+  #pause(ms: number): void {
+    this.#endPause()
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined
+      this.flush()
+    }, ms)
+  }
+
+  #endPause(): void {
+    clearTimeout(this.#retryTimer)
+    this.#retryTimer = undefined
   }
 
   async #next(message: OutgoingMessage): Promise<void> {
@@ -136,7 +161,7 @@ export class Sender {
     if (this.#inFlight.size === 0) this.#resetSlow()
   }
 
-  /** Let nothing pass for a while. */
+  /** Pauses sending for a while. */
   #startSlowTimer(): void {
     this.#slowTimer = setTimeout(() => {
       this.#slow = true

@@ -1,4 +1,4 @@
-/** Where the bytes of attachments are, for the next minutes: asked once, and again when an address is about to expire. */
+/** Caches the signed URLs of attachments and renews them shortly before they expire. */
 import { openFile, type OpenedFile } from "../crypto/seal"
 import { ApiError, download } from "../api/http"
 import type { Session } from "../session/session"
@@ -12,22 +12,22 @@ export class SignedUrlCache {
   constructor(private readonly session: Session) {}
 
   /**
-   * Open a file, so that a page can show it or save it.
+   * Opens a file for display or download.
    *
-   * @throws {ApiError} this person cannot see it any more
-   * @throws {Unreachable} the server does not answer
+   * @throws {ApiError} the user may no longer see it
+   * @throws {Unreachable} no response
    */
   async open(attachment: Attachment): Promise<OpenedFile> {
     return await openFile(attachment, () => this.#urlsOf(attachment.id))
   }
 
-  /** The bytes of a file, opened; see `open`. */
+  /** Returns the decrypted bytes of a file; see `open`. */
   async bytes(attachment: Attachment): Promise<Blob> {
     try {
       return await this.#download(attachment)
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error
-      this.#known.delete(attachment.id) // expired, by a clock that is more right than this device's
+      this.#known.delete(attachment.id) // expired by the server's clock, although not by this device's
       return await this.#download(attachment)
     }
   }

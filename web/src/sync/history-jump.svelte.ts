@@ -1,35 +1,36 @@
-/** A part of a conversation that somebody went back to, apart from its newest part until the two meet. */
+/** A part of the history that the user jumped to, kept apart from the newest part until the two are adjacent. */
 import { merge, prepend, receive, timelineFromPage, type Timeline } from "../models/timeline"
 import { ApiError, Unreachable } from "../api/http"
 import type { Message, MessagePage } from "../api/types"
 
-/** As many messages are fetched on each side of the one that is sought, and when one reads on. */
+/** Messages fetched on each side of the target, and per page after that. */
 const CONTEXT = 50
 const PAGE = 100
 
 export interface LiveTimeline {
-  /** The newest part, as it is now. */
+  /** Returns the newest part. */
   timeline(): Timeline
-  /** The two have met: this is the newest part from now on. */
+  /** Called when the two parts have been joined. */
   merged(timeline: Timeline): void
   /**
-   * A page of messages from the server.
+   * Fetches a page of messages.
    *
-   * @throws {ApiError} it refuses
-   * @throws {Unreachable} it does not answer
+   * @throws {ApiError} the server returned an error
+   * @throws {Unreachable} no response
    */
   fetch(what: object): Promise<MessagePage>
-  /** These are to be shown. */
+  /** Called with messages that will be displayed. */
   show(messages: readonly Message[]): void
 }
 
 export class HistoryJump {
-  timeline: Timeline | undefined
+  /** The segment of the history that the user jumped to; undefined while the newest part is shown. */
+  timeline = $state.raw<Timeline>()
   #loading = false
 
   constructor(private readonly live: LiveTimeline) {}
 
-  /** Go to a place that the newest part does not reach; false, if the server does not give it now. */
+  /** Jumps to a `seq` outside the newest part. Returns false if it cannot be fetched. */
   async jumpTo(seq: number): Promise<boolean> {
     return await this.#load({ before_seq: seq + CONTEXT, limit: 2 * CONTEXT }, (page) => {
       const segment = timelineFromPage(this.live.timeline(), page)
@@ -37,7 +38,7 @@ export class HistoryJump {
     })
   }
 
-  /** Come back to the newest part. */
+  /** Returns to the newest part. */
   reset(): void {
     this.timeline = undefined
   }
@@ -56,7 +57,7 @@ export class HistoryJump {
     )
   }
 
-  /** Messages are not what they were. */
+  /** Applies changed messages. */
   applyChanges(messages: readonly Message[]): void {
     const { timeline } = this
     if (!timeline) return

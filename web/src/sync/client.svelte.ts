@@ -1,5 +1,11 @@
-/** Everything that one signed-in person sees: conversations, people, what is waiting, and how the connection is. */
+/**
+ * The client of one signed-in user: the conversations, the contacts, the outbox and the connection.
+ *
+ * State is reactive (Svelte runes) at the place where it lives: per conversation in `Conversation`, per message in
+ * `MessageReader` and `Uploads`, per picture in `AvatarCache`. A view runs again only when something that it reads changes.
+ */
 import type { Channel } from "phoenix"
+import { SvelteMap } from "svelte/reactivity"
 
 import { seal } from "../crypto/seal"
 import { BlobStore } from "../device/blobs"
@@ -21,16 +27,16 @@ import {
 } from "../models/conversation-list"
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
-import { Contacts } from "./contacts"
-import { Connection, type ConnectionState } from "./connection"
+import { Contacts } from "./contacts.svelte"
+import { Connection, type ConnectionState } from "./connection.svelte"
 import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
-import { Conversation, type ConversationContext } from "./conversation"
+import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
 import type { ConversationSummary, Message, Person } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../device/random-id"
-import { Uploads } from "./uploads"
+import { Uploads } from "./uploads.svelte"
 
 const REFRESH_RETRY_MS = 3_000
 
@@ -38,73 +44,72 @@ export class ChatClient {
   readonly me: { readonly id: string; readonly username: string }
   readonly reader: MessageReader
   readonly replyPreviews: ReplyPreviews
-  /** The bytes of what waits here to be sent. */
+  /** The bytes of unsent attachments. */
   readonly blobs: BlobStore
   readonly pendingAttachments: PendingAttachments
   readonly uploads: Uploads
-  /** Where the bytes are of what others sent. */
+  /** Signed URLs of received attachments. */
   readonly signedUrls: SignedUrlCache
-  /** Whom this person sees. */
+  /** The user's contacts. */
   readonly contacts: Contacts
-  conversations: ConversationList = []
-  /** Whether the conversations are here yet. */
-  ready = false
-  /** The newest message that came in live from somebody else. */
-  latestMessage: Message | undefined
-  /** Conversations that this person is not in any more, by what they were. */
-  removed: ReadonlyMap<string, ConversationSummary> = new Map()
-  readonly #conversations = new Map<string, Conversation>()
-  readonly #listeners = new Set<(client: ChatClient) => void>()
+  /** Whether the conversations have been loaded. */
+  ready = $state(false)
+  /** Whether this browser stores data, so that messages survive a reload. */
+  durable = $state(true)
+  /** All unsent messages on this device. Those of one conversation are in `Conversation.outgoing`. */
+  outbox = $state.raw<Outbox>([])
+  /** The newest message that another user sent and that arrived live. */
+  latestMessage = $state.raw<Message>()
+  /** The conversations that this user is no longer in, as they last were. */
+  removed = $state.raw<ReadonlyMap<string, ConversationSummary>>(new Map())
+  #list = $state.raw<ConversationList>([])
+  /** The same by ID: a reader of one summary does not run when another changes. */
+  readonly #summaries = new SvelteMap<string, ConversationSummary>()
+  readonly #conversations = new SvelteMap<string, Conversation>()
   readonly #connection: Connection
   readonly #database: LocalDatabase
   readonly #tabs: TabChannel
   readonly #outboxStore: OutboxStore
   readonly #drafts: Drafts
   readonly #offlineCache: OfflineCache
-  /** What this person leaves by intention: no farewell is due. */
+  /** Conversations that the user is leaving: they need no notice of removal. */
   readonly #leaving = new Set<string>()
-  #scheduled = false
   #stopped = false
 
   constructor(readonly session: Session) {
-    const changed = () => this.#changed()
     this.me = session.user
-    this.reader = new MessageReader(changed)
-    this.replyPreviews = new ReplyPreviews(session, this.reader, changed)
-    this.#database = new LocalDatabase(this.me.id, changed)
+    this.reader = new MessageReader()
+    this.replyPreviews = new ReplyPreviews(session, this.reader)
+    this.#database = new LocalDatabase(this.me.id, () => (this.durable = this.#database.durable))
     this.#tabs = new TabChannel(this.me.id)
     this.blobs = new BlobStore(this.me.id)
-    this.uploads = new Uploads(session, this.blobs, changed)
+    this.uploads = new Uploads(session, this.blobs)
     this.signedUrls = new SignedUrlCache(session)
     const removed = (message: OutgoingMessage) =>
       void this.blobs.remove((message.enclosures ?? []).map(({ key }) => key))
     this.#outboxStore = new OutboxStore(this.#database, this.#tabs, () => this.#outboxChanged(), removed)
-    this.#drafts = new Drafts(this.#database, this.#tabs, changed)
+    this.#drafts = new Drafts(this.#database, this.#tabs)
     this.pendingAttachments = new PendingAttachments(this.#drafts, this.blobs)
     this.#offlineCache = new OfflineCache(this.#database)
-    this.contacts = new Contacts(session, this.#database, this.#offlineCache, changed)
-    this.#connection = new Connection(session, changed)
+    this.contacts = new Contacts(session, this.#database, this.#offlineCache)
+    this.#connection = new Connection(session)
   }
 
   get connection(): ConnectionState {
     return this.#connection.state
   }
 
-  get outbox(): Outbox {
-    return this.#outboxStore.messages
+  /** The conversations, the one with the newest message first. */
+  get conversations(): ConversationList {
+    return this.#list
   }
 
-  /** Whether this browser keeps what is written here. */
-  get durable(): boolean {
-    return this.#database.durable
-  }
-
-  /** What is half written, by conversation. */
+  /** The drafts, by conversation ID. */
   get drafts(): ReadonlyMap<string, Draft> {
     return this.#drafts.all
   }
 
-  /** What this person wrote in conversations that are gone, so that it is not lost. */
+  /** Drafts in conversations that the user is no longer in, so that they are not lost. */
   get unsentInRemoved(): readonly { readonly id: string; readonly name: string }[] {
     if (!this.ready) return []
     const ids = [...this.drafts.keys(), ...this.outbox.map((message) => message.conversation_id)]
@@ -112,7 +117,7 @@ export class ChatClient {
     return removedIds.map((id) => ({ id, name: this.removed.get(id)?.name ?? this.drafts.get(id)?.name ?? "" }))
   }
 
-  /** Show what was here last time, at once; then go to the server. */
+  /** Shows the cached state immediately, then connects to the server. */
   async start(): Promise<void> {
     const [cached] = await Promise.all([this.#offlineCache.load(), this.#outboxStore.load(), this.#drafts.load()])
     if (this.#stopped) return
@@ -125,12 +130,11 @@ export class ChatClient {
     await this.#connection.open()
   }
 
-  /** This device is signed out: forget what others wrote. What this person wrote and did not send stays for later. */
+  /** Deletes received messages after a sign-out. Unsent messages are kept. */
   async stop(): Promise<void> {
     this.#stopped = true
     removeEventListener("visibilitychange", this.#flush)
     this.#connection.close()
-    this.#listeners.clear()
     this.#tabs.close()
     this.contacts.avatars.close()
     await this.#offlineCache.clear()
@@ -138,22 +142,15 @@ export class ChatClient {
     await this.blobs.close()
   }
 
-  /** A Svelte store: the views are drawn anew when something changed, at most once a turn. */
-  subscribe(listener: (client: ChatClient) => void): () => void {
-    this.#listeners.add(listener)
-    listener(this)
-    return () => this.#listeners.delete(listener)
-  }
-
   conversation(id: string): Conversation | undefined {
     return this.#conversations.get(id)
   }
 
   summary(id: string): ConversationSummary | undefined {
-    return this.conversations.find((each) => each.id === id)
+    return this.#summaries.get(id)
   }
 
-  /** Write a message. It is shown at once, and given to this device to keep before anything else happens to it. */
+  /** Writes a message. It is displayed immediately, and stored on this device before anything else. */
   async send(id: string, text: string, enclosures: readonly PendingAttachment[] = [], replyTo?: string): Promise<void> {
     const message = {
       client_id: randomId(),
@@ -170,21 +167,20 @@ export class ChatClient {
     this.conversation(id)?.flush()
   }
 
-  /** Keep what is half written. */
+  /** Saves a draft. */
   saveDraft(conversationId: string, text: string, name: string): void {
     void this.#drafts.write(conversationId, text, name)
   }
 
-  /** Throw away what was written in a conversation and not sent. */
+  /** Discards all unsent messages and the draft of a conversation. */
   async discardAll(conversationId: string): Promise<void> {
     const drafts = waitingIn(this.outbox, conversationId)
     await Promise.all(drafts.map((message) => this.discard(message.client_id)))
     await this.pendingAttachments.clear(conversationId)
     await this.#drafts.write(conversationId, "", "")
-    this.#changed()
   }
 
-  /** Try once more to send a message that was refused; its photos as they are, if that is wanted. */
+  /** Retries a rejected message, optionally with its original photos. */
   async retry(conversationId: string, clientId: string, unprocessed = false): Promise<void> {
     const message = this.outbox.find((each) => each.client_id === clientId)
     await this.#outboxStore.retry(clientId, unprocessed)
@@ -192,21 +188,21 @@ export class ChatClient {
     if (unprocessed && message) await this.uploads.cancel(message)
   }
 
-  /** Throw a draft away, and what the server has of its files by now. */
+  /** Discards an unsent message and its uploads on the server. */
   async discard(clientId: string): Promise<void> {
     const message = this.outbox.find((each) => each.client_id === clientId)
     await this.#outboxStore.remove(clientId)
     if (message) await this.uploads.cancel(message)
   }
 
-  /** Make a conversation, or find the one that there is. */
+  /** Creates a conversation, or returns the existing one. */
   async startConversation(kind: "self" | "direct" | "group" | "family", details: object): Promise<ConversationSummary> {
     const summary = await this.session.request<ConversationSummary>("POST", `/conversations/${kind}`, details)
     this.#add(summary)
     return summary
   }
 
-  /** Make a link that lets one person into a family. */
+  /** Creates an invitation link to a family for one person. */
   async invite(familyId: string): Promise<string> {
     const invite_ = await this.session.request<{ token: string; url: string }>(
       "POST",
@@ -216,18 +212,18 @@ export class ChatClient {
     return invitationLink(location, invite_.token, invite_.url)
   }
 
-  /** Change a conversation, or how it is seen, and show what the server makes of it. */
+  /** Changes a conversation or its view settings, and applies the server's response. */
   async updateConversation(method: "PUT" | "PATCH" | "POST" | "DELETE", path: string, details?: object): Promise<void> {
     const summary = await this.session.request<ConversationSummary>(method, `/conversations/${path}`, details)
     this.#add(summary)
   }
 
-  /** Put somebody out of a group. */
+  /** Removes a member from a group. */
   async remove(conversationId: string, userId: string): Promise<void> {
     await this.session.request("DELETE", `/conversations/${conversationId}/members/${userId}`)
   }
 
-  /** Leave a group. */
+  /** Leaves a group. */
   async leave(conversationId: string): Promise<void> {
     this.#leaving.add(conversationId)
     try {
@@ -245,7 +241,6 @@ export class ChatClient {
     if (contacts) this.contacts.restore(contacts)
     for (const summary of conversations) this.#add(summary, timelines.get(summary.id))
     this.ready = conversations.length > 0
-    this.#changed()
   }
 
   #listen(): void {
@@ -253,7 +248,7 @@ export class ChatClient {
     const take = ({ conversation: summary }: { conversation: ConversationSummary }) => {
       const before = this.summary(summary.id)?.members ?? []
       this.#add(summary)
-      // Somebody new has a name to be learned, and the name of somebody who is gone is perhaps to be forgotten.
+      // The names of new members must be loaded, and those of former members may have to be dropped.
       const memberIds = summary.members.map((member) => member.user_id)
       const changed =
         memberIds.some((id) => !this.contacts.people.has(id)) ||
@@ -267,12 +262,11 @@ export class ChatClient {
     )
     channel.on("person_updated", ({ person }: { person: Person }) => void this.contacts.updatePerson(person))
     channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
-      this.conversations = withUnread(this.conversations, conversation_id, unread)
+      this.#setConversations(withUnread(this.conversations, conversation_id, unread))
       this.#cache(conversation_id)
       if (unread > 0 && !this.summary(conversation_id)) void this.#refresh()
-      this.#changed()
     })
-    // What happened while nobody listened here is not told again: look at everything anew after each join.
+    // Events are not replayed, so reload everything after each join.
     channel.join().receive("ok", () => void this.#refresh())
   }
 
@@ -294,10 +288,9 @@ export class ChatClient {
     for (const summary of conversations) this.#add(summary)
     await this.contacts.refresh(() => this.conversations)
     this.ready = true
-    this.#changed()
   }
 
-  /** All conversations, also those that were put away. */
+  /** All conversations, including hidden and archived ones. */
   async #fetchConversations(): Promise<ConversationSummary[]> {
     const requests = ["", "?hidden=true", "?archived=true", "?hidden=true&archived=true"].map((query) =>
       this.session.request<{ conversations: ConversationSummary[] }>("GET", `/conversations${query}`),
@@ -306,8 +299,10 @@ export class ChatClient {
   }
 
   #add(summary: ConversationSummary, cached?: CachedTimeline): void {
-    this.conversations = upsert(this.conversations, summary)
-    this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
+    this.#setConversations(upsert(this.conversations, summary))
+    if (this.removed.has(summary.id)) {
+      this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
+    }
     if (summary.last_message) void this.reader.open([summary.last_message])
     if (!this.#conversations.has(summary.id)) {
       const conversation = new Conversation(summary, this.#context(), cached)
@@ -315,20 +310,26 @@ export class ChatClient {
       conversation.join()
     }
     this.#cache(summary.id)
-    this.#changed()
   }
 
-  /** This person is not in a conversation any more. What was still to be sent there waits for a decision. */
+  /** Handles the removal of the user from a conversation. Unsent messages are kept for the user to decide. */
   #removeConversation(id: string): void {
     const summary = this.summary(id)
     if (summary === undefined) return
     if (!this.#leaving.delete(id)) this.removed = new Map(this.removed).set(id, summary)
     this.#conversations.get(id)?.leave()
     this.#conversations.delete(id)
-    this.conversations = without(this.conversations, id)
+    this.#setConversations(without(this.conversations, id))
     for (const message of waitingIn(this.outbox, id)) void this.#outboxStore.refuse(message.client_id, "not_found")
     this.#cache(id)
-    this.#changed()
+  }
+
+  #setConversations(list: ConversationList): void {
+    if (list.length === this.#list.length && list.every((each, index) => each === this.#list[index])) return
+    this.#list = list
+    const ids = new Set(list.map(({ id }) => id))
+    for (const id of [...this.#summaries.keys()]) if (!ids.has(id)) this.#summaries.delete(id)
+    for (const summary of list) this.#summaries.set(summary.id, summary)
   }
 
   #cache(id: string): void {
@@ -341,10 +342,10 @@ export class ChatClient {
     })
   }
 
-  /** Something waits here, perhaps from another tab: whoever has the turn sends it. */
+  /** Sends waiting messages, possibly of another tab, if this tab can claim them. */
   #outboxChanged(): void {
-    for (const conversation of this.#conversations.values()) conversation.flush()
-    this.#changed()
+    this.outbox = this.#outboxStore.messages
+    for (const conversation of this.#conversations.values()) conversation.outboxChanged()
   }
 
   #context(): ConversationContext {
@@ -354,7 +355,6 @@ export class ChatClient {
       outboxStore: this.#outboxStore,
       uploads: this.uploads,
       reader: this.reader,
-      changed: () => this.#changed(),
       remember: (id) => this.#cache(id),
       received: (message) => this.#onMessage(message),
       changedMessages: (messages) => this.#onChanges(messages),
@@ -363,23 +363,13 @@ export class ChatClient {
   }
 
   #onMessage(message: Message): void {
-    this.conversations = withNewMessage(this.conversations, message)
+    this.#setConversations(withNewMessage(this.conversations, message))
     this.#cache(message.conversation_id)
     if (message.user_id !== this.me.id) this.latestMessage = message
-    this.#changed()
   }
 
   #onChanges(messages: readonly Message[]): void {
     this.replyPreviews.applyChanges(messages)
-    for (const message of messages) this.conversations = withChangedMessage(this.conversations, message)
-  }
-
-  #changed(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      for (const listener of this.#listeners) listener(this)
-    })
+    if (messages.length > 0) this.#setConversations(messages.reduce(withChangedMessage, this.conversations))
   }
 }

@@ -1,4 +1,4 @@
-/** The connection to the server: the official Phoenix client, always with a token that is still good. */
+/** The connection to the server: the official Phoenix client, always with a valid token. */
 import { Socket } from "phoenix"
 
 import { Unreachable } from "../api/http"
@@ -14,17 +14,14 @@ const FAILURES_BEFORE_CHECK = 2
 
 export class Connection {
   readonly socket: Socket
-  state: ConnectionState = "connecting"
+  state = $state<ConnectionState>("connecting")
   #failures = 0
   #refreshTimer: ReturnType<typeof setInterval> | undefined
 
-  constructor(
-    private readonly session: Session,
-    private readonly changed: () => void,
-  ) {
+  constructor(private readonly session: Session) {
     const authToken = () => session.token
     this.socket = new Socket("/socket", {
-      // Phoenix takes a function too, so that each reconnection brings the newest token; its types do not know that.
+      // Phoenix also accepts a function, so that each reconnect sends the current token; its types lack this.
       authToken: authToken as unknown as string,
       longPollFallbackMs: LONG_POLL_AFTER_MS,
       reconnectAfterMs: (tries) => jittered(RETRY_MS[tries - 1] ?? MAX_RETRY_MS),
@@ -48,38 +45,32 @@ export class Connection {
 
   #opened(): void {
     this.#failures = 0
-    // Once a WebSocket has worked, losing it means that the server is away, not that something in between forbids
-    // WebSockets: Phoenix would fall back to long polling, and stay there.
+    // Once a WebSocket has worked, losing it means that the server is unreachable, not that a proxy blocks WebSockets.
+    // Phoenix would fall back to long polling and stay there.
     if (this.socket.endPointURL().startsWith("ws")) {
       Object.assign(this.socket, { longPollFallbackMs: undefined })
     }
-    this.#setState("open")
+    this.state = "open"
   }
 
   #lost(): void {
     this.#failures += 1
-    this.#setState(this.state === "connecting" ? "connecting" : "lost")
+    if (this.state !== "connecting") this.state = "lost"
     void this.#refreshToken()
   }
 
   async #refreshToken(): Promise<void> {
     try {
       await this.session.ensureFresh()
-      // A browser does not say why a connection was refused: perhaps this device was signed out.
+      // Browsers do not report why a connection was refused; this device may have been signed out.
       if (this.#failures >= FAILURES_BEFORE_CHECK) await this.session.request("GET", "/me")
     } catch (error) {
       if (!(error instanceof Unreachable)) console.warn("the sign-in could not be renewed", error)
     }
   }
-
-  #setState(state: ConnectionState): void {
-    if (this.state === state) return
-    this.state = state
-    this.changed()
-  }
 }
 
-/** So that a family does not come back all at once after a restart. */
+/** Random delay, so that not all clients reconnect at the same moment after a restart. */
 function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2)
 }

@@ -1,8 +1,10 @@
 /**
- * Brings what goes with a draft to the server, piece by piece, and goes on where it was after whatever came between.
+ * Uploads the attachments of a message in chunks, and resumes interrupted uploads.
  *
- * How far an upload is, the server says: after a reload, a lost network or another tab that sent a part, it is asked.
+ * The server knows the offset of an upload; it is queried after a reload, a network failure, or work of another tab.
  */
+import { SvelteMap } from "svelte/reactivity"
+
 import type { BlobStore } from "../device/blobs"
 import { uploadRequest, uploadedShare, type PendingAttachment } from "../models/attachments"
 import type { OutgoingMessage } from "../models/outbox"
@@ -13,33 +15,47 @@ import type { Upload } from "../api/types"
 const CHUNK_BYTES = 512 * 1024
 const BUSY_MS = 1_000
 
-/** Somebody else sends it now, or nobody wants it any more. */
+/** Another tab is sending the message, or the user discarded it. */
 export class UploadCancelled extends Error {}
 
-/** Write down what the server calls an enclosure, so that its upload can go on after a reload. */
+/** Stores the server's id of an upload, so that it can be resumed after a reload. */
 export type SaveUploadId = (clientId: string, key: string, uploadId: string) => Promise<void>
 
+class UploadProgress {
+  active = $state(false)
+  /** The bytes that the server has of each file of one message, by file key. */
+  sent = $state.raw<Readonly<Record<string, number>>>({})
+
+  setSent(key: string, bytes: number): void {
+    this.sent = { ...this.sent, [key]: bytes }
+  }
+}
+
 export class Uploads {
-  readonly #sent = new Map<string, number>()
+  /** By `client_id`. Kept between attempts, so that a resumed upload does not start again at 0. */
+  readonly #progress = new SvelteMap<string, UploadProgress>()
   readonly #inFlight = new Map<string, Promise<readonly string[]>>()
 
   constructor(
     private readonly session: Session,
     private readonly blobs: BlobStore,
-    private readonly changed: () => void,
   ) {}
 
-  /** How far a draft is, from 0 to 1; nothing, while it is not on its way. */
+  /**
+   * Return how much of a message's files the server has, from 0 to 1; undefined while no upload is in progress.
+   * Reactive: the progress of one message does not run what reads the progress of another.
+   */
   progress({ client_id, enclosures = [] }: OutgoingMessage): number | undefined {
-    return this.#inFlight.has(client_id) ? uploadedShare(enclosures, (key) => this.#sent.get(key) ?? 0) : undefined
+    const progress = this.#progress.get(client_id)
+    return progress?.active ? uploadedShare(enclosures, (key) => progress.sent[key] ?? 0) : undefined
   }
 
   /**
-   * Bring all of a draft's files to the server; gives their ids, to be sent with the message.
+   * Uploads all files of a message and returns their ids.
    *
-   * @throws {ApiError} the server refuses one
-   * @throws {Unreachable} it does not answer
-   * @throws {UploadCancelled} `mayGoOn` said no
+   * @throws {ApiError} the server rejected a file
+   * @throws {Unreachable} no response
+   * @throws {UploadCancelled} `mayGoOn` returned false
    */
   upload(
     message: OutgoingMessage,
@@ -48,15 +64,18 @@ export class Uploads {
   ): Promise<readonly string[]> {
     const before = this.#inFlight.get(message.client_id)
     if (before) return before
-    const uploading = this.#all(message, saveUploadId, mayContinue).finally(() => {
+    const progress = this.#progress.get(message.client_id) ?? new UploadProgress()
+    progress.active = true
+    const uploading = this.#all(message, progress, saveUploadId, mayContinue).finally(() => {
       this.#inFlight.delete(message.client_id)
-      this.changed()
+      progress.active = false
     })
+    this.#progress.set(message.client_id, progress)
     this.#inFlight.set(message.client_id, uploading)
     return uploading
   }
 
-  /** Tell the server that something will not be sent; if it does not hear it, it forgets it in a day. */
+  /** Cancels an upload on the server. If that fails, the server deletes it after a day. */
   async cancel({ enclosures = [] }: OutgoingMessage): Promise<void> {
     try {
       for (const { upload_id } of enclosures) {
@@ -69,6 +88,7 @@ export class Uploads {
 
   async #all(
     message: OutgoingMessage,
+    progress: UploadProgress,
     saveUploadId: SaveUploadId,
     mayContinue: () => Promise<boolean>,
   ): Promise<readonly string[]> {
@@ -76,7 +96,7 @@ export class Uploads {
     for (const attachment of message.enclosures ?? []) {
       const started = await this.#start(message, attachment)
       if (started.id !== attachment.upload_id) await saveUploadId(message.client_id, attachment.key, started.id)
-      await this.#send(attachment, started, mayContinue)
+      await this.#send(attachment, started, progress, mayContinue)
       ids.push(started.id)
     }
     return ids
@@ -87,21 +107,26 @@ export class Uploads {
       if (attachment.upload_id !== undefined) return await this.#fetchState(attachment.upload_id)
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error
-      // The server has forgotten it: begin again.
+      // The server has deleted it: start again.
     }
     const path = `/conversations/${conversation_id}/attachments`
     return await this.session.request<Upload>("POST", path, uploadRequest(attachment))
   }
 
-  async #send(attachment: PendingAttachment, started: Upload, mayContinue: () => Promise<boolean>): Promise<void> {
+  async #send(
+    attachment: PendingAttachment,
+    started: Upload,
+    progress: UploadProgress,
+    mayContinue: () => Promise<boolean>,
+  ): Promise<void> {
     const blob = await this.blobs.get(attachment.key)
     for (let at = started; !at.finished;) {
-      this.#setSent(attachment.key, at.offset)
+      progress.setSent(attachment.key, at.offset)
       if (blob === undefined) throw new ApiError(0, "file_gone", undefined)
       if (!(await mayContinue())) throw new UploadCancelled()
       at = await this.#sendChunk(at, blob)
     }
-    this.#setSent(attachment.key, attachment.size)
+    progress.setSent(attachment.key, attachment.size)
   }
 
   async #sendChunk({ id, offset }: Upload, blob: Blob): Promise<Upload> {
@@ -120,10 +145,5 @@ export class Uploads {
 
   #fetchState(id: string): Promise<Upload> {
     return this.session.request<Upload>("GET", `/attachments/${id}`)
-  }
-
-  #setSent(key: string, sent: number): void {
-    this.#sent.set(key, sent)
-    this.changed()
   }
 }

@@ -1,9 +1,9 @@
-/** One conversation, live: joined, resumed, caught up, written to and acknowledged. */
+/** A live conversation: joins, resumes, catches up, sends and acknowledges. */
 import { Presence, type Channel, type Socket } from "phoenix"
 
 import type { CachedTimeline } from "../device/database"
 import type { OutboxStore } from "../device/outbox-store"
-import { isTransient, retryDelay } from "../models/outbox"
+import { isTransient, retryDelay, waitingIn, type Outbox } from "../models/outbox"
 import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/receipts"
 import { seal, sealReaction } from "../crypto/seal"
 import {
@@ -25,7 +25,7 @@ import {
 import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/typing"
 import { ApiError, Unreachable } from "../api/http"
 import { ReadReceipts } from "./read-receipts"
-import { HistoryJump } from "./history-jump"
+import { HistoryJump } from "./history-jump.svelte"
 import type { MessageReader } from "./message-reader"
 import { Sender } from "./sender"
 import type {
@@ -38,13 +38,13 @@ import type {
   ErrorReply,
   SendReply,
 } from "../api/types"
-import type { Uploads } from "./uploads"
+import type { Uploads } from "./uploads.svelte"
 
 const FIRST_PAGE = 60
 const PAGE = 100
-/** Whoever missed more than this begins at the end, and reads back from there. */
+/** A user who missed more messages than this starts at the end. */
 const MAX_CATCH_UP = 5_000
-/** As many messages are shown before the first unread one. */
+/** Messages displayed before the first unread one. */
 const CONTEXT_BEFORE_UNREAD = 20
 
 export interface ConversationContext {
@@ -53,28 +53,30 @@ export interface ConversationContext {
   readonly outboxStore: OutboxStore
   readonly uploads: Uploads
   readonly reader: MessageReader
-  /** Something is to be shown anew. */
-  changed(): void
-  /** Something is to be remembered for the next start. */
+  /** State changed that should be cached for the next start. */
   remember(conversationId: string): void
-  /** A message came in, live. */
+  /** A live message arrived. */
   received(message: Message): void
-  /** Messages are not what they were. */
+  /** Messages changed. */
   changedMessages(messages: readonly Message[]): void
-  /** The server does not let this person in any more. */
+  /** The server refused the join: the user is no longer a member. */
   removed(conversationId: string): void
 }
 
 export class Conversation {
   readonly id: string
-  timeline: Timeline
-  receipts: Receipts = new Map()
-  typists: Typists = new Map()
-  online: readonly string[] = []
-  joined = false
-  /** Whether a page of earlier messages is on its way. */
+  /** The newest part of the history. */
+  timeline = $state.raw<Timeline>(emptyTimeline("", 0, 0))
+  receipts = $state.raw<Receipts>(new Map())
+  typists = $state.raw<Typists>(new Map())
+  /** The IDs of the users who are online. */
+  online = $state.raw<readonly string[]>([])
+  joined = $state(false)
+  /** The outgoing messages of this conversation, in the order in which they were written. */
+  outgoing = $state.raw<Outbox>([])
+  /** Whether a page of earlier messages is being fetched. */
   loadingOlder = false
-  /** Where somebody went back to. */
+  /** The part of the history that the user jumped to. */
   readonly historyJump: HistoryJump
   readonly #channel: Channel
   readonly #sender: Sender
@@ -104,14 +106,12 @@ export class Conversation {
       timeline: () => this.timeline,
       merged: (timeline) => (this.timeline = timeline),
       fetch: (what) => this.#request<MessagePage>("fetch", what),
-      show: (messages) => {
-        void context.reader.open(messages)
-        context.changed()
-      },
+      show: (messages) => void context.reader.open(messages),
     })
     this.#sender = new Sender(this.id, this.#channel, context.outboxStore, context.uploads, (stored) =>
       this.#onStored(stored),
     )
+    this.outgoing = waitingIn(context.outboxStore.messages, this.id)
     this.#listen()
   }
 
@@ -129,22 +129,32 @@ export class Conversation {
     this.#channel.leave()
   }
 
-  /** Send what waits here. */
+  /** Sends waiting messages. */
   flush(): void {
     this.#sender.flush()
   }
 
-  /** Whether somebody is looking at the end of this conversation. */
+  /** Show and send the outgoing messages after the outbox changed, in this tab or in another. */
+  outboxChanged(): void {
+    const outgoing = waitingIn(this.context.outboxStore.messages, this.id)
+    const before = this.outgoing
+    // A new array would re-run its readers although only another conversation's messages changed.
+    const same = outgoing.length === before.length && outgoing.every((message, index) => message === before[index])
+    if (!same) this.outgoing = outgoing
+    this.flush()
+  }
+
+  /** Whether the user is looking at the end of this conversation. */
   setActive(active: boolean): void {
     this.#readReceipts.setActive(active)
   }
 
-  /** The place of the first message that its reader has not read, as far as this device knows. */
+  /** The `seq` of the first unread message, as far as this device knows. */
   get firstUnread(): number {
     return readUpTo(this.receipts, this.context.me) + 1
   }
 
-  /** Get something to show: what is there, else the newest messages, or those from the first unread one on. */
+  /** Ensures that there is something to display: the cached messages, the newest, or those from the first unread one on. */
   loadInitial(unread: number): void {
     if (!this.joined || missingAfter(this.timeline) !== undefined) return
     const { epoch, before, last, messages, reachesStart, changes } = this.timeline
@@ -157,12 +167,12 @@ export class Conversation {
     } else if (messages.length === 0) this.loadOlder()
   }
 
-  /** What is to be shown: the newest part, or the one that somebody went back to. */
+  /** The displayed timeline: the newest part, or the part that the user jumped to. */
   get shown(): Timeline {
     return this.historyJump.timeline ?? this.timeline
   }
 
-  /** Go to a message, wherever it is; false, if it is not here and the server does not give it now. */
+  /** Jumps to a message. Returns false if it is not here and cannot be fetched. */
   async jumpTo(seq: number): Promise<boolean> {
     if (seq > this.timeline.before) this.goToNewest()
     return seq > this.timeline.before || (this.joined && (await this.historyJump.jumpTo(seq)))
@@ -170,15 +180,14 @@ export class Conversation {
 
   goToNewest(): void {
     this.historyJump.reset()
-    this.context.changed()
   }
 
-  /** Read on from where one went back to. */
+  /** Loads later messages of the part that the user jumped to. */
   loadNewer(): void {
     if (this.joined) void this.historyJump.loadNewer()
   }
 
-  /** Read back: a first page when there is nothing yet, then the one before, and so on. */
+  /** Loads earlier messages, or the first page if there are none. */
   loadOlder(): void {
     if (this.joined && this.historyJump.timeline) void this.historyJump.loadOlder()
     if (!this.joined || this.loadingOlder || this.historyJump.timeline || !hasOlder(this.timeline)) return
@@ -191,7 +200,7 @@ export class Conversation {
     })
   }
 
-  /** Tell the others about typing: that it goes on, every few seconds; that it ended, at once. */
+  /** Sends typing events: every few seconds while typing, and immediately when it ends. */
   sendTyping(typing: boolean): void {
     if (!this.joined || (!typing && this.#typingSentAt === 0)) return
     if (typing && Date.now() - this.#typingSentAt < TYPING_INTERVAL_MS) return
@@ -200,26 +209,26 @@ export class Conversation {
   }
 
   /**
-   * Say an own message in other words.
+   * Edits one of the user's messages.
    *
-   * @throws {ApiError} the server refuses it; as do `remove` and `react`
-   * @throws {Unreachable} it does not answer, and nobody knows whether it was done: doing it again does no harm
+   * @throws {ApiError} the server returned an error; also thrown by `remove` and `react`
+   * @throws {Unreachable} no response: the outcome is unknown, and repeating the change is safe
    */
   async edit(messageId: string, text: string): Promise<void> {
     await this.#change("edit_msg", { message_id: messageId, ...(await seal(text)) })
   }
 
-  /** Take a message away, for everybody. */
+  /** Deletes a message for everyone. */
   async remove(messageId: string): Promise<void> {
     await this.#change("delete_msg", { message_id: messageId })
   }
 
-  /** React to a message; without a sign, take that back. */
+  /** Reacts to a message; without an emoji, removes the reaction. */
   async react(messageId: string, emoji: string | undefined): Promise<void> {
     await this.#change("react", { message_id: messageId, ...(emoji ? await sealReaction(emoji) : { emoji: null }) })
   }
 
-  /** A change is made now or not at all: what waits for a day would surprise whoever asked for it. */
+  /** Sends a change now or fails: a change applied a day later would surprise the user. */
   async #change(event: string, what: object): Promise<void> {
     if (!this.joined) throw new Unreachable(event)
     await this.#request(event, what)
@@ -248,7 +257,6 @@ export class Conversation {
     this.#channel.on("message_status", (status: MessageStatus) => {
       this.receipts = withStatus(this.receipts, status)
       this.context.remember(this.id)
-      this.context.changed()
     })
     this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
       this.#noteTyping(user_id, typing)
@@ -258,7 +266,6 @@ export class Conversation {
     const presence = new Presence(this.#channel)
     presence.onSync(() => {
       this.online = presence.list((id: string) => id)
-      this.context.changed()
     })
   }
 
@@ -292,7 +299,6 @@ export class Conversation {
     this.#typingSentAt = 0
     this.online = []
     this.typists = new Map()
-    this.context.changed()
   }
 
   #onMessage(message: Message): void {
@@ -323,7 +329,7 @@ export class Conversation {
     this.#catchUpChanges()
   }
 
-  /** A message of mine that is in the timeline waits no longer. */
+  /** Removes the user's own messages from the outbox once they are in the timeline. */
   #settleOutgoing(message: Message): void {
     if (message.user_id !== this.context.me) return
     void this.context.outboxStore.remove(message.client_id)
@@ -334,7 +340,7 @@ export class Conversation {
     this.#catchUp()
   }
 
-  /** Fetch what is missing, page by page, until nothing is. */
+  /** Fetches missing messages page by page. */
   #catchUp(): void {
     const after = missingAfter(this.timeline)
     if (after === undefined || this.#catchingUp || !this.joined) return
@@ -345,7 +351,7 @@ export class Conversation {
     })
   }
 
-  /** The same for changes. */
+  /** Fetches missing changes page by page. */
   #catchUpChanges(): void {
     const after = missingChangesAfter(this.timeline)
     if (after === undefined || this.#catchingUpChanges || !this.joined) return
@@ -369,7 +375,6 @@ export class Conversation {
       this.loadingOlder = false
       this.#catchingUp = false
       if (isTransient(refusal)) setTimeout(() => this.#catchUp(), retryDelay(refusal, ++this.#attempts))
-      this.context.changed()
     }
     this.#channel
       .push("fetch", what)
@@ -382,14 +387,18 @@ export class Conversation {
   }
 
   #noteTyping(userId: string, typing: boolean): void {
-    this.typists = noteTyping(this.typists, userId, typing, Date.now())
-    if (typing) setTimeout(() => this.context.changed(), TYPING_EXPIRES_MS)
-    this.context.changed()
+    if (!typing && !this.typists.has(userId)) return
+    const now = Date.now()
+    this.typists = noteTyping(this.typists, userId, typing, now)
+    if (!typing) return
+    setTimeout(() => {
+      const renewed = this.typists.get(userId) !== now
+      if (!renewed) this.typists = noteTyping(this.typists, userId, false, now)
+    }, TYPING_EXPIRES_MS)
   }
 
   #setTimeline(timeline: Timeline): void {
     this.timeline = timeline
     this.context.remember(this.id)
-    this.context.changed()
   }
 }

@@ -1,4 +1,4 @@
-/** Whom this person sees: families, who belongs to them, and how everybody is shown. */
+/** The user's families, their members, and everyone's profile. */
 import type { LocalDatabase } from "../device/database"
 import type { CachedContacts, OfflineCache } from "../device/offline-cache"
 import { withPeople, currentPeople, unknownPerson, type People } from "../models/people"
@@ -8,29 +8,28 @@ import type { Session } from "../session/session"
 import type { Family, Member, Person } from "../api/types"
 
 export class Contacts {
-  people: People = new Map()
-  families: readonly Family[] = []
-  /** The people of each family. */
-  membersByFamily: ReadonlyMap<string, readonly Member[]> = new Map()
-  /** What the people look like. */
+  people = $state.raw<People>(new Map())
+  families = $state.raw<readonly Family[]>([])
+  /** The members of each family, by family ID. */
+  membersByFamily = $state.raw<ReadonlyMap<string, readonly Member[]>>(new Map())
+  /** Their avatars. */
   readonly avatars: AvatarCache
 
   constructor(
     private readonly session: Session,
     database: LocalDatabase,
     private readonly offlineCache: OfflineCache,
-    private readonly changed: () => void,
   ) {
     this.people = withPeople(this.people, [unknownPerson(session.user.id, session.user.username)])
-    this.avatars = new AvatarCache(session, database, changed)
+    this.avatars = new AvatarCache(session, database)
   }
 
-  /** Know again who was around last time. */
+  /** Restores the cached contacts. */
   restore({ families, households: membersByFamily, people }: CachedContacts): void {
     this.#set(families, membersByFamily, people ?? membersByFamily.flatMap(([, members]) => members), [])
   }
 
-  /** Ask the server who is around. Whoever was known and is in a conversation, as the shelf is then, stays known. */
+  /** Loads the contacts. People who are still in one of the user's conversations stay known. */
   async refresh(conversations: () => ConversationList): Promise<void> {
     const [{ families }, { people }] = await Promise.all([
       this.session.request<{ families: Family[] }>("GET", "/families"),
@@ -42,12 +41,11 @@ export class Contacts {
     await this.#save()
   }
 
-  /** Show somebody as this person is to be shown from now on. */
+  /** Applies a changed profile. */
   async updatePerson(person: Person): Promise<void> {
     const update = (member: Member) => (member.user_id === person.user_id ? { ...member, ...person } : member)
     this.people = withPeople(this.people, [person])
     this.membersByFamily = new Map([...this.membersByFamily].map(([id, members]) => [id, members.map(update)]))
-    this.changed()
     await this.#save()
   }
 
@@ -64,10 +62,9 @@ export class Contacts {
     this.families = families
     this.membersByFamily = new Map(membersByFamily)
     this.people = currentPeople(this.people, people, conversations)
-    this.changed()
   }
 
-  /** Keep who is around, and what they look like. */
+  /** Caches the contacts and their avatars. */
   async #save(): Promise<void> {
     const people = [...this.people.values()]
     await this.offlineCache.saveContacts({ families: this.families, households: [...this.membersByFamily], people })

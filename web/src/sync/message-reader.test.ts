@@ -1,0 +1,39 @@
+import { expect, test } from "vitest"
+
+import { message } from "../models/fixtures"
+import { MessageReader } from "./message-reader"
+
+const envelope = {
+  encryption_flag: false,
+  encryption_version: null,
+  key_id: null,
+  protocol: null,
+  epoch: null,
+  sender_device_id: null,
+}
+
+test("a message is readable once it has been opened, in the version that was opened", async () => {
+  const reader = new MessageReader()
+  const [first, edited] = [message(1, { body: "a" }), message(1, { body: "b", change: 1 })]
+  expect(reader.read(first)).toBeUndefined()
+  await reader.open([first])
+  expect(reader.read(first)).toEqual({ kind: "text", text: "a" })
+  expect(reader.read(edited)).toBeUndefined()
+  await reader.open([first, edited])
+  expect(reader.read(edited)).toEqual({ kind: "text", text: "b" })
+})
+
+test("the reactions to a message are opened with it, and an encrypted one is not readable", async () => {
+  const reader = new MessageReader()
+  const reactions = [
+    { user_id: "inga", emoji: "👍", ...envelope },
+    { user_id: "nils", emoji: "x", ...envelope, encryption_flag: true },
+  ]
+  const liked = message(1, { reactions })
+  expect(reader.reactionsTo(liked)).toEqual([])
+  await reader.open([liked])
+  expect(reader.reactionsTo(liked)).toEqual([
+    { user_id: "inga", emoji: "👍" },
+    { user_id: "nils", emoji: undefined },
+  ])
+})

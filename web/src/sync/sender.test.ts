@@ -1,0 +1,245 @@
+import { expect, test } from "vitest"
+
+import { ChatServer } from "../testing/chat-server"
+import { conversationOf, placesIn, startClient, startDisconnected, useFakeBrowser } from "../testing/client"
+import { eventually, pass, settle } from "../testing/clock"
+import { problem } from "../testing/http-server"
+import { refuse, type ClientFrame } from "../testing/phoenix-server"
+
+useFakeBrowser()
+
+async function start() {
+  const server = new ChatServer()
+  const kitchen = server.add("kitchen", 2)
+  const client = await startClient(server)
+  return { server, kitchen, client, conversation: conversationOf(client) }
+}
+
+const sent = (server: ChatServer) => server.phoenix.payloadsOf("new_msg").map(({ body }) => body)
+const clientIds = (server: ChatServer) => server.phoenix.payloadsOf("new_msg").map(({ client_id }) => client_id)
+
+/** Stores what clients send, without a reply and without a broadcast, so that a test can reply later. */
+function withhold(server: ChatServer): void {
+  server.phoenix.handle(/^message:/, "new_msg", () => undefined)
+}
+
+const latest = (server: ChatServer): ClientFrame =>
+  server.phoenix.framesOf("new_msg").at(-1) ?? expect.fail("none sent")
+
+test("a message is stored under its client_id, and leaves the outbox for the timeline", async () => {
+  const { server, kitchen, client } = await start()
+  await client.send("kitchen", "Dinner!", [], "m1")
+  await eventually(() => expect(placesIn(client)).toEqual([3]))
+  await eventually(() => expect(client.outbox).toEqual([]))
+  expect(server.phoenix.payloadsOf("new_msg")).toEqual([
+    { body: "Dinner!", client_id: kitchen.messages[2]?.client_id, reply_to: "m1" },
+  ])
+})
+
+test("a stored message leaves the outbox also when the broadcast is late, and is fetched", async () => {
+  const { server, kitchen, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", ({ payload }) => kitchen.add({ ...payload, user_id: "maja" }, true))
+  await client.send("kitchen", "Dinner!")
+  await eventually(() => expect(client.outbox).toEqual([]))
+  await eventually(() => expect(placesIn(client)).toEqual([3]))
+})
+
+test("messages are sent one after the other, in the order in which they were written", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  await Promise.all(["one", "two", "three"].map((text) => client.send("kitchen", text)))
+  await settle()
+  expect(sent(server)).toEqual(["one"])
+  server.phoenix.reply(latest(server), { message_id: "m3", seq: 3, inserted_at: "" })
+  await settle()
+  expect(sent(server)).toEqual(["one", "two"])
+  server.phoenix.reply(latest(server), { message_id: "m4", seq: 4, inserted_at: "" })
+  await eventually(() => expect(sent(server)).toEqual(["one", "two", "three"]))
+})
+
+test("a message without a reply is sent again under the same client_id, and stored once", async () => {
+  const { server, kitchen, client } = await start()
+  let lost = true
+  server.phoenix.handle(/^message:/, "new_msg", (frame) => {
+    const stored = kitchen.store(frame, "inga") // stored, but this device does not learn that it is its own
+    return lost ? undefined : stored
+  })
+  await client.send("kitchen", "Dinner!")
+  await pass(10_000)
+  expect(sent(server)).toEqual(["Dinner!"])
+  lost = false
+  await pass(2_000)
+  expect(sent(server)).toEqual(["Dinner!", "Dinner!"])
+  expect(new Set(clientIds(server)).size).toBe(1)
+  expect(kitchen.messages).toHaveLength(3)
+  expect(client.outbox).toEqual([])
+})
+
+test("retries become rarer, and a stored message makes them frequent again", async () => {
+  const { server, kitchen, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", () => refuse("unavailable"))
+  await client.send("kitchen", "Dinner!")
+  const counts: number[] = []
+  for (const ms of [1_900, 200, 3_900, 200, 7_900, 200]) {
+    await pass(ms)
+    counts.push(sent(server).length)
+  }
+  expect(counts).toEqual([1, 2, 2, 3, 3, 4])
+  server.phoenix.handle(/^message:/, "new_msg", (frame) => kitchen.store(frame, "maja"))
+  await pass(60_000)
+  expect(client.outbox).toEqual([])
+  let refusals = 1
+  server.phoenix.handle(/^message:/, "new_msg", (frame) =>
+    refusals-- > 0 ? refuse("unavailable") : kitchen.store(frame, "maja"),
+  )
+  await client.send("kitchen", "Dessert!")
+  await pass(2_100)
+  expect(client.outbox).toEqual([])
+})
+
+test("a rate limit delays the retry for as long as the server says", async () => {
+  const { server, client } = await start()
+  let refusals = 1
+  server.phoenix.handle(/^message:/, "new_msg", () =>
+    refusals-- > 0 ? refuse("rate_limited", { retry_in_ms: 9_000 }) : { message_id: "m3", seq: 3, inserted_at: "" },
+  )
+  await client.send("kitchen", "Dinner!")
+  await pass(8_900)
+  expect(sent(server)).toHaveLength(1)
+  await pass(200)
+  expect(sent(server)).toHaveLength(2)
+})
+
+test("a new message does not shorten the pause after a refusal that passes", async () => {
+  const { server, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", () => refuse("rate_limited", { retry_in_ms: 9_000 }))
+  await client.send("kitchen", "Dinner!")
+  await client.send("kitchen", "Dessert!")
+  await pass(8_900)
+  expect(sent(server)).toEqual(["Dinner!"])
+})
+
+test("a rejoin ends the pause after a refusal that passes", async () => {
+  const { server, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", () => refuse("unavailable", { retry_in_ms: 60_000 }))
+  await client.send("kitchen", "Dinner!")
+  await settle()
+  server.phoenix.drop()
+  await pass(1_000)
+  expect(sent(server)).toHaveLength(2)
+})
+
+test("a refused message stays with its reason, and does not hold up the next one", async () => {
+  const { server, kitchen, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", (frame) =>
+    frame.payload.body === "long" ? refuse("message_too_large") : kitchen.store(frame, "maja"),
+  )
+  await Promise.all([client.send("kitchen", "long"), client.send("kitchen", "short")])
+  await eventually(() => expect(kitchen.messages.at(-1)?.body).toBe("short"))
+  await eventually(() =>
+    expect(client.outbox.map(({ text, refused }) => [text, refused])).toEqual([["long", "message_too_large"]]),
+  )
+})
+
+test("a refused message is sent again on request, and can be discarded", async () => {
+  const { server, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", () => refuse("encryption_required"))
+  await client.send("kitchen", "Dinner!")
+  await eventually(() => expect(client.outbox[0]?.refused).toBe("encryption_required"))
+  const clientId = client.outbox[0]?.client_id ?? ""
+  await client.retry("kitchen", clientId)
+  await eventually(() => expect(clientIds(server)).toEqual([clientId, clientId]))
+  await eventually(() => expect(client.outbox[0]?.refused).toBe("encryption_required"))
+  await client.discard(clientId)
+  expect(client.outbox).toEqual([])
+})
+
+test("a message on its way when the connection is lost is sent again after the rejoin", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  await client.send("kitchen", "Dinner!")
+  await eventually(() => expect(sent(server)).toHaveLength(1))
+  server.phoenix.drop()
+  await pass(1_000)
+  expect(sent(server)).toHaveLength(2)
+  expect(new Set(clientIds(server)).size).toBe(1)
+})
+
+test("a reply that is overdue from before a rejoin does not repeat the message", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  await client.send("kitchen", "Dinner!")
+  await pass(5_000)
+  server.phoenix.drop()
+  await pass(1_000)
+  expect(sent(server)).toHaveLength(2)
+  await pass(8_000) // the first one times out
+  expect(sent(server)).toHaveLength(2)
+})
+
+test("a message that the server stored before the connection was lost is not sent again", async () => {
+  const { server, kitchen, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", ({ payload }) => {
+    kitchen.add({ user_id: "maja", client_id: payload.client_id }, true)
+    server.phoenix.drop()
+    return undefined
+  })
+  await client.send("kitchen", "Dinner!")
+  await pass(1_000)
+  expect(sent(server)).toHaveLength(1)
+  expect(client.outbox).toEqual([])
+  expect(placesIn(client)).toEqual([3])
+})
+
+test("a message written without a connection is sent when there is one", async () => {
+  const server = new ChatServer()
+  server.add("kitchen", 2)
+  const client = await startClient(server)
+  server.phoenix.reachable = false
+  server.phoenix.drop()
+  await client.send("kitchen", "Dinner!")
+  await pass(2_000)
+  expect(sent(server)).toEqual([])
+  expect(client.outbox).toHaveLength(1)
+  server.phoenix.reachable = true
+  await pass(5_000)
+  expect(sent(server)).toEqual(["Dinner!"])
+  expect(client.outbox).toEqual([])
+})
+
+test("of two tabs only one sends a message that both have", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  const other = await startDisconnected(server)
+  await eventually(() => expect(conversationOf(other).joined).toBe(true))
+  await client.send("kitchen", "Dinner!")
+  await eventually(() => expect(other.outbox).toHaveLength(1))
+  await pass(5_000)
+  expect(sent(server)).toHaveLength(1)
+  server.phoenix.reply(latest(server), { message_id: "m3", seq: 3, inserted_at: "" })
+  await eventually(() => expect(other.outbox).toEqual([]))
+  await pass(5_000)
+  expect(sent(server)).toHaveLength(1)
+})
+
+test("a text overtakes a message whose upload takes more than five seconds, and no sooner", async () => {
+  const { server, client } = await start()
+  server.http.on("POST /conversations/kitchen/attachments", () => new Promise(() => undefined))
+  await client.pendingAttachments.add("kitchen", [{ kind: "file", name: "film", blob: new Blob(["film"]) }], "Kitchen")
+  await client.send("kitchen", "the film", client.pendingAttachments.of("kitchen"))
+  await client.send("kitchen", "a text")
+  await pass(4_900)
+  expect(sent(server)).toEqual([])
+  await pass(200)
+  expect(sent(server)).toEqual(["a text"])
+  await eventually(() => expect(client.outbox.map(({ text }) => text)).toEqual(["the film"]))
+})
+
+test("a message whose upload the server refuses stays with the reason of the refusal", async () => {
+  const { server, client } = await start()
+  server.http.on("POST /conversations/kitchen/attachments", () => problem(413, "file_too_large"))
+  await client.pendingAttachments.add("kitchen", [{ kind: "file", name: "film", blob: new Blob(["film"]) }], "Kitchen")
+  await client.send("kitchen", "the film", client.pendingAttachments.of("kitchen"))
+  await eventually(() => expect(client.outbox[0]?.refused).toBe("file_too_large"))
+  expect(sent(server)).toEqual([])
+})
