@@ -3,29 +3,29 @@
 import asyncio
 from typing import Final
 
-from famichat.endpoint.pages.icons import DRAWN
+from famichat.endpoint.pages.icons import ICONS
 from tests.browser.household import ROOT, a_browser
 
 PUBLIC: Final = ROOT / "web" / "public"
-PNGS: Final = {name: icon for name, icon in DRAWN.items() if name.endswith(".png")}
+PNGS: Final = {name: icon for name, icon in ICONS.items() if name.endswith(".png")}
 
 
 async def main() -> None:
     """Let a browser draw each size."""
     drawing = (PUBLIC / "favicon.svg").read_text()
     async with a_browser() as browser:
-        for name, (edge, part, ground) in PNGS.items():
-            page = await browser.new_page(viewport={"width": edge, "height": edge})
-            await page.set_content(_page(drawing, part, ground))
+        for name, (size, share, background) in PNGS.items():
+            page = await browser.new_page(viewport={"width": size, "height": size})
+            await page.set_content(_page(drawing, share, background))
             await page.screenshot(path=PUBLIC / name, omit_background=True)
             await page.close()
 
 
-def _page(drawing: str, part: float, ground: str) -> str:
-    edge = f"{part * 100}vmin"
+def _page(drawing: str, share: float, background: str) -> str:
+    size = f"{share * 100}vmin"
     return (
-        f"<style>body {{ margin: 0; display: grid; place-items: center; height: 100vh; background: {ground} }}"
-        f"svg {{ width: {edge}; height: {edge}; display: block }}</style>{drawing}"
+        f"<style>body {{ margin: 0; display: grid; place-items: center; height: 100vh; background: {background} }}"
+        f"svg {{ width: {size}; height: {size}; display: block }}</style>{drawing}"
     )
 
 

@@ -28,6 +28,6 @@ def _brand(settings: Settings) -> Brand:
     logo = settings.app_logo.read_bytes()
     if b"<svg" in logo:
         return Brand(settings.app_name, settings.app_color, logo)
-    from famichat.endpoint.pages.icons import icons  # noqa: PLC0415 - a large library that only bitmap logos need
+    from famichat.endpoint.pages.icons import draw_icons  # noqa: PLC0415 - a large library that only bitmap logos need
 
-    return Brand(settings.app_name, settings.app_color, logo, icons(logo))
+    return Brand(settings.app_name, settings.app_color, logo, draw_icons(logo))

@@ -1,1 +1,1 @@
-"""The doors: frames and requests become calls, and results become replies."""
+"""The entry points: parse WebSocket events and HTTP requests, call one action each, and send its result."""

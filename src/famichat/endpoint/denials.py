@@ -1,4 +1,4 @@
-"""Reports denied access to telemetry, for every endpoint alike."""
+"""Reports denied access to telemetry. Sockets, channels and HTTP share it."""
 
 from famichat.error_codes import CODES
 from famichat.errors import FamichatError

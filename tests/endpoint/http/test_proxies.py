@@ -51,6 +51,6 @@ def test_what_cannot_be_read_is_counted_as_the_proxy_itself(forwarded_for: str) 
 
 
 def test_our_proxies_are_known() -> None:
-    assert OURS.trust("10.255.255.255")
-    assert not OURS.trust("11.0.0.0")
-    assert not OURS.trust("nonsense")
+    assert OURS.is_trusted("10.255.255.255")
+    assert not OURS.is_trusted("11.0.0.0")
+    assert not OURS.is_trusted("nonsense")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from famichat.endpoint.pages.brand import PICTURES, Brand, Color, contrast
-from famichat.endpoint.pages.icons import DRAWN, icons
+from famichat.endpoint.pages.brand import LOGO_FILES, Brand, Color, contrast
+from famichat.endpoint.pages.icons import ICONS, draw_icons
 from famichat.endpoint.pages.pages import LOGO_POLICY
 from tests.support.app import RunningApp, running_app
 from tests.support.photos import photo
@@ -82,17 +82,17 @@ async def test_everything_that_is_shown_has_the_operators_look(database_url: str
 
 
 def test_a_logo_of_pixels_becomes_every_icon_that_a_browser_asks_for() -> None:
-    made = icons(photo("image/png", (300, 900)))
+    made = draw_icons(photo("image/png", (300, 900)))
     brand = Brand(logo=b"a photo", icons=made)
     manifest = json.loads(brand.manifest(b'{"icons": ["ours"]}'))
     page = brand.page(b'<link rel="icon" type="image/svg+xml" href="/favicon.svg" /></head>').decode()
 
-    assert set(made) == PICTURES
+    assert set(made) == LOGO_FILES
     for name, icon in made.items():
         drawn = Image.open(io.BytesIO(icon))
         assert drawn.format == "PNG"
-        assert drawn.size == (DRAWN[name].edge, DRAWN[name].edge)
-        assert brand.picture(name) == (icon, "image/png")
+        assert drawn.size == (ICONS[name].size, ICONS[name].size)
+        assert brand.logo_file(name) == (icon, "image/png")
     middle, edge = [Image.open(io.BytesIO(made["icon-192.png"])).getpixel((96, down)) for down in (96, 4)]
     assert isinstance(middle, tuple)
     assert isinstance(edge, tuple)
@@ -104,9 +104,9 @@ def test_a_logo_of_pixels_becomes_every_icon_that_a_browser_asks_for() -> None:
 def test_a_drawn_logo_is_the_same_in_every_size() -> None:
     brand = Brand(logo=b"<svg/>")
 
-    assert {brand.picture(name) for name in PICTURES} == {(b"<svg/>", "image/svg+xml")}
-    assert brand.picture("worker.js") is None
-    assert Brand().picture("favicon.svg") is None
+    assert {brand.logo_file(name) for name in LOGO_FILES} == {(b"<svg/>", "image/svg+xml")}
+    assert brand.logo_file("worker.js") is None
+    assert Brand().logo_file("favicon.svg") is None
 
 
 def test_another_look_is_another_service_worker_which_keeps_it() -> None:

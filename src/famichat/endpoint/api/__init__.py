@@ -1,1 +1,1 @@
-"""The same calls over HTTP, one file per noun."""
+"""The HTTP API: one module per resource."""

@@ -11,7 +11,7 @@ from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite
 from famichat.actions.accounts import invites
 from famichat.actions.accounts.setup import NewAccount
 from famichat.chat.records.family import FamilyRole
-from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
@@ -138,7 +138,7 @@ async def revoke(family_id: str, invite_id: str, caller: Caller, context: InCont
 
 
 @router.get("/invites/{token}", summary="Preview an invite")
-async def preview(token: str, context: InContext, address: FromAddress) -> InvitationView:
+async def preview(token: str, context: InContext, address: ClientAddress) -> InvitationView:
     """Return what an invite is for, to anyone who has its link.
 
     Raises:
@@ -158,7 +158,7 @@ async def preview(token: str, context: InContext, address: FromAddress) -> Invit
 async def accept(
     token: str,
     context: InContext,
-    address: FromAddress,
+    address: ClientAddress,
     bearer: Bearer,
     response: Response,
     body: AcceptRequest | None = None,

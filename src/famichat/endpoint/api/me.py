@@ -10,7 +10,7 @@ from famichat.actions.accounts import account
 from famichat.actions.accounts.privacy import change_privacy
 from famichat.actions.accounts.profile import profile_view
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
@@ -121,7 +121,7 @@ async def patch_notices(body: NoticesRequest, caller: Caller, context: InContext
 
 
 @router.delete("", status_code=204, summary="Delete my account")
-async def delete_me(body: PasswordRequest, caller: Caller, context: InContext, address: FromAddress) -> None:
+async def delete_me(body: PasswordRequest, caller: Caller, context: InContext, address: ClientAddress) -> None:
     """Delete the caller's account and everything except messages sent to other people. Cannot be undone.
 
     Raises:

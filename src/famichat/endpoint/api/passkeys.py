@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from famichat.accounts.sign_in.passkey import Passkey
 from famichat.actions.accounts import passkeys
-from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
@@ -57,7 +57,7 @@ async def list_passkeys(caller: Caller, context: InContext) -> PasskeysView:
 
 @router.post("/me/passkeys/options", summary="Begin to register a passkey")
 async def begin_registration(
-    body: PasswordRequest, caller: Caller, context: InContext, address: FromAddress
+    body: PasswordRequest, caller: Caller, context: InContext, address: ClientAddress
 ) -> OptionsView:
     """Return the options for `navigator.credentials.create()`, valid for five minutes.
 
@@ -90,7 +90,7 @@ async def remove(passkey_id: str, caller: Caller, context: InContext) -> None:
 
 
 @router.post("/sessions/passkey/options", summary="Begin to sign in with a passkey")
-async def begin_sign_in(context: InContext, address: FromAddress) -> OptionsView:
+async def begin_sign_in(context: InContext, address: ClientAddress) -> OptionsView:
     """Return the options for `navigator.credentials.get()`, valid for five minutes. They name no user.
 
     Raises:
@@ -101,7 +101,7 @@ async def begin_sign_in(context: InContext, address: FromAddress) -> OptionsView
 
 
 @router.post("/sessions/passkey", status_code=201, summary="Sign in with a passkey")
-async def sign_in(body: PasskeySignInRequest, context: InContext, address: FromAddress) -> SessionView:
+async def sign_in(body: PasskeySignInRequest, context: InContext, address: ClientAddress) -> SessionView:
     """Sign in on a new device.
 
     Raises:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from famichat.accounts.device import DeviceKind
 from famichat.accounts.names.email_address import MAX_EMAIL
 from famichat.actions.accounts import sessions
-from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.schemas.sessions import DeviceRequest, Password, SessionView, session_view
@@ -44,7 +44,7 @@ class RefreshRequest(BaseModel):
 
 
 @router.post("", status_code=201, summary="Sign in")
-async def sign_in(body: SignInRequest, context: InContext, address: FromAddress) -> SessionView:
+async def sign_in(body: SignInRequest, context: InContext, address: ClientAddress) -> SessionView:
     """Sign in on a new device. An unknown account and a wrong password get the same response after the same time.
 
     Raises:
@@ -56,7 +56,7 @@ async def sign_in(body: SignInRequest, context: InContext, address: FromAddress)
 
 
 @router.post("/refresh", summary="Refresh a session")
-async def refresh(body: RefreshRequest, context: InContext, address: FromAddress) -> SessionView:
+async def refresh(body: RefreshRequest, context: InContext, address: ClientAddress) -> SessionView:
     """Exchange a refresh token for the next one and a new access token.
 
     Using a refresh token twice signs the device out: one of the two users stole it, and the server cannot tell which.

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from famichat.actions.accounts.setup import NewAccount, needs_setup, set_up_server
-from famichat.endpoint.http.client_ip import FromAddress
+from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.schemas.sessions import (
@@ -39,7 +39,7 @@ async def is_needed(context: InContext) -> SetupView:
 
 
 @router.post("", status_code=201, summary="Set up the server")
-async def set_up(body: SetupRequest, context: InContext, address: FromAddress) -> NewMemberSessionView:
+async def set_up(body: SetupRequest, context: InContext, address: ClientAddress) -> NewMemberSessionView:
     """Create the first family and its admin, and sign in. Works once, then answers `already_set_up` (409).
 
     Raises:

@@ -1,4 +1,4 @@
-"""The mission's curl endpoint (story 7.4.2): one request, one broadcast. There only where the operator enables it."""
+"""A test endpoint for curl (story 7.4.2): one request triggers one broadcast. Off unless the operator enables it."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,9 +14,9 @@ router = api_router("/test", "test")
 
 
 class TestBroadcast(BaseModel):
-    """A message to trigger; the fields of encryption as in `new_msg`."""
+    """A message to send. The encryption fields are those of `new_msg`."""
 
-    __test__ = False  # pytest looks for classes of this name
+    __test__ = False  # pytest would collect it because of its name
     model_config = ConfigDict(extra="forbid", strict=True)
 
     conversation_type: str
@@ -33,7 +33,7 @@ class TestBroadcast(BaseModel):
 
 
 class TriggeredView(BaseModel):
-    """What was broadcast, and where."""
+    """The event that was broadcast, and its topic."""
 
     topic: str
     event: str
@@ -44,11 +44,11 @@ class TriggeredView(BaseModel):
 
 @router.post("/broadcast", summary="Trigger a broadcast")
 async def broadcast(request: TestBroadcast, caller: Caller, context: InContext) -> TriggeredView:
-    """Send a message through the same path as everybody, and so cause exactly one broadcast.
+    """Send a message through the same path as any client, which triggers exactly one broadcast.
 
     Raises:
-        NotFound: the caller is not in such a conversation.
-        ChatError: the message is refused; then nothing was broadcast.
+        NotFound: the conversation does not exist, has another type, or the caller is not a member.
+        ChatError: the message was refused, and nothing was broadcast.
     """
     try:
         topic = ConversationTopic.parse(f"message:{request.conversation_type}:{request.conversation_id}")

@@ -1,6 +1,6 @@
-"""Error replies on channels: `{"reason": code}`, with `details` where they help the client.
+"""Error replies on channels: `{"reason": code}`, with `details` if the error has any.
 
-`error_payload` and `unmatched_event` also count the refusal, so every error that a channel answers is counted once.
+`error_payload` and `unmatched_event` also emit `RequestRefused`, so every error reply is counted once.
 """
 
 import logging
@@ -14,17 +14,17 @@ _logger = logging.getLogger(__name__)
 
 
 def error_payload(fault: Exception) -> ErrorReply:
-    """Return an error as a channel sends it: `{"reason": ..., "details": ...}`.
+    """Return the payload of an error reply: `{"reason": ..., "details": ...}`.
 
     An unexpected error is logged and becomes `internal_error`, so its text is not sent to the client.
     """
     if not isinstance(fault, FamichatError):
-        _logger.error("an unexpected error in a channel", exc_info=fault)
+        _logger.error("unexpected error in a channel", exc_info=fault)
         emit(events.RequestRefused(door="channel", reason="internal_error"))
         return {"reason": "internal_error"}
     emit(events.RequestRefused(door="channel", reason=fault.code))
     payload: ErrorReply = {"reason": fault.code}
-    if "retry_in_ms" in fault.details:  # clients of the protocol read it beside the reason
+    if "retry_in_ms" in fault.details:  # the protocol defines it at the top level, too
         payload["retry_in_ms"] = fault.details["retry_in_ms"]
     if fault.details:
         payload["details"] = fault.details

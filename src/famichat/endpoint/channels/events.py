@@ -1,4 +1,4 @@
-"""The payload type of each event that the server sends, and of each reply, by kind of topic.
+"""The payload types of the events that the server pushes and of its replies, by topic.
 
 OpenAPI publishes this table as `x-websocket-events` (`endpoint/http/openapi.py`). `docs/protocol.md` explains it.
 """
@@ -26,11 +26,11 @@ from famichat.chat.messages.schema import ChangePage, MessagePage, MessageStatus
 
 @dataclass(frozen=True, slots=True)
 class TopicEvents:
-    """The payload types on one kind of topic.
+    """The payload types of one kind of topic.
 
     Attributes:
-        events: by event that the server pushes.
-        replies: by event that the client pushes; events that are missing here are answered with `{}` or not at all.
+        events: maps each event that the server pushes to its payload type.
+        replies: maps an event of the client to the payload type of its reply. Other events get `{}` or no reply.
     """
 
     events: Mapping[str, Any]

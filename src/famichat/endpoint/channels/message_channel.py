@@ -45,7 +45,7 @@ class MessageChannel(Channel):
         self._visible_from = 1
 
     async def join(self, params: dict[str, Any]) -> JoinReply:
-        """Let a member in; reply with the messages after `last_seq`, or with the newest ones.
+        """Authorize the join, and reply with the messages after `last_seq` or the newest ones.
 
         Raises:
             JoinRefused: with `invalid_topic_format`, `not_found`, `rate_limited`, `invalid_message` or `unavailable`.
@@ -64,12 +64,13 @@ class MessageChannel(Channel):
             raise JoinRefused(error_payload(error)) from error
 
     async def after_join(self) -> None:
-        """Push who is online and, unless the user has turned that off, show this user to the others."""
+        """Push the presence state, and track this user's presence unless the privacy settings hide it."""
         tracker, user_id = self._context.presence, self._identity.user_id
         tracker.set_hidden_here(user_id, hidden=self._discreet)
         tracker.track(self, user_id, {"device_id": self._identity.device_id})
         self.push("presence_state", tracker.list(self.topic))
-        # The setting may have changed since the join read it, and this node may have heard of that before `track`.
+        # The setting may have changed between the join and `track`. Its broadcast may have arrived in between, when
+        # this channel was not tracked yet, so read the setting again.
         discreet = await presence.hides_presence(self._context, self._identity)
         if discreet != self._discreet:
             tracker.set_hidden_here(user_id, hidden=discreet)
@@ -79,7 +80,7 @@ class MessageChannel(Channel):
         self._context.presence.untrack(self)
 
     def should_deliver(self, broadcast: Broadcast) -> bool:
-        """Return False for what the join's reply contains already, and for messages that this user may not see."""
+        """Return False for events that the join reply already contained, and for messages this user may not see."""
         payload = broadcast.payload
         if broadcast.event == "new_msg" and isinstance(payload, dict):
             return bool(payload["seq"] > self._replayed_to)
@@ -88,7 +89,7 @@ class MessageChannel(Channel):
         return True
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
-        """Handle one event of the protocol; reply `unmatched_event` to any other."""
+        """Handle one event of the protocol. Other events get the reply `unmatched_event`."""
         handlers: dict[str, Callable[[dict[str, Any]], Awaitable[ReplyPayload | Deferred | None]]] = {
             "new_msg": self._new_msg,
             "edit_msg": partial(self._change, Edit),
@@ -193,6 +194,6 @@ class MessageChannel(Channel):
         """Turn any error into a reply with a stable code, and keep the channel open."""
         try:
             return await result
-        except Exception as error:  # noqa: BLE001 - see above; `error_reply` logs what is unexpected
+        except Exception as error:  # noqa: BLE001 - see above; `error_reply` logs unexpected errors
             report_denied("message_channel", error, self._identity.user_id)
             return error_reply(error)

@@ -1,4 +1,4 @@
-"""The channel of every topic that this server does not have: it refuses each join."""
+"""The channel for topics that no other channel handles. It refuses every join."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ class UnknownChannel(Channel):
     """Refuses every join."""
 
     async def join(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Refuse to join.
+        """Refuse the join.
 
         Raises:
             JoinRefused: always, with `invalid_topic_format`.

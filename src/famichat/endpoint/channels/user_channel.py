@@ -14,17 +14,17 @@ from famichat.realtime.socket import Socket
 
 
 class UserChannel(Channel):
-    """`user:<user id>`. The server only pushes; `actions/broadcasts.py` has the events."""
+    """`user:<user id>`. The server only pushes; `actions/broadcasts.py` defines the events."""
 
     def __init__(self, socket: Socket, topic: str) -> None:
         super().__init__(socket, topic)
         self._identity: Identity = socket.assigns
 
     async def join(self, params: dict[str, Any]) -> UserJoinReply:
-        """Let the user's own devices in.
+        """Authorize the join for the user's own devices.
 
         Raises:
-            JoinRefused: the topic belongs to another user or to none; which one is not revealed.
+            JoinRefused: the topic belongs to another user, or the user does not exist (indistinguishable).
         """
         if self.topic != user_topic(self._identity.user_id):
             fault = NotFound()
@@ -33,5 +33,5 @@ class UserChannel(Channel):
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload:
-        """Reply `unmatched_event`: this channel handles none."""
+        """Reply `unmatched_event`, because this channel handles no events."""
         return unmatched_event()

@@ -1,4 +1,4 @@
-"""Authenticates sockets, and maps topics to channels."""
+"""Authenticates sockets and maps topics to channels."""
 
 from famichat.actions.topics import user_ids
 from famichat.endpoint.channels.message_channel import MessageChannel
@@ -25,7 +25,7 @@ class UserSocket(SocketHandler):
         ]
 
     async def connect(self, request: ConnectRequest) -> Connected:
-        """Return the user and device of a new socket.
+        """Authenticate a new socket, and return its user and device.
 
         Raises:
             JoinRefused: the token is missing, malformed, expired or revoked, or the device connects too often.

@@ -1,4 +1,4 @@
-"""The sitemap: every address of this server, and the one handler behind it."""
+"""Builds the ASGI application: the routes of the HTTP API, the long-polling transport and the web client."""
 
 from starlette.routing import Route
 
@@ -24,7 +24,7 @@ from famichat.endpoint.api import (
 )
 from famichat.endpoint.http import errors
 from famichat.endpoint.http.context import Context
-from famichat.endpoint.http.middleware import Asgi, RequestGuard
+from famichat.endpoint.http.middleware import Asgi, HttpMiddleware
 from famichat.endpoint.http.openapi import DescribedApi
 from famichat.endpoint.pages import downloads, pages
 
@@ -51,10 +51,10 @@ _API = (
 
 
 def build_api(*, test_endpoints: bool = False) -> DescribedApi:
-    """Build the HTTP API without the server behind it, which is enough for its OpenAPI document.
+    """Build the HTTP API without its services, which is enough to generate the OpenAPI document.
 
     Args:
-        test_endpoints: whether to include the routes that only tests use.
+        test_endpoints: whether to include the test routes.
     """
     app = DescribedApi(
         title="Famichat",
@@ -66,27 +66,27 @@ def build_api(*, test_endpoints: bool = False) -> DescribedApi:
         redirect_slashes=False,
     )
     api = _API + ((test_broadcast,) if test_endpoints else ())
-    # The routes themselves: `include_router` would copy each of them, and again at the first request. No mounts: a
-    # mount redirects clients to the same address with a slash.
-    for noun in (*api, operations):
-        app.router.routes += noun.router.routes
+    # Add the routes directly: `include_router` would copy each route, and copy it again at the first request. Do not
+    # use mounts either: a mount redirects clients to the same URL with a trailing slash.
+    for module in (*api, operations):
+        app.router.routes += module.router.routes
     return app
 
 
 def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
-    """Put together everything that answers HTTP.
+    """Build the complete HTTP application, including its middleware.
 
     Args:
-        context: what the handlers need.
-        longpoll: answers `/socket/longpoll`, for networks without WebSockets.
-        plain_websocket: answers plain HTTP at the WebSocket's address.
+        context: the services and settings that handlers receive.
+        longpoll: handles `/socket/longpoll`, for networks that block WebSockets.
+        plain_websocket: handles plain HTTP requests to the WebSocket URL.
     """
     app = build_api(test_endpoints=context.test_endpoints)
     app.state.context = context
     errors.install(app)
     app.router.routes += [Route(LONGPOLL_PATH, longpoll), Route(WEBSOCKET_PATH, plain_websocket)]
-    for noun in (downloads, pages):
-        app.router.routes += noun.router.routes
+    for module in (downloads, pages):
+        app.router.routes += module.router.routes
     https = context.public_url.startswith("https://")
     large = {"/api/v1/attachments/": attachments.MAX_CHUNK_BYTES, "/api/v1/me/picture": profile.MAX_AVATAR_BYTES}
-    return RequestGuard(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)
+    return HttpMiddleware(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)

@@ -1,4 +1,4 @@
-"""Where a request comes from, as limits count it."""
+"""The client address of a request, for rate limits."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from famichat.actions.rate_limit import Address
 from famichat.endpoint.http.context import InContext
 
 
-def address_of(request: Request, context: InContext) -> Address:
-    """The address of whoever asks; see `Proxies.address`."""
+def client_address(request: Request, context: InContext) -> Address:
+    """Return the client address of a request; see `Proxies.address`."""
     peer = None if request.client is None else request.client.host
     return context.proxies.address(peer, ",".join(request.headers.getlist("x-forwarded-for")))
 
 
-FromAddress = Annotated[Address, Depends(address_of)]
+ClientAddress = Annotated[Address, Depends(client_address)]

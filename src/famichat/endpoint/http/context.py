@@ -1,4 +1,4 @@
-"""What every HTTP handler receives: the services, and what concerns HTTP alone."""
+"""The dependencies of HTTP handlers: the application context and the authenticated caller."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,7 +15,15 @@ from famichat.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context(Services):
-    """The services, with the settings and helpers that only HTTP handlers need."""
+    """The services, with the settings and helpers that only HTTP handlers need.
+
+    Attributes:
+        proxies: the trusted reverse proxies.
+        metrics: the source of `/metrics`.
+        test_endpoints: whether the test routes are enabled.
+        metrics_token: bearer token for `/metrics`; None allows only requests from this machine.
+        brand: the name, color and logo of this server.
+    """
 
     proxies: Proxies
     metrics: Metrics
@@ -24,27 +32,27 @@ class Context(Services):
     brand: Brand
 
 
-def context_of(request: Request) -> Context:
-    """The context of the application that serves this request."""
+def get_context(request: Request) -> Context:
+    """Return the context of the application that serves this request."""
     context: Context = request.app.state.context
     return context
 
 
-InContext = Annotated[Context, Depends(context_of)]
+InContext = Annotated[Context, Depends(get_context)]
 _bearer = HTTPBearer(auto_error=False, description="An access token, from POST /api/v1/sessions.")
 
 
 async def caller(
     request: Request, context: InContext, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Identity:
-    """Who makes this request.
+    """Authenticate the request and return the caller's user and device.
 
     Raises:
         InvalidToken: the bearer token is missing, malformed, expired or revoked.
-        RateLimited: this device asks too much, whatever it asks.
+        RateLimited: the device exceeded the limit for all of its requests together.
     """
     identity = await context.identify(credentials.credentials if credentials else None)
-    request.state.user_id = identity.user_id  # for whoever notes a refusal
+    request.state.user_id = identity.user_id  # for the report of a denial; see `errors.py`
     context.rate_limits.check("request", identity)
     return identity
 

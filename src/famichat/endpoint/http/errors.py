@@ -1,6 +1,6 @@
-"""Errors as HTTP responses: `application/problem+json` (RFC 9457) with the code of the registry.
+"""Errors as HTTP responses: `application/problem+json` (RFC 9457) with a code of the registry.
 
-`problem` also counts the refusal, so every error response is counted once.
+`problem` also emits `RequestRefused`, so every error response is counted once.
 """
 
 from typing import Any
@@ -25,30 +25,36 @@ def problem(code: str, details: dict[str, Any] | None = None) -> Response:
     """Return an error response (RFC 9457).
 
     Args:
-        code: a key of the registry, which gives the status and the title.
-        details: further fields of the problem object. `retry_in_ms` also sets the `Retry-After` header.
+        code: a key of the registry, which defines the status and the title.
+        details: additional fields of the problem object. `retry_in_ms` also sets the `Retry-After` header.
     """
     emit(events.RequestRefused(door="http", reason=code))
-    known = CODES[code]
-    body = {"type": "about:blank", "title": known.title, "status": known.status, "code": code, **(details or {})}
+    definition = CODES[code]
+    body = {
+        "type": "about:blank",
+        "title": definition.title,
+        "status": definition.status,
+        "code": code,
+        **(details or {}),
+    }
     headers = {"cache-control": "no-store"}
-    if known.status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
+    if definition.status == 401:  # noqa: PLR2004 - RFC 9110, 15.5.2
         headers["www-authenticate"] = "Bearer"
     if "retry_in_ms" in body:
         headers["retry-after"] = str(-(-body["retry_in_ms"] // 1000))
-    return Response(strict_json.dumps(body), known.status, headers, "application/problem+json")
+    return Response(strict_json.dumps(body), definition.status, headers, "application/problem+json")
 
 
 def install(app: FastAPI) -> None:
     """Register the exception handlers of the HTTP application."""
-    app.add_exception_handler(FamichatError, _expected)
+    app.add_exception_handler(FamichatError, _expected_error)
     app.add_exception_handler(strict_json.InvalidJSON, lambda _request, _fault: problem("invalid_json"))
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _of_the_framework)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
-def _expected(request: Request, fault: Exception) -> Response:
+def _expected_error(request: Request, fault: Exception) -> Response:
     if not isinstance(fault, FamichatError):
         raise TypeError("install() registers this handler for FamichatError only") from fault
     account = fault.user_id if isinstance(fault, InvalidCredentials) else None
@@ -61,28 +67,28 @@ def _entry_point(request: Request) -> str:
     return f"{request.method} {request.scope['route'].path}"
 
 
-def _malformed(_request: Request, fault: Exception) -> Response:
+def _invalid_request(_request: Request, fault: Exception) -> Response:
     # Name the fields and their problems, never the values: a value may be a password.
     faults = fault.errors() if isinstance(fault, RequestValidationError) else []
     fields = [{"field": ".".join(map(str, each["loc"][1:])), "problem": each["msg"]} for each in faults]
     return problem("invalid_request", {"errors": fields})
 
 
-def _of_the_framework(request: Request, fault: Exception) -> Response:
+def _http_error(request: Request, fault: Exception) -> Response:
     status = fault.status_code if isinstance(fault, HTTPException) else 500
     codes = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 413: "request_too_large"}
-    answer = problem(codes.get(status, "invalid_request" if status < 500 else "internal_error"))  # noqa: PLR2004 - HTTP
+    response = problem(codes.get(status, "invalid_request" if status < 500 else "internal_error"))  # noqa: PLR2004 - HTTP
     if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
-        answer.headers["allow"] = ", ".join(_methods_at(request))
-    return answer
+        response.headers["allow"] = ", ".join(_allowed_methods(request))
+    return response
 
 
-def _methods_at(request: Request) -> list[str]:
-    """Return the methods of all routes at this address (the framework names those of one route only)."""
-    # A literal path such as /conversations/self must not count the methods of /conversations/{conversation_id}.
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes that match this URL. The framework only returns those of one route."""
+    # A literal path such as /conversations/self must not include the methods of /conversations/{conversation_id}.
     own = request.app.openapi()["paths"].get(request.scope["path"])
-    found = [method for method in _METHODS if (method.lower() in own if own else _matches(request, method))]
-    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
+    methods = [method for method in _METHODS if (method.lower() in own if own else _matches(request, method))]
+    return ["GET", "HEAD", *methods[1:]] if methods[:1] == ["GET"] else methods
 
 
 def _matches(request: Request, method: str) -> bool:
@@ -90,6 +96,6 @@ def _matches(request: Request, method: str) -> bool:
     return any(route.matches({**scope})[0] is Match.FULL for route in request.app.routes)
 
 
-def _unexpected(_request: Request, _fault: Exception) -> Response:
-    # Starlette re-raises the error to uvicorn, which logs it; to log it here would do so twice.
+def _unexpected_error(_request: Request, _fault: Exception) -> Response:
+    # Starlette re-raises the error and uvicorn logs it. Logging it here, too, would duplicate the entry.
     return problem("internal_error")

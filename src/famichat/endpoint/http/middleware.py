@@ -1,4 +1,4 @@
-"""What every HTTP request passes: a limit on what it may bring, and headers on what it gets."""
+"""ASGI middleware for every HTTP request: limits the size of request bodies and adds security headers."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -14,7 +14,7 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 1024 * 1024
 
-# Of the OWASP secure headers; pages add their Content-Security-Policy themselves.
+# From the OWASP Secure Headers Project. Each page sets its own Content-Security-Policy.
 SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -25,21 +25,24 @@ SECURITY_HEADERS = {
 }
 
 
-class TooLarge(HTTPException):
-    """The request brings more than the server takes. Of the framework's kind, so that it passes through it."""
+class RequestTooLarge(HTTPException):
+    """The request body exceeds the limit.
+
+    It is an HTTPException because FastAPI passes those through unchanged when it reads a body.
+    """
 
     def __init__(self) -> None:
         super().__init__(413)
 
 
-class RequestGuard:
-    """Wraps the application.
+class HttpMiddleware:
+    """Limits request bodies, answers HEAD, and adds security headers to responses.
 
     Args:
-        app: what answers the requests.
-        unlimited: path prefixes that limit what they take themselves.
-        large: path prefixes that may bring more than others, and how many bytes.
-        https: whether people reach the server over HTTPS only, so that browsers may insist on it.
+        app: the application to wrap.
+        unlimited: path prefixes whose handlers limit the body themselves.
+        large: path prefixes with a larger limit than MAX_REQUEST_BYTES, and that limit in bytes.
+        https: whether the server is reachable over HTTPS only. Enables Strict-Transport-Security.
     """
 
     def __init__(
@@ -53,52 +56,54 @@ class RequestGuard:
             self._headers[b"strict-transport-security"] = b"max-age=31536000"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request. Scopes other than HTTP pass through unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         limited = not scope["path"].startswith(self._unlimited)
-        most = self._most(scope["path"])
-        if limited and _announced(scope) > most:
+        max_bytes = self._max_bytes(scope["path"])
+        if limited and _content_length(scope) > max_bytes:
             await problem("request_too_large")(scope, receive, self._with_headers(send))
             return
         if limited and scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}  # the server leaves the body out: it knows what was asked
+            scope = {**scope, "method": "GET"}  # uvicorn knows the original method and omits the body
         try:
-            await self._app(scope, _counted(receive, most) if limited else receive, self._with_headers(send))
-        except TooLarge:
+            await self._app(scope, _with_limit(receive, max_bytes) if limited else receive, self._with_headers(send))
+        except RequestTooLarge:
             await problem("request_too_large")(scope, receive, self._with_headers(send))
 
-    def _most(self, path: str) -> int:
-        return next((most for prefix, most in self._large.items() if path.startswith(prefix)), MAX_REQUEST_BYTES)
+    def _max_bytes(self, path: str) -> int:
+        return next((limit for prefix, limit in self._large.items() if path.startswith(prefix)), MAX_REQUEST_BYTES)
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                given = {name.lower() for name, _ in message["headers"]}
-                missing = [(name, value) for name, value in self._headers.items() if name not in given]
+                present = {name.lower() for name, _ in message["headers"]}
+                missing = [(name, value) for name, value in self._headers.items() if name not in present]
                 message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 
         return send_with_headers
 
 
-def _announced(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
+    """Return the Content-Length header; 0 if it is missing or malformed, as with chunked requests."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)
     return 0
 
 
-def _counted(receive: Receive, most: int) -> Receive:
+def _with_limit(receive: Receive, max_bytes: int) -> Receive:
+    """Wrap `receive` so that it raises RequestTooLarge once the body exceeds the limit."""
     received = 0
 
-    async def receive_counted() -> MutableMapping[str, Any]:
+    async def receive_limited() -> MutableMapping[str, Any]:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > most:
-            raise TooLarge
+        if received > max_bytes:
+            raise RequestTooLarge
         return message
 
-    return receive_counted
+    return receive_limited

@@ -1,7 +1,7 @@
-"""The OpenAPI document at `/api/openapi.json`: the routes as FastAPI describes them, errors, and WebSocket events.
+"""The OpenAPI document at `/api/openapi.json`: FastAPI's description of the routes, plus errors and WebSocket events.
 
-Every error comes from one table, so the document describes errors from that table and not at each route. A schema is
-named after its class, without the suffix `View`. `web/src/api/types.ts` is generated from this document.
+Error responses are generated from the error registry instead of being declared at each route. A schema has the name of
+its class without the suffix `View`. `web/src/api/types.ts` is generated from this document.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ _ENUMS: Final[Mapping[str, Any]] = {
 }
 """Named schemas of enumerations, which fields refer to."""
 _REF = "#/components/schemas/"
-_FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
+_FASTAPI_SCHEMAS = ("HTTPValidationError", "ValidationError")
 _VERBS = ("get", "post", "put", "patch", "delete")
 
 
@@ -59,9 +59,9 @@ class DescribedApi(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the document; built once."""
-        described = self.openapi_schema is not None
+        built = self.openapi_schema is not None
         schema = super().openapi()
-        if not described:
+        if not built:
             _describe_problems(schema)
             _describe_events(schema)
             _name_schemas(schema)
@@ -70,15 +70,15 @@ class DescribedApi(FastAPI):
 
 def _describe_problems(schema: dict[str, Any]) -> None:
     components = schema["components"]
-    for name in _FRAMEWORKS_OWN:
+    for name in _FASTAPI_SCHEMAS:
         components["schemas"].pop(name, None)
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
-    components["responses"] = {f"Problem{status}": _answer(status) for status in sorted(_statuses())}
+    components["responses"] = {f"Problem{status}": _error_response(status) for status in sorted(_statuses())}
     for path, operations in schema["paths"].items():
         for verb in _VERBS:
             if verb in operations:
-                _fail_as_it_does(verb, path, operations[verb])
+                _add_error_responses(verb, path, operations[verb])
 
 
 def _describe_events(document: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def _describe_events(document: dict[str, Any]) -> None:
         [(key, "serialization", TypeAdapter(payload)) for key, payload in payloads.items()],
         ref_template=_REF + "{model}",
     )
-    # The schemas of routes come first: they may describe more than a payload type does.
+    # Schemas of routes take precedence, because they may contain more descriptions than the payload types.
     document["components"]["schemas"] = definitions.get("$defs", {}) | document["components"]["schemas"]
     document["x-websocket-events"] = {
         "topics": {
@@ -122,7 +122,7 @@ def _name_schemas(document: dict[str, Any]) -> None:
 
 
 def _renamed(node: Any, names: Mapping[str, str], enums: Mapping[tuple[str, ...], str]) -> Any:
-    """Copy a part of the document with references under their new names and enumerations as references."""
+    """Return a copy of a node with renamed references, and with enumerations replaced by references."""
     match node:
         case {"$ref": str(reference)} if reference.startswith(_REF):
             return {**node, "$ref": _REF + names[reference.removeprefix(_REF)]}
@@ -141,30 +141,30 @@ def _statuses() -> set[int]:
     return {code.status for code in CODES.values()}
 
 
-def _answer(status: int) -> dict[str, Any]:
+def _error_response(status: int) -> dict[str, Any]:
     meanings = [f"- `{name}`: {code.title}" for name, code in CODES.items() if code.status == status]
     return {"description": "\n".join(meanings), "content": {"application/problem+json": {"schema": _PROBLEM}}}
 
 
-def _fail_as_it_does(verb: str, path: str, operation: dict[str, Any]) -> None:
-    operation["responses"].pop("422", None)  # as FastAPI would answer it
-    for status in _possible(verb, path, operation):
+def _add_error_responses(verb: str, path: str, operation: dict[str, Any]) -> None:
+    operation["responses"].pop("422", None)  # FastAPI's own format, which this server does not use
+    for status in _possible_statuses(verb, path, operation):
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
 
 
-def _possible(verb: str, path: str, operation: dict[str, Any]) -> Iterator[int]:
-    """With which statuses a request can be refused, as far as its form tells."""
-    names_something = "{" in path or "requestBody" in operation
+def _possible_statuses(verb: str, path: str, operation: dict[str, Any]) -> Iterator[int]:
+    """Yield the error statuses an operation can have, inferred from its method, path and parameters."""
+    has_input = "{" in path or "requestBody" in operation
     if "requestBody" in operation:
         yield 400
     if "security" in operation or "/sessions" in path:
         yield 401
     if ("security" in operation and "{" in path) or (verb == "post" and path.endswith("/setup")):
         yield 403
-    if names_something:
+    if has_input:
         yield 404
     if verb != "get":
         yield from (409, 413)
-    if names_something or "parameters" in operation:
+    if has_input or "parameters" in operation:
         yield 422
     yield from (429, 500, 503)

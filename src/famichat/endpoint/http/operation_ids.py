@@ -1,4 +1,4 @@
-"""The `operationId` of each HTTP route: generated clients name their functions by it, so it never changes."""
+"""The `operationId` of each HTTP route. It never changes, because generated clients name their functions after it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -80,12 +80,12 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "DELETE /attachments/{attachment_id}": "cancelUpload",
     "GET /attachments/{attachment_id}/address": "getAttachmentUrls",
 }
-"""By method and path below `/api/v1`."""
+"""The keys are the method and the path below `/api/v1`."""
 
 _PREFIX = "/api/v1"
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return the `operationId` of a route; routes outside this API keep the name of their function."""
-    method = "".join(route.methods or ())  # each route of this API has one
+    """Return the `operationId` of a route. For a route outside this API it is the name of the function."""
+    method = "".join(route.methods or ())  # each route of this API has exactly one
     return OPERATION_IDS.get(f"{method} {route.path_format.removeprefix(_PREFIX)}", route.name)

@@ -1,51 +1,54 @@
-"""The reverse proxies in front of this server, whose word is taken for where a request comes from."""
+"""Trusted reverse proxies, and the client address behind them."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from famichat.actions.rate_limit import Address
 
-_ONE_CUSTOMER = 64  # the IPv6 prefix that one household gets, and can choose addresses in
+_IPV6_PREFIX = 64  # a household has at least a /64 and can use any address in it
 
 
 class Proxies:
-    """Whom to believe: nobody else is, because anybody can write a header.
+    """The reverse proxies whose `X-Forwarded-For` header is trusted. Any client can forge this header.
 
     Args:
-        trusted: the addresses of the proxies.
+        trusted: the networks of the proxies.
     """
 
     def __init__(self, trusted: Iterable[IPv4Network | IPv6Network] = ()) -> None:
         self._trusted = tuple(trusted)
 
-    def trust(self, host: str) -> bool:
-        """Whether a peer is one of them."""
-        address = _read(host)
-        return address is not None and self._is_trusted(address)
+    def is_trusted(self, host: str) -> bool:
+        """Return whether a peer is a trusted proxy."""
+        address = _parse(host)
+        return address is not None and self._contains(address)
 
     def address(self, peer: str | None, forwarded_for: str) -> Address:
-        """The nearest address that is no proxy's of ours; on IPv6 its /64, because one household has all of that.
+        """Return the client address for rate limits: the nearest address that is not a trusted proxy.
+
+        For IPv6 it is the /64 network, because one household can use any address in it.
 
         Args:
-            peer: who has connected.
-            forwarded_for: the `X-Forwarded-For` headers, where each proxy has written its own peer behind the others.
+            peer: the address of the connection; None if unknown.
+            forwarded_for: the `X-Forwarded-For` headers, joined by commas. Each proxy appends the address of its peer.
         """
-        found = None if peer is None else _read(peer)
-        if found is None:
+        nearest = None if peer is None else _parse(peer)
+        if nearest is None:
             return Address(peer or "nowhere")
+        # Read from right to left, and only as far as trusted proxies wrote the entries.
         for hop in reversed(forwarded_for.split(",")):
-            further = _read(hop.strip()) if self._is_trusted(found) else None
-            if further is None:
+            previous = _parse(hop.strip()) if self._contains(nearest) else None
+            if previous is None:
                 break
-            found = further
-        is_single = isinstance(found, IPv4Address)
-        return Address(str(found if is_single else ip_network((found, _ONE_CUSTOMER), strict=False)))
+            nearest = previous
+        is_ipv4 = isinstance(nearest, IPv4Address)
+        return Address(str(nearest if is_ipv4 else ip_network((nearest, _IPV6_PREFIX), strict=False)))
 
-    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
+    def _contains(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
-def _read(host: str) -> IPv4Address | IPv6Address | None:
+def _parse(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host)
     except ValueError:

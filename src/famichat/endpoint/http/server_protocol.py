@@ -1,8 +1,8 @@
-"""HTTP as uvicorn speaks it, but not for ever and not without end: for whoever says too little, or too much.
+"""uvicorn's HTTP protocol with limits on request heads, on the time to receive a request, and on connections.
 
-uvicorn takes a request's head however long it gets, and waits for it however long it takes. A stranger could fill the
-memory with the one, and use up the connections with the other, before anybody asks who it is. Nor may one address
-hold more lines than a large household needs.
+uvicorn does not limit the length of a request head, nor the time until it is complete. An unauthenticated client could
+use up the memory with the former and the connections with the latter. The number of connections per client address is
+also limited.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ from famichat.telemetry import emit, events
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection. Use `http_protocol` to bind it to the crowd and the proxies of a server.
+    """One HTTP connection. Use `http_protocol` to bind it to a server.
 
     Attributes:
-        crowd: the lines that are open, by address; those that became WebSockets are counted where they are now.
-        proxies: may hold as many lines as they like, because others are behind them.
-        head_bytes: over this, a head that has not ended is refused with 431.
-        head_seconds: how long a head may take, counted from the connection or from its first byte.
-        request_seconds: how long the rest may take: a megabyte over a slow line, say. Answers take as long as they do.
+        connection_counter: counts the open HTTP connections per address. WebSockets have their own counter.
+        proxies: the trusted reverse proxies. Their connections are not limited, because they carry many clients.
+        head_bytes: the maximum size of an incomplete request head; a larger one is refused with 431.
+        head_seconds: the time limit for a request head, from the start of the connection or from its first byte.
+        request_seconds: the time limit for the body, enough for 1 MB over a slow network. Responses have no limit.
     """
 
-    crowd: ClassVar[ConnectionCounter]
+    connection_counter: ClassVar[ConnectionCounter]
     proxies: ClassVar[Proxies]
     head_bytes = 64 * 1024
     head_seconds = 20.0
@@ -36,80 +36,80 @@ class HttpProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
-    _heard = 0
-    _counted_as: Address | None = None
+    _received_bytes = 0
+    _counted_address: Address | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
-        """Expect a request, unless too many are expected from there."""
+        """Accept the connection, or refuse it with 429 if its address has too many."""
         super().connection_made(transport)
         peername = transport.get_extra_info("peername")
         peer = peername[0] if isinstance(peername, tuple) else ""
-        if not self.proxies.trust(peer) and not self._count(self.proxies.address(peer, "")):
+        if not self.proxies.is_trusted(peer) and not self._count_connection(self.proxies.address(peer, "")):
             emit(events.ConnectionRefused(transport="http", reason="crowded"))
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
             return
-        self._expect(self.head_seconds)
+        self._set_deadline(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Expect nothing any more."""
-        self._expect_nothing()
-        self._count_out()
+        """Cancel the deadline and stop counting the connection."""
+        self._clear_deadline()
+        self._uncount_connection()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, unless they are too many for a head, or nothing is taken from there."""
+        """Process received bytes; refuse the request with 431 if its head is too large."""
         if self.transport.is_closing():
             return
         if self._deadline is None:
-            self._expect(self.head_seconds)
-        self._heard += len(data)
+            self._set_deadline(self.head_seconds)
+        self._received_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._heard > self.head_bytes and not self.transport.is_closing():
+        if self._in_head and self._received_bytes > self.head_bytes and not self.transport.is_closing():
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """Hear that the head is whole."""
+        """Start the deadline for the body."""
         self._in_head = False
-        self._expect(self.request_seconds)
+        self._set_deadline(self.request_seconds)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Hear that the request is whole: now it is the server's turn."""
+        """Cancel the deadline, because the request is complete."""
         super().on_message_complete()
-        self._expect_nothing()
+        self._clear_deadline()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on; from now on another protocol watches it."""
-        self._expect_nothing()
-        self._count_out()
+        """Hand the connection over to the WebSocket protocol, which has its own limits."""
+        self._clear_deadline()
+        self._uncount_connection()
         super().handle_websocket_upgrade()
 
-    def _count(self, address: Address) -> bool:
-        if self.crowd.is_full(address):
+    def _count_connection(self, address: Address) -> bool:
+        if self.connection_counter.is_full(address):
             return False
-        self.crowd.enter(address)
-        self._counted_as = address
+        self.connection_counter.enter(address)
+        self._counted_address = address
         return True
 
-    def _count_out(self) -> None:
-        if self._counted_as is not None:
-            self.crowd.leave(self._counted_as)
-            self._counted_as = None
+    def _uncount_connection(self) -> None:
+        if self._counted_address is not None:
+            self.connection_counter.leave(self._counted_address)
+            self._counted_address = None
 
-    def _expect(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(seconds, self._give_up)
+        self._deadline = self.loop.call_later(seconds, self._on_timeout)
 
-    def _expect_nothing(self) -> None:
+    def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline, self._in_head, self._heard = None, True, 0
+        self._deadline, self._in_head, self._received_bytes = None, True, 0
 
-    def _give_up(self) -> None:
-        if self._in_head and self._heard:
+    def _on_timeout(self) -> None:
+        if self._in_head and self._received_bytes:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        else:  # it never said anything, which browsers do; or an answer may be under way already
+        else:  # nothing was received, as with a browser's preconnect, or a response may already have started
             self.transport.close()
 
     def _refuse(self, status: HTTPStatus) -> None:
@@ -118,11 +118,16 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def http_protocol(proxies: Proxies, per_address: int) -> type[HttpProtocol]:
-    """Make the protocol class of one server, for `uvicorn.Config(http=...)`."""
+def http_protocol(proxies: Proxies, per_address_limit: int) -> type[HttpProtocol]:
+    """Create the protocol class of one server, for `uvicorn.Config(http=...)`.
+
+    Args:
+        proxies: the trusted reverse proxies.
+        per_address_limit: the maximum number of open HTTP connections per client address.
+    """
 
     class BoundHttpProtocol(HttpProtocol):
-        """A connection to this server."""
+        """An HTTP connection to this server."""
 
-    BoundHttpProtocol.crowd, BoundHttpProtocol.proxies = ConnectionCounter(per_address), proxies
+    BoundHttpProtocol.connection_counter, BoundHttpProtocol.proxies = ConnectionCounter(per_address_limit), proxies
     return BoundHttpProtocol

@@ -1,4 +1,4 @@
-"""Routes that read a request's body as strict JSON, as the socket reads its frames."""
+"""Routes that parse request bodies as strict JSON, by the same rules as WebSocket frames."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -15,40 +15,40 @@ class StrictRequest(Request):
     """A request whose body must be strict JSON."""
 
     async def json(self) -> Any:
-        """Read the body.
+        """Parse the body.
 
         Raises:
-            InvalidJSON: it is not strict JSON.
+            InvalidJSON: the body is not strict JSON.
         """
         return strict_json.loads(await self.body())
 
 
 class StrictRoute(APIRoute):
-    """Give to a router as `route_class`."""
+    """A route that parses its request body as strict JSON. Pass it to a router as `route_class`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap FastAPI's handler, which asks the request for its JSON."""
+        """Wrap FastAPI's handler, so that it calls `StrictRequest.json`."""
         handle = super().get_route_handler()
 
-        async def handle_strictly(request: Request) -> Response:
+        async def handle_strict_request(request: Request) -> Response:
             try:
                 return await handle(StrictRequest(request.scope, request.receive))
             except HTTPException as fault:
-                # FastAPI makes one of whatever reading the body raises.
+                # FastAPI turns every exception of `json()` into an HTTPException.
                 if isinstance(fault.__cause__, strict_json.InvalidJSON):
                     raise fault.__cause__ from None
                 raise
 
-        return handle_strictly
+        return handle_strict_request
 
 
-def api_router(below: str, tag: str) -> APIRouter:
-    """A router for addresses of the HTTP API.
+def api_router(path: str, tag: str) -> APIRouter:
+    """Create a router for routes of the HTTP API.
 
     Args:
-        below: where they are, below `/api/v1`.
-        tag: the heading that they have in the description.
+        path: the common prefix of the routes, below `/api/v1`.
+        tag: the OpenAPI tag, which groups the routes in the documentation.
     """
     return APIRouter(
-        prefix=f"/api/v1{below}", tags=[tag], route_class=StrictRoute, generate_unique_id_function=operation_id
+        prefix=f"/api/v1{path}", tags=[tag], route_class=StrictRoute, generate_unique_id_function=operation_id
     )

@@ -1,4 +1,4 @@
-"""How the HTTP answers write a moment in time: as the socket does, in UTC, with microseconds and a `Z`."""
+"""RFC 3339 timestamp type for HTTP responses: UTC with microseconds and a `Z`, as in WebSocket events."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The files of attachments, at URLs that expire, served so that a browser cannot be harmed by them."""
+"""Downloads of attachments from expiring URLs, with headers that prevent a browser from running their content."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from famichat.telemetry import emit, events
 
 router = APIRouter(include_in_schema=False)
 
-# If a browser ever takes a file for a page, it is one that may do nothing, in an origin of its own.
+# If a browser renders a file as a page, the page has an opaque origin, runs no scripts and loads nothing.
 _POLICY = "sandbox; default-src 'none'"
 
 
@@ -26,14 +26,14 @@ async def file(token: str, request: Request, context: InContext) -> Response:
         NotFound: the URL is invalid or expired, or the device may no longer see the file.
         RangeNotSatisfiable: the range begins after the end of the file.
     """
-    found = await open_file(context, token)
-    span = ByteRange.parse(request.headers.get("range"), found.size)
-    contents = found.read(span, context.files, context.vault)
+    file = await open_file(context, token)
+    span = ByteRange.parse(request.headers.get("range"), file.size)
+    contents = file.read(span, context.files, context.vault)
     first = await run_in_threadpool(_first, contents)
     headers = {
-        "content-type": found.content_type,
+        "content-type": file.content_type,
         "content-length": str(span.stop - span.start),
-        "content-disposition": found.disposition,
+        "content-disposition": file.disposition,
         "content-security-policy": _POLICY,
         "cache-control": "private, no-store",
         "accept-ranges": "bytes",
@@ -44,7 +44,7 @@ async def file(token: str, request: Request, context: InContext) -> Response:
 
 
 def _first(contents: Iterator[bytes]) -> bytes:
-    """Read the first chunk before the response starts, so that an unreadable file is still an error response."""
+    """Read the first chunk before the response starts, so that an unreadable file can still get an error response."""
     try:
         return next(contents)
     except (OSError, UnsealError) as error:

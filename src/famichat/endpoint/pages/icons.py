@@ -1,6 +1,6 @@
-"""The icons of the installed app, drawn from an operator's logo that is made of pixels.
+"""Draws the app icons from an operator's bitmap logo.
 
-icons(Path("logo.png").read_bytes())["icon-192.png"]    # a PNG of 192 by 192
+draw_icons(Path("logo.png").read_bytes())["icon-192.png"]    # a PNG of 192 by 192 pixels
 """
 
 import io
@@ -10,41 +10,53 @@ from PIL import Image, ImageColor, ImageOps
 
 
 class Icon(NamedTuple):
-    """One of them: its edge, the part of it that the logo takes, and what is behind that."""
+    """How to draw one icon.
 
-    edge: int
-    part: float
-    ground: str
+    Attributes:
+        size: width and height in pixels.
+        logo_share: the share of the width and height that the logo fills, up to 1.
+        background: the background color as `#rrggbb` or `#rrggbbaa`.
+    """
+
+    size: int
+    logo_share: float
+    background: str
 
 
-_PAPER: Final = "#f8f2ea"
-_NOTHING: Final = "#00000000"
-# A maskable icon may be cut to a circle of four fifths of its edge.
-DRAWN: Final = {
-    "favicon.svg": Icon(192, 1.0, _NOTHING),  # whatever it is called
-    "icon-192.png": Icon(192, 1.0, _NOTHING),
-    "icon-512.png": Icon(512, 1.0, _NOTHING),
-    "icon-maskable-512.png": Icon(512, 0.56, _PAPER),
-    "apple-touch-icon.png": Icon(180, 0.72, _PAPER),
+_BACKGROUND: Final = "#f8f2ea"
+_TRANSPARENT: Final = "#00000000"
+# A platform may crop a maskable icon to a circle with a diameter of 80 % of its width.
+ICONS: Final = {
+    "favicon.svg": Icon(192, 1.0, _TRANSPARENT),  # a PNG in spite of its name
+    "icon-192.png": Icon(192, 1.0, _TRANSPARENT),
+    "icon-512.png": Icon(512, 1.0, _TRANSPARENT),
+    "icon-maskable-512.png": Icon(512, 0.56, _BACKGROUND),
+    "apple-touch-icon.png": Icon(180, 0.72, _BACKGROUND),
 }
 
 
-def icons(logo: bytes) -> dict[str, bytes]:
-    """Draw all of them.
+def draw_icons(logo: bytes) -> dict[str, bytes]:
+    """Draw all icons.
+
+    Args:
+        logo: a PNG, JPEG or WebP image.
+
+    Returns:
+        The PNG images by file name.
 
     Raises:
-        OSError: the logo is damaged.
+        OSError: the logo is damaged or has another format.
     """
-    with Image.open(io.BytesIO(logo), formats=["PNG", "JPEG", "WEBP"]) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    return {name: _drawn(upright, icon) for name, icon in DRAWN.items()}
+    with Image.open(io.BytesIO(logo), formats=["PNG", "JPEG", "WEBP"]) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGBA")
+    return {name: _draw(upright, icon) for name, icon in ICONS.items()}
 
 
-def _drawn(logo: Image.Image, icon: Icon) -> bytes:
-    longest = round(icon.edge * icon.part)
-    small = ImageOps.contain(logo, (longest, longest))
-    whole = Image.new("RGBA", (icon.edge, icon.edge), ImageColor.getrgb(icon.ground))
-    whole.alpha_composite(small, ((icon.edge - small.width) // 2, (icon.edge - small.height) // 2))
-    made = io.BytesIO()
-    whole.save(made, "PNG")
-    return made.getvalue()
+def _draw(logo: Image.Image, icon: Icon) -> bytes:
+    max_size = round(icon.size * icon.logo_share)
+    scaled = ImageOps.contain(logo, (max_size, max_size))
+    image = Image.new("RGBA", (icon.size, icon.size), ImageColor.getrgb(icon.background))
+    image.alpha_composite(scaled, ((icon.size - scaled.width) // 2, (icon.size - scaled.height) // 2))
+    output = io.BytesIO()
+    image.save(output, "PNG")
+    return output.getvalue()

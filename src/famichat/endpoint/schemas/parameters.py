@@ -10,7 +10,7 @@ from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
 
 def _digits(value: object) -> object:
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("a whole number is written in digits")  # Pydantic would accept " 1", "1.0" and "1_0", too
+        raise ValueError("a whole number is written in digits")  # Pydantic would also accept " 1", "1.0" and "1_0"
     return value
 
 
