@@ -1,1 +1,1 @@
-"""The `famichat` program, one file per noun."""
+"""The `famichat` command line: one module per group of commands."""

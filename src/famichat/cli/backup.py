@@ -1,4 +1,4 @@
-"""`famichat backup` and `famichat restore`: a server's data in one file."""
+"""`famichat backup` and `famichat restore`: back up a server's data to one file, and restore it."""
 
 import os
 import sys
@@ -12,14 +12,14 @@ from typing import IO, Any
 import click
 
 from famichat.cli.opened_data import open_readonly
-from famichat.cli.options import answer, data_dir_option, json_option
+from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server
-from famichat.storage.backup.backup import backup as take
+from famichat.storage.backup.backup import backup as write_backup
 from famichat.storage.backup.restore import Place
-from famichat.storage.backup.restore import restore as put_back
+from famichat.storage.backup.restore import restore as restore_backup
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, sync_directory
 
@@ -46,13 +46,13 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
                 lambda: here.secrets(settings.secret_key, settings.vault_keys),
                 settings.effective_files_dir,
             )
-            manifest = take(server, stream, folder, with_secrets=not without_secrets)
+            manifest = write_backup(server, stream, folder, with_secrets=not without_secrets)
     here.note_backup(datetime.fromisoformat(manifest.made_at))
     result = {"file": str(target), "secrets": not without_secrets, **_summary(manifest)}
     if target == _PIPE:
         click.echo(_sentence(result), err=True)
     else:
-        answer(result, _sentence(result), as_json=as_json)
+        print_result(result, _sentence(result), as_json=as_json)
 
 
 @click.command()
@@ -69,12 +69,12 @@ def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     with here.lock(), _read(file) as stream:
         where = settings.effective_database_url, settings.effective_files_dir
         place = Place(here, *where, settings.secret_key, settings.vault_keys)
-        restored = put_back(stream, place)
+        restored = restore_backup(stream, place)
     result = _summary(restored.manifest) | {"epoch": restored.epoch}
     sentence = (
         f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now."
     )
-    answer(result, sentence, as_json=as_json)
+    print_result(result, sentence, as_json=as_json)
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""What one said, or somebody else, changed from a terminal: in other words, taken away, or answered with a sign."""
+"""`famichat edit`, `delete` and `react`: change messages from a terminal."""
 
 from typing import Any
 
 import click
 
-from famichat.cli.options import answer, json_option
-from famichat.cli.prompts import find_conversation, remote_of, signed_in
+from famichat.cli.options import json_option, print_result
+from famichat.cli.prompts import find_conversation, open_remote, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
 
@@ -18,9 +18,9 @@ from famichat.cli.remote import Remote
 @json_option
 def edit(conversation: str, message: str, body: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Edit your MESSAGE in CONVERSATION to say BODY. MESSAGE is its number in `famichat listen`, or its id."""
-    with remote_of(url, token) as remote:
-        changed = remote.ask("PATCH", _path(remote, conversation, message), {"body": body})
-    answer(changed, "Edited.", as_json=as_json)
+    with open_remote(url, token) as remote:
+        changed = remote.request("PATCH", _path(remote, conversation, message), {"body": body})
+    print_result(changed, "Edited.", as_json=as_json)
 
 
 @click.command()
@@ -30,9 +30,9 @@ def edit(conversation: str, message: str, body: str, url: str | None, token: str
 @json_option
 def delete(conversation: str, message: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Delete MESSAGE from CONVERSATION: your own, or any in a group where you are an admin. See `famichat edit`."""
-    with remote_of(url, token) as remote:
-        remote.ask("DELETE", _path(remote, conversation, message))
-    answer({"deleted": True}, "Deleted.", as_json=as_json)
+    with open_remote(url, token) as remote:
+        remote.request("DELETE", _path(remote, conversation, message))
+    print_result({"deleted": True}, "Deleted.", as_json=as_json)
 
 
 @click.command()
@@ -45,10 +45,10 @@ def react(
     conversation: str, message: str, emoji: str | None, url: str | None, token: str | None, *, as_json: bool
 ) -> None:
     """React to MESSAGE in CONVERSATION with EMOJI, or remove your reaction if omitted. See `famichat edit`."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         path = f"{_path(remote, conversation, message)}/reaction"
-        changed = remote.ask("DELETE", path) if emoji is None else remote.ask("PUT", path, {"emoji": emoji})
-    answer(changed, "Reacted." if emoji else "Reaction removed.", as_json=as_json)
+        changed = remote.request("DELETE", path) if emoji is None else remote.request("PUT", path, {"emoji": emoji})
+    print_result(changed, "Reacted." if emoji else "Reaction removed.", as_json=as_json)
 
 
 def _path(remote: Remote, conversation: str, message: str) -> str:

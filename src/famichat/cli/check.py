@@ -1,4 +1,4 @@
-"""The checks of `famichat doctor`. They change nothing."""
+"""The checks of `famichat doctor`. They are read-only."""
 
 import stat
 from collections.abc import Iterator
@@ -31,10 +31,16 @@ _SAMPLE = 20
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check."""
+    """The result of one check.
 
-    GOOD: ClassVar = "ok"
-    ODD: ClassVar = "note"
+    Attributes:
+        name: the name of the check, such as "secrets".
+        status: one of OK, NOTE (works, but needs attention) and BAD.
+        detail: a sentence for the operator.
+    """
+
+    OK: ClassVar = "ok"
+    NOTE: ClassVar = "note"
     BAD: ClassVar = "bad"
 
     name: str
@@ -43,13 +49,13 @@ class Check:
 
 
 def checks(settings: Settings) -> Iterator[Check]:
-    """Check everything a server needs, one after another."""
+    """Yield the result of each check, in the order in which they run."""
     data_dir = DataDir(settings.data_dir)
     yield _directory(data_dir)
     yield _secrets_file(data_dir, settings)
     file = sqlite_file(settings)
     if file is not None and not file.is_file():
-        yield Check("database", Check.ODD, f"no database at {file} yet; the first start creates it")
+        yield Check("database", Check.NOTE, f"no database at {file} yet; the first start creates it")
     else:
         yield from _database(settings, data_dir)
     yield _pages()
@@ -59,30 +65,28 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def _directory(data_dir: DataDir) -> Check:
     if not data_dir.path.is_dir():
-        return Check("data directory", Check.ODD, f"{data_dir.path} does not exist yet; the first start creates it")
+        return Check("data directory", Check.NOTE, f"{data_dir.path} does not exist yet; the first start creates it")
     if _mode(data_dir.path) & _PRIVATE:
-        return Check("data directory", Check.ODD, f"other users can read {data_dir.path}; run chmod 700")
+        return Check("data directory", Check.NOTE, f"other users can read {data_dir.path}; run chmod 700")
     try:
         with data_dir.lock():
-            return Check("data directory", Check.GOOD, f"{data_dir.path.absolute()}; no server is running")
+            return Check("data directory", Check.OK, f"{data_dir.path.absolute()}; no server is running")
     except DirectoryInUse as running:
-        return Check(
-            "data directory", Check.GOOD, f"{data_dir.path.absolute()}; a server is running ({running.process})"
-        )
+        return Check("data directory", Check.OK, f"{data_dir.path.absolute()}; a server is running ({running.process})")
 
 
 def _secrets_file(data_dir: DataDir, settings: Settings) -> Check:
     if not _has_secrets(data_dir, settings):
         lost = (data_dir.path / "famichat.db").exists()
         state = "missing; restore it from your backup" if lost else "not created yet; the first start creates it"
-        return Check("secrets", Check.BAD if lost else Check.ODD, f"{data_dir.secrets_file} is {state}")
+        return Check("secrets", Check.BAD if lost else Check.NOTE, f"{data_dir.secrets_file} is {state}")
     if not data_dir.secrets_file.is_file():
-        return Check("secrets", Check.GOOD, "set by the settings")
+        return Check("secrets", Check.OK, "set by the settings")
     if _mode(data_dir.secrets_file) & _PRIVATE:
         return Check(
             "secrets", Check.BAD, f"other users can read {data_dir.secrets_file}; run chmod 600 and consider new keys"
         )
-    return Check("secrets", Check.GOOD, f"{data_dir.secrets_file}; make sure it is in your backup")
+    return Check("secrets", Check.OK, f"{data_dir.secrets_file}; make sure it is in your backup")
 
 
 def _has_secrets(data_dir: DataDir, settings: Settings) -> bool:
@@ -112,8 +116,8 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
 
 def _revision(at: str | None) -> Check:
     if at == newest():
-        return Check("database", Check.GOOD, f"at revision {at}")
-    return Check("database", Check.ODD, f"at revision {at}, not {newest()}; the next start upgrades it")
+        return Check("database", Check.OK, f"at revision {at}")
+    return Check("database", Check.NOTE, f"at revision {at}, not {newest()}; the next start upgrades it")
 
 
 def _sealed(session: Session, keys: Secrets) -> Check:
@@ -124,7 +128,7 @@ def _sealed(session: Session, keys: Secrets) -> Check:
     opened, tried = opened_of_sample(session, Vault(keys.vault_keys))
     if opened < tried:
         return Check("sealed data", Check.BAD, f"{tried - opened} of {tried} sampled values cannot be decrypted")
-    return Check("sealed data", Check.GOOD, f"decrypts ({tried} sampled)")
+    return Check("sealed data", Check.OK, f"decrypts ({tried} sampled)")
 
 
 def _files(session: Session, keys: Secrets, files: Files) -> Check:
@@ -140,25 +144,25 @@ def _files(session: Session, keys: Secrets, files: Files) -> Check:
             Check.BAD,
             f"a file is missing or damaged: {type(error).__name__}; restore the files that belong to this database",
         )
-    return Check("files", Check.GOOD, f"decrypt ({len(found)} sampled)")
+    return Check("files", Check.OK, f"decrypt ({len(found)} sampled)")
 
 
 def _integrity(file: Path) -> Check:
     damage = find_damage(file)
-    return Check("database file", Check.GOOD if damage is None else Check.BAD, damage or "ok")
+    return Check("database file", Check.OK if damage is None else Check.BAD, damage or "ok")
 
 
 def _pages() -> Check:
     if (files("famichat") / "static" / "index.html").is_file():
-        return Check("web pages", Check.GOOD, "built")
-    return Check("web pages", Check.ODD, "not built; ./run serve builds them")
+        return Check("web pages", Check.OK, "built")
+    return Check("web pages", Check.NOTE, "not built; ./run serve builds them")
 
 
 def _broker(url: str) -> Check:
     failure = ping(url)
     if failure is not None:
         return Check("broker", Check.BAD, f"not reachable: {failure}")
-    return Check("broker", Check.GOOD, "reachable")
+    return Check("broker", Check.OK, "reachable")
 
 
 def _mode(path: Path) -> int:

@@ -16,7 +16,7 @@ from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import Message
 from famichat.cli.check import Check, checks
 from famichat.cli.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly, sqlite_file
-from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.data_dir import DataDir, DirectoryInUse
@@ -32,7 +32,7 @@ def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> Non
     with open_for_writing(load_settings(data_dir=data_dir)) as data:
         if message is not None:
             make(data.database, message)
-    answer({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)
+    print_result({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)
 
 
 @click.command()
@@ -77,13 +77,13 @@ def doctor(data_dir: Path | None, *, as_json: bool) -> None:
     """Check the settings, data directory, secrets, database and web pages. Changes nothing."""
     found = list(checks(load_settings(data_dir=data_dir)))
     result = [{"check": each.name, "status": each.status, "detail": each.detail} for each in found]
-    answer({"checks": result}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
+    print_result({"checks": result}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
     if any(each.status == Check.BAD for each in found):
         raise Refused("not_well", "Some checks failed")
 
 
 def _psql(settings: Settings, statement: tuple[str, ...]) -> None:
-    # The password goes into the environment: everybody on the machine can read a command line.
+    # Pass the password in the environment, because other users of the machine can read command lines.
     url = make_url(settings.effective_database_url)
     password = {"PGPASSWORD": str(url.password)} if url.password else {}
     bare = url._replace(password=None).render_as_string()

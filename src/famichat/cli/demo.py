@@ -1,4 +1,4 @@
-"""`famichat demo`: a server with a demo family, to try it out."""
+"""`famichat demo`: a temporary server with a demo family."""
 
 import contextlib
 import json
@@ -14,9 +14,9 @@ import click
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.app.server import Ready, run
-from famichat.cli.demo_family import HOUSEHOLDS, Demo, settle
+from famichat.cli.demo_family import HOUSEHOLDS, Demo, load_or_create_demo
 from famichat.cli.opened_data import open_for_writing
-from famichat.cli.options import answer, json_option, table
+from famichat.cli.options import json_option, print_result, table
 from famichat.cli.serve import PORT
 from famichat.settings import Settings, load_settings
 
@@ -44,14 +44,14 @@ def demo(port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
             log_level=os.environ.get("FAMICHAT_LOG_LEVEL", "WARNING"),
         )
         with open_for_writing(settings) as data:
-            people = settle(data, directory / "demo.json")
+            people = load_or_create_demo(data, directory / "demo.json")
             tokens = Tokens(data.secret_key)
 
-        def tell(ready: Ready) -> None:
+        def on_ready(ready: Ready) -> None:
             token = tokens.issue(people.users[0].id, people.viewer_device_id)
-            answer(people.view(ready.url), _welcome(ready.url, people, token, settings), as_json=as_json)
+            print_result(people.view(ready.url), _welcome(ready.url, people, token, settings), as_json=as_json)
 
-        run(settings, tell)
+        run(settings, on_ready)
 
 
 @contextmanager

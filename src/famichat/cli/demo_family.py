@@ -1,6 +1,6 @@
-"""The users of the demo, their conversations and messages.
+"""The demo's users, conversations and messages.
 
-`demo.json` beside the database stores them, so that a second start has the same users with the same passwords.
+They are saved in `demo.json` beside the database, so that a second start has the same users and passwords.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ _WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """A user of the demo, with the password."""
+    """A demo user, with the password in plain text."""
 
     id: str
     username: str
@@ -108,20 +108,20 @@ class Demo:
         return result
 
 
-def settle(data: OpenedData, file: Path) -> Demo:
-    """Return the demo in this directory; create it if there is none.
+def load_or_create_demo(data: OpenedData, file: Path) -> Demo:
+    """Load the demo from its file; create its users and messages if the file does not exist.
 
     Args:
-        data: the server's data.
-        file: the demo's file.
+        data: the opened data of the demo server.
+        file: the path of `demo.json`.
 
     Raises:
-        Refused: the directory has the data of a real server.
+        Refused: the directory contains the data of a real server.
     """
     if file.is_file():
         return Demo.from_json(file.read_text(encoding="utf-8"))
     if not data.database.run_read(needs_setup):
-        raise Refused("not_a_demo", f"{file.parent} holds a real server's data; give the demo a directory of its own")
+        raise Refused("not_a_demo", f"{file.parent} contains the data of a real server; choose another directory")
     demo = asyncio.run(_create(data))
     draft = file.with_suffix(".draft")
     draft.touch(mode=0o600)
@@ -188,7 +188,7 @@ async def _send_messages(data: OpenedData, demo: Demo, senders: dict[str, Sender
                 draft = Draft.parse({"body": body})
                 await path.send(senders[name], kind, demo.conversations[kind], draft, lambda *_: None)
     except EncryptionRequired:
-        pass  # the demo has no end-to-end keys, so where the operator demands them nothing was said yet
+        pass  # the demo has no end-to-end keys, so it sends no messages if the encryption policy requires them
     finally:
         await journal.close()
 

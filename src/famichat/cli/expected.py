@@ -17,7 +17,7 @@ from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMis
 from famichat.storage.errors import StorageUnavailable, UnsealError
 from famichat.storage.migrate import NewerDatabaseError
 
-_OF_STORAGE: tuple[tuple[type[Exception], str, str], ...] = (
+_STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (DirectoryInUse, "directory_in_use", ""),
     (SecretsDamaged, "secrets_damaged", ""),
     (SecretsMissing, "secrets_missing", ""),
@@ -46,18 +46,18 @@ class BadSettings(click.ClickException):
         self.faults = faults
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print one line for each."""
+        """Print one line per invalid setting."""
         for fault in self.faults:
             click.echo(f"famichat: {fault} (invalid_settings)", file=file, err=file is None)
 
 
 def to_message(fault: Exception) -> click.ClickException | None:
-    """Return the message for an expected error; None for an unexpected one."""
+    """Convert an expected error to the message that the command prints; return None for an unexpected error."""
     if isinstance(fault, SettingsFaults):
         return BadSettings(fault.faults)
     if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click exits quietly on a closed pipe
-        return _of_the_system(fault)
-    for kind, code, sentence in _OF_STORAGE:
+        return _from_os_error(fault)
+    for kind, code, sentence in _STORAGE_ERRORS:
         if isinstance(fault, kind):
             return Refused(code, sentence or str(fault))
     if isinstance(fault, FamichatError):
@@ -65,7 +65,7 @@ def to_message(fault: Exception) -> click.ClickException | None:
     return None
 
 
-def _of_the_system(fault: OSError) -> Refused:
+def _from_os_error(fault: OSError) -> Refused:
     if fault.errno == errno.EADDRINUSE:
         return Refused("port_taken", "This port is in use. Choose another one with --port")
     where = f": {fault.filename}" if fault.filename else ""

@@ -1,4 +1,4 @@
-"""`famichat export`: what somebody can see, as lines of JSON that keep every field; `docs/export.md` describes them."""
+"""`famichat export`: exports everything a user can see as JSON Lines. `docs/export.md` describes the format."""
 
 import json
 import time
@@ -8,16 +8,17 @@ from typing import Any
 
 import click
 
-from famichat.cli.prompts import find_conversation, remote_of, signed_in
+from famichat.cli.prompts import find_conversation, open_remote, signed_in
 from famichat.cli.refusal import Refused
 from famichat.cli.remote import Remote
 from famichat.storage.base import now, rfc3339
 
 FORMAT = 1
 _PAUSE_SECONDS = 1.0
-_OF_A_PERSON = ("user_id", "username", "display_name", "color")
-# Those that may be shown again meanwhile come first, so that none is missed between two questions.
-_SHELVES = tuple(product((True, False), repeat=2))
+_PERSON_FIELDS = ("user_id", "username", "display_name", "color")
+# (hidden, archived). A new message unhides a conversation, so list hidden ones first: one that moves between two
+# requests is then listed twice instead of being missed.
+_FILTERS = tuple(product((True, False), repeat=2))
 
 
 @click.command()
@@ -28,26 +29,27 @@ def export(conversation: str | None, url: str | None, token: str | None) -> None
 
     The last line marks the end. If it is missing, the export is incomplete.
     """
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         for record in records(remote, conversation):
-            click.echo(json.dumps(record))  # in ASCII: a U+2028 in a message ends a line for some readers
+            click.echo(json.dumps(record))  # as ASCII, because some parsers treat U+2028 as the end of a line
 
 
 def records(remote: Remote, conversation: str | None = None) -> Iterator[dict[str, Any]]:
-    """What goes into an export, in order.
+    """Yield the records of an export, in order.
 
     Args:
-        remote: the server, asked by the person whose export it is.
-        conversation: the only one; by default all of them, also those that are hidden or archived.
+        remote: the connection of the user whose data is exported.
+        conversation: the id, topic, name or type of the only conversation to export. By default all are exported,
+            including hidden and archived ones.
 
     Raises:
-        Refused: with the server's code.
+        Refused: the server refused a request; with its error code.
     """
     me = _get(remote, "/me")
     yield {"record": "export", "format": FORMAT, "exported_at": rfc3339(now()), "url": remote.session.url, "user": me}
     for each in _get(remote, "/people")["people"]:
-        yield {"record": "person", **{name: each[name] for name in _OF_A_PERSON}}
-    chosen = _all(remote) if conversation is None else [find_conversation(remote, conversation)]
+        yield {"record": "person", **{name: each[name] for name in _PERSON_FIELDS}}
+    chosen = _all_conversations(remote) if conversation is None else [find_conversation(remote, conversation)]
     count = 0
     for each in chosen:
         yield {"record": "conversation", **each}
@@ -57,11 +59,11 @@ def records(remote: Remote, conversation: str | None = None) -> Iterator[dict[st
     yield {"record": "end", "conversations": len(chosen), "messages": count}
 
 
-def _all(remote: Remote) -> list[dict[str, Any]]:
+def _all_conversations(remote: Remote) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for hidden, archived in _SHELVES:
-        shelf = _get(remote, "/conversations", hidden=hidden, archived=archived)["conversations"]
-        found.update({each["id"]: each for each in shelf})
+    for hidden, archived in _FILTERS:
+        page = _get(remote, "/conversations", hidden=hidden, archived=archived)["conversations"]
+        found.update({each["id"]: each for each in page})
     return list(found.values())
 
 
@@ -75,7 +77,7 @@ def _messages(remote: Remote, conversation_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _get(remote: Remote, path: str, **query: Any) -> Any:
-    """Ask, and when that was too often, wait and ask again."""
+    """Send a GET request; wait and retry while the server limits the rate."""
     while True:
         try:
             return remote.get(path, **query)

@@ -1,4 +1,4 @@
-"""`famichat family`: families, as the operator manages them."""
+"""`famichat family`: the operator's commands for families."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from famichat.actions.services import Services
 from famichat.chat.families.family import FamilyMember, members_of
 from famichat.chat.records.family import Family, FamilyRole
 from famichat.cli.opened_data import open_readonly, run_action
-from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339
@@ -33,8 +33,8 @@ def list_families(data_dir: Path | None, *, as_json: bool) -> None:
     """List all families, with their members."""
     with open_readonly(data_dir) as data:
         found = data.database.run_read(_families)
-    rows = [(each["name"], each["id"], ", ".join(_shown(member) for member in each["members"])) for each in found]
-    answer({"families": found}, table([("family", "id", "members"), *rows]), as_json=as_json)
+    rows = [(each["name"], each["id"], ", ".join(_member_text(member) for member in each["members"])) for each in found]
+    print_result({"families": found}, table([("family", "id", "members"), *rows]), as_json=as_json)
 
 
 @family.command("add")
@@ -53,7 +53,7 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
         return {"id": created.id, "name": created.name, "admin_id": user.id}
 
     result = run_action(load_settings(data_dir=data_dir), work)
-    answer(result, f"Created the family {result['name']}: {result['id']}", as_json=as_json)
+    print_result(result, f"Created the family {result['name']}: {result['id']}", as_json=as_json)
 
 
 @family.command("role")
@@ -76,14 +76,14 @@ def change_role(name: str, person: str, role: FamilyRole, data_dir: Path | None,
     member = run_action(load_settings(data_dir=data_dir), work, stopped=True)
     result = {"user_id": member.user_id, "username": member.username, "role": member.role}
     role_text = "an admin" if role == "admin" else "a member"
-    answer(result, f"{member.username} is now {role_text} of {name}.", as_json=as_json)
+    print_result(result, f"{member.username} is now {role_text} of {name}.", as_json=as_json)
 
 
 def find_family(session: Session, name_or_id: str) -> Family:
     """Return the family with this name or id.
 
     Raises:
-        Refused: there is none, or several have this name.
+        Refused: `not_found` if there is none, or `ambiguous` if several have this name.
     """
     same = Family.name == name_or_id
     matching = or_(same, Family.id == name_or_id) if is_id(name_or_id) else same
@@ -115,5 +115,5 @@ def _families(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(member: dict[str, str]) -> str:
+def _member_text(member: dict[str, str]) -> str:
     return f"{member['username']} (admin)" if member["role"] == "admin" else member["username"]

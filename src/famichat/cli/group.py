@@ -1,11 +1,11 @@
-"""`famichat group`: groups, as somebody who is signed in to a running server starts and changes them."""
+"""`famichat group`: commands for groups. They require a sign-in to a running server."""
 
 from typing import Any
 
 import click
 
-from famichat.cli.options import answer, json_option, table, visible
-from famichat.cli.prompts import find_conversation, find_person, names_of, remote_of, signed_in
+from famichat.cli.options import json_option, print_result, table, visible
+from famichat.cli.prompts import display_names, find_conversation, find_person, open_remote, signed_in
 from famichat.cli.remote import Remote
 
 ROLE = click.Choice(["admin", "member"])
@@ -24,11 +24,11 @@ def group() -> None:
 @json_option
 def list_groups(url: str | None, token: str | None, *, as_json: bool) -> None:
     """List your groups and their members."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         found = [each for each in remote.get("/conversations")["conversations"] if each["type"] == "group"]
-        names = names_of(remote) if found and not as_json else {}
+        names = display_names(remote) if found and not as_json else {}
     rows = [(each["name"], each["id"], _people(each, names)) for each in found]
-    answer({"conversations": found}, table([("group", "id", "members"), *rows]), as_json=as_json)
+    print_result({"conversations": found}, table([("group", "id", "members"), *rows]), as_json=as_json)
 
 
 @group.command("create")
@@ -47,10 +47,10 @@ def create_group(
     name: str, person: tuple[str, ...], history: str, url: str | None, token: str | None, *, as_json: bool
 ) -> None:
     """Create the group NAME with each PERSON. You become its admin."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         ids = [find_person(remote, each) for each in person]
-        made = remote.post("/conversations/group", {"name": name, "member_ids": ids, "history": history})
-    answer(made, f"Created {visible(made['name'])}: {made['id']}", as_json=as_json)
+        created = remote.post("/conversations/group", {"name": name, "member_ids": ids, "history": history})
+    print_result(created, f"Created {visible(created['name'])}: {created['id']}", as_json=as_json)
 
 
 @group.command("add")
@@ -60,9 +60,9 @@ def create_group(
 @json_option
 def add_person(group: str, person: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Add PERSON from the family to GROUP."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         changed = remote.post(_members(remote, group), {"user_id": find_person(remote, person)})
-    answer(changed, f"Added {person} to {visible(changed['name'])}.", as_json=as_json)
+    print_result(changed, f"Added {person} to {visible(changed['name'])}.", as_json=as_json)
 
 
 @group.command("remove")
@@ -72,10 +72,10 @@ def add_person(group: str, person: str, url: str | None, token: str | None, *, a
 @json_option
 def remove_person(group: str, person: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Remove PERSON from GROUP."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         user_id = find_person(remote, person)
-        remote.ask("DELETE", f"{_members(remote, group)}/{user_id}")
-    answer({"removed": user_id}, f"Removed {person}.", as_json=as_json)
+        remote.request("DELETE", f"{_members(remote, group)}/{user_id}")
+    print_result({"removed": user_id}, f"Removed {person}.", as_json=as_json)
 
 
 @group.command("leave")
@@ -84,10 +84,10 @@ def remove_person(group: str, person: str, url: str | None, token: str | None, *
 @json_option
 def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Leave GROUP."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         user_id = remote.get("/me")["id"]
-        remote.ask("DELETE", f"{_members(remote, group)}/{user_id}")
-    answer({"removed": user_id}, "You left the group.", as_json=as_json)
+        remote.request("DELETE", f"{_members(remote, group)}/{user_id}")
+    print_result({"removed": user_id}, "You left the group.", as_json=as_json)
 
 
 @group.command("rename")
@@ -97,9 +97,9 @@ def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool
 @json_option
 def rename_group(group: str, name: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Rename GROUP to NAME."""
-    with remote_of(url, token) as remote:
-        changed = remote.ask("PATCH", f"/conversations/{find_conversation(remote, group)['id']}", {"name": name})
-    answer(changed, f"Renamed to {visible(changed['name'])}.", as_json=as_json)
+    with open_remote(url, token) as remote:
+        changed = remote.request("PATCH", f"/conversations/{find_conversation(remote, group)['id']}", {"name": name})
+    print_result(changed, f"Renamed to {visible(changed['name'])}.", as_json=as_json)
 
 
 @group.command("role")
@@ -110,10 +110,10 @@ def rename_group(group: str, name: str, url: str | None, token: str | None, *, a
 @json_option
 def change_role(group: str, person: str, role: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Make PERSON an admin or a member of GROUP."""
-    with remote_of(url, token) as remote:
+    with open_remote(url, token) as remote:
         path = f"{_members(remote, group)}/{find_person(remote, person)}/role"
-        changed = remote.ask("PUT", path, {"role": role})
-    answer(
+        changed = remote.request("PUT", path, {"role": role})
+    print_result(
         changed,
         f"{person} is now {'an admin' if role == 'admin' else 'a member'} of {visible(changed['name'])}.",
         as_json=as_json,

@@ -1,4 +1,4 @@
-"""`famichat invite`: invitations to a family, as the operator manages them."""
+"""`famichat invite`: the operator's commands for family invitations."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from famichat.actions.services import Services
 from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
 from famichat.cli.opened_data import open_readonly, run_action
-from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.settings import load_settings
 from famichat.storage.base import rfc3339
 
@@ -45,7 +45,7 @@ def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, a
     created = run_action(load_settings(data_dir=data_dir), work)
     result = {**_view(created.invite), "token": created.token, "url": created.url}
     text = f"Send this link to one person. It works once, until {result['expires_at']}:\n{created.url}"
-    answer(result, text, as_json=as_json)
+    print_result(result, text, as_json=as_json)
 
 
 @invite.command("list")
@@ -61,7 +61,7 @@ def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
     with open_readonly(data_dir) as data:
         found = data.database.run_read(work)
     rows = [(each["id"], each["role"], each["expires_at"]) for each in found]
-    answer({"invites": found}, table([("id", "role", "expires"), *rows]), as_json=as_json)
+    print_result({"invites": found}, table([("id", "role", "expires"), *rows]), as_json=as_json)
 
 
 @invite.command("revoke")
@@ -77,7 +77,7 @@ def revoke(family: str, invite_id: str, data_dir: Path | None, *, as_json: bool)
         await revoke_invite_by_operator(services, found.id, invite_id)
 
     run_action(load_settings(data_dir=data_dir), work)
-    answer({"id": invite_id, "revoked": True}, "Invitation revoked.", as_json=as_json)
+    print_result({"id": invite_id, "revoked": True}, "Invitation revoked.", as_json=as_json)
 
 
 def _view(found: Invite) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`famichat listen`: show a conversation live."""
+"""`famichat listen`: shows a conversation live."""
 
 import json
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from typing import Any, Literal
 import click
 
 from famichat.cli.options import json_option, visible
-from famichat.cli.prompts import find_conversation, names_of, remote_of, signed_in
+from famichat.cli.prompts import display_names, find_conversation, open_remote, signed_in
 from famichat.client import Client, SavedSession, Session
 from famichat.client.conversation import Acknowledge
 
-Tell = Callable[[str, dict[str, Any]], None]
+PrintEvent = Callable[[str, dict[str, Any]], None]
 
 
 @click.command()
@@ -41,12 +41,12 @@ def listen(
 
     With --json, prints one event per line: {"event", "payload"}.
     """
-    with remote_of(url, token) as remote:
-        found = find_conversation(remote, conversation)
-        tell = _tell_program if as_json else _tell_person(names_of(remote))
+    with open_remote(url, token) as remote:
+        target = find_conversation(remote, conversation)
+        print_event = _print_json if as_json else _text_printer(display_names(remote))
         status = None if acknowledge == "nothing" else acknowledge
         try:
-            remote.run(_listen(remote.source, found, tell, history=history, acknowledge=status))
+            remote.run(_listen(remote.source, target, print_event, history=history, acknowledge=status))
         except KeyboardInterrupt:
             click.echo(err=True)
 
@@ -54,7 +54,7 @@ def listen(
 async def _listen(
     source: Session | SavedSession,
     conversation: dict[str, Any],
-    tell: Tell,
+    print_event: PrintEvent,
     *,
     history: int,
     acknowledge: Acknowledge | None,
@@ -64,31 +64,31 @@ async def _listen(
         client.conversation(conversation, history=history, acknowledge=acknowledge) as live,
     ):
         async for event in live.events():
-            tell(event.name, event.payload)
+            print_event(event.name, event.payload)
 
 
-def _tell_program(event: str, payload: dict[str, Any]) -> None:
+def _print_json(event: str, payload: dict[str, Any]) -> None:
     click.echo(json.dumps({"event": event, "payload": payload}, ensure_ascii=False))
 
 
-def _tell_person(names: dict[str, str]) -> Tell:
-    def tell(event: str, payload: dict[str, Any]) -> None:
+def _text_printer(names: dict[str, str]) -> PrintEvent:
+    def print_event(event: str, payload: dict[str, Any]) -> None:
         if event == "joined" and not payload["recovered"]:
             click.echo("The server was restored from a backup. Showing the end of its history.", err=True)
         if event in {"new_msg", "message_updated"}:
             click.echo(_line(payload, names.get(payload["user_id"], "former member")))
 
-    return tell
+    return print_event
 
 
 def _line(message: dict[str, Any], name: str) -> str:
     time = message["inserted_at"][11:16]
     edited = " (edited)" if message["edited_at"] else ""
-    signs = "".join(f"  {visible(each['emoji'])}" for each in message["reactions"] if not each["encryption_flag"])
-    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(_said(message))}{edited}{signs}"
+    reactions = "".join(f"  {visible(each['emoji'])}" for each in message["reactions"] if not each["encryption_flag"])
+    return f"{message['seq']:>5}  {time}  {visible(name)}: {visible(_body_text(message))}{edited}{reactions}"
 
 
-def _said(message: dict[str, Any]) -> str:
+def _body_text(message: dict[str, Any]) -> str:
     if message["body"] is None:
         return f"(cannot be decrypted, {message['error_code']})" if "error_code" in message else "(deleted)"
     return f"(encrypted, {message['key_id']})" if message["encryption_flag"] else str(message["body"])

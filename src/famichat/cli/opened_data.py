@@ -1,7 +1,7 @@
-"""Opens a server's data for an operator's command.
+"""Opens a server's data for the operator's commands.
 
-A server on SQLite is the only writer of its database, so a command that writes takes the same lock as the server, or
-fails because Famichat is running. On PostgreSQL both may write at the same time.
+With SQLite, the server must be the only process that writes to the database. A command that writes therefore takes the
+server's lock, and fails if the server is running. With PostgreSQL, both may write at the same time.
 """
 
 import asyncio
@@ -39,13 +39,14 @@ class OpenedData:
 
 @contextmanager
 def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[OpenedData]:
-    """Open a server's data to change it; migrate it, and create it if it does not exist.
+    """Open a server's data for writing. Migrates the database, and creates it if it does not exist.
 
-    For changes of storage itself, such as its keys. To change what users see, call an action: see `run_action`.
+    Use this only for changes to storage itself, such as its keys. To change users' data, call an action: see
+    `run_action`.
 
     Args:
         settings: the server's settings.
-        stopped: whether the server must be stopped on PostgreSQL, too, because it would not notice the change.
+        stopped: whether a PostgreSQL server must also be stopped, because it would not notice the change.
 
     Raises:
         DirectoryInUse: the server is running.
@@ -59,14 +60,14 @@ def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[O
 
 
 def run_action(settings: Settings, work: "Callable[[Services], Coroutine[Any, Any, T]]", *, stopped: bool = False) -> T:
-    """Run a coroutine function with the services of a server, without starting one, and return its result.
+    """Run a coroutine function with a server's services, without starting the server, and return its result.
 
-    It calls actions, as the server's handlers do. Migrates the data first, and creates it if it does not exist.
+    Migrates the database first, and creates it if it does not exist.
 
     Args:
         settings: the server's settings.
-        work: takes the services.
-        stopped: whether the server must be stopped on PostgreSQL, too, because it would not notice the change.
+        work: receives the services and calls actions with them, as the server's handlers do.
+        stopped: whether a PostgreSQL server must also be stopped, because it would not notice the change.
 
     Raises:
         DirectoryInUse: the server is running.
@@ -84,7 +85,11 @@ def run_action(settings: Settings, work: "Callable[[Services], Coroutine[Any, An
 
 @contextmanager
 def open_readonly(data_dir: Path | None) -> Iterator[OpenedData]:
-    """Open a server's data to read it, even while the server is running."""
+    """Open a server's data for reading. Works while the server is running.
+
+    Raises:
+        Refused: `no_database` if there is no database yet.
+    """
     settings = load_settings(data_dir=data_dir)
     file = sqlite_file(settings)
     if file is not None and not file.is_file():

@@ -1,4 +1,4 @@
-"""Options that many commands share, and the output of a command."""
+"""Options shared by many commands, and the formatting of their output."""
 
 import json
 import unicodedata
@@ -17,18 +17,24 @@ data_dir_option = click.option(
 )
 
 
-def answer(value: Any, text: str, *, as_json: bool) -> None:
-    """Print the result of a command: one line of JSON for programs, or text for people."""
+def print_result(value: Any, text: str, *, as_json: bool) -> None:
+    """Print the result of a command.
+
+    Args:
+        value: the result for programs, printed as one line of JSON.
+        text: the result for people.
+        as_json: whether to print `value` instead of `text`.
+    """
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
 
 
 def visible(text: str) -> str:
-    """Replace control characters, which could move the cursor, by `?` in text from other people."""
+    """Replace control characters, such as terminal escapes, with `?` in untrusted text."""
     return "".join("?" if unicodedata.category(char) in _CONTROLS and char not in _HARMLESS else char for char in text)
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Format rows as aligned columns."""
+    """Format rows as aligned columns. Replaces control characters as `visible` does."""
     cells = [[visible(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)

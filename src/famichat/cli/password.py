@@ -1,4 +1,4 @@
-"""How a command gets a password."""
+"""Reads a password for a command."""
 
 import secrets
 import sys
@@ -10,7 +10,13 @@ _GENERATED_BYTES = 12
 
 
 def read_password(*, stdin: bool, generate: bool = False, confirm: bool = True) -> str:
-    """Return a password: the first line of standard input, a generated one, or one typed at a hidden prompt."""
+    """Return a password, by default from a hidden prompt.
+
+    Args:
+        stdin: whether to read the first line of standard input instead.
+        generate: whether to generate a random password instead. Takes precedence over `stdin`.
+        confirm: whether the prompt asks for the password twice.
+    """
     if generate:
         return secrets.token_urlsafe(_GENERATED_BYTES)
     if stdin:

@@ -35,13 +35,14 @@ _COMMANDS: Final = {
 
 
 class Program(click.Group):
-    """A group of commands that prints expected errors as messages.
+    """A group of commands that prints expected errors as messages instead of tracebacks.
 
-    A command's module is imported only when it runs, so that `famichat send` does not wait for the server's modules.
+    A command's module is imported only when the command runs, so that `famichat send` starts without loading the
+    server's modules.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command, and convert its expected errors to messages."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -57,7 +58,7 @@ class Program(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None if there is none with this name."""
+        """Import and return a command; return None if the name is unknown."""
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
@@ -68,7 +69,7 @@ class Program(click.Group):
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("famichat"), message="%(version)s")
 def program() -> None:
-    """Famichat, a self-hosted messenger for families.
+    """Famichat, a self-hosted family messenger.
 
     Configure the server with FAMICHAT_* variables or a famichat.toml file; see docs/running.md.
     """

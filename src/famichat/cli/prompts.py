@@ -1,4 +1,4 @@
-"""Who asks which server from a terminal, and which conversation or person is meant."""
+"""Connects a command to a server as a signed-in user, and finds conversations and people by name."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ DEFAULT_URL = "http://127.0.0.1:4000"
 
 
 def signed_in(command: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the options that say who asks which server."""
+    """Add the options `--url` and `--token`, which select the server and the user, to a command."""
 
     @click.option("--url", envvar="FAMICHAT_URL", help="The server's address (default: the one you signed in to).")
     @click.option("--token", envvar="FAMICHAT_TOKEN", help="An access token to use instead of the saved session.")
@@ -30,16 +30,20 @@ def signed_in(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def saved_session() -> SavedSession:
-    """The file in which `famichat login` stores the session (XDG Base Directory Specification)."""
+    """Return the file in which `famichat login` saves the session (XDG Base Directory Specification)."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return SavedSession(Path(home) / "famichat" / "session.json")
 
 
-def remote_of(url: str | None, token: str | None) -> Remote:
-    """The server, as the user of this token or of the saved session. Use it with `with`.
+def open_remote(url: str | None, token: str | None) -> Remote:
+    """Return a connection to the server for a `with` statement.
+
+    Args:
+        url: the server's base URL. Without a token it must be that of the saved session, which is the default.
+        token: an access token to use instead of the saved session.
 
     Raises:
-        Refused: `unauthorized` if there is neither.
+        Refused: `unauthorized` if there is no token, and no saved session for this server.
     """
     if token is not None:
         return Remote(Session((url or DEFAULT_URL).rstrip("/"), token))
@@ -50,32 +54,32 @@ def remote_of(url: str | None, token: str | None) -> Remote:
 
 
 def find_conversation(remote: Remote, wanted: str) -> dict[str, Any]:
-    """The conversation with this id, topic, name or type.
+    """Return the conversation with this id, topic, name or type.
 
     Raises:
-        Refused: `not_found`, or `ambiguous` if several have this name or type.
+        Refused: `not_found` if there is none, or `ambiguous` if several have this name or type.
     """
     return remote.run(remote.client.find_conversation(wanted))
 
 
-def people_of(remote: Remote) -> list[dict[str, Any]]:
-    """Everyone who shares a family or a conversation with the user, and the user."""
+def visible_people(remote: Remote) -> list[dict[str, Any]]:
+    """Return everyone who shares a family or a conversation with the user, including the user."""
     return remote.run(remote.client.people())
 
 
-def names_of(remote: Remote) -> dict[str, str]:
-    """What everybody whom one sees is called, by id."""
-    return {each["user_id"]: each["display_name"] or each["username"] for each in people_of(remote)}
+def display_names(remote: Remote) -> dict[str, str]:
+    """Return the display name, or else the username, of every person the user can see, by user id."""
+    return {each["user_id"]: each["display_name"] or each["username"] for each in visible_people(remote)}
 
 
 def find_person(remote: Remote, wanted: str) -> str:
-    """The id of the one person whom you see who goes by this username, name or id.
+    """Return the id of the person with this username, display name or id. If several match, the first one.
 
     Raises:
-        Refused: there is nobody, as far as you can see.
+        Refused: `not_found` if the user can see no such person.
     """
     names = ("user_id", "username", "display_name")
-    found: list[str] = [each["user_id"] for each in people_of(remote) if wanted in {each[name] for name in names}]
+    found: list[str] = [each["user_id"] for each in visible_people(remote) if wanted in {each[name] for name in names}]
     if not found:
         raise Refused("not_found", f"No one in your families is called {wanted}")
     return found[0]

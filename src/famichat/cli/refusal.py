@@ -1,6 +1,6 @@
-"""How a command fails: one sentence and a stable code on standard error, and never a traceback.
+"""The expected failure of a command: a sentence and a stable code on standard error, without a traceback.
 
-Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
+Exit codes: 0 success, 1 failure, 2 invalid usage or configuration.
 """
 
 from typing import IO, Any
@@ -17,8 +17,8 @@ class Refused(click.ClickException):
     """The command failed for an expected reason.
 
     Args:
-        code: for programs; one of `docs/errors.md`, or of the table in `docs/running.md`.
-        sentence: for people; by default the title of the code.
+        code: a stable code for programs, from `docs/errors.md` or the table in `docs/running.md`.
+        sentence: the message for people. Defaults to the title of the code.
     """
 
     exit_code = FAILED

@@ -1,4 +1,4 @@
-"""The server, as a command uses it: the client's asynchronous calls, run to their end, with errors for people."""
+"""A synchronous wrapper around the HTTP client, for commands. It converts client errors to `Refused`."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -13,14 +13,14 @@ Result = TypeVar("Result")
 
 
 class Remote:
-    """A signed-in device at a server. Use it with `with`.
+    """A connection to a server as a signed-in device. Use it in a `with` statement.
 
     Args:
-        source: a session, or the file that stores one.
+        source: a session, or the file in which one is saved.
 
     Attributes:
         source: as above.
-        client: the HTTP client. The socket is left to `famichat listen`, because other commands start faster without.
+        client: the HTTP client. Only `famichat listen` opens a WebSocket, so that other commands start faster.
 
     Raises:
         Refused: `unauthorized` if the file does not exist, `session_damaged` if it cannot be parsed.
@@ -43,26 +43,32 @@ class Remote:
         return self.client.session
 
     def get(self, path: str, **query: Any) -> Any:
-        """Send a GET request to the REST API. Raises as `ask` does."""
-        return self.ask("GET", path, query=query)
+        """Send a GET request to the HTTP API; see `request`."""
+        return self.request("GET", path, query=query)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Send a POST request to the REST API. Raises as `ask` does."""
-        return self.ask("POST", path, body)
+        """Send a POST request to the HTTP API; see `request`."""
+        return self.request("POST", path, body)
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Any = None) -> Any:
-        """Send a request to the REST API; see `famichat.client.http.Http.request`.
+    def request(self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Any = None) -> Any:
+        """Send a request to the HTTP API and return the parsed response; see `famichat.client.http.Http.request`.
+
+        Args:
+            method: the HTTP method.
+            path: the path below `/api/v1`.
+            body: the JSON body; None sends no body.
+            query: the query parameters; None sends none.
 
         Raises:
-            Refused: with the server's code; `unreachable` if there is no answer.
+            Refused: with the server's error code, or `unreachable` if the server does not respond.
         """
         return self.run(self.client.request(method, path, body, query))
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine of the client to its end.
+        """Run a coroutine of the client and return its result.
 
         Raises:
-            Refused: with the code of the client's error.
+            Refused: the client raised an error; with the same code.
         """
         try:
             return self._runner.run(work)
@@ -76,7 +82,7 @@ class Remote:
 
 
 def as_refused(fault: ClientError) -> Refused:
-    """The client's error as a command reports it."""
+    """Convert an error of the client to the one that a command prints."""
     if fault.code == "session_damaged":
         return Refused(fault.code, f"{fault.message} with `famichat login`")
     return Refused(fault.code, fault.message)

@@ -1,11 +1,11 @@
-"""`famichat serve`: the server."""
+"""`famichat serve`: runs the server."""
 
 from pathlib import Path
 
 import click
 
 from famichat.app.server import Ready, run
-from famichat.cli.options import answer, data_dir_option, json_option
+from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.settings import load_settings
 
 PORT = click.IntRange(0, 65535)
@@ -24,10 +24,10 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, *, as_json:
     """
     settings = load_settings(host=host, port=port, data_dir=data_dir)
 
-    def tell(ready: Ready) -> None:
-        answer({"url": ready.url, "setup_code": ready.setup_code}, _welcome(ready), as_json=as_json)
+    def on_ready(ready: Ready) -> None:
+        print_result({"url": ready.url, "setup_code": ready.setup_code}, _welcome(ready), as_json=as_json)
 
-    run(settings, tell)
+    run(settings, on_ready)
 
 
 def _welcome(ready: Ready) -> str:

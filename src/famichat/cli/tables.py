@@ -1,6 +1,6 @@
-"""Registers every table, so that a command knows all of them, whatever modules it imports itself.
+"""Imports every module that defines tables, so that commands know all tables.
 
-Without it, `vault rotate` would leave out what it does not know.
+Otherwise `vault rotate` would not re-encrypt the tables of modules that the command does not import.
 """
 
 import famichat.accounts.audit_log

@@ -1,4 +1,4 @@
-"""`famichat user`: accounts, as the operator manages them."""
+"""`famichat user`: the operator's commands for user accounts."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from famichat.chat.families.family import families_of
 from famichat.chat.records.family import FamilyRole
 from famichat.cli.family import ROLE, find_family
 from famichat.cli.opened_data import open_readonly, run_action
-from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
@@ -44,7 +44,7 @@ def list_users(data_dir: Path | None, *, as_json: bool) -> None:
     with open_readonly(data_dir) as data:
         users = data.database.run_read(_users)
     rows = [(each["username"], each["id"], ", ".join(f["name"] for f in each["families"])) for each in users]
-    answer({"users": users}, table([("user", "id", "families"), *rows]), as_json=as_json)
+    print_result({"users": users}, table([("user", "id", "families"), *rows]), as_json=as_json)
 
 
 @user.command("add")
@@ -77,7 +77,7 @@ def add_user(
 
     user_id, password = run_action(load_settings(data_dir=data_dir), work)
     result = {"id": user_id, "username": newcomer.username.shown, **({"password": password} if generate else {})}
-    answer(result, " ".join(f"{name}: {value}" for name, value in result.items()), as_json=as_json)
+    print_result(result, " ".join(f"{name}: {value}" for name, value in result.items()), as_json=as_json)
 
 
 @user.command("password")
@@ -100,7 +100,7 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
     result, password = run_action(load_settings(data_dir=data_dir), work, stopped=True)
     shown = {"password": password} if generate else {}
     text = f"Changed the password of {result['username']} and signed out {result['signed_out_devices']} devices."
-    answer({**result, **shown}, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
+    print_result({**result, **shown}, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
 
 
 @user.command("delete")
@@ -119,8 +119,8 @@ def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -
         return found
 
     # A running server would not close the user's connections, nor notify other people.
-    gone = run_action(load_settings(data_dir=data_dir), work, stopped=True)
-    answer({"id": gone.id}, f"Deleted the account of {gone.username} (id {gone.id}).", as_json=as_json)
+    deleted = run_action(load_settings(data_dir=data_dir), work, stopped=True)
+    print_result({"id": deleted.id}, f"Deleted the account of {deleted.username} (id {deleted.id}).", as_json=as_json)
 
 
 @user.command("ledger")
@@ -146,7 +146,7 @@ def show_audit_log(name: str, before: str | None, data_dir: Path | None, *, as_j
     ]
     text = table([("when", "who", "what", "role", "of or in"), *rows])
     result = {"entries": [entry_view(each) for each in page.entries], "has_more": page.has_more}
-    answer(result, f"{text}\nThere are older entries." if page.has_more else text, as_json=as_json)
+    print_result(result, f"{text}\nThere are older entries." if page.has_more else text, as_json=as_json)
 
 
 def _existing(session: Session, index: BlindIndex, name_or_email: str) -> User:

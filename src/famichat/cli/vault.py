@@ -10,7 +10,7 @@ import click
 from sqlalchemy.orm import Session
 
 from famichat.cli.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly
-from famichat.cli.options import answer, data_dir_option, json_option, table
+from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.crypto.reencryption import SETTLING, Walk, finish, write
@@ -18,7 +18,7 @@ from famichat.storage.crypto.sealed_columns import sealed_columns
 from famichat.storage.crypto.vault_keys import VaultKey, known_keys, sealing_key, settle
 from famichat.storage.data_dir import DataDir, DirectoryInUse
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 @click.group()
@@ -39,7 +39,7 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
     settings = load_settings(data_dir=data_dir)
     if prepare:
         version = _prepare(settings)
-        answer({"prepared": version}, f"Created key {version}. It is not in use yet.", as_json=as_json)
+        print_result({"prepared": version}, f"Created key {version}. It is not in use yet.", as_json=as_json)
         return
     try:
         try:
@@ -54,7 +54,7 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
         if result["unopened"]
         else ""
     )
-    answer(result, f"Everything is encrypted with key {result['version']}.{left}", as_json=as_json)
+    print_result(result, f"Everything is encrypted with key {result['version']}.{left}", as_json=as_json)
 
 
 @vault.command()
@@ -64,12 +64,12 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
     """Show the current key, the other keys, and how much each has encrypted."""
     with open_readonly(data_dir) as data:
         result = data.database.run_read(lambda session: _status(session, data))
-    heads = ("key", "is", "here", *result["columns"])
+    headers = ("key", "is", "here", *result["columns"])
     rows = [
         (each["version"], each["state"], "yes" if each["here"] else "MISSING", *each["sealed"].values())
         for each in result["keys"]
     ]
-    answer(result, table([heads, *rows]), as_json=as_json)
+    print_result(result, table([headers, *rows]), as_json=as_json)
 
 
 @vault.command()
@@ -77,14 +77,14 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
-    """Delete key VERSION if nothing is encrypted with it any more. Older backups still need it."""
+    """Delete key VERSION if no stored data is encrypted with it. Older backups still need it."""
     settings = load_settings(data_dir=data_dir)
     with open_for_writing(settings) as data:
         data.database.run(lambda session: _retire(session, version))
     if settings.vault_keys is None:
         DataDir(settings.data_dir).drop_vault_key(version)
     where = "" if settings.vault_keys is None else " Remove it from FAMICHAT_VAULT_KEYS now."
-    answer({"retired": version}, f"Deleted key {version}.{where}", as_json=as_json)
+    print_result({"retired": version}, f"Deleted key {version}.{where}", as_json=as_json)
 
 
 def _prepare(settings: Settings) -> int:
@@ -112,7 +112,7 @@ def _newer_key(data: OpenedData, than: int) -> int:
 
 
 def _rotate(data: OpenedData, *, as_json: bool) -> dict[str, Any]:
-    """Rotate in this process: the server is stopped, or runs on PostgreSQL and will notice."""
+    """Rotate in this process. Either the server is stopped, or it uses PostgreSQL and loads the new key itself."""
     key = data.database.run_read(sealing_key)
     if key.resealed_at is not None:
         _newer_key(data, key.version)
@@ -131,11 +131,11 @@ def _step(data: OpenedData, walk: Walk, *, as_json: bool) -> None:
     if written:
         _progress({"done": False, "resealed": walk.resealed}, f"{walk.resealed} re-encrypted", as_json=as_json)
     elif walk.is_clean:
-        time.sleep(_LOOK_SECONDS)  # a server may be storing a value that it encrypted with the old key
+        time.sleep(_POLL_SECONDS)  # a server may still be storing a value that it encrypted with the old key
 
 
 def _watch(settings: Settings, *, as_json: bool) -> dict[str, Any]:
-    """Let the running server rotate, because only it may write: add a key, and report its progress."""
+    """Add a key and let the running server rotate, because only it may write. Print its progress."""
     with open_readonly(settings.data_dir) as data:
         key = data.database.run_read(sealing_key)
         version = key.version if key.resealed_at is None else _newer_key(data, key.version)
@@ -148,11 +148,11 @@ def _watch(settings: Settings, *, as_json: bool) -> dict[str, Any]:
             if left != reported:
                 _progress({"done": False, "left": left}, f"{left} left on the server", as_json=as_json)
             reported = left
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
 
 def _left(session: Session, version: int) -> int:
-    """Return how many values are encrypted with other keys."""
+    """Return the number of values that are encrypted with other keys."""
     counts = [column.count_by_version(session) for column in sealed_columns()]
     return sum(count for each in counts for sealed_by, count in each.items() if sealed_by != version)
 
