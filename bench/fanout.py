@@ -1,9 +1,9 @@
-"""How fast a burst of broadcasts reaches everybody on a topic, with the outbox and with a write for every frame.
+"""Measures the delivery rate of a burst of broadcasts, with the outbox and with one write per frame.
 
     .venv/bin/python -m bench.fanout [--clients 50] [--messages 2000] [--turn 20]
 
-The server runs in a process of its own; the clients, in this one, only count bytes. `--turn` is how many messages
-arise in one turn of the event loop: with 1 the two ways are the same. Figures of one run compare with each other only.
+The server runs in a separate process. The clients run in this one and only count bytes. `--turn` is the number of
+messages per iteration of the event loop; with 1 there is no difference. Only compare results of the same run.
 """
 
 import argparse
@@ -32,7 +32,7 @@ class Bench(Channel):
     """Broadcasts on demand."""
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload:
-        """Broadcast `messages` times, `turn` of them in each turn of the event loop."""
+        """Broadcast `messages` times, `turn` of them per iteration of the event loop."""
         assert isinstance(payload, dict)
         assert event == "burst"
         for number in range(payload["messages"]):
@@ -43,15 +43,15 @@ class Bench(Channel):
 
 
 class Open(SocketHandler):
-    """Lets everybody in."""
+    """Accepts every connection without authentication."""
 
     channels = (("bench:*", Bench),)
 
 
 def serve(listener: socket.socket, *, outbox: bool) -> None:
-    """Serve until killed."""
+    """Serve until the process is killed."""
     if not outbox:
-        setattr(Outbox, "put", lambda self, data: self._transport.write(data))  # noqa: B010 - it is what we compare with
+        setattr(Outbox, "put", lambda self, data: self._transport.write(data))  # noqa: B010 - the baseline
     endpoint = Endpoint(Open(), check_origin=False)
     config = uvicorn.Config(_nothing, ws=websocket_protocol(endpoint), lifespan="off", log_config=None)
     uvloop.run(uvicorn.Server(config).serve([listener]))
@@ -63,7 +63,7 @@ async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:
 
 @contextmanager
 def server(*, outbox: bool) -> Iterator[int]:
-    """A server in a process of its own; gives its port."""
+    """Run a server in a separate process, and yield its port."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         process = multiprocessing.get_context("fork").Process(target=serve, args=(listener,), kwargs={"outbox": outbox})
         process.start()
@@ -75,7 +75,7 @@ def server(*, outbox: bool) -> Iterator[int]:
 
 
 async def client(port: int) -> RawWebSocket:
-    """Join the topic."""
+    """Connect a client and join the topic."""
     raw = RawWebSocket(*await asyncio.open_connection("127.0.0.1", port, limit=2**20))
     await raw.request("/socket/websocket?vsn=2.0.0")
     raw.send(TEXT, orjson.dumps(["1", "1", TOPIC, "phx_join", {}]))
@@ -84,37 +84,44 @@ async def client(port: int) -> RawWebSocket:
 
 
 async def count(raw: RawWebSocket, size: int) -> None:
-    """Read so many bytes."""
+    """Read `size` bytes."""
     while size > 0:
         size -= len(await raw.reader.read(2**18))
 
 
 async def burst(clients: int, messages: int, turn: int, *, outbox: bool) -> float:
-    """Deliveries a second."""
+    """Return the number of deliveries per second.
+
+    Args:
+        clients: the number of clients on the topic.
+        messages: the number of broadcasts.
+        turn: the number of broadcasts per iteration of the event loop.
+        outbox: whether the server uses the outbox, instead of one write per frame.
+    """
     with server(outbox=outbox) as port:
-        crowd = [await client(port) for _ in range(clients)]
-        frame = len(orjson.dumps([None, None, TOPIC, "m", BODY])) + 4
-        began = time.perf_counter()
-        crowd[0].send(TEXT, orjson.dumps(["1", "2", TOPIC, "burst", {"messages": messages, "turn": turn}]))
-        await asyncio.gather(*(count(raw, messages * frame) for raw in crowd))
-        took = time.perf_counter() - began
-        for raw in crowd:
+        sockets = [await client(port) for _ in range(clients)]
+        frame_bytes = len(orjson.dumps([None, None, TOPIC, "m", BODY])) + 4  # 4: the WebSocket header
+        started = time.perf_counter()
+        sockets[0].send(TEXT, orjson.dumps(["1", "2", TOPIC, "burst", {"messages": messages, "turn": turn}]))
+        await asyncio.gather(*(count(raw, messages * frame_bytes) for raw in sockets))
+        seconds = time.perf_counter() - started
+        for raw in sockets:
             raw.writer.close()
-        return clients * messages / took
+        return clients * messages / seconds
 
 
 def main() -> None:
-    """Measure both ways, twice, in turn."""
+    """Measure both variants alternately, twice."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--turn", type=int, default=20)
-    chosen = parser.parse_args()
-    print(f"{chosen}, {os.cpu_count()} cores, deliveries a second:")
+    options = parser.parse_args()
+    print(f"{options}, {os.cpu_count()} cores, deliveries per second:")
     for _ in range(2):
         for outbox in (True, False):
-            rate = uvloop.run(burst(chosen.clients, chosen.messages, chosen.turn, outbox=outbox))
-            print(f"  {'one write a turn ' if outbox else 'one write a frame'} {rate:10,.0f}")
+            rate = uvloop.run(burst(options.clients, options.messages, options.turn, outbox=outbox))
+            print(f"  {'one write per turn ' if outbox else 'one write per frame'} {rate:10,.0f}")
 
 
 if __name__ == "__main__":

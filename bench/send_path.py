@@ -1,10 +1,10 @@
-"""How many messages a second go through the whole send path, and how long one takes from push to everybody.
+"""Measures the throughput and latency of the complete send path.
 
     .venv/bin/python -m bench.send_path [--people 8] [--messages 4000] [--database-url postgresql://...]
 
-A real server in a process of its own, and real WebSockets. First everybody sends without waiting, to see what the
-server can take; then one person sends and waits, to see what a message costs. Figures of one run compare with each
-other only: the clients share the machine with the server.
+It runs a real server in a separate process, and connects with real WebSockets. First every client sends without
+waiting, which measures the throughput. Then one client waits for each reply, which measures the latency. Only compare
+results of the same run, because the clients share the machine with the server.
 """
 
 import argparse
@@ -32,7 +32,7 @@ BODY = "Dinner at six? Bring the big pot, and ask Inga whether she wants to be f
 
 
 async def serve(database_url: str, folder: Path) -> None:
-    """The server's process: print where it is and who lives there, then serve until standard input ends."""
+    """Run in the server process: print the URL, topic and tokens as JSON, and serve until standard input is closed."""
     async with running_app(database_url, folder) as app:
         maja, emil = app.home.maja, app.home.emil
         tokens = [Tokens(SECRET).issue(person.user_id, person.device_id) for person in (maja, emil)]
@@ -42,11 +42,11 @@ async def serve(database_url: str, folder: Path) -> None:
 
 @contextmanager
 def server(database_url: str | None) -> Iterator[dict[str, object]]:
-    """A server in a process of its own, for as long as the block runs."""
+    """Run a server in a separate process until the block ends, and yield its URL, topic and tokens."""
     with tempfile.TemporaryDirectory() as folder:
         url = database_url or f"sqlite:///{folder}/famichat.db"
         command = [sys.executable, "-m", "bench.send_path", "--serve", folder, "--database-url", url]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own program
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - starts this module
             assert process.stdout is not None
             assert process.stdin is not None
             yield json.loads(process.stdout.readline())
@@ -55,14 +55,21 @@ def server(database_url: str | None) -> Iterator[dict[str, object]]:
 
 
 async def join(socket: ClientConnection, topic: str) -> None:
-    """Join, and wait for the answer."""
+    """Join the topic and wait for the reply."""
     await socket.send(orjson.dumps(["1", "1", topic, "phx_join", {}]), text=True)
     while orjson.loads(await socket.recv())[1] != "1":
         pass
 
 
 async def flood(socket: ClientConnection, topic: str, own: int, total: int) -> None:
-    """Send without waiting, and read until everything was acknowledged and heard."""
+    """Send without waiting, and read until all replies and broadcasts have arrived.
+
+    Args:
+        socket: a client that joined the topic.
+        topic: the topic to send to.
+        own: the number of messages to send.
+        total: the number of messages that all clients send together.
+    """
 
     async def send() -> None:
         for n in range(own):
@@ -70,48 +77,54 @@ async def flood(socket: ClientConnection, topic: str, own: int, total: int) -> N
             await socket.send(orjson.dumps(["1", f"m{n}", topic, "new_msg", message]), text=True)
 
     sending = asyncio.create_task(send())
-    heard = acked = 0
-    while heard < total or acked < own:
+    broadcasts = replies = 0
+    while broadcasts < total or replies < own:
         frame = orjson.loads(await socket.recv())
-        heard += frame[3] == "new_msg"
-        acked += frame[3] == "phx_reply"
+        broadcasts += frame[3] == "new_msg"
+        replies += frame[3] == "phx_reply"
     await sending
 
 
-async def ask(socket: ClientConnection, topic: str, count: int) -> list[float]:
-    """Send and wait, again and again; how long each took, in seconds."""
+async def send_one_by_one(socket: ClientConnection, topic: str, count: int) -> list[float]:
+    """Send `count` messages, waiting for each reply; return how long each took, in seconds."""
     times = []
     for n in range(count):
-        began = time.perf_counter()
+        started = time.perf_counter()
         await socket.send(orjson.dumps(["1", f"a{n}", topic, "new_msg", {"body": BODY}]), text=True)
         while orjson.loads(await socket.recv())[1] != f"a{n}":
             pass
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - started)
     return times
 
 
-async def measure(place: dict[str, object], people: int, messages: int) -> None:
-    """Let people talk, and print how that went."""
-    topic, tokens = str(place["topic"]), place["tokens"]
+async def measure(target: dict[str, object], people: int, messages: int) -> None:
+    """Measure throughput and latency, and print them.
+
+    Args:
+        target: the URL, topic and tokens that `server` yields.
+        people: the number of clients.
+        messages: the number of messages that they send together.
+    """
+    topic, tokens = str(target["topic"]), target["tokens"]
     assert isinstance(tokens, list)
-    address = str(place["url"]).replace("http", "ws") + "/socket/websocket?vsn=2.0.0&token="
-    sockets = [await connect(address + tokens[n % 2], max_queue=None) for n in range(people)]
+    url = str(target["url"]).replace("http", "ws") + "/socket/websocket?vsn=2.0.0&token="
+    sockets = [await connect(url + tokens[n % 2], max_queue=None) for n in range(people)]
     for socket in sockets:
         await join(socket, topic)
     own = messages // people
-    began = time.perf_counter()
+    started = time.perf_counter()
     await asyncio.gather(*[flood(socket, topic, own, own * people) for socket in sockets])
-    took = time.perf_counter() - began
-    stored = own * people / took
+    seconds = time.perf_counter() - started
+    stored = own * people / seconds
     print(f"flood: {stored:,.0f} messages/s stored, {stored * people:,.0f} deliveries/s, {people} sockets")
-    times = sorted(await ask(sockets[0], topic, 300))
+    times = sorted(await send_one_by_one(sockets[0], topic, 300))
     print(f"one by one: median {statistics.median(times) * 1000:.2f} ms, p99 {times[-3] * 1000:.2f} ms")
     for socket in sockets:
         await socket.close()
 
 
 def main() -> None:
-    """Run the benchmark, or its server."""
+    """Run the benchmark, or its server process if `--serve` is given."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--serve", type=Path)
     parser.add_argument("--people", type=int, default=8)
@@ -119,8 +132,8 @@ def main() -> None:
     parser.add_argument("--database-url")
     options = parser.parse_args()
     if options.serve is None:
-        with server(options.database_url) as place:
-            asyncio.run(measure(place, options.people, options.messages))
+        with server(options.database_url) as target:
+            asyncio.run(measure(target, options.people, options.messages))
         return
     database = Database(options.database_url)
     upgrade(database)
