@@ -169,6 +169,25 @@ test("a restored server with another epoch replaces what this device has", async
   expect(conversation.timeline.epoch).toBe("e2")
 })
 
+test("one catch-up runs at a time", async () => {
+  const { server, kitchen } = await start(3)
+  server.phoenix.handle(/^message:/, "fetch", () => undefined)
+  kitchen.add({}, true)
+  kitchen.add({})
+  kitchen.add({})
+  await settle()
+  expect(server.phoenix.payloadsOf("fetch")).toEqual([{ after_seq: 3, limit: 200 }])
+})
+
+test("a catch-up that leaves out messages starts the timeline behind them", async () => {
+  const { server, kitchen, client } = await start(3)
+  kitchen.add()
+  await eventually(() => expect(placesIn(client)).toEqual([4]))
+  server.phoenix.handle(/^message:/, "fetch", () => ({ messages: [message(8), message(9)], has_more: false }))
+  server.phoenix.push(kitchen.topic, "head", { last_seq: 9, last_change: 0 })
+  await eventually(() => expect(placesIn(client)).toEqual([8, 9]))
+})
+
 test("a catch-up that times out is repeated", async () => {
   const { server, kitchen, client } = await start(3)
   let lost = true

@@ -80,6 +80,19 @@ test("one page is loaded at a time, and a page for a part that was left is dropp
   expect(shown()).toEqual([150, 249])
 })
 
+test("a page that arrives after the return to the newest part is dropped", async () => {
+  const { server, kitchen, conversation, shown } = await start()
+  await conversation.jumpTo(500)
+  server.phoenix.handle(/^message:/, "fetch", () => undefined)
+  conversation.loadOlder()
+  await settle()
+  conversation.goToNewest()
+  const late = server.phoenix.framesOf("fetch").at(-1) ?? expect.fail()
+  server.phoenix.reply(late, kitchen.fetch(late.payload))
+  await settle()
+  expect(shown()).toEqual([941, 1_000])
+})
+
 test("returning to the newest part shows it", async () => {
   const { conversation, shown } = await start()
   await conversation.jumpTo(500)

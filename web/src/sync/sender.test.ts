@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 
+import { LocalDatabase } from "../device/database"
 import { ChatServer } from "../testing/chat-server"
 import { conversationOf, placesIn, startClient, startDisconnected, useFakeBrowser } from "../testing/client"
 import { eventually, pass, settle } from "../testing/clock"
@@ -220,6 +221,37 @@ test("of two tabs only one sends a message that both have", async () => {
   await eventually(() => expect(other.outbox).toEqual([]))
   await pass(5_000)
   expect(sent(server)).toHaveLength(1)
+})
+
+test("another tab takes over at once when the tab that sends loses its connection", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  const other = await startDisconnected(server)
+  await eventually(() => expect(conversationOf(other).joined).toBe(true))
+  await client.send("kitchen", "Dinner!")
+  await eventually(() => expect(other.outbox).toHaveLength(1))
+  await eventually(() => expect(sent(server)).toHaveLength(1))
+  server.phoenix.reachable = false
+  server.phoenix.sockets[0]?.close(1006)
+  await pass(2_000)
+  expect(sent(server)).toHaveLength(2)
+  expect(new Set(clientIds(server)).size).toBe(1)
+})
+
+test("another tab takes over from one that was closed while it sent, when its turn ends", async () => {
+  const { server, client } = await start()
+  server.phoenix.reachable = false
+  server.phoenix.drop()
+  await client.send("kitchen", "Dinner!")
+  const database = new LocalDatabase("maja", () => undefined)
+  const turn = { tab: "closed", until: Date.now() + 12_000 }
+  await database.write(["turns"], (write) => write.objectStore("turns").put(turn, "kitchen"), "")
+  server.phoenix.reachable = true
+  await pass(10_000)
+  expect(conversationOf(client).joined).toBe(true)
+  expect(sent(server)).toEqual([])
+  await pass(4_000)
+  expect(sent(server)).toEqual(["Dinner!"])
 })
 
 test("a text overtakes a message whose upload takes more than five seconds, and no sooner", async () => {
