@@ -52,7 +52,7 @@ async def scene(browser: Browser, demo: Server, untouched: Server) -> Scene:
     return await Scene.set(browser, demo, untouched)
 
 
-async def test_every_screen_is_for_everybody(browser: Browser, scene: Scene) -> None:
+async def test_every_screen_is_accessible(browser: Browser, scene: Scene) -> None:
     axe = await asyncio.to_thread(AXE.read_text)
     grave, moving, beyond, seen = [], [], [], []
     for size, (wishes, checks) in {"wide": (WIDE, BY_DAY_AND_NIGHT), "phone": (PHONE, BY_DAY)}.items():

@@ -59,7 +59,7 @@ async def as_emil(demo: Server, requests: list[tuple[str, str, dict[str, Any]]])
             (await http.request(verb, path, json=body)).raise_for_status()
 
 
-async def test_three_hundred_ways_to_say_a_script_are_words(demo: Server, of_the_family: SignedIn) -> None:
+async def test_three_hundred_script_injections_are_displayed_as_text(demo: Server, of_the_family: SignedIn) -> None:
     attacks = [around.format(tag) for around, tag in product(AROUND, TAGS)]
     assert len(attacks) >= 290
     direct = demo.told["conversations"]["direct"]
@@ -83,7 +83,7 @@ async def test_three_hundred_ways_to_say_a_script_are_words(demo: Server, of_the
     assert maja.faults == []
 
 
-async def test_who_signs_out_leaves_nothing_on_the_device(demo: Server, of_the_family: SignedIn) -> None:
+async def test_signing_out_removes_all_data_from_the_device(demo: Server, of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await maja.open("emil")
     await maja.say(CANARY)

@@ -73,9 +73,7 @@ _READ_BACK: Final = """async (region, parts) => {
 }"""
 
 
-async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
-    demo: Server, of_the_family: SignedIn
-) -> None:
+async def test_typing_messages_and_history_stay_within_the_time_limits(demo: Server, of_the_family: SignedIn) -> None:
     demo.stop()
     first, *_ = await say_much(demo, "emil", [f"line {number}." for number in range(1, MANY + 1)])
     demo.start()

@@ -104,7 +104,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
     assert await maja.page.evaluate(_KEPT) == kept  # nothing that was said
 
 
-async def test_a_closed_app_rings_and_says_no_more_than_its_person_chose(
+async def test_a_closed_app_shows_notifications_with_the_chosen_detail_only(
     demo: Server, of_the_family: SignedIn, service: PushService
 ) -> None:
     subscriber = service.browser("majas-phone")
@@ -133,7 +133,7 @@ async def test_a_closed_app_rings_and_says_no_more_than_its_person_chose(
     await expect(maja.messages().get_by_text("Are you there?").last).to_be_visible()
 
 
-async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_service(
+async def test_the_result_of_a_test_notification_and_a_missing_push_service_are_shown(
     demo: Server, of_the_family: SignedIn, service: PushService
 ) -> None:
     maja = await of_the_family("maja")

@@ -48,7 +48,7 @@ async def hand_over(target: Locator, event: str, *files: FilePayload) -> bool:
     return left
 
 
-async def test_what_is_pasted_and_what_is_dropped_lies_ready_and_is_sent(of_the_family: SignedIn, demo: Server) -> None:
+async def test_pasted_and_dropped_files_are_attached_and_sent(of_the_family: SignedIn, demo: Server) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
@@ -170,7 +170,7 @@ async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: Sign
     assert (await (await download.value).path()).stat().st_size == 3 * PIECE
 
 
-async def test_a_file_that_is_refused_says_why_and_one_sends_it_as_it_is_or_does_without(
+async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_removed(
     of_the_family: SignedIn,
 ) -> None:
     maja = await of_the_family("maja")

@@ -39,7 +39,7 @@ def fill(app: RunningApp) -> None:
         database.close()
 
 
-async def test_everything_that_a_person_can_see_is_in_it_from_every_shelf_and_past_what_does_not_open(
+async def test_the_export_contains_everything_visible_and_skips_unreadable_messages(
     app: RunningApp,
 ) -> None:
     await asyncio.to_thread(fill, app)
@@ -60,7 +60,7 @@ async def test_everything_that_a_person_can_see_is_in_it_from_every_shelf_and_pa
     assert messages[3]["body"] == "no. 3"
 
 
-async def test_one_conversation_may_be_asked_for_and_nobody_gets_what_is_not_theirs(app: RunningApp) -> None:
+async def test_one_conversation_can_be_exported_by_its_members_only(app: RunningApp) -> None:
     one = await exported(app, app.home.emil, app.talks.direct)
     adas = await exported(app, app.home.ada)
 

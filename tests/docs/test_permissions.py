@@ -263,7 +263,7 @@ def people(shared_app: RunningApp) -> dict[str, Person]:
     return {each.username: each for each in (*home.everybody, home.ada, *more)}
 
 
-def test_the_table_speaks_of_everything_and_of_nothing_twice() -> None:
+def test_the_table_lists_each_action_once() -> None:
     listed = list(rows())
 
     assert len(listed) == len(TABLE) > 60
@@ -278,7 +278,7 @@ def test_the_table_speaks_of_everything_and_of_nothing_twice() -> None:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("column", next(iter(TABLE.values())))
 @pytest.mark.parametrize("of", [*CONVERSATION_TYPES, ITSELF])
-async def test_everybody_may_do_what_the_table_says_and_nothing_else(
+async def test_each_role_has_exactly_the_permissions_in_the_table(
     shared_app: RunningApp, people: dict[str, Person], of: str, column: str
 ) -> None:
     expected = {action: cells[column] for (what, action), cells in TABLE.items() if what == of and cells[column] != "-"}

@@ -149,7 +149,7 @@ CHECKS: dict[str, Callable[[House], Awaitable[None]]] = {
 }
 
 
-async def test_every_row_is_tried() -> None:
+async def test_every_row_is_tested() -> None:
     assert sorted(ROWS) == sorted(CHECKS)
 
 

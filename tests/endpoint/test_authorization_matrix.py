@@ -306,7 +306,7 @@ def filled(value: Any, ids: Mapping[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)
-async def test_a_route_does_it_for_whom_it_is_meant_and_for_nobody_else(stage: Stage, row: Row) -> None:
+async def test_a_route_works_for_the_intended_users_only(stage: Stage, row: Row) -> None:
     async with stage.app.http() as client:
         for nobody in (None, stage.revoked):
             assert (await ask(stage, client, nobody, row, stage.ids)).status_code == row.nobody, nobody
@@ -358,7 +358,7 @@ async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) 
 
 
 @pytest.mark.parametrize("kind", CONVERSATION_TYPES)
-async def test_a_conversation_is_heard_and_spoken_in_by_its_people_only(stage: Stage, kind: str) -> None:
+async def test_a_conversation_is_open_to_its_members_only(stage: Stage, kind: str) -> None:
     topic = f"message:{kind}:{stage.ids[kind]}"
     for who, may in zip(stage.people, MAY_JOIN[kind], strict=True):
         async with stage.app.connect(who) as client:
@@ -386,7 +386,7 @@ async def test_the_right_conversation_under_another_type_is_not_found(stage: Sta
                     assert await maja.join(topic, status="error") == {"reason": "not_found"}, topic
 
 
-async def test_a_persons_own_topic_is_for_that_person_only(stage: Stage) -> None:
+async def test_a_user_topic_is_for_that_user_only(stage: Stage) -> None:
     for who in stage.people:
         async with stage.app.connect(who) as client:
             for whose in stage.people:
@@ -400,7 +400,7 @@ def test_every_event_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "revoked"])
-async def test_a_socket_opens_for_nobody_without_a_device(stage: Stage, token: str) -> None:
+async def test_a_socket_requires_a_device(stage: Stage, token: str) -> None:
     shown = stage.app.token(stage.revoked) if token == "revoked" else token
     url = f"{stage.app.url}/socket"
 

@@ -441,7 +441,7 @@ async def test_evicting_someone_who_is_still_joining_refuses_the_join() -> None:
         assert served.left == ["closed"]
 
 
-async def test_a_leave_that_raises_is_reported_and_harms_nobody(emitted: list[Event]) -> None:
+async def test_a_leave_that_raises_is_reported_and_affects_no_other_channel(emitted: list[Event]) -> None:
     class BadLeaver(Room):
         async def terminate(self, reason: TerminateReason) -> None:
             raise RuntimeError("a secret s3cr3t")

@@ -6,7 +6,7 @@ from famichat.storage.base import new_id
 from tests.support.app import RunningApp
 
 
-async def test_a_message_is_of_who_sent_it_whatever_it_claims(app: RunningApp) -> None:
+async def test_the_sender_of_a_message_cannot_be_forged(app: RunningApp) -> None:
     home, topic = app.home, f"message:direct:{app.talks.direct}"
     claimed = {
         "message_id": new_id(),
@@ -32,7 +32,7 @@ async def test_a_message_is_of_who_sent_it_whatever_it_claims(app: RunningApp) -
             assert sent.response["reason"] == "invalid_message"
 
 
-async def test_a_conversation_changes_in_nothing_but_what_is_asked_for(app: RunningApp) -> None:
+async def test_unknown_fields_do_not_change_a_conversation(app: RunningApp) -> None:
     path = f"/conversations/{app.talks.group}"
     async with app.http(app.home.maja) as maja:
         before = (await maja.get(path)).json()

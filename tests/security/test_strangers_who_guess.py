@@ -22,7 +22,7 @@ async def guess(app: RunningApp, address: str, times: int) -> list[int]:
         return [(await stranger.post("/api/v1/sessions", json=wrong)).status_code for _ in range(times)]
 
 
-async def test_a_stranger_with_fifty_addresses_tries_no_more_and_locks_nobody_out(
+async def test_fifty_addresses_allow_no_more_attempts_and_lock_no_one_out(
     migrated_sqlite: Path, tmp_path: Path
 ) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "famichat.db")

@@ -49,9 +49,7 @@ async def test_behind_a_trusted_proxy_people_are_counted_one_by_one(sqlite_url: 
                 assert metrics.status_code == 404, "a proxy passes on strangers, whatever they call themselves"
 
 
-async def test_one_address_holds_so_many_connections_and_another_still_comes_in(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+async def test_the_connections_per_address_are_limited_independently(sqlite_url: str, tmp_path: Path) -> None:
     async with running_app(sqlite_url, tmp_path, connections_per_address=3) as app:
         there = httpx.AsyncHTTPTransport(local_address="127.0.0.9")
         async with (
