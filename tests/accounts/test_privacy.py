@@ -1,4 +1,4 @@
-"""What others are told of a person: everything, until that person says otherwise."""
+"""Privacy settings: receipts, typing indicators and presence are visible to others until the user turns them off."""
 
 from dataclasses import replace
 from typing import Final

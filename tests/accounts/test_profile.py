@@ -1,4 +1,4 @@
-"""How a person is shown, and that nobody is shown as if it were somebody else."""
+"""Profiles: display name, colour and avatar. A display name cannot impersonate another user."""
 
 import asyncio
 

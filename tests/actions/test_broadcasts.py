@@ -1,4 +1,4 @@
-"""Who is told what: nobody learns more of another than that person lets out."""
+"""Broadcasts reach the intended users only and respect the privacy settings."""
 
 import asyncio
 from typing import Any
@@ -35,7 +35,7 @@ def heard(client: ChannelClient, event: str) -> list[Frame]:
 
 
 async def settle(client: ChannelClient) -> None:
-    """Wait until whatever is on its way has come: what is told a moment later, too."""
+    """Wait until all pending events, including delayed ones, have arrived."""
     await asyncio.sleep(3 * DELAY_SECONDS)
     await client.heartbeat()
 
@@ -71,7 +71,7 @@ async def test_with_read_receipts_off_only_the_own_devices_receive_them(shared_a
 
 
 async def read_by_emil(app: RunningApp, who: Person) -> set[int]:
-    """How far Emil's devices have read, as a join tells somebody."""
+    """Return the `read_seq` values of Emil's devices in the join reply of a user."""
     async with app.connect(who) as client:
         joined = await client.join(topic_of(app))
     return {each["read_seq"] for each in joined["receipts"] if each["user_id"] == app.home.emil.user_id}

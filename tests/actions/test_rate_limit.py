@@ -1,4 +1,4 @@
-"""How often somebody may knock: each device, all devices of one person, each address; and what is answered then."""
+"""Rate limits per device, per user and per address, and the errors of refused requests."""
 
 import shutil
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Pictures: what is hidden in them goes, what is too large is not even decoded, and the process has limits."""
+"""Images: metadata is removed, oversized images are not decoded, and the worker process has limits."""
 
 import contextlib
 import io

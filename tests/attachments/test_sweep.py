@@ -1,4 +1,4 @@
-"""What nobody will ask for goes: uploads never sent, files that belong to nothing; and nothing else."""
+"""The sweep deletes unsent uploads and files without a message, and nothing else."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Messages are answered, reacted to, said in other words and taken away again, with a finger, a mouse or the keys."""
+"""Reply to, react to, edit and delete messages by touch, mouse and keyboard."""
 
 import re
 
@@ -22,7 +22,7 @@ def entry(person: Person, text: str) -> Locator:
 
 
 async def choose(person: Person, text: str, *buttons: str) -> None:
-    """Open the menu of a message, and press what is in it."""
+    """Open the menu of a message and press one of its items."""
     menu = entry(person, text).get_by_role("button", name="Message options")
     await menu.focus()
     await person.page.keyboard.press("Enter")

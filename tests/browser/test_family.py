@@ -1,4 +1,4 @@
-"""An admin looks after the family: roles, invitations, devices, what admins did, room; and sees no message."""
+"""Family administration: roles, invitations, devices, account history and disk usage, but no messages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Somebody deletes the account while others look: the name goes, and what was said stays."""
+"""Account deletion as other users see it: the name disappears and the messages stay."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Groups, and how somebody sees conversations: only what type and role allow, and nothing written is lost."""
+"""Groups and view settings: the interface offers permitted actions only, and drafts are not lost."""
 
 import pytest
 from playwright.async_api import Locator, expect
@@ -15,7 +15,7 @@ async def test_a_group_changes_and_a_removed_member_keeps_the_draft(of_the_famil
     await maja.open(GROUP)
     await inga.open(GROUP)
     about = await _about(maja)
-    await expect(about.get_by_role("button", name="Leave group")).to_have_count(0)  # nobody else is admin
+    await expect(about.get_by_role("button", name="Leave group")).to_have_count(0)  # the only admin
     await _row(about, "emil").get_by_role("button", name="Make admin").click()
     await expect(_row(about, "emil")).to_contain_text("Admin")
     await _row(about, "nils").get_by_role("button", name="Add").click()

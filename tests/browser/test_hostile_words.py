@@ -1,4 +1,4 @@
-"""What somebody says is text and nothing else (S23, S24), and nothing of it stays behind whoever signs out (S41)."""
+"""User content is displayed as text only (S23, S24), and signing out removes it from the device (S41)."""
 
 import json
 from itertools import product
@@ -97,7 +97,7 @@ async def test_signing_out_removes_all_data_from_the_device(demo: Server, of_the
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
 
-    # What was under way at that moment is refused, and a browser calls that an error.
+    # Requests in flight at that moment are refused, which the browser reports as errors.
     assert all("401" in fault for fault in maja.faults)
     maja.faults.clear()
     kept = await maja.page.evaluate(KEPT)

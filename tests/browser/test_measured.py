@@ -106,7 +106,7 @@ async def _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja: Person) ->
     to_newest = maja.page.get_by_label("Jump to latest")
     await expect(maja.messages().get_by_text("New messages", exact=True)).to_be_in_viewport()
     await expect(first).to_be_in_viewport()
-    await expect(maja.listed("emil")).to_contain_text("99+")  # what one has not seen yet stays unread
+    await expect(maja.listed("emil")).to_contain_text("99+")  # unseen messages stay unread
     await to_newest.click()
     quote = maja.messages().get_by_role("button", name="Go to this message: emil line 1.")
     await expect(quote).to_be_in_viewport()

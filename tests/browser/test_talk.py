@@ -18,7 +18,7 @@ from tests.browser.much import say_much
 pytestmark = pytest.mark.timeout(180)
 MOST_ELEMENTS = 4_000  # however long a conversation is, only a part of it is drawn
 
-# Each tab is a process of its own, and what one of them stores reaches the others when it does. A busy machine, always.
+# Each tab is a separate process, and storage changes reach other tabs with a delay. This simulates a busy machine.
 _SLOW_TO_HEAR = """() => {
     const seen = {...localStorage}
     const {setItem, removeItem} = Storage.prototype
@@ -99,7 +99,7 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     await maja.open("Notes to self")
     await expect(maja.messages().get_by_text("cardamom")).to_be_visible()
     await maja.until(SEEN_IS_KEPT, [maja_id, "cardamom"])
-    shell = await maja.context.new_page()  # a page of the same server that needs it no more
+    shell = await maja.context.new_page()  # a page of the same origin that works without the server
     await shell.goto(maja.url)
     await expect(maja.listed("emil", shell)).to_be_visible()
     demo.stop(signal.SIGKILL)
@@ -331,7 +331,7 @@ async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     tab = await maja.another_tab()
     await tab.goto(maja.url)
-    for page in (tab, maja.page):  # what is still being asked for would be refused, and a browser calls that an error
+    for page in (tab, maja.page):  # requests in flight would be refused, which the browser reports as errors
         await page.wait_for_load_state("networkidle")
     await tab.get_by_role("link", name="Settings").click()
     await tab.get_by_role("button", name="Sign out", exact=True).click()
@@ -361,7 +361,7 @@ async def _tab_to(page: Page, goal: Locator, *, back: bool = False) -> None:
 
 
 async def _say_by_http(demo: Server, page: Page, bodies: list[str]) -> None:
-    """Say many things in the direct conversation, as whoever is signed in on a page."""
+    """Send many messages in the direct conversation as the user signed in on a page."""
     kept: dict[str, Any] = json.loads(await page.evaluate("localStorage.getItem('famichat.session')"))
     headers = {"authorization": f"Bearer {kept['access_token']}"}
     async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", headers=headers, trust_env=False) as http:

@@ -85,7 +85,7 @@ async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> No
     bars = await shape(heard)
     assert len(bars) == 64
     assert max(bars) == 100
-    assert not [url for url in emil.requests if "/files/" in url]  # nothing is loaded before somebody wants to hear it
+    assert not [url for url in emil.requests if "/files/" in url]  # nothing is loaded before playback
 
     await heard.get_by_role("button", name="Play").click()
     await emil.page.wait_for_function("long => furthest[0] > long - 0.5", arg=long)
@@ -197,7 +197,7 @@ async def test_a_discarded_note_is_deleted_and_any_other_is_restored(of_the_fami
     await maja.page.get_by_role("button", name="Remove Voice message").click()
     await expect(tray(maja)).to_have_count(0)
     await maja.until(FILES_ARE_KEPT, [demo.user("maja")["id"], 0])
-    assert not [url for url in maja.requests if "/attachments" in url]  # nobody else has heard of it
+    assert not [url for url in maja.requests if "/attachments" in url]  # no one else has received it
 
     await maja.page.evaluate("""() => {
         navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))

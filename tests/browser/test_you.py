@@ -1,4 +1,4 @@
-"""What somebody sees and changes of their own: devices, passkeys, what others are told, language, the way out."""
+"""Account settings: devices, passkeys, privacy, profile, language and account deletion."""
 
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, expect
@@ -178,7 +178,7 @@ def _section(you: Locator, title: str) -> Locator:
 
 
 async def _give_authenticator(page: Page) -> None:
-    """Chromium's own authenticator in software; whoever sits before it says yes to everything."""
+    """Add Chromium's virtual authenticator, which confirms every request."""
     tools = await page.context.new_cdp_session(page)
     await tools.send("WebAuthn.enable")
     options = {

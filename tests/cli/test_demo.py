@@ -54,7 +54,7 @@ def test_the_demo_has_messages_that_can_be_replied_to(tmp_path: Path) -> None:
 
 @pytest.fixture
 def not_under_nohup() -> Iterator[None]:
-    """A command hears SIGHUP, also where the tests themselves were told not to: it would have that from them."""
+    """Restore the default SIGHUP handler: commands inherit an ignored SIGHUP from the test process."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

@@ -1,4 +1,4 @@
-"""`famichat export`, as somebody at a terminal uses it; `test_envelopes.py` shows that every field survives."""
+"""`famichat export` on the command line; `test_envelopes.py` verifies that every field survives."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def exported(app: RunningApp, who: Person, *arguments: str) -> list[dict[s
 
 
 def fill(app: RunningApp) -> None:
-    """More than a page of messages, in a conversation that is then put away, and one that does not open."""
+    """Create more than a page of messages in a conversation, archive it, and make one message unreadable."""
     database = Database(app.settings.effective_database_url)
     try:
         database.run(lambda session: say(session, app.talks.direct, app.home.emil, *(f"no. {n}" for n in range(205))))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def group(app: RunningApp, who: Person, *arguments: str) -> Result:
-    """What a group command does for somebody."""
+    """Run a group command as a user."""
     signed_in = {"FAMICHAT_URL": app.url, "FAMICHAT_TOKEN": app.token(who)}
     return await asyncio.to_thread(CliRunner().invoke, program, ["group", *arguments], env=signed_in)
 

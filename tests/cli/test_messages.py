@@ -20,7 +20,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 
 class Terminal:
-    """Somebody at a terminal, signed in as one of the demo's people."""
+    """A terminal user, signed in as one of the demo's users."""
 
     def __init__(self, demo: dict[str, Any], username: str, folder: Path) -> None:
         self.demo = demo

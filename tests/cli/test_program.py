@@ -72,7 +72,7 @@ def test_modules_that_open_the_database_import_all_models() -> None:
 
 
 def _printed_by(code: str) -> str:
-    """What a Python of its own says, in which nothing is loaded yet."""
+    """Return the output of code in a fresh Python process without loaded modules."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 

@@ -10,7 +10,7 @@ from famichat.client import Session
 
 
 class Strange(BaseHTTPRequestHandler):
-    """Something else than Famichat: each path says what is answered, as /status/kind."""
+    """A server other than Famichat. The path selects the response: /status/kind."""
 
     def do_GET(self) -> None:
         _, _, _, status, kind = self.path.split("/")

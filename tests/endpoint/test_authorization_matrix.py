@@ -1,6 +1,6 @@
 """Who may do what, over every route and every socket event: the whole table.
 
-A route or an event that is not in it fails: whoever adds one has to say who may use it.
+A route or an event that is missing from it fails the test: each new one declares who may use it.
 """
 
 import inspect
@@ -42,7 +42,7 @@ ADMIN_OF_FAMILY: Statuses = (200, 403, 403, 404, 404)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everybody whom the table is about, and what they want something of.
+    """The users of the table and the resources that they request.
 
     Maja administers the family and the group; Emil is a plain member of both; Nils is of the family, but not in the
     group; Inga was in both until a moment ago; Ada is of another family. Olle, of both, is whom they do it to.
@@ -63,7 +63,7 @@ class Stage:
 class Row:
     """One route, and what Maja, Emil, Nils, Inga and Ada get; `{names}` in it are of the `Stage`.
 
-    `nobody` is for who has no token, or one of a revoked device.
+    The last column is for requests without a token or with the token of a revoked device.
     """
 
     verb: str
@@ -311,7 +311,7 @@ async def test_a_route_works_for_the_intended_users_only(stage: Stage, row: Row)
         for nobody in (None, stage.revoked):
             assert (await ask(stage, client, nobody, row, stage.ids)).status_code == row.nobody, nobody
 
-        # Whoever may least comes first, so that nothing is done yet that would explain the refusal.
+        # The least privileged user comes first, so that no earlier request can cause the refusal.
         for who, expected in reversed(list(zip(stage.people, row.expected, strict=True))):
             answer = await ask(stage, client, who, row, stage.ids)
             assert answer.status_code == expected, (who.username, answer.text)
@@ -333,7 +333,7 @@ async def test_every_route_is_in_the_table(stage: Stage) -> None:
 
 
 async def test_every_route_has_a_limit(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unlimited = {"/setup"}  # to ask; it costs nothing, and a client asks before it knows anybody
+    unlimited = {"/setup"}  # GET is cheap, and clients send it before they have an account
     for name in LIMITS:
         monkeypatch.setitem(LIMITS, name, Limit(burst=0, per_second=1))
 
@@ -347,7 +347,7 @@ async def test_every_route_has_a_limit(migrated_sqlite: Path, tmp_path: Path, mo
 
 
 async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) -> None:
-    """No type, role, family, sender, seq or time of a message comes in beside what is asked for."""
+    """Undocumented fields, such as type, role, family, sender, seq or time, are refused."""
     async with stage.app.site() as site:
         document = (await site.get("/api/openapi.json")).json()
 

@@ -1,4 +1,4 @@
-"""What is asked for and refused is noted once, from every door, with who asked and nothing else."""
+"""Every denial is reported once, from every entry point, with the user and no other data."""
 
 import re
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Who is here: section 8 of the protocol, on one node and on several."""
+"""Presence: section 8 of the protocol, on one node and on several."""
 
 import asyncio
 from typing import Any

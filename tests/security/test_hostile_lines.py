@@ -1,4 +1,4 @@
-"""Whoever speaks HTTP or WebSocket wrongly on purpose gets nothing by it, and nobody else notices (S18, S20, S37)."""
+"""Malicious HTTP and WebSocket traffic gains nothing and does not affect other clients (S18, S20, S37)."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A server as an operator starts it in earnest: nothing of its inside is reachable, and what fails, fails closed."""
+"""A production server: internals are unreachable, and failures fail closed."""
 
 import asyncio
 import shutil
@@ -67,7 +67,7 @@ async def test_paths_do_not_lead_out_of_the_pages(migrated_sqlite: Path, tmp_pat
 async def test_a_database_failure_during_an_access_check_denies_access(
     app: RunningApp, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The table that access is read from is taken away under the running server."""
+    """Access checks fail closed when their table disappears under the running server."""
     topic, path = f"message:group:{app.talks.group}", f"/conversations/{app.talks.group}"
     meddler = Database(database_url)
     try:

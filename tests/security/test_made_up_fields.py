@@ -1,4 +1,4 @@
-"""Nobody says in a payload who they are or what a thing is (S13), nor anything that is no JSON (S16, S17)."""
+"""Payloads cannot claim an identity or a type (S13), and must be strict JSON (S16, S17)."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ async def test_both_databases_refuse_the_same_json_on_every_entrance(app: Runnin
             answer = await http.post(path, content=text, headers=as_json)
             got[text] = (answer.status_code, answer.json()["code"])
         said = (await http.get(path)).json()["messages"]
-    # What is JSON, and no sound text: understood alike by frame and by request.
+    # Valid JSON with invalid values gets the same result by frame and by request.
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
         odd: list[dict[str, Any]] = [{"client_id": 1.5}, {"reply_to": 7}, {"body": True}, {"key_id": {}}]

@@ -1,4 +1,4 @@
-"""Guessing a password, whose device it is, and whether somebody is here (S4, S6, S7)."""
+"""Password guessing, sessions and requests from other sites (S4, S6, S7)."""
 
 import asyncio
 import shutil
@@ -59,7 +59,7 @@ async def test_each_sign_in_has_a_session_of_its_own_and_no_cookie_carries_it(ap
 
 
 async def test_a_page_of_another_site_changes_nothing(app: RunningApp) -> None:
-    """Nothing is sent along by browsers by themselves, so a request from elsewhere is nobody's (S5)."""
+    """Browsers attach no credentials automatically, so a cross-site request is anonymous (S5)."""
     evil = {"origin": "https://evil.example", "cookie": "session=1", "content-type": "text/plain"}
     path = f"/conversations/{app.talks.group}"
     async with app.http() as elsewhere, app.http(app.home.maja) as maja:

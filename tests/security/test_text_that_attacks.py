@@ -1,4 +1,4 @@
-"""Text that is meant to take long (S21), or to look like somebody else (S22)."""
+"""Text designed to slow down parsing (S21) or to impersonate a user (S22)."""
 
 import time
 import unicodedata
@@ -15,7 +15,7 @@ from famichat.realtime import strict_json
 from famichat.realtime.transport import query
 
 LENGTH = 40_000
-# time(2n) / time(n): 2 for what is linear, 4 for what is quadratic, and much more for what backtracks.
+# time(2n) / time(n): 2 if linear, 4 if quadratic, and much more with backtracking.
 MOST = 3.2
 
 

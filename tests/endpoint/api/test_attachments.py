@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 
 async def moments() -> AsyncIterator[None]:
-    """As long as it may take until the server has done what it was told in another request."""
+    """Poll until the server has handled another request, for up to ten seconds."""
     for _ in range(200):
         yield
         await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What was done to somebody can be read by that person: over HTTP, after it was done over HTTP."""
+"""The audit log over HTTP: users read the admin actions that affect them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Conversations over HTTP: the routes of the contract, and who is told what."""
+"""Conversations over HTTP: the routes and their broadcasts."""
 
 import asyncio
 from typing import Any

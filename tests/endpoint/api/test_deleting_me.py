@@ -1,4 +1,4 @@
-"""Deleting one's own account over HTTP: who may, what ends, and what the others are told."""
+"""Account deletion over HTTP: permission, closed connections and broadcasts."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The people of a group over HTTP: what it answers, who is told what, and what is put on record."""
+"""Group members over HTTP: responses, broadcasts and audit log entries."""
 
 import asyncio
 from typing import Any

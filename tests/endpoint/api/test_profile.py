@@ -1,4 +1,4 @@
-"""Being shown under a name, in a colour and with a picture of one's own, over the API and as others are told of it."""
+"""Display name, colour and avatar over HTTP, and their broadcasts."""
 
 import io
 from typing import Any

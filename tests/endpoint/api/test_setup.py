@@ -15,7 +15,7 @@ SETUP = {"family_name": "Sundqvist", "username": "Maja", "password": "knÃ¤ckebrÃ
 
 
 class New:
-    """A server that nobody has set up, its code, and a client of it."""
+    """A server without users, its setup code, and an HTTP client."""
 
     def __init__(self, http: httpx.AsyncClient, code: str) -> None:
         self.http = http

@@ -1,4 +1,4 @@
-"""Edit, delete, react: what everybody in a conversation hears of it, at once or when they come back."""
+"""Edits, deletions and reactions reach all members, live or on the next join."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whose address a limit counts, against the real application (ASVS 4.1.3: nobody chooses the own address)."""
+"""The client address that limits count, in the real application (ASVS 4.1.3: clients cannot choose it)."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ BURST = int(LIMITS["invite"].burst)
 
 
 async def looks_from(app: RunningApp, forwarded_for: list[str]) -> list[int]:
-    """What somebody gets who looks for an invitation, each time with another header."""
+    """Request an invitation with each header; return the status codes."""
     async with app.http() as http:
         return [
             (await http.get("/invites/no-such-invitation", headers={"x-forwarded-for": each})).status_code

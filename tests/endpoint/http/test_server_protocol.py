@@ -1,4 +1,4 @@
-"""Whoever says too little or too much, on a real connection."""
+"""Clients that send too little or too much, on a real connection."""
 
 import asyncio
 import shutil
@@ -131,7 +131,7 @@ async def test_the_connections_per_address_are_limited(migrated_sqlite: Path, tm
             assert (await from_elsewhere.answer()).startswith(b"HTTP/1.1 200 ")
         silent.writer.close()
         async with asyncio.timeout(10):
-            while not await _is_let_in(app):  # noqa: ASYNC110 - until the server has seen that somebody left
+            while not await _is_let_in(app):  # noqa: ASYNC110 - until the server has noticed the disconnect
                 await asyncio.sleep(0.02)
 
 
@@ -146,4 +146,4 @@ async def test_an_answer_takes_as_long_as_it_does(shared_app: RunningApp, impati
         )
         await asyncio.sleep(0.6)
         assert not patient.reader.at_eof()
-        await emil.heartbeat()  # a socket, too, is none of this protocol's business any more
+        await emil.heartbeat()  # upgraded sockets are not subject to this protocol's timeouts

@@ -19,7 +19,7 @@ from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClo
 from tests.support.channel_client import ChannelClient, encode_binary_push
 from tests.support.room import House, Room, house
 
-# A session outlives a pause between two polls of half a window more. Only what ends by itself has a short one.
+# A session survives a pause of 1.5 windows between two polls. Only tests of expiry use a short window.
 PATIENT, QUICK = Limits(longpoll_window=30), Limits(longpoll_window=0.5)
 
 
