@@ -45,5 +45,5 @@ def test_some_tests_can_be_run_alone() -> None:
 
 
 @pytest.mark.parametrize("script", ["run", ".ci/run"])
-def test_a_script_has_no_mistake_that_bash_finds_by_itself(script: str) -> None:
+def test_scripts_pass_the_bash_syntax_check(script: str) -> None:
     assert subprocess.run(["bash", "-n", ROOT / script], check=False).returncode == 0

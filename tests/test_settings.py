@@ -36,7 +36,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
     assert (settings.port, settings.host, settings.log_level) == (4003, "127.0.0.2", "ERROR")
 
 
-def test_all_faults_are_told_at_once_by_the_names_that_the_operator_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_together_under_their_setting_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAMICHAT_PORT", "70000")
     monkeypatch.setenv("FAMICHAT_DATABASE_URL", "mysql://here")
     monkeypatch.setenv("FAMICHAT_PUBLIC_URL", "chat.example.org")

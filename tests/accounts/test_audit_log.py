@@ -18,7 +18,9 @@ def entries(database: Database, user_id: str) -> list[AuditLogEntry]:
     return database.run_read(lambda session: audit_log_of(session, user_id).entries)
 
 
-def test_an_entry_says_who_did_what_to_what_as_it_was_called_then(database: Database, household: Household) -> None:
+def test_an_entry_names_the_actor_the_action_and_the_subject_as_of_then(
+    database: Database, household: Household
+) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
     group_id, message_id = new_id(), new_id()
     event = AuditEvent("message_deleted", name="Fika", conversation_id=group_id, message_id=message_id)
@@ -31,21 +33,21 @@ def test_an_entry_says_who_did_what_to_what_as_it_was_called_then(database: Data
     assert entries(database, maja) == []
 
 
-def test_the_operator_is_nobody_by_id_or_name(database: Database, household: Household) -> None:
+def test_the_operator_has_no_id_and_no_name(database: Database, household: Household) -> None:
     database.run(lambda session: record(session, RESET, concerning=household.emil.user_id, by=None))
 
     (entry,) = entries(database, household.emil.user_id)
     assert (entry.by_id, entry.by_name) == (None, None)
 
 
-def test_what_somebody_does_to_oneself_is_not_recorded(database: Database, household: Household) -> None:
+def test_actions_on_the_own_account_are_not_recorded(database: Database, household: Household) -> None:
     emil = household.emil.user_id
     database.run(lambda session: record(session, RESET, concerning=emil, by=emil))
 
     assert entries(database, emil) == []
 
 
-def test_what_did_not_happen_is_not_recorded(database: Database, household: Household) -> None:
+def test_a_rolled_back_action_is_not_recorded(database: Database, household: Household) -> None:
     def work(session: Session) -> None:
         record(session, RESET, concerning=household.emil.user_id, by=None)
         raise LookupError
@@ -104,7 +106,7 @@ ONLY_HERE = {
 }
 
 
-def test_nothing_in_it_is_ever_changed_or_taken_away(database: Database, household: Household) -> None:
+def test_entries_are_never_changed_or_deleted(database: Database, household: Household) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
     database.run(lambda session: record(session, RESET, concerning=emil, by=maja))
     (before,) = entries(database, emil)

@@ -8,7 +8,7 @@ from famichat.storage.database import Database
 from tests.factories.people import Household
 
 
-def test_a_person_sees_the_own_devices_the_oldest_first(database: Database, household: Household) -> None:
+def test_users_list_their_own_devices_oldest_first(database: Database, household: Household) -> None:
     tablet = database.run(lambda session: add_device(session, household.maja.user_id, " Maja's tablet "))
 
     found = database.run_read(lambda session: devices_of(session, household.maja.user_id))
@@ -20,16 +20,14 @@ def test_a_person_sees_the_own_devices_the_oldest_first(database: Database, hous
 
 
 @pytest.mark.parametrize("kind", ["phone", "tablet", "computer", None])
-def test_a_device_may_say_what_people_call_such_a_one(
-    database: Database, household: Household, kind: DeviceKind | None
-) -> None:
+def test_a_device_may_have_a_kind(database: Database, household: Household, kind: DeviceKind | None) -> None:
     new = database.run(lambda session: add_device(session, household.maja.user_id, "mine", kind)).id
 
     asked = [new, household.emil.device_id]
     assert database.run_read(lambda session: kinds_of(session, asked)) == {new: kind, household.emil.device_id: None}
 
 
-def test_a_device_is_of_no_other_kind(database: Database, household: Household) -> None:
+def test_an_unknown_device_kind_is_refused(database: Database, household: Household) -> None:
     with pytest.raises(IntegrityError, match="ck_accounts_devices_kind"):
         database.run(lambda session: add_device(session, household.maja.user_id, "mine", "fridge"))  # type: ignore[arg-type]  # as no caller may
 
@@ -43,7 +41,7 @@ def test_a_revoked_device_is_gone_for_good(database: Database, household: Househ
         database.run(lambda session: revoke_device(session, maja.user_id, maja.device_id))
 
 
-def test_nobody_revokes_anothers_device_or_learns_of_it(database: Database, household: Household) -> None:
+def test_the_device_of_another_user_is_not_found(database: Database, household: Household) -> None:
     for device_id in (household.emil.device_id, new_id(), "nonsense", ""):
         with pytest.raises(NoSuchDevice):
             database.run(lambda session, it=device_id: revoke_device(session, household.maja.user_id, it))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -51,7 +49,7 @@ def test_nobody_revokes_anothers_device_or_learns_of_it(database: Database, hous
     assert len(database.run_read(lambda session: devices_of(session, household.emil.user_id))) == 1
 
 
-def test_all_devices_go_at_once_and_are_named_once(database: Database, household: Household) -> None:
+def test_all_devices_are_revoked_together_and_returned_once(database: Database, household: Household) -> None:
     maja = household.maja
     tablet = database.run(lambda session: add_device(session, maja.user_id, "tablet"))
 

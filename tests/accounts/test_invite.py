@@ -63,7 +63,7 @@ def test_an_expired_invitation_is_refused(database: Database, household: Househo
         database.run(lambda session: use_invite(session, issued.invite, household.ada.user_id))
 
 
-def test_an_invitation_can_be_taken_back_by_its_own_family_only(
+def test_an_invitation_can_be_revoked_by_its_own_family_only(
     database: Database, household: Household, issued: IssuedInvite
 ) -> None:
     for family_id, invite_id in (
@@ -82,14 +82,14 @@ def test_an_invitation_can_be_taken_back_by_its_own_family_only(
 
 
 @pytest.mark.parametrize("life", [timedelta(0), timedelta(seconds=-1), MAX_LIFE + timedelta(seconds=1)])
-def test_an_invitation_does_not_live_for_ever(database: Database, household: Household, life: timedelta) -> None:
+def test_the_lifetime_of_an_invitation_is_limited(database: Database, household: Household, life: timedelta) -> None:
     with pytest.raises(ValueError, match="valid"):
         database.run(
             lambda session: create_invite(session, household.family_id, household.maja.user_id, "member", life)
         )
 
 
-async def test_of_fifty_who_use_one_invitation_at_once_one_succeeds(
+async def test_one_of_fifty_concurrent_uses_of_an_invitation_succeeds(
     database: Database, household: Household, issued: IssuedInvite
 ) -> None:
     results = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""What others are told of a person: everything, until that person says otherwise."""
+"""Privacy settings: receipts, typing indicators and presence are visible to others until the user turns them off."""
 
 from dataclasses import replace
 from typing import Final
@@ -12,7 +12,7 @@ from tests.factories.people import Household
 EVERYTHING: Final = PrivacySettings(read_receipts=True, typing_indicators=True, presence=True)
 
 
-def test_everything_is_told_until_it_is_switched_off(database: Database, household: Household) -> None:
+def test_every_privacy_setting_is_on_by_default(database: Database, household: Household) -> None:
     assert database.run_read(lambda session: privacy_of(session, household.nils.user_id)) == EVERYTHING
 
 
@@ -29,7 +29,7 @@ def test_everything_is_told_until_it_is_switched_off(database: Database, househo
         ({}, EVERYTHING),
     ],
 )
-def test_each_is_chosen_for_itself_and_by_oneself(
+def test_each_setting_is_independent_and_belongs_to_one_user(
     database: Database, household: Household, chosen: dict[str, bool], left: PrivacySettings
 ) -> None:
     answered = database.run(lambda session: change_privacy(session, household.nils.user_id, **chosen))
@@ -39,7 +39,7 @@ def test_each_is_chosen_for_itself_and_by_oneself(
     assert (answered, kept, others) == (left, left, EVERYTHING)
 
 
-def test_what_was_switched_off_can_be_switched_on_again(database: Database, household: Household) -> None:
+def test_a_setting_can_be_turned_on_again(database: Database, household: Household) -> None:
     nils = household.nils.user_id
     database.run(lambda session: change_privacy(session, nils, read_receipts=False, typing_indicators=False))
     database.run(lambda session: change_privacy(session, nils, read_receipts=True))
@@ -47,7 +47,7 @@ def test_what_was_switched_off_can_be_switched_on_again(database: Database, hous
     assert database.run_read(lambda session: privacy_of(session, nils)) == replace(EVERYTHING, typing_indicators=False)
 
 
-def test_who_is_discreet_is_found_among_many(database: Database, household: Household) -> None:
+def test_users_with_a_setting_turned_off_are_found_among_many(database: Database, household: Household) -> None:
     everybody = {each.user_id for each in household.everybody}
     database.run(lambda session: change_privacy(session, household.nils.user_id, read_receipts=False))
     database.run(lambda session: change_privacy(session, household.inga.user_id, typing_indicators=False))

@@ -1,4 +1,4 @@
-"""How a person is shown, and that nobody is shown as if it were somebody else."""
+"""Profiles: display name, colour and avatar. A display name cannot impersonate another user."""
 
 import asyncio
 
@@ -39,16 +39,14 @@ def seen(database: Database, who: Person) -> Profile:
     return database.run_read(lambda session: profile_of(session, who.user_id))
 
 
-def test_who_has_chosen_nothing_is_shown_by_the_username(database: Database, household: Household) -> None:
+def test_the_username_is_the_default_display_name(database: Database, household: Household) -> None:
     inga = household.inga
 
     assert seen(database, inga) == Profile(inga.user_id, "inga", None, None, None)
     assert seen(database, inga).shown_name == "inga"
 
 
-def test_a_person_is_shown_as_this_person_chose_and_no_longer_when_that_is_taken_back(
-    database: Database, household: Household
-) -> None:
+def test_a_chosen_display_name_is_shown_until_it_is_removed(database: Database, household: Household) -> None:
     inga = household.inga
     first = database.run(lambda session: call(session, inga, "Grandma Inga 🌻"))
     second = database.run(lambda session: change_profile(session, inga.user_id, {"color": "rose"}))
@@ -59,7 +57,7 @@ def test_a_person_is_shown_as_this_person_chose_and_no_longer_when_that_is_taken
     assert (third.profile.shown_name, third.profile.color, third.parts) == ("inga", "rose", only("display_name"))
 
 
-def test_what_was_chosen_already_is_no_change(database: Database, household: Household) -> None:
+def test_setting_the_same_values_changes_nothing(database: Database, household: Household) -> None:
     database.run(lambda session: call(session, household.inga, "Gran"))
     again = database.run(lambda session: call(session, household.inga, "Gran"))
 
@@ -67,7 +65,7 @@ def test_what_was_chosen_already_is_no_change(database: Database, household: Hou
 
 
 @pytest.mark.parametrize("name", ["maja", "Maja 🌻", "rnaja", "m\N{CYRILLIC SMALL LETTER A}ja", "Mum", "MUM ❤️", "Murn"])
-def test_nobody_is_shown_under_what_looks_like_the_name_of_somebody_else(
+def test_a_display_name_cannot_look_like_the_name_of_another_user(
     database: Database, household: Household, name: str
 ) -> None:
     database.run(lambda session: call(session, household.maja, "Mum"))
@@ -78,7 +76,7 @@ def test_nobody_is_shown_under_what_looks_like_the_name_of_somebody_else(
 
 
 @pytest.mark.parametrize("name", ["Mum", "murn", "MUM"])
-def test_nobody_signs_up_with_what_looks_like_a_name_that_somebody_is_shown_under(
+def test_a_new_username_cannot_look_like_a_display_name_in_use(
     database: Database, household: Household, name: str
 ) -> None:
     database.run(lambda session: call(session, household.maja, "Mum 🌷"))
@@ -87,13 +85,13 @@ def test_nobody_signs_up_with_what_looks_like_a_name_that_somebody_is_shown_unde
         database.run(lambda session: person(session, name))
 
 
-def test_ones_own_username_may_be_written_otherwise(database: Database, household: Household) -> None:
+def test_users_may_vary_the_spelling_of_their_own_username(database: Database, household: Household) -> None:
     changed = database.run(lambda session: call(session, household.maja, "MAJA 🌻"))
 
     assert changed.profile.shown_name == "MAJA 🌻"
 
 
-def test_a_name_that_is_let_go_can_be_had_by_somebody_else(database: Database, household: Household) -> None:
+def test_a_released_name_can_be_used_by_another_user(database: Database, household: Household) -> None:
     for name in ("Mum", "Mother"):
         database.run(lambda session, it=name: call(session, household.maja, it))  # type: ignore[misc]  # a lambda's default
 
@@ -102,7 +100,7 @@ def test_a_name_that_is_let_go_can_be_had_by_somebody_else(database: Database, h
         database.run(lambda session: call(session, household.emil, "Mother"))
 
 
-async def test_of_all_who_want_one_name_at_once_one_gets_it(database: Database, household: Household) -> None:
+async def test_one_of_many_concurrent_requests_for_a_name_succeeds(database: Database, household: Household) -> None:
     everybody = [*household.everybody, household.ada] * 4
     looks = ["Gran", "GRAN", "gran 🌻", "Gr\N{CYRILLIC SMALL LETTER A}n", "gran"] * 4
 
@@ -119,7 +117,9 @@ async def test_of_all_who_want_one_name_at_once_one_gets_it(database: Database, 
     assert set(database.run_read(lambda session: session.execute(taken).scalars())) == winners
 
 
-async def test_two_who_swap_their_names_at_once_end_with_one_each(database: Database, household: Household) -> None:
+async def test_two_users_who_swap_names_concurrently_end_with_one_each(
+    database: Database, household: Household
+) -> None:
     maja, emil = household.maja, household.emil
     database.run(lambda session: call(session, maja, "One"))
     database.run(lambda session: call(session, emil, "Two"))
@@ -152,7 +152,7 @@ def test_a_picture_is_sealed_and_the_newest_alone_is_there(database: Database, h
     assert b"RIFF" not in stored[0]
 
 
-def test_a_picture_can_be_taken_away(database: Database, household: Household) -> None:
+def test_an_avatar_can_be_removed(database: Database, household: Household) -> None:
     inga = household.inga
     database.run(lambda session: set_avatar(session, inga.user_id, b"RIFF", VAULT))
     changed = database.run(lambda session: remove_avatar(session, inga.user_id))
@@ -161,7 +161,7 @@ def test_a_picture_can_be_taken_away(database: Database, household: Household) -
     assert (changed.profile.picture_id, changed.parts, again.parts) == (None, only("picture"), frozenset())
 
 
-async def test_of_pictures_that_come_at_once_one_stays(database: Database, household: Household) -> None:
+async def test_one_of_many_concurrent_avatars_is_kept(database: Database, household: Household) -> None:
     inga = household.inga
 
     async def show(number: int) -> str | None:
@@ -174,7 +174,9 @@ async def test_of_pictures_that_come_at_once_one_stays(database: Database, house
     assert seen(database, inga).picture_id in shown
 
 
-def test_with_the_account_goes_everything_and_the_name_is_free(database: Database, household: Household) -> None:
+def test_deleting_the_account_deletes_the_profile_and_releases_the_name(
+    database: Database, household: Household
+) -> None:
     inga = household.inga
     database.run(lambda session: change_profile(session, inga.user_id, {"color": "sea"}))
     database.run(lambda session: call(session, inga, "Gran"))
@@ -204,8 +206,6 @@ def test_with_the_account_goes_everything_and_the_name_is_free(database: Databas
         "INSERT INTO accounts_names SELECT form, name, id FROM accounts_names, accounts_users WHERE username = 'ada'",
     ],
 )
-def test_the_database_itself_refuses_what_must_never_be(
-    database: Database, household: Household, statement: str
-) -> None:
+def test_the_database_refuses_invalid_rows(database: Database, household: Household, statement: str) -> None:
     with pytest.raises(IntegrityError):
         database.run(lambda session: session.execute(text(statement)))

@@ -47,7 +47,7 @@ def test_the_address_must_be_one(email: str) -> None:
 
 
 @pytest.mark.parametrize("twin", ["maja", "MAJA", "rnaja", "m\N{CYRILLIC SMALL LETTER A}ja"])
-def test_nobody_gets_a_name_that_is_taken(sign_up: Register, twin: str) -> None:
+def test_a_username_in_use_is_refused(sign_up: Register, twin: str) -> None:
     sign_up("maja", "maja@example.org")
 
     with pytest.raises(UsernameTaken):
@@ -55,7 +55,7 @@ def test_nobody_gets_a_name_that_is_taken(sign_up: Register, twin: str) -> None:
 
 
 @pytest.mark.parametrize("twin", ["maja@example.org", "Maja@EXAMPLE.org"])
-def test_nobody_gets_an_address_that_is_taken(sign_up: Register, twin: str) -> None:
+def test_an_address_in_use_is_refused(sign_up: Register, twin: str) -> None:
     sign_up("maja", "maja@example.org")
 
     with pytest.raises(EmailTaken):
@@ -73,7 +73,7 @@ def test_many_people_may_have_no_address(sign_up: Register) -> None:
     assert sign_up("inga") != sign_up("nils")
 
 
-async def test_of_fifty_who_want_one_name_at_once_one_gets_it(database: Database) -> None:
+async def test_one_of_fifty_concurrent_requests_for_a_username_succeeds(database: Database) -> None:
     newcomer = Newcomer.parse("maja", None)
 
     def work() -> object:
@@ -98,7 +98,7 @@ def test_a_person_is_found_by_name_and_by_address_however_they_are_written(
 @pytest.mark.parametrize(
     "name", ["", "nobody", "nobody@example.org", "@", "maja\0", "\ud800", "a" * 10_000, "%", "maj_"]
 )
-def test_nobody_is_found_by_what_nobody_is_called(database: Database, household: Household, name: str) -> None:
+def test_an_unknown_name_finds_no_account(database: Database, household: Household, name: str) -> None:
     assert database.run_read(lambda session: find_user(session, name, INDEX)) is None
 
 
@@ -134,7 +134,7 @@ def test_the_file_of_the_database_holds_no_address(database: Database, household
         "email_index = (SELECT email_index FROM accounts_users WHERE username = 'emil')",
     ],
 )
-def test_the_database_itself_refuses_what_must_never_be(database: Database, household: Household, change: str) -> None:
+def test_the_database_refuses_invalid_rows(database: Database, household: Household, change: str) -> None:
     statement = text(f"UPDATE accounts_users SET {change} WHERE username = 'maja'")  # noqa: S608 - from the list above
 
     with pytest.raises(IntegrityError):

@@ -1,4 +1,4 @@
-"""Who is told what: nobody learns more of another than that person lets out."""
+"""Broadcasts reach the intended users only and respect the privacy settings."""
 
 import asyncio
 from typing import Any
@@ -35,12 +35,12 @@ def heard(client: ChannelClient, event: str) -> list[Frame]:
 
 
 async def settle(client: ChannelClient) -> None:
-    """Wait until whatever is on its way has come: what is told a moment later, too."""
+    """Wait until all pending events, including delayed ones, have arrived."""
     await asyncio.sleep(3 * DELAY_SECONDS)
     await client.heartbeat()
 
 
-async def test_with_read_notices_off_only_ones_own_devices_know_what_was_read(shared_app: RunningApp) -> None:
+async def test_with_read_receipts_off_only_the_own_devices_receive_them(shared_app: RunningApp) -> None:
     app, topic = shared_app, topic_of(shared_app)
     emils_tablet = await second_device(app, app.home.emil)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:
@@ -71,13 +71,13 @@ async def test_with_read_notices_off_only_ones_own_devices_know_what_was_read(sh
 
 
 async def read_by_emil(app: RunningApp, who: Person) -> set[int]:
-    """How far Emil's devices have read, as a join tells somebody."""
+    """Return the `read_seq` values of Emil's devices in the join reply of a user."""
     async with app.connect(who) as client:
         joined = await client.join(topic_of(app))
     return {each["read_seq"] for each in joined["receipts"] if each["user_id"] == app.home.emil.user_id}
 
 
-async def test_with_typing_notices_off_only_ones_own_other_devices_hear_it(shared_app: RunningApp) -> None:
+async def test_with_typing_indicators_off_only_the_own_other_devices_receive_them(shared_app: RunningApp) -> None:
     app, topic = shared_app, topic_of(shared_app)
     emils_tablet = await second_device(app, app.home.emil)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:
@@ -97,7 +97,7 @@ async def test_with_typing_notices_off_only_ones_own_other_devices_hear_it(share
         await maja.assert_broadcast(topic, "typing", {"user_id": app.home.emil.user_id})
 
 
-async def test_with_presence_notices_off_nobody_is_told_that_one_is_here(shared_app: RunningApp) -> None:
+async def test_with_presence_off_a_user_appears_offline(shared_app: RunningApp) -> None:
     app, topic, emil_id = shared_app, topic_of(shared_app), shared_app.home.emil.user_id
     async with app.connect(app.home.emil) as emil, app.connect(app.home.maja) as maja:
         await emil.join(topic)
@@ -120,7 +120,7 @@ def diffs(client: ChannelClient) -> list[dict[str, Any]]:
     return [frame.payload for frame in heard(client, "presence_diff")]
 
 
-async def test_what_one_reads_is_taken_off_ones_own_devices_and_noticed_by_nobody_else(shared_app: RunningApp) -> None:
+async def test_reading_updates_the_unread_count_on_the_own_devices_only(shared_app: RunningApp) -> None:
     app, topic = shared_app, topic_of(shared_app)
     emils_tablet = await second_device(app, app.home.emil)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:

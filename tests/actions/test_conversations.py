@@ -21,7 +21,7 @@ async def test_a_new_conversation_is_announced_to_its_members(running: RunningSe
     assert running.events(home.maja.user_id) == []
 
 
-async def test_one_that_exists_is_shown_again_to_the_one_who_asks(
+async def test_an_existing_conversation_is_announced_to_the_requester_only(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     home, talks = running.home, running.talks
@@ -45,7 +45,7 @@ async def test_a_new_name_is_announced_to_each_member(running: RunningServices) 
     assert [running.events(each.user_id) for each in members] == [["conversation_updated"]] * 3
 
 
-async def test_a_view_setting_is_announced_to_ones_own_devices_and_emitted_once(
+async def test_a_view_setting_is_announced_to_the_own_devices_and_emitted_once(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     home, group = running.home, running.talks.group

@@ -15,7 +15,7 @@ async def test_a_family_that_the_operator_creates_is_emitted(running: RunningSer
     assert emitted[-1] == FamilyMemberAdded(family_id=family.id, user_id=running.home.ada.user_id)
 
 
-async def test_a_role_that_the_operator_changes_is_emitted_and_told_to_the_family(
+async def test_a_role_changed_by_the_operator_is_emitted_and_announced_to_the_family(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     home, emil = running.home, running.home.emil.user_id

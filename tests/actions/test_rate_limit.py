@@ -1,4 +1,4 @@
-"""How often somebody may knock: each device, all devices of one person, each address; and what is answered then."""
+"""Rate limits per device, per user and per address, and the errors of refused requests."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ def use_up(limits: RateLimits, key: Identity | Address) -> int:
     raise AssertionError("never refused")
 
 
-def test_a_burst_passes_and_the_next_is_told_when_to_come_back(emitted: list[Event]) -> None:
+def test_a_burst_passes_and_the_next_request_gets_a_retry_time(emitted: list[Event]) -> None:
     limits = RateLimits(enabled=True, clock=Clock())
 
     assert use_up(limits, HERE) == LIMITS["send"].burst
@@ -47,14 +47,14 @@ def test_a_burst_passes_and_the_next_is_told_when_to_come_back(emitted: list[Eve
     assert emitted == [RateLimitThrottled(limit="send", retry_in_seconds=0.1)] * 2
 
 
-def test_one_address_does_not_use_up_what_another_may() -> None:
+def test_each_address_has_its_own_limit() -> None:
     limits = RateLimits(enabled=True, clock=Clock())
 
     assert use_up(limits, HERE) == use_up(limits, THERE)
 
 
 @given(st.floats(0.2, 5.0))
-def test_after_the_time_it_was_told_somebody_may_again(seconds: float) -> None:
+def test_requests_pass_again_after_the_retry_time(seconds: float) -> None:
     clock = Clock()
     limits = RateLimits(enabled=True, clock=clock)
     use_up(limits, HERE)
@@ -83,7 +83,7 @@ def test_memory_does_not_grow_with_the_number_of_addresses(monkeypatch: pytest.M
     assert len(limits._buckets) <= 101
 
 
-def test_many_devices_of_one_person_may_not_more_than_a_few(emitted: list[Event]) -> None:
+def test_the_devices_of_a_user_share_a_limit(emitted: list[Event]) -> None:
     limits = RateLimits(enabled=True, clock=Clock())
     mine = [Identity("maja", f"device {number}", "maja") for number in range(DEVICES + 2)]
 
@@ -93,7 +93,7 @@ def test_many_devices_of_one_person_may_not_more_than_a_few(emitted: list[Event]
     assert use_up(limits, Identity("emil", "phone", "emil")) == LIMITS["send"].burst
 
 
-def test_what_is_refused_for_the_person_costs_the_device_nothing() -> None:
+def test_a_request_refused_by_the_user_limit_does_not_count_for_the_device() -> None:
     clock = Clock()
     limits = RateLimits(enabled=True, clock=clock)
     for number in range(DEVICES):
@@ -109,7 +109,7 @@ def test_what_is_refused_for_the_person_costs_the_device_nothing() -> None:
 
 
 @given(st.sampled_from(sorted(LIMITS)), st.floats(0, 1e6), st.integers(0, 50))
-def test_what_it_says_about_coming_back_is_true(name: LimitName, start: float, more: int) -> None:
+def test_the_retry_time_is_correct(name: LimitName, start: float, more: int) -> None:
     clock = Clock()
     clock.now += start
     limits = RateLimits(enabled=True, clock=clock)
@@ -140,7 +140,7 @@ async def strict_app(
     ("event", "payload"),
     [("new_msg", {"body": "x"}), ("message_ack", {"seq": 1}), ("fetch", {}), ("typing", {"typing": True})],
 )
-async def test_a_channel_says_when_to_come_back(
+async def test_a_channel_error_has_the_retry_time(
     strict_app: RunningApp, event: str, payload: dict[str, object], emitted: list[Event]
 ) -> None:
     topic = f"message:self:{strict_app.talks.self}"

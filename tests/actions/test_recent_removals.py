@@ -8,7 +8,7 @@ class Clock:
         return self.seconds
 
 
-def test_whoever_went_is_remembered_for_a_while_and_for_that_conversation_only() -> None:
+def test_a_removal_is_remembered_for_a_limited_time_per_conversation() -> None:
     clock = Clock()
     removals = RecentRemovals(clock)
     removals.add("emil", "holiday")
@@ -21,7 +21,7 @@ def test_whoever_went_is_remembered_for_a_while_and_for_that_conversation_only()
     assert ("emil", "holiday") not in removals
 
 
-def test_whoever_comes_back_hears_again() -> None:
+def test_a_returning_member_receives_messages_again() -> None:
     removals = RecentRemovals()
     removals.add("emil", "holiday")
     removals.discard("emil", "holiday")
@@ -30,7 +30,7 @@ def test_whoever_comes_back_hears_again() -> None:
     assert ("emil", "holiday") not in removals
 
 
-def test_old_departures_take_no_room() -> None:
+def test_old_removals_are_discarded() -> None:
     clock = Clock()
     removals = RecentRemovals(clock)
     for each in range(5):

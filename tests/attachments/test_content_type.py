@@ -5,7 +5,7 @@ from tests.support.photos import photo
 
 
 @pytest.mark.parametrize("content_type", PICTURES)
-def test_a_picture_is_known_by_how_it_begins(content_type: str) -> None:
+def test_an_image_type_is_detected_from_the_first_bytes(content_type: str) -> None:
     assert sniff(photo(content_type)[:16]) == content_type
 
 
@@ -13,7 +13,7 @@ def test_a_picture_is_known_by_how_it_begins(content_type: str) -> None:
     "start",
     [b"", b"<svg onload=alert(1)>", b"<!doctype html>", b"<?xml version='1.0'?>", b" \xff\xd8\xff", b"RIFF1234AVI "],
 )
-def test_what_could_hold_a_script_is_nothing_special(start: bytes) -> None:
+def test_files_that_could_contain_scripts_have_the_generic_type(start: bytes) -> None:
     assert sniff(start) == PLAIN
 
 

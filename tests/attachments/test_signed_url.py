@@ -13,7 +13,7 @@ def token_of(address: str) -> str:
     return address.removeprefix("/files/")
 
 
-def test_an_address_stands_for_who_was_given_it_and_for_what() -> None:
+def test_a_signed_url_names_its_user_and_its_file() -> None:
     address, expires_at = SignedUrls(SECRET, lambda: 1000.0).issue(TICKET)
 
     assert SignedUrls(SECRET, lambda: 1000.0 + ADDRESS_SECONDS - 1).read(token_of(address)) == TICKET
@@ -38,7 +38,7 @@ def test_it_expires() -> None:
         pytest.param(Tokens(SECRET).issue(new_id(), new_id()), id="an access token"),
     ],
 )
-def test_nothing_else_is_an_address(token: str) -> None:
+def test_a_malformed_signed_url_is_refused(token: str) -> None:
     with pytest.raises(NotFound):
         SignedUrls(SECRET).read(token)
 

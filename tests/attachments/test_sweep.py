@@ -1,4 +1,4 @@
-"""What nobody will ask for goes: uploads never sent, files that belong to nothing; and nothing else."""
+"""The sweep deletes unsent uploads and files without a message, and nothing else."""
 
 import os
 import time
@@ -32,7 +32,7 @@ def put(files: Files, *attachment_ids: str, age_hours: float) -> None:
         os.utime(path, (moment, moment))
 
 
-async def test_what_was_never_sent_goes_after_a_day_and_strays_after_an_hour(
+async def test_unsent_uploads_are_deleted_after_a_day_and_stray_files_after_an_hour(
     database: Database, household: Household, tmp_path: Path, emitted: list[Event]
 ) -> None:
     def prepare(session: Session) -> tuple[str, str, str]:

@@ -37,7 +37,7 @@ def demo(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[Server]:
-    """One that nobody has set up."""
+    """A server without users."""
     server = Server(tmp_path / "new", "serve", name="localhost").start()
     yield server
     server.stop()

@@ -22,7 +22,7 @@ from tests.support import leaks
 
 ROOT: Final = Path(__file__).parents[2]
 CHROMIUM: Final = "/usr/bin/chromium"
-# A browser that asks nobody anything by itself.
+# Options of a browser without automatic prompts and background requests.
 QUIET: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -31,13 +31,13 @@ QUIET: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # It has a microphone into which a machine beeps, and nobody is asked about it.
+    # A fake microphone that beeps, with permission granted.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
 
 
-# What is drawn, each message with its name and its words.
+# The rendered messages, each as entry id and text.
 _DRAWN: Final = """region => Array.from(region.querySelectorAll("[data-entry]"),
     item => [item.dataset.entry, item.querySelector("p").innerText])"""
 # To where drawing begins or ends, and a frame later the next part is drawn.
@@ -61,7 +61,7 @@ ASK_AXE: Final = """async only => (await axe.run(document, {resultTypes: ["viola
     .filter(({impact}) => ["serious", "critical"].includes(impact))
     .map(({id, nodes}) => [id, ...nodes.map(({target, failureSummary}) => `${target}: ${failureSummary}`)])"""
 
-# Whether what was seen is written down: a moment later, and once for many changes.
+# Whether the read position is stored: writes are delayed and combined.
 SEEN_IS_KEPT: Final = """async ([user, words]) => {
     const asked = indexedDB.open(`famichat.${user}`)
     await new Promise(done => (asked.onsuccess = done))
@@ -156,7 +156,7 @@ class Server:
 
 @dataclass
 class Person:
-    """Somebody before a browser, who notices what should not happen: errors, and requests to anywhere else."""
+    """A user at a browser; records errors and requests to other origins."""
 
     context: BrowserContext
     page: Page
@@ -209,7 +209,7 @@ class Person:
         return (page or self.page).get_by_role("region", name="Messages")
 
     async def read_through(self, *, up: bool, until: Locator) -> list[str]:
-        """Scroll through a conversation, up or down, until something is in sight: what is said, in order."""
+        """Scroll up or down until an element is visible; return the messages passed, in order."""
         seen: dict[str, str] = {}
         deadline = time.monotonic() + _READING_SECONDS
         while True:
@@ -247,7 +247,7 @@ async def a_browser() -> AsyncIterator[Browser]:
 
 
 async def someone(browser: Browser, url: str, **wishes: Any) -> Person:
-    """A person with a browser of their own."""
+    """Open a separate browser context for a user."""
     context = await browser.new_context(**{"locale": "en-GB", **wishes})
     context.set_default_timeout(10_000)
     person = Person(context, await context.new_page(), url)

@@ -17,7 +17,7 @@ from tests.browser.household import Person, Server
 
 
 async def say_much(demo: Server, username: str, bodies: Sequence[str]) -> list[str]:
-    """Let somebody have said many things in the demo's direct conversation.
+    """Send many messages in the demo's direct conversation.
 
     Returns:
         the ids of the messages.
@@ -26,7 +26,7 @@ async def say_much(demo: Server, username: str, bodies: Sequence[str]) -> list[s
 
 
 async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
-    """Let somebody who is signed in answer a message there, wherever it is."""
+    """Reply to any message of that conversation as a signed-in user."""
     path = f"/api/v1/conversations/{demo.told['conversations']['direct']}/messages"
     token = await who.page.evaluate("JSON.parse(localStorage['famichat.session']).access_token")
     async with httpx.AsyncClient(base_url=demo.url, headers={"authorization": f"Bearer {token}"}) as http:

@@ -1,4 +1,4 @@
-"""Every main screen, one after the other: to take pictures of, and to hold to what must be true of each."""
+"""Walks through every main screen, for screenshots and for checks that apply to all screens."""
 
 import io
 import math
@@ -33,7 +33,7 @@ _CIPHERTEXT: Final = {
 }
 
 
-# A device that is rung, on which somebody has chosen something.
+# A subscribed device with non-default preferences.
 _CHOSEN: Final = {
     "subscribed": True,
     "content": "sender",
@@ -53,12 +53,12 @@ _MORE: Final = ("Did somebody water the tomatoes?", "And the key is under the bl
 
 @dataclass(frozen=True)
 class Scene:
-    """The demo's family in the middle of a talk, and a server that nobody has set up.
+    """The demo's family with an active conversation, and a server without users.
 
     Attributes:
         inga: who says something more now and then.
         invitation: the link that lets one more person in.
-        watcher: an access token of somebody who has nothing to do with the others, for the event viewer.
+        watcher: an access token of a user unrelated to the others, for the event viewer.
         watched: that person's own conversation.
     """
 
@@ -96,7 +96,7 @@ class Scene:
         return cls(demo, untouched, await inga.open(CONVERSATIONS["group"]), invitation, token, watched)
 
     async def screens(self, visitor: Person) -> AsyncIterator[str]:
-        """Lead somebody who is not signed in through all screens: the name of each, while it is shown."""
+        """Walk a signed-out visitor through all screens; yield the name of each while it is displayed."""
         async for name in self._doors(visitor):
             yield name
         async for name in self._inside(visitor):
@@ -209,7 +209,7 @@ class Scene:
 
 
 async def _note(http: httpx.AsyncClient, conversation: str) -> None:
-    """Write something that was said in other words before, and keep a photo."""
+    """Send a message, edit it, and send a photo."""
     messages = f"/conversations/{conversation}/messages"
     made = await http.post(messages, json={"body": "The tin is at Inga's"})
     path = f"{messages}/{made.raise_for_status().json()['message_id']}"

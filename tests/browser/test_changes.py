@@ -1,4 +1,4 @@
-"""Messages are answered, reacted to, said in other words and taken away again, with a finger, a mouse or the keys."""
+"""Reply to, react to, edit and delete messages by touch, mouse and keyboard."""
 
 import re
 
@@ -22,7 +22,7 @@ def entry(person: Person, text: str) -> Locator:
 
 
 async def choose(person: Person, text: str, *buttons: str) -> None:
-    """Open the menu of a message, and press what is in it."""
+    """Open the menu of a message and press one of its items."""
     menu = entry(person, text).get_by_role("button", name="Message options")
     await menu.focus()
     await person.page.keyboard.press("Enter")
@@ -31,7 +31,7 @@ async def choose(person: Person, text: str, *buttons: str) -> None:
     await expect(person.page.get_by_role("dialog")).to_be_hidden()
 
 
-async def test_what_one_does_to_a_message_the_other_sees_at_once(of_the_family: SignedIn) -> None:
+async def test_changes_to_a_message_appear_for_the_other_user_at_once(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil", **PHONE)
     await maja.open("emil")
     await emil.open("maja")
@@ -66,7 +66,7 @@ async def test_what_one_does_to_a_message_the_other_sees_at_once(of_the_family: 
     await expect(maja.messages().get_by_role("button", name="reacted with ❤️")).to_have_count(0)
 
 
-async def test_whoever_was_away_finds_everything_as_it_is_now(demo: Server, of_the_family: SignedIn) -> None:
+async def test_a_user_who_was_offline_sees_the_current_state(demo: Server, of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")

@@ -1,4 +1,4 @@
-"""What must hold on every screen: for who cannot see it, sees it large, or reads from right to left."""
+"""Every screen works with a screen reader, at large sizes and from right to left."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ BY_DAY: Final[list[tuple[Any, Any]]] = [("light", {})]
 BY_DAY_AND_NIGHT: Final[list[tuple[Any, Any]]] = [*BY_DAY, ("dark", {"runOnly": ["color-contrast"]})]
 USUAL_PX, LARGE_PX = 16, 32
 
-# What reaches beyond the sides of the window, or of what it is in and cannot be scrolled to sideways.
+# Elements that overflow the window horizontally, or overflow a container without horizontal scrolling.
 _BEYOND: Final = """wide => {
     const named = element => element.tagName.toLowerCase() + "." + element.className
     const scrolls = [...document.querySelectorAll("body, body *")].filter(element =>
@@ -52,7 +52,7 @@ async def scene(browser: Browser, demo: Server, untouched: Server) -> Scene:
     return await Scene.set(browser, demo, untouched)
 
 
-async def test_every_screen_is_for_everybody(browser: Browser, scene: Scene) -> None:
+async def test_every_screen_is_accessible(browser: Browser, scene: Scene) -> None:
     axe = await asyncio.to_thread(AXE.read_text)
     grave, moving, beyond, seen = [], [], [], []
     for size, (wishes, checks) in {"wide": (WIDE, BY_DAY_AND_NIGHT), "phone": (PHONE, BY_DAY)}.items():
@@ -93,7 +93,7 @@ async def _too_wide(visitor: Person) -> AsyncIterator[tuple[str, str]]:
     ):
         await page.evaluate("direction => { document.documentElement.dir = direction }", direction)
         await browser_of_it.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
-        await page.wait_for_timeout(100)  # laid out anew
+        await page.wait_for_timeout(100)  # wait for the new layout
         for element in await page.evaluate(_BEYOND, width):
             yield how, element
     await page.evaluate("() => { document.documentElement.dir = 'ltr' }")

@@ -1,4 +1,4 @@
-"""An admin looks after the family: roles, invitations, devices, what admins did, room; and sees no message."""
+"""Family administration: roles, invitations, devices, account history and disk usage, but no messages."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.browser.household import Person
 pytestmark = pytest.mark.timeout(180)
 
 
-async def test_an_admin_looks_after_the_family_and_sees_nobody_s_messages(of_the_family: SignedIn) -> None:
+async def test_an_admin_manages_the_family_and_sees_no_messages(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     page = await _care(maja)
@@ -47,7 +47,7 @@ async def test_an_admin_looks_after_the_family_and_sees_nobody_s_messages(of_the
     assert not re.search("green|fetch Nils|oven|ferry", await page.inner_text())
 
 
-async def test_who_is_no_admin_has_no_such_page(of_the_family: SignedIn) -> None:
+async def test_a_member_without_the_admin_role_has_no_family_page(of_the_family: SignedIn) -> None:
     emil = await of_the_family("emil")
     await emil.page.goto(f"{emil.url}/#/you")
     await expect(emil.page.get_by_role("heading", name="emil")).to_be_visible()

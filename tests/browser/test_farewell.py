@@ -1,4 +1,4 @@
-"""Somebody deletes the account while others look: the name goes, and what was said stays."""
+"""Account deletion as other users see it: the name disappears and the messages stay."""
 
 import re
 
@@ -21,7 +21,7 @@ def delete_account(demo: Server, username: str) -> None:
     assert gone.status_code == 204, gone.text
 
 
-async def test_whoever_is_gone_is_a_former_member_at_once_and_after_a_reload(
+async def test_a_deleted_user_becomes_a_former_member_at_once_and_after_a_reload(
     demo: Server, of_the_family: SignedIn
 ) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")

@@ -1,4 +1,4 @@
-"""Groups, and how somebody sees conversations: only what type and role allow, and nothing written is lost."""
+"""Groups and view settings: the interface offers permitted actions only, and drafts are not lost."""
 
 import pytest
 from playwright.async_api import Locator, expect
@@ -10,12 +10,12 @@ pytestmark = pytest.mark.timeout(180)
 GROUP = "Summer house"
 
 
-async def test_a_group_changes_and_whoever_is_put_out_while_typing_keeps_the_words(of_the_family: SignedIn) -> None:
+async def test_a_group_changes_and_a_removed_member_keeps_the_draft(of_the_family: SignedIn) -> None:
     maja, inga = await of_the_family("maja"), await of_the_family("inga")
     await maja.open(GROUP)
     await inga.open(GROUP)
     about = await _about(maja)
-    await expect(about.get_by_role("button", name="Leave group")).to_have_count(0)  # nobody else is admin
+    await expect(about.get_by_role("button", name="Leave group")).to_have_count(0)  # the only admin
     await _row(about, "emil").get_by_role("button", name="Make admin").click()
     await expect(_row(about, "emil")).to_contain_text("Admin")
     await _row(about, "nils").get_by_role("button", name="Add").click()
@@ -43,7 +43,7 @@ async def test_a_group_changes_and_whoever_is_put_out_while_typing_keeps_the_wor
     await expect(maja.listed("Sommarhus")).to_have_count(0)
 
 
-async def test_in_a_group_one_sees_person_by_person_where_a_message_is(of_the_family: SignedIn) -> None:
+async def test_a_group_shows_the_delivery_status_per_member(of_the_family: SignedIn) -> None:
     maja, inga = await of_the_family("maja"), await of_the_family("inga")
     await maja.open(GROUP)
     await inga.open(GROUP)
@@ -56,7 +56,7 @@ async def test_in_a_group_one_sees_person_by_person_where_a_message_is(of_the_fa
     await expect(people.filter(has_text="emil")).to_contain_text("Delivered to their tablet")
 
 
-async def test_a_conversation_is_put_away_and_comes_back(of_the_family: SignedIn) -> None:
+async def test_a_conversation_is_archived_and_restored(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     about = await _about(maja)

@@ -1,4 +1,4 @@
-"""What somebody says is text and nothing else (S23, S24), and nothing of it stays behind whoever signs out (S41)."""
+"""User content is displayed as text only (S23, S24), and signing out removes it from the device (S41)."""
 
 import json
 from itertools import product
@@ -59,7 +59,7 @@ async def as_emil(demo: Server, requests: list[tuple[str, str, dict[str, Any]]])
             (await http.request(verb, path, json=body)).raise_for_status()
 
 
-async def test_three_hundred_ways_to_say_a_script_are_words(demo: Server, of_the_family: SignedIn) -> None:
+async def test_three_hundred_script_injections_are_displayed_as_text(demo: Server, of_the_family: SignedIn) -> None:
     attacks = [around.format(tag) for around, tag in product(AROUND, TAGS)]
     assert len(attacks) >= 290
     direct = demo.told["conversations"]["direct"]
@@ -83,7 +83,7 @@ async def test_three_hundred_ways_to_say_a_script_are_words(demo: Server, of_the
     assert maja.faults == []
 
 
-async def test_who_signs_out_leaves_nothing_on_the_device(demo: Server, of_the_family: SignedIn) -> None:
+async def test_signing_out_removes_all_data_from_the_device(demo: Server, of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await maja.open("emil")
     await maja.say(CANARY)
@@ -97,7 +97,7 @@ async def test_who_signs_out_leaves_nothing_on_the_device(demo: Server, of_the_f
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
 
-    # What was under way at that moment is refused, and a browser calls that an error.
+    # Requests in flight at that moment are refused, which the browser reports as errors.
     assert all("401" in fault for fault in maja.faults)
     maja.faults.clear()
     kept = await maja.page.evaluate(KEPT)

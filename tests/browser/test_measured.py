@@ -73,9 +73,7 @@ _READ_BACK: Final = """async (region, parts) => {
 }"""
 
 
-async def test_nobody_waits_for_a_key_a_message_or_what_was_said_long_ago(
-    demo: Server, of_the_family: SignedIn
-) -> None:
+async def test_typing_messages_and_history_stay_within_the_time_limits(demo: Server, of_the_family: SignedIn) -> None:
     demo.stop()
     first, *_ = await say_much(demo, "emil", [f"line {number}." for number in range(1, MANY + 1)])
     demo.start()
@@ -108,7 +106,7 @@ async def _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja: Person) ->
     to_newest = maja.page.get_by_label("Jump to latest")
     await expect(maja.messages().get_by_text("New messages", exact=True)).to_be_in_viewport()
     await expect(first).to_be_in_viewport()
-    await expect(maja.listed("emil")).to_contain_text("99+")  # what one has not seen yet stays unread
+    await expect(maja.listed("emil")).to_contain_text("99+")  # unseen messages stay unread
     await to_newest.click()
     quote = maja.messages().get_by_role("button", name="Go to this message: emil line 1.")
     await expect(quote).to_be_in_viewport()

@@ -101,10 +101,10 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
     await expect(maja.messages().get_by_text("something green")).to_be_visible(timeout=20_000)
     await maja.say("Written without a network")
     await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
-    assert await maja.page.evaluate(_KEPT) == kept  # nothing that was said
+    assert await maja.page.evaluate(_KEPT) == kept  # no message text
 
 
-async def test_a_closed_app_rings_and_says_no_more_than_its_person_chose(
+async def test_a_closed_app_shows_notifications_with_the_chosen_detail_only(
     demo: Server, of_the_family: SignedIn, service: PushService
 ) -> None:
     subscriber = service.browser("majas-phone")
@@ -133,7 +133,7 @@ async def test_a_closed_app_rings_and_says_no_more_than_its_person_chose(
     await expect(maja.messages().get_by_text("Are you there?").last).to_be_visible()
 
 
-async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_service(
+async def test_the_result_of_a_test_notification_and_a_missing_push_service_are_shown(
     demo: Server, of_the_family: SignedIn, service: PushService
 ) -> None:
     maja = await of_the_family("maja")
@@ -148,7 +148,7 @@ async def test_it_says_what_came_of_a_test_and_of_a_browser_without_a_push_servi
 
     subscription = service.browser("majas-phone").subscription()
     await maja.page.evaluate(f"({_SUBSCRIBE})({json.dumps([subscription])})")
-    maja.faults.clear()  # where nobody's profile is kept, Chromium says in the console that it has no push
+    maja.faults.clear()  # Chromium without a profile logs that push is unavailable
     await switch.press("Space")
     service.answers = ["410 Gone"]
     await notices.get_by_role("button", name="Send a test notification").click()
@@ -194,7 +194,7 @@ async def test_a_message_sounds_in_one_tab_and_in_none_where_it_is_read(of_the_f
     for tab in tabs:
         await tab.goto(maja.url)
         await tab.reload()
-        await maja.listed("Notes to self", tab).click()  # a page that nobody has touched may not sound
+        await maja.listed("Notes to self", tab).click()  # browsers block sound before a user gesture
         await expect(tab.get_by_label("Message to")).to_be_visible()
     await emil.open("maja")
     await emil.say("one")
@@ -282,7 +282,7 @@ async def _said_while_away(maja: Person, emil: Person, service: PushService, sub
 
 
 async def _rings(notices: Locator, service: PushService, subscriber: Subscriber) -> None:
-    """What is rung now arrives at this subscription, and at no other."""
+    """Assert that a test notification arrives at this subscription only."""
     count = len(service.requests)
     await notices.get_by_role("button", name="Send a test notification").click()
     assert (await _rung(service, subscriber, count + 1))["kind"] == "test"

@@ -1,4 +1,4 @@
-"""Photos and files: chosen, sent, seen by the other, and sent on after whatever came between."""
+"""Photos and files: attaching, sending, viewing, and resuming after interruptions."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ def tray(who: Person) -> Locator:
     return who.page.get_by_role("list", name="Attached")
 
 
-# What a browser hands over when somebody pastes files, or drops them on the window.
+# Dispatches the paste or drop event of a browser with files.
 _HANDED_OVER: Final = """(element, [event, named]) => {
     const files = new DataTransfer()
     for (const [name, type, letters] of named) {
@@ -42,13 +42,13 @@ _HANDED_OVER: Final = """(element, [event, named]) => {
 
 
 async def hand_over(target: Locator, event: str, *files: FilePayload) -> bool:
-    """Paste or drop files; answers whether the browser would still do with them what it does by itself."""
+    """Paste or drop files; return whether the browser's default action is still allowed."""
     named = [(each["name"], each["mimeType"], base64.b64encode(each["buffer"]).decode()) for each in files]
     left: bool = await target.evaluate(_HANDED_OVER, [event, named])
     return left
 
 
-async def test_what_is_pasted_and_what_is_dropped_lies_ready_and_is_sent(of_the_family: SignedIn, demo: Server) -> None:
+async def test_pasted_and_dropped_files_are_attached_and_sent(of_the_family: SignedIn, demo: Server) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
@@ -163,14 +163,14 @@ async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: Sign
 
     saved = emil.messages().get_by_role("button", name="Save film.bin")
     await expect(saved).to_have_count(1, timeout=20_000)
-    await expect(emil.messages().get_by_text("File", exact=True)).to_have_count(0)  # it says nothing beside what it is
+    await expect(emil.messages().get_by_text("File", exact=True)).to_have_count(0)  # no generic label beside the type
     assert offsets == [0, PIECE, PIECE, 2 * PIECE]
     async with emil.page.expect_download() as download:
         await saved.click()
     assert (await (await download.value).path()).stat().st_size == 3 * PIECE
 
 
-async def test_a_file_that_is_refused_says_why_and_one_sends_it_as_it_is_or_does_without(
+async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_removed(
     of_the_family: SignedIn,
 ) -> None:
     maja = await of_the_family("maja")

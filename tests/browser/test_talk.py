@@ -18,7 +18,7 @@ from tests.browser.much import say_much
 pytestmark = pytest.mark.timeout(180)
 MOST_ELEMENTS = 4_000  # however long a conversation is, only a part of it is drawn
 
-# Each tab is a process of its own, and what one of them stores reaches the others when it does. A busy machine, always.
+# Each tab is a separate process, and storage changes reach other tabs with a delay. This simulates a busy machine.
 _SLOW_TO_HEAR = """() => {
     const seen = {...localStorage}
     const {setItem, removeItem} = Storage.prototype
@@ -57,7 +57,7 @@ async def test_two_people_talk_and_each_sees_where_a_message_is(of_the_family: S
     await expect(maja.page.locator("[aria-live=polite]")).to_have_text("emil: Two bottles")
 
 
-async def test_what_is_unread_is_counted_until_it_is_read(of_the_family: SignedIn) -> None:
+async def test_unread_messages_are_counted_until_they_are_read(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await emil.open("maja")
     await maja.open("Notes to self")
@@ -99,7 +99,7 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     await maja.open("Notes to self")
     await expect(maja.messages().get_by_text("cardamom")).to_be_visible()
     await maja.until(SEEN_IS_KEPT, [maja_id, "cardamom"])
-    shell = await maja.context.new_page()  # a page of the same server that needs it no more
+    shell = await maja.context.new_page()  # a page of the same origin that works without the server
     await shell.goto(maja.url)
     await expect(maja.listed("emil", shell)).to_be_visible()
     demo.stop(signal.SIGKILL)
@@ -121,7 +121,7 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     assert re.findall(r"Buy (\w+)", said) == ["candles", "matches"]
 
 
-async def test_one_reads_back_through_what_was_said(demo: Server, of_the_family: SignedIn) -> None:
+async def test_scrolling_back_loads_earlier_messages(demo: Server, of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await _say_by_http(demo, maja.page, [f"line {number}." for number in range(1, 401)])
     await maja.open("emil")
@@ -185,7 +185,7 @@ async def test_networks_without_websockets_get_by_with_long_polling(demo: Server
     assert not any("token=ey" in url for url in maja.requests)
 
 
-async def test_two_tabs_are_one_desk_and_send_each_message_once(demo: Server, of_the_family: SignedIn) -> None:
+async def test_two_tabs_share_drafts_and_send_each_message_once(demo: Server, of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     tab = await maja.another_tab()
@@ -256,7 +256,7 @@ async def test_a_keyboard_is_enough(demo: Server, person: SignedIn) -> None:
     await expect(maja.listed("emil")).to_be_focused()
 
 
-async def test_a_conversation_begins_with_somebody_from_the_family(of_the_family: SignedIn) -> None:
+async def test_a_conversation_with_a_family_member_is_started(of_the_family: SignedIn) -> None:
     maja, inga = await of_the_family("maja"), await of_the_family("inga")
     await _begin(maja, "inga")
     await maja.say("Dear Inga")
@@ -293,7 +293,9 @@ async def test_it_speaks_japanese_and_enter_chooses_a_word_before_it_sends(demo:
     await expect(page.get_by_text("送信済み").last).to_be_visible()
 
 
-async def test_what_is_written_offline_outlives_its_tab_and_arrives_once(demo: Server, of_the_family: SignedIn) -> None:
+async def test_a_message_written_offline_survives_closing_the_tab_and_arrives_once(
+    demo: Server, of_the_family: SignedIn
+) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await emil.open("maja")
     await maja.open("emil")
@@ -315,7 +317,7 @@ async def test_what_is_written_offline_outlives_its_tab_and_arrives_once(demo: S
     await expect(maja.messages(tab).get_by_text("From the tunnel")).to_have_count(1)
 
 
-async def test_a_wrong_password_is_told_in_words(demo: Server, person: SignedIn) -> None:
+async def test_a_wrong_password_shows_an_error_message(demo: Server, person: SignedIn) -> None:
     maja = await person(demo.url)
     await maja.page.goto(demo.url)
     await maja.page.get_by_label("Name or email").fill("maja")
@@ -329,7 +331,7 @@ async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     tab = await maja.another_tab()
     await tab.goto(maja.url)
-    for page in (tab, maja.page):  # what is still being asked for would be refused, and a browser calls that an error
+    for page in (tab, maja.page):  # requests in flight would be refused, which the browser reports as errors
         await page.wait_for_load_state("networkidle")
     await tab.get_by_role("link", name="Settings").click()
     await tab.get_by_role("button", name="Sign out", exact=True).click()
@@ -359,7 +361,7 @@ async def _tab_to(page: Page, goal: Locator, *, back: bool = False) -> None:
 
 
 async def _say_by_http(demo: Server, page: Page, bodies: list[str]) -> None:
-    """Say many things in the direct conversation, as whoever is signed in on a page."""
+    """Send many messages in the direct conversation as the user signed in on a page."""
     kept: dict[str, Any] = json.loads(await page.evaluate("localStorage.getItem('famichat.session')"))
     headers = {"authorization": f"Bearer {kept['access_token']}"}
     async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", headers=headers, trust_env=False) as http:

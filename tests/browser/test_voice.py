@@ -85,7 +85,7 @@ async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> No
     bars = await shape(heard)
     assert len(bars) == 64
     assert max(bars) == 100
-    assert not [url for url in emil.requests if "/files/" in url]  # nothing is loaded before somebody wants to hear it
+    assert not [url for url in emil.requests if "/files/" in url]  # nothing is loaded before playback
 
     await heard.get_by_role("button", name="Play").click()
     await emil.page.wait_for_function("long => furthest[0] > long - 0.5", arg=long)
@@ -94,7 +94,7 @@ async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> No
     await expect(heard.get_by_role("slider")).to_have_value("0")
 
 
-async def test_one_goes_to_any_place_with_the_keys_and_only_one_note_plays(of_the_family: SignedIn) -> None:
+async def test_the_keys_seek_and_only_one_note_plays(of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await maja.context.add_init_script(f"({PLAYERS})(0.2)")
     await maja.page.reload()
@@ -128,7 +128,7 @@ async def test_one_goes_to_any_place_with_the_keys_and_only_one_note_plays(of_th
     assert await grave(maja.page) == []
 
 
-async def test_what_is_recorded_without_a_network_survives_a_reload_and_is_sent_later(
+async def test_a_note_recorded_offline_survives_a_reload_and_is_sent_later(
     of_the_family: SignedIn, demo: Server
 ) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
@@ -177,9 +177,7 @@ async def test_a_note_that_becomes_too_long_is_ended_and_lies_ready(of_the_famil
     await expect(tray(maja)).to_have_count(0)
 
 
-async def test_what_is_thrown_away_leaves_nothing_and_what_is_not_is_found_again(
-    of_the_family: SignedIn, demo: Server
-) -> None:
+async def test_a_discarded_note_is_deleted_and_any_other_is_restored(of_the_family: SignedIn, demo: Server) -> None:
     maja = await of_the_family("maja", viewport={"width": 1280, "height": 800})
     await maja.open("Notes to self")
     await maja.page.get_by_role("button", name="Record a voice message").click()
@@ -199,7 +197,7 @@ async def test_what_is_thrown_away_leaves_nothing_and_what_is_not_is_found_again
     await maja.page.get_by_role("button", name="Remove Voice message").click()
     await expect(tray(maja)).to_have_count(0)
     await maja.until(FILES_ARE_KEPT, [demo.user("maja")["id"], 0])
-    assert not [url for url in maja.requests if "/attachments" in url]  # nobody else has heard of it
+    assert not [url for url in maja.requests if "/attachments" in url]  # no one else has received it
 
     await maja.page.evaluate("""() => {
         navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))

@@ -1,4 +1,4 @@
-"""What somebody sees and changes of their own: devices, passkeys, what others are told, language, the way out."""
+"""Account settings: devices, passkeys, privacy, profile, language and account deletion."""
 
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, expect
@@ -32,7 +32,7 @@ async def test_a_lost_device_is_signed_out_from_another(of_the_family: SignedIn)
     lost.faults.clear()  # a browser calls a 401 an error
 
 
-async def test_somebody_stops_telling_others_about_reading_typing_and_being_here(of_the_family: SignedIn) -> None:
+async def test_read_receipts_typing_indicators_and_presence_can_be_turned_off(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await emil.open("maja")
     await expect(emil.page.get_by_text("Online", exact=True)).to_be_visible()
@@ -120,7 +120,7 @@ async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_o
     await expect(face).to_have_count(0)
 
 
-async def test_nobody_is_shown_as_somebody_else_or_as_markup(of_the_family: SignedIn) -> None:
+async def test_a_display_name_cannot_impersonate_a_user_or_contain_markup(of_the_family: SignedIn) -> None:
     inga = await of_the_family("inga")
     shown = _section(await _you(inga), "Your profile")
     for name, why in (
@@ -146,7 +146,7 @@ async def test_everything_is_in_the_chosen_language_at_once(of_the_family: Signe
     await expect(maja.page.get_by_role("heading", name="ログイン中の端末")).to_be_visible()
 
 
-async def test_somebody_reads_what_was_done_and_deletes_the_account(demo: Server, of_the_family: SignedIn) -> None:
+async def test_a_user_reads_the_account_history_and_deletes_the_account(demo: Server, of_the_family: SignedIn) -> None:
     emil, maja = await of_the_family("emil"), await of_the_family("maja")
     await maja.open("Summer house")
     await maja.page.get_by_role("button", name="Chat info").click()
@@ -178,7 +178,7 @@ def _section(you: Locator, title: str) -> Locator:
 
 
 async def _give_authenticator(page: Page) -> None:
-    """Chromium's own authenticator in software; whoever sits before it says yes to everything."""
+    """Add Chromium's virtual authenticator, which confirms every request."""
     tools = await page.context.new_cdp_session(page)
     await tools.send("WebAuthn.enable")
     options = {

@@ -36,7 +36,7 @@ def members(file: Path) -> list[str]:
         return tar.getnames()
 
 
-def test_a_backup_is_put_back_as_another_history(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+def test_a_restored_backup_gets_a_new_history_id(at_home: Operator, elsewhere: Operator, file: Path) -> None:
     backed_up = at_home("backup", str(file))
     put_back = elsewhere("restore", str(file))
 
@@ -49,7 +49,7 @@ def test_a_backup_is_put_back_as_another_history(at_home: Operator, elsewhere: O
     assert DataDir(elsewhere.data_dir).secrets() == DataDir(at_home.data_dir).secrets()
 
 
-def test_files_are_in_the_backup_and_put_back_also_after_an_attempt_that_was_killed(
+def test_files_are_backed_up_and_restored_even_after_a_killed_attempt(
     at_home: Operator, elsewhere: Operator, file: Path
 ) -> None:
     kept = keep_a_file(at_home)
@@ -91,7 +91,7 @@ def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(at_home: Op
     assert members(file) == ["manifest.json", "famichat.db", "secrets.json", "SHA256SUMS"]
 
 
-def test_a_backup_is_taken_while_the_server_runs_and_put_back_only_where_none_does(
+def test_a_backup_works_while_the_server_runs_but_a_restore_does_not(
     at_home: Operator, elsewhere: Operator, file: Path
 ) -> None:
     with DataDir(at_home.data_dir).lock():
@@ -102,7 +102,7 @@ def test_a_backup_is_taken_while_the_server_runs_and_put_back_only_where_none_do
     assert refused == "directory_in_use"
 
 
-def test_nothing_is_put_over_what_is_there(at_home: Operator, elsewhere: Operator, file: Path) -> None:
+def test_a_restore_overwrites_nothing(at_home: Operator, elsewhere: Operator, file: Path) -> None:
     at_home("backup", str(file))
     before = (at_home.data_dir / "famichat.db").read_bytes()
     elsewhere.data_dir.mkdir()
@@ -198,7 +198,7 @@ def test_a_backup_goes_through_pipes(at_home: Operator, elsewhere: Operator) -> 
     }
 
 
-def test_postgresql_is_backed_up_and_put_back(postgres: Postgres, tmp_path: Path, file: Path) -> None:
+def test_postgresql_is_backed_up_and_restored(postgres: Postgres, tmp_path: Path, file: Path) -> None:
     here = Operator(tmp_path / "here", postgres.create("backed_up"))
     there = Operator(tmp_path / "there", postgres.create("put_back"))
     on_sqlite = Operator(tmp_path / "on_sqlite")
@@ -226,7 +226,7 @@ def test_a_dump_that_cannot_be_loaded_leaves_an_empty_database(postgres: Postgre
     Operator(there, url)("restore", str(file))
 
 
-def test_a_missing_pg_dump_is_told(postgres: Postgres, tmp_path: Path, file: Path) -> None:
+def test_a_missing_pg_dump_is_reported(postgres: Postgres, tmp_path: Path, file: Path) -> None:
     url = postgres.create("without_pg_dump")
     Operator(tmp_path / "here", url)("migrate")
     told = famichat("backup", file, data_dir=tmp_path / "here", database_url=url, PATH="/nowhere")

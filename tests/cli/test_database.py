@@ -28,7 +28,7 @@ def test_a_database_of_a_newer_famichat_is_left_alone(at_home: Operator) -> None
     assert at_home.refused("migrate") == "newer_database"
 
 
-def test_a_database_that_is_not_there_is_told(operator: Operator) -> None:
+def test_a_missing_database_is_reported(operator: Operator) -> None:
     assert operator.refused("user", "list") == "no_database"
     assert operator.refused("sql", "SELECT 1") == "no_database"
 
@@ -55,7 +55,7 @@ def test_on_postgresql_it_is_psql(postgres: Postgres, migrated_postgres: str, tm
     assert asked.stdout.split()[:3] == ["here", "------", "0"]
 
 
-def test_a_shell_that_is_not_installed_is_told(at_home: Operator) -> None:
+def test_a_shell_that_is_not_installed_is_reported(at_home: Operator) -> None:
     missing = famichat("sql", data_dir=at_home.data_dir, PATH="/nowhere")
 
     assert missing.stderr == "famichat: sqlite3 is not installed. On Debian: apt-get install sqlite3 (no_program)\n"

@@ -36,7 +36,7 @@ def test_it_says_in_one_line_all_that_a_program_needs(tmp_path: Path) -> None:
     assert (code, rest) == (0, "")
 
 
-def test_what_was_said_is_there_and_can_be_answered(tmp_path: Path) -> None:
+def test_the_demo_has_messages_that_can_be_replied_to(tmp_path: Path) -> None:
     with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
         ready = json.loads(demo.line())
         with _http(ready, ready["users"][0]) as http:
@@ -54,7 +54,7 @@ def test_what_was_said_is_there_and_can_be_answered(tmp_path: Path) -> None:
 
 @pytest.fixture
 def not_under_nohup() -> Iterator[None]:
-    """A command hears SIGHUP, also where the tests themselves were told not to: it would have that from them."""
+    """Restore the default SIGHUP handler: commands inherit an ignored SIGHUP from the test process."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -108,7 +108,7 @@ def test_the_directory_of_a_real_server_is_left_alone(tmp_path: Path) -> None:
     assert refused.stderr.endswith("(not_a_demo)\n")
 
 
-def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         refused = famichat("demo", "--json", "--port", other.getsockname()[1], TMPDIR=tmp_path)
 

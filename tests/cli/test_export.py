@@ -1,4 +1,4 @@
-"""`famichat export`, as somebody at a terminal uses it; `test_envelopes.py` shows that every field survives."""
+"""`famichat export` on the command line; `test_envelopes.py` verifies that every field survives."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def exported(app: RunningApp, who: Person, *arguments: str) -> list[dict[s
 
 
 def fill(app: RunningApp) -> None:
-    """More than a page of messages, in a conversation that is then put away, and one that does not open."""
+    """Create more than a page of messages in a conversation, archive it, and make one message unreadable."""
     database = Database(app.settings.effective_database_url)
     try:
         database.run(lambda session: say(session, app.talks.direct, app.home.emil, *(f"no. {n}" for n in range(205))))
@@ -39,7 +39,7 @@ def fill(app: RunningApp) -> None:
         database.close()
 
 
-async def test_everything_that_a_person_can_see_is_in_it_from_every_shelf_and_past_what_does_not_open(
+async def test_the_export_contains_everything_visible_and_skips_unreadable_messages(
     app: RunningApp,
 ) -> None:
     await asyncio.to_thread(fill, app)
@@ -60,7 +60,7 @@ async def test_everything_that_a_person_can_see_is_in_it_from_every_shelf_and_pa
     assert messages[3]["body"] == "no. 3"
 
 
-async def test_one_conversation_may_be_asked_for_and_nobody_gets_what_is_not_theirs(app: RunningApp) -> None:
+async def test_one_conversation_can_be_exported_by_its_members_only(app: RunningApp) -> None:
     one = await exported(app, app.home.emil, app.talks.direct)
     adas = await exported(app, app.home.ada)
 

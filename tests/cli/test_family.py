@@ -24,7 +24,7 @@ def test_families_of_one_name_are_told_apart_by_id(at_home: Operator) -> None:
     assert at_home("invite", "create", second)["family_id"] == second
 
 
-def test_the_operator_makes_somebody_admin_and_that_is_on_record(at_home: Operator) -> None:
+def test_an_admin_appointed_by_the_operator_is_recorded(at_home: Operator) -> None:
     at_home("user", "add", "bo", "--family", "Berg", "--generate-password")
     assert at_home("family", "role", "Berg", "bo", "admin")["role"] == "admin"
     assert at_home("family", "role", "Berg", "ANNA@example.org", "member")["username"] == "anna"

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def group(app: RunningApp, who: Person, *arguments: str) -> Result:
-    """What a group command does for somebody."""
+    """Run a group command as a user."""
     signed_in = {"FAMICHAT_URL": app.url, "FAMICHAT_TOKEN": app.token(who)}
     return await asyncio.to_thread(CliRunner().invoke, program, ["group", *arguments], env=signed_in)
 
@@ -26,7 +26,7 @@ async def in_json(app: RunningApp, who: Person, *arguments: str) -> dict[str, An
     return answered
 
 
-async def test_a_group_is_told_in_words(shared_app: RunningApp) -> None:
+async def test_group_commands_print_text(shared_app: RunningApp) -> None:
     maja, emil = shared_app.home.maja, shared_app.home.emil
     made = await group(shared_app, maja, "create", "Words", "emil", "inga")
     said = [
@@ -78,7 +78,7 @@ async def test_programs_get_what_the_api_answers(shared_app: RunningApp) -> None
         (("leave", "No such group"), "not_found"),
     ],
 )
-async def test_a_refusal_is_told_in_a_sentence(shared_app: RunningApp, arguments: tuple[str, ...], code: str) -> None:
+async def test_an_error_is_printed_as_a_sentence(shared_app: RunningApp, arguments: tuple[str, ...], code: str) -> None:
     done = await group(shared_app, shared_app.home.emil, *arguments)
 
     assert (done.exit_code, done.stdout) == (1, "")
@@ -86,7 +86,9 @@ async def test_a_refusal_is_told_in_a_sentence(shared_app: RunningApp, arguments
     assert done.stderr.endswith(f"({code})\n")
 
 
-async def test_who_is_not_signed_in_is_told_how(shared_app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_sign_in_the_error_names_the_command(
+    shared_app: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(shared_app.settings.data_dir))
     done = await asyncio.to_thread(CliRunner().invoke, program, ["group", "list"])
 

@@ -4,7 +4,7 @@ from famichat.storage.base import new_id
 from tests.support.operator import Operator
 
 
-def test_an_invitation_is_told_once_and_listed_without_its_token(at_home: Operator) -> None:
+def test_an_invitation_token_is_printed_once_and_never_listed(at_home: Operator) -> None:
     issued = at_home("invite", "create", "Berg", "--role", "admin", "--days", "2")
     (listed,) = at_home("invite", "list", "Berg")["invites"]
 
@@ -15,7 +15,7 @@ def test_an_invitation_is_told_once_and_listed_without_its_token(at_home: Operat
     assert timedelta(days=1, hours=23) < good_for <= timedelta(days=2)
 
 
-def test_one_that_is_taken_back_is_gone(at_home: Operator) -> None:
+def test_a_revoked_invitation_is_not_listed(at_home: Operator) -> None:
     issued = at_home("invite", "create", "Berg")
     at_home("invite", "revoke", "Berg", issued["id"])
 
@@ -29,5 +29,5 @@ def test_people_read_the_link(at_home: Operator) -> None:
     assert "expires" in at_home.run("invite", "list", "Berg").stdout
 
 
-def test_it_is_not_good_for_ever(at_home: Operator) -> None:
+def test_the_lifetime_is_limited(at_home: Operator) -> None:
     assert at_home.run("invite", "create", "Berg", "--days", "31").exit_code == 2

@@ -4,7 +4,7 @@ from pathlib import Path
 from tests.support.program import famichat, started
 
 
-def test_a_listener_hears_everything_once_over_a_restart_of_the_server(tmp_path: Path) -> None:
+def test_a_listener_receives_everything_once_across_a_server_restart(tmp_path: Path) -> None:
     people = {"XDG_CONFIG_HOME": str(tmp_path / "maja")}
     demo = ("demo", "--json", "--data-dir", tmp_path / "demo", "--port")
     with started(*demo, 0) as server:

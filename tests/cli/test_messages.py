@@ -20,7 +20,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 
 class Terminal:
-    """Somebody at a terminal, signed in as one of the demo's people."""
+    """A terminal user, signed in as one of the demo's users."""
 
     def __init__(self, demo: dict[str, Any], username: str, folder: Path) -> None:
         self.demo = demo
@@ -65,14 +65,14 @@ def test_a_sign_in_is_kept_for_its_owner_only(maja: Terminal) -> None:
     assert maja.session_file.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_wrong_password_is_told_in_a_sentence(demo: dict[str, Any], tmp_path: Path) -> None:
+def test_a_wrong_password_is_reported(demo: dict[str, Any], tmp_path: Path) -> None:
     refused = Terminal(demo, "maja", tmp_path).login("not this one")
 
     assert refused.returncode == 1
     assert refused.stderr == "famichat: Wrong name or password (invalid_credentials)\n"
 
 
-def test_what_one_says_the_other_hears_live(maja: Terminal, emil: Terminal) -> None:
+def test_a_sent_message_reaches_a_listener_live(maja: Terminal, emil: Terminal) -> None:
     with emil.start("listen", "direct", "--history", "0", "--json") as listening:
         assert json.loads(listening.line())["event"] == "joined"
         sent = json.loads(maja.run("send", "direct", "hello from here", "--json").stdout)
@@ -82,7 +82,7 @@ def test_what_one_says_the_other_hears_live(maja: Terminal, emil: Terminal) -> N
     assert heard["body"] == "hello from here"
 
 
-def test_what_is_shown_is_acknowledged_and_ones_own_is_not(maja: Terminal, emil: Terminal) -> None:
+def test_displayed_messages_are_acknowledged_except_the_own_ones(maja: Terminal, emil: Terminal) -> None:
     with maja.start("listen", "group", "--history", "0", "--json") as watching:
         watching.event("joined")
         with emil.start("listen", "group", "--history", "0", "--acknowledge", "read", "--json") as listening:
@@ -93,7 +93,7 @@ def test_what_is_shown_is_acknowledged_and_ones_own_is_not(maja: Terminal, emil:
     assert status["status"] == "read"
 
 
-def test_people_read_who_said_what_and_earlier_messages_first(maja: Terminal) -> None:
+def test_messages_are_printed_with_their_sender_in_order(maja: Terminal) -> None:
     with maja.start("listen", "self", "--history", "1") as listening:
         earlier = listening.line()
         maja.run("send", "self", given="piped in\n")
@@ -105,7 +105,7 @@ def test_people_read_who_said_what_and_earlier_messages_first(maja: Terminal) ->
     assert ended == (0, "\n")
 
 
-def test_what_one_changes_the_other_sees(maja: Terminal, emil: Terminal) -> None:
+def test_changes_reach_the_other_user(maja: Terminal, emil: Terminal) -> None:
     seq = maja.run("send", "group", "at six").stdout.strip()
     with emil.start("listen", "group", "--history", "1") as listening:
         assert listening.line().split()[2:] == ["maja:", "at", "six"]
@@ -127,7 +127,7 @@ def test_what_one_changes_the_other_sees(maja: Terminal, emil: Terminal) -> None
     assert maja.run("delete", "group", "99999").stderr.endswith("(not_found)\n")
 
 
-def test_the_same_client_id_says_it_once(maja: Terminal) -> None:
+def test_the_same_client_id_sends_a_message_once(maja: Terminal) -> None:
     first, again = (maja.run("send", "family", "once", "--client-id", "the-same", "--json").stdout for _ in range(2))
 
     assert json.loads(first)["message_id"] == json.loads(again)["message_id"]
@@ -169,7 +169,7 @@ def test_a_token_serves_instead_of_a_sign_in(maja: Terminal, tmp_path: Path) -> 
     assert famichat("send", "self", "by token", **{**elsewhere, "token": "wrong"}).stderr.endswith("(invalid_token)\n")
 
 
-def test_who_is_not_signed_in_is_told_how(tmp_path: Path) -> None:
+def test_without_a_sign_in_the_error_names_the_command(tmp_path: Path) -> None:
     for command in (["conversations"], ["send", "self", "x"], ["listen", "self"], ["logout"]):
         refused = famichat(*command, XDG_CONFIG_HOME=tmp_path)
         assert (refused.returncode, refused.stderr[-15:]) == (1, "(unauthorized)\n")
@@ -194,7 +194,7 @@ def test_a_listener_is_sent_away_when_its_device_is_signed_out(maja: Terminal) -
         assert listening.errors().endswith("(invalid_token)\n")
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
     nowhere = {"XDG_CONFIG_HOME": str(tmp_path), "token": "some", "url": "http://127.0.0.1:1"}
 
     assert famichat("conversations", **nowhere).stderr == "famichat: Cannot reach http://127.0.0.1:1 (unreachable)\n"

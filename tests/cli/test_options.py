@@ -14,7 +14,7 @@ from famichat.cli.options import table, visible
         ("👩\u200d👧", "👩\u200d👧"),
     ],
 )
-def test_nobody_elses_words_move_the_cursor(written: str, shown: str) -> None:
+def test_control_characters_from_other_users_are_not_printed(written: str, shown: str) -> None:
     assert visible(written) == shown
 
 

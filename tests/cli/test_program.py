@@ -37,22 +37,22 @@ def test_every_command_says_what_it_does() -> None:
     assert [name for name, command in _commands(program) if not command.help] == []
 
 
-def test_what_nobody_expected_is_not_hidden() -> None:
+def test_an_unexpected_error_is_not_hidden() -> None:
     assert to_message(ZeroDivisionError()) is None
     assert to_message(BrokenPipeError()) is None
 
 
-def test_a_code_that_is_not_known_yet_is_told_all_the_same() -> None:
+def test_an_unknown_error_code_gets_a_general_sentence() -> None:
     assert str(Refused("of next year")) == "The server refused the request"
 
 
-def test_a_strange_servers_words_do_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_from_a_server_are_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     Refused("strange", "\x1b[2JAll is well").show()
 
     assert capsys.readouterr().err == "famichat: ?[2JAll is well (strange)\n"
 
 
-def test_what_talks_to_a_server_does_not_load_one() -> None:
+def test_client_commands_do_not_import_the_server() -> None:
     loaded = (
         "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app.server'}}))"
     )
@@ -61,7 +61,7 @@ def test_what_talks_to_a_server_does_not_load_one() -> None:
     assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}
 
 
-def test_whoever_opens_the_database_knows_all_that_is_in_it() -> None:
+def test_modules_that_open_the_database_import_all_models() -> None:
     told = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
     by_module = {
         module: _printed_by(told.format(module))
@@ -72,7 +72,7 @@ def test_whoever_opens_the_database_knows_all_that_is_in_it() -> None:
 
 
 def _printed_by(code: str) -> str:
-    """What a Python of its own says, in which nothing is loaded yet."""
+    """Return the output of code in a fresh Python process without loaded modules."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 

@@ -10,7 +10,7 @@ from famichat.client import Session
 
 
 class Strange(BaseHTTPRequestHandler):
-    """Something else than Famichat: each path says what is answered, as /status/kind."""
+    """A server other than Famichat. The path selects the response: /status/kind."""
 
     def do_GET(self) -> None:
         _, _, _, status, kind = self.path.split("/")
@@ -36,7 +36,7 @@ def remote() -> Iterator[Remote]:
 
 
 @pytest.mark.parametrize("path", ["/200/page", "/502/page", "/404/json"])
-def test_what_is_no_famichat_is_called_so(remote: Remote, path: str) -> None:
+def test_a_server_that_is_not_famichat_is_reported(remote: Remote, path: str) -> None:
     with pytest.raises(Refused, match="is not a Famichat server") as refused:
         remote.get(path)
     assert refused.value.code == "unreachable"

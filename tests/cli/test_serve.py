@@ -31,7 +31,7 @@ def test_the_first_start_lets_the_first_person_in_by_a_code_that_works_once(tmp_
     assert ended == 0
 
 
-def test_later_starts_print_no_code_and_keep_everybody_signed_in(tmp_path: Path) -> None:
+def test_later_starts_print_no_code_and_keep_all_sessions(tmp_path: Path) -> None:
     arguments = ("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json")
     with started(*arguments) as server:
         ready = json.loads(server.line())
@@ -53,7 +53,7 @@ def test_later_starts_print_no_code_and_keep_everybody_signed_in(tmp_path: Path)
     assert me.json()["username"] == "anna"
 
 
-def test_a_person_is_told_where_to_go(tmp_path: Path) -> None:
+def test_the_address_is_printed(tmp_path: Path) -> None:
     with started("serve", "--port", "0", data_dir=tmp_path / "data") as server:
         where, code = server.line(), server.line()
 
@@ -81,7 +81,7 @@ def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:
     assert second.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         refused = famichat("serve", "--port", other.getsockname()[1], data_dir=tmp_path)
 
@@ -89,7 +89,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert refused.stderr == "famichat: This port is in use. Choose another one with --port (port_taken)\n"
 
 
-def test_every_fault_of_the_settings_is_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_in_the_settings_are_reported_together(tmp_path: Path) -> None:
     refused = famichat("serve", data_dir=tmp_path, database_url="mysql://x", rate_limits="perhaps", secret_key="short")
 
     told = [line.partition(":")[2].split(":")[0].strip() for line in refused.stderr.splitlines()]
@@ -107,7 +107,7 @@ def test_lost_secrets_stop_the_start(tmp_path: Path) -> None:
     assert refused.stderr.endswith("(secrets_missing)\n")
 
 
-def test_whoever_starts_it_as_root_is_warned(tmp_path: Path) -> None:
+def test_starting_as_root_prints_a_warning(tmp_path: Path) -> None:
     with started("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json", log_format="json") as server:
         server.line()
         server.end()

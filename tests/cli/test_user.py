@@ -13,14 +13,14 @@ from tests.support.operator import Operator
 from tests.support.postgres import Postgres
 
 
-def test_somebody_who_is_added_is_listed(at_home: Operator) -> None:
+def test_an_added_user_is_listed(at_home: Operator) -> None:
     (anna,) = at_home("user", "list")["users"]
 
     assert (anna["username"], [family["name"] for family in anna["families"]]) == ("anna", ["Berg"])
     assert anna["last_login_at"] is None
 
 
-def test_somebody_can_be_added_to_a_family_at_once(at_home: Operator) -> None:
+def test_a_user_can_be_added_with_a_family(at_home: Operator) -> None:
     at_home("user", "add", "bo", "--family", "Berg", "--role", "admin", "--generate-password")
 
     (berg,) = at_home("family", "list")["families"]
@@ -34,7 +34,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(operator: Operator) -> None
     assert "a long enough one" not in added.output
 
 
-def test_a_generated_password_is_told(operator: Operator) -> None:
+def test_a_generated_password_is_printed(operator: Operator) -> None:
     assert len(operator("user", "add", "bo", "--generate-password")["password"]) >= 12
     assert "password: " in operator.run("user", "password", "bo", "--generate-password").stdout
 
@@ -47,7 +47,7 @@ def test_a_new_password_signs_everything_out(at_home: Operator) -> None:
     assert "password" not in changed
 
 
-def test_what_the_operator_did_to_somebody_is_on_record(at_home: Operator) -> None:
+def test_actions_of_the_operator_are_recorded(at_home: Operator) -> None:
     assert at_home("user", "ledger", "anna") == {"entries": [], "has_more": False}
     at_home("user", "password", "anna", "--generate-password")
 
@@ -76,7 +76,7 @@ def test_an_account_is_deleted_and_that_is_on_record(at_home: Operator) -> None:
     assert at_home("user", "add", "bo", "--generate-password")["id"] != bo["id"]
 
 
-def test_whoever_is_asked_may_say_no(at_home: Operator) -> None:
+def test_a_confirmation_can_be_declined(at_home: Operator) -> None:
     asked = at_home.run("user", "delete", "anna", given="n\n")
 
     assert asked.exit_code == 1
@@ -85,28 +85,28 @@ def test_whoever_is_asked_may_say_no(at_home: Operator) -> None:
     assert at_home.run("user", "delete", "anna", given="y\n").stdout.startswith("Deleted the account of anna (id ")
 
 
-def test_nobody_is_deleted_while_the_server_runs(at_home: Operator) -> None:
+def test_a_user_cannot_be_deleted_while_the_server_runs(at_home: Operator) -> None:
     with DataDir(at_home.data_dir).lock():
         assert at_home.refused("user", "delete", "anna", "--yes") == "directory_in_use"
 
 
-def test_nobody_gets_a_password_that_everybody_guesses(operator: Operator) -> None:
+def test_a_common_password_is_refused(operator: Operator) -> None:
     assert operator.refused("user", "add", "bo", "--password-stdin", given="password\n") == "weak_password"
 
 
-def test_two_people_do_not_have_one_name_nor_one_address(at_home: Operator) -> None:
+def test_usernames_and_addresses_are_unique(at_home: Operator) -> None:
     assert at_home.refused("user", "add", "Anna", "--generate-password") == "username_taken"
     taken = ("user", "add", "bo", "--email", "anna@example.org", "--generate-password")
     assert at_home.refused(*taken) == "email_taken"
 
 
-def test_who_does_not_exist_cannot_be_changed(at_home: Operator) -> None:
+def test_an_unknown_user_cannot_be_changed(at_home: Operator) -> None:
     assert at_home.refused("user", "password", "bo", "--generate-password") == "not_found"
     assert at_home.refused("user", "add", "bo", "--family", "Strand", "--generate-password") == "not_found"
     assert len(at_home("user", "list")["users"]) == 1
 
 
-def test_nobody_is_added_while_the_server_runs(at_home: Operator) -> None:
+def test_a_user_cannot_be_added_while_the_server_runs(at_home: Operator) -> None:
     with DataDir(at_home.data_dir).lock():
         assert at_home.refused("user", "add", "bo", "--generate-password") == "directory_in_use"
         assert len(at_home("user", "list")["users"]) == 1

@@ -76,7 +76,7 @@ def test_a_new_key_seals_everything_and_the_old_one_may_go(at_home: Operator) ->
     assert at_home("vault", "rotate")["version"] == 3, "another time, another key"
 
 
-def test_people_are_told_in_words(at_home: Operator) -> None:
+def test_the_output_is_readable_text(at_home: Operator) -> None:
     told = at_home.run("vault", "rotate").stdout
 
     assert told == "Everything is encrypted with key 2.\n"
@@ -106,7 +106,7 @@ def test_a_rotation_that_is_killed_goes_on_when_the_command_is_given_again(
     assert notes(at_home) == readable == [f"note {seq}" for seq in range(1, MANY + 1)]
 
 
-def test_a_running_server_takes_the_key_and_does_it_by_itself(at_home: Operator) -> None:
+def test_a_running_server_rotates_to_the_new_key_automatically(at_home: Operator) -> None:
     fill(at_home, 250)
     with started("serve", "--port", "0", "--json", data_dir=at_home.data_dir) as server:
         server.line()
@@ -119,7 +119,7 @@ def test_a_running_server_takes_the_key_and_does_it_by_itself(at_home: Operator)
     assert notes(at_home)[:2] == ["note 1", "note 2"]
 
 
-def test_a_backup_from_before_can_be_put_back_also_beside_the_keys_of_today(at_home: Operator, tmp_path: Path) -> None:
+def test_an_older_backup_can_be_restored_with_the_current_keys(at_home: Operator, tmp_path: Path) -> None:
     fill(at_home, 5)
     file, places = tmp_path / "backup.tar", [Operator(tmp_path / "alone"), Operator(tmp_path / "beside")]
     at_home("backup", str(file))

@@ -75,7 +75,7 @@ class MessageChannel(Channel):
 
 
 class PresenceChannel(Channel):
-    """Says who is here, under the names of their tokens."""
+    """Tracks presence, keyed by token name."""
 
     def __init__(self, socket: Socket, topic: str, presence: Presence) -> None:
         super().__init__(socket, topic)
@@ -99,7 +99,7 @@ class PresenceChannel(Channel):
 
 
 class Tokens(SocketHandler):
-    """Lets in whoever knows a token."""
+    """Accepts clients with a known token."""
 
     def __init__(self, pubsub: PubSub) -> None:
         presence = Presence(pubsub)

@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"^```json(?: refused (\d+) (\w+))?\n(.*?)^```$", PAGE, re.M
 
 
 @pytest.mark.parametrize("example", [text for code, _, text in BLOCKS if not code])
-def test_a_payload_that_the_page_shows_is_understood_with_all_that_it_says(example: str) -> None:
+def test_a_payload_on_the_page_is_parsed_completely(example: str) -> None:
     payload = json.loads(example)
     draft = Draft.parse(payload)
     said = {"encryption_version": payload.pop("version_tag", None), **payload}
@@ -28,14 +28,14 @@ def test_a_payload_that_the_page_shows_is_understood_with_all_that_it_says(examp
 
 
 @pytest.mark.parametrize(("code", "field", "example"), [block for block in BLOCKS if block[0]])
-def test_a_payload_that_the_page_says_is_refused_is_refused_so(code: str, field: str, example: str) -> None:
+def test_a_payload_that_the_page_calls_invalid_is_refused_with_that_error(code: str, field: str, example: str) -> None:
     with pytest.raises(InvalidEncryptionMetadata) as raised:
         Draft.parse(json.loads(example))
 
     assert raised.value.details == {"error_code": int(code), "field": field}
 
 
-def test_the_page_has_examples_of_both_kinds_and_is_linked_from_where_people_look() -> None:
+def test_the_page_has_examples_of_both_kinds_and_is_linked() -> None:
     root = DOCS.parent
     places = [root / "README.md", root / "SECURITY.md", DOCS / "protocol.md", DOCS / "errors.md"]
 

@@ -73,7 +73,7 @@ async def test_the_terminal_examples_work_in_this_order(app: RunningApp) -> None
 
 
 async def start(app: RunningApp, *command: str, group: str = "") -> asyncio.subprocess.Process:
-    """Run an example as somebody who copied it from the page."""
+    """Run an example from the page in a shell."""
     ids = {person.username.upper(): person.user_id for person in app.home.everybody}
     variables = {"FAMICHAT_URL": app.url, "TOKEN": app.token(app.home.maja), "GROUP": group, **ids}
     return await asyncio.create_subprocess_exec(

@@ -36,7 +36,7 @@ Act = Callable[["Scene"], Awaitable[str]]
 
 
 def rows() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """The table: of what, which action, and what comes of it by who does it."""
+    """Parse the table: resource, action and the outcome per actor."""
     [block] = re.findall(r"^(\| resource \| action \|.*\n(?:\|.*\n)+)", PAGE, re.MULTILINE)
     header, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
     for of, action, *cells in lines:
@@ -48,7 +48,7 @@ TABLE = {(of, action): cells for of, action, cells in rows()}
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A family of its own for each case, with a conversation of each type.
+    """A separate family per case, with a conversation of each type.
 
     Maja and Inga administer it and its group, Emil and Sven are members of both. Nils was in the group, Olle in the
     family; Gun is of the family and was never in the group. Ada is a stranger.
@@ -61,7 +61,7 @@ class House:
 
 
 class Scene:
-    """Somebody who wants something of one conversation, or of the family."""
+    """An actor who requests something from one conversation or from the family."""
 
     def __init__(self, app: RunningApp, people: dict[str, Person], house: House, of: str, actor: Person | None) -> None:
         self.people = people
@@ -86,13 +86,13 @@ class Scene:
         return f"{self.it}/members/{self.people[who].user_id}"
 
     async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> str:
-        """What comes of a request: `yes`, or the code of the refusal."""
+        """Send a request; return `yes` or the error code."""
         async with self._app.http(self.actor) as http:
             answer = await http.request(method, path, json=body)
         return "yes" if answer.is_success else str(answer.json()["code"])
 
     async def listen(self, *kinds: str) -> str:
-        """What comes of joining the channel under each of these types: one and the same."""
+        """Join the channel under each of these types; return the common outcome."""
         token = None if self.actor is None else self._app.token(self.actor)
         outcomes = set()
         try:
@@ -235,7 +235,7 @@ def set_up(session: Session, people: dict[str, Person]) -> House:
 
 
 def what_was_said(session: Session, people: dict[str, Person], talks: dict[str, str]) -> dict[tuple[str, str], str]:
-    """A message of everybody who is in a conversation, by that person; and one that is of nobody who acts, if any."""
+    """Send a message per member; return the messages by sender, and one by a user who is not an actor, if any."""
     speakers = {
         "self": ("maja",),
         "direct": ("maja", "emil"),
@@ -253,7 +253,7 @@ def what_was_said(session: Session, people: dict[str, Person], talks: dict[str, 
 
 @pytest.fixture(scope="module")
 def people(shared_app: RunningApp) -> dict[str, Person]:
-    """Everybody by name: the household, Ada, and those who belong to the families of this page only."""
+    """All users by name: the household, Ada, and the members of the families that only this page has."""
     home = shared_app.home
     database = Database(shared_app.settings.effective_database_url)
     try:
@@ -263,7 +263,7 @@ def people(shared_app: RunningApp) -> dict[str, Person]:
     return {each.username: each for each in (*home.everybody, home.ada, *more)}
 
 
-def test_the_table_speaks_of_everything_and_of_nothing_twice() -> None:
+def test_the_table_lists_each_action_once() -> None:
     listed = list(rows())
 
     assert len(listed) == len(TABLE) > 60
@@ -278,7 +278,7 @@ def test_the_table_speaks_of_everything_and_of_nothing_twice() -> None:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("column", next(iter(TABLE.values())))
 @pytest.mark.parametrize("of", [*CONVERSATION_TYPES, ITSELF])
-async def test_everybody_may_do_what_the_table_says_and_nothing_else(
+async def test_each_role_has_exactly_the_permissions_in_the_table(
     shared_app: RunningApp, people: dict[str, Person], of: str, column: str
 ) -> None:
     expected = {action: cells[column] for (what, action), cells in TABLE.items() if what == of and cells[column] != "-"}

@@ -23,7 +23,7 @@ def examples(language: str) -> list[str]:
 
 
 async def run(app: RunningApp, *command: str) -> str:
-    """Run an example as somebody who copied it from the page; give what it printed."""
+    """Run an example from the page in a shell; return its output."""
     variables = {
         "FAMICHAT_URL": app.url,
         "USERNAME": app.home.maja.username,
@@ -52,7 +52,7 @@ async def test_the_curl_examples_work(app: RunningApp, example: str) -> None:
 @pytest.mark.parametrize("example", examples("js"))
 async def test_the_javascript_example_works(app: RunningApp, example: str) -> None:
     install_clients()
-    # Browsers and newer Nodes have a WebSocket of their own.
+    # Browsers and newer Node versions have a built-in WebSocket.
     with tempfile.NamedTemporaryFile("w", suffix=".mjs", dir=FOLDER) as script:
         script.write(f'import WS from "ws"\nglobalThis.WebSocket ??= WS\n{example}')
         script.flush()

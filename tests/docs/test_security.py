@@ -27,7 +27,7 @@ SAID, BETWEEN_TWO, CIPHERTEXT = "dinner is at six", "a secret of Emil and Inga",
 
 
 class House:
-    """A server on which something was said: to the group, between Emil and Inga, and encrypted end to end."""
+    """A server with messages in the group, between Emil and Inga, and with end-to-end encryption."""
 
     def __init__(self, app: RunningApp, file: Path, database: Database) -> None:
         self.app, self.file, self.database = app, file, database
@@ -149,7 +149,7 @@ CHECKS: dict[str, Callable[[House], Awaitable[None]]] = {
 }
 
 
-async def test_every_row_is_tried() -> None:
+async def test_every_row_is_tested() -> None:
     assert sorted(ROWS) == sorted(CHECKS)
 
 

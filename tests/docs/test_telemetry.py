@@ -1,4 +1,4 @@
-"""docs/telemetry.md lists what the code emits, no more and no less."""
+"""docs/telemetry.md lists exactly the events that the code emits."""
 
 import dataclasses
 import re

@@ -28,14 +28,14 @@ def test_an_encrypted_message_may_say_of_which_protocol_and_epoch_it_is(protocol
 
 
 @pytest.mark.parametrize(("field", "value"), [("protocol", "mls10"), ("epoch", 0), ("sender_device_id", DEVICE)])
-def test_what_a_protocol_says_has_no_place_in_a_plain_message(field: str, value: object) -> None:
+def test_a_plain_message_cannot_have_protocol_fields(field: str, value: object) -> None:
     with pytest.raises(EnvelopeError) as raised:
         Envelope.parse({field: value})
 
     assert (raised.value.error_code, raised.value.field) == (602, field)
 
 
-def test_only_the_device_that_sends_a_message_can_be_said_to_have_sealed_it() -> None:
+def test_the_sender_device_must_be_the_sending_device() -> None:
     envelope = Envelope(encryption_flag=True, encryption_version="v1", key_id="k", sender_device_id=DEVICE)
 
     envelope.check_sender(DEVICE)

@@ -1,6 +1,6 @@
 """Who may do what, over every route and every socket event: the whole table.
 
-A route or an event that is not in it fails: whoever adds one has to say who may use it.
+A route or an event that is missing from it fails the test: each new one declares who may use it.
 """
 
 import inspect
@@ -42,7 +42,7 @@ ADMIN_OF_FAMILY: Statuses = (200, 403, 403, 404, 404)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everybody whom the table is about, and what they want something of.
+    """The users of the table and the resources that they request.
 
     Maja administers the family and the group; Emil is a plain member of both; Nils is of the family, but not in the
     group; Inga was in both until a moment ago; Ada is of another family. Olle, of both, is whom they do it to.
@@ -63,7 +63,7 @@ class Stage:
 class Row:
     """One route, and what Maja, Emil, Nils, Inga and Ada get; `{names}` in it are of the `Stage`.
 
-    `nobody` is for who has no token, or one of a revoked device.
+    The last column is for requests without a token or with the token of a revoked device.
     """
 
     verb: str
@@ -306,12 +306,12 @@ def filled(value: Any, ids: Mapping[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=str)
-async def test_a_route_does_it_for_whom_it_is_meant_and_for_nobody_else(stage: Stage, row: Row) -> None:
+async def test_a_route_works_for_the_intended_users_only(stage: Stage, row: Row) -> None:
     async with stage.app.http() as client:
         for nobody in (None, stage.revoked):
             assert (await ask(stage, client, nobody, row, stage.ids)).status_code == row.nobody, nobody
 
-        # Whoever may least comes first, so that nothing is done yet that would explain the refusal.
+        # The least privileged user comes first, so that no earlier request can cause the refusal.
         for who, expected in reversed(list(zip(stage.people, row.expected, strict=True))):
             answer = await ask(stage, client, who, row, stage.ids)
             assert answer.status_code == expected, (who.username, answer.text)
@@ -333,7 +333,7 @@ async def test_every_route_is_in_the_table(stage: Stage) -> None:
 
 
 async def test_every_route_has_a_limit(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unlimited = {"/setup"}  # to ask; it costs nothing, and a client asks before it knows anybody
+    unlimited = {"/setup"}  # GET is cheap, and clients send it before they have an account
     for name in LIMITS:
         monkeypatch.setitem(LIMITS, name, Limit(burst=0, per_second=1))
 
@@ -347,7 +347,7 @@ async def test_every_route_has_a_limit(migrated_sqlite: Path, tmp_path: Path, mo
 
 
 async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) -> None:
-    """No type, role, family, sender, seq or time of a message comes in beside what is asked for."""
+    """Undocumented fields, such as type, role, family, sender, seq or time, are refused."""
     async with stage.app.site() as site:
         document = (await site.get("/api/openapi.json")).json()
 
@@ -358,7 +358,7 @@ async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) 
 
 
 @pytest.mark.parametrize("kind", CONVERSATION_TYPES)
-async def test_a_conversation_is_heard_and_spoken_in_by_its_people_only(stage: Stage, kind: str) -> None:
+async def test_a_conversation_is_open_to_its_members_only(stage: Stage, kind: str) -> None:
     topic = f"message:{kind}:{stage.ids[kind]}"
     for who, may in zip(stage.people, MAY_JOIN[kind], strict=True):
         async with stage.app.connect(who) as client:
@@ -386,7 +386,7 @@ async def test_the_right_conversation_under_another_type_is_not_found(stage: Sta
                     assert await maja.join(topic, status="error") == {"reason": "not_found"}, topic
 
 
-async def test_a_persons_own_topic_is_for_that_person_only(stage: Stage) -> None:
+async def test_a_user_topic_is_for_that_user_only(stage: Stage) -> None:
     for who in stage.people:
         async with stage.app.connect(who) as client:
             for whose in stage.people:
@@ -400,7 +400,7 @@ def test_every_event_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "revoked"])
-async def test_a_socket_opens_for_nobody_without_a_device(stage: Stage, token: str) -> None:
+async def test_a_socket_requires_a_device(stage: Stage, token: str) -> None:
     shown = stage.app.token(stage.revoked) if token == "revoked" else token
     url = f"{stage.app.url}/socket"
 

@@ -1,4 +1,4 @@
-"""What is asked for and refused is noted once, from every door, with who asked and nothing else."""
+"""Every denial is reported once, from every entry point, with the user and no other data."""
 
 import re
 from typing import NoReturn
@@ -20,7 +20,9 @@ def denied(emitted: list[Event]) -> list[AuthorizationDenied]:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_refusal_over_http_is_noted_with_who_asked_where(shared_app: RunningApp, emitted: list[Event]) -> None:
+async def test_a_denial_over_http_is_reported_with_the_user_and_the_route(
+    shared_app: RunningApp, emitted: list[Event]
+) -> None:
     home, group = shared_app.home, f"/conversations/{shared_app.talks.group}"
     async with shared_app.http(home.emil) as emil, shared_app.http(home.ada) as ada, shared_app.http() as nobody:
         await emil.patch(group, json={"name": "Mine"})
@@ -40,7 +42,7 @@ async def test_a_refusal_over_http_is_noted_with_who_asked_where(shared_app: Run
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_is_wrong_otherwise_is_no_denial(shared_app: RunningApp, emitted: list[Event]) -> None:
+async def test_other_errors_are_no_denial(shared_app: RunningApp, emitted: list[Event]) -> None:
     async with shared_app.http(shared_app.home.maja) as maja:
         for path in (f"/conversations/{shared_app.talks.group}", "/no-such-address"):
             await maja.patch(path, json={"name": ""})
@@ -50,7 +52,7 @@ async def test_what_is_wrong_otherwise_is_no_denial(shared_app: RunningApp, emit
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_refusal_on_a_channel_is_noted_too(shared_app: RunningApp, emitted: list[Event]) -> None:
+async def test_a_denial_on_a_channel_is_reported_too(shared_app: RunningApp, emitted: list[Event]) -> None:
     home = shared_app.home
     async with shared_app.connect(home.emil) as emil:
         await emil.join(f"user:{home.maja.user_id}", status="error")
@@ -70,7 +72,7 @@ async def test_a_refusal_on_a_channel_is_noted_too(shared_app: RunningApp, emitt
         (ValueError("a bug"), False),
     ],
 )
-def test_only_what_is_not_theirs_is_a_denial(fault: Exception, noted: bool, emitted: list[Event]) -> None:  # noqa: FBT001 - a column of the table above
+def test_only_forbidden_access_is_a_denial(fault: Exception, noted: bool, emitted: list[Event]) -> None:  # noqa: FBT001 - a column of the table above
     report_denied("somewhere", fault)
 
     assert bool(denied(emitted)) is noted
@@ -108,7 +110,7 @@ async def test_every_refusal_is_counted_once_by_its_code(app: RunningApp) -> Non
     }
 
 
-async def test_an_error_that_nobody_expected_is_logged_once(
+async def test_an_unexpected_error_is_logged_once(
     app: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> NoReturn:

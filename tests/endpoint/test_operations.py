@@ -13,7 +13,7 @@ async def test_a_server_says_that_it_is_alive_and_ready(app: RunningApp) -> None
         assert (await client.get("/readyz")).text == "ready\n"
 
 
-async def test_metrics_count_what_happened_and_name_nobody(app: RunningApp) -> None:
+async def test_metrics_count_events_and_contain_no_names(app: RunningApp) -> None:
     topic = f"message:self:{app.talks.self}"
     async with app.connect(app.home.maja) as maja, httpx.AsyncClient(base_url=app.url) as client:
         await maja.join(topic)
@@ -26,9 +26,7 @@ async def test_metrics_count_what_happened_and_name_nobody(app: RunningApp) -> N
         assert secret not in metrics
 
 
-async def test_metrics_are_not_for_who_comes_through_a_proxy_without_the_token(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_metrics_through_a_proxy_require_the_token(database_url: str, tmp_path: Path) -> None:
     token = "a-metrics-token-of-the-tests"
     async with (
         running_app(database_url, tmp_path, metrics_token=token) as app,

@@ -43,7 +43,7 @@ def test_an_update_lowers_and_never_raises() -> None:
     assert ceilings == {"lower": {"pronouns": 2.0}, "higher": {"pronouns": 4.0}}
 
 
-def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+def test_written_ceilings_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "ceilings.toml"
     path.write_text(check.written({"docs/*.md": {"pronouns": 2.0, "phrases": 3.5}}))
 

@@ -108,14 +108,14 @@ async def test_a_certificate_must_be_for_the_name_although_the_address_is_what_i
     assert answer.outcome == outcome
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     async with service(created, certificate(tmp_path, "localhost")) as port:
         answer, _ = await post(f"https://localhost:{port}/x")
 
     assert answer.outcome == "unreachable"
 
 
-async def test_a_name_is_looked_up_once_so_it_cannot_lead_elsewhere_afterwards(
+async def test_a_name_is_resolved_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """DNS rebinding: the first answer passes the check, and the second would be used."""
@@ -186,7 +186,7 @@ async def test_an_endless_answer_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("said", [b"H", b"HTTP/1.1 201 Created\r\nx: ", b""], ids=["status", "headers", "nothing"])
-async def test_a_service_that_dribbles_is_not_waited_for(said: bytes) -> None:
+async def test_a_slow_service_times_out(said: bytes) -> None:
     async def dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
         while said:

@@ -20,9 +20,7 @@ P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8
 AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
 
 
-def test_a_notice_calls_the_sender_by_the_name_under_which_others_see_this_person(
-    database: Database, household: Household
-) -> None:
+def test_a_notification_contains_the_display_name_of_the_sender(database: Database, household: Household) -> None:
     def talk(session: Session) -> list[Said]:
         conversation_id = direct_of(session, household)
         say(session, conversation_id, household.maja, "hello")
@@ -39,7 +37,7 @@ def test_a_notice_calls_the_sender_by_the_name_under_which_others_see_this_perso
     assert json.loads(notice.payload)["sender"] == "Mum 🌷"
 
 
-def test_a_message_that_was_deleted_meanwhile_rings_nobody(database: Database, household: Household) -> None:
+def test_a_deleted_message_sends_no_notification(database: Database, household: Household) -> None:
     def talk(session: Session) -> tuple[str, list[str], list[Said]]:
         conversation_id = direct_of(session, household)
         ids = say(session, conversation_id, household.maja, "oops", "hello")

@@ -61,7 +61,7 @@ async def rung(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("full", {"sender": "maja", "body": "supper is ready"}),
     ],
 )
-async def test_a_notice_says_what_the_person_chose_and_only_to_that_browser(
+async def test_a_notification_has_the_chosen_detail_and_is_encrypted_for_the_browser(
     rung: Rung, content: str, beyond: dict[str, str]
 ) -> None:
     maja, emil = rung.app.home.maja, rung.app.home.emil
@@ -81,7 +81,7 @@ async def test_a_notice_says_what_the_person_chose_and_only_to_that_browser(
     assert headers["content-encoding"] == "aes128gcm"
 
 
-async def test_of_an_encrypted_message_a_notice_says_only_that_there_is_one(rung: Rung) -> None:
+async def test_a_notification_of_an_encrypted_message_has_no_content(rung: Rung) -> None:
     browser = await rung.subscribe(rung.app.home.emil)
     await rung.ask(rung.app.home.emil, "PATCH", "/me/push", {"content": "full"})
     await rung.say(rung.app.home.maja, "b3BhcXVl", encryption_flag=True, encryption_version="v1.0.0", key_id="k")
@@ -90,7 +90,7 @@ async def test_of_an_encrypted_message_a_notice_says_only_that_there_is_one(rung
     assert browser.read(rung.service.requests[0][2]).keys().isdisjoint({"body", "sender", "conversation_name"})
 
 
-async def test_a_device_that_listens_is_not_rung_nor_is_the_senders(rung: Rung) -> None:
+async def test_online_devices_and_the_senders_devices_are_not_notified(rung: Rung) -> None:
     await rung.subscribe(rung.app.home.maja)
     await rung.subscribe(rung.app.home.emil)
     async with rung.app.connect(rung.app.home.emil):
@@ -99,7 +99,7 @@ async def test_a_device_that_listens_is_not_rung_nor_is_the_senders(rung: Rung) 
 
 
 @pytest.mark.parametrize("flag", ["muted", "archived"])
-async def test_a_conversation_that_was_put_to_silence_rings_nobody(rung: Rung, flag: str) -> None:
+async def test_a_muted_conversation_sends_no_notifications(rung: Rung, flag: str) -> None:
     await rung.subscribe(rung.app.home.emil)
     await rung.ask(rung.app.home.emil, "PUT", f"/conversations/{rung.app.talks.direct}/{flag}")
     await rung.say(rung.app.home.maja, "hello")
@@ -126,7 +126,7 @@ async def test_quiet_hours_are_kept_by_the_server(rung: Rung) -> None:
     assert ended == {"subscribed": True, "content": "none", "quiet_hours": None}
 
 
-async def test_a_device_that_was_signed_out_is_rung_no_more(rung: Rung) -> None:
+async def test_a_revoked_device_is_no_longer_notified(rung: Rung) -> None:
     emil = rung.app.home.emil
     await rung.subscribe(emil)
     await rung.ask(emil, "DELETE", f"/devices/{emil.device_id}")
@@ -155,7 +155,7 @@ async def test_a_redirect_is_not_followed(rung: Rung) -> None:
     assert [path for path, *_ in rung.service.requests] == ["/emil"]
 
 
-async def test_a_browser_belongs_to_who_signed_in_there_last(rung: Rung) -> None:
+async def test_a_browser_belongs_to_the_last_user_who_signed_in(rung: Rung) -> None:
     emil, inga = rung.app.home.emil, rung.app.home.inga
     browser = await rung.subscribe(emil)
     await rung.ask(inga, "PUT", "/me/push", browser.subscription())
@@ -174,7 +174,7 @@ async def test_without_the_setting_nothing_goes_to_this_machine(app: RunningApp)
         assert service.requests == []
 
 
-async def test_more_devices_do_not_let_one_person_ring_more(database_url: str, tmp_path: Path) -> None:
+async def test_notifications_per_user_are_limited_across_devices(database_url: str, tmp_path: Path) -> None:
     async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http() as http:
         rung = []
         for _ in range(DEVICES + 1):

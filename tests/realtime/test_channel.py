@@ -8,7 +8,7 @@ def channel() -> Channel:
     return Channel(Socket((), max_channels=1, assigns="ann"), "room:1")
 
 
-async def test_a_plain_channel_lets_everybody_in_and_knows_no_events(channel: Channel) -> None:
+async def test_a_default_channel_accepts_every_join_and_handles_no_events(channel: Channel) -> None:
     assert await channel.join({}) == {}
     assert await channel.handle_in("anything", {}) == error("unmatched event")
     assert channel.should_deliver(Broadcast("room:1", "e", {}))

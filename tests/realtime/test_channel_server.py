@@ -58,7 +58,7 @@ async def test_what_is_pipelined_behind_a_refused_join_is_unmatched() -> None:
 
 
 class SlowJoin(Room):
-    """Joins when told, if asked to wait for that, and counts as known what has `"known": True`."""
+    """Delays its join until released if requested; payloads with `"known": True` count as known."""
 
     begun: asyncio.Event
     gate: asyncio.Event
@@ -338,7 +338,7 @@ async def test_what_a_client_sent_before_it_went_is_still_handled() -> None:
 
 
 class Later(Room):
-    """Answers after all that were asked with it, as a group commit does."""
+    """Replies together with all pending requests, like a group commit."""
 
     waiting: "list[asyncio.Future[ReplyPayload | None]]"
 
@@ -441,7 +441,7 @@ async def test_evicting_someone_who_is_still_joining_refuses_the_join() -> None:
         assert served.left == ["closed"]
 
 
-async def test_a_leave_that_raises_is_reported_and_harms_nobody(emitted: list[Event]) -> None:
+async def test_a_leave_that_raises_is_reported_and_affects_no_other_channel(emitted: list[Event]) -> None:
     class BadLeaver(Room):
         async def terminate(self, reason: TerminateReason) -> None:
             raise RuntimeError("a secret s3cr3t")

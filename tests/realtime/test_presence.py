@@ -1,4 +1,4 @@
-"""Who is here: section 8 of the protocol, on one node and on several."""
+"""Presence: section 8 of the protocol, on one node and on several."""
 
 import asyncio
 from typing import Any
@@ -132,7 +132,7 @@ def test_rule_43_extra_fields_go_into_state_and_diff_alike() -> None:
     assert diff["joins"]["ann"]["name"] == "Ann"
 
 
-def test_untracking_who_was_not_tracked_says_nothing() -> None:
+def test_untracking_an_untracked_presence_sends_nothing() -> None:
     pubsub, listener = PubSub(), Listener()
     pubsub.subscribe("room:1", listener)
     Presence(pubsub).untrack(guest())
@@ -140,7 +140,7 @@ def test_untracking_who_was_not_tracked_says_nothing() -> None:
     assert listener.heard == []
 
 
-def test_who_is_discreet_leaves_at_once_is_tracked_unseen_and_comes_back() -> None:
+def test_a_hidden_user_leaves_at_once_is_tracked_invisibly_and_can_return() -> None:
     pubsub, listener = PubSub(), Listener()
     pubsub.subscribe("room:1", listener)
     presence = Presence(pubsub)
@@ -161,7 +161,7 @@ def test_who_is_discreet_leaves_at_once_is_tracked_unseen_and_comes_back() -> No
     assert [list(joins) for joins in _told(listener, "joins")] == [["ann"], ["ben"], [], ["ann"]]
 
 
-async def test_who_is_discreet_is_so_on_all_nodes() -> None:
+async def test_a_hidden_user_is_hidden_on_all_nodes() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node())) for _ in range(2))
     async with running(here, there):
@@ -185,7 +185,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_other_nodes_hear_of_joins_updates_and_leaves() -> None:
+async def test_other_nodes_receive_joins_updates_and_leaves() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node())) for _ in range(2))
     async with running(here, there):
@@ -199,7 +199,7 @@ async def test_other_nodes_hear_of_joins_updates_and_leaves() -> None:
         assert there.list("room:1") == {}
 
 
-async def test_a_node_that_comes_later_learns_who_is_here() -> None:
+async def test_a_new_node_learns_the_current_presences() -> None:
     wire = Wire()
     pubsub, listener = PubSub(wire.node()), Listener()
     pubsub.subscribe("room:1", listener)
@@ -243,7 +243,7 @@ async def test_a_change_that_was_missed_is_made_up_at_the_next_change() -> None:
         assert set(there.list("room:1")) == {"ann", "ben"}
 
 
-async def test_who_was_on_a_node_that_died_leaves_after_a_while() -> None:
+async def test_presences_of_a_dead_node_expire() -> None:
     wire = Wire()
     here, there = (Presence(PubSub(wire.node()), heartbeat=0.02, expiry=0.1) for _ in range(2))
     beating = asyncio.create_task(here._beat())  # without `run`, which would say goodbye

@@ -76,7 +76,7 @@ def test_a_broadcast_may_be_for_those_with_an_id_or_for_all_but_them_on_every_no
     assert yours.heard == yours_there.heard == [Broadcast("a", "for the others", {})]
 
 
-def test_who_unsubscribed_hears_no_more_and_leaves_nothing_behind() -> None:
+def test_an_unsubscribed_subscriber_receives_nothing_and_leaves_no_state() -> None:
     pubsub, one = PubSub(), Listener("x")
     pubsub.subscribe("a", one)
     pubsub.connected(one)
@@ -101,7 +101,7 @@ def test_evict_and_disconnect_go_by_id() -> None:
     assert (ben.evicted, ben.disconnected) == (False, False)
 
 
-def test_a_subscriber_may_leave_while_it_is_told() -> None:
+def test_a_subscriber_may_unsubscribe_during_delivery() -> None:
     class Leaver(Listener):
         def deliver(self, dispatch: Dispatch) -> None:
             super().deliver(dispatch)
@@ -115,7 +115,7 @@ def test_a_subscriber_may_leave_while_it_is_told() -> None:
     assert len(leaver.heard) == len(stayer.heard) == 1
 
 
-def test_rule_13_a_dispatch_is_encoded_once_for_each_dialect() -> None:
+def test_rule_13_a_dispatch_is_encoded_once_for_each_serializer_version() -> None:
     dispatch = Dispatch(Broadcast("a", "e", {}))
 
     assert dispatch.encoded(V2) is dispatch.encoded(V2)
@@ -141,7 +141,7 @@ def test_everything_reaches_the_other_nodes_too() -> None:
 
 
 @pytest.mark.parametrize("note", [{"kind": "broadcast"}, {"kind": "evict", "topic": []}, {"kind": "new"}, {}])
-def test_a_note_that_cannot_be_read_ends_nothing(note: dict[str, Any], emitted: list[Event]) -> None:
+def test_an_unreadable_message_from_a_node_is_ignored(note: dict[str, Any], emitted: list[Event]) -> None:
     wire = Wire()
     PubSub(wire.node())
     wire.hearers[0](note)

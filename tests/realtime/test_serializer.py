@@ -36,7 +36,7 @@ from famichat.realtime.serializer import (
         ("2.0.\u0966", None),
     ],
 )
-def test_rule_3_the_version_picks_the_dialect(vsn: str | None, serializer: Serializer | None) -> None:
+def test_rule_3_the_version_selects_the_serializer(vsn: str | None, serializer: Serializer | None) -> None:
     assert negotiate(vsn) is serializer
 
 
@@ -65,7 +65,7 @@ def test_rule_9_extra_elements_are_ignored() -> None:
         b"\xff\xfe",
     ],
 )
-def test_rule_37_what_is_no_version_2_frame_is_malformed(data: bytes) -> None:
+def test_rule_37_an_invalid_version_2_frame_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedFrameError):
         V2.decode(data, binary=False)
 
@@ -182,7 +182,7 @@ def test_rule_15_a_field_over_255_bytes_is_refused() -> None:
         b'["1","2","t","e",{}]',
     ],
 )
-def test_rule_37_what_is_no_binary_frame_is_malformed(data: bytes) -> None:
+def test_rule_37_an_invalid_binary_frame_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedFrameError):
         V2.decode(data, binary=True)
 

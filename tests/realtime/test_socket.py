@@ -73,7 +73,7 @@ def test_a_released_seat_is_free_for_another(socket: Socket) -> None:
     assert len(socket._joined_topics) == 3
 
 
-def test_rule_23_a_duplicate_join_starts_anew_and_names_what_it_replaces(socket: Socket) -> None:
+def test_rule_23_a_duplicate_join_starts_again_and_names_the_replaced_join(socket: Socket) -> None:
     first = started(socket, join(join_ref="1")).joined_topic
     second = started(socket, join(join_ref="2"))
 
@@ -103,7 +103,7 @@ def test_rule_30_a_topic_that_is_not_joined_is_unmatched(socket: Socket) -> None
     assert socket.receive(push()) == sent(None, "5", "room:1", error("unmatched topic"))
 
 
-def test_rule_31_leaving_what_is_not_joined_is_ok(socket: Socket) -> None:
+def test_rule_31_leaving_a_topic_that_is_not_joined_is_ok(socket: Socket) -> None:
     assert socket.receive(push(event="phx_leave")) == sent("1", "5", "room:1", ok())
 
 

@@ -38,7 +38,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
-def test_rule_53_what_another_reader_could_take_differently_is_refused(text: str) -> None:
+def test_rule_53_ambiguous_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidJSON):
         strict_json.loads(text)
     with pytest.raises(InvalidJSON):
@@ -77,7 +77,7 @@ def test_a_refusal_quotes_nothing_of_the_text() -> None:
         ("null", None),
     ],
 )
-def test_what_is_merely_unusual_is_taken(text: str, value: object) -> None:
+def test_unusual_valid_json_is_accepted(text: str, value: object) -> None:
     loaded = strict_json.loads(text)
 
     assert value is None or loaded == value
@@ -98,7 +98,7 @@ _json = st.recursive(
 
 
 @given(_json)
-def test_whatever_is_written_reads_back_the_same(value: object) -> None:
+def test_written_json_reads_back_equal(value: object) -> None:
     assert strict_json.loads(strict_json.dumps(value)) == value
 
 
@@ -108,5 +108,5 @@ def test_reading_raises_nothing_but_invalid_json(data: bytes | str) -> None:
         strict_json.loads(data)
 
 
-def test_rule_14_what_is_written_is_compact_and_unescaped() -> None:
+def test_rule_14_written_json_is_compact_and_unescaped() -> None:
     assert strict_json.dumps({"a": ["é", "/", "😀"]}) == '{"a":["é","/","😀"]}'.encode()

@@ -1,4 +1,4 @@
-"""Whoever speaks HTTP or WebSocket wrongly on purpose gets nothing by it, and nobody else notices (S18, S20, S37)."""
+"""Malicious HTTP and WebSocket traffic gains nothing and does not affect other clients (S18, S20, S37)."""
 
 import asyncio
 import re
@@ -70,7 +70,7 @@ async def test_lines_end_in_both_ways_and_hide_nothing(shared_app: RunningApp) -
     assert await answers_to(shared_app, bare) in ([200], [400])
 
 
-async def test_a_hundred_who_dribble_hold_up_nobody(shared_app: RunningApp) -> None:
+async def test_a_hundred_slow_clients_delay_no_one(shared_app: RunningApp) -> None:
     where = urlsplit(shared_app.url)
     async with AsyncExitStack() as stack, shared_app.site() as site:
         slow = [await asyncio.open_connection(where.hostname, where.port) for _ in range(SLOW)]
@@ -91,7 +91,7 @@ async def test_a_hundred_who_dribble_hold_up_nobody(shared_app: RunningApp) -> N
     [(PING, b"", True), (PING, b"x" * 125, True), (TEXT, b"", False)],
     ids=["empty pings", "large pings", "empty fragments"],
 )
-async def test_a_flood_of_frames_holds_up_nobody(
+async def test_a_flood_of_frames_delays_no_other_client(
     shared_app: RunningApp, opcode: int, data: bytes, *, fin: bool
 ) -> None:
     where, home = urlsplit(shared_app.url), shared_app.home

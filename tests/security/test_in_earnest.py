@@ -1,4 +1,4 @@
-"""A server as an operator starts it in earnest: nothing of its inside is reachable, and what fails, fails closed."""
+"""A production server: internals are unreachable, and failures fail closed."""
 
 import asyncio
 import shutil
@@ -64,10 +64,10 @@ async def test_paths_do_not_lead_out_of_the_pages(migrated_sqlite: Path, tmp_pat
             assert b"famichat" not in answer.lower(), path
 
 
-async def test_a_database_that_fails_while_access_is_asked_lets_nobody_in(
+async def test_a_database_failure_during_an_access_check_denies_access(
     app: RunningApp, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The table that access is read from is taken away under the running server."""
+    """Access checks fail closed when their table disappears under the running server."""
     topic, path = f"message:group:{app.talks.group}", f"/conversations/{app.talks.group}"
     meddler = Database(database_url)
     try:
@@ -96,7 +96,9 @@ async def test_a_database_that_fails_while_access_is_asked_lets_nobody_in(
     assert recovered.status_code == 200
 
 
-async def test_what_concerns_security_is_on_record_with_who_and_where(app: RunningApp, emitted: list[Event]) -> None:
+async def test_security_events_are_logged_with_the_user_and_the_entry_point(
+    app: RunningApp, emitted: list[Event]
+) -> None:
     home = app.home
     async with app.http() as http, app.http(home.maja) as maja, app.http(home.emil) as emil:
         session = (await http.post("/sessions", json={"username": "emil", "password": PASSWORD})).json()

@@ -1,4 +1,4 @@
-"""Nobody says in a payload who they are or what a thing is (S13), nor anything that is no JSON (S16, S17)."""
+"""Payloads cannot claim an identity or a type (S13), and must be strict JSON (S16, S17)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from famichat.storage.base import new_id
 from tests.support.app import RunningApp
 
 
-async def test_a_message_is_of_who_sent_it_whatever_it_claims(app: RunningApp) -> None:
+async def test_the_sender_of_a_message_cannot_be_forged(app: RunningApp) -> None:
     home, topic = app.home, f"message:direct:{app.talks.direct}"
     claimed = {
         "message_id": new_id(),
@@ -32,7 +32,7 @@ async def test_a_message_is_of_who_sent_it_whatever_it_claims(app: RunningApp) -
             assert sent.response["reason"] == "invalid_message"
 
 
-async def test_a_conversation_changes_in_nothing_but_what_is_asked_for(app: RunningApp) -> None:
+async def test_unknown_fields_do_not_change_a_conversation(app: RunningApp) -> None:
     path = f"/conversations/{app.talks.group}"
     async with app.http(app.home.maja) as maja:
         before = (await maja.get(path)).json()
@@ -62,7 +62,7 @@ async def test_both_databases_refuse_the_same_json_on_every_entrance(app: Runnin
             answer = await http.post(path, content=text, headers=as_json)
             got[text] = (answer.status_code, answer.json()["code"])
         said = (await http.get(path)).json()["messages"]
-    # What is JSON, and no sound text: understood alike by frame and by request.
+    # Valid JSON with invalid values gets the same result by frame and by request.
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
         odd: list[dict[str, Any]] = [{"client_id": 1.5}, {"reply_to": 7}, {"body": True}, {"key_id": {}}]

@@ -1,4 +1,4 @@
-"""What others have written and this project runs is what was looked at, to the byte (S40)."""
+"""Third-party packages are pinned by hash (S40)."""
 
 import json
 import re

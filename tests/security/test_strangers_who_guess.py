@@ -1,4 +1,4 @@
-"""Guessing a password, whose device it is, and whether somebody is here (S4, S6, S7)."""
+"""Password guessing, sessions and requests from other sites (S4, S6, S7)."""
 
 import asyncio
 import shutil
@@ -22,7 +22,7 @@ async def guess(app: RunningApp, address: str, times: int) -> list[int]:
         return [(await stranger.post("/api/v1/sessions", json=wrong)).status_code for _ in range(times)]
 
 
-async def test_a_stranger_with_fifty_addresses_tries_no_more_and_locks_nobody_out(
+async def test_fifty_addresses_allow_no_more_attempts_and_lock_no_one_out(
     migrated_sqlite: Path, tmp_path: Path
 ) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
@@ -59,7 +59,7 @@ async def test_each_sign_in_has_a_session_of_its_own_and_no_cookie_carries_it(ap
 
 
 async def test_a_page_of_another_site_changes_nothing(app: RunningApp) -> None:
-    """Nothing is sent along by browsers by themselves, so a request from elsewhere is nobody's (S5)."""
+    """Browsers attach no credentials automatically, so a cross-site request is anonymous (S5)."""
     evil = {"origin": "https://evil.example", "cookie": "session=1", "content-type": "text/plain"}
     path = f"/conversations/{app.talks.group}"
     async with app.http() as elsewhere, app.http(app.home.maja) as maja:

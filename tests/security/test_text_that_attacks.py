@@ -1,4 +1,4 @@
-"""Text that is meant to take long (S21), or to look like somebody else (S22)."""
+"""Text designed to slow down parsing (S21) or to impersonate a user (S22)."""
 
 import time
 import unicodedata
@@ -15,7 +15,7 @@ from famichat.realtime import strict_json
 from famichat.realtime.transport import query
 
 LENGTH = 40_000
-# time(2n) / time(n): 2 for what is linear, 4 for what is quadratic, and much more for what backtracks.
+# time(2n) / time(n): 2 if linear, 4 if quadratic, and much more with backtracking.
 MOST = 3.2
 
 
@@ -47,7 +47,7 @@ PATTERNS = ["a", "a@", "a.", "[", "{", '"', "\\", "a[", "=&", "%41", "message:",
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_whatever_is_read_takes_time_in_proportion_to_its_length(reader: str) -> None:
+def test_parsing_takes_time_proportional_to_the_length(reader: str) -> None:
     read = READERS[reader]
     for pattern in PATTERNS:
         text = pattern * (LENGTH // len(pattern))
@@ -66,7 +66,7 @@ def lookalikes(name: str) -> list[str]:
     ]
 
 
-def test_nobody_is_called_something_that_looks_like_somebody_else() -> None:
+def test_a_name_cannot_look_like_the_name_of_another_user() -> None:
     judged = 0
     for name in ("admin", "inga", "olof", "sofia"):
         somebody = parse_username(name)

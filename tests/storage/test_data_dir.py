@@ -40,14 +40,14 @@ def test_only_the_owner_can_read_the_secrets(data_dir: DataDir) -> None:
     assert _mode(data_dir.secrets_file) == 0o600
 
 
-def test_what_the_operator_gives_wins_over_the_file(data_dir: DataDir) -> None:
+def test_given_secrets_override_the_file(data_dir: DataDir) -> None:
     kept = data_dir.secrets()
 
     assert data_dir.secrets("k" * 32, None) == Secrets("k" * 32, kept.vault_keys)
     assert data_dir.secrets(None, VAULT_KEYS) == Secrets(kept.secret_key, VAULT_KEYS)
 
 
-def test_no_file_is_made_for_who_gives_everything(data_dir: DataDir) -> None:
+def test_no_file_is_created_if_all_secrets_are_given(data_dir: DataDir) -> None:
     data_dir.secrets("k" * 32, VAULT_KEYS)
 
     assert not data_dir.path.exists()
@@ -92,7 +92,7 @@ def test_a_crash_while_the_secrets_were_made_leaves_nothing_in_the_way(data_dir:
     assert data_dir.secrets() == data_dir.secrets()
 
 
-def test_of_two_that_make_secrets_at_once_the_first_wins(data_dir: DataDir) -> None:
+def test_the_first_of_two_concurrent_creations_wins(data_dir: DataDir) -> None:
     with patch.object(DataDir, "_kept", autospec=True, side_effect=[None, Secrets("the first", VAULT_KEYS)]):
         data_dir.path.mkdir(parents=True)
         data_dir.secrets_file.write_text("of the first")

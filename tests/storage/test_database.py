@@ -21,7 +21,7 @@ def names(database: Database) -> list[str]:
     return database.run_read(lambda session: list(session.execute(query).scalars()))
 
 
-def test_what_a_transaction_did_is_kept_and_what_failed_is_not(database: Database) -> None:
+def test_a_transaction_is_committed_or_rolled_back(database: Database) -> None:
     def fail(session: Session) -> None:
         session.add(Family(name="Half"))
         session.flush()
@@ -94,7 +94,7 @@ async def test_counting_up_from_many_sides_at_once_loses_nothing(database: Datab
         assert any(isinstance(event, TransactionRetried) for event in emitted)
 
 
-def test_who_keeps_losing_the_race_is_told_so_in_the_end(database: Database, emitted: list[Event]) -> None:
+def test_a_repeatedly_conflicting_transaction_fails_in_the_end(database: Database, emitted: list[Event]) -> None:
     if database.dialect == "sqlite":
         database.run(lambda session: session.add(Family(name="Alone")))
         assert emitted == []  # with one writer there is no race to lose

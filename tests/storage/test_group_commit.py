@@ -38,7 +38,7 @@ async def test_a_broadcast_that_fails_does_not_keep_the_others_waiting(emitted: 
     assert [(crash.task, crash.error_type, crash.restart_seconds) for crash in crashes] == [("numbers", "KeyError", 0)]
 
 
-async def test_closing_writes_what_waits() -> None:
+async def test_closing_commits_queued_writes() -> None:
     async def write(batch: list[int]) -> list[int | Exception]:
         await asyncio.sleep(0.01)
         return list(batch)

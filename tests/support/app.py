@@ -30,7 +30,7 @@ from tests.support.channel_client import ChannelClient
 VAULT_KEYS = '{"1": "' + base64.b64encode(b"\x07" * 32).decode() + '"}'
 """As `tests.factories.people.VAULT`."""
 
-_TRUSTED: Final = ssl.create_default_context()  # every client would read the certificates anew
+_TRUSTED: Final = ssl.create_default_context()  # shared, because every client would read the certificates again
 
 
 @dataclass(frozen=True, slots=True)

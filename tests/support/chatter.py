@@ -168,7 +168,7 @@ class Chatter:
     def _hear_message(self, entry: Entry) -> None:
         if entry.seq > self.reached + 1:
             self._held.append(entry)
-        elif entry.seq > self._fetched_to:  # what it had to fetch may be pushed after all; a join's page may not
+        elif entry.seq > self._fetched_to:  # fetched entries may still be pushed; entries of a join's page may not
             self._take(entry)
 
     def _take_page(self, page: dict[str, Any]) -> None:
@@ -180,7 +180,7 @@ class Chatter:
         self.reached = entry.seq
 
     def _release(self) -> None:
-        # A page may hold what was also pushed while it was asked for: that is no repeat by the server.
+        # A page may contain entries pushed during the request: the server did not repeat them.
         held, self._held = self._held, []
         for entry in held:
             if entry.seq > self.reached:

@@ -2,13 +2,13 @@
 
 from multiprocessing.synchronize import Event
 
-from famichat.accounts.sign_in.token import Tokens  # noqa: F401 - whoever is forked from this has the models loaded
+from famichat.accounts.sign_in.token import Tokens  # noqa: F401 - forked processes have the models loaded
 from famichat.chat.families.membership import add_member, remove_member
 from famichat.storage.database import Database
 
 
 def come_and_go(database_url: str, admin_id: str, family_id: str, guest_ids: list[str], begun: Event) -> None:
-    """Let each of them in, then each of them out, one transaction after another, whoever is there already.
+    """Add each user, then remove each user, in one transaction each, regardless of current members.
 
     Args:
         database_url: where.

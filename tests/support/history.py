@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 # After these the sender cannot know: the message may be stored or not. Any other code is a promise that it is not.
 UNKNOWN: Final = frozenset({"timeout", "unavailable", "internal_error"})
-# How long events may still reach somebody who has been removed (seconds).
+# How long events may still reach a removed member (seconds).
 GRACE: Final = 1.0
 
 
@@ -164,7 +164,7 @@ def check(history: History) -> list[Violation]:
 
 
 def acked_is_read(history: History) -> Iterator[Violation]:
-    """(a) What was acknowledged is there at the end, at the seq that was acknowledged, with the body that was sent."""
+    """(a) Every acknowledged message exists at the end, with the acknowledged seq and the sent body."""
     there = {conv: set(entries) for conv, entries in history.lists.items()}
     for attempt in history.attempts:
         if isinstance(attempt.outcome, int):
@@ -201,7 +201,7 @@ def same_for_all(history: History) -> Iterator[Violation]:
 
 
 def real_time_order(history: History) -> Iterator[Violation]:
-    """(e) What was sent after another was acknowledged comes after it.
+    """(e) A message sent after the acknowledgement of another one has a higher seq.
 
     A message begins with its first attempt and is done with its first acknowledgement: between the two it may have
     taken its place at any moment.
@@ -224,7 +224,7 @@ def _overtaken(conv: str, begun: list[tuple[float, int]], done: list[tuple[float
 
 
 def nothing_invented(history: History) -> Iterator[Violation]:
-    """(f) Nothing is read or received that nobody sent."""
+    """(f) Every message read or received was sent."""
     sent = {(a.conv, a.user, a.client_id, a.body_hash) for a in history.attempts}
     told = {(read.conv, entry) for read in history.reads for entry in read.entries}
     told |= {(r.conv, r.entry) for r in history.received}
@@ -234,7 +234,7 @@ def nothing_invented(history: History) -> Iterator[Violation]:
 
 
 def fate_is_known(history: History) -> Iterator[Violation]:
-    """(g) What was never answered is stored once or not at all; what was refused is not stored."""
+    """(g) An unanswered message is stored once or not at all; a refused message is not stored."""
     stored = {(conv, *entry[1:]) for conv, entries in history.lists.items() for entry in entries}
     fates = defaultdict(list)
     for attempt in history.attempts:
@@ -276,7 +276,7 @@ def _stream_step(
 
 
 def members_only(history: History) -> Iterator[Violation]:
-    """(i) Nobody receives or reads a conversation that they are not in, nor later than a second after they left."""
+    """(i) Only members receive or read a conversation, with a grace of one second after they left."""
     terms = defaultdict(list)
     for member in history.members:
         terms[(member.conv, member.user)].append(member)

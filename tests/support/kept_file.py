@@ -1,4 +1,4 @@
-"""A file that somebody has kept on a server that does not run: written down, and on the disk."""
+"""Adds a file to the database and the disk of a stopped server."""
 
 import base64
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Watches what this process logs, emits, counts, traces and refuses, during every test, for what nobody may read there.
+"""Watches logs, events, metrics, traces and errors of this process for secrets during every test.
 
 Two kinds of secrets: those that all tests share, and whatever a test has sent or been given lately under a name such as
 `body` or `access_token`: the clients that tests use (`RunningApp`, `ChannelClient`) hand everything over. It looks at
 records as they are made, from the most talkative level on, so that no handler that a test changes hides one; at the
-text of the metrics whenever somebody scrapes them; at spans as a collector gets them; at every answer that is an error;
+text of the metrics at each scrape; at spans as a collector gets them; at every answer that is an error;
 and at what other processes of the tests write to their logs.
 """
 
@@ -44,7 +44,7 @@ _LEAST, _LEAST_DIFFERENT = 8, 4
 
 
 class Watch:
-    """What must not be told, and in which tests it was."""
+    """The secrets, and the tests that leaked one."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self.leaks: list[str] = []
@@ -52,7 +52,7 @@ class Watch:
         self._lately: deque[str] = deque(maxlen=_LATELY)
 
     def remember(self, value: Any, name: str = "") -> None:
-        """Keep from now on what is secret by its name in a payload."""
+        """Register the values of secret fields in a payload from now on."""
         match value:
             case dict():
                 for inner, each in value.items():
@@ -87,14 +87,14 @@ def remember(value: Any, name: str = "") -> None:
 
 
 def look(text: str, teller: str) -> None:
-    """Somebody else than its people may read this."""
+    """Check a text that outsiders may read."""
     for watch in _watches[-1:]:
         watch.look(text, teller)
 
 
 @contextmanager
 def watched(secrets: tuple[str, ...] = SECRETS) -> Iterator[list[str]]:
-    """Watch for as long as the block runs; gives the tests in which something was told, and by whom."""
+    """Watch during the block; yield the tests that leaked a secret, and through which output."""
     watch = Watch(secrets)
     _watches.append(watch)
     make, render = logging.getLogRecordFactory(), Metrics.render

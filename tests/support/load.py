@@ -73,7 +73,7 @@ class Load:
             raise TimeoutError(f"the talk has stopped: {dict(self.outcomes)}")
 
     def lose_connections(self) -> None:
-        """Cut everybody off; they come back by themselves."""
+        """Disconnect all clients; they reconnect automatically."""
         for chatter in self.chatters:
             chatter.lose_connection()
 
@@ -110,7 +110,7 @@ class Load:
 
     @property
     def gaps(self) -> int:
-        """How often somebody had to fetch what was not pushed."""
+        """Return how often clients had to fetch messages that were not pushed."""
         return sum(chatter.gaps for chatter in self.chatters)
 
     @property

@@ -1,4 +1,4 @@
-"""Stands between Famichat and PostgreSQL, and can lose the answer to a commit: nobody knows then if it happened."""
+"""A proxy between Famichat and PostgreSQL that can lose the response to a commit, so its outcome is unknown."""
 
 import asyncio
 from contextlib import suppress

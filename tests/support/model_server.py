@@ -43,7 +43,7 @@ class Bug(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants to say, and when they tried to over the connection that is open now."""
+    """A message to send, and the time of the attempt on the current connection."""
 
     client_id: str
     body_hash: str
@@ -52,7 +52,7 @@ class Draft:
 
 @dataclass(eq=False, slots=True)
 class Device:
-    """A well-behaved client: it sends again what was not answered and resumes after the last seq that it has."""
+    """A well-behaved client: it resends unanswered messages and resumes after its last seq."""
 
     user: str
     reached: int = 0
@@ -84,7 +84,7 @@ class ModelServer:
     backlog: list[Entry] = field(default_factory=list)
 
     def commit(self, now: float) -> list[Answer]:
-        """Store all that is waiting, in the order of arrival."""
+        """Store all pending messages in the order of arrival."""
         answers = [self._store(device, draft, now) for device, draft in self.waiting]
         self.waiting.clear()
         if self.bug is not Bug.SYNC_OFF:
@@ -119,7 +119,7 @@ class ModelServer:
 
 
 class Run:
-    """The server, its people, and what was seen of them."""
+    """The server, its users, and their recorded history."""
 
     def __init__(self, bug: Bug | None, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a run must be repeatable, not secret
@@ -150,7 +150,7 @@ class Run:
         device.online = False
 
     def reconnect(self, device: Device) -> None:
-        """Join after the last seq, then send again what was never answered."""
+        """Join after the last seq, then resend unanswered messages."""
         if device.online:
             return
         device.online = True

@@ -46,7 +46,7 @@ class Poller:
                     return str(replies[0].status)
 
     async def poll(self) -> tuple[list[Frame], int]:
-        """Poll once: what came, and the status that the answer's body gives."""
+        """Poll once; return the messages and the status in the response body."""
         answer = (await self._http.get("/socket/longpoll", params=self._params, timeout=30)).json()
         frames = [Frame(*json.loads(message)) for message in answer.get("messages", [])]
         self.heard += frames

@@ -1,4 +1,4 @@
-"""The `famichat` program in processes of its own, as people start it: with nobody's environment but the test's.
+"""Runs the `famichat` program in separate processes, with the environment of the test only.
 
 result = famichat("user", "list", "--json", data_dir=tmp_path / "data")
 with started("demo", "--json", "--port", "0") as demo:
@@ -52,7 +52,7 @@ class Started:
     process: "subprocess.Popen[str]"
 
     def line(self) -> str:
-        """The next line of standard output; fails with what it said instead if it ends, or says nothing for long."""
+        """Return the next line of standard output; fail with the output so far if the process ends or times out."""
         assert self.process.stdout is not None
         impatience = threading.Timer(PATIENCE, self.process.kill)
         impatience.start()
@@ -71,7 +71,7 @@ class Started:
                 return payload
 
     def errors(self) -> str:
-        """What it has written to standard error, once it has ended."""
+        """Return the standard error of the ended process."""
         assert self.process.stderr is not None
         written = self.process.stderr.read()
         leaks.look(written, "a program's standard error")
@@ -85,7 +85,7 @@ class Started:
 
 @contextmanager
 def started(*arguments: object, **settings: Any) -> Iterator[Started]:
-    """Start a command, and end it when the block ends; fails if it does not end when it is told to."""
+    """Start a command and stop it at the end of the block; fail if it does not stop."""
     with subprocess.Popen(
         _command(arguments),
         env=_environment(settings),

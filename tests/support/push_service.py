@@ -64,7 +64,7 @@ class Browser:
 
 
 class PushService:
-    """Takes what is rung; answers with the statuses in `answers`, then 201."""
+    """Receives notifications; responds with the statuses in `answers`, then 201."""
 
     def __init__(self) -> None:
         self.url = ""

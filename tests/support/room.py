@@ -27,7 +27,7 @@ from tests.support.realtime_server import RunningServer, running_server
 
 
 class Room(Channel):
-    """Broadcasts what it hears; a client whose token names somebody may enter. `left` records every departure."""
+    """Broadcasts every message; clients with a named token may join. `left` records every departure."""
 
     left: list[TerminateReason]
 
@@ -53,7 +53,7 @@ class Room(Channel):
 
 
 class Rooms(SocketHandler):
-    """Lets everybody in who is not called "nobody"; "broken" breaks it."""
+    """Accepts every client except one token that it refuses; the token "broken" raises."""
 
     def __init__(self, factory: ChannelFactory) -> None:
         self.channels = (("room:*", factory),)

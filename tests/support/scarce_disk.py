@@ -12,11 +12,11 @@ from typing import Final
 import pytest
 
 EXT4_IOC_SHUTDOWN: Final = 0x8004587D
-NO_LOG_FLUSH: Final = 2  # what is only in the journal's memory is lost, as when the plug is pulled
+NO_LOG_FLUSH: Final = 2  # uncommitted journal data is lost, as in a power cut
 
 
 class LoopDisk:
-    """An ext4 of its own in a file: its power can be cut while a server writes to it.
+    """A separate ext4 file system in a file; its power can be cut while a server writes to it.
 
     A cut loses everything that was not synced; it does not tear sectors.
     """

@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 class FamichatServer:
-    """`famichat serve` on a port of its own; the port and the data stay the same over restarts.
+    """`famichat serve` on a free port; the port and the data stay the same across restarts.
 
     Args:
         data_dir: where it keeps its secrets, and its SQLite database.

@@ -43,7 +43,7 @@ class Talkers:
     """The people of a run.
 
     Attributes:
-        seats: the devices that talk: everybody's in the family, two of them also in a direct talk, three in a group.
+        seats: the devices that send: all in the family conversation, two also in a direct one, three in a group.
         strangers: devices whose people are not in the conversation that they try to join.
     """
 
@@ -51,7 +51,7 @@ class Talkers:
     strangers: tuple[Seat, ...]
 
     async def history(self, url: str, records: Sequence[Record]) -> History:
-        """What was seen, and what each member finds now, read afresh."""
+        """Return the recorded history with the current messages of each member."""
         members = sorted({(seat.conv, seat.user) for seat in self.seats})
         reads = [await self.read(url, conv, user) for conv, user in members]
         return History((*(Member(conv, user) for conv, user in members), *records, *reads))

@@ -42,7 +42,7 @@ def test_what_a_test_has_sent_is_a_secret_from_then_on(name: str) -> None:
     assert tellers(told) == ["famichat.leaky"]
 
 
-def test_words_of_the_program_are_no_secret_whoever_sends_them() -> None:
+def test_words_of_the_program_are_never_secrets() -> None:
     with watched(()) as told:
         leaks.remember({"body": events.AuthorizationDenied.name})
         emit(events.AuthorizationDenied(door="socket", reason="not_found"))
@@ -61,7 +61,7 @@ def test_a_secret_among_the_metrics_or_the_spans_is_seen() -> None:
     assert tellers(told) == ["metrics", "spans"]
 
 
-async def test_an_error_that_repeats_what_was_asked_is_seen() -> None:
+async def test_an_error_that_repeats_the_request_is_seen() -> None:
     async def echo(request: httpx.Request) -> httpx.Response:
         kind = "application/problem+json" if request.url.path == "/refused" else "application/json"
         return httpx.Response(422, content=request.content, headers={"content-type": kind})

@@ -8,7 +8,7 @@ from famichat.telemetry.events import Event
 EVENT = events.RateLimitThrottled(limit="send", retry_in_seconds=1.5)
 
 
-def test_every_handler_hears_an_event_until_it_is_detached() -> None:
+def test_every_handler_receives_an_event_until_it_is_detached() -> None:
     one: list[Event] = []
     other: list[Event] = []
     detach_one, detach_other = attach(one.append), attach(other.append)

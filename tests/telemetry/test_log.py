@@ -40,7 +40,7 @@ def test_a_name_with_line_breaks_and_colours_stays_one_record(capsys: pytest.Cap
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", "json")
 
     log_event(events.TransactionRetried(attempt=1))
@@ -49,7 +49,7 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
-def test_a_broadcast_keeps_the_name_of_what_was_broadcast(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broadcast_record_contains_the_event_name(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", "json")
 
     log_event(

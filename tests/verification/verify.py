@@ -1,7 +1,7 @@
 """One notification, followed from end to end (mission, story 7.5.1): `./run verify`.
 
 A demo server, two people at the official Phoenix client, and curl that causes a broadcast. Both must hear it exactly
-once, one acknowledges, the other hears of that; an outsider's attempt must reach nobody; and the server's own log must
+once, one acknowledges, the other receives that; an outsider's attempt must reach no one; and the server's own log must
 tell the same story. What happened is printed and kept, without anything secret.
 """
 
@@ -59,7 +59,7 @@ class Record:
 
 @dataclass
 class Witness:
-    """One person at the official client, in a process of its own."""
+    """One user at the official client, in a separate process."""
 
     name: str
     process: "subprocess.Popen[str]"
@@ -90,7 +90,7 @@ def verify(record: Record) -> None:
     """Follow one notification.
 
     Raises:
-        NotVerifiedError: with what is wrong.
+        NotVerifiedError: with the reason.
     """
     with tempfile.TemporaryDirectory(prefix="famichat-verify-") as folder:
         log = Path(folder) / "server.log"

@@ -66,20 +66,20 @@ def test_a_family_can_call_its_people(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNFIT.values(), ids=UNFIT.keys())
-def test_nobody_is_shown_under_a_name_with(name: str) -> None:
+def test_a_display_name_cannot_contain(name: str) -> None:
     with pytest.raises(InvalidDisplayName):
         parse_display_name(name)
 
 
 @pytest.mark.parametrize("name", LIKE_MAJA)
-def test_a_picture_or_another_script_does_not_make_another_name(name: str) -> None:
+def test_emoji_and_lookalike_letters_do_not_make_a_different_name(name: str) -> None:
     shown, maja = parse_display_name(name), parse_username("maja")
 
     assert shown.key == maja.key or shown.look == maja.look
 
 
 @pytest.mark.parametrize("name", UNLIKE_MAJA)
-def test_a_name_with_something_more_in_it_is_another_one(name: str) -> None:
+def test_a_name_with_additional_letters_is_a_different_name(name: str) -> None:
     shown, maja = parse_display_name(name), parse_username("maja")
 
     assert shown.key != maja.key
@@ -104,7 +104,7 @@ def test_a_name_is_refused_or_the_same_as_itself_in_every_form(name: str) -> Non
 
 
 @given(names)
-def test_whatever_can_be_a_username_can_be_shown_and_is_compared_as_it(name: str) -> None:
+def test_every_valid_username_is_a_valid_display_name_with_the_same_key(name: str) -> None:
     try:
         username = parse_username(" ".join(name.split(" ")))
         shown = parse_display_name(username.shown)

@@ -38,7 +38,7 @@ def test_an_address_is_kept_as_it_was_written(address: str) -> None:
         "maja@" + "a." * 200 + "org",
     ],
 )
-def test_something_else_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     if address.endswith("\n"):
         address = "ma\nja@example.org"
     with pytest.raises(InvalidEmail):
@@ -48,7 +48,7 @@ def test_something_else_is_refused(address: str) -> None:
 @pytest.mark.parametrize(
     "twin", ["MAJA@EXAMPLE.ORG", "Maja@Example.org", "\N{FULLWIDTH LATIN SMALL LETTER M}aja@example.org"]
 )
-def test_case_and_width_make_no_other_address(twin: str) -> None:
+def test_addresses_are_compared_without_case_and_width(twin: str) -> None:
     assert parse_email(twin).key == parse_email("maja@example.org").key
 
 

@@ -74,7 +74,7 @@ def test_people_with_different_names_are_different(one: str, other: str) -> None
 
 
 @pytest.mark.parametrize("name", UNFIT.values(), ids=UNFIT.keys())
-def test_nobody_can_have_a_name_with(name: str) -> None:
+def test_a_username_cannot_contain(name: str) -> None:
     with pytest.raises(InvalidUsername):
         parse_username(name)
 

@@ -11,14 +11,18 @@ HERE = "192.0.2.1"
 
 
 @pytest.mark.parametrize("name", ["maja", "MAJA", "maja@example.org"])
-def test_a_person_is_claimed_by_name_or_address(database: Database, household: Household, name: str) -> None:
+def test_an_attempt_finds_its_account_by_username_or_address(
+    database: Database, household: Household, name: str
+) -> None:
     claim = database.run(lambda session: begin_sign_in(session, name, HERE, INDEX))
 
     assert (claim.user_id, claim.password_hash) == (household.maja.user_id, PASSWORD_HASH)
 
 
 @pytest.mark.parametrize("name", ["nobody", "nobody@example.org", "", "\ud800"])
-def test_nobody_is_claimed_like_somebody(database: Database, household: Household, name: str) -> None:
+def test_an_attempt_for_an_unknown_account_is_handled_like_one_for_a_known_account(
+    database: Database, household: Household, name: str
+) -> None:
     claim = database.run(lambda session: begin_sign_in(session, name, HERE, INDEX))
 
     assert (claim.user_id, claim.password_hash) == (None, None)
@@ -27,7 +31,7 @@ def test_nobody_is_claimed_like_somebody(database: Database, household: Househol
 
 
 @pytest.mark.parametrize(("first", "second"), [("maja", "maja@example.org"), ("nobody", "NOBODY")])
-def test_guesses_are_counted_for_the_account_whatever_it_is_called(
+def test_attempts_are_counted_per_account_for_both_username_and_address(
     database: Database, household: Household, first: str, second: str
 ) -> None:
     for _ in range(FROM_ONE_ADDRESS.attempts):
@@ -37,7 +41,7 @@ def test_guesses_are_counted_for_the_account_whatever_it_is_called(
         database.run(lambda session: begin_sign_in(session, second, HERE, INDEX))
 
 
-def test_whoever_knows_the_password_may_come_as_often_as_needed(database: Database, household: Household) -> None:
+def test_sign_ins_with_the_right_password_are_not_limited(database: Database, household: Household) -> None:
     for _ in range(2 * FROM_ONE_ADDRESS.attempts):
         claim = database.run(lambda session: begin_sign_in(session, "maja", HERE, INDEX))
         started = database.run(lambda session, it=claim: finish_sign_in(session, it, HERE, NewDevice("tablet"), INDEX))  # type: ignore[misc]  # mypy cannot infer a lambda with a default

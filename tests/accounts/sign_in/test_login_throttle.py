@@ -35,7 +35,7 @@ def test_ten_guesses_from_one_address_are_allowed_and_the_next_must_wait(databas
     assert 890_000 < refused.value.details["retry_in_ms"] <= 900_000
 
 
-def test_another_address_and_another_account_are_not_concerned(database: Database) -> None:
+def test_other_addresses_and_accounts_are_not_limited(database: Database) -> None:
     for _ in range(FROM_ONE_ADDRESS.attempts):
         guess(database)
 
@@ -43,7 +43,7 @@ def test_another_address_and_another_account_are_not_concerned(database: Databas
     guess(database, account="emil")
 
 
-def test_after_the_window_there_are_new_guesses(database: Database) -> None:
+def test_attempts_are_allowed_again_after_the_window(database: Database) -> None:
     for _ in range(FROM_ONE_ADDRESS.attempts):
         guess(database)
     let_pass(database, FROM_ONE_ADDRESS.window)
@@ -51,7 +51,7 @@ def test_after_the_window_there_are_new_guesses(database: Database) -> None:
     guess(database)
 
 
-def test_whoever_has_many_addresses_is_stopped_too(database: Database) -> None:
+def test_attempts_from_many_addresses_are_limited_too(database: Database) -> None:
     for number in range(FROM_ANYWHERE.attempts):
         guess(database, address=f"192.0.2.{number}")
 
@@ -59,13 +59,13 @@ def test_whoever_has_many_addresses_is_stopped_too(database: Database) -> None:
         guess(database, address="198.51.100.1")
 
 
-def test_the_right_password_gives_its_guess_back(database: Database) -> None:
+def test_a_successful_attempt_is_not_counted(database: Database) -> None:
     for _ in range(FROM_ANYWHERE.attempts + 1):
         guess(database)
         database.run(lambda session: reset_attempts(session, INDEX, "maja", "192.0.2.1"))
 
 
-def test_old_guesses_are_forgotten(database: Database) -> None:
+def test_old_attempts_are_forgotten(database: Database) -> None:
     guess(database)
     let_pass(database, FROM_ANYWHERE.window + timedelta(seconds=1))
     database.run(lambda session: reset_attempts(session, INDEX, "emil", "192.0.2.1"))
@@ -74,7 +74,7 @@ def test_old_guesses_are_forgotten(database: Database) -> None:
     assert database.run_read(lambda session: session.execute(count).scalar_one()) == 0
 
 
-async def test_thirty_guesses_at_once_are_no_more_than_thirty_in_a_row(database: Database) -> None:
+async def test_concurrent_attempts_are_limited_like_sequential_attempts(database: Database) -> None:
     results = await asyncio.gather(
         *(database.transaction(lambda session: count_attempt(session, INDEX, "maja", "192.0.2.1")) for _ in range(30)),
         return_exceptions=True,

@@ -43,7 +43,7 @@ async def enter(database: Database, challenge: bytes, sign_count: int = 1) -> Id
     ).identity
 
 
-async def test_who_has_proven_it_is_signed_in_on_a_new_device(database: Database, maja: Identity) -> None:
+async def test_a_verified_assertion_signs_in_on_a_new_device(database: Database, maja: Identity) -> None:
     await keep(database, maja)
     entered = await enter(database, b"1")
     [passkey] = await database.read(lambda session: passkeys_of(session, maja.user_id))
@@ -53,14 +53,14 @@ async def test_who_has_proven_it_is_signed_in_on_a_new_device(database: Database
     assert (passkey.sign_count, passkey.last_used_at is not None) == (1, True)
 
 
-async def test_of_fifty_who_bring_the_same_proof_at_once_one_comes_in(database: Database, maja: Identity) -> None:
+async def test_one_of_fifty_concurrent_uses_of_an_assertion_succeeds(database: Database, maja: Identity) -> None:
     await keep(database, maja, Registration(b"credential", b"public key", 0))
     came = await asyncio.gather(*(enter(database, b"same", 0) for _ in range(50)), return_exceptions=True)
 
     assert sorted(type(each).__name__ for each in came) == ["Identity"] + ["InvalidCredentials"] * 49
 
 
-async def test_a_proof_that_counts_no_further_was_made_by_a_copy(database: Database, maja: Identity) -> None:
+async def test_an_assertion_without_a_higher_counter_is_refused_as_a_copy(database: Database, maja: Identity) -> None:
     await keep(database, maja)
     await enter(database, b"1", 5)
     for copied in (4, 5):
@@ -69,7 +69,7 @@ async def test_a_proof_that_counts_no_further_was_made_by_a_copy(database: Datab
     await enter(database, b"2", 6)
 
 
-async def test_a_passkey_is_somebodys_once(database: Database, maja: Identity) -> None:
+async def test_a_passkey_can_be_registered_once(database: Database, maja: Identity) -> None:
     emil = identity(await database.transaction(lambda session: person(session, "emil")))
     await keep(database, maja)
     for whoever in (maja, emil):
@@ -77,14 +77,14 @@ async def test_a_passkey_is_somebodys_once(database: Database, maja: Identity) -
             await keep(database, whoever)
 
 
-async def test_a_person_has_so_many_and_no_more(database: Database, maja: Identity) -> None:
+async def test_the_number_of_passkeys_per_user_is_limited(database: Database, maja: Identity) -> None:
     for number in range(MAX_PASSKEYS):
         await keep(database, maja, Registration(b"%d" % number, b"public key", 0))
     with pytest.raises(InvalidPasskey):
         await keep(database, maja)
 
 
-async def test_nobody_comes_in_with_one_that_was_given_up(database: Database, maja: Identity) -> None:
+async def test_a_deleted_passkey_cannot_sign_in(database: Database, maja: Identity) -> None:
     given_up = await keep(database, maja)
     await database.transaction(lambda session: remove_passkey(session, maja.user_id, given_up))
 
@@ -94,7 +94,7 @@ async def test_nobody_comes_in_with_one_that_was_given_up(database: Database, ma
         await database.read(lambda session: known_passkey(session, KEY.credential_id))
 
 
-async def test_nobody_gives_up_anothers(database: Database, maja: Identity) -> None:
+async def test_a_user_cannot_delete_the_passkey_of_another_user(database: Database, maja: Identity) -> None:
     passkey = await keep(database, maja)
     for user_id, passkey_id in ((new_id(), passkey), (maja.user_id, new_id()), (maja.user_id, "no id")):
         with pytest.raises(NoSuchPasskey):
@@ -102,7 +102,7 @@ async def test_nobody_gives_up_anothers(database: Database, maja: Identity) -> N
     assert (await enter(database, b"1")).user_id == maja.user_id
 
 
-async def test_all_are_forgotten_together(database: Database, maja: Identity) -> None:
+async def test_all_passkeys_of_a_user_are_deleted_together(database: Database, maja: Identity) -> None:
     await keep(database, maja)
     await database.transaction(lambda session: delete_passkeys(session, maja.user_id))
     assert await database.read(lambda session: passkeys_of(session, maja.user_id)) == []

@@ -40,7 +40,7 @@ async def test_the_same_password_is_kept_differently_each_time() -> None:
         ("Farmor Inga", "farmor inga"),
     ],
 )
-def test_what_anybody_would_guess_is_refused(password: str, username: str) -> None:
+def test_common_passwords_are_refused(password: str, username: str) -> None:
     with pytest.raises(WeakPassword) as refused:
         check_password(password, username)
 
@@ -50,11 +50,11 @@ def test_what_anybody_would_guess_is_refused(password: str, username: str) -> No
 @pytest.mark.parametrize(
     "password", ["8 chars!", "a" * 1022 + "bc", "correct horse battery staple", "мой пароль длинный"]
 )
-def test_length_is_all_that_is_asked_for(password: str) -> None:
+def test_length_is_the_only_other_requirement(password: str) -> None:
     check_password(password)
 
 
-async def test_nobodys_password_takes_as_long_as_somebodys() -> None:
+async def test_verification_takes_equally_long_for_an_unknown_account() -> None:
     kept = await hash_password(GOOD)
     times: dict[str | None, list[float]] = {kept: [], None: []}
     await verify_password(None, GOOD)
@@ -69,7 +69,7 @@ async def test_nobodys_password_takes_as_long_as_somebodys() -> None:
     assert 0.5 < somebody / nobody < 2
 
 
-async def test_an_unreadable_hash_lets_nobody_in() -> None:
+async def test_an_unreadable_hash_matches_no_password() -> None:
     assert not await verify_password("-", GOOD)
 
 

@@ -56,7 +56,7 @@ def test_a_newer_secret_replaces_the_older(database: Database, household: Househ
         database.run(lambda session: confirm(session, older))
 
 
-def test_who_has_no_address_confirms_none(database: Database) -> None:
+def test_an_account_without_an_address_has_nothing_to_confirm(database: Database) -> None:
     newcomer = Newcomer.parse("inga", None)
     inga = database.run(lambda session: register(session, newcomer, PASSWORD_HASH, VAULT, INDEX).id)
 
@@ -105,11 +105,11 @@ def test_the_secret_of_a_reset_is_kept_as_a_hash(
     assert user_of(database, household.maja.user_id).reset_token == hash_secret(request_.token)
 
 
-def test_nobody_is_reset_by_a_name_that_nobody_has(database: Database, household: Household) -> None:
+def test_a_reset_for_an_unknown_account_does_nothing(database: Database, household: Household) -> None:
     assert database.run(lambda session: request_reset(session, "nobody@example.org", INDEX)) is None
 
 
-def test_a_password_that_the_operator_sets_is_on_record_with_every_device_that_it_signs_out(
+def test_a_password_set_by_the_operator_is_recorded_with_every_revoked_device(
     database: Database, household: Household
 ) -> None:
     maja = household.maja
@@ -123,7 +123,7 @@ def test_a_password_that_the_operator_sets_is_on_record_with_every_device_that_i
     assert database.run_read(lambda session: devices_of(session, maja.user_id)) == []
 
 
-def test_a_password_that_somebody_sets_by_an_own_secret_is_not(database: Database, request_: ResetRequest) -> None:
+def test_a_password_set_with_a_reset_secret_is_not_recorded(database: Database, request_: ResetRequest) -> None:
     database.run(lambda session: reset_password(session, request_.token, PASSWORD_HASH))
 
     assert database.run_read(lambda session: audit_log_of(session, request_.user_id).entries) == []

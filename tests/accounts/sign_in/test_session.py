@@ -117,7 +117,9 @@ def test_signing_out_ends_the_refresh_token_too(database: Database, started: Sta
         database.run(lambda session: end_session(session, started.identity))
 
 
-def test_a_password_that_changed_while_it_was_verified_lets_nobody_in(database: Database, household: Household) -> None:
+def test_a_password_that_changed_during_verification_starts_no_session(
+    database: Database, household: Household
+) -> None:
     def change(session: Session) -> None:
         set_password(session, session.get_one(User, household.maja.user_id), "another hash")
 
@@ -132,7 +134,7 @@ def test_an_account_that_is_gone_starts_no_session(database: Database, household
         database.run(lambda session: start_session(session, new_id(), NewDevice("tablet")))
 
 
-async def test_of_two_who_refresh_with_one_token_at_once_neither_stays(
+async def test_two_concurrent_refreshes_with_one_token_end_the_session(
     database: Database, started: StartedSession
 ) -> None:
     token = started.refresh_token

@@ -17,7 +17,7 @@ USER_ID, DEVICE_ID = new_id(), new_id()
 
 
 @given(ids, ids)
-def test_what_is_issued_is_read_back(user_id: str, device_id: str) -> None:
+def test_an_issued_token_is_read_back(user_id: str, device_id: str) -> None:
     claims = Tokens(SECRET).read(Tokens(SECRET).issue(user_id, device_id))
 
     assert (claims.user_id, claims.device_id) == (user_id, device_id)
@@ -37,13 +37,13 @@ def test_a_token_is_good_for_a_quarter_of_an_hour() -> None:
 
 
 @given(st.text())
-def test_what_was_not_issued_is_refused(text: str) -> None:
+def test_a_token_that_was_not_issued_is_refused(text: str) -> None:
     with pytest.raises(InvalidToken):
         Tokens(SECRET).read(text)
 
 
 @given(st.integers(0, 1000), st.sampled_from("ABCabc012-_."))
-def test_a_token_that_was_touched_is_refused(place: int, char: str) -> None:
+def test_a_modified_token_is_refused(place: int, char: str) -> None:
     token = Tokens(SECRET).issue(USER_ID, DEVICE_ID)
     place %= len(token) - 1  # the last character of base64 has bits that mean nothing
     assume(token[place] != char)
@@ -69,7 +69,7 @@ def test_a_signature_alone_is_not_enough(claims: object) -> None:
         tokens.read(str(tokens._serializer.dumps(claims)))
 
 
-def test_a_token_says_who_asks(database: Database, household: Household) -> None:
+def test_a_token_identifies_the_user_and_the_device(database: Database, household: Household) -> None:
     maja = household.maja
     tokens = Tokens(SECRET)
     claims = tokens.read(tokens.issue(maja.user_id, maja.device_id))
@@ -79,7 +79,7 @@ def test_a_token_says_who_asks(database: Database, household: Household) -> None
     assert (identity.user_id, identity.device_id, identity.username) == (maja.user_id, maja.device_id, "maja")
 
 
-def test_a_token_of_a_revoked_device_lets_nobody_in(database: Database, household: Household) -> None:
+def test_a_token_of_a_revoked_device_is_refused(database: Database, household: Household) -> None:
     maja = household.maja
     tokens = Tokens(SECRET)
     claims = tokens.read(tokens.issue(maja.user_id, maja.device_id))
@@ -90,7 +90,7 @@ def test_a_token_of_a_revoked_device_lets_nobody_in(database: Database, househol
 
 
 @pytest.mark.parametrize(("user", "device"), [("maja", "emil"), ("maja", None), (None, "maja")])
-def test_a_person_and_a_device_that_do_not_belong_together_let_nobody_in(
+def test_a_token_with_the_device_of_another_user_is_refused(
     database: Database, household: Household, user: str | None, device: str | None
 ) -> None:
     user_id = getattr(household, user).user_id if user else new_id()

@@ -25,7 +25,7 @@ def proven(passkey: Registration, credential: dict[str, Any], user_id: str = MAJ
     return webauthn.verify_assertion(credential, user_id, passkey.public_key, passkey.sign_count)
 
 
-def test_a_passkey_that_was_made_proves_itself() -> None:
+def test_a_registered_passkey_is_verified() -> None:
     key = Authenticator(URL)
     passkey = made(key)
     proof = proven(passkey, key.get(webauthn.assertion_options()))
@@ -38,12 +38,12 @@ def test_no_two_challenges_are_equal() -> None:
     assert len({webauthn.assertion_options()["challenge"] for _ in range(100)}) == 100
 
 
-def test_an_authenticator_that_is_known_makes_no_second_passkey() -> None:
+def test_a_registered_authenticator_is_excluded() -> None:
     assert len(webauthn.registration_options(MAJA, "maja", [b"known"])["excludeCredentials"]) == 1
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.7:4000", "https://192.0.2.7", "http://[::1]:4000", "http://pi.lan"])
-def test_where_browsers_have_no_passkeys_none_is_asked_for(url: str) -> None:
+def test_passkeys_are_not_offered_where_browsers_do_not_support_them(url: str) -> None:
     there = WebAuthn(url, SECRET)
     with pytest.raises(PasskeysUnavailable):
         there.assertion_options()
@@ -52,7 +52,7 @@ def test_where_browsers_have_no_passkeys_none_is_asked_for(url: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://chat.example.org", "https://chat.example.org.evil.test", f"{URL}:8443"])
-def test_nothing_is_taken_from_another_site(origin: str) -> None:
+def test_a_response_from_another_origin_is_refused(origin: str) -> None:
     key = Authenticator(URL)
     passkey = made(key)
     key.origin = origin
@@ -63,7 +63,7 @@ def test_nothing_is_taken_from_another_site(origin: str) -> None:
         made(key)
 
 
-def test_somebody_who_did_not_show_who_they_are_is_refused() -> None:
+def test_an_assertion_without_user_verification_is_refused() -> None:
     key = Authenticator(URL)
     passkey = made(key)
     key.flags = PRESENT  # touched, without fingerprint or PIN
@@ -115,7 +115,7 @@ def test_a_challenge_of_another_server_is_refused() -> None:
         )
 
 
-def test_who_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_challenge_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     key = Authenticator(URL)
     passkey = made(key)
     answer = key.get(webauthn.assertion_options())
@@ -126,7 +126,7 @@ def test_who_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         proven(passkey, answer)
 
 
-def test_a_key_that_was_copied_counts_less_and_is_refused() -> None:
+def test_a_lower_counter_is_refused_as_a_copied_key() -> None:
     key = Authenticator(URL)
     passkey = made(key)
     used_here = Registration(passkey.credential_id, passkey.public_key, 7)
@@ -145,7 +145,7 @@ malformed = st.fixed_dictionaries(
 
 
 @given(malformed)
-def test_whatever_is_malformed_gets_the_same_answer(credential: dict[str, Any]) -> None:
+def test_every_malformed_response_gets_the_same_error(credential: dict[str, Any]) -> None:
     with pytest.raises(InvalidPasskey):
         webauthn.verify_registration(MAJA, credential)
     with pytest.raises(InvalidCredentials):
@@ -153,7 +153,7 @@ def test_whatever_is_malformed_gets_the_same_answer(credential: dict[str, Any]) 
 
 
 @given(st.sampled_from(FIELDS), st.binary(max_size=80))
-def test_no_field_can_be_something_else(name: str, raw: bytes) -> None:
+def test_no_field_of_an_assertion_can_have_another_type(name: str, raw: bytes) -> None:
     key = Authenticator(URL)
     passkey = made(key)
     forged = key.get(webauthn.assertion_options())
@@ -166,7 +166,7 @@ def test_no_field_can_be_something_else(name: str, raw: bytes) -> None:
 
 
 @given(st.sampled_from(["clientDataJSON", "attestationObject"]), st.binary(max_size=80))
-def test_no_field_of_a_new_one_can_be_something_else(name: str, raw: bytes) -> None:
+def test_no_field_of_a_registration_can_have_another_type(name: str, raw: bytes) -> None:
     new = Authenticator(URL).create(webauthn.registration_options(MAJA, "maja", []))
     new["response"][name] = base64.urlsafe_b64encode(raw).decode()
     with pytest.raises(InvalidPasskey):
@@ -174,6 +174,6 @@ def test_no_field_of_a_new_one_can_be_something_else(name: str, raw: bytes) -> N
 
 
 @pytest.mark.parametrize("credential", [{}, {"rawId": None}, {"rawId": 7}, {"rawId": "ä"}])
-def test_a_passkey_without_an_id_is_nobodys(credential: dict[str, Any]) -> None:
+def test_a_credential_without_an_id_is_refused(credential: dict[str, Any]) -> None:
     with pytest.raises(InvalidCredentials):
         credential_id_of(credential)

@@ -36,7 +36,7 @@ async def test_an_account_shows_its_profile_families_and_privacy(running: Runnin
 
 
 @pytest.mark.parametrize("by_operator", [False, True])
-async def test_a_deleted_account_is_emitted_closed_and_told_to_the_others(
+async def test_a_deleted_account_is_emitted_disconnected_and_announced(
     running: RunningServices, emitted: list[Event], *, by_operator: bool
 ) -> None:
     home, talks, emil = running.home, running.talks, running.home.emil

@@ -7,9 +7,7 @@ from famichat.telemetry.events import DeviceRevoked, Event
 from tests.support.services import RunningServices, identity
 
 
-async def test_a_revoked_device_is_closed_and_the_others_are_told(
-    running: RunningServices, emitted: list[Event]
-) -> None:
+async def test_a_revoked_device_is_disconnected_and_announced(running: RunningServices, emitted: list[Event]) -> None:
     maja = running.home.maja
     [device] = await list_devices(running.services, identity(maja))
     await revoke_device(running.services, identity(maja), device.id)
@@ -20,7 +18,7 @@ async def test_a_revoked_device_is_closed_and_the_others_are_told(
     assert await list_devices(running.services, identity(maja)) == []
 
 
-async def test_nothing_is_told_of_a_device_that_does_not_exist(running: RunningServices, emitted: list[Event]) -> None:
+async def test_a_device_that_does_not_exist_is_not_announced(running: RunningServices, emitted: list[Event]) -> None:
     with pytest.raises(NoSuchDevice):
         await revoke_device(running.services, identity(running.home.maja), running.home.emil.device_id)
 

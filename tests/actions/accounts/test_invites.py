@@ -52,7 +52,7 @@ async def test_a_revoked_invite_cannot_be_accepted(running: RunningServices) -> 
             await preview_invite(services, token, ADDRESS)
 
 
-async def test_a_new_member_is_emitted_signed_in_and_told_to_the_family(
+async def test_a_new_member_is_emitted_signed_in_and_announced_to_the_family(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     services, home = running.services, running.home
@@ -81,9 +81,7 @@ async def test_an_existing_account_joins_once(running: RunningServices, emitted:
     assert running.events(home.emil.user_id) == ["conversation_updated"]
 
 
-async def test_nothing_is_told_of_a_member_who_accepts_an_invite(
-    running: RunningServices, emitted: list[Event]
-) -> None:
+async def test_a_member_who_accepts_an_invite_is_not_announced(running: RunningServices, emitted: list[Event]) -> None:
     services, home = running.services, running.home
     created = await create_invite(services, identity(home.maja), home.family_id, "member", DAY)
     token = services.tokens.issue(home.emil.user_id, home.emil.device_id)

@@ -22,7 +22,7 @@ def changed(user_id: str, **parts: bool) -> ProfileChanged:
     )
 
 
-async def test_a_changed_profile_is_emitted_and_told_to_contacts_only(
+async def test_a_changed_profile_is_emitted_and_announced_to_contacts_only(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     maja, home = identity(running.home.maja), running.home
@@ -38,14 +38,14 @@ async def test_a_changed_profile_is_emitted_and_told_to_contacts_only(
     assert [note["payload"] for _, note in running.published] == [{"person": person_view(profile)}] * 4
 
 
-async def test_nothing_is_told_of_a_profile_that_stays_the_same(running: RunningServices, emitted: list[Event]) -> None:
+async def test_an_unchanged_profile_is_not_announced(running: RunningServices, emitted: list[Event]) -> None:
     await change_profile(running.services, identity(running.home.maja), {"color": None})
 
     assert running.published == []
     assert not any(isinstance(each, ProfileChanged) for each in emitted)
 
 
-async def test_an_avatar_is_told_to_contacts_and_hidden_from_others(
+async def test_an_avatar_is_announced_to_contacts_and_hidden_from_others(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     services, maja = running.services, identity(running.home.maja)

@@ -104,9 +104,7 @@ def test_a_user_with_an_account_joins_another_family(database: Database, househo
         database.run(lambda session: accept(session, token, household.ada.user_id))
 
 
-def test_who_belongs_already_leaves_the_invitation_for_another(
-    database: Database, household: Household, token: str
-) -> None:
+def test_a_member_does_not_use_up_an_invitation(database: Database, household: Household, token: str) -> None:
     arrival = database.run(lambda session: accept(session, token, household.emil.user_id))
 
     assert not arrival.joined

@@ -147,7 +147,7 @@ def test_the_last_admin_cannot_leave_or_step_down(database: Database, household:
     assert roster(database, household) == {"emil": "admin", "inga": "member", "nils": "member"}
 
 
-async def test_of_two_admins_who_leave_at_once_one_stays(database: Database, household: Household) -> None:
+async def test_one_of_two_admins_who_leave_concurrently_stays(database: Database, household: Household) -> None:
     promote(database, household, household.emil)
     family_id = household.family_id
 

@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 
 async def moments() -> AsyncIterator[None]:
-    """As long as it may take until the server has done what it was told in another request."""
+    """Poll until the server has handled another request, for up to ten seconds."""
     for _ in range(200):
         yield
         await asyncio.sleep(0.05)
@@ -72,7 +72,7 @@ async def test_an_upload_that_was_cut_goes_on_where_it_was(app: RunningApp) -> N
     assert got.content == data
 
 
-async def test_what_arrived_before_the_connection_broke_is_kept(app: RunningApp) -> None:
+async def test_data_received_before_a_disconnect_is_kept(app: RunningApp) -> None:
     async def broken() -> Any:
         yield b"x" * 70_000
         raise ConnectionResetError
@@ -131,7 +131,7 @@ async def test_two_messages_at_once_do_not_share_an_attachment(app: RunningApp) 
     assert sorted(answer.status_code for answer in answers) == [201] + [422] * 9
 
 
-async def test_only_ones_own_whole_files_of_this_conversation_can_be_sent(app: RunningApp) -> None:
+async def test_only_complete_own_uploads_of_this_conversation_can_be_sent(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
         elsewhere = await upload(maja, app.talks.group, b"x")
         emils = await upload(emil, app.talks.direct, b"x")
@@ -171,7 +171,7 @@ async def test_a_voice_note_has_its_length_and_its_shape(app: RunningApp, start:
     assert (note["content_type"], note["duration_ms"], note["waveform"]) == (content_type, 2500, [0, 50, 100])
 
 
-async def test_what_is_encrypted_is_not_looked_at(app: RunningApp) -> None:
+async def test_an_encrypted_file_is_not_inspected(app: RunningApp) -> None:
     data = photo()
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, data, encrypted=True)
@@ -221,7 +221,7 @@ async def test_an_original_that_no_small_one_can_be_made_of_is_a_file_to_save(ap
     assert got.content == data
 
 
-async def test_an_original_is_kept_for_whoever_wants_that(app: RunningApp) -> None:
+async def test_an_original_is_kept_on_request(app: RunningApp) -> None:
     data = photo()
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, data, keep_metadata=True)
@@ -253,7 +253,7 @@ async def test_a_picture_that_cannot_be_made_harmless_is_refused(app: RunningApp
     assert (after["offset"], after["finished"]) == (0, False)
 
 
-async def test_what_is_not_what_was_announced_is_refused(app: RunningApp) -> None:
+async def test_a_file_that_does_not_match_its_upload_request_is_refused(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, 5, sha256="0" * 64)
         other = await send_piece(maja, begun["id"], 0, b"12345")
@@ -263,7 +263,7 @@ async def test_what_is_not_what_was_announced_is_refused(app: RunningApp) -> Non
     assert (more.status_code, more.json()["code"]) == (413, "file_too_large")
 
 
-async def test_limits_are_told(migrated_sqlite: Path, tmp_path: Path) -> None:
+async def test_limits_are_reported(migrated_sqlite: Path, tmp_path: Path) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
     url = f"sqlite:///{tmp_path / 'famichat.db'}"
     async with running_app(url, tmp_path, max_file_mb=1, quota_mb=2) as app, app.http(app.home.maja) as maja:
@@ -307,14 +307,14 @@ async def test_a_cancelled_upload_is_gone(app: RunningApp) -> None:
     ],
     ids=str,
 )  # fmt: skip
-async def test_an_announcement_that_cannot_be_is_refused(app: RunningApp, body: dict[str, Any]) -> None:
+async def test_an_invalid_upload_request_is_refused(app: RunningApp, body: dict[str, Any]) -> None:
     async with app.http(app.home.maja) as maja:
         answer = await maja.post(f"/conversations/{app.talks.direct}/attachments", json=body)
 
     assert (answer.status_code, answer.json()["code"]) in {(422, "invalid_request"), (400, "invalid_json")}
 
 
-async def test_where_ciphertext_is_demanded_no_other_file_is_taken(database_url: str, tmp_path: Path) -> None:
+async def test_a_plain_file_is_refused_where_encryption_is_required(database_url: str, tmp_path: Path) -> None:
     settings = {"encryption_policy_direct": "required", "encryption_policy_group": "forbidden"}
     async with running_app(database_url, tmp_path, **settings) as app, app.http(app.home.maja) as maja:
         plain = await maja.post(f"/conversations/{app.talks.direct}/attachments", json={"size": 1})
@@ -326,7 +326,7 @@ async def test_where_ciphertext_is_demanded_no_other_file_is_taken(database_url:
     assert taken["finished"]
 
 
-async def test_one_piece_may_be_large_and_not_larger(app: RunningApp) -> None:
+async def test_the_size_of_a_chunk_is_limited(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, 9 * MIB)
         too_much = await send_piece(maja, begun["id"], 0, bytes(8 * MIB + 1))

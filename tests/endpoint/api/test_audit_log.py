@@ -1,4 +1,4 @@
-"""What was done to somebody can be read by that person: over HTTP, after it was done over HTTP."""
+"""The audit log over HTTP: users read the admin actions that affect them."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def told(entries: list[dict[str, Any]]) -> list[tuple[str, str, str | None, str 
     return [(each["action"], each["by_name"], each["name"], each["role"]) for each in entries]
 
 
-async def test_somebody_reads_what_an_admin_of_a_group_did(app: RunningApp) -> None:
+async def test_members_read_the_actions_of_a_group_admin(app: RunningApp) -> None:
     home, members = app.home, f"/conversations/{app.talks.group}/members"
     async with app.http(home.maja) as maja:
         for role in ("admin", "admin", "member"):
@@ -44,7 +44,7 @@ async def test_somebody_reads_what_an_admin_of_a_group_did(app: RunningApp) -> N
     assert entries[0]["inserted_at"].endswith("Z")
 
 
-async def test_somebody_reads_what_an_admin_of_the_family_did(app: RunningApp) -> None:
+async def test_members_read_the_actions_of_a_family_admin(app: RunningApp) -> None:
     home, members = app.home, f"/families/{app.home.family_id}/members"
     async with app.http(home.maja) as maja:
         for role in ("member", "admin", "member"):
@@ -61,7 +61,7 @@ async def test_somebody_reads_what_an_admin_of_the_family_did(app: RunningApp) -
     assert [each["family_id"] for each in entries] == [None, *[home.family_id] * 3]
 
 
-async def test_whoever_inherits_a_group_reads_whose_doing_that_was(app: RunningApp) -> None:
+async def test_an_entry_about_an_inherited_group_names_the_admin_who_caused_it(app: RunningApp) -> None:
     home = app.home
     async with app.http(home.maja) as maja, app.http(home.inga) as inga:
         await maja.put(f"/families/{home.family_id}/members/{home.inga.user_id}", json={"role": "admin"})
@@ -70,7 +70,7 @@ async def test_whoever_inherits_a_group_reads_whose_doing_that_was(app: RunningA
     assert told(await ledger(app, home.emil)) == [("group_role_changed", "inga", "Holiday", "admin")]
 
 
-async def test_what_one_does_to_oneself_and_to_others_is_not_in_ones_own(app: RunningApp) -> None:
+async def test_actions_of_a_user_are_not_in_the_history_of_that_user(app: RunningApp) -> None:
     home, members = app.home, f"/conversations/{app.talks.group}/members"
     async with app.http(home.maja) as maja, app.http(home.emil) as emil:
         await maja.put(f"{members}/{home.emil.user_id}/role", json={"role": "admin"})
@@ -82,7 +82,7 @@ async def test_what_one_does_to_oneself_and_to_others_is_not_in_ones_own(app: Ru
     assert told(await ledger(app, home.emil)) == [("group_role_changed", "maja", "Holiday", "admin")]
 
 
-async def test_a_refused_deed_leaves_no_entry(app: RunningApp) -> None:
+async def test_a_refused_action_leaves_no_entry(app: RunningApp) -> None:
     home, members = app.home, f"/conversations/{app.talks.group}/members"
     async with app.http(home.emil) as emil:
         await emil.delete(f"{members}/{home.inga.user_id}")
@@ -91,7 +91,7 @@ async def test_a_refused_deed_leaves_no_entry(app: RunningApp) -> None:
     assert await ledger(app, home.inga) == []
 
 
-async def test_a_long_ledger_comes_in_pages(app: RunningApp) -> None:
+async def test_a_long_audit_log_is_paginated(app: RunningApp) -> None:
     home, role = app.home, f"/conversations/{app.talks.group}/members/{app.home.emil.user_id}/role"
     async with app.http(home.maja) as maja, app.http(home.emil) as emil:
         for _ in range(2):
@@ -106,7 +106,7 @@ async def test_a_long_ledger_comes_in_pages(app: RunningApp) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"before": "x"}, {"before": new_id().upper()}, {"limit": "0"}, {"limit": "x"}])
-async def test_a_page_that_cannot_be_is_refused(app: RunningApp, asked: dict[str, str]) -> None:
+async def test_an_invalid_page_is_refused(app: RunningApp, asked: dict[str, str]) -> None:
     async with app.http(app.home.emil) as emil:
         answer = await emil.get("/me/ledger", params=asked)
 

@@ -1,4 +1,4 @@
-"""Conversations over HTTP: the routes of the contract, and who is told what."""
+"""Conversations over HTTP: the routes and their broadcasts."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ async def a_problem(answer: httpx.Response, status: int, code: str) -> dict[str,
 
 
 @pytest.mark.parametrize(("kind", "statuses"), [("self", [201, 200]), ("direct", [201, 200]), ("group", [201, 201])])
-async def test_it_is_made_once_and_found_again(app: RunningApp, kind: str, statuses: list[int]) -> None:
+async def test_a_conversation_is_created_once_and_found_again(app: RunningApp, kind: str, statuses: list[int]) -> None:
     path, body = requests_for(app)[kind]
     async with app.http(app.home.inga) as inga:
         answers = [await inga.post(path, json=body) for _ in range(2)]
@@ -94,21 +94,21 @@ async def test_strangers_are_not_found(app: RunningApp, kind: str) -> None:
         ({"name": "Fika", "member_ids": ["x"] * 501}, "invalid_request"),
     ],
 )
-async def test_a_group_that_cannot_be_is_refused(app: RunningApp, body: dict[str, Any], code: str) -> None:
+async def test_an_invalid_group_is_refused(app: RunningApp, body: dict[str, Any], code: str) -> None:
     if body.get("member_ids") == "EMIL NILS":
         body = {**body, "member_ids": [app.home.emil.user_id, app.home.nils.user_id]}
     async with app.http(app.home.maja) as maja:
         await a_problem(await maja.post("/conversations/group", json=body), 422, code)
 
 
-async def test_nobody_talks_directly_to_themselves(app: RunningApp) -> None:
+async def test_a_direct_conversation_with_oneself_is_refused(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         answer = await maja.post("/conversations/direct", json={"user_id": app.home.maja.user_id})
 
     await a_problem(answer, 422, "invalid_members")
 
 
-async def test_a_list_has_what_the_caller_is_in_and_nothing_else(app: RunningApp) -> None:
+async def test_a_list_contains_the_callers_conversations_only(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.nils) as nils, app.http(app.home.ada) as ada:
         lists = [(await each.get("/conversations")).json()["conversations"] for each in (maja, nils, ada)]
 
@@ -120,7 +120,7 @@ async def test_a_list_has_what_the_caller_is_in_and_nothing_else(app: RunningApp
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-async def test_what_is_not_ones_own_is_not_found(app: RunningApp, method: str) -> None:
+async def test_a_conversation_of_others_is_not_found(app: RunningApp, method: str) -> None:
     body = {"name": "Mitt"} if method == "PATCH" else None
     asked = [
         (app.home.ada, app.talks.direct),
@@ -140,7 +140,7 @@ async def test_what_is_not_ones_own_is_not_found(app: RunningApp, method: str) -
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-async def test_each_flag_is_set_and_taken_back_and_twice_is_once(app: RunningApp, flag: str) -> None:
+async def test_each_view_setting_is_set_and_removed_idempotently(app: RunningApp, flag: str) -> None:
     path = f"/conversations/{app.talks.direct}/{flag}"
     field = "muted_until" if flag == "muted" else flag
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
@@ -157,12 +157,12 @@ async def test_each_flag_is_set_and_taken_back_and_twice_is_once(app: RunningApp
 
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_flags_of_what_is_not_ones_own_are_not_found(app: RunningApp, flag: str, method: str) -> None:
+async def test_view_settings_of_a_conversation_of_others_are_not_found(app: RunningApp, flag: str, method: str) -> None:
     async with app.http(app.home.ada) as ada:
         await a_problem(await ada.request(method, f"/conversations/{app.talks.direct}/{flag}"), 404, "not_found")
 
 
-async def test_muting_until_a_moment(app: RunningApp) -> None:
+async def test_muting_until_a_time(app: RunningApp) -> None:
     path = f"/conversations/{app.talks.direct}/muted"
     async with app.http(app.home.maja) as maja:
         answer = await maja.put(path, json={"until": "2099-01-01T01:00:00+01:00"})
@@ -181,7 +181,7 @@ async def test_muting_until_a_moment(app: RunningApp) -> None:
     assert answer.json()["muted_until"] == "2099-01-01T00:00:00.000000Z"
 
 
-async def test_a_hidden_conversation_is_on_its_own_shelf_until_something_is_said(app: RunningApp) -> None:
+async def test_a_hidden_conversation_stays_hidden_until_a_new_message(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
         await maja.put(f"/conversations/{app.talks.direct}/hidden")
         shown = (await maja.get("/conversations")).json()["conversations"]
@@ -205,7 +205,9 @@ async def test_a_hidden_conversation_is_on_its_own_shelf_until_something_is_said
         ("maja", "direct", 409, "not_group_conversation"),
     ],
 )
-async def test_who_may_name_what(app: RunningApp, who: str, kind: str, status: int, code: str | None) -> None:
+async def test_only_permitted_roles_rename_a_conversation(
+    app: RunningApp, who: str, kind: str, status: int, code: str | None
+) -> None:
     async with app.http(getattr(app.home, who)) as client:
         answer = await client.patch(f"/conversations/{getattr(app.talks, kind)}", json={"name": " Nytt "})
 
@@ -220,7 +222,7 @@ async def test_nothing_but_a_name_can_change(app: RunningApp, body: Any) -> None
         await a_problem(await maja.patch(f"/conversations/{app.talks.group}", json=body), 422, "invalid_request")
 
 
-async def test_the_people_of_a_new_conversation_are_told_and_nobody_else(app: RunningApp) -> None:
+async def test_a_new_conversation_is_announced_to_its_members_only(app: RunningApp) -> None:
     home = app.home
     people = [home.inga, home.nils, home.ada]
     async with app.connect(home.inga) as inga, app.connect(home.nils) as nils, app.connect(home.ada) as ada:
@@ -235,7 +237,7 @@ async def test_the_people_of_a_new_conversation_are_told_and_nobody_else(app: Ru
         await ada.refute_broadcast(f"user:{home.ada.user_id}", "conversation_created")
 
 
-async def test_a_new_name_is_told_to_everybody_in_it(app: RunningApp) -> None:
+async def test_a_new_name_is_announced_to_all_members(app: RunningApp) -> None:
     home = app.home
     async with app.connect(home.emil) as emil, app.http(home.maja) as maja:
         await emil.join(f"user:{home.emil.user_id}")
@@ -245,7 +247,7 @@ async def test_a_new_name_is_told_to_everybody_in_it(app: RunningApp) -> None:
     assert (told.payload["conversation"]["name"], told.payload["conversation"]["id"]) == ("Nytt", app.talks.group)
 
 
-async def test_a_flag_is_told_to_ones_own_devices_only(app: RunningApp) -> None:
+async def test_a_view_setting_is_announced_to_the_own_devices_only(app: RunningApp) -> None:
     home = app.home
     async with app.connect(home.emil) as emil, app.connect(home.maja) as maja, app.http(home.maja) as http:
         await emil.join(f"user:{home.emil.user_id}")
@@ -257,7 +259,9 @@ async def test_a_flag_is_told_to_ones_own_devices_only(app: RunningApp) -> None:
         await emil.refute_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
 
 
-async def test_who_has_hidden_it_is_read_by_those_in_it_and_noted_once(app: RunningApp, emitted: list[Event]) -> None:
+async def test_members_see_who_hid_a_conversation_and_hiding_is_emitted_once(
+    app: RunningApp, emitted: list[Event]
+) -> None:
     home, group = app.home, f"/conversations/{app.talks.group}"
     async with app.http(home.maja) as maja, app.http(home.emil) as emil, app.http(home.nils) as nils:
         for _ in range(2):
@@ -282,7 +286,7 @@ async def test_a_group_says_what_newcomers_see_of_it(app: RunningApp) -> None:
     assert [made["history"], *(each["history"] for each in found)] == ["all", "joined", None]
 
 
-async def test_nothing_is_told_without_a_token(app: RunningApp) -> None:
+async def test_every_route_requires_a_token(app: RunningApp) -> None:
     async with app.http() as nobody:
         for method, path in (
             ("GET", "/conversations"),

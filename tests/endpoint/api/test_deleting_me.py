@@ -1,4 +1,4 @@
-"""Deleting one's own account over HTTP: who may, what ends, and what the others are told."""
+"""Account deletion over HTTP: permission, closed connections and broadcasts."""
 
 import asyncio
 import random
@@ -48,7 +48,7 @@ def topics(app: RunningApp) -> dict[str, str]:
     return {kind: f"message:{kind}:{getattr(app.talks, kind)}" for kind in ("direct", "group", "family")}
 
 
-async def test_everything_that_is_open_ends_and_the_others_are_told(app: RunningApp, emitted: list[Event]) -> None:
+async def test_all_connections_end_and_the_deletion_is_announced(app: RunningApp, emitted: list[Event]) -> None:
     home, emil = app.home, app.home.emil
     async with (
         app.http(emil) as http,
@@ -91,7 +91,7 @@ async def test_everything_that_is_open_ends_and_the_others_are_told(app: Running
     ]
 
 
-async def test_no_sign_in_of_a_deleted_account_works_any_more(app: RunningApp) -> None:
+async def test_a_deleted_account_cannot_sign_in(app: RunningApp) -> None:
     signing_in = {"username": "emil", "password": PASSWORD}
     async with app.http(app.home.emil) as emil, app.http() as http:
         session = (await http.post("/sessions", json=signing_in)).json()
@@ -135,7 +135,7 @@ async def test_the_password_that_counts_is_the_callers_own(app: RunningApp, data
         assert (await emil.get("/me")).is_success
 
 
-async def test_a_thief_with_an_open_phone_has_few_guesses(database_url: str, tmp_path: Path) -> None:
+async def test_password_attempts_for_deletion_are_limited(database_url: str, tmp_path: Path) -> None:
     async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http(app.home.emil) as emil:
         answers = [await delete(emil, f"guess {n}") for n in range(11)]
         right = await delete(emil)
@@ -153,7 +153,7 @@ async def test_the_last_admin_is_refused_as_often_as_it_is_tried(app: RunningApp
     assert still.is_success
 
 
-async def test_what_was_said_stays_and_the_other_can_go_on_reading(app: RunningApp) -> None:
+async def test_messages_stay_readable_for_the_other_member(app: RunningApp) -> None:
     home, direct = app.home, f"/conversations/{app.talks.direct}"
     async with app.http(home.emil) as emil, app.http(home.maja) as maja:
         await emil.post(f"{direct}/messages", json={"body": "so long"})
@@ -170,7 +170,7 @@ async def test_what_was_said_stays_and_the_other_can_go_on_reading(app: RunningA
     assert (again.status_code, again.json()["code"]) == (404, "not_found")
 
 
-async def test_nothing_reaches_whoever_deletes_the_account_while_others_talk(database_url: str, tmp_path: Path) -> None:
+async def test_a_deleted_user_receives_nothing_while_others_send(database_url: str, tmp_path: Path) -> None:
     database = Database(database_url)
     guests = database.run(lambda session: [person(session, f"guest{number}") for number in range(ROUNDS)])
     pause = random.Random(7)  # noqa: S311 - it decides about pauses
@@ -218,9 +218,7 @@ async def goes(app: RunningApp, guest: Person, topic: str, after: float) -> list
         return [*socket.received, *poller.heard]
 
 
-async def test_who_does_all_sorts_of_things_while_being_deleted_leaves_nothing_behind(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_concurrent_actions_of_a_deleted_user_leave_no_data(database_url: str, tmp_path: Path) -> None:
     database = Database(database_url)
     guests = database.run(lambda session: [person(session, f"guest{number}") for number in range(ROUNDS)])
     async with running_app(database_url, tmp_path) as app, app.http(app.home.maja) as maja:
@@ -257,7 +255,7 @@ async def test_who_does_all_sorts_of_things_while_being_deleted_leaves_nothing_b
     database.close()
 
 
-async def test_what_a_killed_server_left_of_the_deleted_goes_at_its_next_start(
+async def test_data_left_by_a_killed_server_is_deleted_at_the_next_start(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(account_deletion, "BATCH", 2)

@@ -8,7 +8,7 @@ from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient
 
 
-async def test_a_person_sees_the_own_devices(app: RunningApp) -> None:
+async def test_users_list_their_own_devices(app: RunningApp) -> None:
     async with app.http(app.home.maja) as http:
         await http.post("/sessions", json={"username": "maja", "password": PASSWORD, "device_name": "tablet"})
         devices = (await http.get("/devices")).json()["devices"]

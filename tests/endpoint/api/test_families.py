@@ -11,7 +11,7 @@ def member(app: RunningApp, name: str) -> str:
     return f"/families/{app.home.family_id}/members/{getattr(app.home, name).user_id}"
 
 
-async def test_everybody_sees_the_own_families_and_their_people(app: RunningApp) -> None:
+async def test_users_list_their_own_families_and_members(app: RunningApp) -> None:
     async with app.http(app.home.nils) as http:
         families = (await http.get("/families")).json()["families"]
         members = (await http.get(f"/families/{app.home.family_id}/members")).json()["members"]
@@ -42,7 +42,7 @@ async def test_a_stranger_cannot_tell_a_family_from_none(app: RunningApp, method
     assert len({each.content for each in answers}) == 1
 
 
-async def test_an_admin_changes_roles_and_everybody_sees_it(app: RunningApp) -> None:
+async def test_an_admin_changes_roles_and_all_members_see_it(app: RunningApp) -> None:
     emil = app.home.emil.user_id
     async with app.http(app.home.maja) as http, app.connect(app.home.nils) as nils:
         await nils.join(f"user:{app.home.nils.user_id}")
@@ -86,7 +86,7 @@ async def test_the_last_admin_stays(app: RunningApp) -> None:
     assert {(each.status_code, each.json()["code"]) for each in refused} == {(409, "last_admin")}
 
 
-async def test_whoever_is_removed_hears_nothing_more_at_once(app: RunningApp) -> None:
+async def test_a_removed_member_receives_no_more_messages(app: RunningApp) -> None:
     emil, family, group = (
         app.home.emil.user_id,
         f"message:family:{app.talks.family}",
@@ -114,7 +114,7 @@ async def test_whoever_is_removed_hears_nothing_more_at_once(app: RunningApp) ->
         await out.assert_reply(await out.push(f"message:direct:{app.talks.direct}", "new_msg", {"body": "bye"}), "ok")
 
 
-async def test_what_an_admin_does_is_put_on_record(app: RunningApp, emitted: list[Event]) -> None:
+async def test_actions_of_an_admin_are_recorded(app: RunningApp, emitted: list[Event]) -> None:
     maja, emil, family_id = app.home.maja.user_id, app.home.emil.user_id, app.home.family_id
     async with app.http(app.home.maja) as http:
         await http.put(member(app, "emil"), json={"role": "admin"})

@@ -10,9 +10,7 @@ from tests.support.app import RunningApp
 from tests.support.uploading import upload
 
 
-async def test_an_admin_signs_somebody_s_device_out_and_it_is_out_at_once(
-    app: RunningApp, emitted: list[Event]
-) -> None:
+async def test_an_admin_revokes_a_device_with_immediate_effect(app: RunningApp, emitted: list[Event]) -> None:
     emil = app.home.emil
     devices = f"/families/{app.home.family_id}/members/{emil.user_id}/devices"
     async with app.http(app.home.maja) as http, app.connect(emil) as phone:
@@ -42,9 +40,7 @@ async def test_an_admin_reads_what_admins_did(app: RunningApp) -> None:
     assert before["entries"] == [oldest]
 
 
-async def test_an_admin_sees_what_room_is_taken_and_when_a_backup_was_taken_last(
-    app: RunningApp, tmp_path: Path
-) -> None:
+async def test_an_admin_sees_the_disk_usage_and_the_time_of_the_last_backup(app: RunningApp, tmp_path: Path) -> None:
     path = f"/families/{app.home.family_id}/storage"
     async with app.http(app.home.maja) as http:
         before = (await http.get(path)).json()

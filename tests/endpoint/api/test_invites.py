@@ -62,7 +62,7 @@ async def test_a_malformed_invitation_is_refused(app: RunningApp, body: Any) -> 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-async def test_only_the_familys_admins_invite_list_and_take_back(app: RunningApp) -> None:
+async def test_only_family_admins_create_list_and_revoke_invitations(app: RunningApp) -> None:
     issued = await invite(app)
     path = f"/families/{app.home.family_id}/invites"
     for person, expected in ((app.home.emil, (403, "not_admin")), (app.home.ada, (404, "not_found"))):
@@ -71,7 +71,7 @@ async def test_only_the_familys_admins_invite_list_and_take_back(app: RunningApp
         assert {(each.status_code, each.json()["code"]) for each in answers} == {expected}
 
 
-async def test_whoever_holds_an_invitation_sees_the_family_the_role_and_until_when(app: RunningApp) -> None:
+async def test_an_invitation_shows_the_family_the_role_and_the_expiry(app: RunningApp) -> None:
     issued = await invite(app)
     async with app.http() as http:
         answer = await http.get(f"/invites/{issued['token']}")
@@ -98,7 +98,7 @@ async def test_a_newcomer_accepts_is_signed_in_and_in_the_familys_conversation(a
         assert me["id"] in [each["user_id"] for each in told.payload["conversation"]["members"]]
 
 
-async def test_somebody_with_an_account_accepts_with_a_token(app: RunningApp) -> None:
+async def test_an_existing_user_accepts_with_a_token(app: RunningApp) -> None:
     token = (await invite(app))["token"]
     ada = app.home.ada.user_id
     async with app.http(app.home.ada) as http, app.connect(app.home.ada) as client:
@@ -113,7 +113,7 @@ async def test_somebody_with_an_account_accepts_with_a_token(app: RunningApp) ->
         assert names == ["Okafor", "Sundqvist"]
 
 
-async def test_who_belongs_already_leaves_the_invitation_for_another(app: RunningApp) -> None:
+async def test_a_member_does_not_use_up_an_invitation(app: RunningApp) -> None:
     token = (await invite(app))["token"]
     async with app.http(app.home.emil) as http:
         answer = await http.post(f"/invites/{token}/accept", json={})
@@ -121,7 +121,7 @@ async def test_who_belongs_already_leaves_the_invitation_for_another(app: Runnin
         assert (await http.get(f"/invites/{token}")).status_code == 200
 
 
-async def test_without_an_account_to_make_or_to_use_nobody_comes_in(app: RunningApp) -> None:
+async def test_accepting_requires_a_new_or_an_existing_account(app: RunningApp) -> None:
     token = (await invite(app))["token"]
     async with app.http() as http:
         answer = await http.post(f"/invites/{token}/accept")
@@ -155,7 +155,7 @@ async def test_what_cannot_be_used_is_named_and_the_invitation_stays_good(
         assert (await accept(http, token)).status_code == 201
 
 
-async def test_invitations_that_are_used_taken_back_or_invented_look_alike(app: RunningApp) -> None:
+async def test_used_revoked_and_unknown_invitations_are_indistinguishable(app: RunningApp) -> None:
     used, taken_back = await invite(app), await invite(app)
     async with app.http() as http:
         assert (await accept(http, used["token"])).status_code == 201
@@ -181,7 +181,7 @@ async def test_an_invitation_to_one_family_opens_no_other(app: RunningApp) -> No
         assert (await http.get(f"/invites/{issued['token']}")).status_code == 200
 
 
-async def test_of_ten_who_accept_at_once_one_comes_in(app: RunningApp) -> None:
+async def test_one_of_ten_concurrent_acceptances_succeeds(app: RunningApp) -> None:
     token = (await invite(app))["token"]
     async with app.http() as http:
         answers = await asyncio.gather(

@@ -7,7 +7,7 @@ from tests.factories.people import SECRET
 from tests.support.app import RunningApp
 
 
-async def test_everybody_sees_the_own_account_whole(app: RunningApp) -> None:
+async def test_users_see_their_own_account_completely(app: RunningApp) -> None:
     maja = app.home.maja
     async with app.http(maja) as http:
         me = (await http.get("/me")).json()
@@ -36,7 +36,7 @@ async def test_everybody_sees_the_own_account_whole(app: RunningApp) -> None:
     # Named, because a token is another one in each process that collects the tests.
     ids=["none", "empty", "no token", "nonsense", "basic", "long", "another server's", "expired"],
 )
-async def test_without_a_valid_token_nobody_sees_anything(app: RunningApp, authorization: str | None) -> None:
+async def test_a_valid_token_is_required(app: RunningApp, authorization: str | None) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
     async with app.http() as http:
         answers = [await http.get(path, headers=headers) for path in ("/me", "/devices", "/families")]

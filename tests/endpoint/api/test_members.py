@@ -1,4 +1,4 @@
-"""The people of a group over HTTP: what it answers, who is told what, and what is put on record."""
+"""Group members over HTTP: responses, broadcasts and audit log entries."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ def own(who: Person) -> str:
     return f"user:{who.user_id}"
 
 
-async def test_an_admin_adds_somebody_and_everybody_is_told(app: RunningApp) -> None:
+async def test_an_admin_adds_a_member_and_all_members_are_notified(app: RunningApp) -> None:
     home = app.home
     async with app.http(home.maja) as maja, app.connect(home.nils) as newcomer, app.connect(home.emil) as other:
         await newcomer.join(own(home.nils))
@@ -72,7 +72,7 @@ async def test_a_history_outside_the_list_is_refused(app: RunningApp) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-async def test_whoever_is_removed_is_out_at_once(app: RunningApp) -> None:
+async def test_a_removed_member_loses_access_at_once(app: RunningApp) -> None:
     home = app.home
     async with app.http(home.maja) as maja, app.connect(home.emil) as out, app.connect(home.inga) as stays:
         for each in (topic(app), own(home.emil)):
@@ -93,7 +93,7 @@ async def test_whoever_is_removed_is_out_at_once(app: RunningApp) -> None:
         assert (await out.join(topic(app), status="error"))["reason"] == "not_found"
 
 
-async def test_everybody_may_leave(app: RunningApp) -> None:
+async def test_every_member_may_leave(app: RunningApp) -> None:
     home = app.home
     async with app.http(home.emil) as emil, app.connect(home.emil) as device:
         await device.join(topic(app))
@@ -103,7 +103,7 @@ async def test_everybody_may_leave(app: RunningApp) -> None:
         await device.assert_broadcast(topic(app), "phx_close")
 
 
-async def test_a_role_is_seen_by_everybody(app: RunningApp) -> None:
+async def test_a_role_is_visible_to_all_members(app: RunningApp) -> None:
     home = app.home
     async with app.http(home.maja) as maja, app.connect(home.inga) as inga:
         await inga.join(own(home.inga))
@@ -126,7 +126,7 @@ async def test_a_role_outside_the_list_is_refused(app: RunningApp, body: Any) ->
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
-async def test_nobody_learns_who_exists(app: RunningApp) -> None:
+async def test_unknown_users_and_strangers_are_indistinguishable(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         answers = [
             await maja.post(members(app), json={"user_id": user_id})
@@ -142,7 +142,7 @@ async def test_nobody_learns_who_exists(app: RunningApp) -> None:
     assert len({each.content for each in answers}) == len({each.content for each in removals}) == 1
 
 
-async def test_of_two_admins_who_leave_at_once_one_stays(app: RunningApp) -> None:
+async def test_one_of_two_admins_who_leave_concurrently_stays(app: RunningApp) -> None:
     home = app.home
     async with app.http(home.maja) as maja, app.http(home.emil) as emil:
         await maja.put(f"{members(app, home.emil)}/role", json={"role": "admin"})
@@ -153,7 +153,7 @@ async def test_of_two_admins_who_leave_at_once_one_stays(app: RunningApp) -> Non
     assert refused["code"] == "last_admin"
 
 
-async def test_what_is_done_is_put_on_record_once(app: RunningApp, emitted: list[Event]) -> None:
+async def test_each_action_is_recorded_once(app: RunningApp, emitted: list[Event]) -> None:
     home, group = app.home, app.talks.group
     maja_id, nils_id = home.maja.user_id, home.nils.user_id
     async with app.http(home.maja) as maja:
@@ -171,7 +171,7 @@ async def test_what_is_done_is_put_on_record_once(app: RunningApp, emitted: list
     ]
 
 
-async def test_a_removal_from_the_family_puts_the_groups_on_record_too(app: RunningApp, emitted: list[Event]) -> None:
+async def test_a_removal_from_the_family_is_recorded_in_its_groups_too(app: RunningApp, emitted: list[Event]) -> None:
     home, group = app.home, app.talks.group
     maja_id, emil_id, inga_id = home.maja.user_id, home.emil.user_id, home.inga.user_id
     async with app.http(home.maja) as maja:

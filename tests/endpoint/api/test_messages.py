@@ -20,7 +20,7 @@ def path_of(app: RunningApp, kind: str = "direct") -> str:
 
 
 @pytest.mark.parametrize("kind", ["self", "direct", "group", "family"])
-async def test_what_is_sent_is_answered_and_read_alike(app: RunningApp, kind: str) -> None:
+async def test_a_sent_message_is_returned_and_read_in_the_same_form(app: RunningApp, kind: str) -> None:
     async with app.http(app.home.maja) as maja:
         sent = await maja.post(path_of(app, kind), json={"body": "hej"})
         page = (await maja.get(path_of(app, kind))).json()
@@ -31,7 +31,7 @@ async def test_what_is_sent_is_answered_and_read_alike(app: RunningApp, kind: st
     assert page == {"messages": [sent.json()], "has_more": False}
 
 
-async def test_a_repeat_is_answered_with_the_first_and_told_to_nobody(app: RunningApp) -> None:
+async def test_a_repeat_returns_the_first_message_and_is_not_broadcast(app: RunningApp) -> None:
     body = {"body": "hej", "client_id": "c1"}
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.emil) as emil, app.http(app.home.maja) as maja:
@@ -74,7 +74,7 @@ async def test_an_encrypted_message_keeps_its_envelope(app: RunningApp) -> None:
         ({"body": "x", "seq": 1}, 422, "invalid_request"),
     ],
 )
-async def test_what_is_not_right_is_refused_and_stored_nowhere(
+async def test_an_invalid_message_is_refused_and_not_stored(
     app: RunningApp, body: dict[str, Any], status: int, code: str
 ) -> None:
     async with app.http(app.home.maja) as maja:
@@ -126,7 +126,7 @@ async def test_pages_go_forward_and_back(app: RunningApp) -> None:
         ({"before_seq": "1\0"}, "invalid_request"),
     ],
 )
-async def test_a_page_that_cannot_be_is_refused(app: RunningApp, query: dict[str, str], code: str) -> None:
+async def test_an_invalid_page_is_refused(app: RunningApp, query: dict[str, str], code: str) -> None:
     async with app.http(app.home.maja) as maja:
         answer = await maja.get(path_of(app), params=query)
 
@@ -134,7 +134,7 @@ async def test_a_page_that_cannot_be_is_refused(app: RunningApp, query: dict[str
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_who_is_not_in_it_finds_nothing(app: RunningApp, method: str) -> None:
+async def test_a_conversation_is_not_found_for_an_outsider(app: RunningApp, method: str) -> None:
     body = {"body": "hej"} if method == "POST" else None
     answers = set()
     for who, conversation_id in (
@@ -151,7 +151,7 @@ async def test_who_is_not_in_it_finds_nothing(app: RunningApp, method: str) -> N
     assert next(iter(answers))[0] == 404
 
 
-async def test_many_at_once_get_one_place_each(app: RunningApp) -> None:
+async def test_concurrent_messages_get_one_seq_each(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
         answers = await asyncio.gather(
             *(client.post(path_of(app), json={"body": f"{n}"}) for n in range(20) for client in (maja, emil))

@@ -31,7 +31,7 @@ async def prove(http: httpx.AsyncClient, key: Authenticator, **more: Any) -> htt
     return await http.post("/sessions/passkey", json={"credential": key.get(options), **more})
 
 
-async def test_one_makes_a_passkey_and_signs_in_with_it(app: RunningApp, key: Authenticator) -> None:
+async def test_a_passkey_is_registered_and_signs_in(app: RunningApp, key: Authenticator) -> None:
     async with app.http(app.home.maja) as http, app.http() as elsewhere:
         made = await make(http, key)
         session = await prove(elsewhere, key, device_name="Maja's phone", device_kind="phone")
@@ -48,7 +48,7 @@ async def test_one_makes_a_passkey_and_signs_in_with_it(app: RunningApp, key: Au
     assert made["name"]
 
 
-async def test_a_proof_serves_once(app: RunningApp, key: Authenticator) -> None:
+async def test_an_assertion_works_once(app: RunningApp, key: Authenticator) -> None:
     key.counts = False
     async with app.http(app.home.maja) as http, app.http() as elsewhere:
         await make(http, key)
@@ -58,14 +58,14 @@ async def test_a_proof_serves_once(app: RunningApp, key: Authenticator) -> None:
     assert [each.status_code for each in answers] == [201, 401]
 
 
-async def test_whoever_lacks_the_password_makes_no_passkey(app: RunningApp) -> None:
+async def test_registering_a_passkey_requires_the_password(app: RunningApp) -> None:
     async with app.http(app.home.maja) as http:
         refused = await http.post("/me/passkeys/options", json={"password": "not her password"})
 
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_credentials")
 
 
-async def test_a_password_is_guessed_here_no_more_often_than_at_the_door(
+async def test_password_attempts_here_count_towards_the_sign_in_limit(
     database_url: str, tmp_path: Path, emitted: list[Event]
 ) -> None:
     async with running_app(database_url, tmp_path, rate_limits="on") as app, app.http(app.home.maja) as http:
@@ -78,7 +78,7 @@ async def test_a_password_is_guessed_here_no_more_often_than_at_the_door(
     assert [each.limit for each in emitted if isinstance(each, RateLimitThrottled)] == ["guesses", "guesses"]
 
 
-async def test_every_reason_why_nobody_comes_in_gets_the_same_answer(
+async def test_every_failed_sign_in_gets_the_same_error(
     app: RunningApp, key: Authenticator, emitted: list[Event]
 ) -> None:
     async with app.http(app.home.maja) as http, app.http() as elsewhere:

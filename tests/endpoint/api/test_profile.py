@@ -1,4 +1,4 @@
-"""Being shown under a name, in a colour and with a picture of one's own, over the API and as others are told of it."""
+"""Display name, colour and avatar over HTTP, and their broadcasts."""
 
 import io
 from typing import Any
@@ -27,7 +27,7 @@ async def put(http: httpx.AsyncClient, data: bytes) -> httpx.Response:
     return await http.put("/me/picture", content=data)
 
 
-async def test_what_somebody_chose_is_seen_by_the_family_and_at_every_sign_in(app: RunningApp) -> None:
+async def test_a_profile_is_visible_to_the_family_and_at_every_sign_in(app: RunningApp) -> None:
     inga = app.home.inga
     async with app.http(inga) as http:
         answer = await http.patch("/me", json={"display_name": "Grandma Inga 🌻", "color": "rose"})
@@ -54,7 +54,7 @@ async def test_people_are_those_who_share_a_family_or_a_conversation(app: Runnin
     assert home.nils.user_id not in await people(app, home.maja)
 
 
-async def test_everybody_who_sees_somebody_is_told_at_once_and_nobody_else(app: RunningApp) -> None:
+async def test_profile_changes_reach_all_contacts_at_once_and_no_one_else(app: RunningApp) -> None:
     home = app.home
     async with (
         app.http(home.inga) as http,
@@ -72,7 +72,7 @@ async def test_everybody_who_sees_somebody_is_told_at_once_and_nobody_else(app: 
         await ada.refute_broadcast(f"user:{home.ada.user_id}", "person_updated")
 
 
-async def test_what_changes_nothing_is_told_to_nobody(app: RunningApp, emitted: list[Event]) -> None:
+async def test_an_unchanged_profile_is_announced_to_no_one(app: RunningApp, emitted: list[Event]) -> None:
     home = app.home
     async with app.http(home.inga) as http, app.connect(home.maja) as maja:
         await maja.join(f"user:{home.maja.user_id}")
@@ -110,7 +110,7 @@ async def test_telemetry_says_that_something_changed_and_not_what_it_is(app: Run
         ({"username": "gran"}, 422, "invalid_request"),
     ],
 )
-async def test_what_nobody_can_be_shown_as_is_refused_by_its_code(
+async def test_an_invalid_display_name_is_refused_with_its_code(
     app: RunningApp, body: dict[str, Any], status: int, code: str
 ) -> None:
     async with app.http(app.home.inga) as http:
@@ -165,7 +165,7 @@ async def test_a_new_picture_has_a_new_address_and_the_former_one_leads_nowhere(
     assert gone["picture"] is None
 
 
-async def test_a_picture_is_for_those_who_see_the_person(app: RunningApp) -> None:
+async def test_an_avatar_is_visible_to_contacts_only(app: RunningApp) -> None:
     async with app.http(app.home.inga) as http:
         address = (await put(http, photo())).json()["picture"]
     wrong = [address.replace(app.home.inga.user_id, app.home.maja.user_id), f"{address[:-36]}{new_id()}"]
@@ -188,7 +188,7 @@ async def test_a_picture_is_for_those_who_see_the_person(app: RunningApp) -> Non
     ],
     ids=["nothing", "a drawing", "half a photo", "a bomb", "too large"],
 )
-async def test_what_is_no_picture_is_refused_and_the_one_before_stays(
+async def test_an_invalid_avatar_is_refused_and_the_previous_one_stays(
     app: RunningApp, data: bytes, status: int, code: str
 ) -> None:
     async with app.http(app.home.inga) as http:

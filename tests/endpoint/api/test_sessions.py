@@ -206,7 +206,7 @@ async def test_no_password_and_no_token_is_in_the_database_or_in_an_event(
 
 
 async def test_an_unknown_name_takes_about_as_long_as_a_wrong_password(app: RunningApp) -> None:
-    """The household's hash is cheap, so this compares two people who came by invitation, and nobody."""
+    """Compares two invited users with an unknown name, because the household's hashes are cheap."""
     async with app.http(app.home.maja) as http:
         invited = (await http.post(f"/families/{app.home.family_id}/invites")).json()
         accepted = await http.post(

@@ -15,7 +15,7 @@ SETUP = {"family_name": "Sundqvist", "username": "Maja", "password": "knÃ¤ckebrÃ
 
 
 class New:
-    """A server that nobody has set up, its code, and a client of it."""
+    """A server without users, its setup code, and an HTTP client."""
 
     def __init__(self, http: httpx.AsyncClient, code: str) -> None:
         self.http = http
@@ -79,7 +79,7 @@ async def test_the_code_works_once(new: New) -> None:
         assert (answer.status_code, answer.json()["code"]) == (409, "already_set_up")
 
 
-async def test_of_five_who_set_up_at_once_one_succeeds(new: New) -> None:
+async def test_one_of_five_concurrent_setups_succeeds(new: New) -> None:
     answers = await asyncio.gather(*(new.set_up(username=f"person {n}", email=None) for n in range(5)))
 
     assert sorted(each.status_code for each in answers) == [201, 409, 409, 409, 409]

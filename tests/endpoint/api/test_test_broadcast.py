@@ -12,7 +12,7 @@ def request(app: RunningApp, **changes: Any) -> dict[str, Any]:
     return {"conversation_type": "direct", "conversation_id": app.talks.direct, "body": "ding", **changes}
 
 
-async def test_one_request_is_one_broadcast_to_everybody_who_listens(app: RunningApp) -> None:
+async def test_one_request_is_one_broadcast_to_all_subscribers(app: RunningApp) -> None:
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.http(app.home.maja) as http:
         await maja.join(topic)
@@ -62,7 +62,7 @@ async def test_a_refused_request_broadcasts_nothing(
         await emil.refute_broadcast(topic, "new_msg")
 
 
-async def test_a_stranger_and_somebody_without_a_token_cause_nothing(app: RunningApp) -> None:
+async def test_an_outsider_and_a_request_without_a_token_cause_no_broadcast(app: RunningApp) -> None:
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.emil) as emil, app.http(app.home.ada) as ada, app.http() as nobody:
         await emil.join(topic)

@@ -1,4 +1,4 @@
-"""Edit, delete, react: what everybody in a conversation hears of it, at once or when they come back."""
+"""Edits, deletions and reactions reach all members, live or on the next join."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ async def said(client: ChannelClient, topic: str, body: str = "hej") -> str:
     return message_id
 
 
-async def test_everybody_hears_how_a_message_is_from_now_on_the_sender_included(app: RunningApp) -> None:
+async def test_all_members_including_the_sender_receive_the_changed_message(app: RunningApp) -> None:
     topic = topic_of(app)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.http(app.home.inga) as inga:
         for client in (maja, emil):
@@ -46,7 +46,7 @@ async def test_everybody_hears_how_a_message_is_from_now_on_the_sender_included(
     assert page["messages"] == [heard[-1]]
 
 
-async def test_a_change_that_changes_nothing_is_answered_and_told_to_nobody(app: RunningApp) -> None:
+async def test_a_change_without_effect_is_answered_and_not_broadcast(app: RunningApp) -> None:
     topic = topic_of(app)
     async with app.connect(app.home.emil) as emil:
         await emil.join(topic)
@@ -88,7 +88,7 @@ async def test_a_refused_change_has_a_stable_code(
     assert (answer.status, answer.response) == ("error", refusal)
 
 
-async def test_sending_again_what_was_deleted_gets_the_first_reply(app: RunningApp) -> None:
+async def test_resending_a_deleted_message_gets_the_first_reply(app: RunningApp) -> None:
     topic, message = topic_of(app), {"body": "oops", "client_id": "c1"}
     async with app.connect(app.home.emil) as emil:
         await emil.join(topic)
@@ -137,7 +137,7 @@ async def test_a_rejoin_brings_what_has_changed_meanwhile(app: RunningApp) -> No
         assert (feed["has_more"], feed["last_change"]) == (True, 4)
 
 
-async def test_who_came_later_hears_nothing_of_changes_to_earlier_messages(app: RunningApp) -> None:
+async def test_a_new_member_receives_no_changes_to_earlier_messages(app: RunningApp) -> None:
     topic = topic_of(app)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.nils) as nils, app.http(app.home.maja) as http:
         await maja.join(topic)

@@ -103,7 +103,7 @@ async def test_missing_forbidden_malformed_and_wrong_type_are_one_answer(app: Ru
     assert answers == [{"reason": "not_found"}] * len(topics)
 
 
-async def test_a_stranger_hears_nothing_of_a_conversation(app: RunningApp) -> None:
+async def test_an_outsider_receives_nothing_from_a_conversation(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.ada) as ada, app.connect(app.home.maja) as maja:
         await ada.join(topic, status="error")
@@ -143,7 +143,7 @@ async def test_a_refused_join_tells_telemetry_nothing_about_encryption(app: Runn
 # Talking: story 7.2
 
 
-async def test_a_message_reaches_everybody_sender_included_before_the_reply(
+async def test_a_message_reaches_all_members_and_the_sender_before_the_reply(
     app: RunningApp, emitted: list[Event]
 ) -> None:
     topic = topic_of(app, "group")
@@ -187,7 +187,7 @@ async def test_a_message_reaches_everybody_sender_included_before_the_reply(
     assert len(of(MessageSent, emitted)) == 1
 
 
-async def test_what_was_heard_live_is_what_is_read_later(app: RunningApp) -> None:
+async def test_live_messages_equal_the_messages_read_later(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await maja.join(topic)
@@ -208,7 +208,7 @@ async def test_what_was_heard_live_is_what_is_read_later(app: RunningApp) -> Non
     )  # fmt: skip
 
 
-async def test_a_message_sent_again_gets_the_first_reply_and_nobody_hears_it_twice(app: RunningApp) -> None:
+async def test_a_resent_message_gets_the_first_reply_and_is_not_broadcast_again(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     message = {"body": "once", "client_id": "only"}
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
@@ -224,7 +224,7 @@ async def test_a_message_sent_again_gets_the_first_reply_and_nobody_hears_it_twi
         assert (conflict.status, conflict.response) == ("error", {"reason": "conflict"})
 
 
-async def test_one_sender_who_does_not_wait_keeps_the_order(app: RunningApp) -> None:
+async def test_pipelined_messages_of_one_sender_keep_their_order(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await maja.join(topic)
@@ -289,7 +289,7 @@ async def test_an_unknown_event_is_answered_and_the_channel_stays(app: RunningAp
         assert (await maja.ask(topic, "new_msg", {"body": "x"})).status == "ok"
 
 
-async def test_typing_is_heard_by_the_others_only_and_kept_by_nobody(app: RunningApp) -> None:
+async def test_typing_reaches_the_other_members_only_and_is_not_stored(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await maja.join(topic)
@@ -305,7 +305,7 @@ async def test_typing_is_heard_by_the_others_only_and_kept_by_nobody(app: Runnin
         assert (await emil.ask(topic, "fetch", {})).response["messages"] == []
 
 
-async def test_presence_shows_who_comes_and_who_goes(app: RunningApp) -> None:
+async def test_presence_shows_joins_and_leaves(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
@@ -414,7 +414,9 @@ async def test_nothing_is_lost_or_doubled_by_joining_while_others_talk(app: Runn
 # Acknowledging: story 7.5.2
 
 
-async def test_an_acknowledgement_is_kept_told_and_only_moves_forward(app: RunningApp, emitted: list[Event]) -> None:
+async def test_an_acknowledgement_is_stored_broadcast_and_only_moves_forward(
+    app: RunningApp, emitted: list[Event]
+) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await maja.join(topic)
@@ -437,7 +439,7 @@ async def test_an_acknowledgement_is_kept_told_and_only_moves_forward(app: Runni
     assert moved == [(2, "delivered", True), (1, "delivered", False), (3, "read", True)]
 
 
-async def test_on_what_kind_of_device_a_message_is_is_told_and_not_what_that_is_called(app: RunningApp) -> None:
+async def test_receipts_contain_the_device_kind_but_not_the_device_name(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     sign_in = {"username": "emil", "password": PASSWORD, "device_name": "Emil's secret", "device_kind": "tablet"}
     async with app.http() as http:
@@ -470,7 +472,7 @@ async def test_on_what_kind_of_device_a_message_is_is_told_and_not_what_that_is_
         {"message_id": 5},
     ],
 )
-async def test_an_acknowledgement_of_what_is_not_there_is_refused(app: RunningApp, payload: dict[str, object]) -> None:
+async def test_an_acknowledgement_of_a_missing_message_is_refused(app: RunningApp, payload: dict[str, object]) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
@@ -490,7 +492,7 @@ async def test_an_acknowledgement_for_a_message_of_another_conversation_is_not_f
     assert refused.response == {"reason": "not_found"}
 
 
-async def test_unread_counts_come_to_a_persons_own_devices(app: RunningApp) -> None:
+async def test_unread_counts_reach_the_own_devices(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await maja.join(topic)

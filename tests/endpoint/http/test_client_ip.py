@@ -1,4 +1,4 @@
-"""Whose address a limit counts, against the real application (ASVS 4.1.3: nobody chooses the own address)."""
+"""The client address that limits count, in the real application (ASVS 4.1.3: clients cannot choose it)."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ BURST = int(LIMITS["invite"].burst)
 
 
 async def looks_from(app: RunningApp, forwarded_for: list[str]) -> list[int]:
-    """What somebody gets who looks for an invitation, each time with another header."""
+    """Request an invitation with each header; return the status codes."""
     async with app.http() as http:
         return [
             (await http.get("/invites/no-such-invitation", headers={"x-forwarded-for": each})).status_code
@@ -49,9 +49,7 @@ async def test_behind_a_trusted_proxy_people_are_counted_one_by_one(sqlite_url: 
                 assert metrics.status_code == 404, "a proxy passes on strangers, whatever they call themselves"
 
 
-async def test_one_address_holds_so_many_connections_and_another_still_comes_in(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+async def test_the_connections_per_address_are_limited_independently(sqlite_url: str, tmp_path: Path) -> None:
     async with running_app(sqlite_url, tmp_path, connections_per_address=3) as app:
         there = httpx.AsyncHTTPTransport(local_address="127.0.0.9")
         async with (

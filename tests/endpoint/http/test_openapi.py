@@ -133,7 +133,7 @@ async def refusals(site: httpx.AsyncClient, verb: str, path: str, operation: dic
     unknown = path.format(**dict.fromkeys(fields, new_id()))
     malformed = path.format(**dict.fromkeys(fields, "%00%ff"))
     json = {"content-type": "application/json"}
-    # Each route gets a device of its own: one of them signs it out.
+    # Each route gets a separate device, because one of them signs it out.
     signed_in = await site.post("/api/v1/sessions", json={"username": "maja", "password": PASSWORD})
     bearer = {"authorization": f"Bearer {signed_in.json()['access_token']}"}
     answers = [

@@ -23,7 +23,7 @@ def test_a_household_counts_as_one_address(peer: str | None, address: str) -> No
 
 
 @pytest.mark.parametrize("peer", ["198.51.100.1", "192.0.2.11", "2001:db8::1", "testclient", None])
-def test_whoever_is_no_proxy_of_ours_is_not_believed(peer: str | None) -> None:
+def test_headers_from_an_untrusted_proxy_are_ignored(peer: str | None) -> None:
     assert OURS.address(peer, "203.0.113.7") == OURS.address(peer, "")
     assert Proxies().address("127.0.0.1", "203.0.113.7") == "127.0.0.1"
 
@@ -41,12 +41,14 @@ def test_whoever_is_no_proxy_of_ours_is_not_believed(peer: str | None) -> None:
         ("10.1.2.3, 10.4.5.6", "10.1.2.3"),
     ],
 )
-def test_of_a_proxy_of_ours_the_nearest_stranger_is_believed(peer: str, forwarded_for: str, address: str) -> None:
+def test_the_nearest_untrusted_address_behind_a_trusted_proxy_counts(
+    peer: str, forwarded_for: str, address: str
+) -> None:
     assert OURS.address(peer, forwarded_for) == address
 
 
 @pytest.mark.parametrize("forwarded_for", ["", "nonsense", "203.0.113.7:80", "203.0.113.7, nonsense", "\x00", ",,,"])
-def test_what_cannot_be_read_is_counted_as_the_proxy_itself(forwarded_for: str) -> None:
+def test_an_unreadable_address_counts_as_the_proxy(forwarded_for: str) -> None:
     assert OURS.address("192.0.2.10", forwarded_for) == "192.0.2.10"
 
 

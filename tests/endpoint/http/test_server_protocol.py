@@ -1,4 +1,4 @@
-"""Whoever says too little or too much, on a real connection."""
+"""Clients that send too little or too much, on a real connection."""
 
 import asyncio
 import shutil
@@ -66,19 +66,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HttpProtocol, "request_seconds", 0.4)
 
 
-async def test_who_never_says_anything_is_hung_up_on(shared_app: RunningApp, impatient: None) -> None:
+async def test_a_silent_client_is_disconnected(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as silent:
         assert await silent.heard() == b""
 
 
-async def test_who_does_not_come_to_the_end_of_a_head_is_told_so(shared_app: RunningApp, impatient: None) -> None:
+async def test_an_incomplete_request_head_gets_an_error(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as slow:
         await slow.say(REQUEST)
 
         assert (await slow.heard()).startswith(b"HTTP/1.1 408 ")
 
 
-async def test_who_dribbles_gets_no_more_time(shared_app: RunningApp, impatient: None) -> None:
+async def test_a_slow_client_gets_no_additional_time(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as slow:
         with pytest.raises(ConnectionError):
             await slow.dribble(b"\r\n", times=60)
@@ -93,7 +93,7 @@ async def test_the_second_request_on_a_connection_gets_no_more_time(shared_app: 
         assert b"HTTP/1.1 408 " in await slow.heard()
 
 
-async def test_who_does_not_come_to_the_end_of_a_body_is_hung_up_on(shared_app: RunningApp, impatient: None) -> None:
+async def test_a_client_with_an_incomplete_body_is_disconnected(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as slow:
         head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         await slow.say(head + b'Content-Length: 10\r\n\r\n{"')
@@ -109,7 +109,7 @@ async def test_who_does_not_come_to_the_end_of_a_body_is_hung_up_on(shared_app: 
         (b"GET / HTTP/1.1\r\n", b"A: b\r\n" * 200),
     ],
 )
-async def test_a_head_without_end_is_refused(shared_app: RunningApp, begin: bytes, more: bytes) -> None:
+async def test_an_endless_request_head_is_refused(shared_app: RunningApp, begin: bytes, more: bytes) -> None:
     async with line(shared_app) as talker:
         await talker.say(begin)
         for _ in range(HttpProtocol.head_bytes // len(more)):
@@ -120,7 +120,7 @@ async def test_a_head_without_end_is_refused(shared_app: RunningApp, begin: byte
         assert (await talker.answer()).startswith(b"HTTP/1.1 431 ")
 
 
-async def test_one_address_holds_so_many_lines_and_the_next_is_refused(migrated_sqlite: Path, tmp_path: Path) -> None:
+async def test_the_connections_per_address_are_limited(migrated_sqlite: Path, tmp_path: Path) -> None:
     shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
     url = f"sqlite:///{tmp_path / 'famichat.db'}"
     async with running_app(url, tmp_path, connections_per_address=2) as app, line(app), line(app) as silent:
@@ -131,7 +131,7 @@ async def test_one_address_holds_so_many_lines_and_the_next_is_refused(migrated_
             assert (await from_elsewhere.answer()).startswith(b"HTTP/1.1 200 ")
         silent.writer.close()
         async with asyncio.timeout(10):
-            while not await _is_let_in(app):  # noqa: ASYNC110 - until the server has seen that somebody left
+            while not await _is_let_in(app):  # noqa: ASYNC110 - until the server has noticed the disconnect
                 await asyncio.sleep(0.02)
 
 
@@ -146,4 +146,4 @@ async def test_an_answer_takes_as_long_as_it_does(shared_app: RunningApp, impati
         )
         await asyncio.sleep(0.6)
         assert not patient.reader.at_eof()
-        await emil.heartbeat()  # a socket, too, is none of this protocol's business any more
+        await emil.heartbeat()  # upgraded sockets are not subject to this protocol's timeouts

@@ -96,7 +96,7 @@ def test_a_logo_of_pixels_becomes_every_icon_that_a_browser_asks_for() -> None:
     middle, edge = [Image.open(io.BytesIO(made["icon-192.png"])).getpixel((96, down)) for down in (96, 4)]
     assert isinstance(middle, tuple)
     assert isinstance(edge, tuple)
-    assert (middle[3], edge[3]) == (255, 0)  # upright, it is wide; it stays so, and what is beside it is seen through
+    assert (middle[3], edge[3]) == (255, 0)  # the wide logo keeps its proportions, and the rest is transparent
     assert manifest["icons"] == ["ours"]
     assert page == '<link rel="icon" href="/favicon.svg" /></head>'
 

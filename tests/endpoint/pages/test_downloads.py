@@ -25,7 +25,7 @@ async def page() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize(("data", "name"), [(SVG, "x.svg"), (HTML, "x.png"), (HTML, "x.html"), (b"%PDF-1.7", "x.pdf")])
-async def test_what_could_hold_a_script_is_only_saved(app: RunningApp, data: bytes, name: str) -> None:
+async def test_files_that_could_contain_scripts_are_downloads_only(app: RunningApp, data: bytes, name: str) -> None:
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, data, name=name)
         got = await fetched(maja, sent["id"])
@@ -64,7 +64,7 @@ async def test_a_part_can_be_asked_for(app: RunningApp) -> None:
     assert (beyond.status_code, beyond.json()["code"]) == (416, "range_not_satisfiable")
 
 
-async def test_whoever_is_out_of_the_conversation_gets_nothing_more_at_once(app: RunningApp) -> None:
+async def test_a_removed_member_cannot_download_at_once(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil, page() as browser:
         sent = await upload(maja, app.talks.group, b"for the group")
         await say_with(maja, app.talks.group, sent["id"])
@@ -77,7 +77,7 @@ async def test_whoever_is_out_of_the_conversation_gets_nothing_more_at_once(app:
     assert (before.status_code, after.status_code, asked.status_code) == (200, 404, 404)
 
 
-async def test_a_device_that_was_signed_out_gets_nothing_more_at_once(app: RunningApp) -> None:
+async def test_a_revoked_device_cannot_download_at_once(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil, page() as browser:
         sent = await upload(maja, app.talks.direct, b"hej")
         await say_with(maja, app.talks.direct, sent["id"])
@@ -108,7 +108,7 @@ async def test_a_deleted_message_takes_its_files_along_and_no_others(app: Runnin
     assert other["attachments"][0]["id"] == photos[1]["id"]
 
 
-async def test_what_was_not_sent_is_for_its_owner_only(app: RunningApp) -> None:
+async def test_an_unsent_upload_is_for_its_owner_only(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
         sent = await upload(maja, app.talks.direct, b"hej")
         unfinished = await announce(maja, app.talks.direct, 5)
@@ -119,7 +119,7 @@ async def test_what_was_not_sent_is_for_its_owner_only(app: RunningApp) -> None:
     assert (own.status_code, others.status_code, half.status_code) == (200, 404, 404)
 
 
-async def test_a_newcomer_to_a_group_sees_no_file_of_before(app: RunningApp) -> None:
+async def test_a_new_group_member_cannot_download_earlier_files(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja, app.http(app.home.nils) as nils:
         sent = await upload(maja, app.talks.group, b"before")
         await say_with(maja, app.talks.group, sent["id"])
@@ -130,7 +130,7 @@ async def test_a_newcomer_to_a_group_sees_no_file_of_before(app: RunningApp) -> 
 
 
 @pytest.mark.parametrize("path", ["x", "..%2f..%2fetc%2fpasswd", "%2e%2e", "a%00b", "å", "x" * 4096])
-async def test_no_other_address_leads_anywhere(app: RunningApp, path: str) -> None:
+async def test_no_other_address_is_valid(app: RunningApp, path: str) -> None:
     async with app.site() as site:
         answer = await site.get(f"/files/{path}")
 

@@ -46,21 +46,21 @@ async def test_a_page_hears_the_microphone_and_plays_only_what_it_has_itself(sha
         "/.git/config",
     ],
 )
-async def test_nothing_but_a_page_is_given_out(shared_app: RunningApp, path: str) -> None:
+async def test_only_page_files_are_served(shared_app: RunningApp, path: str) -> None:
     async with shared_app.site() as site:
         answer = await site.get(path)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_an_address_with_a_slash_too_many_leads_nowhere(shared_app: RunningApp) -> None:
+async def test_an_address_with_an_additional_slash_is_not_found(shared_app: RunningApp) -> None:
     """A redirect would be built from the Host header, without HTTPS behind a proxy, and a client would follow it."""
     async with shared_app.site(shared_app.home.maja) as site:
         for path in ("/api/v1/me/", "/assets/", "/events/", "/metrics/"):
             assert (await site.get(path, headers={"host": "evil.example"})).status_code == 404, path
 
 
-async def test_the_icon_is_also_where_browsers_look_by_themselves(shared_app: RunningApp) -> None:
+async def test_the_icon_is_also_at_the_default_address_of_browsers(shared_app: RunningApp) -> None:
     async with shared_app.site() as site:
         answer = await site.get("/favicon.ico")
 

@@ -1,7 +1,7 @@
 from famichat.realtime.transport.connection_counter import ConnectionCounter
 
 
-def test_so_many_of_one_address_come_in_and_others_are_not_concerned() -> None:
+def test_the_limit_applies_per_address() -> None:
     crowd = ConnectionCounter(2)
     crowd.enter("a")
     crowd.enter("a")
@@ -10,7 +10,7 @@ def test_so_many_of_one_address_come_in_and_others_are_not_concerned() -> None:
     assert not crowd.is_full("b")
 
 
-def test_whoever_leaves_makes_room_and_nobody_is_remembered() -> None:
+def test_a_closed_connection_frees_its_slot_and_leaves_no_state() -> None:
     crowd = ConnectionCounter(1)
     for _ in range(3):
         crowd.enter("a")

@@ -24,13 +24,13 @@ async def test_an_application_that_does_not_decide_is_not_waited_for() -> None:
         await endpoint.admit(ConnectRequest({}, {}), "websocket")
 
 
-async def test_by_default_everybody_may_connect() -> None:
+async def test_by_default_every_client_may_connect() -> None:
     admitted = await Endpoint(SocketHandler()).admit(ConnectRequest({"vsn": "2.0.0"}, {}), "websocket")
 
     assert (admitted.socket.ids, admitted.serializer.version) == (frozenset(), "2.0.0")
 
 
-async def test_nobody_is_let_in_after_a_drain() -> None:
+async def test_no_connection_is_accepted_after_a_drain() -> None:
     endpoint = Endpoint(SocketHandler())
     await endpoint.drain()
     with pytest.raises(Unavailable):
@@ -49,7 +49,7 @@ def test_rule_6_an_offer_that_cannot_be_met_is_refused(offered: list[str]) -> No
         read_offer(offered)
 
 
-async def test_who_is_disconnected_while_being_let_in_does_not_slip_through() -> None:
+async def test_a_client_disconnected_while_connecting_is_refused() -> None:
     class Hesitating(SocketHandler):
         async def connect(self, request: ConnectRequest) -> Connected:
             await asyncio.sleep(0.02)

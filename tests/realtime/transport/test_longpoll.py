@@ -19,7 +19,7 @@ from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClo
 from tests.support.channel_client import ChannelClient, encode_binary_push
 from tests.support.room import House, Room, house
 
-# A session outlives a pause between two polls of half a window more. Only what ends by itself has a short one.
+# A session survives a pause of 1.5 windows between two polls. Only tests of expiry use a short window.
 PATIENT, QUICK = Limits(longpoll_window=30), Limits(longpoll_window=0.5)
 
 
@@ -169,7 +169,7 @@ async def test_rule_47_a_newer_poll_takes_over_from_an_older_one(polls: Polls) -
         assert (await asyncio.wait_for(newer, 2))["status"] == 200
 
 
-async def test_what_comes_while_a_poll_was_broken_off_waits_for_the_next(polls: Polls) -> None:
+async def test_messages_after_an_aborted_poll_wait_for_the_next_poll(polls: Polls) -> None:
     async with serving() as (served, poller):
         await poller.open()
         await poller.post(JOIN)
@@ -244,7 +244,7 @@ async def test_rule_47_a_line_that_is_not_text_is_a_binary_push(emitted: list[Ev
 
 
 @pytest.mark.parametrize("line", ["!", "[", '["1"]', "", "AAAA", rb'["1","1","room:1","phx_join",{"a":"\ud800"}]'])
-async def test_rule_47_what_cannot_be_read_ends_the_session_only(line: str | bytes) -> None:
+async def test_rule_47_a_malformed_message_ends_that_session_only(line: str | bytes) -> None:
     async with serving() as (served, poller):
         token = await poller.open()
         neighbour = Poller(poller.http)

@@ -62,7 +62,9 @@ async def test_nothing_is_written_while_the_client_does_not_read_and_all_of_it_a
 @pytest.mark.parametrize(
     ("limits", "frames"), [({"queue_frames": 3}, [b"x"] * 4), ({"queue_bytes": 3}, [b"xx", b"xx"])]
 )
-async def test_a_full_queue_overflows_only_for_who_does_not_read(limits: dict[str, int], frames: list[bytes]) -> None:
+async def test_a_full_queue_overflows_only_for_a_client_that_does_not_read(
+    limits: dict[str, int], frames: list[bytes]
+) -> None:
     reading, stuck = Setting(**limits), Setting(**limits)
     stuck.outbox.pause()
     for frame in frames:
@@ -82,7 +84,7 @@ async def test_one_frame_may_be_larger_than_the_queue() -> None:
     assert setting.overflows == 0
 
 
-async def test_what_is_cleared_is_not_written() -> None:
+async def test_cleared_frames_are_not_written() -> None:
     setting = Setting()
     setting.outbox.put(b"a")
     setting.outbox.clear()

@@ -21,6 +21,6 @@ def test_other_uses_of_brackets_are_plain_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a=%ff", "&".join("a=1" for _ in range(201))])
-def test_what_cannot_be_read_raises_value_error(text: str) -> None:
+def test_an_invalid_query_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         query.parse(text)

@@ -254,7 +254,7 @@ async def test_5_1_of_the_rfc_an_unmasked_frame_is_a_protocol_error(raw: RawWebS
     await raw.assert_closed(1002)
 
 
-async def test_a_line_that_just_ends_is_cleaned_up() -> None:
+async def test_a_lost_connection_is_cleaned_up() -> None:
     async with house() as served:
         async with raw_websocket(served.server.host, served.server.port, PATH) as line:
             line.send(TEXT, JOIN)

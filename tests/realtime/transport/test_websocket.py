@@ -149,7 +149,7 @@ async def test_a_token_is_not_shown_by_a_requests_repr() -> None:
         assert "s3cr3t" not in repr(served.rooms.requests[0]).replace(repr(served.rooms.requests[0].headers), "")
 
 
-async def test_a_full_house_is_503() -> None:
+async def test_a_full_server_is_503() -> None:
     async with house(limits=Limits(max_connections=1)) as served, ChannelClient.connect(served.url):
         assert (await handshake(served)).status == 503
 
@@ -264,7 +264,7 @@ async def test_rule_38_a_disconnect_closes_every_connection_of_that_id_with_1001
         await ben.heartbeat()
 
 
-async def test_rule_39_a_drain_closes_everybody_with_1012_and_without_a_word() -> None:
+async def test_rule_39_a_drain_closes_all_connections_with_1012_without_a_push() -> None:
     async with (
         house() as served,
         ChannelClient.connect(served.url) as talking,
@@ -333,7 +333,7 @@ async def test_two_hundred_frames_of_one_turn_leave_in_one_write() -> None:
         assert [frame.payload["number"] for frame in client.received if frame.event == "shout"] == list(range(200))
 
 
-async def test_a_broadcast_is_encoded_once_for_each_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broadcast_is_encoded_once_for_each_serializer_version(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[object] = []
     original = V2.encode
 
@@ -385,7 +385,7 @@ async def stuck_reader(served: House) -> socket.socket:
     return stuck
 
 
-async def test_a_stuck_reader_is_closed_and_its_neighbour_notices_nothing(emitted: list[Event]) -> None:
+async def test_a_stuck_reader_is_closed_and_other_clients_are_not_affected(emitted: list[Event]) -> None:
     limits = Limits(queue_frames=500, queue_bytes=500_000, close_timeout=0.2)
     async with house(limits=limits) as served, ChannelClient.connect(served.url) as neighbour:
         await neighbour.join("room:1")

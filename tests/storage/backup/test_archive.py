@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "unpacked"
 
 
-def test_what_was_written_is_read_back_for_its_owner_only(written: bytes, folder: Path) -> None:
+def test_written_content_is_read_back_with_owner_only_permissions(written: bytes, folder: Path) -> None:
     assert archive.read(io.BytesIO(written), folder) == MANIFEST
     assert (folder / "famichat.db").read_text() == "pages" * 300
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} <= {0o600}
@@ -88,7 +88,7 @@ def strangers() -> Iterator[tuple[str, io.BytesIO]]:
 
 
 @pytest.mark.parametrize(("said", "stream"), [*strangers()], ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_no_backup_of_famichat_is_refused(said: str, stream: io.BytesIO, folder: Path) -> None:
+def test_a_file_that_is_no_famichat_backup_is_refused(said: str, stream: io.BytesIO, folder: Path) -> None:
     with pytest.raises(BackupDamaged, match=said):
         archive.read(stream, folder)
 

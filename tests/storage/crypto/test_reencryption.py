@@ -72,9 +72,7 @@ def by_version(database: Database) -> dict[str, dict[int, int]]:
     return database.run_read(lambda session: {str(each): each.count_by_version(session) for each in sealed_columns()})
 
 
-def test_everything_that_is_sealed_is_sealed_anew_and_opens_with_the_new_key_alone(
-    database: Database, rotated: Vault
-) -> None:
+def test_every_sealed_value_is_reencrypted_with_the_new_key(database: Database, rotated: Vault) -> None:
     walk, newest, before = Walk(rotated), Vault({2: KEYS[2]}), database.run_read(changed_at)
     go_on(database, walk)
     users = database.run_read(lambda session: session.execute(select(User)).scalars().all())
@@ -99,7 +97,7 @@ def test_everything_that_is_sealed_is_sealed_anew_and_opens_with_the_new_key_alo
     }
 
 
-def test_it_may_be_ended_anywhere_and_goes_on_where_it_was(database: Database, rotated: Vault) -> None:
+def test_an_interrupted_reencryption_resumes(database: Database, rotated: Vault) -> None:
     first, second = Walk(rotated), Walk(rotated)
     go_on(database, first, steps=2)
     between = by_version(database)["messages.body"]
@@ -110,7 +108,7 @@ def test_it_may_be_ended_anywhere_and_goes_on_where_it_was(database: Database, r
     assert by_version(database)["messages.body"] == {1: 1, 2: 248}
 
 
-def test_what_somebody_changes_meanwhile_is_left_as_they_have_written_it(database: Database, rotated: Vault) -> None:
+def test_concurrent_changes_are_not_overwritten(database: Database, rotated: Vault) -> None:
     walk = Walk(rotated)
     edited = database.run_read(lambda session: session.execute(select(Message.id).where(Message.seq == 9)).scalar_one())
     seen: list[Any] = []
@@ -131,7 +129,7 @@ def test_what_somebody_changes_meanwhile_is_left_as_they_have_written_it(databas
     assert Vault({2: KEYS[2]}).open(BODY_PURPOSE, left or b"", edited) == b"edited", "the next walk finds it"
 
 
-def test_it_is_not_called_finished_while_something_older_may_be_under_way(database: Database, rotated: Vault) -> None:
+def test_it_is_not_finished_while_an_older_write_may_be_pending(database: Database, rotated: Vault) -> None:
     assert not database.run(lambda session: finish(session, timedelta(seconds=60)))
     assert database.run_read(sealing_key).resealed_at is None
 

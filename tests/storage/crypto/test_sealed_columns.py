@@ -1,4 +1,4 @@
-"""The one table of what is sealed, held to the models: no column of bytes is left out of it unseen."""
+"""The list of sealed columns matches the models: it covers every binary column."""
 
 from sqlalchemy import LargeBinary
 

@@ -36,7 +36,7 @@ def opened(path: Path, *span: int, name: str = "name") -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, len(DATA)])
-def test_what_was_written_is_read_and_its_size_is_known(path: Path, size: int) -> None:
+def test_written_content_is_read_back_with_its_size(path: Path, size: int) -> None:
     write(path, DATA[:size])
 
     assert opened(path) == DATA[:size]
@@ -71,7 +71,7 @@ def test_an_upload_goes_on_where_it_was_cut(path: Path, cut: int) -> None:
     assert opened(path) == DATA
 
 
-def test_what_a_power_cut_left_half_written_is_written_again(path: Path) -> None:
+def test_a_chunk_torn_by_a_power_cut_is_written_again(path: Path) -> None:
     write(path, DATA[: 2 * PIECE_BYTES + 500], finish=False)
     os.truncate(path, 2 * RECORD + 200)
 
@@ -90,7 +90,7 @@ def test_a_file_of_which_nothing_opens_is_begun_again(path: Path) -> None:
         assert writer.size == 0
 
 
-def test_one_that_was_finished_unheard_can_be_finished_again(path: Path) -> None:
+def test_finishing_twice_is_allowed(path: Path) -> None:
     write(path, DATA)
     write(path)
 

@@ -16,7 +16,7 @@ SEALED = VAULT.seal("body", b"hello", "row-1")
 
 
 @given(st.binary(max_size=1000), st.text(max_size=40))
-def test_what_is_sealed_opens_with_the_same_purpose_and_row(plaintext: bytes, row: str) -> None:
+def test_a_sealed_value_opens_with_the_same_purpose_and_row(plaintext: bytes, row: str) -> None:
     assert VAULT.open("body", VAULT.seal("body", plaintext, row), row) == plaintext
 
 
@@ -51,7 +51,7 @@ def test_a_sealed_value_does_not_show_what_is_in_it() -> None:
         "one bit flipped",
     ],
 )
-def test_what_was_changed_or_moved_does_not_open_and_says_nothing_secret(
+def test_a_changed_or_moved_value_does_not_open_and_the_error_has_no_secret(
     purpose: str, sealed: bytes, row: str, cause: UnsealCause, emitted: list[Event]
 ) -> None:
     with pytest.raises(UnsealError) as raised:

@@ -1,4 +1,4 @@
-"""The keys that a database has met: a lost or a wrong one is told before anything else happens."""
+"""The registered keys of a database: a lost or wrong key is reported before any other work."""
 
 import secrets
 
