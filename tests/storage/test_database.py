@@ -137,3 +137,14 @@ def test_a_damaged_sqlite_file_is_reported_and_never_served(
 def test_an_sqlite_database_without_a_file_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a file"):
         Database("sqlite://")
+
+
+def test_after_closing_the_sqlite_file_alone_has_every_commit(tmp_path: Path) -> None:
+    file = tmp_path / "famichat.db"
+    database = Database(f"sqlite:///{file}")
+    database.run(lambda session: session.execute(text("CREATE TABLE families (name TEXT)")))
+    database.run_read(lambda session: session.execute(text("SELECT 1")).all())
+
+    database.close()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [file.name]

@@ -183,7 +183,9 @@ class Database:
         """Finish running transactions and close every connection."""
         for executor in (self._journalists, self._writers, self._readers):
             executor.shutdown(wait=True)
-        for engine in (self._journaling, self._reading, self._writing):
+        # Readers first: SQLite writes the WAL back into the database file when its last connection closes, and only if
+        # that connection may write. Otherwise a copy of the file alone would lack the latest commits.
+        for engine in (self._reading, self._journaling, self._writing):
             engine.dispose()
 
     def _explain(self, error: DBAPIError, operation: str) -> Exception:
