@@ -143,7 +143,7 @@ def test_after_closing_the_sqlite_file_alone_has_every_commit(tmp_path: Path) ->
     file = tmp_path / "famichat.db"
     database = Database(f"sqlite:///{file}")
     database.run(lambda session: session.execute(text("CREATE TABLE families (name TEXT)")))
-    database.run_read(lambda session: session.execute(text("SELECT 1")).all())
+    names(database)
 
     database.close()
 
