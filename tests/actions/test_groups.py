@@ -1,4 +1,4 @@
-"""What the actions of groups emit and broadcast."""
+"""Group actions: telemetry events and broadcasts."""
 
 import pytest
 
