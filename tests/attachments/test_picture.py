@@ -24,7 +24,7 @@ def cleaned(data: bytes, content_type: str) -> tuple[Picture, bytes]:
 
 
 def worked(data: bytes, content_type: str, **changes: Any) -> tuple[bytes, bytes]:
-    """What the worker answers, done in this process: its first line, and the rest."""
+    """Run the worker in this process; return the first line of its output, and the rest."""
     answer = io.BytesIO()
     options: dict[str, Any] = {"pixels": picture.MAX_PIXELS, "edge": 64, "keep": False, **changes}
     picture_worker.work(io.BytesIO(data), answer, PICTURES[content_type], **options)
@@ -43,7 +43,7 @@ def test_location_and_time_are_removed_and_the_image_is_upright(content_type: st
     again = Image.open(io.BytesIO(new))
     assert sniff(new) == (content_type if content_type in SHOWN else "image/jpeg")
     assert len(again.getexif()) == 0
-    turned = content_type != "image/gif"  # which has no EXIF, and so does not say how the camera was held
+    turned = content_type != "image/gif"  # GIF has no EXIF, and so no orientation
     assert again.size == ((20, 40) if turned else (40, 20))
     assert f'"width": {again.width}, "height": {again.height}'.encode() in line
 
