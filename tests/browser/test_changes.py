@@ -16,7 +16,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 
 
 def entry(person: Person, text: str) -> Locator:
-    """The one message that says something."""
+    """Return the message with this text."""
     words = person.page.locator("p", has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))
     return person.messages().locator("[data-entry]").filter(has=words)
 
@@ -133,7 +133,7 @@ async def test_pressing_what_an_answer_quotes_leads_there_and_the_keys_go_on_fro
     await expect(menu).to_be_focused()
 
     seen = await emil.read_through(up=False, until=quote)
-    await quote.tap()  # now it is here
+    await quote.tap()  # the message has arrived
     await expect(entry(emil, "line 1.")).to_be_in_viewport()
     await emil.page.get_by_label("Jump to latest").tap()
     assert [each for each in seen if each.startswith("line")] == [f"line {number}." for number in range(1, 400)]

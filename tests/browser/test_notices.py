@@ -1,4 +1,4 @@
-"""An app that is installed, opens without a network, and rings while it is closed (issue 5, items 1 and 4)."""
+"""The installed app opens offline and shows notifications while closed (issue 5, items 1 and 4)."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ _SUBSCRIBE = """given => {
 _END_IT = "sessionStorage.removeItem('subscribed')"
 _CHANGED = "self.dispatchEvent(new ExtendableEvent('pushsubscriptionchange'))"
 
-# How many notes each tab has played.
+# How many sounds each tab has played.
 _LISTEN = """() => {
     window.notes = 0
     const { start } = OscillatorNode.prototype
@@ -60,7 +60,7 @@ _KEPT = """async () => (await Promise.all((await caches.keys()).map(async name =
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Server]:
-    """One that may ring at the tests' own push service, and is called something else."""
+    """A server that may send to the push service of the tests, under another name."""
     settings = {"PUSH_PRIVATE_ADDRESSES": "true", "APP_NAME": "Sundqvists", "APP_COLOR": "#1b6ca8"}
     server = Server(tmp_path / "demo", settings=settings).start()
     yield server
@@ -179,7 +179,7 @@ async def test_a_subscription_that_ended_is_renewed_by_a_page_that_is_open_or_th
         await maja.page.goto(demo.url)
     await _rings(await _notices(maja), service, subscribers[2])
 
-    service.answers = ["410 Gone"]  # then the server has forgotten it, and the browser has not
+    service.answers = ["410 Gone"]  # the server has deleted the subscription, and the browser has not
     await notices.get_by_role("button", name="Send a test notification").click()
     await expect(notices.get_by_role("status")).to_contain_text("your browser ended its subscription")
     async with _subscribed_anew(maja.page):
@@ -245,7 +245,7 @@ async def _notices(somebody: Person) -> Locator:
 
 
 async def _subscribe(maja: Person, *subscribers: Subscriber) -> Locator:
-    """Let a device be rung, by a browser that hands out these subscriptions: what there is to choose."""
+    """Enable notifications with a browser that creates these subscriptions; return the settings."""
     await maja.context.grant_permissions(["notifications"])
     given = json.dumps([each.subscription() for each in subscribers])
     await maja.context.add_init_script(f"({_SUBSCRIBE})({given})")
@@ -262,7 +262,7 @@ def _subscribed_anew(page: Page) -> AbstractAsyncContextManager[Any]:
 
 
 async def _worker(somebody: Person) -> Worker:
-    """The service worker, when it is in charge."""
+    """Return the service worker once it controls the page."""
     await somebody.page.evaluate("navigator.serviceWorker.ready")
     return somebody.context.service_workers[0]
 
@@ -290,7 +290,7 @@ async def _rings(notices: Locator, service: PushService, subscriber: Subscriber)
 
 
 async def _notes(tabs: list[Page], count: int) -> None:
-    """Wait until so many notes were played, in all tabs together; and no more than these."""
+    """Wait until all tabs together have played exactly this many sounds."""
     async with asyncio.timeout(20):
         while sum(played := [await tab.evaluate("window.notes") for tab in tabs]) < count:  # noqa: ASYNC110 - a count
             await asyncio.sleep(0.05)
@@ -303,7 +303,7 @@ async def _counts(somebody: Person, unread: int) -> None:
 
 
 async def _deliver(somebody: Person, told: Any) -> None:
-    """What a push service does: wake the worker, as the browser's own tools do it."""
+    """Wake the worker like a push service, with the browser's developer tools."""
     tools = await somebody.context.new_cdp_session(somebody.page)
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -320,9 +320,9 @@ async def _deliver(somebody: Person, told: Any) -> None:
 
 
 async def _shows(somebody: Person, notice: list[str]) -> None:
-    """Wait until a notice is on the screen; the browser says that it woke the worker before that has shown anything."""
+    """Wait until a notification is displayed: the browser reports the wake-up before the worker shows it."""
     async with asyncio.timeout(30):
-        while notice not in (shown := await somebody.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - no event tells it
+        while notice not in (shown := await somebody.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.05)
     assert len(shown) <= MOST_SHOWN, shown
 
