@@ -1,4 +1,4 @@
-"""An operator changes the keys: with and without a server, killed in between, and with backups from before."""
+"""Key rotation by an operator: with and without a server, interrupted, and with older backups."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ MANY = 3000
 
 
 def fill(at_home: Operator, count: int) -> None:
-    """Let Anna have written notes to herself."""
+    """Send messages in Anna's notes to herself."""
     with open_for_writing(load_settings(data_dir=at_home.data_dir)) as data:
 
         def write(session: Any) -> None:
