@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules speak of what the server really says."""
+"""The dashboard and the alert rules use existing metrics and events only."""
 
 import json
 import re
