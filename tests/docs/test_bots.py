@@ -1,4 +1,4 @@
-"""The programs in docs/bots.md run as they stand, against a real server."""
+"""The programs in docs/bots.md run unchanged against a real server."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ PING, REMINDER, _ = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | r
 
 @asynccontextmanager
 async def running(program: str, app: RunningApp, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a bot as Emil's, as a reader who copied it from the page."""
+    """Run a bot from the page as Emil."""
     variables = {"FAMICHAT_URL": app.url, "BOT_USERNAME": app.home.emil.username, "BOT_PASSWORD": PASSWORD}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, cwd=folder, env={**os.environ, **variables}, stderr=asyncio.subprocess.PIPE

@@ -1,4 +1,4 @@
-"""Every example of docs/protocol.md works as it stands, and every payload it shows is one that the server sends."""
+"""Every example of docs/protocol.md works unchanged, and the server sends every payload on the page."""
 
 import asyncio
 import json
