@@ -1,4 +1,4 @@
-"""Who may do what, over every route and every socket event: the whole table.
+"""The authorization matrix: the permissions of every route and every socket event.
 
 A route or an event that is missing from it fails the test: each new one declares who may use it.
 """
@@ -63,7 +63,7 @@ class Stage:
 class Row:
     """One route, and what Maja, Emil, Nils, Inga and Ada get; `{names}` in it are of the `Stage`.
 
-    The last column is for requests without a token or with the token of a revoked device.
+    `nobody`: the status for requests without a token or with the token of a revoked device.
     """
 
     verb: str

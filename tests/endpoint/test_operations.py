@@ -1,4 +1,4 @@
-"""What an operator asks a running server."""
+"""Health checks and metrics of a running server."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ FIELDS = {
 
 
 def requests_for(app: RunningApp) -> dict[str, tuple[str, dict[str, Any] | None]]:
-    """What Inga asks to make one of each type; her group is the only one that makes another each time."""
+    """Inga's creation requests per type. Only the group request creates a new conversation each time."""
     home = app.home
     return {
         "self": ("/conversations/self", None),

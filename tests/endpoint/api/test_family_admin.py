@@ -1,4 +1,4 @@
-"""What an admin of a family does for its people, over HTTP."""
+"""Family administration over HTTP."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -51,9 +51,9 @@ async def test_an_admin_sees_the_disk_usage_and_the_time_of_the_last_backup(app:
 
     assert before["last_backup_at"] is None
     assert after["last_backup_at"].startswith("2026-11-27T03:00:00")
-    # A message moves nothing that an admin sees, and a small file as much as a large one.
+    # A message does not change the usage that an admin sees, and a small file counts like a large one.
     assert after["database_bytes"] == before["database_bytes"]
-    assert after["database_bytes"] in {10_000_000, 20_000_000}  # one that many tests had before takes more
+    assert after["database_bytes"] in {10_000_000, 20_000_000}  # a database used by many tests before takes more space
     assert {each["user_id"]: each["file_bytes"] for each in after["people"]} == {
         each.user_id: 10_000_000 * (each is app.home.maja) for each in app.home.everybody
     }

@@ -12,7 +12,7 @@ from tests.support.app import RunningApp
 
 
 def members(app: RunningApp, who: Person | str = "") -> str:
-    """The address of the group's people, or of one of them."""
+    """Return the URL of the group's members, or of one member."""
     user_id = who.user_id if isinstance(who, Person) else who
     return f"/conversations/{app.talks.group}/members" + (f"/{user_id}" if user_id else "")
 

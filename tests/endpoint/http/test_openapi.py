@@ -1,4 +1,4 @@
-"""The description of the HTTP API: valid, complete, and true."""
+"""The OpenAPI document is valid, complete and correct."""
 
 import json
 import re
@@ -128,7 +128,7 @@ async def test_every_route_is_refused_only_as_described(shared_app: RunningApp) 
 
 
 async def refusals(site: httpx.AsyncClient, verb: str, path: str, operation: dict[str, Any]) -> list[httpx.Response]:
-    """What a route answers to what commonly goes wrong."""
+    """Return the responses of a route to common errors."""
     fields = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"]
     unknown = path.format(**dict.fromkeys(fields, new_id()))
     malformed = path.format(**dict.fromkeys(fields, "%00%ff"))

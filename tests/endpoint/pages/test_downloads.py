@@ -1,4 +1,4 @@
-"""Files at addresses that expire: for whom they were made, while they may see them, and harmless in any browser."""
+"""Signed download URLs: limited to one user with access, expiring, and harmless in any browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ HTML = b"<!doctype html><script>alert(1)</script>"
 
 @asynccontextmanager
 async def page() -> AsyncIterator[httpx.AsyncClient]:
-    """A page, which sends no token along."""
+    """A page, which sends no token."""
     async with httpx.AsyncClient(timeout=30) as client:
         yield client
 
@@ -172,7 +172,7 @@ async def test_nothing_of_a_file_can_be_read_off_the_disk(app: RunningApp) -> No
 
 
 async def test_an_address_that_is_used_too_often_is_refused(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert downloads.router.routes  # the route is described nowhere else, so that its limit is asked for here
+    assert downloads.router.routes  # the route is not in OpenAPI, so its limit is tested here
     asked: list[str] = []
     monkeypatch.setattr("famichat.actions.rate_limit.RateLimits.check", lambda _self, name, _who: asked.append(name))
     async with app.http(app.home.maja) as maja, page() as browser:

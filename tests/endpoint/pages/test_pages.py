@@ -1,4 +1,4 @@
-"""The pages that people open, against the real application."""
+"""The web pages of the real application."""
 
 import pytest
 
