@@ -19,7 +19,7 @@ QUIET = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A family whose devices can be rung."""
+    """A family whose devices have push subscriptions."""
 
     app: RunningApp
     service: PushService
