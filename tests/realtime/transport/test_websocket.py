@@ -1,4 +1,4 @@
-"""The handshake, the bounds, and every way a WebSocket can end."""
+"""WebSocket handshake, limits and termination."""
 
 import asyncio
 import base64
