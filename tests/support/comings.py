@@ -1,4 +1,4 @@
-"""People who come into a family and go out of it again without end: what a process does until it is killed."""
+"""A process that adds family members and removes them again until it is killed."""
 
 from multiprocessing.synchronize import Event
 
