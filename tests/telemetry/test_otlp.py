@@ -24,7 +24,7 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 async def talk(app: RunningApp) -> None:
-    """Maja sends over the socket, by HTTP, and once more than she may."""
+    """Maja sends over the socket, over HTTP, and once beyond the rate limit."""
     topic = f"message:direct:{app.talks.direct}"
     messages = f"/conversations/{app.talks.direct}/messages"
     async with app.connect(app.home.maja) as maja, app.http(app.home.maja) as http:
