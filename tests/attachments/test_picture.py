@@ -130,10 +130,10 @@ def test_the_worker_answers_with_both_pictures() -> None:
 
 
 def test_an_original_that_is_kept_has_a_small_one_without_secrets() -> None:
-    kept = clean([photo("image/jpeg", (40, 20))], "image/jpeg", into=None)
+    original = clean([photo("image/jpeg", (40, 20))], "image/jpeg", into=None)
 
-    assert (kept.width, kept.height) == (20, 40)
-    assert not SECRETS.search(kept.thumbnail)
+    assert (original.width, original.height) == (20, 40)
+    assert not SECRETS.search(original.thumbnail)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])

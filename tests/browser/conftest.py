@@ -53,16 +53,16 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(browser: Browser) -> AsyncIterator[SignedIn]:
     """Creates users; afterwards, no browser may have recorded an error."""
-    everybody: list[Person] = []
+    people: list[Person] = []
 
     async def make(url: str, **wishes: Any) -> Person:
-        everybody.append(await someone(browser, url, **wishes))
-        return everybody[-1]
+        people.append(await someone(browser, url, **wishes))
+        return people[-1]
 
     yield make
-    for each in everybody:
+    for each in people:
         await each.context.close()
-    assert [fault for each in everybody for fault in each.faults] == []
+    assert [fault for each in people for fault in each.faults] == []
 
 
 @pytest.fixture

@@ -239,9 +239,9 @@ async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: 
     await expect(notices.get_by_label("Until")).to_have_value("06:30")
 
 
-async def _notices(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("link", name="Settings").click()
-    return somebody.page.get_by_role("region", name="Notifications")
+async def _notices(person: Person) -> Locator:
+    await person.page.get_by_role("link", name="Settings").click()
+    return person.page.get_by_role("region", name="Notifications")
 
 
 async def _subscribe(maja: Person, *subscribers: Subscriber) -> Locator:
@@ -261,10 +261,10 @@ def _subscribed_anew(page: Page) -> AbstractAsyncContextManager[Any]:
     return page.expect_response(lambda it: it.request.method == "PUT" and it.url.endswith("/me/push"))
 
 
-async def _worker(somebody: Person) -> Worker:
+async def _worker(person: Person) -> Worker:
     """Return the service worker once it controls the page."""
-    await somebody.page.evaluate("navigator.serviceWorker.ready")
-    return somebody.context.service_workers[0]
+    await person.page.evaluate("navigator.serviceWorker.ready")
+    return person.context.service_workers[0]
 
 
 async def _rung(service: PushService, subscriber: Subscriber, count: int) -> Any:
@@ -297,38 +297,38 @@ async def _notes(tabs: list[Page], count: int) -> None:
     assert sum(played) == count, played
 
 
-async def _counts(somebody: Person, unread: int) -> None:
-    await expect(somebody.page).to_have_title(f"({unread}) Sundqvists" if unread else "Sundqvists")
-    await somebody.page.wait_for_function("unread => window.badge === unread", arg=unread)
+async def _counts(person: Person, unread: int) -> None:
+    await expect(person.page).to_have_title(f"({unread}) Sundqvists" if unread else "Sundqvists")
+    await person.page.wait_for_function("unread => window.badge === unread", arg=unread)
 
 
-async def _deliver(somebody: Person, told: Any) -> None:
+async def _deliver(person: Person, told: Any) -> None:
     """Wake the worker like a push service, with the browser's developer tools."""
-    tools = await somebody.context.new_cdp_session(somebody.page)
+    tools = await person.context.new_cdp_session(person.page)
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def registered(event: dict[str, Any]) -> None:
-        mine = [each for each in event["registrations"] if each["scopeURL"] == f"{somebody.url}/"]
+        mine = [each for each in event["registrations"] if each["scopeURL"] == f"{person.url}/"]
         if mine and not found.done():
             found.set_result(mine[0]["registrationId"])
 
     tools.on("ServiceWorker.workerRegistrationUpdated", registered)
     await tools.send("ServiceWorker.enable")
-    message = {"origin": somebody.url, "registrationId": await found, "data": json.dumps(told)}
+    message = {"origin": person.url, "registrationId": await found, "data": json.dumps(told)}
     await tools.send("ServiceWorker.deliverPushMessage", message)
     await tools.detach()
 
 
-async def _shows(somebody: Person, notice: list[str]) -> None:
+async def _shows(person: Person, notice: list[str]) -> None:
     """Wait until a notification is displayed: the browser reports the wake-up before the worker shows it."""
     async with asyncio.timeout(30):
-        while notice not in (shown := await somebody.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - there is no event for it
+        while notice not in (shown := await person.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.05)
     assert len(shown) <= MOST_SHOWN, shown
 
 
-async def _click_on_notice(somebody: Person, conversation_id: str) -> None:
-    worker = await _worker(somebody)
+async def _click_on_notice(person: Person, conversation_id: str) -> None:
+    worker = await _worker(person)
     await worker.evaluate(
         """async tag => {
             const [notification] = await self.registration.getNotifications({ tag })

@@ -345,11 +345,11 @@ def _overhear(pushed: list[str], connected: asyncio.Event, socket: WebSocket) ->
     socket.on("framereceived", lambda frame: connected.set() if "message:self" in str(frame) else None)
 
 
-async def _begin(somebody: Person, name: str) -> None:
-    await somebody.page.get_by_role("button", name="New chat").click()
-    await somebody.page.get_by_role("checkbox", name=name).check()
-    await somebody.page.get_by_role("button", name="Start").click()
-    await somebody.page.get_by_role("heading", name=name).wait_for()
+async def _begin(person: Person, name: str) -> None:
+    await person.page.get_by_role("button", name="New chat").click()
+    await person.page.get_by_role("checkbox", name=name).check()
+    await person.page.get_by_role("button", name="Start").click()
+    await person.page.get_by_role("heading", name=name).wait_for()
 
 
 async def _tab_to(page: Page, goal: Locator, *, back: bool = False) -> None:

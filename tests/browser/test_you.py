@@ -168,9 +168,9 @@ async def test_a_user_reads_the_account_history_and_deletes_the_account(demo: Se
     emil.faults.clear()  # browsers log a 401 as an error
 
 
-async def _you(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("link", name="Settings").click()
-    return somebody.page.get_by_role("main")
+async def _you(person: Person) -> Locator:
+    await person.page.get_by_role("link", name="Settings").click()
+    return person.page.get_by_role("main")
 
 
 def _section(you: Locator, title: str) -> Locator:

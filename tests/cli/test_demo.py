@@ -90,12 +90,12 @@ def test_people_are_told_how_to_sign_in_to_watch_and_to_use_curl(tmp_path: Path)
         lines = [demo.line()]
         while "Ctrl-C" not in lines[-1]:
             lines.append(demo.line())
-    told = "".join(lines)
+    output = "".join(lines)
 
     assert lines[0].startswith("Famichat is running at http://127.0.0.1:")
-    assert all(name in told for name in ("maja", "emil", "inga", "nils", "ada"))
-    assert "/events#token=" in told
-    assert "curl -X POST http://127.0.0.1:" in told
+    assert all(name in output for name in ("maja", "emil", "inga", "nils", "ada"))
+    assert "/events#token=" in output
+    assert "curl -X POST http://127.0.0.1:" in output
 
 
 def test_the_directory_of_a_real_server_is_left_alone(tmp_path: Path) -> None:

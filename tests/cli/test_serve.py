@@ -92,9 +92,9 @@ def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
 def test_all_errors_in_the_settings_are_reported_together(tmp_path: Path) -> None:
     refused = famichat("serve", data_dir=tmp_path, database_url="mysql://x", rate_limits="perhaps", secret_key="short")
 
-    told = [line.partition(":")[2].split(":")[0].strip() for line in refused.stderr.splitlines()]
+    names = [line.partition(":")[2].split(":")[0].strip() for line in refused.stderr.splitlines()]
     assert refused.returncode == 2
-    assert sorted(told) == ["FAMICHAT_DATABASE_URL", "FAMICHAT_RATE_LIMITS", "FAMICHAT_SECRET_KEY"]
+    assert sorted(names) == ["FAMICHAT_DATABASE_URL", "FAMICHAT_RATE_LIMITS", "FAMICHAT_SECRET_KEY"]
 
 
 def test_lost_secrets_stop_the_start(tmp_path: Path) -> None:

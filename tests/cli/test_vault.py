@@ -77,9 +77,9 @@ def test_a_new_key_seals_everything_and_the_old_one_may_go(at_home: Operator) ->
 
 
 def test_the_output_is_readable_text(at_home: Operator) -> None:
-    told = at_home.run("vault", "rotate").stdout
+    output = at_home.run("vault", "rotate").stdout
 
-    assert told == "Everything is encrypted with key 2.\n"
+    assert output == "Everything is encrypted with key 2.\n"
     assert "sealing" in at_home.run("vault", "status").stdout
 
 

@@ -44,9 +44,9 @@ async def test_the_bot_answers_a_ping_once_even_if_it_is_restarted(app: RunningA
                     app.home.emil.user_id
                 }:
                     pass
-                asked = (await maja.ask(topic, "new_msg", {"body": "ping", "client_id": f"ping-{number}"})).response
+                ping = (await maja.ask(topic, "new_msg", {"body": "ping", "client_id": f"ping-{number}"})).response
                 answer = (await maja.assert_broadcast(topic, "new_msg", {"body": "pong"})).payload
-                assert (answer["user_id"], answer["reply_to"]) == (app.home.emil.user_id, asked["message_id"])
+                assert (answer["user_id"], answer["reply_to"]) == (app.home.emil.user_id, ping["message_id"])
 
         page = (await maja.ask(topic, "fetch", {"after_seq": 0})).response
 

@@ -255,10 +255,10 @@ async def eavesdrop(url: str, seat: Seat, records: list[Record]) -> None:
                 await ws.send(json.dumps(["1", "1", seat.topic, "phx_join", {"last_seq": 0}]))
                 async for text in ws:
                     _, _, _, event, payload = json.loads(text)
-                    told = [payload] if event == "new_msg" else payload.get("response", {}).get("messages", [])
+                    messages = [payload] if event == "new_msg" else payload.get("response", {}).get("messages", [])
                     t = time.monotonic()
                     records.extend(
-                        Received(t, seat.device, seat.user, seat.conv, entry_of(message)) for message in told
+                        Received(t, seat.device, seat.user, seat.conv, entry_of(message)) for message in messages
                     )
         await asyncio.sleep(BACK_OFF)
 

@@ -226,9 +226,9 @@ def _overtaken(conv: str, begun: list[tuple[float, int]], done: list[tuple[float
 def nothing_invented(history: History) -> Iterator[Violation]:
     """(f) Every message read or received was sent."""
     sent = {(a.conv, a.user, a.client_id, a.body_hash) for a in history.attempts}
-    told = {(read.conv, entry) for read in history.reads for entry in read.entries}
-    told |= {(r.conv, r.entry) for r in history.received}
-    for conv, entry in sorted(told):
+    reported = {(read.conv, entry) for read in history.reads for entry in read.entries}
+    reported |= {(r.conv, r.entry) for r in history.received}
+    for conv, entry in sorted(reported):
         if (conv, *entry[1:]) not in sent:
             yield Violation("never_sent", conv, f"nobody sent {entry}")
 

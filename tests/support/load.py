@@ -49,7 +49,7 @@ class Load:
         self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
         if not await self.wait_until(lambda: all(chatter.joined.is_set() for chatter in self.chatters)):
             await self._end()
-            raise TimeoutError("not everybody could join")
+            raise TimeoutError("not all devices could join")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:

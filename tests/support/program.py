@@ -65,9 +65,9 @@ class Started:
     def event(self, name: str, **fields: object) -> dict[str, Any]:
         """Return the payload of the next such event from `famichat listen --json`."""
         while True:
-            told = json.loads(self.line())
-            payload: dict[str, Any] = told["payload"]
-            if told["event"] == name and fields.items() <= payload.items():
+            received = json.loads(self.line())
+            payload: dict[str, Any] = received["payload"]
+            if received["event"] == name and fields.items() <= payload.items():
                 return payload
 
     def errors(self) -> str:

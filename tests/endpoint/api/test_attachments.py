@@ -59,13 +59,13 @@ async def test_an_upload_that_was_cut_goes_on_where_it_was(app: RunningApp) -> N
         begun = await announce(maja, app.talks.direct, len(data), sha256=hashlib.sha256(data).hexdigest())
         await send_piece(maja, begun["id"], 0, data[:100_000])
 
-        asked = await maja.head(f"/attachments/{begun['id']}")
+        progress = await maja.head(f"/attachments/{begun['id']}")
         wrong = await send_piece(maja, begun["id"], 5, data[5:])
         ended = await send_piece(maja, begun["id"], 100_000, data[100_000:])
         message = await say_with(maja, app.talks.direct, begun["id"])
         got = await fetched(maja, begun["id"])
 
-    assert (asked.headers["upload-offset"], asked.headers["upload-length"]) == ("100000", "300000")
+    assert (progress.headers["upload-offset"], progress.headers["upload-length"]) == ("100000", "300000")
     assert (wrong.status_code, wrong.json()["code"], wrong.json()["offset"]) == (409, "wrong_offset", 100_000)
     assert (ended.headers["upload-offset"], ended.json()["finished"]) == ("300000", True)
     assert message["attachments"][0]["size"] == 300_000

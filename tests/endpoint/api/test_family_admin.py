@@ -31,12 +31,12 @@ async def test_an_admin_reads_what_admins_did(app: RunningApp) -> None:
     async with app.http(app.home.maja) as http:
         await http.put(f"{family}/members/{emil.user_id}", json={"role": "admin"})
         await http.delete(f"{family}/members/{emil.user_id}/devices/{emil.device_id}")
-        told = (await http.get(f"{family}/ledger")).json()
-        newest, oldest = told["entries"]
+        entries = (await http.get(f"{family}/ledger")).json()
+        newest, oldest = entries["entries"]
         before = (await http.get(f"{family}/ledger", params={"before": newest["id"], "limit": 1})).json()
 
     assert (newest["action"], newest["user_id"], newest["by_name"]) == ("device_revoked", emil.user_id, "maja")
-    assert (oldest["action"], oldest["role"], told["has_more"]) == ("family_role_changed", "admin", False)
+    assert (oldest["action"], oldest["role"], entries["has_more"]) == ("family_role_changed", "admin", False)
     assert before["entries"] == [oldest]
 
 
