@@ -73,7 +73,7 @@ def test_transparency_is_preserved(content_type: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", CONVERTED)
-def test_colours_stay_those_of_the_phone(content_type: str) -> None:
+def test_a_colour_profile_is_preserved(content_type: str) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = io.BytesIO()
     Image.new("RGB", (16, 16), "red").save(data, PICTURES[content_type], icc_profile=profile)
@@ -185,7 +185,7 @@ def test_a_kind_of_picture_that_phones_make_goes_through_the_worker(content_type
     assert not SECRETS.search(new + told.thumbnail)
 
 
-def test_many_frames_count_as_one_large_picture() -> None:
+def test_the_pixels_of_all_frames_count_together() -> None:
     frames = [Image.new("L", (10, 10), shade) for shade in range(0, 250, 50)]
     data = io.BytesIO()
     frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])

@@ -20,7 +20,7 @@ def test_a_signed_url_names_its_user_and_its_file() -> None:
     assert expires_at.timestamp() == 1000 + ADDRESS_SECONDS
 
 
-def test_it_expires() -> None:
+def test_a_signed_url_expires() -> None:
     address, _ = SignedUrls(SECRET, lambda: 1000.0).issue(TICKET)
 
     with pytest.raises(NotFound):

@@ -117,7 +117,7 @@ async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(of_the_fa
     await expect(emil.page.get_by_role("dialog")).to_be_hidden()
 
 
-async def test_words_do_not_wait_for_a_large_file_that_was_sent_before_them(of_the_family: SignedIn) -> None:
+async def test_a_text_message_does_not_wait_for_a_large_upload(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")

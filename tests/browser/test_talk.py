@@ -90,9 +90,7 @@ async def test_a_message_written_while_the_server_is_away_waits_and_arrives_once
     await expect(maja.messages().get_by_text("Loud and clear")).to_be_visible()
 
 
-async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_server(
-    demo: Server, of_the_family: SignedIn
-) -> None:
+async def test_data_survives_closing_the_tab_and_is_available_offline(demo: Server, of_the_family: SignedIn) -> None:
     maja, maja_id = await of_the_family("maja"), demo.user("maja")["id"]
     await maja.open("emil")
     await maja.page.get_by_label("Message to").press_sequentially("Half a sen")
@@ -130,7 +128,7 @@ async def test_scrolling_back_loads_earlier_messages(demo: Server, of_the_family
     assert [line for line in seen if line.startswith("line ")] == [f"line {number}." for number in range(1, 401)]
 
 
-async def test_a_page_that_was_away_for_long_begins_at_what_it_missed_and_gets_everything_once(
+async def test_a_page_after_a_long_absence_starts_at_the_first_unread_message_and_gets_everything_once(
     demo: Server, of_the_family: SignedIn
 ) -> None:
     maja = await of_the_family("maja")

@@ -53,7 +53,9 @@ async def test_read_receipts_typing_indicators_and_presence_can_be_turned_off(of
     await expect(emil.page.get_by_text("Read by maja")).to_have_count(0)
 
 
-async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_server: Server, person: SignedIn) -> None:
+async def test_a_passkey_is_created_after_sign_in_and_used_for_the_next_one(
+    new_server: Server, person: SignedIn
+) -> None:
     maja = await person(new_server.url)
     await _give_authenticator(maja.page)
     await maja.page.goto(new_server.url)
@@ -87,7 +89,7 @@ async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_serve
     maja.faults.clear()  # browsers log a 401 as an error
 
 
-async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_once(of_the_family: SignedIn) -> None:
+async def test_a_display_name_and_an_avatar_appear_in_an_open_browser_at_once(of_the_family: SignedIn) -> None:
     inga, maja = await of_the_family("inga"), await of_the_family("maja")
     await maja.open("The whole family")
     await (await inga.open("The whole family")).say("Good morning")

@@ -14,11 +14,11 @@ from tests.support.stored_file import store_file
 KEYS: Any = {1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
 
 
-def test_all_is_well_with_a_server_that_works(at_home: Operator) -> None:
+def test_a_healthy_server_passes(at_home: Operator) -> None:
     assert {Check.BAD} & set(_found(at_home).values()) == set()
 
 
-def test_a_server_that_never_started_is_not_ill(tmp_path: Path) -> None:
+def test_a_server_that_never_started_passes(tmp_path: Path) -> None:
     found = {check.name: check.status for check in checks(Settings(data_dir=tmp_path / "data"))}
 
     assert found["data directory"] == found["secrets"] == found["database"] == Check.NOTE

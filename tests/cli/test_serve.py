@@ -62,7 +62,7 @@ def test_the_address_is_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_well(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_signal_stops_the_server_cleanly(tmp_path: Path, how: signal.Signals) -> None:
     with started("serve", "--port", "0", data_dir=tmp_path / "data") as server:
         server.line()
 

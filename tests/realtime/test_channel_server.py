@@ -362,7 +362,7 @@ async def test_a_channel_goes_on_while_a_reply_is_deferred() -> None:
             await client.assert_reply(ref, "ok", {"number": number})
 
 
-async def test_only_so_many_replies_are_owed_at_once() -> None:
+async def test_the_number_of_pending_replies_is_limited() -> None:
     Later.waiting = []
     async with house(Later, limits=Limits(max_deferred=3)) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")

@@ -56,7 +56,7 @@ async def test_every_reference_leads_somewhere(shared_app: RunningApp) -> None:
         assert name in document["components"][kind]
 
 
-async def test_every_route_says_what_it_is_and_what_it_gives(shared_app: RunningApp) -> None:
+async def test_every_route_has_a_description_and_a_response(shared_app: RunningApp) -> None:
     for verb, path, operation in operations(await described(shared_app)):
         assert operation["summary"], (verb, path)
         assert operation["tags"], (verb, path)
