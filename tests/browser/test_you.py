@@ -53,7 +53,7 @@ async def test_read_receipts_typing_indicators_and_presence_can_be_turned_off(of
     await expect(emil.page.get_by_text("Read by maja")).to_have_count(0)
 
 
-async def test_a_passkey_is_created_after_sign_in_and_used_for_the_next_one(
+async def test_a_passkey_is_created_during_setup_and_used_for_the_next_sign_in(
     new_server: Server, person: SignedIn
 ) -> None:
     maja = await person(new_server.url)
