@@ -1,4 +1,4 @@
-"""What every test can ask for: a migrated database of each kind, fresh for each test, and the telemetry it caused."""
+"""Fixtures of all tests: a fresh migrated database of each kind per test, and the emitted telemetry."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +20,7 @@ from tests.support.postgres import Postgres, Spare, running_postgres
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_leaks() -> Iterator[None]:
-    """Fail at the end of the run if anything logged or emitted in it told a secret."""
+    """Fail at the end of the run if a log record or an event contained a secret."""
     with watched() as leaks:
         yield
     assert leaks == []

@@ -1,4 +1,4 @@
-"""`./run`, the one door for people. What its tasks do is tested by using them."""
+"""`./run`, the task runner for developers. Its tasks are tested by their use."""
 
 import re
 import subprocess

@@ -23,8 +23,11 @@ def test_users_list_their_own_devices_oldest_first(database: Database, household
 def test_a_device_may_have_a_kind(database: Database, household: Household, kind: DeviceKind | None) -> None:
     new = database.run(lambda session: add_device(session, household.maja.user_id, "mine", kind)).id
 
-    asked = [new, household.emil.device_id]
-    assert database.run_read(lambda session: kinds_of(session, asked)) == {new: kind, household.emil.device_id: None}
+    device_ids = [new, household.emil.device_id]
+    assert database.run_read(lambda session: kinds_of(session, device_ids)) == {
+        new: kind,
+        household.emil.device_id: None,
+    }
 
 
 def test_an_unknown_device_kind_is_refused(database: Database, household: Household) -> None:

@@ -33,9 +33,9 @@ def test_an_invitation_is_found_by_its_token(database: Database, household: Hous
 
 
 def test_a_token_is_not_in_the_database(database: Database, issued: IssuedInvite) -> None:
-    kept = database.run_read(lambda session: session.execute(select(Invite.token_hash)).scalars().all())
+    hashes = database.run_read(lambda session: session.execute(select(Invite.token_hash)).scalars().all())
 
-    assert [len(each) for each in kept] == [32]
+    assert [len(each) for each in hashes] == [32]
     assert len(issued.token) >= 43, "256 bits"
 
 

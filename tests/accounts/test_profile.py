@@ -142,8 +142,8 @@ def test_a_picture_is_sealed_and_the_newest_alone_is_there(database: Database, h
     assert second is not None
 
     def work(session: Session) -> list[bytes | None]:
-        asked = ((inga, first), (inga, second), (household.maja, second))
-        return [avatar_of(session, who.user_id, picture_id, VAULT) for who, picture_id in asked]
+        attempts = ((inga, first), (inga, second), (household.maja, second))
+        return [avatar_of(session, who.user_id, picture_id, VAULT) for who, picture_id in attempts]
 
     assert changed.parts == only("picture")
     assert database.run_read(work) == [None, b"RIFF second", None]

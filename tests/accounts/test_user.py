@@ -1,4 +1,4 @@
-"""The mission's tests of the accounts changeset (story 7.9.3), and what a database keeps of a person."""
+"""The accounts changeset (story 7.9.3), and how the database stores accounts."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the actions of conversations emit and broadcast."""
+"""Conversation actions: telemetry events and broadcasts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the actions of groups emit and broadcast."""
+"""Group actions: telemetry events and broadcasts."""
 
 import pytest
 
@@ -22,7 +22,7 @@ async def test_a_new_member_gets_the_group_and_the_others_get_the_new_member(
     assert [running.events(each.user_id) for each in (home.maja, home.emil)] == [["conversation_updated"]] * 2
 
 
-async def test_the_channels_of_a_removed_member_are_closed_before_the_others_are_told(
+async def test_the_channels_of_a_removed_member_are_closed_before_the_announcement(
     running: RunningServices, emitted: list[Event]
 ) -> None:
     home, group, emil = running.home, running.talks.group, running.home.emil.user_id

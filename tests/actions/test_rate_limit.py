@@ -27,7 +27,7 @@ class Clock:
 
 
 def use_up(limits: RateLimits, key: Identity | Address) -> int:
-    """Knock until refused; how often that went well."""
+    """Send requests until one is refused; return how many passed."""
     for count in range(10_000):
         try:
             limits.check("send", key)
@@ -127,7 +127,7 @@ def test_the_retry_time_is_correct(name: LimitName, start: float, more: int) -> 
 async def strict_app(
     migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[RunningApp]:
-    """A server where everything may be done twice at once, and then once in a thousand seconds."""
+    """A server whose limits allow a burst of two, then one request per thousand seconds."""
     path = tmp_path / "famichat.db"
     shutil.copy(migrated_sqlite, path)
     for name in set(LIMITS) - {"request"}:

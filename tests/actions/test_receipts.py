@@ -1,4 +1,4 @@
-"""Acknowledgements are announced when a device is further than before."""
+"""Acknowledgements are broadcast when a device advances."""
 
 from famichat.actions.messages import send_message
 from famichat.actions.receipts import acknowledge_messages

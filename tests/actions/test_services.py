@@ -25,7 +25,7 @@ from tests.support.app import Talks, move_in
 
 SOURCE = Path(famichat.__file__).parent
 
-# What the people of `move_in` can lose, and how.
+# How the users of `move_in` can lose access, and to what.
 REMOVALS: dict[str, Callable[[Session, Household, Talks], object]] = {
     "a member of a group": lambda session, home, talks: remove_from_group(
         session, home.maja.user_id, talks.group, home.emil.user_id
@@ -43,7 +43,7 @@ REMOVALS: dict[str, Callable[[Session, Household, Talks], object]] = {
 
 
 def services_of(database: Database) -> Services:
-    """Services of which only the database is there."""
+    """Services with a database only."""
     services = SimpleNamespace(database=database)
     for name in ("read", "write", "write_between_batches"):
         setattr(services, name, getattr(Services, name).__get__(services))

@@ -8,7 +8,7 @@ from famichat.telemetry.events import BackgroundTaskCrashed, Event
 
 
 class Flaky:
-    """Fails at its first runs, and cleans up when it is stopped."""
+    """A task that fails on its first runs and cleans up when stopped."""
 
     def __init__(self, failures: list[Exception], stopped: list[str]) -> None:
         self.failures = failures

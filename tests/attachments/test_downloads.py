@@ -1,4 +1,4 @@
-"""How a file is given out: which bytes, under which name."""
+"""Downloads: byte ranges and file names."""
 
 import pytest
 

@@ -24,7 +24,7 @@ def cleaned(data: bytes, content_type: str) -> tuple[Picture, bytes]:
 
 
 def worked(data: bytes, content_type: str, **changes: Any) -> tuple[bytes, bytes]:
-    """What the worker answers, done in this process: its first line, and the rest."""
+    """Run the worker in this process; return the first line of its output, and the rest."""
     answer = io.BytesIO()
     options: dict[str, Any] = {"pixels": picture.MAX_PIXELS, "edge": 64, "keep": False, **changes}
     picture_worker.work(io.BytesIO(data), answer, PICTURES[content_type], **options)
@@ -43,7 +43,7 @@ def test_location_and_time_are_removed_and_the_image_is_upright(content_type: st
     again = Image.open(io.BytesIO(new))
     assert sniff(new) == (content_type if content_type in SHOWN else "image/jpeg")
     assert len(again.getexif()) == 0
-    turned = content_type != "image/gif"  # which has no EXIF, and so does not say how the camera was held
+    turned = content_type != "image/gif"  # GIF has no EXIF, and so no orientation
     assert again.size == ((20, 40) if turned else (40, 20))
     assert f'"width": {again.width}, "height": {again.height}'.encode() in line
 
@@ -73,7 +73,7 @@ def test_transparency_is_preserved(content_type: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", CONVERTED)
-def test_colours_stay_those_of_the_phone(content_type: str) -> None:
+def test_a_colour_profile_is_preserved(content_type: str) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = io.BytesIO()
     Image.new("RGB", (16, 16), "red").save(data, PICTURES[content_type], icc_profile=profile)
@@ -130,10 +130,10 @@ def test_the_worker_answers_with_both_pictures() -> None:
 
 
 def test_an_original_that_is_kept_has_a_small_one_without_secrets() -> None:
-    kept = clean([photo("image/jpeg", (40, 20))], "image/jpeg", into=None)
+    original = clean([photo("image/jpeg", (40, 20))], "image/jpeg", into=None)
 
-    assert (kept.width, kept.height) == (20, 40)
-    assert not SECRETS.search(kept.thumbnail)
+    assert (original.width, original.height) == (20, 40)
+    assert not SECRETS.search(original.thumbnail)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
@@ -185,7 +185,7 @@ def test_a_kind_of_picture_that_phones_make_goes_through_the_worker(content_type
     assert not SECRETS.search(new + told.thumbnail)
 
 
-def test_many_frames_count_as_one_large_picture() -> None:
+def test_the_pixels_of_all_frames_count_together() -> None:
     frames = [Image.new("L", (10, 10), shade) for shade in range(0, 250, 50)]
     data = io.BytesIO()
     frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])

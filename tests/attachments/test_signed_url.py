@@ -20,7 +20,7 @@ def test_a_signed_url_names_its_user_and_its_file() -> None:
     assert expires_at.timestamp() == 1000 + ADDRESS_SECONDS
 
 
-def test_it_expires() -> None:
+def test_a_signed_url_expires() -> None:
     address, _ = SignedUrls(SECRET, lambda: 1000.0).issue(TICKET)
 
     with pytest.raises(NotFound):
@@ -47,7 +47,7 @@ def test_an_address_under_another_key_or_changed_is_none() -> None:
     token = token_of(SignedUrls("another secret of the tests").issue(TICKET)[0])
     own = token_of(SignedUrls(SECRET).issue(TICKET)[0])
 
-    # Not the last letter: of its six bits two stand for nothing, so that some changes of it are none.
+    # Not the last character: two of its six bits are unused, so some changes to it have no effect.
     changed = own[:-9] + ("A" if own[-9] != "A" else "B") + own[-8:]
     for wrong in (token, changed, own[1:]):
         with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""Two or three people before real browsers, and the real server."""
+"""Fixtures: several users at real browsers, and the real server."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -45,29 +45,29 @@ def new_server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One for the tests of a file: one for all of them grew slower from test to test."""
+    """One browser per test file, because a browser shared by all files becomes slower over time."""
     async with a_browser() as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(browser: Browser) -> AsyncIterator[SignedIn]:
-    """Makes a person; afterwards, nothing bad may have happened in any of their browsers."""
-    everybody: list[Person] = []
+    """Creates users; afterwards, no browser may have recorded an error."""
+    people: list[Person] = []
 
     async def make(url: str, **wishes: Any) -> Person:
-        everybody.append(await someone(browser, url, **wishes))
-        return everybody[-1]
+        people.append(await someone(browser, url, **wishes))
+        return people[-1]
 
     yield make
-    for each in everybody:
+    for each in people:
         await each.context.close()
-    assert [fault for each in everybody for fault in each.faults] == []
+    assert [fault for each in people for fault in each.faults] == []
 
 
 @pytest.fixture
 def of_the_family(demo: Server, person: SignedIn) -> SignedIn:
-    """Makes a person of the demo's family, signed in."""
+    """Creates signed-in users of the demo's family."""
 
     async def make(username: str, **wishes: Any) -> Person:
         somebody = await person(demo.url, **wishes)

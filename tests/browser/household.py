@@ -1,4 +1,4 @@
-"""A real server with a family in it, and people who sit before real browsers."""
+"""A real server with a family, and users at real browsers."""
 
 import asyncio
 import json
@@ -40,13 +40,13 @@ QUIET: Final = (
 # The rendered messages, each as entry id and text.
 _DRAWN: Final = """region => Array.from(region.querySelectorAll("[data-entry]"),
     item => [item.dataset.entry, item.querySelector("p").innerText])"""
-# To where drawing begins or ends, and a frame later the next part is drawn.
+# Scrolls to the start or the end of the rendered part; the next part is rendered a frame later.
 _TO_AN_EDGE: Final = """(region, up) => new Promise(done => {
     region.scrollTop = up ? 0 : region.scrollHeight
     requestAnimationFrame(() => requestAnimationFrame(done))
 })"""
 _READING_SECONDS: Final = 90
-# What a browser on a tablet shows of itself.
+# The browser properties of a tablet.
 TABLET: Final = MappingProxyType(
     {
         "user_agent": "Mozilla/5.0 (Linux; Android 15; Pixel Tablet) AppleWebKit/537.36 Chrome/143.0.0.0 Safari/537.36",
@@ -71,7 +71,7 @@ SEEN_IS_KEPT: Final = """async ([user, words]) => {
     return found.result.some(({ messages }) => messages.some(({ body }) => body?.includes(words)))
 }"""
 
-# Whether so many files that will go with a message are written down, with their bytes.
+# Whether this many pending attachments are stored with their content.
 FILES_ARE_KEPT: Final = """async ([user, many]) => {
     const all = async (name, store, how) => {
         const asked = indexedDB.open(name)
@@ -88,12 +88,12 @@ FILES_ARE_KEPT: Final = """async ([user, many]) => {
 
 
 class Server:
-    """`famichat demo` or `famichat serve`, on a port and with data that outlive the process.
+    """`famichat demo` or `famichat serve`, with a port and data that persist across restarts.
 
     Args:
         data_dir: where the data is.
         task: `demo` or `serve`.
-        name: of the machine, in the address that people open; passkeys need one that is no number.
+        name: host name in the URL; passkeys require a name instead of an IP address.
         settings: more `FAMICHAT_*` variables, without the prefix.
     """
 
@@ -138,7 +138,7 @@ class Server:
         return self
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it; once more does nothing."""
+        """Stop it. Idempotent."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -174,12 +174,12 @@ class Person:
         return self.watch(await self.context.new_page())
 
     async def until(self, question: str, asked: Any = None) -> None:
-        """Wait until a question whose answer is a promise is answered with yes.
+        """Wait until an asynchronous JavaScript predicate is true.
 
-        Playwright's `wait_for_function` takes the promise itself for the answer, and waits for nothing.
+        Playwright's `wait_for_function` treats the promise itself as a true result.
         """
         async with asyncio.timeout(20):
-            while not await self.page.evaluate(question, asked):  # noqa: ASYNC110 - IndexedDB tells no other page
+            while not await self.page.evaluate(question, asked):  # noqa: ASYNC110 - IndexedDB has no event for other pages
                 await asyncio.sleep(0.1)
 
     async def sign_in(self, username: str, password: str) -> Self:
@@ -196,7 +196,7 @@ class Person:
         return self
 
     def listed(self, conversation: str, page: Page | None = None) -> Locator:
-        """A conversation in the list: its entry begins with its name."""
+        """Return the list entry of a conversation; it starts with the name."""
         entries = (page or self.page).get_by_role("navigation")
         return entries.get_by_role("link", name=re.compile(f"^{re.escape(conversation)} "))
 

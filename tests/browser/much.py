@@ -1,4 +1,4 @@
-"""Says a great deal in no time: into the data of a demo that is stopped, as one batch of its journal."""
+"""Inserts many messages at once into the data of a stopped demo, as one batch of the journal."""
 
 import asyncio
 from collections.abc import Sequence

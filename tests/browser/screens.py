@@ -56,8 +56,8 @@ class Scene:
     """The demo's family with an active conversation, and a server without users.
 
     Attributes:
-        inga: who says something more now and then.
-        invitation: the link that lets one more person in.
+        inga: the user who sends more messages at times.
+        invitation: the link that lets one more user join.
         watcher: an access token of a user unrelated to the others, for the event viewer.
         watched: that person's own conversation.
     """
@@ -72,7 +72,7 @@ class Scene:
 
     @classmethod
     async def set(cls, browser: Browser, demo: Server, untouched: Server) -> Self:
-        """Let the family talk a little, so that there is something to see."""
+        """Send a few messages in the family, as content for the screens."""
         maja, inga = [await _of_the_family(browser, demo, name) for name in ("maja", "inga")]
         for name in CONVERSATIONS.values():
             await maja.open(name)
@@ -164,7 +164,7 @@ class Scene:
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
 
     async def _over_messages(self, visitor: Person) -> AsyncIterator[str]:
-        """What opens over a conversation."""
+        """The dialogs and menus of a conversation."""
         page, said = visitor.page, visitor.messages()
         await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['self']}")
         over = page.get_by_role("dialog")
@@ -184,7 +184,7 @@ class Scene:
         await page.keyboard.press("Escape")
 
     async def _oneself(self, visitor: Person) -> AsyncIterator[str]:
-        """One's own page: as it is at first, with everything in use, and where a browser withholds things."""
+        """The account page: initially, with everything in use, and in a browser with missing features."""
         page = visitor.page
         await page.goto(f"{self.demo.url}/#/you")
         await expect(page.get_by_role("heading", name="maja")).to_be_visible()
@@ -219,7 +219,7 @@ async def _note(http: httpx.AsyncClient, conversation: str) -> None:
 
 
 async def _be_seen(demo: Server) -> None:
-    """Let Inga have a name and a picture, and Maja a colour."""
+    """Set a display name and an avatar for Inga, and a colour for Maja."""
     async with _as(demo, "inga") as http:
         (await http.patch("/me", json={"display_name": "Grandma Inga 🌻"})).raise_for_status()
         (await http.put("/me/picture", content=_sunflower())).raise_for_status()

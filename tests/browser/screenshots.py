@@ -1,4 +1,4 @@
-"""Makes the pictures in `docs/screenshots/`, of every main screen: `./run screenshots`."""
+"""Creates the screenshots of every main screen in `docs/screenshots/`: `./run screenshots`."""
 
 import asyncio
 import tempfile
@@ -12,7 +12,7 @@ from tests.browser.screens import PHONE, WIDE, Scene
 
 PICTURES = ROOT / "docs" / "screenshots"
 SIZES: dict[str, dict[str, Any]] = {"wide": WIDE, "phone": {**PHONE, "device_scale_factor": 1.5}}
-# The same picture at whatever time it is taken, so that only what looks different is a different file.
+# A fixed time, so that a file changes only if the screen changes.
 NO_TIME_PASSES = """
     const { get } = Object.getOwnPropertyDescriptor(Intl.DateTimeFormat.prototype, "format")
     Object.defineProperty(Intl.DateTimeFormat.prototype, "format", {
@@ -22,7 +22,7 @@ NO_TIME_PASSES = """
 
 
 async def main() -> None:
-    """Let the demo's family talk, and look over their shoulders."""
+    """Run a conversation in the demo's family and capture each screen."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     for old in PICTURES.glob("*.png"):
         old.unlink()

@@ -16,7 +16,7 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 
 
 def entry(person: Person, text: str) -> Locator:
-    """The one message that says something."""
+    """Return the message with this text."""
     words = person.page.locator("p", has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))
     return person.messages().locator("[data-entry]").filter(has=words)
 
@@ -95,7 +95,7 @@ async def test_a_user_who_was_offline_sees_the_current_state(demo: Server, of_th
     await expect(maja.messages().get_by_role("button", name="You reacted with 👍")).to_be_visible()
 
 
-async def test_a_photo_that_was_sent_without_words_gets_some(of_the_family: SignedIn) -> None:
+async def test_a_caption_is_added_to_a_sent_photo(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
@@ -112,9 +112,7 @@ async def test_a_photo_that_was_sent_without_words_gets_some(of_the_family: Sign
     await expect(entry(emil, "Our lake").get_by_role("button", name="Photo: lake.jpg")).to_be_visible()
 
 
-async def test_pressing_what_an_answer_quotes_leads_there_and_the_keys_go_on_from_there(
-    demo: Server, of_the_family: SignedIn
-) -> None:
+async def test_pressing_a_quote_jumps_to_the_message_and_moves_the_focus(demo: Server, of_the_family: SignedIn) -> None:
     demo.stop()
     first, *_ = await say_much(demo, "emil", [f"line {number}." for number in range(1, 400)])
     demo.start()
@@ -133,7 +131,7 @@ async def test_pressing_what_an_answer_quotes_leads_there_and_the_keys_go_on_fro
     await expect(menu).to_be_focused()
 
     seen = await emil.read_through(up=False, until=quote)
-    await quote.tap()  # now it is here
+    await quote.tap()  # the message has arrived
     await expect(entry(emil, "line 1.")).to_be_in_viewport()
     await emil.page.get_by_label("Jump to latest").tap()
     assert [each for each in seen if each.startswith("line")] == [f"line {number}." for number in range(1, 400)]

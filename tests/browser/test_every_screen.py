@@ -15,7 +15,7 @@ from tests.browser.screens import PHONE, WIDE, Scene
 pytestmark = pytest.mark.timeout(240)
 LEAST_SCREENS: Final = 40
 BY_DAY: Final[list[tuple[Any, Any]]] = [("light", {})]
-# All but the colours is the same by day and by night.
+# Light and dark themes differ in colours only.
 BY_DAY_AND_NIGHT: Final[list[tuple[Any, Any]]] = [*BY_DAY, ("dark", {"runOnly": ["color-contrast"]})]
 USUAL_PX, LARGE_PX = 16, 32
 
@@ -74,7 +74,7 @@ async def test_every_screen_is_accessible(browser: Browser, scene: Scene) -> Non
 
 
 async def _moving(page: Page) -> list[str]:
-    """What moves, although who looks at it asked for less of that."""
+    """Return the elements that move despite reduced motion."""
     await page.emulate_media(reduced_motion="reduce")
     found: list[str] = await page.evaluate(_MOVES)
     await page.emulate_media(reduced_motion="no-preference")
@@ -82,7 +82,7 @@ async def _moving(page: Page) -> list[str]:
 
 
 async def _too_wide(visitor: Person) -> AsyncIterator[tuple[str, str]]:
-    """What does not fit, as things are; from right to left; and with letters of twice the size."""
+    """Yield overflowing elements: by default, from right to left, and at double text size."""
     page = visitor.page
     width = page.viewport_size["width"] if page.viewport_size else 0
     browser_of_it = await visitor.context.new_cdp_session(page)

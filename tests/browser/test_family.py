@@ -27,7 +27,7 @@ async def test_an_admin_manages_the_family_and_sees_no_messages(of_the_family: S
     await expect(devices).to_have_count(1)
     await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
     await expect(deeds).to_contain_text(re.compile(r"maja signed emil out on Chrome, \w+\."))
-    emil.faults.clear()  # a browser calls a 401 an error
+    emil.faults.clear()  # browsers log a 401 as an error
 
     await people.get_by_role("button", name="Remove inga").click()
     await expect(people.get_by_text("inga will lose access to Sundqvist's chat")).to_be_visible()
@@ -54,11 +54,11 @@ async def test_a_member_without_the_admin_role_has_no_family_page(of_the_family:
     await expect(emil.page.get_by_role("link", name="Manage Sundqvist")).to_have_count(0)
 
 
-async def _care(somebody: Person) -> Locator:
-    await somebody.page.goto(f"{somebody.url}/#/you")
-    await somebody.page.get_by_role("link", name="Manage Sundqvist").click()
-    await expect(somebody.page.get_by_role("heading", name="Sundqvist", exact=True)).to_be_visible()
-    return somebody.page.get_by_role("main")
+async def _care(person: Person) -> Locator:
+    await person.page.goto(f"{person.url}/#/you")
+    await person.page.get_by_role("link", name="Manage Sundqvist").click()
+    await expect(person.page.get_by_role("heading", name="Sundqvist", exact=True)).to_be_visible()
+    return person.page.get_by_role("main")
 
 
 def _section(page: Locator, title: str) -> Locator:

@@ -40,7 +40,7 @@ async def test_a_deleted_user_becomes_a_former_member_at_once_and_after_a_reload
         await expect(maja.listed("emil")).to_have_count(0)
         await maja.page.reload()
     await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
-    emil.faults.clear()  # a browser calls a 401 an error
+    emil.faults.clear()  # browsers log a 401 as an error
     await maja.page.get_by_role("navigation").get_by_role("link", name=re.compile("^Summer house ")).click()
     await expect(maja.page.get_by_role("heading", name="Summer house")).to_be_visible()
     await expect(maja.messages().get_by_text("Former member").first).to_be_visible()

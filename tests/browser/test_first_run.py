@@ -1,4 +1,4 @@
-"""From nothing to the first message: a new server, its first person, an invitation, the second person."""
+"""From a new server to the first message: setup, an invitation, and the second user."""
 
 import pytest
 from playwright.async_api import expect
@@ -32,7 +32,7 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     await inga.page.get_by_label("Choose a password").fill("cardamom and butter")
     await inga.page.get_by_role("button", name="Join Sundqvist").click()
     await inga.page.get_by_role("heading", name="The whole family").wait_for()  # the second screen
-    await expect(inga.messages().get_by_text("Is anybody here?")).to_have_count(0)  # that was before her time
+    await expect(inga.messages().get_by_text("Is anybody here?")).to_have_count(0)  # sent before she joined
     await inga.say("I am!")
     await expect(maja.messages().get_by_text("I am!")).to_be_visible()
     await expect(maja.page.get_by_text("2 people")).to_be_visible()
@@ -40,4 +40,4 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     late = await person(new_server.url)
     await late.page.goto(link)
     await expect(late.page.get_by_role("heading", name="This invitation no longer works")).to_be_visible()
-    late.faults.clear()  # a browser calls a 404 an error
+    late.faults.clear()  # browsers log a 404 as an error

@@ -87,9 +87,9 @@ async def test_a_conversation_is_archived_and_restored(of_the_family: SignedIn) 
     await expect(maja.page.get_by_text("Hidden and archived (1)")).to_be_visible()
 
 
-async def _about(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("button", name="Chat info").click()
-    return somebody.page.get_by_role("dialog")
+async def _about(person: Person) -> Locator:
+    await person.page.get_by_role("button", name="Chat info").click()
+    return person.page.get_by_role("dialog")
 
 
 def _row(about: Locator, name: str) -> Locator:

@@ -26,7 +26,7 @@ TAGS = (
 )  # fmt: skip
 AROUND = ("{}", '">{}', "'>{}", "</textarea>{}", "--><!--{}", "]]>{}", "<b>{}</b>", "%3C{}", "&lt;{}", "`{}`", "\\{}")
 WATCH = "addEventListener('securitypolicyviolation', seen => console.error('refused ' + seen.violatedDirective))"
-# Everything that a page can keep, as one text.
+# Everything that a page can store, as one text.
 KEPT = """async () => {
     const kept = [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie]
     for (const { name } of await indexedDB.databases()) {

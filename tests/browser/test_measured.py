@@ -1,6 +1,6 @@
-"""How long people wait, over many times: the middle one tells.
+"""Response times: the median of many measurements.
 
-A machine that has other things to do is slow at everything. How slow it is, is measured at the same moment: as the time
+A busy machine slows everything down. The slowdown is measured at the same time: as the time
 that passes while a piece of work gets a second of the processor. `-o log_cli=true --log-level=INFO` shows the figures.
 """
 
@@ -24,10 +24,10 @@ TIMES: Final = 20
 BUSY_SECONDS: Final = 0.3
 MANY: Final = 100_000
 PARTS: Final = 30
-NO_SLOWER: Final = 3  # times, and that only because single measurements are far apart
-MOST_ELEMENTS: Final = 2_000  # however long a conversation is, only a part of it is drawn
+NO_SLOWER: Final = 3  # repetitions, because single measurements vary widely
+MOST_ELEMENTS: Final = 2_000  # only a part of a long conversation is rendered
 
-# From the press of a key until what it wrote is laid out, ready for the next frame.
+# From a key press until its text is laid out for the next frame.
 _TIME_KEYS: Final = """selector => {
     const field = document.querySelector(selector)
     window.taken = []
@@ -39,7 +39,7 @@ _TIME_KEYS: Final = """selector => {
     field.addEventListener("keydown", event => { window.pressed = event.timeStamp }, {capture: true})
     field.focus()
 }"""
-# From Enter until the next frame after the message is there, on the clock that both browsers share.
+# From Enter until the frame after the message appears, on the clock that both browsers share.
 _NOTE_ENTER: Final = """() => { window.sent = []; addEventListener("keydown", event => {
     if (event.key === "Enter") window.sent.push(performance.timeOrigin + event.timeStamp)
 }, {capture: true}) }"""
@@ -91,7 +91,7 @@ async def test_typing_messages_and_history_stay_within_the_time_limits(demo: Ser
 
     parts: list[tuple[float, int]] = await maja.messages().evaluate(_READ_BACK, PARTS)
     drawing = [taken for taken, _ in parts]
-    busy_then = max(busy, _busy())  # others may have begun meanwhile
+    busy_then = max(busy, _busy())  # other processes may have started in the meantime
     _log.info("a part of what was said before %.1f ms, at most %d elements", median(drawing), max(n for _, n in parts))
 
     assert typed < A_FRAME_MS * busy
@@ -119,7 +119,7 @@ async def _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja: Person) ->
 
 
 def _busy() -> float:
-    """How many times as long as its work needs a process waits here at the moment: 1 if nothing else goes on."""
+    """Return the current slowdown factor of the machine: 1 if it is otherwise idle."""
     begun, worked = time.perf_counter(), time.process_time()
     while time.process_time() - worked < BUSY_SECONDS:
         pass

@@ -1,4 +1,4 @@
-"""An app that is installed, opens without a network, and rings while it is closed (issue 5, items 1 and 4)."""
+"""The installed app opens offline and shows notifications while closed (issue 5, items 1 and 4)."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ _SUBSCRIBE = """given => {
 _END_IT = "sessionStorage.removeItem('subscribed')"
 _CHANGED = "self.dispatchEvent(new ExtendableEvent('pushsubscriptionchange'))"
 
-# How many notes each tab has played.
+# How many sounds each tab has played.
 _LISTEN = """() => {
     window.notes = 0
     const { start } = OscillatorNode.prototype
@@ -60,7 +60,7 @@ _KEPT = """async () => (await Promise.all((await caches.keys()).map(async name =
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Server]:
-    """One that may ring at the tests' own push service, and is called something else."""
+    """A server that may send to the push service of the tests, under another name."""
     settings = {"PUSH_PRIVATE_ADDRESSES": "true", "APP_NAME": "Sundqvists", "APP_COLOR": "#1b6ca8"}
     server = Server(tmp_path / "demo", settings=settings).start()
     yield server
@@ -179,7 +179,7 @@ async def test_a_subscription_that_ended_is_renewed_by_a_page_that_is_open_or_th
         await maja.page.goto(demo.url)
     await _rings(await _notices(maja), service, subscribers[2])
 
-    service.answers = ["410 Gone"]  # then the server has forgotten it, and the browser has not
+    service.answers = ["410 Gone"]  # the server has deleted the subscription, and the browser has not
     await notices.get_by_role("button", name="Send a test notification").click()
     await expect(notices.get_by_role("status")).to_contain_text("your browser ended its subscription")
     async with _subscribed_anew(maja.page):
@@ -239,13 +239,13 @@ async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: 
     await expect(notices.get_by_label("Until")).to_have_value("06:30")
 
 
-async def _notices(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("link", name="Settings").click()
-    return somebody.page.get_by_role("region", name="Notifications")
+async def _notices(person: Person) -> Locator:
+    await person.page.get_by_role("link", name="Settings").click()
+    return person.page.get_by_role("region", name="Notifications")
 
 
 async def _subscribe(maja: Person, *subscribers: Subscriber) -> Locator:
-    """Let a device be rung, by a browser that hands out these subscriptions: what there is to choose."""
+    """Enable notifications with a browser that creates these subscriptions; return the settings."""
     await maja.context.grant_permissions(["notifications"])
     given = json.dumps([each.subscription() for each in subscribers])
     await maja.context.add_init_script(f"({_SUBSCRIBE})({given})")
@@ -261,10 +261,10 @@ def _subscribed_anew(page: Page) -> AbstractAsyncContextManager[Any]:
     return page.expect_response(lambda it: it.request.method == "PUT" and it.url.endswith("/me/push"))
 
 
-async def _worker(somebody: Person) -> Worker:
-    """The service worker, when it is in charge."""
-    await somebody.page.evaluate("navigator.serviceWorker.ready")
-    return somebody.context.service_workers[0]
+async def _worker(person: Person) -> Worker:
+    """Return the service worker once it controls the page."""
+    await person.page.evaluate("navigator.serviceWorker.ready")
+    return person.context.service_workers[0]
 
 
 async def _rung(service: PushService, subscriber: Subscriber, count: int) -> Any:
@@ -290,45 +290,45 @@ async def _rings(notices: Locator, service: PushService, subscriber: Subscriber)
 
 
 async def _notes(tabs: list[Page], count: int) -> None:
-    """Wait until so many notes were played, in all tabs together; and no more than these."""
+    """Wait until all tabs together have played exactly this many sounds."""
     async with asyncio.timeout(20):
         while sum(played := [await tab.evaluate("window.notes") for tab in tabs]) < count:  # noqa: ASYNC110 - a count
             await asyncio.sleep(0.05)
     assert sum(played) == count, played
 
 
-async def _counts(somebody: Person, unread: int) -> None:
-    await expect(somebody.page).to_have_title(f"({unread}) Sundqvists" if unread else "Sundqvists")
-    await somebody.page.wait_for_function("unread => window.badge === unread", arg=unread)
+async def _counts(person: Person, unread: int) -> None:
+    await expect(person.page).to_have_title(f"({unread}) Sundqvists" if unread else "Sundqvists")
+    await person.page.wait_for_function("unread => window.badge === unread", arg=unread)
 
 
-async def _deliver(somebody: Person, told: Any) -> None:
-    """What a push service does: wake the worker, as the browser's own tools do it."""
-    tools = await somebody.context.new_cdp_session(somebody.page)
+async def _deliver(person: Person, told: Any) -> None:
+    """Wake the worker like a push service, with the browser's developer tools."""
+    tools = await person.context.new_cdp_session(person.page)
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def registered(event: dict[str, Any]) -> None:
-        mine = [each for each in event["registrations"] if each["scopeURL"] == f"{somebody.url}/"]
+        mine = [each for each in event["registrations"] if each["scopeURL"] == f"{person.url}/"]
         if mine and not found.done():
             found.set_result(mine[0]["registrationId"])
 
     tools.on("ServiceWorker.workerRegistrationUpdated", registered)
     await tools.send("ServiceWorker.enable")
-    message = {"origin": somebody.url, "registrationId": await found, "data": json.dumps(told)}
+    message = {"origin": person.url, "registrationId": await found, "data": json.dumps(told)}
     await tools.send("ServiceWorker.deliverPushMessage", message)
     await tools.detach()
 
 
-async def _shows(somebody: Person, notice: list[str]) -> None:
-    """Wait until a notice is on the screen; the browser says that it woke the worker before that has shown anything."""
+async def _shows(person: Person, notice: list[str]) -> None:
+    """Wait until a notification is displayed: the browser reports the wake-up before the worker shows it."""
     async with asyncio.timeout(30):
-        while notice not in (shown := await somebody.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - no event tells it
+        while notice not in (shown := await person.page.evaluate(_SHOWN)):  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.05)
     assert len(shown) <= MOST_SHOWN, shown
 
 
-async def _click_on_notice(somebody: Person, conversation_id: str) -> None:
-    worker = await _worker(somebody)
+async def _click_on_notice(person: Person, conversation_id: str) -> None:
+    worker = await _worker(person)
     await worker.evaluate(
         """async tag => {
             const [notification] = await self.registration.getNotifications({ tag })

@@ -53,7 +53,7 @@ async def test_pasted_and_dropped_files_are_attached_and_sent(of_the_family: Sig
     await maja.open("emil")
     await emil.open("maja")
     await maja.page.get_by_label("Message to").fill("Both")
-    assert await hand_over(maja.page.get_by_label("Message to"), "paste")  # words are left to the browser
+    assert await hand_over(maja.page.get_by_label("Message to"), "paste")  # pasted text is left to the browser
     assert await hand_over(maja.page.locator("body"), "drop")
     assert not await hand_over(
         maja.page.get_by_label("Message to"), "paste", file("pasted.png", "image/png", photo("image/png"))
@@ -117,7 +117,7 @@ async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(of_the_fa
     await expect(emil.page.get_by_role("dialog")).to_be_hidden()
 
 
-async def test_words_do_not_wait_for_a_large_file_that_was_sent_before_them(of_the_family: SignedIn) -> None:
+async def test_a_text_message_does_not_wait_for_a_large_upload(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
@@ -186,5 +186,5 @@ async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_remo
     await expect(maja.messages().get_by_role("button", name="Save x.heic")).to_have_count(1, timeout=20_000)
     await expect(maja.messages().get_by_text("x.heic")).to_have_count(1)
     assert [told for told in maja.faults if "422" not in told] == []
-    assert len(maja.faults) == 2  # the browser says that the server refused something, twice
+    assert len(maja.faults) == 2  # the browser logs both refused requests
     maja.faults.clear()

@@ -1,4 +1,4 @@
-"""Two people, in two browsers, talk to each other (issue 2)."""
+"""Two users in two browsers exchange messages (issue 2)."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.browser.household import SEEN_IS_KEPT, TABLET, Person, Server
 from tests.browser.much import say_much
 
 pytestmark = pytest.mark.timeout(180)
-MOST_ELEMENTS = 4_000  # however long a conversation is, only a part of it is drawn
+MOST_ELEMENTS = 4_000  # only a part of a long conversation is rendered
 
 # Each tab is a separate process, and storage changes reach other tabs with a delay. This simulates a busy machine.
 _SLOW_TO_HEAR = """() => {
@@ -90,9 +90,7 @@ async def test_a_message_written_while_the_server_is_away_waits_and_arrives_once
     await expect(maja.messages().get_by_text("Loud and clear")).to_be_visible()
 
 
-async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_server(
-    demo: Server, of_the_family: SignedIn
-) -> None:
+async def test_data_survives_closing_the_tab_and_is_available_offline(demo: Server, of_the_family: SignedIn) -> None:
     maja, maja_id = await of_the_family("maja"), demo.user("maja")["id"]
     await maja.open("emil")
     await maja.page.get_by_label("Message to").press_sequentially("Half a sen")
@@ -108,7 +106,7 @@ async def test_everything_survives_closing_the_tab_and_is_there_again_without_a_
     await expect(maja.page.get_by_text("Waiting to send")).to_have_count(2)
     await maja.listed("Notes to self", shell).click()
     await expect(maja.messages(shell).get_by_text("cardamom")).to_be_visible()
-    await expect(shell.get_by_text("Waiting to send")).to_have_count(2)  # the other tab knows it from the device
+    await expect(shell.get_by_text("Waiting to send")).to_have_count(2)  # the other tab reads storage
     await maja.page.close()
     await expect(shell.get_by_text("Waiting to send")).to_have_count(2)
     await maja.listed("emil", shell).click()
@@ -130,7 +128,7 @@ async def test_scrolling_back_loads_earlier_messages(demo: Server, of_the_family
     assert [line for line in seen if line.startswith("line ")] == [f"line {number}." for number in range(1, 401)]
 
 
-async def test_a_page_that_was_away_for_long_begins_at_what_it_missed_and_gets_everything_once(
+async def test_a_page_after_a_long_absence_starts_at_the_first_unread_message_and_gets_everything_once(
     demo: Server, of_the_family: SignedIn
 ) -> None:
     maja = await of_the_family("maja")
@@ -157,7 +155,7 @@ async def test_all_tabs_stay_signed_in_when_the_token_runs_out_and_only_one_rene
     if withheld:  # browsers do not have it there
         await maja.context.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', {value: undefined})")
     tabs = [maja.page, await maja.another_tab(), await maja.another_tab()]
-    await maja.page.goto(f"{maja.url}/healthz")  # nothing is being asked for while the token grows stale
+    await maja.page.goto(f"{maja.url}/healthz")  # no request is in flight while the token expires
     await maja.page.evaluate(
         """() => {
             const kept = JSON.parse(localStorage.getItem("famichat.session"))
@@ -197,7 +195,7 @@ async def test_two_tabs_share_drafts_and_send_each_message_once(demo: Server, of
     await tab.goto(maja.page.url)
     await maja.page.reload()
     for page, connected in zip((maja.page, tab), heard, strict=True):
-        await asyncio.wait_for(connected.wait(), 20)  # what they show they may have from the device
+        await asyncio.wait_for(connected.wait(), 20)  # they may show cached data
         await expect(maja.messages(page).get_by_text("cardamom")).to_be_visible()
     await tab.get_by_label("Message to").press_sequentially("From the other")
     await expect(maja.page.get_by_label("Message to")).to_have_value("From the other")
@@ -213,7 +211,7 @@ async def test_two_tabs_share_drafts_and_send_each_message_once(demo: Server, of
     demo.start()
     for page in (maja.page, tab):
         await expect(page.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
-        # One of them has sent it; the other sees it when it, too, has found the server again.
+        # One tab has sent it; the other shows it after it has reconnected.
         said = maja.messages(page).get_by_text(re.compile(r"\d+\. line"))
         await expect(said).to_have_count(len(lines), timeout=30_000)
     sent = [line for line in lines for frame in pushed if f'"{line}"' in frame and '"new_msg"' in frame]
@@ -302,7 +300,7 @@ async def test_a_message_written_offline_survives_closing_the_tab_and_arrives_on
     await maja.until(SEEN_IS_KEPT, [demo.user("maja")["id"], "something green"])
     await maja.page.evaluate("navigator.serviceWorker.ready")
     await maja.context.set_offline(offline=True)
-    await maja.page.reload()  # a socket that is open outlives the network for a while
+    await maja.page.reload()  # an open socket survives a network loss for a while
     await maja.say("From the tunnel")
     await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
     await maja.page.close()
@@ -324,7 +322,7 @@ async def test_a_wrong_password_shows_an_error_message(demo: Server, person: Sig
     await maja.page.get_by_label("Password", exact=True).fill("not it")
     await maja.page.get_by_role("button", name="Sign in").click()
     await expect(maja.page.get_by_role("alert")).to_have_text("Wrong name or password.")
-    maja.faults.clear()  # a browser calls a 401 an error
+    maja.faults.clear()  # browsers log a 401 as an error
 
 
 async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
@@ -345,11 +343,11 @@ def _overhear(pushed: list[str], connected: asyncio.Event, socket: WebSocket) ->
     socket.on("framereceived", lambda frame: connected.set() if "message:self" in str(frame) else None)
 
 
-async def _begin(somebody: Person, name: str) -> None:
-    await somebody.page.get_by_role("button", name="New chat").click()
-    await somebody.page.get_by_role("checkbox", name=name).check()
-    await somebody.page.get_by_role("button", name="Start").click()
-    await somebody.page.get_by_role("heading", name=name).wait_for()
+async def _begin(person: Person, name: str) -> None:
+    await person.page.get_by_role("button", name="New chat").click()
+    await person.page.get_by_role("checkbox", name=name).check()
+    await person.page.get_by_role("button", name="Start").click()
+    await person.page.get_by_role("heading", name=name).wait_for()
 
 
 async def _tab_to(page: Page, goal: Locator, *, back: bool = False) -> None:

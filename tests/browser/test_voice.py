@@ -1,4 +1,4 @@
-"""Voice notes: recorded, heard before they are sent, and heard by the other."""
+"""Voice notes: recording, preview and playback."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ from tests.browser.conftest import SignedIn
 from tests.browser.household import ASK_AXE, AXE, FILES_ARE_KEPT, Person, Server
 
 pytestmark = pytest.mark.timeout(120)
-# Notes how far every player came, and how many were to be heard at once; plays at some rate, so that there is time to
+# Records the progress of every player, and how many play at once; sets the playback rate, so that there is time to
 # press something else.
 PLAYERS: Final = """rate => {
     Object.assign(window, { players: [], furthest: [], together: 0 })
@@ -32,7 +32,7 @@ PLAYERS: Final = """rate => {
 
 
 async def record(who: Person, seconds: float = 2) -> None:
-    """Say something into the microphone until it has heard so much."""
+    """Record from the microphone for this many seconds."""
     await who.page.get_by_role("button", name="Record a voice message").click()
     await spoken(who.page, seconds)
     await who.page.get_by_role("button", name="Stop recording").click()
@@ -57,7 +57,7 @@ def note(region: Locator) -> Locator:
 
 
 async def seconds_of(voice: Locator) -> float:
-    """How long a voice note says it is."""
+    """Return the displayed length of a voice note."""
     return float(await voice.get_by_role("slider").get_attribute("max") or 0) / 1000
 
 
@@ -90,7 +90,7 @@ async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> No
     await heard.get_by_role("button", name="Play").click()
     await emil.page.wait_for_function("long => furthest[0] > long - 0.5", arg=long)
     assert await emil.page.evaluate("() => players[0].duration") == pytest.approx(long, abs=0.3)
-    await expect(heard.get_by_role("button", name="Play")).to_be_visible()  # it came to its end
+    await expect(heard.get_by_role("button", name="Play")).to_be_visible()  # it played to the end
     await expect(heard.get_by_role("slider")).to_have_value("0")
 
 
@@ -124,7 +124,7 @@ async def test_the_keys_seek_and_only_one_note_plays(of_the_family: SignedIn) ->
 
     assert await maja.page.evaluate("() => together") == 1
     await expect(first.get_by_role("button", name="Play")).to_be_visible()
-    assert float(await first.get_by_role("slider").input_value()) >= at  # where it was when the other began
+    assert float(await first.get_by_role("slider").input_value()) >= at  # its position when the other note started
     assert await grave(maja.page) == []
 
 
@@ -154,7 +154,7 @@ async def test_a_note_recorded_offline_survives_a_reload_and_is_sent_later(
 
 
 async def grave(page: Page) -> list[Any]:
-    """What shuts people out who do not see, or hold no mouse."""
+    """Return the accessibility violations."""
     await page.evaluate(await asyncio.to_thread(AXE.read_text))
     found: list[Any] = await page.evaluate(ASK_AXE, {})
     return found

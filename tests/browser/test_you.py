@@ -29,7 +29,7 @@ async def test_a_lost_device_is_signed_out_from_another(of_the_family: SignedIn)
     await devices.get_by_role("listitem").nth(1).get_by_role("button", name="Sign out").click()
     await expect(devices.get_by_role("listitem")).to_have_count(count - 1)
     await expect(lost.page.get_by_role("button", name="Sign in")).to_be_visible()
-    lost.faults.clear()  # a browser calls a 401 an error
+    lost.faults.clear()  # browsers log a 401 as an error
 
 
 async def test_read_receipts_typing_indicators_and_presence_can_be_turned_off(of_the_family: SignedIn) -> None:
@@ -53,7 +53,9 @@ async def test_read_receipts_typing_indicators_and_presence_can_be_turned_off(of
     await expect(emil.page.get_by_text("Read by maja")).to_have_count(0)
 
 
-async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_server: Server, person: SignedIn) -> None:
+async def test_a_passkey_is_created_during_setup_and_used_for_the_next_sign_in(
+    new_server: Server, person: SignedIn
+) -> None:
     maja = await person(new_server.url)
     await _give_authenticator(maja.page)
     await maja.page.goto(new_server.url)
@@ -84,10 +86,10 @@ async def test_a_passkey_is_made_on_the_way_in_and_opens_the_next_door(new_serve
     await passkeys.get_by_role("button", name="Remove").click()
     await expect(passkeys.get_by_role("listitem")).to_have_count(0)
 
-    maja.faults.clear()  # a browser calls a 401 an error
+    maja.faults.clear()  # browsers log a 401 as an error
 
 
-async def test_gran_has_a_name_and_a_picture_and_an_open_browser_shows_them_at_once(of_the_family: SignedIn) -> None:
+async def test_a_display_name_and_an_avatar_appear_in_an_open_browser_at_once(of_the_family: SignedIn) -> None:
     inga, maja = await of_the_family("inga"), await of_the_family("maja")
     await maja.open("The whole family")
     await (await inga.open("The whole family")).say("Good morning")
@@ -132,7 +134,7 @@ async def test_a_display_name_cannot_impersonate_a_user_or_contain_markup(of_the
         await shown.get_by_role("button", name="Save").click()
         await expect(shown.get_by_role("alert")).to_contain_text(why)
     await expect(inga.page.get_by_role("heading", name="inga")).to_be_visible()
-    assert all("409" in fault or "422" in fault for fault in inga.faults)  # a browser calls a refusal an error
+    assert all("409" in fault or "422" in fault for fault in inga.faults)  # browsers log a refused request as an error
     inga.faults.clear()
 
 
@@ -165,12 +167,12 @@ async def test_a_user_reads_the_account_history_and_deletes_the_account(demo: Se
     await ending.get_by_role("button", name="Delete permanently").click()
     await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
     await emil.until(_NOTHING_IS_KEPT, demo.user("emil")["id"])
-    emil.faults.clear()  # a browser calls a 401 an error
+    emil.faults.clear()  # browsers log a 401 as an error
 
 
-async def _you(somebody: Person) -> Locator:
-    await somebody.page.get_by_role("link", name="Settings").click()
-    return somebody.page.get_by_role("main")
+async def _you(person: Person) -> Locator:
+    await person.page.get_by_role("link", name="Settings").click()
+    return person.page.get_by_role("main")
 
 
 def _section(you: Locator, title: str) -> Locator:

@@ -13,7 +13,7 @@ def operator(tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def at_home(operator: Operator) -> Operator:
-    """An operator whose server houses Anna Berg, who is alone."""
+    """An operator whose server has one user, Anna Berg."""
     operator("user", "add", "anna", "--email", "anna@example.org", "--password-stdin", given="a long enough one\n")
     operator("family", "add", "Berg", "--admin", "anna")
     return operator

@@ -11,10 +11,10 @@ import pytest
 
 from famichat.storage.backup import archive
 from famichat.storage.data_dir import DataDir, Secrets
-from tests.support.kept_file import keep_a_file
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
 from tests.support.program import famichat
+from tests.support.stored_file import store_file
 
 
 @pytest.fixture
@@ -52,18 +52,18 @@ def test_a_restored_backup_gets_a_new_history_id(at_home: Operator, elsewhere: O
 def test_files_are_backed_up_and_restored_even_after_a_killed_attempt(
     at_home: Operator, elsewhere: Operator, file: Path
 ) -> None:
-    kept = keep_a_file(at_home)
-    stray = kept.with_name(f"01a21c4e-166d-70a3-8a1b-34628bd0{kept.parent.name}00")
+    stored = store_file(at_home)
+    stray = stored.with_name(f"01a21c4e-166d-70a3-8a1b-34628bd0{stored.parent.name}00")
     stray.write_bytes(b"of nothing")
     at_home("backup", str(file))
-    left = elsewhere.data_dir / "files" / kept.parent.name / kept.name
+    left = elsewhere.data_dir / "files" / stored.parent.name / stored.name
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
     elsewhere("restore", str(file))
 
-    assert f"files/{kept.parent.name}/{kept.name}" in members(file)
+    assert f"files/{stored.parent.name}/{stored.name}" in members(file)
     assert not [name for name in members(file) if stray.name in name]
-    assert left.read_bytes() == kept.read_bytes()
+    assert left.read_bytes() == stored.read_bytes()
     assert left.stat().st_mode & 0o777 == 0o600
     assert {each["check"]: each["status"] for each in elsewhere("doctor")["checks"]}["files"] == "ok"
 
@@ -229,8 +229,8 @@ def test_a_dump_that_cannot_be_loaded_leaves_an_empty_database(postgres: Postgre
 def test_a_missing_pg_dump_is_reported(postgres: Postgres, tmp_path: Path, file: Path) -> None:
     url = postgres.create("without_pg_dump")
     Operator(tmp_path / "here", url)("migrate")
-    told = famichat("backup", file, data_dir=tmp_path / "here", database_url=url, PATH="/nowhere")
+    result = famichat("backup", file, data_dir=tmp_path / "here", database_url=url, PATH="/nowhere")
 
-    assert told.stderr == (
+    assert result.stderr == (
         "famichat: pg_dump is not installed. On Debian: apt-get install postgresql-client (no_program)\n"
     )

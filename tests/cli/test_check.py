@@ -8,17 +8,17 @@ from famichat.cli.check import Check, checks
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.factories.people import SECRET
-from tests.support.kept_file import keep_a_file
 from tests.support.operator import Operator
+from tests.support.stored_file import store_file
 
 KEYS: Any = {1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
 
 
-def test_all_is_well_with_a_server_that_works(at_home: Operator) -> None:
+def test_a_healthy_server_passes(at_home: Operator) -> None:
     assert {Check.BAD} & set(_found(at_home).values()) == set()
 
 
-def test_a_server_that_never_started_is_not_ill(tmp_path: Path) -> None:
+def test_a_server_that_never_started_passes(tmp_path: Path) -> None:
     found = {check.name: check.status for check in checks(Settings(data_dir=tmp_path / "data"))}
 
     assert found["data directory"] == found["secrets"] == found["database"] == Check.NOTE
@@ -62,11 +62,11 @@ def test_a_damaged_database_file_is_noticed(at_home: Operator, damage: slice) ->
 
 
 def test_a_file_that_is_lost_or_damaged_is_noticed(at_home: Operator) -> None:
-    kept = keep_a_file(at_home)
+    path = store_file(at_home)
     whole = _found(at_home)["files"]
-    kept.write_bytes(kept.read_bytes()[:-1])
+    path.write_bytes(path.read_bytes()[:-1])
     damaged = _found(at_home)["files"]
-    kept.unlink()
+    path.unlink()
 
     assert (whole, damaged, _found(at_home)["files"]) == (Check.OK, Check.BAD, Check.BAD)
 
@@ -79,11 +79,11 @@ def test_a_broker_that_is_away_is_noticed(tmp_path: Path) -> None:
 
 def test_a_running_server_is_named(at_home: Operator) -> None:
     with DataDir(at_home.data_dir).lock():
-        told = at_home.run("doctor").stdout
+        report = at_home.run("doctor").stdout
 
-    assert "a server is running" in told
+    assert "a server is running" in report
 
 
 def _found(operator: Operator) -> dict[str, str]:
-    told = json.loads(operator.run("doctor", "--json").stdout)
-    return {each["check"]: each["status"] for each in told["checks"]}
+    report = json.loads(operator.run("doctor", "--json").stdout)
+    return {each["check"]: each["status"] for each in report["checks"]}

@@ -50,9 +50,9 @@ def test_the_databases_own_shell_writes_only_while_no_server_runs(at_home: Opera
 @pytest.mark.skipif(shutil.which("psql") is None, reason="needs psql")
 def test_on_postgresql_it_is_psql(postgres: Postgres, migrated_postgres: str, tmp_path: Path) -> None:
     url = postgres.url(migrated_postgres).replace("famichat@", "famichat:a-password@")
-    asked = famichat("sql", "SELECT count(*) AS here FROM families", database_url=url, data_dir=tmp_path)
+    query = famichat("sql", "SELECT count(*) AS here FROM families", database_url=url, data_dir=tmp_path)
 
-    assert asked.stdout.split()[:3] == ["here", "------", "0"]
+    assert query.stdout.split()[:3] == ["here", "------", "0"]
 
 
 def test_a_shell_that_is_not_installed_is_reported(at_home: Operator) -> None:

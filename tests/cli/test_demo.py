@@ -12,7 +12,7 @@ import pytest
 from tests.support.program import famichat, started
 
 
-def test_it_says_in_one_line_all_that_a_program_needs(tmp_path: Path) -> None:
+def test_json_output_has_all_connection_data_in_one_line(tmp_path: Path) -> None:
     with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
         ready = json.loads(demo.line())
         people = [_me(ready, user) for user in ready["users"]]
@@ -85,17 +85,17 @@ def test_a_given_directory_stays_and_gives_the_same_people_again(tmp_path: Path)
     assert stat.S_IMODE((tmp_path / "demo" / "demo.json").stat().st_mode) == 0o600
 
 
-def test_people_are_told_how_to_sign_in_to_watch_and_to_use_curl(tmp_path: Path) -> None:
+def test_the_output_explains_sign_in_the_event_viewer_and_curl(tmp_path: Path) -> None:
     with started("demo", "--port", "0", TMPDIR=tmp_path) as demo:
         lines = [demo.line()]
         while "Ctrl-C" not in lines[-1]:
             lines.append(demo.line())
-    told = "".join(lines)
+    output = "".join(lines)
 
     assert lines[0].startswith("Famichat is running at http://127.0.0.1:")
-    assert all(name in told for name in ("maja", "emil", "inga", "nils", "ada"))
-    assert "/events#token=" in told
-    assert "curl -X POST http://127.0.0.1:" in told
+    assert all(name in output for name in ("maja", "emil", "inga", "nils", "ada"))
+    assert "/events#token=" in output
+    assert "curl -X POST http://127.0.0.1:" in output
 
 
 def test_the_directory_of_a_real_server_is_left_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`famichat group`, in words and in JSON; docs/groups.md has the examples that work, run by its own test."""
+"""`famichat group` with text and JSON output. A separate test runs the examples of docs/groups.md."""
 
 import asyncio
 import json

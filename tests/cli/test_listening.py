@@ -24,9 +24,9 @@ def test_a_listener_receives_everything_once_across_a_server_restart(tmp_path: P
                 famichat("edit", "family", seq, "in other words", **people)
                 famichat("send", "family", "after", **people)
                 while heard[-1] != "after" or not changed:
-                    told = json.loads(listening.line())
-                    if told["event"] in {"new_msg", "message_updated"}:
-                        (heard if told["event"] == "new_msg" else changed).append(told["payload"]["body"])
+                    received = json.loads(listening.line())
+                    if received["event"] in {"new_msg", "message_updated"}:
+                        (heard if received["event"] == "new_msg" else changed).append(received["payload"]["body"])
 
     assert heard == ["before", "while nobody listened, or after", "after"]
     assert changed == ["in other words"]

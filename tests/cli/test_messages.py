@@ -13,7 +13,7 @@ from tests.support.program import famichat, started
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A demo that the tests of this file share; each says something of its own."""
+    """A demo shared by the tests of this file; each test sends different messages."""
     folder = tmp_path_factory.mktemp("demo")
     with started("demo", "--port", "0", "--json", "--data-dir", folder) as server:
         yield json.loads(server.line())

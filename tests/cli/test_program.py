@@ -62,9 +62,9 @@ def test_client_commands_do_not_import_the_server() -> None:
 
 
 def test_modules_that_open_the_database_import_all_models() -> None:
-    told = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
+    script = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
     by_module = {
-        module: _printed_by(told.format(module))
+        module: _printed_by(script.format(module))
         for module in ("famichat.cli.opened_data", "famichat.cli.backup", "famichat.app.server")
     }
 

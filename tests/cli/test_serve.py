@@ -62,7 +62,7 @@ def test_the_address_is_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_well(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_signal_stops_the_server_cleanly(tmp_path: Path, how: signal.Signals) -> None:
     with started("serve", "--port", "0", data_dir=tmp_path / "data") as server:
         server.line()
 
@@ -92,9 +92,9 @@ def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
 def test_all_errors_in_the_settings_are_reported_together(tmp_path: Path) -> None:
     refused = famichat("serve", data_dir=tmp_path, database_url="mysql://x", rate_limits="perhaps", secret_key="short")
 
-    told = [line.partition(":")[2].split(":")[0].strip() for line in refused.stderr.splitlines()]
+    names = [line.partition(":")[2].split(":")[0].strip() for line in refused.stderr.splitlines()]
     assert refused.returncode == 2
-    assert sorted(told) == ["FAMICHAT_DATABASE_URL", "FAMICHAT_RATE_LIMITS", "FAMICHAT_SECRET_KEY"]
+    assert sorted(names) == ["FAMICHAT_DATABASE_URL", "FAMICHAT_RATE_LIMITS", "FAMICHAT_SECRET_KEY"]
 
 
 def test_lost_secrets_stop_the_start(tmp_path: Path) -> None:

@@ -77,10 +77,10 @@ def test_an_account_is_deleted_and_that_is_on_record(at_home: Operator) -> None:
 
 
 def test_a_confirmation_can_be_declined(at_home: Operator) -> None:
-    asked = at_home.run("user", "delete", "anna", given="n\n")
+    declined = at_home.run("user", "delete", "anna", given="n\n")
 
-    assert asked.exit_code == 1
-    assert "Permanently delete the account of anna?" in asked.stderr
+    assert declined.exit_code == 1
+    assert "Permanently delete the account of anna?" in declined.stderr
     assert [each["username"] for each in at_home("user", "list")["users"]] == ["anna"]
     assert at_home.run("user", "delete", "anna", given="y\n").stdout.startswith("Deleted the account of anna (id ")
 

@@ -1,4 +1,4 @@
-"""An operator changes the keys: with and without a server, killed in between, and with backups from before."""
+"""Key rotation by an operator: with and without a server, interrupted, and with older backups."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ MANY = 3000
 
 
 def fill(at_home: Operator, count: int) -> None:
-    """Let Anna have written notes to herself."""
+    """Send messages in Anna's notes to herself."""
     with open_for_writing(load_settings(data_dir=at_home.data_dir)) as data:
 
         def write(session: Any) -> None:
@@ -77,9 +77,9 @@ def test_a_new_key_seals_everything_and_the_old_one_may_go(at_home: Operator) ->
 
 
 def test_the_output_is_readable_text(at_home: Operator) -> None:
-    told = at_home.run("vault", "rotate").stdout
+    output = at_home.run("vault", "rotate").stdout
 
-    assert told == "Everything is encrypted with key 2.\n"
+    assert output == "Everything is encrypted with key 2.\n"
     assert "sealing" in at_home.run("vault", "status").stdout
 
 

@@ -43,7 +43,7 @@ TOKENS = ("good", "good2")
 
 
 class MessageChannel(Channel):
-    """Says again what it hears, in every way a channel can."""
+    """Echoes messages in every way that a channel supports."""
 
     def __init__(self, socket: Socket, topic: str, pubsub: PubSub) -> None:
         super().__init__(socket, topic)

@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules speak of what the server really says."""
+"""The dashboard and the alert rules use existing metrics and events only."""
 
 import json
 import re
@@ -31,8 +31,8 @@ async def scraped(app: RunningApp) -> dict[str, str]:
 def expressions() -> list[str]:
     """What the dashboard and the rules ask Prometheus for."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
-    asked = [target["expr"] for panel in panels for target in panel["targets"]]
-    return asked + re.findall(r"^ +expr: (.+)$", ALERTS.read_text(), re.MULTILINE)
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    return queries + re.findall(r"^ +expr: (.+)$", ALERTS.read_text(), re.MULTILINE)
 
 
 def test_promtool_accepts_the_alert_rules() -> None:
@@ -47,10 +47,10 @@ async def test_the_dashboard_and_the_rules_ask_only_for_metrics_that_exist(share
     kinds = await scraped(shared_app)
     series = {name for name, kind in kinds.items() if kind != "histogram"}
     series |= {f"{name}_{part}" for name, kind in kinds.items() if kind == "histogram" for part in ("bucket", "count")}
-    asked = {name for expression in expressions() for name in SERIES.findall(expression)}
+    queries = {name for expression in expressions() for name in SERIES.findall(expression)}
 
-    assert asked <= series
-    assert {name.removesuffix("_bucket").removesuffix("_count") for name in asked} == set(kinds)
+    assert queries <= series
+    assert {name.removesuffix("_bucket").removesuffix("_count") for name in queries} == set(kinds)
 
 
 def test_the_rules_name_only_events_that_exist() -> None:

@@ -1,4 +1,4 @@
-"""The programs in docs/bots.md run as they stand, against a real server."""
+"""The programs in docs/bots.md run unchanged against a real server."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ PING, REMINDER, _ = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | r
 
 @asynccontextmanager
 async def running(program: str, app: RunningApp, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a bot as Emil's, as a reader who copied it from the page."""
+    """Run a bot from the page as Emil."""
     variables = {"FAMICHAT_URL": app.url, "BOT_USERNAME": app.home.emil.username, "BOT_PASSWORD": PASSWORD}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, cwd=folder, env={**os.environ, **variables}, stderr=asyncio.subprocess.PIPE
@@ -44,9 +44,9 @@ async def test_the_bot_answers_a_ping_once_even_if_it_is_restarted(app: RunningA
                     app.home.emil.user_id
                 }:
                     pass
-                asked = (await maja.ask(topic, "new_msg", {"body": "ping", "client_id": f"ping-{number}"})).response
+                ping = (await maja.ask(topic, "new_msg", {"body": "ping", "client_id": f"ping-{number}"})).response
                 answer = (await maja.assert_broadcast(topic, "new_msg", {"body": "pong"})).payload
-                assert (answer["user_id"], answer["reply_to"]) == (app.home.emil.user_id, asked["message_id"])
+                assert (answer["user_id"], answer["reply_to"]) == (app.home.emil.user_id, ping["message_id"])
 
         page = (await maja.ask(topic, "fetch", {"after_seq": 0})).response
 

@@ -1,4 +1,4 @@
-"""Every payload of docs/encryption.md is read by the server's own parser, and what it lists is what there is."""
+"""The server's parser handles every payload of docs/encryption.md, and the lists of the page are complete."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""docs/errors.md and the one registry are the same."""
+"""docs/errors.md matches the registry of error codes."""
 
 import re
 from pathlib import Path

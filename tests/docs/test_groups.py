@@ -1,4 +1,4 @@
-"""docs/groups.md says what the server does: the cases are made from its tables, and its examples are run."""
+"""docs/groups.md describes the server correctly: its tables are tested and its examples are run."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "groups.md").read_text()
 
 
 def table(first: str) -> dict[str, dict[str, str]]:
-    """The table whose first column is called so: cells by row and column."""
+    """Parse the table with this first column; return the cells by row and column."""
     [block] = re.findall(rf"^(\| {first} \|.*\n(?:\|.*\n)+)", PAGE, re.MULTILINE)
     header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines())
     return {row[0]: {who: cell.strip("`") for who, cell in zip(header[1:], row[1:], strict=True)} for row in rows}

@@ -1,4 +1,4 @@
-"""docs/permissions.md says who may do what: each cell of its table is asked of a running server."""
+"""Each cell of the permission table in docs/permissions.md matches a running server."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -79,7 +79,7 @@ class Scene:
 
     @property
     def own_place(self) -> str:
-        """Where the actor would be in it."""
+        """The actor's path in it."""
         return self.place("emil") if self.actor is None else f"{self.it}/members/{self.actor.user_id}"
 
     def place(self, who: str) -> str:
@@ -201,7 +201,7 @@ FORMER = {"group": "nils", "family": "olle", ITSELF: "olle"}
 
 
 def who_is(column: str, of: str) -> str | None:
-    """Who stands in a column."""
+    """Return the actor of a column."""
     people = {
         "admin": "maja",
         "family member": "emil" if of == "self" else "gun",

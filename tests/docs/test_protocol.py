@@ -1,4 +1,4 @@
-"""Every example of docs/protocol.md works as it stands, and every payload it shows is one that the server sends."""
+"""Every example of docs/protocol.md works unchanged, and the server sends every payload on the page."""
 
 import asyncio
 import json
@@ -79,7 +79,7 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
         await emil.ask(topic, "react", {"message_id": heard["message_id"], "emoji": "❤"})
         updated = (await maja.assert_broadcast(topic, "message_updated")).payload
         await emil.ask(topic, "message_ack", {"seq": 1})
-        told = (await maja.assert_broadcast(topic, "message_status")).payload
+        received = (await maja.assert_broadcast(topic, "message_status")).payload
         done = await done_to_emil(app)
     async with app.http(app.home.maja) as http:
         seen = (await http.get("/people")).json()
@@ -90,7 +90,7 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
     assert {key: heard[key] for key in encrypted} == encrypted
     assert set(updated) == set(changed)
     assert set(updated["reactions"][0]) == set(changed["reactions"][0])
-    assert set(told) == set(status)
+    assert set(received) == set(status)
     assert set(done) == set(ledger)
     assert set(done["entries"][0]) == set(ledger["entries"][0])
     assert set(seen) == set(people)

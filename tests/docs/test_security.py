@@ -1,4 +1,4 @@
-"""SECURITY.md says who can read what. Each row of its table is tried here, on a real server."""
+"""SECURITY.md states who can read which data. These tests verify each row of its table on a real server."""
 
 import json
 import re
@@ -121,7 +121,7 @@ async def a_thief_with_the_keys(house: House) -> None:
 
 
 async def a_push_service(house: House) -> None:
-    """What it gets is tried in tests/push/test_notifier.py, by a browser that decrypts and a service that cannot."""
+    """tests/push/test_notifier.py verifies what a push service receives, with a browser that can decrypt it."""
     tried = (Path(__file__).parents[1] / "push" / "test_notifier.py").read_text()
     assert 'assert b"supper" not in body' in tried
 

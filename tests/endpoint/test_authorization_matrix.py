@@ -1,4 +1,4 @@
-"""Who may do what, over every route and every socket event: the whole table.
+"""The authorization matrix: the permissions of every route and every socket event.
 
 A route or an event that is missing from it fails the test: each new one declares who may use it.
 """
@@ -63,7 +63,7 @@ class Stage:
 class Row:
     """One route, and what Maja, Emil, Nils, Inga and Ada get; `{names}` in it are of the `Stage`.
 
-    The last column is for requests without a token or with the token of a revoked device.
+    `nobody`: the status for requests without a token or with the token of a revoked device.
     """
 
     verb: str
@@ -351,9 +351,9 @@ async def test_no_request_may_bring_a_field_that_is_not_described(stage: Stage) 
     async with stage.app.site() as site:
         document = (await site.get("/api/openapi.json")).json()
 
-    asked = re.findall(r"'requestBody': {'content': {'application/json': .*?schemas/(\w+)", repr(document["paths"]))
-    assert len(asked) >= 14
-    for name in asked:
+    schemas = re.findall(r"'requestBody': {'content': {'application/json': .*?schemas/(\w+)", repr(document["paths"]))
+    assert len(schemas) >= 14
+    for name in schemas:
         assert document["components"]["schemas"][name]["additionalProperties"] is False, name
 
 

@@ -1,4 +1,4 @@
-"""What an operator asks a running server."""
+"""Health checks and metrics of a running server."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import httpx
 from tests.support.app import RunningApp, running_app
 
 
-async def test_a_server_says_that_it_is_alive_and_ready(app: RunningApp) -> None:
+async def test_liveness_and_readiness_are_reported(app: RunningApp) -> None:
     async with httpx.AsyncClient(base_url=app.url) as client:
         assert (await client.get("/healthz")).text == "ok\n"
         assert (await client.get("/readyz")).text == "ready\n"

@@ -23,7 +23,7 @@ from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, SECRET, Household, Person, household, person
-from tests.support.comings import come_and_go
+from tests.support.member_churn import churn_members
 from tests.support.server import FamichatServer
 from tests.support.talkers import KEYS
 
@@ -131,7 +131,7 @@ async def test_the_family_conversation_is_its_roster_whenever_the_server_is_kill
 def test_the_family_conversation_is_its_roster_at_whatever_moment_a_writer_is_killed(database_url: str) -> None:
     moments = random.Random(9)  # noqa: S311 - the same storm each time
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["tests.support.comings"])
+    processes.set_forkserver_preload(["tests.support.member_churn"])
     database = Database(database_url)
     home, guests = database.run(move_in)
     sizes = set()
@@ -139,7 +139,7 @@ def test_the_family_conversation_is_its_roster_at_whatever_moment_a_writer_is_ki
     for _ in range(KILLS_OF_A_WRITER):
         begun = processes.Event()
         writer = processes.Process(
-            target=come_and_go, args=(database_url, home.maja.user_id, home.family_id, ids, begun)
+            target=churn_members, args=(database_url, home.maja.user_id, home.family_id, ids, begun)
         )
         writer.start()
         assert begun.wait(60)

@@ -1,4 +1,4 @@
-"""The way out to push services: to the name that the certificate is for, at the address that was looked at (S28)."""
+"""Requests to push services: the certificate must match the name, and the checked address is used (S28)."""
 
 import asyncio
 import ssl
@@ -55,7 +55,7 @@ def certificate(folder: Path, name: str) -> Path:
 
 @asynccontextmanager
 async def service(serve: Serve, tls: Path | None = None) -> AsyncIterator[int]:
-    """A push service that does as it likes; gives its port."""
+    """Run a misbehaving push service; yield its port."""
     context = None
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Who is to be rung, as things are when the ringing begins."""
+"""The recipients of notifications, as of the time of sending."""
 
 import json
 

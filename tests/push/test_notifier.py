@@ -19,7 +19,7 @@ QUIET = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A family whose devices can be rung."""
+    """A family whose devices have push subscriptions."""
 
     app: RunningApp
     service: PushService
@@ -70,12 +70,12 @@ async def test_a_notification_has_the_chosen_detail_and_is_encrypted_for_the_bro
     await rung.say(maja, "supper is ready")
     await rung.service.rung()
     _, headers, body = rung.service.requests[0]
-    told = browser.read(body)
+    notification = browser.read(body)
     claims, key = verified(headers["authorization"])
 
     assert b"supper" not in body
-    assert (told["kind"], told["seq"], told["content"]) == ("message", 1, content)
-    assert {name: told.get(name) for name in ("sender", "body") if name in told} == beyond
+    assert (notification["kind"], notification["seq"], notification["content"]) == ("message", 1, content)
+    assert {name: notification.get(name) for name in ("sender", "body") if name in notification} == beyond
     assert claims["aud"] == rung.service.url
     assert key == (await rung.ask(emil, "GET", "/push/key"))["public_key"]
     assert headers["content-encoding"] == "aes128gcm"
@@ -180,8 +180,10 @@ async def test_notifications_per_user_are_limited_across_devices(database_url: s
         for _ in range(DEVICES + 1):
             session = (await http.post("/sessions", json={"username": "emil", "password": PASSWORD})).json()
             bearer = {"authorization": f"Bearer {session['access_token']}"}
-            asked = [await http.post("/me/push/test", headers=bearer) for _ in range(int(LIMITS["push_test"].burst))]
-            rung += [each.status_code for each in asked]
+            responses = [
+                await http.post("/me/push/test", headers=bearer) for _ in range(int(LIMITS["push_test"].burst))
+            ]
+            rung += [each.status_code for each in responses]
 
     allowed = DEVICES * int(LIMITS["push_test"].burst)
     assert rung == [200] * allowed + [429] * (len(rung) - allowed)

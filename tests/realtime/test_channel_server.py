@@ -1,4 +1,4 @@
-"""The life of a channel, seen by a client: joining, talking, leaving, crashing, being replaced."""
+"""The channel life cycle from a client's view: join, push, leave, crash and replacement."""
 
 import asyncio
 from typing import Any
@@ -362,14 +362,14 @@ async def test_a_channel_goes_on_while_a_reply_is_deferred() -> None:
             await client.assert_reply(ref, "ok", {"number": number})
 
 
-async def test_only_so_many_replies_are_owed_at_once() -> None:
+async def test_the_number_of_pending_replies_is_limited() -> None:
     Later.waiting = []
     async with house(Later, limits=Limits(max_deferred=3)) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         refs = [await client.push("room:1", "later") for _ in range(6)]
         async with asyncio.timeout(10):
             for answered in range(len(refs)):
-                most = min(4, len(refs) - answered)  # three are owed, one is asked and waits
+                most = min(4, len(refs) - answered)  # three replies are pending, and one request waits
                 while len(Later.waiting) < most:  # noqa: ASYNC110 - the channel has no event for it
                     await asyncio.sleep(0.005)
                 await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The core of the protocol never waits: it imports nothing that could."""
+"""The protocol core performs no I/O: it imports no module that does."""
 
 import ast
 from pathlib import Path

@@ -26,7 +26,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 async def hears(pubsub: PubSub, listener: Listener, payload: dict[str, int] | bytes) -> None:
-    """Broadcast until it is heard: the broker's notes are hints, and one alone may be lost."""
+    """Broadcast until it is received, because a single message of the broker may be lost."""
     wanted = Broadcast("a", "e", payload)
     async with asyncio.timeout(10):
         while wanted not in listener.heard:

@@ -65,7 +65,7 @@ def test_rule_20_one_connection_joins_so_many_channels(socket: Socket) -> None:
     assert started(socket, join("room:2", "10", "10")).replaces is not None
 
 
-def test_a_released_seat_is_free_for_another(socket: Socket) -> None:
+def test_a_released_slot_can_be_joined_again(socket: Socket) -> None:
     seats = [started(socket, join(f"room:{number}")).joined_topic for number in range(3)]
     socket.release(seats[0])
 

@@ -1,4 +1,4 @@
-"""A real client on a real server: what Phoenix's own integration tests say of its channels."""
+"""A real client on a real server, modelled on Phoenix's integration tests of channels."""
 
 from collections.abc import AsyncIterator
 

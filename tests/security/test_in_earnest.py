@@ -87,12 +87,12 @@ async def test_a_database_failure_during_an_access_check_denies_access(
     finally:
         meddler.close()
 
-    told = "".join(each.text for each in refused) + repr((sent, fetched, joined))
+    reported = "".join(each.text for each in refused) + repr((sent, fetched, joined))
     assert {each.status_code for each in refused} <= {500, 503}
     assert {sent.status, fetched.status} == {"error"}
     assert joined["reason"] in ("join crashed", "unavailable")
     for inside in ("Traceback", "conversation_participants", "SELECT", "sqlite", "psycopg"):
-        assert inside not in told
+        assert inside not in reported
     assert recovered.status_code == 200
 
 
@@ -117,8 +117,10 @@ async def test_security_events_are_logged_with_the_user_and_the_entry_point(
         events.FamilyRoleChanged: "changed_by_id",
         events.FamilyMemberRemoved: "removed_by_id",
     }
-    told = {kind: [getattr(each, field) for each in emitted if isinstance(each, kind)] for kind, field in who.items()}
-    assert told == {
+    reported = {
+        kind: [getattr(each, field) for each in emitted if isinstance(each, kind)] for kind, field in who.items()
+    }
+    assert reported == {
         events.SessionStarted: [home.emil.user_id],
         events.AuthorizationDenied: [home.emil.user_id, home.emil.user_id],
         events.DeviceRevoked: [home.emil.user_id],

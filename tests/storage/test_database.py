@@ -1,4 +1,4 @@
-"""Transactions on both databases: what they promise, and how they fail."""
+"""Transactions on both databases: guarantees and failures."""
 
 import asyncio
 import threading
@@ -69,7 +69,7 @@ def test_a_wrong_statement_is_a_fault_of_ours_and_not_of_the_database(database: 
 
 
 def test_a_statement_that_fails_does_not_tell_what_it_was_to_store(database: Database) -> None:
-    """It would be in the log: a password's hash, for one."""
+    """The log would contain it: a password hash, for example."""
     family = Family(id=new_id(), name="Once")
     database.run(lambda session: session.add(family))
 

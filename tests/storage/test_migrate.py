@@ -107,7 +107,7 @@ def everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
 
 
 def rows(found: list[dict[str, Any]], *, of: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows, with only the columns that there were before."""
+    """Return the same rows with the earlier columns only."""
     return [{name: row[name] for name in of[0]} for row in found]
 
 

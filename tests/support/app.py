@@ -67,7 +67,7 @@ class RunningApp:
         return self._client(f"{self.url}/api/v1", person)
 
     def site(self, person: Person | None = None) -> httpx.AsyncClient:
-        """The same for every address of the server."""
+        """An HTTP client for every URL of the server."""
         return self._client(self.url, person)
 
     def _client(self, base_url: str, person: Person | None) -> httpx.AsyncClient:
@@ -76,7 +76,7 @@ class RunningApp:
 
 
 def hooks() -> dict[str, list[Callable[..., Awaitable[None]]]]:
-    """What an HTTP client calls, so that secrets are known and errors looked at."""
+    """HTTP client hooks that register secrets and inspect errors."""
 
     async def sent(request: httpx.Request) -> None:
         with suppress(httpx.RequestNotRead):  # it is made while it is sent

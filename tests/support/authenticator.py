@@ -1,4 +1,4 @@
-"""A security key in software: what a browser and its authenticator answer to the options of a ceremony.
+"""A software security key: the responses of a browser and its authenticator to WebAuthn options.
 
 key = Authenticator("http://localhost:4000")
 made = key.create(options)      # as PublicKeyCredential.toJSON() has it
@@ -35,7 +35,7 @@ class Authenticator:
     private_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def create(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Make the passkey, as `navigator.credentials.create()` does."""
+        """Create a passkey like `navigator.credentials.create()`."""
         self.user_handle = options["user"]["id"]
         numbers = self.private_key.public_key().public_numbers()
         cose = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")})
@@ -46,7 +46,7 @@ class Authenticator:
         return self._credential(clientDataJSON=client_data, attestationObject=attestation)
 
     def get(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Prove to have it, as `navigator.credentials.get()` does."""
+        """Create an assertion like `navigator.credentials.get()`."""
         self.sign_count += self.counts
         data = self._authenticator_data(options["rpId"])
         client_data = self._client_data("webauthn.get", options)

@@ -1,4 +1,4 @@
-"""A Phoenix client for tests: it speaks in frames over a real WebSocket, and knows how to assert.
+"""A Phoenix client for tests: it exchanges frames over a real WebSocket and provides assertions.
 
 `famichat.client.phoenix` cannot replace it: these tests send what that client never would (serializer version 1, binary
 and malformed frames, stale and null refs), and look at every frame that arrives, also at those that it drops.
@@ -72,7 +72,7 @@ class ChannelClient:
         Args:
             url: where the socket is mounted.
             token: sent as `?token=`.
-            vsn: the dialect.
+            vsn: the serializer version.
             auth_token: sent as Phoenix 1.8's authToken, in the subprotocols.
             params: more parameters of the URL.
         """
@@ -87,7 +87,7 @@ class ChannelClient:
                 await websocket.close()
                 await client._reader
 
-    # Speaking
+    # Sending
 
     async def join(self, topic: str, params: dict[str, Any] | None = None, *, status: str = "ok") -> Any:
         """Join a topic and return the response; fails if the status is another."""
@@ -117,7 +117,7 @@ class ChannelClient:
         await self.assert_reply(await self.push(topic, "phx_leave"), "ok")
 
     async def heartbeat(self) -> None:
-        """Ask whether the server is there."""
+        """Send a heartbeat."""
         await self.assert_reply(await self.push("phoenix", "heartbeat"), "ok")
 
     async def send(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any) -> None:
@@ -135,7 +135,7 @@ class ChannelClient:
         """Send a WebSocket message that need not be a frame."""
         await self.websocket.send(data)
 
-    # Listening
+    # Receiving
 
     async def assert_reply(self, ref: Any, status: str = "ok", response: Any = ...) -> Frame:
         """Wait for the reply to a ref, and return it; its status, and response if given, must be these."""
@@ -154,7 +154,7 @@ class ChannelClient:
     assert_push = assert_broadcast
 
     async def refute_broadcast(self, topic: str, event: str, *, within: float = QUIET) -> None:
-        """Be sure that no such event has come, nor comes `within` seconds."""
+        """Assert that no such event has arrived or arrives `within` seconds."""
         with contextlib.suppress(TimeoutError, AssertionError):
             found = await self._take(lambda frame: (frame.topic, frame.event) == (topic, event), "", within)
             raise UnexpectedFrameError(found)
@@ -213,7 +213,7 @@ class ChannelClient:
 
 
 class UnexpectedFrameError(Exception):
-    """Something came that should not have."""
+    """An unexpected frame arrived."""
 
 
 def encode_binary_push(join_ref: str | None, ref: str | None, topic: str, event: str, data: bytes) -> bytes:

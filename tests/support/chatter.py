@@ -26,7 +26,7 @@ from tests.support.history import UNKNOWN, Attempt, Entry, Received, Record, Res
 
 ACK_EVERY: Final = 10
 BACK_OFF: Final = 0.1  # seconds between attempts to connect, or to resend after `unavailable`
-WINDOW: Final = 8  # unanswered messages, after which a device says nothing new
+WINDOW: Final = 8  # unanswered messages, after which a device sends nothing new
 GIVE_UP: Final = 0.2  # probability that an unanswered message is not resent
 REPLY_WITHIN: Final = 15.0
 LOST: Final = (OSError, TimeoutError, WebSocketException, Disconnected)
@@ -56,7 +56,7 @@ class Draft:
 
 
 class RefusedError(Exception):
-    """The server would not let a member join: nothing that a client could cure by trying again."""
+    """The server refused the join of a member, which a retry cannot fix."""
 
 
 class Chatter:
@@ -65,10 +65,10 @@ class Chatter:
     Args:
         url: where the server's socket is.
         seat: who, and in which conversation.
-        records: where it notes what it saw.
-        pace: the mean pause before it says something new, in seconds.
+        records: receives everything observed.
+        pace: the mean pause before a new message, in seconds.
         size: how long its messages are, at least.
-        seed: what its randomness starts from.
+        seed: of the random number generator.
     """
 
     def __init__(self, url: str, seat: Seat, records: list[Record], *, pace: float, size: int, seed: int) -> None:
@@ -95,7 +95,7 @@ class Chatter:
         self._names = count(1)
 
     async def run(self) -> None:
-        """Be connected, whenever that is possible, until cancelled."""
+        """Stay connected, reconnecting after each loss, until cancelled."""
         while True:
             with suppress(*LOST):
                 await self._session()
@@ -255,10 +255,10 @@ async def eavesdrop(url: str, seat: Seat, records: list[Record]) -> None:
                 await ws.send(json.dumps(["1", "1", seat.topic, "phx_join", {"last_seq": 0}]))
                 async for text in ws:
                     _, _, _, event, payload = json.loads(text)
-                    told = [payload] if event == "new_msg" else payload.get("response", {}).get("messages", [])
+                    messages = [payload] if event == "new_msg" else payload.get("response", {}).get("messages", [])
                     t = time.monotonic()
                     records.extend(
-                        Received(t, seat.device, seat.user, seat.conv, entry_of(message)) for message in told
+                        Received(t, seat.device, seat.user, seat.conv, entry_of(message)) for message in messages
                     )
         await asyncio.sleep(BACK_OFF)
 

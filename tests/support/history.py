@@ -1,4 +1,4 @@
-"""Judges from the outside whether a messenger kept its promises.
+"""Checks the guarantees of a messenger from the outside.
 
 A run under load and faults writes a *history*: every attempt to send and how it ended, every message a device
 received, where a device resumed, and what each member read when all was over. Nine functions, (a) to (i), each look
@@ -23,7 +23,7 @@ GRACE: Final = 1.0
 
 
 class Entry(NamedTuple):
-    """A message as the server tells it: its place, whose it is, and a fingerprint of its body."""
+    """A message as the server returns it: seq, sender, and a hash of its body."""
 
     seq: int
     author: str
@@ -51,7 +51,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message that came to a device, by join reply, push or fetch, in the order in which the device took it."""
+    """A message received by a device through a join reply, push or fetch, in the order of processing."""
 
     t: float
     device: str
@@ -62,7 +62,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The device (re)joined saying that it had everything up to `after`: the next it receives must be `after` + 1."""
+    """The device (re)joined with the last seq `after`: the next message must have seq `after` + 1."""
 
     device: str
     conv: str
@@ -79,7 +79,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """All that a user found in a conversation after the run, read afresh."""
+    """All messages that a user read in a conversation after the run."""
 
     conv: str
     user: str
@@ -88,7 +88,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Who belongs to a conversation, and since and until when."""
+    """A membership in a conversation, with its start and end."""
 
     conv: str
     user: str
@@ -101,7 +101,7 @@ Record = Attempt | Received | Resumed | Settled | Read | Member
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken promise: which, in which conversation, and what shows it."""
+    """A violated guarantee: which one, in which conversation, and the evidence."""
 
     name: str
     conv: str
@@ -109,7 +109,7 @@ class Violation:
 
 
 class Sent(NamedTuple):
-    """What makes a message one and the same, however often it is sent."""
+    """The identity of a message across repeated sends."""
 
     conv: str
     author: str
@@ -118,7 +118,7 @@ class Sent(NamedTuple):
 
 @dataclass(frozen=True)
 class History:
-    """Everything that was seen in one run, in the order in which it was seen."""
+    """Everything observed in one run, in order."""
 
     records: tuple[Record, ...]
 
@@ -159,7 +159,7 @@ class History:
 
 
 def check(history: History) -> list[Violation]:
-    """Everything that is wrong with a history; an empty list when every promise was kept."""
+    """Return all violations in a history; an empty list if all guarantees hold."""
     return [violation for verify in CHECKS for violation in verify(history)]
 
 
@@ -174,14 +174,14 @@ def acked_is_read(history: History) -> Iterator[Violation]:
 
 
 def stored_once(history: History) -> Iterator[Violation]:
-    """(b) However often a client id was sent, it is stored once."""
+    """(b) A client id is stored once, regardless of how often it was sent."""
     for sent, times in history.times_stored.items():
         if times > 1:
             yield Violation("stored_twice", sent.conv, f"{sent} stored {times} times")
 
 
 def gap_free(history: History) -> Iterator[Violation]:
-    """(c) A conversation is numbered 1, 2, 3 ... without hole or repeat."""
+    """(c) The seqs of a conversation are 1, 2, 3 ... without gaps or duplicates."""
     for conv, entries in history.lists.items():
         for before, after in pairwise((0, *(entry.seq for entry in entries))):
             if after != before + 1:
@@ -189,7 +189,7 @@ def gap_free(history: History) -> Iterator[Violation]:
 
 
 def same_for_all(history: History) -> Iterator[Violation]:
-    """(d) Every member reads, and all read the same list."""
+    """(d) All members read the same list of messages."""
     readers = {(read.conv, read.user) for read in history.reads}
     for member in history.members:
         if member.until is None and (member.conv, member.user) not in readers:
@@ -226,9 +226,9 @@ def _overtaken(conv: str, begun: list[tuple[float, int]], done: list[tuple[float
 def nothing_invented(history: History) -> Iterator[Violation]:
     """(f) Every message read or received was sent."""
     sent = {(a.conv, a.user, a.client_id, a.body_hash) for a in history.attempts}
-    told = {(read.conv, entry) for read in history.reads for entry in read.entries}
-    told |= {(r.conv, r.entry) for r in history.received}
-    for conv, entry in sorted(told):
+    reported = {(read.conv, entry) for read in history.reads for entry in read.entries}
+    reported |= {(r.conv, r.entry) for r in history.received}
+    for conv, entry in sorted(reported):
         if (conv, *entry[1:]) not in sent:
             yield Violation("never_sent", conv, f"nobody sent {entry}")
 
@@ -249,7 +249,7 @@ def fate_is_known(history: History) -> Iterator[Violation]:
 
 
 def streams_are_whole(history: History) -> Iterator[Violation]:
-    """(h) What a device receives is the conversation: in order, without hole or repeat, to the end."""
+    """(h) A device receives the whole conversation in order, without gaps or duplicates."""
     listed = {conv: {entry.seq: entry for entry in entries} for conv, entries in history.lists.items()}
     reached: dict[tuple[str, str], int] = {}
     for record in history.records:

@@ -1,4 +1,4 @@
-"""Keeps a history, one record a line, so that a failed run can be looked at and judged again."""
+"""Stores a history with one record per line, so that a failed run can be inspected and checked again."""
 
 import json
 from dataclasses import asdict

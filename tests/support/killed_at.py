@@ -1,4 +1,4 @@
-"""Runs a command of the program again and again, each time killed one step further, until it comes to its end.
+"""Runs a command repeatedly, killing it one step later each time, until it completes.
 
     python -m tests.support.killed_at FOLDER famichat-arguments...
 
@@ -22,7 +22,7 @@ STEPS: Final = 200
 
 
 def every_step(folder: Path, arguments: Sequence[str]) -> list[int]:
-    """Run it with one step more each time; answers how each run ended."""
+    """Run it with one more step each time; return the exit codes."""
     codes = []
     for step in range(1, STEPS):
         child = os.fork()

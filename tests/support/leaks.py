@@ -39,7 +39,7 @@ SECRET_FIELDS = frozenset(
     }
 )
 _LATELY = 64
-# Shorter ones stand in any text by chance; of one letter many times, too.
+# Shorter values, and repetitions of one letter, occur in any text by chance.
 _LEAST, _LEAST_DIFFERENT = 8, 4
 
 
@@ -65,7 +65,7 @@ class Watch:
                     self._lately.append(value)
 
     def look(self, text: str, teller: str) -> None:
-        """See whether a text tells a secret."""
+        """Check whether a text contains a secret."""
         if any(secret in text for secret in self._secrets) or any(secret in text for secret in self._lately):
             self.leaks.append(f"{teller}, in {os.environ.get('PYTEST_CURRENT_TEST')}")
 
@@ -81,7 +81,7 @@ _watches: list[Watch] = []
 
 
 def remember(value: Any, name: str = "") -> None:
-    """A test sends this, or was given it."""
+    """Register a payload that a test sends or receives."""
     for watch in _watches[-1:]:
         watch.remember(value, name)
 

@@ -1,4 +1,4 @@
-"""People who talk while the server is tormented, and the history of what they saw.
+"""Clients that exchange messages during fault injection, and the history of their observations.
 
 load = Load(server.socket_url, seats)
 async with load:
@@ -49,7 +49,7 @@ class Load:
         self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
         if not await self.wait_until(lambda: all(chatter.joined.is_set() for chatter in self.chatters)):
             await self._end()
-            raise TimeoutError("not everybody could join")
+            raise TimeoutError("not all devices could join")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
@@ -60,14 +60,14 @@ class Load:
             await self._end()
 
     async def wait_until(self, is_so: Callable[[], bool], patience: float | None = None) -> bool:
-        """Wait until something is so, at most for a while; answers whether it came to be. A dead device ends it."""
+        """Wait for a condition with a time limit; return whether it became true. A dead device ends the wait."""
         deadline = time.monotonic() + (patience or self._patience)
         while not is_so() and self._goes_on(deadline):  # noqa: ASYNC110 - a state of many, not one event
             await asyncio.sleep(0.02)
         return is_so()
 
     async def talk_on(self, more: int = 20, patience: float | None = None) -> None:
-        """Wait until so many more messages were acknowledged: proof that there is talk to disturb."""
+        """Wait until this many more messages are acknowledged, which proves that there is traffic."""
         before = self.outcomes["acked"]
         if not await self.wait_until(lambda: self.outcomes["acked"] >= before + more, patience):
             raise TimeoutError(f"the talk has stopped: {dict(self.outcomes)}")
@@ -78,7 +78,7 @@ class Load:
             chatter.lose_connection()
 
     async def settle(self) -> None:
-        """Say nothing new; wait until all is answered and everyone has what the foremost has."""
+        """Stop sending; wait until everything is answered and all devices have reached the head."""
         for chatter in self.chatters:
             chatter.speaking = False
         await self.wait_until(self._is_settled)
@@ -105,7 +105,7 @@ class Load:
 
     @property
     def outcomes(self) -> Counter[str]:
-        """How many attempts ended how: "acked", "timeout", or an error code."""
+        """Count the attempts by outcome: "acked", "timeout", or an error code."""
         return sum((chatter.outcomes for chatter in self.chatters), Counter())
 
     @property

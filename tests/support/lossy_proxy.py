@@ -9,7 +9,7 @@ STORES_MESSAGES: Final = b"INSERT INTO messages"
 
 
 class LossyProxy:
-    """Passes bytes both ways, until it is asked to lose an answer. Use it as a context manager."""
+    """Forwards bytes in both directions until it is told to lose a response. Use it as a context manager."""
 
     def __init__(self, port: int) -> None:
         self.lost = asyncio.Event()
@@ -25,7 +25,7 @@ class LossyProxy:
         return port
 
     def lose_an_answer(self) -> None:
-        """Let the next commit that stores messages happen, and cut the connection instead of telling."""
+        """Forward the next commit that stores messages, and cut the connection instead of forwarding the response."""
         self.lost.clear()
         self._armed = True
 

@@ -1,6 +1,6 @@
-"""A messenger in memory with faults at the press of a button: what the history checker is proven on.
+"""An in-memory messenger with injectable faults, for testing the history checker.
 
-It is not Famichat. It is the least that can keep the promises, and each `Bug` makes it break one of them as real
+It is not Famichat, but the minimum that satisfies the guarantees. Each `Bug` breaks one of them as real
 servers have. `simulate` runs four people and a seeded storm of sends, cuts, kills and power cuts against it, in
 virtual time, and gives the history of the run.
 """
@@ -31,7 +31,7 @@ BACKLOG: Final = 5  # what the broker of BROKER_ONLY remembers
 
 
 class Bug(StrEnum):
-    """The six planted bugs, each met in a real server."""
+    """The six planted bugs, each known from a real server."""
 
     SYNC_OFF = "sync off"
     ACK_BEFORE_COMMIT = "ack before commit"
@@ -65,7 +65,7 @@ class Device:
 
 
 class Answer(NamedTuple):
-    """What became of a draft: the message it is stored as, and whether that is new or a repeat."""
+    """The result of a draft: the stored message, and whether it is new or a repeat."""
 
     device: Device
     draft: Draft
@@ -103,7 +103,7 @@ class ModelServer:
         return Answer(device, draft, entry, new=True)
 
     def missed(self, after: int) -> list[Entry]:
-        """What a device that has everything up to `after` gets when it joins."""
+        """Return the join reply for a device with the last seq `after`."""
         if self.bug is Bug.BROKER_ONLY:
             return [entry for entry in self.backlog if entry.seq > after]
         off = 1 if self.bug is Bug.RESUME_OFF_BY_ONE else 0
@@ -135,7 +135,7 @@ class Run:
         self._submit(device, Draft(client_id, fingerprint(client_id), self.now))
 
     def commit(self, lost: float = 0.0) -> None:
-        """Store, then answer and tell everyone; some senders are cut off between the two."""
+        """Store, then reply and broadcast; some senders are disconnected in between."""
         for device, draft, entry, new in self.server.commit(self.now):
             if self.random.random() < lost:
                 self.drop(device)
@@ -166,7 +166,7 @@ class Run:
             self.drop(device)
 
     def finish(self) -> History:
-        """Let everyone come back, have everything answered, and read."""
+        """Reconnect all clients, wait for all replies, and read."""
         for device in self.devices:
             self.now += 1
             self.reconnect(device)

@@ -25,20 +25,20 @@ class Operator:
         self._settings = {"FAMICHAT_DATA_DIR": str(data_dir), "FAMICHAT_DATABASE_URL": database_url}
 
     def run(self, *arguments: str, given: str = "") -> Result:
-        """Run a command, however it ends; anything but words and an exit code fails the test."""
+        """Run a command and return its result; an exception fails the test."""
         result = CliRunner().invoke(program, arguments, input=given, env=self._settings)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
 
     def __call__(self, *arguments: str, given: str = "") -> Any:
-        """Run a command that succeeds, and give its answer."""
+        """Run a command that succeeds, and return its JSON output."""
         result = self.run(*arguments, "--json", given=given)
         assert result.exit_code == 0, result.stderr
         return json.loads(result.stdout.splitlines()[-1])
 
     def refused(self, *arguments: str, given: str = "") -> str:
-        """Run a command that does not, and give the code in the one sentence that it said."""
+        """Run a command that fails, and return its error code."""
         result = self.run(*arguments, given=given)
         assert result.exit_code == 1, result.output
         said = result.stderr.splitlines()[-1]

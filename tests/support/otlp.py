@@ -1,4 +1,4 @@
-"""A collector of traces: takes OTLP over HTTP, as a real one does, and keeps what it got.
+"""A trace collector that receives OTLP over HTTP and stores the spans.
 
 with collector() as traces:
     ...  # a server with otlp_endpoint=traces.url
@@ -30,7 +30,7 @@ class Traces:
 
     @property
     def text(self) -> str:
-        """Everything that the spans say."""
+        """Return the full content of the spans."""
         return "\n".join(str(span) for span in self.spans)
 
 

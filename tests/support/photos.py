@@ -1,4 +1,4 @@
-"""Photos as phones take them: turned, and with the place and the maker written into them."""
+"""Photos like those of phones: rotated, with location and maker in the metadata."""
 
 import io
 import re

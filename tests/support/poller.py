@@ -1,4 +1,4 @@
-"""One device that hears by long poll, because its network lets no WebSocket through."""
+"""A device that uses long polling because its network blocks WebSockets."""
 
 import asyncio
 import itertools
@@ -33,7 +33,7 @@ class Poller:
         await self._http.aclose()
 
     async def ask(self, topic: str, event: str) -> str:
-        """Send a frame, poll until it is answered, and give the status."""
+        """Send a frame, poll until the reply arrives, and return its status."""
         ref = str(next(self._refs))
         frame = json.dumps([ref if event == "phx_join" else None, ref, topic, event, {}])
         headers = {"content-type": "application/x-ndjson"}

@@ -30,7 +30,7 @@ class Postgres:
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": 200,
-            # The tests kill processes, never this machine: what the system's cache holds is safe enough.
+            # The tests kill processes but not the machine, so the page cache is durable enough.
             "fsync": "off",
             "full_page_writes": "off",
         }
@@ -99,7 +99,7 @@ class Spare:
         try:
             with psycopg.connect(self._cluster.url(self._name), autocommit=True) as connection:
                 connection.execute(f"SET lock_timeout = '{_LOCK_MS}ms'".encode())
-                connection.execute(b"SET session_replication_role = replica")  # or the ledger would refuse
+                connection.execute(b"SET session_replication_role = replica")  # otherwise the audit log would refuse it
                 connection.execute(_EMPTY)
                 as_it_was = connection.execute(_REVISION).fetchone() == (newest(),)
         except psycopg.Error:

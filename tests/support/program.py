@@ -47,7 +47,7 @@ def famichat(*arguments: object, given: str = "", **settings: Any) -> "subproces
 
 @dataclass
 class Started:
-    """A command that goes on for a while."""
+    """A long-running command."""
 
     process: "subprocess.Popen[str]"
 
@@ -63,11 +63,11 @@ class Started:
         return line
 
     def event(self, name: str, **fields: object) -> dict[str, Any]:
-        """The payload of the next such event that `famichat listen --json` tells of."""
+        """Return the payload of the next such event from `famichat listen --json`."""
         while True:
-            told = json.loads(self.line())
-            payload: dict[str, Any] = told["payload"]
-            if told["event"] == name and fields.items() <= payload.items():
+            received = json.loads(self.line())
+            payload: dict[str, Any] = received["payload"]
+            if received["event"] == name and fields.items() <= payload.items():
                 return payload
 
     def errors(self) -> str:
@@ -78,7 +78,7 @@ class Started:
         return written
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end; answers its exit code."""
+        """Stop it with a signal; return its exit code."""
         self.process.send_signal(how)
         return self.process.wait(PATIENCE)
 

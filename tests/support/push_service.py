@@ -1,4 +1,4 @@
-"""A push service of the tests' own, and a browser that subscribes there: checks who rings, reads what only it can.
+"""A push service for tests, and a subscribing browser: verifies the sender and decrypts the payload.
 
 It decrypts by RFC 8291 and checks VAPID by RFC 8292 with nothing but primitives, so that it judges our own code.
 """
@@ -36,7 +36,7 @@ def unb64(text: str) -> bytes:
 
 @dataclass
 class Browser:
-    """Where one browser is rung, and what it reads."""
+    """The push subscription of one browser, with its keys."""
 
     endpoint: str
     key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
@@ -75,7 +75,7 @@ class PushService:
         return Browser(f"{self.url}/{name}")
 
     async def rung(self, count: int = 1) -> None:
-        """Wait until so many requests have come."""
+        """Wait until this many requests have arrived."""
         async with asyncio.timeout(15):
             while len(self.requests) < count:  # noqa: ASYNC110 - a count, not one event
                 await asyncio.sleep(0.02)
@@ -101,7 +101,7 @@ async def push_service() -> AsyncIterator[PushService]:
 
 
 def verified(authorization: str) -> tuple[dict[str, Any], str]:
-    """The claims of a VAPID header, and the key they are signed with; fails if they are not."""
+    """Verify a VAPID header; return its claims and the public key."""
     scheme, _, rest = authorization.partition(" ")
     fields = dict(part.split("=", 1) for part in rest.split(", "))
     signed, _, signature = fields["t"].rpartition(".")

@@ -1,4 +1,4 @@
-"""A WebSocket client that can be as wrong as a test wants: bytes over TCP, and nothing that corrects them."""
+"""A raw WebSocket client over TCP that can violate the protocol."""
 
 import asyncio
 import base64
@@ -33,7 +33,7 @@ class RawResponse:
 
 
 class RawWebSocket:
-    """A line to the server, after or without a handshake."""
+    """A connection to the server, after or without a handshake."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -79,7 +79,7 @@ class RawWebSocket:
         return RawFrame(first & 0x0F, await self._within(self.reader.readexactly(length)), bool(first & 0x80))
 
     async def assert_closed(self, code: int | None) -> None:
-        """Be sure that the server closes with this code, and then the line."""
+        """Assert that the server sends a close frame with this code and then disconnects."""
         frame = await self.frame()
         while frame.opcode != CLOSE:
             frame = await self.frame()
@@ -89,7 +89,7 @@ class RawWebSocket:
         await self.assert_eof()
 
     async def assert_eof(self) -> None:
-        """Be sure that the server ends the line."""
+        """Assert that the server disconnects."""
         with contextlib.suppress(ConnectionError):
             assert await self._within(self.reader.read()) == b""
 

@@ -1,4 +1,4 @@
-"""An application for tests of the wire: rooms whose channels do what the test says, and tokens that name their user."""
+"""An application for transport tests: rooms with scripted channels, and tokens that name their user."""
 
 import asyncio
 import contextlib
@@ -70,7 +70,7 @@ class Rooms(SocketHandler):
 
 
 class House:
-    """A served endpoint, and what a test wants to know of it."""
+    """A served endpoint with access to its state."""
 
     def __init__(self, server: RunningServer, endpoint: Endpoint, rooms: Rooms, left: list[TerminateReason]) -> None:
         self.server = server

@@ -1,4 +1,4 @@
-"""Famichat with a bug planted in it, for the checker to find: `python -m tests.support.sabotaged "sync off"`."""
+"""Famichat with a planted bug for the checker to find: `python -m tests.support.sabotaged "sync off"`."""
 
 import asyncio
 import sqlite3
@@ -98,7 +98,7 @@ def resume_off_by_one() -> None:
 
 
 def plant(where: object, name: str, bug: object) -> None:
-    """Put `bug` in the place of what works, for as long as the process lives."""
+    """Install `bug` for the lifetime of the process."""
     patch.object(where, name, bug).start()
 
 

@@ -34,7 +34,7 @@ class LoopDisk:
         _run("mount", "-o", "loop", self._image, self.mount_point)
 
     def cut_power(self) -> None:
-        """From now on nothing reaches the disk, and every write on it fails."""
+        """Cut the power: from now on every write fails."""
         descriptor = os.open(self.mount_point, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH.to_bytes(4, "little"))

@@ -1,4 +1,4 @@
-"""The real program in its own process, to be killed, starved and started again.
+"""The real program in a separate process that can be killed and restarted.
 
 server = FamichatServer(tmp_path / "data")
 await server.start()
@@ -33,7 +33,7 @@ class FamichatServer:
         database_url: a PostgreSQL to use instead of SQLite.
         program: what Python runs; a test that plants a bug puts its own module here.
         settings: more `FAMICHAT_*` variables, without the prefix.
-        log: where its output goes; beside the data if not said.
+        log: file for its output; beside the data by default.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class FamichatServer:
         return self._running().pid
 
     async def start(self, patience: float = 30.0) -> float:
-        """Start it and wait until it is ready; answers how long that took."""
+        """Start it and wait until it is ready; return the seconds that this took."""
         began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; readiness is awaited below
@@ -86,11 +86,11 @@ class FamichatServer:
         return time.monotonic() - began
 
     def kill(self, along_with: Callable[[], object] | None = None) -> None:
-        """End it as a crash would: no handler runs, nothing is flushed.
+        """Kill it like a crash: no handler runs, and nothing is flushed.
 
         Args:
-            along_with: takes away something else in the same moment. What the server had not answered before, it
-                answers no more.
+            along_with: removes another resource at the same moment. The server sends no reply to requests
+                that are still pending.
         """
         process = self._running()
         process.send_signal(signal.SIGKILL)
@@ -100,7 +100,7 @@ class FamichatServer:
         self._process = None
 
     async def stop(self, patience: float = 30.0) -> int:
-        """Ask it to end, as an operator would, and answer its exit code."""
+        """Stop it like an operator; return its exit code."""
         process = self._running()
         process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(process.wait, patience)

@@ -38,7 +38,7 @@ class StuckReader:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the server has let go of the connection. We cannot see that ourselves: its end waits unread."""
+        """Whether the server has closed the connection. This client cannot see it: the close stays unread."""
         ours, servers = self._socket.getsockname()[1], self._socket.getpeername()[1]
         with Path("/proc/net/tcp").open() as connections:
             fields = [line.split() for line in connections]

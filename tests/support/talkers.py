@@ -1,4 +1,4 @@
-"""Who talks in the fault tests: the Sundqvists, in three conversations, while others try to listen.
+"""The users of the fault tests: the Sundqvists in three conversations, while outsiders try to join.
 
 talkers = move_in(database_url)
 async with FamichatServer(tmp_path / "data", database_url=database_url, settings=KEYS) as server:

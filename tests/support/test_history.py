@@ -1,4 +1,4 @@
-"""The checker, proven before it judges: it passes a healthy server, catches six planted bugs, can fail each check."""
+"""Tests of the checker: a healthy server passes, six planted bugs are found, and each check can fail."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_a_healthy_server_breaks_no_promise(seed: int) -> None:
 
 
 def test_a_run_is_worth_checking() -> None:
-    """Acks, timeouts, repeats, resumes and lost acks all occur; a checker of quiet runs would prove nothing."""
+    """Acks, timeouts, repeats, resumes and lost acks all occur; otherwise a passing run would prove nothing."""
     history = simulate(None, seed=1)
     outcomes = {type(attempt.outcome) for attempt in history.attempts}
     resumes = [record for record in history.records if isinstance(record, Resumed) and record.after]

@@ -1,4 +1,4 @@
-"""Uploading as a client does it: announce, send, say; and fetching what others sent."""
+"""Client-side uploads and downloads: request, send the content, send the message; fetch attachments."""
 
 from collections.abc import AsyncIterable
 from typing import Any
@@ -43,7 +43,7 @@ async def say_with(
 
 
 async def address(client: httpx.AsyncClient, attachment_id: str, part: str = "file") -> httpx.URL:
-    """Where an attachment is, for this person."""
+    """Return the download URL of an attachment for this user."""
     answer = await client.get(f"/attachments/{attachment_id}/address")
     assert answer.status_code == 200, answer.text
     return client.base_url.join(answer.json()[part])

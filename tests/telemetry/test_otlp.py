@@ -24,7 +24,7 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 
 async def talk(app: RunningApp) -> None:
-    """Maja sends over the socket, by HTTP, and once more than she may."""
+    """Maja sends over the socket, over HTTP, and once beyond the rate limit."""
     topic = f"message:direct:{app.talks.direct}"
     messages = f"/conversations/{app.talks.direct}/messages"
     async with app.connect(app.home.maja) as maja, app.http(app.home.maja) as http:
@@ -70,7 +70,7 @@ async def test_a_refused_message_leaves_a_trace_with_the_kind_of_error_and_not_a
 
 
 @pytest.mark.parametrize(("telemetry_ids", "shown"), [("hashed", False), ("plain", True)])
-async def test_a_trace_shows_ids_only_to_an_operator_who_asked_for_them(
+async def test_a_trace_contains_ids_only_if_the_operator_enables_them(
     sqlite_url: str, tmp_path: Path, telemetry_ids: str, *, shown: bool
 ) -> None:
     app, traces = await traced(sqlite_url, tmp_path, telemetry_ids=telemetry_ids)

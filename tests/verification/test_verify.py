@@ -7,13 +7,13 @@ from tests.verification.verify import main
 
 
 def test_one_notification_goes_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = tmp_path / "verification.log"
+    log = tmp_path / "verification.log"
 
-    with patch("sys.argv", ["verify", "--log", str(kept)]):
+    with patch("sys.argv", ["verify", "--log", str(log)]):
         code = main()
 
-    told = kept.read_text()
-    assert code == 0, told
-    assert told == capsys.readouterr().out
-    assert told.endswith("VERIFY  the notification went from end to end\n")
-    assert "Bearer <access token of emil>" in told
+    report = log.read_text()
+    assert code == 0, report
+    assert report == capsys.readouterr().out
+    assert report.endswith("VERIFY  the notification went from end to end\n")
+    assert "Bearer <access token of emil>" in report

@@ -1,6 +1,6 @@
 """One notification, followed from end to end (mission, story 7.5.1): `./run verify`.
 
-A demo server, two people at the official Phoenix client, and curl that causes a broadcast. Both must hear it exactly
+A demo server, two people at the official Phoenix client, and curl that causes a broadcast. Both must receive it exactly
 once, one acknowledges, the other receives that; an outsider's attempt must reach no one; and the server's own log must
 tell the same story. What happened is printed and kept, without anything secret.
 """
@@ -34,7 +34,7 @@ BODY: Final = "The ferry leaves at noon"
 
 
 class NotVerifiedError(Exception):
-    """Something did not happen as it must."""
+    """A step of the verification failed."""
 
 
 class Record:
@@ -87,7 +87,7 @@ class Witness:
 
 
 def verify(record: Record) -> None:
-    """Follow one notification.
+    """Verify the path of one notification.
 
     Raises:
         NotVerifiedError: with the reason.
@@ -103,7 +103,7 @@ def verify(record: Record) -> None:
 
 
 def _follow(record: Record, stack: ExitStack, demo: dict[str, Any], tokens: dict[str, str]) -> None:
-    """Cause one notification that is allowed, and one that is not."""
+    """Send one permitted and one forbidden notification."""
     url, conversation = demo["url"], demo["conversations"]["family"]
     topic = f"message:family:{conversation}"
     maja = stack.enter_context(_witness("maja", url, tokens["maja"], topic, record))
@@ -196,7 +196,7 @@ def _curl(url: str, token: str, conversation: str, body: str, record: Record) ->
 
 
 def _check_log(record: Record, log: Path, secret: list[str]) -> None:
-    """The server's own account of it."""
+    """The server's log of it."""
     text = log.read_text()
     told = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     story = [each for each in told if each["event"].startswith("famichat.message_channel.")]

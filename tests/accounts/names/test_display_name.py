@@ -61,7 +61,7 @@ names = st.text(signs, max_size=MAX_DISPLAY_NAME)
 
 
 @pytest.mark.parametrize("name", FIT)
-def test_a_family_can_call_its_people(name: str) -> None:
+def test_a_valid_display_name_is_accepted(name: str) -> None:
     assert parse_display_name(f" {name} ").shown == unicodedata.normalize("NFC", name)
 
 
@@ -86,7 +86,7 @@ def test_a_name_with_additional_letters_is_a_different_name(name: str) -> None:
     assert shown.look != maja.look
 
 
-def test_many_spaces_are_one() -> None:
+def test_repeated_spaces_are_collapsed() -> None:
     assert parse_display_name("Farmor   Inga") == parse_display_name(" Farmor Inga")
 
 

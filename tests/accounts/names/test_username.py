@@ -64,12 +64,12 @@ def same(one: Username, other: Username) -> bool:
 
 
 @pytest.mark.parametrize(("one", "other"), TWINS)
-def test_twins_are_the_same_person(one: str, other: str) -> None:
+def test_lookalike_usernames_are_equal(one: str, other: str) -> None:
     assert same(parse_username(one), parse_username(other))
 
 
 @pytest.mark.parametrize(("one", "other"), STRANGERS)
-def test_people_with_different_names_are_different(one: str, other: str) -> None:
+def test_different_usernames_are_not_equal(one: str, other: str) -> None:
     assert not same(parse_username(one), parse_username(other))
 
 

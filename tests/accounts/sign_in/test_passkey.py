@@ -23,8 +23,8 @@ from tests.factories.people import Person, person
 KEY = Registration(b"credential", b"public key", 0)
 
 
-def identity(somebody: Person) -> Identity:
-    return Identity(somebody.user_id, somebody.device_id, somebody.username)
+def identity(who: Person) -> Identity:
+    return Identity(who.user_id, who.device_id, who.username)
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ async def test_an_assertion_without_a_higher_counter_is_refused_as_a_copy(databa
 async def test_a_passkey_can_be_registered_once(database: Database, maja: Identity) -> None:
     emil = identity(await database.transaction(lambda session: person(session, "emil")))
     await keep(database, maja)
-    for whoever in (maja, emil):
+    for registrant in (maja, emil):
         with pytest.raises(InvalidPasskey):
-            await keep(database, whoever)
+            await keep(database, registrant)
 
 
 async def test_the_number_of_passkeys_per_user_is_limited(database: Database, maja: Identity) -> None:

@@ -10,18 +10,18 @@ GOOD = "knäckebröd med ost"
 
 
 async def test_the_right_password_is_right_and_every_other_is_wrong() -> None:
-    kept = await hash_password(GOOD)
+    hashed = await hash_password(GOOD)
 
-    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert await verify_password(kept, GOOD)
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await verify_password(hashed, GOOD)
     for other in (GOOD.upper(), GOOD + " ", GOOD + "\0", ""):
-        assert not await verify_password(kept, other)
+        assert not await verify_password(hashed, other)
 
 
 async def test_a_long_password_counts_whole() -> None:
-    kept = await hash_password("ost" + "a" * (MAX_PASSWORD - 4) + "x")
+    hashed = await hash_password("ost" + "a" * (MAX_PASSWORD - 4) + "x")
 
-    assert not await verify_password(kept, "ost" + "a" * (MAX_PASSWORD - 4) + "y")
+    assert not await verify_password(hashed, "ost" + "a" * (MAX_PASSWORD - 4) + "y")
 
 
 async def test_the_same_password_is_kept_differently_each_time() -> None:
@@ -55,8 +55,8 @@ def test_length_is_the_only_other_requirement(password: str) -> None:
 
 
 async def test_verification_takes_equally_long_for_an_unknown_account() -> None:
-    kept = await hash_password(GOOD)
-    times: dict[str | None, list[float]] = {kept: [], None: []}
+    hashed = await hash_password(GOOD)
+    times: dict[str | None, list[float]] = {hashed: [], None: []}
     await verify_password(None, GOOD)
 
     for _ in range(7):
@@ -65,8 +65,8 @@ async def test_verification_takes_equally_long_for_an_unknown_account() -> None:
             assert not await verify_password(password_hash, "wrong password")
             taken.append(time.perf_counter() - began)
 
-    somebody, nobody = min(times[kept]), min(times[None])  # whatever else the machine does only adds to it
-    assert 0.5 < somebody / nobody < 2
+    known, unknown = min(times[hashed]), min(times[None])  # whatever else the machine does only adds to it
+    assert 0.5 < known / unknown < 2
 
 
 async def test_an_unreadable_hash_matches_no_password() -> None:
@@ -74,9 +74,9 @@ async def test_an_unreadable_hash_matches_no_password() -> None:
 
 
 async def test_eight_people_who_sign_in_at_once_do_not_hold_up_the_loop() -> None:
-    kept = await hash_password(GOOD)
+    hashed = await hash_password(GOOD)
     slowest = 0.0
-    sign_ins = asyncio.gather(*(verify_password(kept, GOOD) for _ in range(8)))
+    sign_ins = asyncio.gather(*(verify_password(hashed, GOOD) for _ in range(8)))
     began = time.perf_counter()
     while not sign_ins.done():
         before = time.perf_counter()

@@ -149,7 +149,7 @@ async def test_two_concurrent_refreshes_with_one_token_end_the_session(
 
 
 class Refreshing(RuleBasedStateMachine):
-    """A device that refreshes, and a thief who may use any token that was ever given out."""
+    """A device that refreshes, and a thief who may use any token issued so far."""
 
     def __init__(self) -> None:
         super().__init__()

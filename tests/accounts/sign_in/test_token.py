@@ -45,7 +45,7 @@ def test_a_token_that_was_not_issued_is_refused(text: str) -> None:
 @given(st.integers(0, 1000), st.sampled_from("ABCabc012-_."))
 def test_a_modified_token_is_refused(place: int, char: str) -> None:
     token = Tokens(SECRET).issue(USER_ID, DEVICE_ID)
-    place %= len(token) - 1  # the last character of base64 has bits that mean nothing
+    place %= len(token) - 1  # the last base64 character has unused bits
     assume(token[place] != char)
 
     with pytest.raises(InvalidToken):

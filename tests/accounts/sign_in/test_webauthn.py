@@ -66,7 +66,7 @@ def test_a_response_from_another_origin_is_refused(origin: str) -> None:
 def test_an_assertion_without_user_verification_is_refused() -> None:
     key = Authenticator(URL)
     passkey = made(key)
-    key.flags = PRESENT  # touched, without fingerprint or PIN
+    key.flags = PRESENT  # user presence without user verification
 
     with pytest.raises(InvalidCredentials):
         proven(passkey, key.get(webauthn.assertion_options()))
@@ -158,7 +158,7 @@ def test_no_field_of_an_assertion_can_have_another_type(name: str, raw: bytes) -
     passkey = made(key)
     forged = key.get(webauthn.assertion_options())
     forged["response"][name] = base64.urlsafe_b64encode(raw).decode()
-    if name == "attestationObject":  # a proof has none
+    if name == "attestationObject":  # an assertion has no attestation object
         assert proven(passkey, forged).sign_count == 1
     else:
         with pytest.raises(InvalidCredentials):

@@ -1,4 +1,4 @@
-"""Uploads over HTTP: continued where they were cut, looked at, sent with a message, and limited."""
+"""Uploads over HTTP: resuming, inspection, sending with a message, and limits."""
 
 import asyncio
 import hashlib
@@ -59,13 +59,13 @@ async def test_an_upload_that_was_cut_goes_on_where_it_was(app: RunningApp) -> N
         begun = await announce(maja, app.talks.direct, len(data), sha256=hashlib.sha256(data).hexdigest())
         await send_piece(maja, begun["id"], 0, data[:100_000])
 
-        asked = await maja.head(f"/attachments/{begun['id']}")
+        progress = await maja.head(f"/attachments/{begun['id']}")
         wrong = await send_piece(maja, begun["id"], 5, data[5:])
         ended = await send_piece(maja, begun["id"], 100_000, data[100_000:])
         message = await say_with(maja, app.talks.direct, begun["id"])
         got = await fetched(maja, begun["id"])
 
-    assert (asked.headers["upload-offset"], asked.headers["upload-length"]) == ("100000", "300000")
+    assert (progress.headers["upload-offset"], progress.headers["upload-length"]) == ("100000", "300000")
     assert (wrong.status_code, wrong.json()["code"], wrong.json()["offset"]) == (409, "wrong_offset", 100_000)
     assert (ended.headers["upload-offset"], ended.json()["finished"]) == ("300000", True)
     assert message["attachments"][0]["size"] == 300_000
@@ -92,7 +92,7 @@ async def test_two_requests_do_not_write_into_one_upload(app: RunningApp) -> Non
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, 20)
         path = Files(app.settings.effective_files_dir).upload(begun["id"])
-        with SealedWriter(path, new_key(), begun["id"]):  # as another request does, or another server
+        with SealedWriter(path, new_key(), begun["id"]):  # simulates another request or another server
             second = await send_piece(maja, begun["id"], 0, b"x" * 20)
         third = await send_piece(maja, begun["id"], 0, b"x" * 20)
 
@@ -101,7 +101,7 @@ async def test_two_requests_do_not_write_into_one_upload(app: RunningApp) -> Non
 
 
 async def test_an_attachment_goes_with_one_message_only(app: RunningApp) -> None:
-    """Zulip lost a file that two messages showed with the first of them; here no file is in two."""
+    """A file belongs to one message. Zulip lost a file shared by two messages when the first was deleted."""
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, b"%PDF-1.7")
         message = await say_with(maja, app.talks.direct, sent["id"], client_id="c1")
@@ -206,7 +206,7 @@ async def test_an_original_of_any_phone_goes_as_it_is_and_has_a_small_one(app: R
         small = await fetched(maja, sent["id"], "thumbnail")
 
     assert (got.content, sent["content_type"], sent["name"]) == (data, f"image/{kind}", f"IMG_1.{kind}")
-    assert got.headers["content-disposition"].startswith("attachment;")  # not every browser shows it
+    assert got.headers["content-disposition"].startswith("attachment;")  # not every browser displays it
     assert small.content[8:12] == b"WEBP"
     assert not SECRETS.search(small.content)
 

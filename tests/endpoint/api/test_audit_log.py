@@ -17,7 +17,7 @@ async def ledger(app: RunningApp, who: Person, **asked: str | int) -> list[dict[
     return entries
 
 
-def told(entries: list[dict[str, Any]]) -> list[tuple[str, str, str | None, str | None]]:
+def summary(entries: list[dict[str, Any]]) -> list[tuple[str, str, str | None, str | None]]:
     return [(each["action"], each["by_name"], each["name"], each["role"]) for each in entries]
 
 
@@ -30,7 +30,7 @@ async def test_members_read_the_actions_of_a_group_admin(app: RunningApp) -> Non
         assert (await maja.delete(f"{members}/{home.emil.user_id}")).status_code == 204
 
     entries = await ledger(app, home.emil)
-    assert told(entries) == [
+    assert summary(entries) == [
         ("group_member_removed", "maja", "Fika", None),
         ("group_role_changed", "maja", "Holiday", "member"),
         ("group_role_changed", "maja", "Holiday", "admin"),
@@ -52,7 +52,7 @@ async def test_members_read_the_actions_of_a_family_admin(app: RunningApp) -> No
         assert (await maja.delete(f"{members}/{home.emil.user_id}")).status_code == 204
 
     entries = await ledger(app, home.emil)
-    assert told(entries) == [
+    assert summary(entries) == [
         ("group_member_removed", "maja", "Holiday", None),
         ("family_member_removed", "maja", "Sundqvist", None),
         ("family_role_changed", "maja", "Sundqvist", "member"),
@@ -67,7 +67,7 @@ async def test_an_entry_about_an_inherited_group_names_the_admin_who_caused_it(a
         await maja.put(f"/families/{home.family_id}/members/{home.inga.user_id}", json={"role": "admin"})
         await inga.delete(f"/families/{home.family_id}/members/{home.maja.user_id}")
 
-    assert told(await ledger(app, home.emil)) == [("group_role_changed", "inga", "Holiday", "admin")]
+    assert summary(await ledger(app, home.emil)) == [("group_role_changed", "inga", "Holiday", "admin")]
 
 
 async def test_actions_of_a_user_are_not_in_the_history_of_that_user(app: RunningApp) -> None:
@@ -79,7 +79,7 @@ async def test_actions_of_a_user_are_not_in_the_history_of_that_user(app: Runnin
         await emil.delete(f"{members}/{home.inga.user_id}")
 
     assert await ledger(app, home.maja) == []
-    assert told(await ledger(app, home.emil)) == [("group_role_changed", "maja", "Holiday", "admin")]
+    assert summary(await ledger(app, home.emil)) == [("group_role_changed", "maja", "Holiday", "admin")]
 
 
 async def test_a_refused_action_leaves_no_entry(app: RunningApp) -> None:

@@ -19,7 +19,7 @@ FIELDS = {
 
 
 def requests_for(app: RunningApp) -> dict[str, tuple[str, dict[str, Any] | None]]:
-    """What Inga asks to make one of each type; her group is the only one that makes another each time."""
+    """Inga's creation requests per type. Only the group request creates a new conversation each time."""
     home = app.home
     return {
         "self": ("/conversations/self", None),
@@ -232,8 +232,8 @@ async def test_a_new_conversation_is_announced_to_its_members_only(app: RunningA
             made = (await http.post("/conversations/direct", json={"user_id": home.nils.user_id})).json()
 
         for client, who in ((inga, home.inga), (nils, home.nils)):
-            told = await client.assert_broadcast(f"user:{who.user_id}", "conversation_created")
-            assert told.payload["conversation"]["id"] == made["id"]
+            received = await client.assert_broadcast(f"user:{who.user_id}", "conversation_created")
+            assert received.payload["conversation"]["id"] == made["id"]
         await ada.refute_broadcast(f"user:{home.ada.user_id}", "conversation_created")
 
 
@@ -242,9 +242,12 @@ async def test_a_new_name_is_announced_to_all_members(app: RunningApp) -> None:
     async with app.connect(home.emil) as emil, app.http(home.maja) as maja:
         await emil.join(f"user:{home.emil.user_id}")
         await maja.patch(f"/conversations/{app.talks.group}", json={"name": "Nytt"})
-        told = await emil.assert_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
+        received = await emil.assert_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
 
-    assert (told.payload["conversation"]["name"], told.payload["conversation"]["id"]) == ("Nytt", app.talks.group)
+    assert (received.payload["conversation"]["name"], received.payload["conversation"]["id"]) == (
+        "Nytt",
+        app.talks.group,
+    )
 
 
 async def test_a_view_setting_is_announced_to_the_own_devices_only(app: RunningApp) -> None:
@@ -254,8 +257,8 @@ async def test_a_view_setting_is_announced_to_the_own_devices_only(app: RunningA
         await maja.join(f"user:{home.maja.user_id}")
         await http.put(f"/conversations/{app.talks.direct}/hidden")
 
-        told = await maja.assert_broadcast(f"user:{home.maja.user_id}", "conversation_updated")
-        assert told.payload["conversation"]["hidden"]
+        received = await maja.assert_broadcast(f"user:{home.maja.user_id}", "conversation_updated")
+        assert received.payload["conversation"]["hidden"]
         await emil.refute_broadcast(f"user:{home.emil.user_id}", "conversation_updated")
 
 

@@ -203,7 +203,7 @@ async def talk(client: ChannelClient, topic: str) -> None:
 
 
 async def goes(app: RunningApp, guest: Person, topic: str, after: float) -> list[Frame]:
-    """Listen for a while, and delete the account; everything that was heard."""
+    """Listen for a while, then delete the account; return everything received."""
     async with (
         app.connect(guest) as socket,
         Poller(app.url, app.token(guest)) as poller,

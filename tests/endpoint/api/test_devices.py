@@ -37,7 +37,7 @@ async def test_revoking_a_device_closes_its_socket_and_ends_its_tokens(app: Runn
 
 
 @pytest.mark.parametrize("whose", ["another's", "nobody's", "malformed"])
-async def test_a_device_that_is_not_ones_own_is_not_found(app: RunningApp, whose: str) -> None:
+async def test_a_device_of_another_user_is_not_found(app: RunningApp, whose: str) -> None:
     ids = {"another's": app.home.emil.device_id, "nobody's": new_id(), "malformed": "nonsense"}
     async with app.http(app.home.maja) as http:
         answer = await http.delete(f"/devices/{ids[whose]}")

@@ -49,9 +49,9 @@ async def test_an_admin_changes_roles_and_all_members_see_it(app: RunningApp) ->
         answer = await http.put(member(app, "emil"), json={"role": "admin"})
 
         assert (answer.status_code, answer.json()["role"], answer.json()["username"]) == (200, "admin", "emil")
-        told = await nils.assert_broadcast(f"user:{app.home.nils.user_id}", "conversation_updated")
-        assert told.payload["conversation"]["id"] == app.talks.family
-        assert {"user_id": emil, "role": "admin"} in told.payload["conversation"]["members"]
+        received = await nils.assert_broadcast(f"user:{app.home.nils.user_id}", "conversation_updated")
+        assert received.payload["conversation"]["id"] == app.talks.family
+        assert {"user_id": emil, "role": "admin"} in received.payload["conversation"]["members"]
 
 
 @pytest.mark.parametrize("body", [{}, {"role": "owner"}, {"role": None}, {"role": "admin", "family_id": "x"}, None])
@@ -104,8 +104,8 @@ async def test_a_removed_member_receives_no_more_messages(app: RunningApp) -> No
             await out.assert_broadcast(topic, "phx_close")
             await out.assert_broadcast(f"user:{emil}", "conversation_left", {"conversation_id": id_, "type": kind})
         inga = f"user:{app.home.inga.user_id}"
-        told = [await stays.assert_broadcast(inga, "conversation_updated") for _ in range(2)]
-        changed = {each.payload["conversation"]["id"]: each.payload["conversation"]["members"] for each in told}
+        received = [await stays.assert_broadcast(inga, "conversation_updated") for _ in range(2)]
+        changed = {each.payload["conversation"]["id"]: each.payload["conversation"]["members"] for each in received}
         assert set(changed) == {app.talks.family, app.talks.group}
         assert emil not in [each["user_id"] for members in changed.values() for each in members]
         await stays.assert_reply(await stays.push(family, "new_msg", {"body": "Is he gone?"}), "ok")

@@ -1,4 +1,4 @@
-"""What an admin of a family does for its people, over HTTP."""
+"""Family administration over HTTP."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -31,12 +31,12 @@ async def test_an_admin_reads_what_admins_did(app: RunningApp) -> None:
     async with app.http(app.home.maja) as http:
         await http.put(f"{family}/members/{emil.user_id}", json={"role": "admin"})
         await http.delete(f"{family}/members/{emil.user_id}/devices/{emil.device_id}")
-        told = (await http.get(f"{family}/ledger")).json()
-        newest, oldest = told["entries"]
+        entries = (await http.get(f"{family}/ledger")).json()
+        newest, oldest = entries["entries"]
         before = (await http.get(f"{family}/ledger", params={"before": newest["id"], "limit": 1})).json()
 
     assert (newest["action"], newest["user_id"], newest["by_name"]) == ("device_revoked", emil.user_id, "maja")
-    assert (oldest["action"], oldest["role"], told["has_more"]) == ("family_role_changed", "admin", False)
+    assert (oldest["action"], oldest["role"], entries["has_more"]) == ("family_role_changed", "admin", False)
     assert before["entries"] == [oldest]
 
 
@@ -51,9 +51,9 @@ async def test_an_admin_sees_the_disk_usage_and_the_time_of_the_last_backup(app:
 
     assert before["last_backup_at"] is None
     assert after["last_backup_at"].startswith("2026-11-27T03:00:00")
-    # A message moves nothing that an admin sees, and a small file as much as a large one.
+    # A message does not change the usage that an admin sees, and a small file counts like a large one.
     assert after["database_bytes"] == before["database_bytes"]
-    assert after["database_bytes"] in {10_000_000, 20_000_000}  # one that many tests had before takes more
+    assert after["database_bytes"] in {10_000_000, 20_000_000}  # a database used by many tests before takes more space
     assert {each["user_id"]: each["file_bytes"] for each in after["people"]} == {
         each.user_id: 10_000_000 * (each is app.home.maja) for each in app.home.everybody
     }

@@ -94,8 +94,8 @@ async def test_a_newcomer_accepts_is_signed_in_and_in_the_familys_conversation(a
         assert (me["username"], me["email"]) == ("Olle", "olle@example.org")
         assert [each["id"] for each in me["families"]] == [arrived["family_id"]] == [app.home.family_id]
         assert [each["id"] for each in conversations] == [app.talks.family]
-        told = await client.assert_broadcast(f"user:{inga}", "conversation_updated")
-        assert me["id"] in [each["user_id"] for each in told.payload["conversation"]["members"]]
+        received = await client.assert_broadcast(f"user:{inga}", "conversation_updated")
+        assert me["id"] in [each["user_id"] for each in received.payload["conversation"]["members"]]
 
 
 async def test_an_existing_user_accepts_with_a_token(app: RunningApp) -> None:
@@ -106,8 +106,8 @@ async def test_an_existing_user_accepts_with_a_token(app: RunningApp) -> None:
         answer = await http.post(f"/invites/{token}/accept")
 
         assert (answer.status_code, answer.json()) == (200, {"family_id": app.home.family_id, "joined": True})
-        told = await client.assert_broadcast(f"user:{ada}", "conversation_created")
-        assert told.payload["conversation"]["id"] == app.talks.family
+        received = await client.assert_broadcast(f"user:{ada}", "conversation_created")
+        assert received.payload["conversation"]["id"] == app.talks.family
         await client.join(f"message:family:{app.talks.family}")
         names = [each["name"] for each in (await http.get("/families")).json()["families"]]
         assert names == ["Okafor", "Sundqvist"]

@@ -33,7 +33,7 @@ async def test_users_see_their_own_account_completely(app: RunningApp) -> None:
         "Bearer " + Tokens("another secret, of another server").issue("0" * 36, "0" * 36),
         "Bearer " + Tokens(SECRET, clock=lambda: 0.0).issue("0" * 36, "0" * 36),
     ],
-    # Named, because a token is another one in each process that collects the tests.
+    # Explicit ids, because the token differs in each process that collects the tests.
     ids=["none", "empty", "no token", "nonsense", "basic", "long", "another server's", "expired"],
 )
 async def test_a_valid_token_is_required(app: RunningApp, authorization: str | None) -> None:

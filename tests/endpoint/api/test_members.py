@@ -12,7 +12,7 @@ from tests.support.app import RunningApp
 
 
 def members(app: RunningApp, who: Person | str = "") -> str:
-    """The address of the group's people, or of one of them."""
+    """Return the URL of the group's members, or of one member."""
     user_id = who.user_id if isinstance(who, Person) else who
     return f"/conversations/{app.talks.group}/members" + (f"/{user_id}" if user_id else "")
 
@@ -40,9 +40,9 @@ async def test_an_admin_adds_a_member_and_all_members_are_notified(app: RunningA
         assert roles(answers[0].json())[home.nils.user_id] == "member"
         created = await newcomer.assert_broadcast(own(home.nils), "conversation_created")
         updated = await other.assert_broadcast(own(home.emil), "conversation_updated")
-        for told in (created, updated):
-            assert told.payload["conversation"]["id"] == app.talks.group
-            assert home.nils.user_id in roles(told.payload["conversation"])
+        for received in (created, updated):
+            assert received.payload["conversation"]["id"] == app.talks.group
+            assert home.nils.user_id in roles(received.payload["conversation"])
         assert (await newcomer.join(topic(app)))["messages"] == []
         await other.refute_broadcast(own(home.emil), "conversation_updated")
 
@@ -85,8 +85,8 @@ async def test_a_removed_member_loses_access_at_once(app: RunningApp) -> None:
         await out.assert_broadcast(topic(app), "phx_close")
         left = {"conversation_id": app.talks.group, "type": "group"}
         await out.assert_broadcast(own(home.emil), "conversation_left", left)
-        told = await stays.assert_broadcast(own(home.inga), "conversation_updated")
-        assert home.emil.user_id not in roles(told.payload["conversation"])
+        received = await stays.assert_broadcast(own(home.inga), "conversation_updated")
+        assert home.emil.user_id not in roles(received.payload["conversation"])
         await stays.assert_reply(await stays.push(topic(app), "new_msg", {"body": "Is he gone?"}), "ok")
         await out.refute_broadcast(topic(app), "new_msg")
         await out.refute_broadcast(own(home.emil), "unread")
@@ -108,11 +108,11 @@ async def test_a_role_is_visible_to_all_members(app: RunningApp) -> None:
     async with app.http(home.maja) as maja, app.connect(home.inga) as inga:
         await inga.join(own(home.inga))
         answer = await maja.put(f"{members(app, home.emil)}/role", json={"role": "admin"})
-        told = await inga.assert_broadcast(own(home.inga), "conversation_updated")
+        received = await inga.assert_broadcast(own(home.inga), "conversation_updated")
 
         assert answer.status_code == 200
         assert roles(answer.json())[home.emil.user_id] == "admin"
-        assert roles(told.payload["conversation"]) == roles(answer.json())
+        assert roles(received.payload["conversation"]) == roles(answer.json())
 
         await maja.put(f"{members(app, home.emil)}/role", json={"role": "admin"})
         await inga.refute_broadcast(own(home.inga), "conversation_updated")

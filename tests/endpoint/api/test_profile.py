@@ -67,8 +67,8 @@ async def test_profile_changes_reach_all_contacts_at_once_and_no_one_else(app: R
         person = (await http.patch("/me", json={"display_name": "Gran"})).json()
 
         for client, who in ((maja, home.maja), (inga, home.inga)):
-            told = await client.assert_broadcast(f"user:{who.user_id}", "person_updated")
-            assert told.payload == {"person": person}
+            received = await client.assert_broadcast(f"user:{who.user_id}", "person_updated")
+            assert received.payload == {"person": person}
         await ada.refute_broadcast(f"user:{home.ada.user_id}", "person_updated")
 
 
@@ -89,8 +89,8 @@ async def test_telemetry_says_that_something_changed_and_not_what_it_is(app: Run
         await http.patch("/me", json={"display_name": "Grandma Inga", "color": "sea"})
         await put(http, photo())
 
-    told = [each for each in emitted if isinstance(each, ProfileChanged)]
-    assert [(each.display_name_changed, each.color_changed, each.picture_changed) for each in told] == [
+    received = [each for each in emitted if isinstance(each, ProfileChanged)]
+    assert [(each.display_name_changed, each.color_changed, each.picture_changed) for each in received] == [
         (True, True, False),
         (False, False, True),
     ]

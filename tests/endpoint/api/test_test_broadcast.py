@@ -1,4 +1,4 @@
-"""The mission's curl endpoint (7.4.2): exactly one broadcast on success, none on any failure."""
+"""The test broadcast endpoint (story 7.4.2): exactly one broadcast on success, none on failure."""
 
 from typing import Any
 

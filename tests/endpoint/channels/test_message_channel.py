@@ -1,4 +1,4 @@
-"""The mission's channel tests (7.1, 7.2, 7.5.2): real sockets, the real application, both databases."""
+"""Message channels (stories 7.1, 7.2, 7.5.2): real sockets, the real application, both databases."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The declared types are what the server sends."""
+"""The declared types match the payloads of the server."""
 
 from famichat.chat.conversations.schema import ConversationView, JoinReply, ParticipantView
 from famichat.chat.messages.schema import MessageView
@@ -6,7 +6,7 @@ from tests.support.app import RunningApp
 
 
 async def test_the_declared_fields_are_those_of_the_views(app: RunningApp) -> None:
-    """Asked of the socket, whose answers no declaration filters."""
+    """Uses the socket, because no response model filters its replies."""
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.maja) as maja, app.http(app.home.maja) as http:
         await http.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})

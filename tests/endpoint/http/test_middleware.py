@@ -1,4 +1,4 @@
-"""What every HTTP request passes, against the real application."""
+"""The HTTP middleware of the real application."""
 
 from collections.abc import AsyncIterator
 

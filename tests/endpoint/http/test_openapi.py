@@ -1,4 +1,4 @@
-"""The description of the HTTP API: valid, complete, and true."""
+"""The OpenAPI document is valid, complete and correct."""
 
 import json
 import re
@@ -56,7 +56,7 @@ async def test_every_reference_leads_somewhere(shared_app: RunningApp) -> None:
         assert name in document["components"][kind]
 
 
-async def test_every_route_says_what_it_is_and_what_it_gives(shared_app: RunningApp) -> None:
+async def test_every_route_has_a_description_and_a_response(shared_app: RunningApp) -> None:
     for verb, path, operation in operations(await described(shared_app)):
         assert operation["summary"], (verb, path)
         assert operation["tags"], (verb, path)
@@ -128,7 +128,7 @@ async def test_every_route_is_refused_only_as_described(shared_app: RunningApp) 
 
 
 async def refusals(site: httpx.AsyncClient, verb: str, path: str, operation: dict[str, Any]) -> list[httpx.Response]:
-    """What a route answers to what commonly goes wrong."""
+    """Return the responses of a route to common errors."""
     fields = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"]
     unknown = path.format(**dict.fromkeys(fields, new_id()))
     malformed = path.format(**dict.fromkeys(fields, "%00%ff"))

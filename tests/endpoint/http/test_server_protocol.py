@@ -34,12 +34,12 @@ class Line:
             await asyncio.sleep(0.05)
 
     async def heard(self) -> bytes:
-        """All that the server says until it hangs up."""
+        """Return everything that the server sends until it disconnects."""
         async with asyncio.timeout(5):
             return await self.reader.read()
 
     async def answer(self) -> bytes:
-        """The head of the next answer."""
+        """Return the head of the next response."""
         async with asyncio.timeout(5):
             return await self.reader.readuntil(b"\r\n\r\n")
 

@@ -1,4 +1,4 @@
-"""A server under another name, colour and logo."""
+"""A server with a custom name, colour and logo."""
 
 import io
 import json

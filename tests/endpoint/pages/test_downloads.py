@@ -1,4 +1,4 @@
-"""Files at addresses that expire: for whom they were made, while they may see them, and harmless in any browser."""
+"""Signed download URLs: limited to one user with access, expiring, and harmless in any browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ HTML = b"<!doctype html><script>alert(1)</script>"
 
 @asynccontextmanager
 async def page() -> AsyncIterator[httpx.AsyncClient]:
-    """A page, which sends no token along."""
+    """A page, which sends no token."""
     async with httpx.AsyncClient(timeout=30) as client:
         yield client
 
@@ -72,9 +72,9 @@ async def test_a_removed_member_cannot_download_at_once(app: RunningApp) -> None
         before = await browser.get(where)
         await maja.delete(f"/conversations/{app.talks.group}/members/{app.home.emil.user_id}")
         after = await browser.get(where)
-        asked = await emil.get(f"/attachments/{sent['id']}/address")
+        requested = await emil.get(f"/attachments/{sent['id']}/address")
 
-    assert (before.status_code, after.status_code, asked.status_code) == (200, 404, 404)
+    assert (before.status_code, after.status_code, requested.status_code) == (200, 404, 404)
 
 
 async def test_a_revoked_device_cannot_download_at_once(app: RunningApp) -> None:
@@ -97,11 +97,11 @@ async def test_a_deleted_message_takes_its_files_along_and_no_others(app: Runnin
         async with app.connect(app.home.emil) as listening:
             await listening.join(topic)
             await maja.delete(f"/conversations/{app.talks.direct}/messages/{one['message_id']}")
-            told = (await listening.assert_broadcast(topic, "message_updated")).payload
+            received = (await listening.assert_broadcast(topic, "message_updated")).payload
         answers = [(await browser.get(each)).status_code for each in where]
         left = [path.name for path in app.settings.effective_files_dir.glob("*/*")]
 
-    assert told["attachments"] == []
+    assert received["attachments"] == []
     assert answers == [404, 200]
     assert not [name for name in left if name.startswith(photos[0]["id"])]
     assert [name for name in left if name.startswith(photos[1]["id"])]
@@ -166,19 +166,21 @@ async def test_nothing_of_a_file_can_be_read_off_the_disk(app: RunningApp) -> No
         begun = await announce(maja, app.talks.direct, 10**6)
         await send_piece(maja, begun["id"], 0, b"mormors recept" * 10_000)
 
-    kept = [path for path in app.settings.data_dir.rglob("*") if path.is_file()]
-    assert len(kept) >= 2
-    assert not [path for path in kept if re.search(b"mormors", path.read_bytes())]
+    stored = [path for path in app.settings.data_dir.rglob("*") if path.is_file()]
+    assert len(stored) >= 2
+    assert not [path for path in stored if re.search(b"mormors", path.read_bytes())]
 
 
 async def test_an_address_that_is_used_too_often_is_refused(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert downloads.router.routes  # the route is described nowhere else, so that its limit is asked for here
-    asked: list[str] = []
-    monkeypatch.setattr("famichat.actions.rate_limit.RateLimits.check", lambda _self, name, _who: asked.append(name))
+    assert downloads.router.routes  # the route is not in OpenAPI, so its limit is tested here
+    requested: list[str] = []
+    monkeypatch.setattr(
+        "famichat.actions.rate_limit.RateLimits.check", lambda _self, name, _who: requested.append(name)
+    )
     async with app.http(app.home.maja) as maja, page() as browser:
         sent = await upload(maja, app.talks.direct, b"hej")
         where = await address(maja, sent["id"])
-        asked.clear()
+        requested.clear()
         await browser.get(where)
 
-    assert asked == ["request"]
+    assert requested == ["request"]

@@ -1,4 +1,4 @@
-"""The pages that people open, against the real application."""
+"""The web pages of the real application."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def test_a_page_loads_nothing_from_anywhere_else(shared_app: RunningApp, p
     assert answer.headers["cache-control"] == "no-cache"
 
 
-async def test_a_page_hears_the_microphone_and_plays_only_what_it_has_itself(shared_app: RunningApp) -> None:
+async def test_a_page_may_use_the_microphone_and_play_only_its_own_media(shared_app: RunningApp) -> None:
     async with shared_app.site() as site:
         answer = await site.get("/")
 

@@ -345,7 +345,7 @@ async def test_a_session_that_is_not_fetched_has_a_bounded_queue(emitted: list[E
         assert await poller.post(JOIN) == 410
 
 
-async def test_there_are_only_so_many_sessions() -> None:
+async def test_the_number_of_sessions_is_limited() -> None:
     async with serving(limits=Limits(longpoll_window=5, longpoll_sessions=1)) as (_, poller):
         await poller.open()
 

@@ -1,4 +1,4 @@
-"""RFC 6455 to the letter: the cases of the Autobahn suite's sections 1 to 7, on a real server over plain TCP."""
+"""RFC 6455 conformance: sections 1 to 7 of the Autobahn test suite, on a real server over plain TCP."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The handshake, the bounds, and every way a WebSocket can end."""
+"""WebSocket handshake, limits and termination."""
 
 import asyncio
 import base64
@@ -154,7 +154,7 @@ async def test_a_full_server_is_503() -> None:
         assert (await handshake(served)).status == 503
 
 
-async def test_an_address_that_holds_all_it_may_is_429(emitted: list[Event]) -> None:
+async def test_an_address_at_its_connection_limit_is_429(emitted: list[Event]) -> None:
     async with house(limits=Limits(max_per_address=1)) as served:
         async with ChannelClient.connect(served.url):
             assert (await handshake(served)).status == 429

@@ -1,4 +1,4 @@
-"""A restore is killed at each of its steps, and there is a server, or none: never half of one."""
+"""A restore killed at any step leaves either a complete server or none."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_a_restore_that_is_killed_at_any_step_leaves_all_or_nothing(tmp_path: Pa
     assert there == sorted(there), "once it is there, it is not taken away"
     assert there.count(False) > 10
     for is_there, place in zip(there, places, strict=True):
-        if not is_there:  # then it can be had by trying again
+        if not is_there:  # then a retry succeeds
             assert place("restore", str(file))["epoch"] != epoch
         check_file(place.data_dir / "famichat.db")
         assert DataDir(place.data_dir).secrets() == DataDir(at_home.data_dir).secrets()

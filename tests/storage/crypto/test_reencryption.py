@@ -1,4 +1,4 @@
-"""New keys, and what older ones have sealed: nothing is lost, nothing overwritten, and it may end anywhere."""
+"""Re-encryption with a new key loses and overwrites no data, and can be interrupted anywhere."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ def rotated(database: Database, household: Household) -> Vault:
 
 
 def change_the_first(session: Session, household: Household) -> None:
-    """Let Maja have edited her first message, and Emil have answered it with a heart."""
+    """Edit Maja's first message, and add a heart reaction by Emil."""
     message = session.execute(select(Message).where(Message.seq == 1)).scalar_one()
     session.add(MessageEdit.of(message, message.body or b""))
     session.add(Sign("❤", Envelope()).reaction(message.id, household.emil.user_id, VAULT))

@@ -1,4 +1,4 @@
-"""Files at rest: they grow, survive a cut, open only whole and in place, and show nothing."""
+"""Encrypted files: appending, resuming, and detection of damage or relocation."""
 
 import os
 import stat

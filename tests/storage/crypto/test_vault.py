@@ -100,7 +100,7 @@ def test_keys_that_cannot_be_read_just_now_leave_what_they_have_sealed_unopened(
     assert emitted[0] == VaultNotKept(error_type="SecretsMissing")
 
 
-def test_only_a_key_that_is_here_can_seal() -> None:
+def test_only_an_available_key_can_seal() -> None:
     with pytest.raises(KeyError):
         Vault({1: KEY}).seal_with(2)
 

@@ -1,4 +1,4 @@
-"""People who come into a family and go out of it again without end: what a process does until it is killed."""
+"""A process that adds family members and removes them again until it is killed."""
 
 from multiprocessing.synchronize import Event
 
@@ -7,15 +7,15 @@ from famichat.chat.families.membership import add_member, remove_member
 from famichat.storage.database import Database
 
 
-def come_and_go(database_url: str, admin_id: str, family_id: str, guest_ids: list[str], begun: Event) -> None:
+def churn_members(database_url: str, admin_id: str, family_id: str, guest_ids: list[str], begun: Event) -> None:
     """Add each user, then remove each user, in one transaction each, regardless of current members.
 
     Args:
-        database_url: where.
-        admin_id: who puts them out.
-        family_id: of which family.
-        guest_ids: whom.
-        begun: is set when the first one is in.
+        database_url: the database.
+        admin_id: the admin who removes them.
+        family_id: the family.
+        guest_ids: the users to add and remove.
+        begun: set once the first user is a member.
     """
     database = Database(database_url)
     while True:

@@ -20,8 +20,8 @@ from tests.support.operator import Operator
 CONTENT = b"mormors recept"
 
 
-def keep_a_file(operator: Operator, database_url: str = "") -> Path:
-    """Let the first person of a server keep a file there; gives where it is."""
+def store_file(operator: Operator, database_url: str = "") -> Path:
+    """Add a file of the first user; return its path."""
     attachment_id, key = new_id(), new_key()
     vault = Vault(DataDir(operator.data_dir).secrets().vault_keys)
 
