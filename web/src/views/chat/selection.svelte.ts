@@ -1,4 +1,4 @@
-/** What somebody is about to do to a message: one thing at a time in each conversation. */
+/** The message action in progress: one per conversation. */
 import { getContext, setContext } from "svelte"
 
 import type { Message } from "../../api/types"
@@ -6,15 +6,15 @@ import type { Message } from "../../api/types"
 const KEY = Symbol("attention")
 
 export class MessageSelection {
-  /** What can be done with it is being chosen. */
+  /** Its menu is open. */
   menu = $state.raw<Message>()
-  /** What it said before is being read. */
+  /** Its edit history is open. */
   history = $state.raw<Message>()
-  /** It is being looked for in the timeline. */
+  /** The timeline is jumping to it. */
   target = $state.raw<Message>()
-  /** What is being written answers it. */
+  /** The draft replies to it. */
   reply = $state.raw<Message>()
-  /** It is being said in other words. */
+  /** It is being edited. */
   edit = $state.raw<Message>()
 }
 

@@ -24,7 +24,7 @@ interface Props {
 }
 
 // Every `$derived` and every template effect of a component is created by one of these two functions. Each is counted for
-// the component that creates it: `kitchen` is the chat pane, `kitchen/m3` the bubble of a message with all that is in it.
+// the component that creates it: `kitchen` is the chat pane, `kitchen/m3` the bubble of a message and everything inside it.
 vi.mock("svelte/internal/client", async (load) => {
   const real = await load<Record<string, (...args: never[]) => unknown>>()
   const call = (name: string, ...args: unknown[]) => real[name]!(...(args as never[]))

@@ -1,4 +1,4 @@
-/** Something that the server may refuse: whether it is going on, and what went wrong, in words. */
+/** State of an asynchronous action: pending, and its error text. */
 import { get } from "svelte/store"
 
 import { t } from "../../i18n/language"
@@ -8,7 +8,7 @@ export class AsyncAction {
   busy = $state(false)
   fault = $state("")
 
-  /** Wait for it; then go on with its result, or say why there is none. */
+  /** Awaits the action; then calls `then` with its result, or sets the error text. */
   async run<Result>(work: Promise<Result>, then: (result: Result) => void = () => undefined): Promise<void> {
     this.fault = ""
     this.busy = true

@@ -1,4 +1,4 @@
-/** Dates and times as the language writes them. */
+/** Localised dates and times. */
 import { dateOf } from "../../models/grouping"
 import { once } from "../../i18n/once"
 
@@ -19,7 +19,7 @@ export function formatDay(language: string, date: string, now: Date): string {
   return new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long", ...year }).format(noon)
 }
 
-/** For the list: the time today, else the day in short. */
+/** For the list: the time if today, else a short date. */
 export function formatShort(language: string, moment: string, now: Date): string {
   const date = new Date(moment)
   if (dateOf(moment) === dateOf(now.toISOString())) return formatTime(language, moment)
@@ -29,7 +29,7 @@ export function formatShort(language: string, moment: string, now: Date): string
   )
 }
 
-/** The day and the time, of any year. */
+/** Date and time with the year. */
 export function formatDateTime(language: string, moment: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment))
 }

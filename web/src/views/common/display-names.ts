@@ -1,4 +1,4 @@
-/** What a conversation, or what somebody said, is called in words. */
+/** Display names of conversations and messages. */
 import type { Opened } from "../../crypto/seal"
 import { joined, refusalKey, type Translate } from "../../i18n/translate"
 import { attachmentsOf, attachmentKind } from "../../models/attachments"
@@ -16,7 +16,7 @@ export function nameOf(t: Translate, people: People, userId: string): string {
   return person ? shownName(person) : t("person.unknown")
 }
 
-/** What a conversation is called by the one who looks at it. */
+/** The name of a conversation, as its viewer sees it. */
 export function title(t: Translate, seen: ViewContext, conversation: ConversationSummary): string {
   if (conversation.type === "self") return t("kind.self")
   const [other] = others(conversation, seen.me.id)
@@ -26,7 +26,7 @@ export function title(t: Translate, seen: ViewContext, conversation: Conversatio
   return conversation.name || family || t(`kind.${conversation.type}`)
 }
 
-/** What a message says; one that says nothing, by what came with it. */
+/** The text of a message, or a description of its attachments. */
 function messageText(t: Translate, opened: Opened | undefined, message: Message): string {
   const body = text(t, opened)
   const [first] = attachmentsOf(message)
@@ -42,7 +42,7 @@ interface ReadingContext extends Pick<ViewContext, "me" | "contacts"> {
   readonly reader: { read(message: Message): Opened | undefined }
 }
 
-/** What a message says to the one who looks at it; of one that was removed, by whom. */
+/** The text of a message as its viewer sees it; for a deleted one, who deleted it. */
 export function displayText(t: Translate, seen: ReadingContext, message: Message): string {
   const by = message.deleted_by
   if (message.deleted_at === null || by === null) return messageText(t, seen.reader.read(message), message)
@@ -51,7 +51,7 @@ export function displayText(t: Translate, seen: ReadingContext, message: Message
     : t("message.removedBy", { name: nameOf(t, seen.contacts.people, by) })
 }
 
-/** `Gran's tablet`: the kinds of devices on which somebody has a message. */
+/** `Gran's tablet`: the kinds of a member's devices that have a message. */
 function deviceOf(t: Translate, language: string, people: People, { id, on }: Recipient): string {
   const name = nameOf(t, people, id)
   return on.length > 0 ? t("at.devices", { name, devices: kindsIn(t, language, on) }) : t("at.someDevice", { name })

@@ -1,10 +1,10 @@
-/** What went wrong, in words. */
+/** The text for an error. */
 import { refusalKey, type Translate } from "../../i18n/translate"
 import { ApiError, Unreachable } from "../../api/http"
 import { NotificationsUnavailable } from "../../session/push-subscription"
 import { PasskeyFailed } from "../../session/passkeys"
 
-/** Whatever is neither a refusal nor a missing answer is a mistake of ours, and thrown again. */
+/** Rethrows anything other than ApiError and Unreachable, because it is a bug. */
 export function errorText(t: Translate, error: unknown): string {
   if (error instanceof ApiError) return t(refusalKey(error.code))
   if (error instanceof Unreachable) return t("error.unreachable")

@@ -1,4 +1,4 @@
-/** How much room something takes, as the language writes it. */
+/** Localised file sizes. */
 
 const STEP = 1_000
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const

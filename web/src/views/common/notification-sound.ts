@@ -1,4 +1,4 @@
-/** A soft sound when something is said. Off until somebody wants it, on each device anew. */
+/** The message sound. Off by default, per device. */
 import { get, writable } from "svelte/store"
 
 import { claimOnce, sleep } from "../../device/cross-tab-lock"
@@ -7,7 +7,7 @@ const KEY = "famichat.sound"
 const NOTES_HZ = [660, 880]
 const NOTE_SECONDS = 0.16
 const LOUDNESS = 0.08
-/** So long a tab waits in which nobody reads a message, in case somebody does in another. */
+/** How long an inactive tab waits, in case the message is being read in another tab. */
 const READERS_FIRST_MS = 200
 
 export const sound = writable(localStorage.getItem(KEY) === "on")
@@ -19,14 +19,14 @@ addEventListener("storage", ({ key, newValue }) => {
 
 let context: AudioContext | undefined
 
-/** Two notes, if sounds are wanted. */
+/** Plays two notes, if the sound is on. */
 export function chime(): void {
   if (!get(sound)) return
   context ??= new AudioContext()
   NOTES_HZ.forEach((hertz, index) => play(hertz, index * NOTE_SECONDS, context as AudioContext))
 }
 
-/** Chime for a message: in one of the tabs, and in none when it is being read in one. */
+/** Plays the sound for a message in one tab only, and in none if a tab is showing the message. */
 export async function playOnce(messageId: string, isRead: boolean): Promise<void> {
   if (!isRead) {
     if (!mayBeHeard()) return
@@ -35,7 +35,7 @@ export async function playOnce(messageId: string, isRead: boolean): Promise<void
   if ((await claimOnce("sound", messageId)) && !isRead) chime()
 }
 
-/** A browser lets a page sound only after somebody has touched it: another tab may. */
+/** Browsers allow sound only after user interaction with the page; another tab may have had some. */
 function mayBeHeard(): boolean {
   const { userActivation } = navigator as { userActivation?: UserActivation }
   return userActivation?.hasBeenActive ?? true

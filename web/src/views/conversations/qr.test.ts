@@ -5,7 +5,7 @@ import { qrCode } from "./qr"
 
 const SCALE = 4
 
-/** What a camera sees of the drawing. */
+/** Renders the path as a camera would see it. */
 function seen(text: string) {
   const { edge, path } = qrCode(text)
   const dark = new Set(path.match(/(?<=M)\d+ \d+/g))

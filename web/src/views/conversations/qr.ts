@@ -1,13 +1,13 @@
-/** A text as a square of light and dark, for the camera of a phone. */
+/** QR codes as SVG paths. */
 import encodeQR from "qr"
 
-/** As many light squares are due around it (ISO/IEC 18004). */
+/** Width of the quiet zone in modules (ISO/IEC 18004). */
 const BORDER = 4
 
 export interface QrCode {
-  /** The edge of the square, its border included. */
+  /** Edge length in modules, including the quiet zone. */
   readonly edge: number
-  /** The dark part of it, as an SVG path. */
+  /** The dark modules as an SVG path. */
   readonly path: string
 }
 

@@ -1,9 +1,9 @@
-/** A picture made small before it goes to the server: what a phone takes is hundreds of times what is shown of a person. */
+/** Downscales a picture before upload: a phone's photo has far more pixels than an avatar. */
 
-/** Twice what is shown at most, so that the server, which cuts it to a square, has enough of it. */
+/** Twice the largest display size, so that enough is left when the server crops it to a square. */
 const MIN_EDGE_PX = 512
 
-/** A smaller copy of a picture; the picture itself where it is small, or this browser cannot read it. */
+/** Returns a smaller copy; the original if it is small enough or this browser cannot decode it. */
 export async function resizePicture(picture: Blob): Promise<Blob> {
   const bitmap = await read(picture)
   if (bitmap === undefined) return picture
@@ -17,7 +17,7 @@ export async function resizePicture(picture: Blob): Promise<Blob> {
   return (await new Promise<Blob | null>((done) => canvas.toBlob(done, "image/png"))) ?? picture
 }
 
-/** What is read here is upright already. An iPhone's HEIC, say, only the server can read. */
+/** Decoded pictures are already upright. Some formats, such as HEIC, only the server can decode. */
 async function read(picture: Blob): Promise<ImageBitmap | undefined> {
   try {
     return await createImageBitmap(picture)

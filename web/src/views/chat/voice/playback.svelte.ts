@@ -1,4 +1,4 @@
-/** A voice note that is played. Of all of them, one at a time; and none is loaded before somebody wants to hear it. */
+/** Playback of a voice note. Only one plays at a time, and none is loaded before it is played. */
 import { get } from "svelte/store"
 
 import { t } from "../../../i18n/language"
@@ -6,17 +6,17 @@ import { errorText } from "../../common/error-text"
 
 let current: Playback | undefined
 
-/** Pause whatever is playing. */
+/** Pauses the note that is playing. */
 export function pauseCurrent(): void {
   current?.pause()
 }
 
 export class Playback {
   playing = $state(false)
-  /** Where it is, in milliseconds. */
+  /** Position in milliseconds. */
   at = $state(0)
   fault = $state("")
-  /** This browser does not know how to play it. */
+  /** This browser cannot play the format. */
   unplayable = $state(false)
   #audio: HTMLAudioElement | undefined
   #loading: Promise<Blob> | undefined
@@ -45,13 +45,13 @@ export class Playback {
     this.#audio?.pause()
   }
 
-  /** Go on from another place, or begin there. */
+  /** Seeks to a position. */
   seek(ms: number): void {
     this.at = ms
     if (this.#audio) this.#audio.currentTime = ms / 1000
   }
 
-  /** Nobody looks at it any more. */
+  /** Releases the audio when the view is gone. */
   dispose(): void {
     this.#ended = true
     this.pause()
@@ -65,7 +65,7 @@ export class Playback {
     audio.currentTime = this.at / 1000
     audio.ontimeupdate = () => (this.at = audio.currentTime * 1000)
     audio.onplay = () => (this.playing = true)
-    audio.onpause = () => (this.playing = false) // by the keys of a headset, too
+    audio.onpause = () => (this.playing = false) // also via headset buttons
     audio.onended = () => this.seek(0)
     return audio
   }
@@ -73,7 +73,7 @@ export class Playback {
   #failed(error: unknown): void {
     this.playing = false
     if (!(error instanceof DOMException)) this.fault = errorText(get(t), error)
-    // Paused while it was loading; or the press was so long ago that a browser wants another one.
+    // Paused while loading; or the press was too long ago, so that the browser requires another one.
     else if (!["AbortError", "NotAllowedError"].includes(error.name)) this.unplayable = true
   }
 }

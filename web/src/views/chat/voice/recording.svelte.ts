@@ -1,27 +1,27 @@
-/** A voice note while it is recorded: how long it is by now, and how loud it was until this moment. */
+/** Recording of a voice note: its duration and levels so far. */
 import { BARS, peak, waveform } from "../../../models/waveform"
 import { missingFeatures } from "../../../models/missing-features"
 import { pauseCurrent } from "./playback.svelte"
 
-/** So long a note may be; then it ends by itself. */
+/** Maximum duration of a note; recording then stops. */
 export const MAX_DURATION_MS = 15 * 60_000
 const SAMPLE_EVERY_MS = 100
-/** What every browser can play comes first. */
+/** Preferred formats first: those that every browser can play. */
 const MIME_TYPES = ["audio/mp4;codecs=mp4a.40.2", "audio/webm;codecs=opus", "audio/ogg;codecs=opus"]
 const BITS_PER_SECOND = 48_000
 const SAMPLES = 8_192
 const AUDIO_CONSTRAINTS = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 }
 const FAULTS: Readonly<Record<string, MicrophoneFault>> = { NotFoundError: "missing", NotReadableError: "busy" }
 
-/** Why there is nothing to record. */
+/** Why recording failed. */
 export type MicrophoneFault = "refused" | "missing" | "busy"
 
-/** What was recorded. */
+/** A finished recording. */
 export interface RecordedNote {
   readonly blob: Blob
   readonly duration_ms: number
   readonly waveform: readonly number[]
-  /** It took as long as a note may, and was ended. */
+  /** It reached the maximum duration. */
   readonly reachedLimit: boolean
 }
 
@@ -32,16 +32,16 @@ export function canRecord(): boolean {
 export class Recording {
   phase = $state<"idle" | "asking" | "going">("idle")
   elapsed = $state(0)
-  /** The last ones. */
+  /** The most recent levels. */
   peaks = $state.raw<readonly number[]>([])
   fault = $state<MicrophoneFault>()
   #tape: MicrophoneTape | undefined
   #attempts = 0
 
-  /** @param done is given each note that was recorded to its end */
+  /** @param done called with each finished recording */
   constructor(private readonly done: (note: RecordedNote) => void) {}
 
-  /** Ask for the microphone, and begin when there is one. */
+  /** Requests the microphone and starts recording. */
   async start(): Promise<void> {
     if (this.phase !== "idle") return
     this.phase = "asking"
@@ -59,19 +59,19 @@ export class Recording {
     }
   }
 
-  /** End it, and give it away. */
+  /** Stops, and passes the recording to `done`. */
   stop(): void {
     this.#tape?.stop()
   }
 
-  /** Throw it away. */
+  /** Stops and discards the recording. */
   cancel(): void {
     this.#attempts += 1
     this.#tape?.discard()
     this.#idle()
   }
 
-  /** Somebody goes elsewhere: what was recorded until now is given away. */
+  /** Stops when the user leaves the conversation, and passes on the recording so far. */
   leave(): void {
     if (this.phase === "asking") this.cancel()
     else this.stop()
@@ -105,7 +105,7 @@ interface Listener {
   ended(note: RecordedNote): void
 }
 
-/** The microphone's sound, being kept and listened to. */
+/** Connects the microphone to the recorder and the level meter. */
 class MicrophoneTape {
   readonly #recorder: MediaRecorder
   readonly #audio = new AudioContext()
@@ -127,8 +127,8 @@ class MicrophoneTape {
     this.#recorder = new MediaRecorder(stream, { audioBitsPerSecond: BITS_PER_SECOND, ...(mimeType && { mimeType }) })
     this.#recorder.onstart = () => (this.#startedAt = performance.now())
     this.#recorder.ondataavailable = ({ data }) => this.#chunks.push(data)
-    this.#recorder.onstop = () => this.#ended() // also when the microphone was pulled out
-    void this.#audio.resume() // asking for the microphone took longer than some browsers take a touch for one
+    this.#recorder.onstop = () => this.#ended() // also if the microphone is unplugged
+    void this.#audio.resume() // the permission dialog may outlast the user activation that some browsers require
     this.#recorder.start()
     this.#timer = setInterval(() => this.#measure(), SAMPLE_EVERY_MS)
   }
