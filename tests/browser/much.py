@@ -10,7 +10,7 @@ from famichat.accounts.device import add_device
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.records.message import BODY_PURPOSE, body_aad
-from famichat.cli.opened_data import OpenedData, open_for_writing
+from famichat.cli.operator.opened_data import OpenedData, open_for_writing
 from famichat.settings import load_settings
 from famichat.storage.base import new_id
 from tests.browser.household import Person, Server

@@ -56,19 +56,23 @@ def test_client_commands_do_not_import_the_server() -> None:
     loaded = (
         "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app.server'}}))"
     )
-    by_module = {module: _printed_by(loaded.format(module)).split() for module in ("program", "messages", "user")}
+    by_module = {module: _printed_by(loaded.format(module)).split() for module in ("program", "member.messages", "operator.user")}
 
-    assert by_module == {"program": [], "messages": [], "user": ["sqlalchemy"]}
+    assert by_module == {"program": [], "member.messages": [], "operator.user": ["sqlalchemy"]}
 
 
 def test_modules_that_open_the_database_import_all_models() -> None:
     script = "import {}; from famichat.storage.base import Base; print(*sorted(Base.metadata.tables))"
     by_module = {
         module: _printed_by(script.format(module))
-        for module in ("famichat.cli.opened_data", "famichat.cli.backup", "famichat.app.server")
+        for module in ("famichat.cli.operator.opened_data", "famichat.cli.operator.backup", "famichat.app.server")
     }
 
-    assert by_module["famichat.cli.opened_data"] == by_module["famichat.cli.backup"] == by_module["famichat.app.server"]
+    assert (
+        by_module["famichat.cli.operator.opened_data"]
+        == by_module["famichat.cli.operator.backup"]
+        == by_module["famichat.app.server"]
+    )
 
 
 def _printed_by(code: str) -> str:

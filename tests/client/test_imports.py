@@ -22,7 +22,7 @@ def test_the_client_loads_nothing_of_the_server() -> None:
 
 
 def test_a_command_that_sends_loads_neither_the_server_nor_websockets() -> None:
-    loaded = loaded_by("import famichat.cli.messages")
+    loaded = loaded_by("import famichat.cli.member.messages")
 
     assert loaded.isdisjoint(
         {"websockets", "sqlalchemy", "fastapi", "pydantic", "famichat.storage", "famichat.settings"}

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from famichat.chat.records.message import Message
-from famichat.cli.export import records
-from famichat.cli.remote import Remote
+from famichat.cli.member.export import records
+from famichat.cli.member.remote import Remote
 from famichat.client import Session
 from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, MAX_EPOCH, PROTOCOL
 from famichat.storage.base import new_id

@@ -26,7 +26,7 @@ from tests.support.running import running
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("famichat.storage.crypto.key_rotation.EVERY_SECONDS", 0.05)
-    for module in ("famichat.storage.crypto.key_rotation", "famichat.cli.vault"):
+    for module in ("famichat.storage.crypto.key_rotation", "famichat.cli.operator.vault"):
         monkeypatch.setattr(f"{module}.SETTLING", timedelta(seconds=0.2))
 
 

@@ -4,24 +4,17 @@ from starlette.routing import Route
 
 from famichat.endpoint.api import (
     attachments,
-    audit_log,
     conversations,
-    devices,
     families,
     family_admin,
     invites,
-    me,
     members,
     messages,
     operations,
-    passkeys,
     people,
-    profile,
-    push,
-    sessions,
-    setup,
     test_broadcast,
 )
+from famichat.endpoint.api.accounts import audit_log, devices, me, passkeys, profile, push, sessions, setup
 from famichat.endpoint.http import errors
 from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.middleware import Asgi, HttpMiddleware

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from famichat.cli.prompts import find_conversation, open_remote, signed_in
+from famichat.cli.member.prompts import find_conversation, open_remote, signed_in
+from famichat.cli.member.remote import Remote
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import Remote
 from famichat.storage.base import now, rfc3339
 
 FORMAT = 1

@@ -12,7 +12,7 @@ from famichat.actions.families import change_family_role_by_operator, create_fam
 from famichat.actions.services import Services
 from famichat.chat.families.family import FamilyMember, members_of
 from famichat.chat.records.family import Family, FamilyRole
-from famichat.cli.opened_data import open_readonly, run_action
+from famichat.cli.operator.opened_data import open_readonly, run_action
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings

@@ -9,7 +9,7 @@ from PIL import Image
 
 from famichat.accounts.user import COLORS
 from famichat.chat.families.membership import remove_member
-from famichat.endpoint.api.profile import MAX_AVATAR_BYTES
+from famichat.endpoint.api.accounts.profile import MAX_AVATAR_BYTES
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from famichat.telemetry.events import Event, ProfileChanged

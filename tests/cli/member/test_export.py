@@ -75,7 +75,7 @@ async def test_a_long_export_waits_when_it_asks_too_often(
     migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emitted: list[Event]
 ) -> None:
     monkeypatch.setitem(LIMITS, "read", Limit(burst=1, per_second=0.5))
-    monkeypatch.setattr("famichat.cli.export._PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("famichat.cli.member.export._PAUSE_SECONDS", 0.05)
     shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
     async with running_app(f"sqlite:///{tmp_path / 'famichat.db'}", tmp_path, rate_limits="on") as app:
         assert (await exported(app, app.home.maja, app.talks.direct))[-1]["conversations"] == 1

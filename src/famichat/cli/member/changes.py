@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
+from famichat.cli.member.prompts import find_conversation, open_remote, signed_in
+from famichat.cli.member.remote import Remote
 from famichat.cli.options import json_option, print_result
-from famichat.cli.prompts import find_conversation, open_remote, signed_in
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import Remote
 
 
 @click.command()

@@ -14,10 +14,10 @@ import click
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.app.server import Ready, run
-from famichat.cli.demo_family import HOUSEHOLDS, Demo, load_or_create_demo
-from famichat.cli.opened_data import open_for_writing
+from famichat.cli.operator.demo_family import HOUSEHOLDS, Demo, load_or_create_demo
+from famichat.cli.operator.opened_data import open_for_writing
+from famichat.cli.operator.serve import PORT
 from famichat.cli.options import json_option, print_result, table
-from famichat.cli.serve import PORT
 from famichat.settings import Settings, load_settings
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from famichat.cli.opened_data import open_readonly
+from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings

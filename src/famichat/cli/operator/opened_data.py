@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from famichat.cli import tables  # noqa: F401 - registers every table
+from famichat.cli.operator import tables  # noqa: F401 - registers every table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.crypto.vault import BlindIndex, Vault

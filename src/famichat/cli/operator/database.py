@@ -14,8 +14,8 @@ from famichat.accounts.user import User
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import Message
-from famichat.cli.check import Check, checks
-from famichat.cli.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly, sqlite_file
+from famichat.cli.operator.check import Check, checks
+from famichat.cli.operator.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly, sqlite_file
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings

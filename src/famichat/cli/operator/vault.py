@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from famichat.cli.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly
+from famichat.cli.operator.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings

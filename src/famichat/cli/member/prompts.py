@@ -8,8 +8,8 @@ from typing import Any, ParamSpec
 
 import click
 
+from famichat.cli.member.remote import Remote
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import Remote
 from famichat.client import SavedSession, Session
 
 P = ParamSpec("P")

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from famichat.accounts.user import User
 from famichat.chat.conversations.create import create_self_conversation
 from famichat.chat.records.message import BODY_PURPOSE, Message
-from famichat.cli.opened_data import open_for_writing, open_readonly
+from famichat.cli.operator.opened_data import open_for_writing, open_readonly
 from famichat.settings import load_settings
 from famichat.storage.base import new_id
 from famichat.storage.data_dir import DataDir, Secrets

@@ -29,7 +29,7 @@ from famichat.chat.families.membership import add_member
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.send import Draft, Sender, SendPath
 from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
-from famichat.cli.opened_data import OpenedData
+from famichat.cli.operator.opened_data import OpenedData
 from famichat.cli.refusal import Refused
 
 # The members of each family; the first is its admin.

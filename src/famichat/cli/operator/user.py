@@ -17,10 +17,10 @@ from famichat.actions.accounts.account import (
 from famichat.actions.services import Services
 from famichat.chat.families.family import families_of
 from famichat.chat.records.family import FamilyRole
-from famichat.cli.family import ROLE, find_family
-from famichat.cli.opened_data import open_readonly, run_action
+from famichat.cli.operator.family import ROLE, find_family
+from famichat.cli.operator.opened_data import open_readonly, run_action
+from famichat.cli.operator.password import password_stdin_option, read_password
 from famichat.cli.options import data_dir_option, json_option, print_result, table
-from famichat.cli.password import password_stdin_option, read_password
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339

@@ -4,8 +4,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from famichat.cli.member.remote import Remote
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import Remote
 from famichat.client import Session
 
 

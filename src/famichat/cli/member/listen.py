@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import click
 
+from famichat.cli.member.prompts import display_names, find_conversation, open_remote, signed_in
 from famichat.cli.options import json_option, visible
-from famichat.cli.prompts import display_names, find_conversation, open_remote, signed_in
 from famichat.client import Client, SavedSession, Session
 from famichat.client.conversation import Acknowledge
 

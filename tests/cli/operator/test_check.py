@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from famichat.cli.check import Check, checks
+from famichat.cli.operator.check import Check, checks
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.factories.people import SECRET

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files
 from famichat.chat.records.attachment import Attachment, secrets_of
-from famichat.cli.opened_data import sqlite_file
+from famichat.cli.operator.opened_data import sqlite_file
 from famichat.realtime.redis_broker import ping
 from famichat.settings import Settings
 from famichat.storage.crypto.sealed_file import read

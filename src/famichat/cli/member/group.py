@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
+from famichat.cli.member.prompts import display_names, find_conversation, find_person, open_remote, signed_in
+from famichat.cli.member.remote import Remote
 from famichat.cli.options import json_option, print_result, table, visible
-from famichat.cli.prompts import display_names, find_conversation, find_person, open_remote, signed_in
-from famichat.cli.remote import Remote
 
 ROLE = click.Choice(["admin", "member"])
 

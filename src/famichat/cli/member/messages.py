@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from famichat.cli.member.prompts import DEFAULT_URL, find_conversation, open_remote, saved_session, signed_in
+from famichat.cli.member.remote import as_refused
+from famichat.cli.operator.password import password_stdin_option, read_password
 from famichat.cli.options import json_option, print_result, table
-from famichat.cli.password import password_stdin_option, read_password
-from famichat.cli.prompts import DEFAULT_URL, find_conversation, open_remote, saved_session, signed_in
 from famichat.cli.refusal import Refused
-from famichat.cli.remote import as_refused
 from famichat.client import ClientError, sign_in
 
 

@@ -11,8 +11,8 @@ from famichat.accounts.invite import MAX_LIFE, Invite, open_invites
 from famichat.actions.accounts.invites import NewInvite, create_invite_by_operator, revoke_invite_by_operator
 from famichat.actions.services import Services
 from famichat.chat.records.family import FamilyRole
-from famichat.cli.family import ROLE, find_family
-from famichat.cli.opened_data import open_readonly, run_action
+from famichat.cli.operator.family import ROLE, find_family
+from famichat.cli.operator.opened_data import open_readonly, run_action
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.settings import load_settings
 from famichat.storage.base import rfc3339

@@ -1,0 +1,1 @@
+"""Commands of a user, who signs in to a running server."""

@@ -1,0 +1,1 @@
+"""Commands of the server's operator. They open the database, or run the server."""
