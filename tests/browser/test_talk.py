@@ -57,6 +57,21 @@ async def test_two_people_talk_and_each_sees_where_a_message_is(of_the_family: S
     await expect(maja.page.locator("[aria-live=polite]")).to_have_text("emil: Two bottles")
 
 
+async def test_the_end_stays_in_sight_when_the_content_grows(demo: Server, of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja", viewport={"width": 820, "height": 400})
+    await _say_by_http(demo, maja.page, [f"line {number}." for number in range(1, 10)])
+    await maja.open("emil")
+    last = maja.messages().get_by_text("line 9.", exact=True)
+    await expect(last).to_be_in_viewport(ratio=1)
+
+    # As when a font loads: the bubbles grow, although neither the messages nor the region change.
+    await maja.page.evaluate(
+        "document.querySelectorAll('[data-entry]').forEach(each => { each.style.paddingBlock = '20px' })"
+    )
+
+    await expect(last).to_be_in_viewport(ratio=1)
+
+
 async def test_unread_messages_are_counted_until_they_are_read(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await emil.open("maja")
