@@ -56,7 +56,9 @@ def test_client_commands_do_not_import_the_server() -> None:
     loaded = (
         "import sys, famichat.cli.{}; print(*(set(sys.modules) & {{'fastapi', 'sqlalchemy', 'famichat.app.server'}}))"
     )
-    by_module = {module: _printed_by(loaded.format(module)).split() for module in ("program", "member.messages", "operator.user")}
+    by_module = {
+        module: _printed_by(loaded.format(module)).split() for module in ("program", "member.messages", "operator.user")
+    }
 
     assert by_module == {"program": [], "member.messages": [], "operator.user": ["sqlalchemy"]}
 

@@ -43,10 +43,13 @@ def test_the_page_gives_the_default(name: str) -> None:
 
 def test_the_page_lists_every_code_that_only_the_program_has() -> None:
     listed = set(re.findall(r"^\| `([a-z_]+)` \|", PAGE, re.MULTILINE))
-    source = "".join(path.read_text() for path in (ROOT / "src/famichat/cli").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/famichat/cli").rglob("*.py"))
     used = set(re.findall(r'Refused\(\s*"(\w+)"', source)) | set(
         re.findall(r'^    \(\w+, "(\w+)"', source, re.MULTILINE)
     )
+    # Commands print the errors of the client with their codes.
+    client_errors = (ROOT / "src/famichat/client/errors.py").read_text()
+    used |= set(re.findall(r'super\(\).__init__\("(\w+)"', client_errors))
 
     assert listed == (used - set(CODES)) | {"invalid_settings"}
     assert Refused("ambiguous", "Two of them").code in listed
