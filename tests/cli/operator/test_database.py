@@ -9,7 +9,7 @@ from famichat.storage.data_dir import DataDir
 from famichat.storage.migrate import newest
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
-from tests.support.program import famichat
+from tests.support.program import ROOT, famichat
 
 
 def test_migrating_makes_what_is_missing_and_may_be_repeated(operator: Operator) -> None:
@@ -79,7 +79,7 @@ def test_the_python_shell_only_reads_while_the_server_runs(at_home: Operator) ->
 def test_a_developer_gets_a_migration_to_read(at_home: Operator, tmp_path: Path) -> None:
     # In a copy, so that the new migration does not stay in the source.
     source = tmp_path / "source"
-    shutil.copytree(Path(__file__).parents[2] / "src" / "famichat", source / "famichat")
+    shutil.copytree(ROOT / "src" / "famichat", source / "famichat")
     made = subprocess.run(
         [sys.executable, "-m", "famichat", "migrate", "--make", "Nothing new", "--data-dir", at_home.data_dir],
         env={"PYTHONPATH": str(source)},
