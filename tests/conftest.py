@@ -13,9 +13,18 @@ from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach
 from famichat.telemetry.events import Event
 from tests.factories import people
+from tests.support import line_selection
 from tests.support.app import RunningApp, running_app
 from tests.support.leaks import watched
 from tests.support.postgres import Postgres, Spare, running_postgres
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    line_selection.select(config)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    line_selection.deselect(config, items)
 
 
 @pytest.fixture(scope="session", autouse=True)
