@@ -117,7 +117,7 @@ def test_rule_12_version_1_sends_exactly_four_keys() -> None:
     assert sent[0]["payload"] == {"status": "ok", "response": {"a": 1}}
 
 
-def test_rules_26_to_28_version_2_sends_exactly_five_elements() -> None:
+def test_rules_26_27_and_28_version_2_sends_exactly_five_elements() -> None:
     assert V2.encode(Reply("1", "2", "t", error("no"))).data == (
         b'["1","2","t","phx_reply",{"status":"error","response":{"reason":"no"}}]'
     )

@@ -264,7 +264,7 @@ async def test_rule_38_a_disconnect_closes_every_connection_of_that_id_with_1001
         await ben.heartbeat()
 
 
-async def test_rule_39_a_drain_closes_all_connections_with_1012_without_a_push() -> None:
+async def test_rules_39_and_40_a_drain_closes_all_connections_with_1012_without_a_push() -> None:
     async with (
         house() as served,
         ChannelClient.connect(served.url) as talking,
