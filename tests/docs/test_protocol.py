@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.frames import CloseCode
 
+from famichat.realtime.transport.connection import (
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    PROTOCOL_ERROR,
+    SERVICE_RESTART,
+    SLOW_CONSUMER,
+)
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp
 from tests.support.node import FOLDER, install_clients, program
@@ -103,6 +111,16 @@ async def done_to_emil(app: RunningApp) -> dict[str, Any]:
         await maja.put(role, json={"role": "admin"})
         done: dict[str, Any] = (await emil.get("/me/ledger")).json()
     return done
+
+
+def test_every_close_code_that_the_server_sends_is_on_the_page() -> None:
+    own = {GOING_AWAY, PROTOCOL_ERROR, INTERNAL_ERROR, SERVICE_RESTART, SLOW_CONSUMER}
+    listed = re.search(r"^\| close code .*?\n\n", PAGE, re.MULTILINE | re.DOTALL)
+
+    assert listed is not None
+    documented = set(map(int, re.findall(r"\b\d{4}\b", "".join(re.findall(r"^\|[^|]*", listed[0], re.MULTILINE)))))
+    assert documented == own | {CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG}
+    assert CloseCode.NORMAL_CLOSURE not in documented
 
 
 def test_the_page_says_what_phones_do_to_sockets() -> None:
