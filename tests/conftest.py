@@ -1,6 +1,7 @@
 """Fixtures of all tests: a fresh migrated database of each kind per test, and the emitted telemetry."""
 
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from famichat.telemetry.events import Event
 from tests.factories import people
 from tests.support import line_selection
 from tests.support.app import RunningApp, running_app
+from tests.support.clock import Clock
 from tests.support.leaks import watched
 from tests.support.postgres import Postgres, Spare, running_postgres
 
@@ -98,6 +100,14 @@ def database(database_url: str) -> Iterator[Database]:
 def household(database: Database) -> people.Household:
     """The Sundqvists and Ada, moved in."""
     return database.run(people.household)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The wall clock of this process, which the test moves. Timeouts use the monotonic clock, which goes on."""
+    shifted = Clock()
+    monkeypatch.setattr(time, "time", shifted)
+    return shifted
 
 
 @pytest.fixture

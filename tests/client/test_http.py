@@ -44,7 +44,6 @@ async def test_an_expired_token_is_refreshed_and_the_new_one_is_on_disk(app: Run
 
 
 async def test_requests_at_the_same_time_refresh_once(app: RunningApp, tmp_path: Path) -> None:
-    """A second use of the refresh token would sign the device out, and the next request would fail."""
     saved = await signed_in(app, tmp_path)
     async with Http(saved) as one, Http(saved) as other:
         await asyncio.gather(*(http.get("/me") for http in (one, other) for _ in range(5)))
@@ -102,6 +101,16 @@ async def test_a_refresh_whose_request_did_not_arrive_is_repeated(app: RunningAp
         saved = await signed_in(app, tmp_path, url=proxy.url)
         async with Http(saved) as http:
             proxy.cut_before(b"invalid_token")  # the answer to the expired token, so before the refresh
+            with pytest.raises(Unreachable):
+                await http.get("/me")
+            await http.get("/me")
+
+
+async def test_a_refresh_whose_response_was_lost_is_repeated(app: RunningApp, tmp_path: Path) -> None:
+    async with CuttingProxy(int(app.url.rpartition(":")[2])) as proxy:
+        saved = await signed_in(app, tmp_path, url=proxy.url)
+        async with Http(saved) as http:
+            proxy.cut_before(b'"refresh_token"')
             with pytest.raises(Unreachable):
                 await http.get("/me")
             await http.get("/me")

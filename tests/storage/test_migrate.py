@@ -59,6 +59,8 @@ INSERT INTO accounts_users (id, username, username_key, username_look, password_
   inserted_at, updated_at) VALUES (:emil, 'emil', 'emil', 'emil', 'x', :yes, :yes, :then, :then);
 INSERT INTO accounts_devices (id, user_id, name, created_at, last_seen_at)
   VALUES (:phone, :emil, 'phone', :then, :then);
+INSERT INTO accounts_refresh_tokens (id, device_id, token_hash, created_at, expires_at, used_at)
+  VALUES (:one, :phone, :one_hash, :then, :then, :then), (:two, :phone, :two_hash, :then, :then, NULL);
 INSERT INTO families (id, name, created_at, updated_at) VALUES (:home, 'Sundqvist', :then, :then);
 INSERT INTO family_memberships (family_id, user_id, role, joined_at) VALUES (:home, :emil, 'admin', :then);
 INSERT INTO conversations (id, type, family_id, created_by_id, last_seq, encryption_required, created_at, updated_at)
@@ -79,7 +81,9 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
         ids = {name: new_id() for name in ("emil", "phone", "home", "talk", "one", "two")}
         then = datetime(2026, 11, 23, tzinfo=UTC) if database.dialect == "postgresql" else "2026-11-23 05:30:12.345678"
         for statement in OLD.split(";\n"):
-            connection.execute(text(statement), {**ids, "then": then, "yes": True, "no": False, "body": b"sealed"})
+            hashes = {"one_hash": b"\1" * 32, "two_hash": b"\2" * 32}
+            values = {**ids, **hashes, "then": then, "yes": True, "no": False, "body": b"sealed"}
+            connection.execute(text(statement), values)
         before = everything(connection)
 
     assert migrate.upgrade(database) == ("0001", migrate.newest())
@@ -88,6 +92,8 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
         after = everything(connection)
     assert {table: rows(after[table], of=before[table]) for table in before} == before
     assert [(each["form"], each["name"]) for each in after["accounts_names"]] == [("key", "emil"), ("look", "emil")]
+    generations = sorted((each["token_hash"], each["generation"]) for each in after["accounts_refresh_tokens"])
+    assert generations == [(b"\1" * 32, 0), (b"\2" * 32, 1)], "the newest refresh token comes after the used one"
     references = text("DELETE FROM accounts_devices")
     database.run(lambda session: session.execute(references))
     sent = text("SELECT device_id FROM messages")

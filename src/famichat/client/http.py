@@ -125,12 +125,12 @@ class Http:
     async def refresh(self, stale: str) -> None:
         """Exchange the refresh token for new tokens.
 
-        A refresh token works once, and a second use signs the device out. So at most one exchange runs at a time, in
-        this process and among processes that share a file; it continues when the caller is cancelled; and the new
-        refresh token is on disk before the new access token is used.
+        Using a refresh token after its successor signs the device out. So at most one exchange runs at a time, in this
+        process and among processes that share a file; it continues when the caller is cancelled; and the new refresh
+        token is on disk before the new access token is used.
 
-        If the answer is lost, the next call sends the same refresh token again. The session survives if the server had
-        not processed the first request; otherwise the new tokens are unrecoverable, and `SignedOut` says so.
+        If the answer is lost, the next call sends the same refresh token again, which is safe: the server accepts it
+        until its successor was used.
 
         Args:
             stale: the access token that the server no longer accepts. Nothing happens if it was replaced already.

@@ -20,7 +20,7 @@ class Session:
     Attributes:
         url: the server's base URL, without a trailing slash.
         access_token: bearer token for requests and sockets; valid for 15 minutes.
-        refresh_token: exchanged for the next pair of tokens; works once. Without it, the session ends with its access
+        refresh_token: exchanged for the next pair of tokens. Without it, the session ends with its access
             token.
         user_id: the signed-in user.
         username: the name that this user signs in with.

@@ -4,7 +4,8 @@ Ids are UUIDs version 7 (RFC 9562), kept as 36-character strings in Python, so t
 the same value.
 """
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import uuid_utils
@@ -38,7 +39,16 @@ def is_id(text: object) -> bool:
 
 def now() -> datetime:
     """Return the current time in UTC."""
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+CLOCK_TOLERANCE = timedelta(minutes=2)
+"""How much the clocks of the servers of one database may differ. A later time was stored while a clock was wrong."""
+
+
+def is_future(timestamp: datetime) -> bool:
+    """Return whether a stored time is later than now and `CLOCK_TOLERANCE`, so that the clock must have been ahead."""
+    return timestamp > now() + CLOCK_TOLERANCE
 
 
 def rfc3339(timestamp: datetime) -> str:

@@ -1,19 +1,21 @@
 import asyncio
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
-from tempfile import TemporaryDirectory
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from hypothesis.strategies import DataObject, data, sampled_from
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.strategies import DataObject, booleans, data, sampled_from
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.device import Device, NewDevice, devices_of
+from famichat.accounts.device import NewDevice, devices_of
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, NoSuchDevice
 from famichat.accounts.sign_in.reset import set_password
 from famichat.accounts.sign_in.session import (
+    REUSE_WINDOW,
     RefreshToken,
     ReusedRefreshToken,
     StartedSession,
@@ -24,8 +26,8 @@ from famichat.accounts.sign_in.session import (
 from famichat.accounts.user import User
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
-from famichat.storage.migrate import upgrade
 from tests.factories.people import PASSWORD_HASH, Household, person
+from tests.support.clock import Clock
 
 Refresh = Callable[[str], StartedSession | ReusedRefreshToken]
 
@@ -62,26 +64,77 @@ def test_a_refresh_token_is_not_in_the_database(database: Database, started: Sta
 def test_each_refresh_gives_the_next_token(started: StartedSession, refresh: Refresh) -> None:
     tokens = [started.refresh_token]
     for _ in range(3):
-        renewed = refresh(tokens[-1])
-        assert isinstance(renewed, StartedSession)
-        assert renewed.identity == started.identity
-        tokens.append(renewed.refresh_token)
+        successor = renewed(refresh(tokens[-1]))
+        assert successor.identity == started.identity
+        tokens.append(successor.refresh_token)
 
     assert len(set(tokens)) == 4
 
 
-def test_a_token_that_comes_twice_signs_the_device_out(
-    database: Database, started: StartedSession, refresh: Refresh
+def renewed(result: StartedSession | ReusedRefreshToken) -> StartedSession:
+    assert isinstance(result, StartedSession)
+    return result
+
+
+def test_a_refresh_whose_response_was_lost_can_be_retried_at_any_time(
+    started: StartedSession, refresh: Refresh, clock: Clock
 ) -> None:
-    renewed = refresh(started.refresh_token)
-    assert isinstance(renewed, StartedSession)
+    lost = renewed(refresh(started.refresh_token))
+    clock.jump(timedelta(days=30))
+
+    retried = renewed(refresh(started.refresh_token))
+    next_one = renewed(refresh(retried.refresh_token))
+
+    assert lost.identity == retried.identity == next_one.identity == started.identity
+    assert len({lost.refresh_token, retried.refresh_token, next_one.refresh_token}) == 3
+
+
+def test_a_token_can_be_used_for_a_minute_after_its_successor_was_used(
+    started: StartedSession, refresh: Refresh, clock: Clock
+) -> None:
+    successor = renewed(refresh(started.refresh_token))
+    renewed(refresh(successor.refresh_token))
+    clock.jump(REUSE_WINDOW - timedelta(seconds=5))
+
+    assert renewed(refresh(started.refresh_token)).identity == started.identity
+
+
+def test_a_retry_does_not_extend_the_minute(started: StartedSession, refresh: Refresh, clock: Clock) -> None:
+    renewed(refresh(refresh_once(refresh, started)))
+    clock.jump(timedelta(seconds=40))
+    renewed(refresh(started.refresh_token))
+    clock.jump(timedelta(seconds=40))
+
+    assert isinstance(refresh(started.refresh_token), ReusedRefreshToken)
+
+
+def test_a_token_whose_successor_was_used_signs_the_device_out_after_a_minute(
+    database: Database, started: StartedSession, refresh: Refresh, clock: Clock
+) -> None:
+    newest = renewed(refresh(refresh_once(refresh, started)))
+    clock.jump(REUSE_WINDOW)
 
     assert refresh(started.refresh_token) == ReusedRefreshToken(started.identity.user_id, started.identity.device_id)
 
     with pytest.raises(InvalidToken):
-        refresh(renewed.refresh_token)
+        refresh(newest.refresh_token)
     names = [each.name for each in database.run_read(lambda s: devices_of(s, started.identity.user_id))]
     assert names == ["maja's phone"], "only the device whose token was stolen"
+
+
+def test_of_two_clients_that_hold_successors_of_one_token_the_second_signs_the_device_out(
+    started: StartedSession, refresh: Refresh, clock: Clock
+) -> None:
+    """The owner refreshed, and a thief refreshed with the same token before the owner used the next one."""
+    owner, thief = renewed(refresh(started.refresh_token)), renewed(refresh(started.refresh_token))
+    renewed(refresh(thief.refresh_token))
+    clock.jump(REUSE_WINDOW)
+
+    assert isinstance(refresh(owner.refresh_token), ReusedRefreshToken)
+
+
+def refresh_once(refresh: Refresh, session: StartedSession) -> str:
+    return renewed(refresh(session.refresh_token)).refresh_token
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "\0", "\ud800", "a" * 100_000])
@@ -98,12 +151,11 @@ def test_an_expired_token_is_refused(database: Database, started: StartedSession
 
 
 def test_expired_tokens_are_forgotten(database: Database, started: StartedSession, refresh: Refresh) -> None:
-    renewed = refresh(started.refresh_token)
-    assert isinstance(renewed, StartedSession)
+    successor = renewed(refresh(started.refresh_token))
     used = update(RefreshToken).where(RefreshToken.used_at.is_not(None)).values(expires_at=now())
     database.run(lambda session: session.execute(used))
 
-    refresh(renewed.refresh_token)
+    refresh(successor.refresh_token)
 
     assert len(database.run_read(lambda session: session.execute(select(RefreshToken)).all())) == 2
 
@@ -134,31 +186,29 @@ def test_an_account_that_is_gone_starts_no_session(database: Database, household
         database.run(lambda session: start_session(session, new_id(), NewDevice("tablet")))
 
 
-async def test_two_concurrent_refreshes_with_one_token_end_the_session(
+async def test_fifty_concurrent_refreshes_with_one_token_continue_one_session(
     database: Database, started: StartedSession
 ) -> None:
-    token = started.refresh_token
+    def work(session: Session) -> StartedSession | ReusedRefreshToken:
+        return refresh_session(session, started.refresh_token)
 
-    results = await asyncio.gather(
-        *(database.transaction(lambda session: refresh_session(session, token)) for _ in range(2))
+    results = [renewed(each) for each in await asyncio.gather(*(database.transaction(work) for _ in range(50)))]
+
+    assert {each.identity for each in results} == {started.identity}
+    assert len({each.refresh_token for each in results}) == 50
+    assert isinstance(
+        await database.transaction(lambda s: refresh_session(s, results[7].refresh_token)), StartedSession
     )
-
-    assert sorted(type(each).__name__ for each in results) == ["ReusedRefreshToken", "StartedSession"]
-    device = await database.read(lambda session: session.get_one(Device, started.identity.device_id))
-    assert device.revoked_at is not None
 
 
 class Refreshing(RuleBasedStateMachine):
-    """A device that refreshes, and a thief who may use any token issued so far."""
+    """A device that refreshes and loses responses, until a thief uses one of its tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         super().__init__()
-        self.folder = TemporaryDirectory()
-        self.database = Database(f"sqlite:///{self.folder.name}/famichat.db")
-        upgrade(self.database)
-        self.used: list[str] = []
-        self.newest = ""
-        self.revoked = False
+        self.database, self.clock = database, clock
+        self.tokens: list[str] = []
+        self.stolen = False
 
     @initialize()
     def sign_in(self) -> None:
@@ -166,37 +216,56 @@ class Refreshing(RuleBasedStateMachine):
             who = person(session, f"maja{new_id()[-12:]}")
             return start_session(session, who.user_id, NewDevice("tablet"), PASSWORD_HASH)
 
-        self.newest = self.database.run(work).refresh_token
+        self.tokens.append(self.database.run(work).refresh_token)
+
+    @rule(lost=booleans())
+    def refresh_with_the_newest(self, *, lost: bool) -> None:
+        if self.stolen:
+            return
+        received = renewed(self._refresh(self.tokens[-1])).refresh_token
+        if not lost:
+            self.tokens.append(received)
 
     @rule()
-    def refresh_with_the_newest(self) -> None:
-        if self.revoked:
-            with pytest.raises(InvalidToken):
-                self._refresh(self.newest)
-            return
-        renewed = self._refresh(self.newest)
-        assert isinstance(renewed, StartedSession)
-        self.used.append(self.newest)
-        self.newest = renewed.refresh_token
+    def wait(self) -> None:
+        self.clock.jump(REUSE_WINDOW)
 
-    @precondition(lambda self: self.used)
+    @precondition(lambda self: not self.stolen)
     @rule(source=data())
-    def refresh_with_a_used_one(self, source: DataObject) -> None:
-        token = source.draw(sampled_from(self.used))
-        if self.revoked:
+    def both_a_thief_and_the_owner_refresh(self, source: DataObject) -> None:
+        self.stolen = True
+        of_thief, of_owner = source.draw(sampled_from(self.tokens)), self.tokens[-1]
+        results: list[StartedSession | ReusedRefreshToken] = []
+        while not any(isinstance(each, ReusedRefreshToken) for each in results):
+            assert len(results) < 6, "the thief was not noticed"
+            results.append(thiefs := self._refresh(of_thief))
+            if isinstance(thiefs, StartedSession):
+                of_thief = thiefs.refresh_token
+                self.clock.jump(REUSE_WINDOW)
+                results.append(owners := self._refresh(of_owner))
+                of_owner = owners.refresh_token if isinstance(owners, StartedSession) else of_owner
+                self.clock.jump(REUSE_WINDOW)
+        for token in (of_thief, of_owner, *self.tokens):
             with pytest.raises(InvalidToken):
                 self._refresh(token)
-            return
-        assert isinstance(self._refresh(token), ReusedRefreshToken)
-        self.revoked = True
 
     def _refresh(self, token: str) -> StartedSession | ReusedRefreshToken:
         return self.database.run(lambda session: refresh_session(session, token))
 
-    def teardown(self) -> None:
-        self.database.close()
-        self.folder.cleanup()
 
+def test_lost_responses_never_end_a_session_and_a_thief_always_does(
+    migrated_sqlite: Path, tmp_path: Path, clock: Clock
+) -> None:
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    database = Database(f"sqlite:///{tmp_path / 'famichat.db'}")
 
-Refreshing.TestCase.settings = settings(max_examples=15, stateful_step_count=8, deadline=None)
-TestRefreshing = Refreshing.TestCase
+    class WithDatabase(Refreshing):
+        def __init__(self) -> None:
+            super().__init__(database, clock)
+
+    try:
+        run_state_machine_as_test(
+            WithDatabase, settings=settings(max_examples=15, stateful_step_count=8, deadline=None)
+        )
+    finally:
+        database.close()

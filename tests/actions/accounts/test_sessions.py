@@ -2,9 +2,11 @@ import pytest
 
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidToken
+from famichat.accounts.sign_in.session import REUSE_WINDOW
 from famichat.actions.accounts.sessions import refresh_session, sign_in, sign_out
 from famichat.telemetry.events import DeviceRevoked, Event, SessionStarted
 from tests.factories.people import PASSWORD
+from tests.support.clock import Clock
 from tests.support.services import ADDRESS, RunningServices, identity
 
 DEVICE = NewDevice("A tablet", "tablet")
@@ -29,11 +31,13 @@ async def test_a_failed_sign_in_names_the_account_to_telemetry_only(
     assert not any(isinstance(each, SessionStarted) for each in emitted)
 
 
-async def test_a_refresh_token_that_comes_twice_signs_its_device_out(
-    running: RunningServices, emitted: list[Event]
+async def test_a_stolen_refresh_token_signs_its_device_out(
+    running: RunningServices, emitted: list[Event], clock: Clock
 ) -> None:
     started = await sign_in(running.services, "maja", PASSWORD, DEVICE, ADDRESS)
-    renewed = await refresh_session(running.services, started.refresh_token, None, ADDRESS)
+    successor = await refresh_session(running.services, started.refresh_token, None, ADDRESS)
+    renewed = await refresh_session(running.services, successor.refresh_token, None, ADDRESS)
+    clock.jump(REUSE_WINDOW)
     user_id, device_id = renewed.identity.user_id, renewed.identity.device_id
     assert device_id == started.identity.device_id
 

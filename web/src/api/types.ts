@@ -787,7 +787,7 @@ export interface components {
       /** Format: date-time */
       readonly inserted_at: string
     }
-    /** @description A signed-in device. `expires_in` is the access token's lifetime in seconds; a refresh token works once. */
+    /** @description A signed-in device. `expires_in` is the access token's lifetime in seconds. */
     readonly Session: {
       readonly access_token: string
       readonly expires_in: number

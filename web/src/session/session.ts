@@ -2,10 +2,10 @@
  * The session of the signed-in user, with tokens that are refreshed before they expire.
  *
  * The tokens are in `localStorage`: users stay signed in for months, and all tabs must agree on the newest refresh
- * token, because using an old one signs the device out. An HttpOnly cookie would not be safer, since the socket needs a
+ * token, because using one after its successor signs the device out. An HttpOnly cookie would not be safer, since the socket needs a
  * token from a script; the Content-Security-Policy protects them by blocking foreign scripts. The access token is stored
- * with the refresh token, so that a reload does not need to refresh: if a reload interrupted the refresh response, the
- * new token and with it the session would be lost. Both are stored in one entry, so they cannot get out of step.
+ * with the refresh token, so that a reload does not need to refresh. Both are stored in one entry, so they cannot get out
+ * of step. If the response to a refresh is lost, the server accepts the same refresh token again.
  */
 import { ApiError, request, downloadAs, putPicture, sendChunk, Unreachable, type Method } from "../api/http"
 import { thisDeviceKind } from "./this-device"
@@ -138,13 +138,16 @@ export class Session {
     }
   }
 
-  /** Waits until tokens refreshed by another tab are visible here. Using the old one would sign the device out. */
+  /**
+   * Waits until tokens refreshed by another tab are visible here. Using the old one after that tab has used its new one
+   * would sign the device out. If none become visible, they were lost with that tab: the old one still works.
+   */
   async #awaitNextTokens(): Promise<void> {
     const deadline = Date.now() + VISIBILITY_TIMEOUT_MS
     const { refresh_token } = this.#saved
     if (!(await isSpent(KEY, refresh_token))) return
     while (this.#saved.refresh_token === refresh_token) {
-      if (Date.now() > deadline) throw new Unreachable("the tokens of another tab")
+      if (Date.now() > deadline) return
       await sleep(VISIBILITY_POLL_MS)
       this.#reload()
     }

@@ -1,9 +1,19 @@
-"""Sessions: a signed-in device stays signed in with a refresh token that changes at each use (RFC 9700, 4.14.2)."""
+"""Sessions: a signed-in device stays signed in with a refresh token that changes at each use (RFC 9700, 4.14.2).
+
+The network can lose the response to a refresh, so a retry must not look like a theft. The tokens of a device are
+numbered by generation: each refresh issues a token of the next generation. A used token can be used again
+
+- as long as no token of a later generation was used: its client has not received a successor;
+- for `REUSE_WINDOW` after its generation was first used: concurrent requests and late retries.
+
+Otherwise two clients use tokens of one session, and one of them is a thief. A retry issues one more token of the next
+generation. The first of these that is used ends the others, after the same window.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, LargeBinary, delete, select
+from sqlalchemy import ForeignKey, Index, LargeBinary, delete, exists, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.device import Device, DeviceKind, NewDevice, add_device, revoke_device
@@ -11,20 +21,30 @@ from famichat.accounts.errors import InvalidCredentials, InvalidToken
 from famichat.accounts.profile import Profile, profile_of
 from famichat.accounts.sign_in.token import Identity, hash_secret, new_secret
 from famichat.accounts.user import User
-from famichat.storage.base import Base, Created, Id, PrimaryKey, now
+from famichat.storage.base import Base, Created, Id, PrimaryKey, is_future, now
 
 REFRESH_TOKEN_LIFE = timedelta(days=60)
 """How long a device can be offline before its user must sign in again."""
 
+REUSE_WINDOW = timedelta(seconds=60)
+"""How long after its first use a refresh token can be used again although its successor was used."""
+
 
 class RefreshToken(Base):
-    """A refresh token, stored as SHA-256. A used one is kept until it expires: its reuse reveals a theft."""
+    """A refresh token, stored as SHA-256. A used one is kept until it expires: its reuse reveals a theft.
+
+    Attributes:
+        generation: 0 for a token from a sign-in, otherwise one more than that of the token it was exchanged for.
+        used_at: the first use.
+    """
 
     __tablename__ = "accounts_refresh_tokens"
+    __table_args__ = (Index(None, "device_id", "generation"),)
 
     id: Mapped[PrimaryKey]
-    device_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_devices.id", ondelete="CASCADE"), index=True)
+    device_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_devices.id", ondelete="CASCADE"))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    generation: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[Created]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
@@ -41,7 +61,7 @@ class StartedSession:
 
 @dataclass(frozen=True, slots=True)
 class ReusedRefreshToken:
-    """A refresh token was used twice, so it was stolen; the device is revoked.
+    """A refresh token was used by two clients, so it was stolen; the device is revoked.
 
     A value and not an error, because the revocation must be committed. The caller closes the device's connections and
     raises `InvalidToken`.
@@ -78,11 +98,11 @@ def start_session(
 def refresh_session(
     session: Session, token: str, kind: DeviceKind | None = None
 ) -> StartedSession | ReusedRefreshToken:
-    """Exchange a refresh token for the next one.
+    """Exchange a refresh token for the next one. Safe to retry with the same token; see the module.
 
     Args:
-        session: the transaction.
-        token: the latest refresh token of the device.
+        session: the transaction; it may revoke the device, so it must run between two batches of the journal.
+        token: the latest refresh token of the device, or the one before if the response was lost.
         kind: the device kind; None keeps the stored one.
 
     Raises:
@@ -93,13 +113,14 @@ def refresh_session(
     device = session.get(Device, found.device_id) if found is not None else None
     if found is None or device is None or device.revoked_at is not None or found.expires_at <= now():
         raise InvalidToken
-    if found.used_at is not None:
+    if _is_reuse(session, found):
         revoke_device(session, device.user_id, device.id)
         return ReusedRefreshToken(device.user_id, device.id)
-    found.used_at = device.last_seen_at = now()
+    device.last_seen_at = now()
+    found.used_at = found.used_at or device.last_seen_at
     device.kind = kind or device.kind
     _forget_expired(session, device.id)
-    return _started(session, device.user_id, device.id)
+    return _started(session, device.user_id, device.id, found.generation + 1)
 
 
 def end_session(session: Session, identity: Identity) -> None:
@@ -111,16 +132,29 @@ def end_session(session: Session, identity: Identity) -> None:
     revoke_device(session, identity.user_id, identity.device_id)
 
 
-def _started(session: Session, user_id: str, device_id: str) -> StartedSession:
+def _is_reuse(session: Session, token: RefreshToken) -> bool:
+    """Return whether another client has continued the session, so that one of the two must be a thief."""
+    of_device = RefreshToken.device_id == token.device_id
+    same = of_device & (RefreshToken.generation == token.generation)
+    spent_at = session.execute(select(func.min(RefreshToken.used_at)).where(same)).scalar_one()
+    if spent_at is None or (now() < spent_at + REUSE_WINDOW and not is_future(spent_at)):
+        return False
+    later = of_device & (RefreshToken.generation > token.generation) & RefreshToken.used_at.is_not(None)
+    return token.used_at is None or bool(session.execute(select(exists().where(later))).scalar_one())
+
+
+def _started(session: Session, user_id: str, device_id: str, generation: int = 0) -> StartedSession:
     profile = profile_of(session, user_id)
-    return StartedSession(
-        Identity(user_id, device_id, profile.username), profile, _new_refresh_token(session, device_id)
-    )
+    token = _new_refresh_token(session, device_id, generation)
+    return StartedSession(Identity(user_id, device_id, profile.username), profile, token)
 
 
-def _new_refresh_token(session: Session, device_id: str) -> str:
+def _new_refresh_token(session: Session, device_id: str, generation: int) -> str:
     token = new_secret()
-    session.add(RefreshToken(device_id=device_id, token_hash=hash_secret(token), expires_at=now() + REFRESH_TOKEN_LIFE))
+    expires_at = now() + REFRESH_TOKEN_LIFE
+    session.add(
+        RefreshToken(device_id=device_id, token_hash=hash_secret(token), generation=generation, expires_at=expires_at)
+    )
     session.flush()
     return token
 

@@ -56,17 +56,18 @@ async def refresh_session(
 ) -> DeviceSession:
     """Exchange a refresh token for a new access token and the next refresh token.
 
-    Using a refresh token twice revokes its device: one of the two users stole it, and the server cannot tell which.
+    Safe to retry with the same token if the response was lost. If two clients continue one session, its device is
+    revoked: one of them stole a token, and the server cannot tell which. See `accounts.sign_in.session`.
 
     Args:
         services: the running server.
-        refresh_token: the latest refresh token of the device.
+        refresh_token: the latest refresh token of the device, or the one before.
         kind: the device kind, if the client sent one; None keeps the stored value.
         address: the client address, for the rate limits.
 
     Raises:
         RateLimited: too many requests from this address.
-        InvalidToken: the token is unknown, expired or already used, or its device was revoked.
+        InvalidToken: the token is unknown, expired or superseded, or its device was revoked.
     """
     services.rate_limits.check("refresh", address)
     # In this thread because a reused token ends the device's access.

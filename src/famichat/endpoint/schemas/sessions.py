@@ -43,7 +43,7 @@ class UserView(ProfileFields):
 
 
 class SessionView(BaseModel):
-    """A signed-in device. `expires_in` is the access token's lifetime in seconds; a refresh token works once."""
+    """A signed-in device. `expires_in` is the access token's lifetime in seconds."""
 
     access_token: str
     expires_in: int

@@ -8,11 +8,13 @@ import httpx
 import pytest
 
 from famichat.accounts.sign_in.login_throttle import FROM_ONE_ADDRESS
+from famichat.accounts.sign_in.session import REUSE_WINDOW
 from famichat.storage.database import Database
 from famichat.telemetry.events import AuthorizationDenied, DeviceRevoked, Event, RateLimitThrottled, SessionStarted
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
+from tests.support.clock import Clock
 
 MAJA = {"username": "maja", "password": PASSWORD, "device_name": "Maja's tablet"}
 SESSION = {"access_token", "expires_in", "refresh_token", "user", "device_id"}
@@ -104,17 +106,37 @@ async def test_a_device_name_that_cannot_be_read_is_refused(app: RunningApp) -> 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_device_name")
 
 
-async def test_a_session_is_refreshed_and_the_old_token_ends_it(app: RunningApp) -> None:
+async def refresh(http: httpx.AsyncClient, session: dict[str, Any]) -> dict[str, Any]:
+    answer = await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+    assert answer.status_code == 200, answer.text
+    renewed: dict[str, Any] = answer.json()
+    return renewed
+
+
+async def test_a_refresh_whose_response_was_lost_is_retried_with_the_same_token(app: RunningApp) -> None:
     async with app.http() as http:
         first = await sign_in(http)
-        second = (await http.post("/sessions/refresh", json={"refresh_token": first["refresh_token"]})).json()
+        await refresh(http, first)  # the client does not receive this response
+        retried = await refresh(http, first)
+        after = await refresh(http, retried)
+
+        assert {each["device_id"] for each in (first, retried, after)} == {first["device_id"]}
+        assert (await http.get("/me", headers=bearer(after))).status_code == 200
+
+
+async def test_a_session_is_refreshed_and_the_reuse_of_an_old_token_ends_it(app: RunningApp, clock: Clock) -> None:
+    async with app.http() as http:
+        first = await sign_in(http)
+        second = await refresh(http, first)
         assert set(second) == SESSION
         assert (second["user"], second["device_id"]) == (first["user"], first["device_id"])
         assert (await http.get("/me", headers=bearer(second))).status_code == 200
+        third = await refresh(http, second)
+        clock.jump(REUSE_WINDOW)
 
         stolen = await http.post("/sessions/refresh", json={"refresh_token": first["refresh_token"]})
         unknown = await http.post("/sessions/refresh", json={"refresh_token": "nonsense"})
-        after = await http.post("/sessions/refresh", json={"refresh_token": second["refresh_token"]})
+        after = await http.post("/sessions/refresh", json={"refresh_token": third["refresh_token"]})
 
         assert {each.status_code for each in (stolen, unknown, after)} == {401}
         assert stolen.content == unknown.content == after.content
@@ -140,13 +162,14 @@ async def test_a_device_says_what_kind_it_is_when_it_signs_in_or_later(app: Runn
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
 
-async def test_a_refresh_token_that_comes_twice_closes_what_the_device_has_open(app: RunningApp) -> None:
+async def test_a_stolen_refresh_token_closes_what_the_device_has_open(app: RunningApp, clock: Clock) -> None:
     async with app.http() as http:
         session = await sign_in(http)
         person = app.home.maja
         async with app.connect(person) as phone, tablet_of(app, session) as tablet:
             await phone.join(f"user:{person.user_id}")
-            await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+            await refresh(http, await refresh(http, session))
+            clock.jump(REUSE_WINDOW)
             await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
 
             await phone.assert_broadcast(

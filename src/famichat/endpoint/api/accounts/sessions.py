@@ -59,11 +59,12 @@ async def sign_in(body: SignInRequest, context: InContext, address: ClientAddres
 async def refresh(body: RefreshRequest, context: InContext, address: ClientAddress) -> SessionView:
     """Exchange a refresh token for the next one and a new access token.
 
-    Using a refresh token twice signs the device out: one of the two users stole it, and the server cannot tell which.
+    Safe to retry with the same token if the response was lost. Using a token after its successor was used, and more
+    than a minute after its own first use, signs the device out: one of the two users stole it.
 
     Raises:
         RateLimited: too many requests from this address.
-        InvalidToken: the token is unknown, expired or already used, or its device was revoked.
+        InvalidToken: the token is unknown, expired or superseded, or its device was revoked.
     """
     return session_view(await sessions.refresh_session(context, body.refresh_token, body.device_kind, address))
 
