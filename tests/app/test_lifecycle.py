@@ -107,3 +107,22 @@ async def test_a_cancelled_block_stops_its_tasks() -> None:
         await serving
 
     assert stopped == ["flaky"]
+
+
+async def test_a_killed_task_is_reported_and_restarted_and_still_stops(
+    emitted: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    stopped: list[str] = []
+    flaky = Flaky([], stopped)
+    async with asyncio.timeout(5), Lifecycle() as lifecycle:
+        lifecycle.start("flaky", flaky.run)
+        await flaky.running.wait()
+        flaky.running.clear()
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "flaky"]
+        task.cancel()
+        await flaky.running.wait()
+
+    assert stopped == ["flaky", "flaky"]
+    crashes = [event for event in emitted if isinstance(event, BackgroundTaskCrashed)]
+    assert [(crash.task, crash.error_type) for crash in crashes] == [("flaky", "CancelledError")]

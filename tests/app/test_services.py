@@ -1,8 +1,17 @@
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from famichat.app.services import build_services
+import pytest
+
+from famichat.app import lifecycle as lifecycle_module
+from famichat.app.lifecycle import Lifecycle
+from famichat.app.services import build_services, start_services
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir
+from famichat.telemetry.events import BackgroundTaskCrashed, Event
+from famichat.telemetry.metrics import Metrics
 from tests.factories.people import SECRET
 from tests.support.app import VAULT_KEYS, move_in
 
@@ -31,3 +40,42 @@ async def test_the_caller_takes_the_lock(tmp_path: Path) -> None:
     with DataDir(settings.data_dir).lock():
         async with build_services(settings) as services:
             assert await services.database.read(lambda session: session.get_bind() is not None)
+
+
+async def test_every_background_task_is_restarted_when_it_is_killed(
+    database_url: str, tmp_path: Path, emitted: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle_module, "FIRST_PAUSE_SECONDS", 0.01)
+    starts: Counter[str] = Counter()
+    changed = asyncio.Event()
+    start = Lifecycle.start
+
+    def start_counted(self: Lifecycle, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        async def counted() -> None:
+            starts[name] += 1
+            changed.set()
+            await run()
+
+        start(self, name, counted)
+
+    async def until_all_started(times: int) -> None:
+        while len(starts) < len(names) or min(starts.values()) < times:
+            changed.clear()
+            await changed.wait()
+
+    monkeypatch.setattr(Lifecycle, "start", start_counted)
+    names = {"broker", "head broadcasts", "key rotation", "presence", "push notifications", "sweep", "unread counts"}
+    settings = settings_for(database_url, tmp_path).model_copy(update={"pubsub_url": "redis://127.0.0.1:1/0"})
+    async with asyncio.timeout(10), Lifecycle() as lifecycle:
+        await start_services(settings, lifecycle, Metrics())
+        await until_all_started(1)
+        for task in asyncio.all_tasks():
+            if task.get_name() in names:
+                task.cancel()
+        await until_all_started(2)
+
+    assert set(starts) == names
+    crashes = [event for event in emitted if isinstance(event, BackgroundTaskCrashed)]
+    assert Counter((crash.task, crash.error_type) for crash in crashes) == Counter(
+        (name, "CancelledError") for name in names
+    )

@@ -110,6 +110,28 @@ async def test_what_a_join_returned_is_no_news_when_it_is_broadcast_after_the_re
         assert shouts == [2]
 
 
+async def test_a_channel_that_fails_to_filter_a_broadcast_does_not_keep_it_from_the_others() -> None:
+    class Filter(Room):
+        async def join(self, params: dict[str, Any]) -> dict[str, Any]:
+            self.fails = bool(params.get("fails"))
+            return {}
+
+        def should_deliver(self, _: Broadcast) -> bool:
+            return bool(1 / 0) if self.fails else True
+
+    async with (
+        house(Filter) as served,
+        ChannelClient.connect(served.url) as failing,
+        ChannelClient.connect(served.url) as other,
+    ):
+        await failing.join("room:1", {"fails": True})
+        await other.join("room:1")
+        served.pubsub.broadcast("room:1", "shout", {"number": 1})
+
+        await other.assert_broadcast("room:1", "shout", {"number": 1})
+        await failing.assert_push("room:1", "phx_error")
+
+
 async def test_rule_22_what_is_pipelined_behind_a_join_is_handled_after_it_in_order() -> None:
     async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.send_join("room:1")

@@ -72,7 +72,15 @@ async def test_foreign_messages_on_the_channel_are_ignored(redis: Redis) -> None
     pubsub, listener = PubSub(broker), Listener()
     pubsub.subscribe("a", listener)
     async with running(broker):
-        for foreign in (b"not json", b"[1]", b'{"kind":"broadcast"}', b'{"kind":"broadcast","bytes":"!"}', b"{}"):
+        for foreign in (
+            b"not json",
+            b"[1]",
+            b'{"kind":"broadcast"}',
+            b'{"kind":"broadcast","bytes":"!"}',
+            b"{}",
+            b'{"bytes":5}',
+            b'{"kind":["x"]}',
+        ):
             broker._on_message(foreign)
         broker._on_message(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -35,13 +35,13 @@ def sync_off() -> None:
 
 
 def ack_before_commit() -> None:
-    async def write_batch(database: Database, entries: list[Entry]) -> list[batch.Outcome]:
+    async def write_batch(database: Database, entries: list[Entry], uncertain: Collection[str]) -> list[batch.Outcome]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[batch.Outcome]] = loop.create_future()
 
         def write() -> None:
             with database.journal_transaction() as cursor:
-                rows = batch._Batch(SqliteStatements(cursor), entries)
+                rows = batch._Batch(SqliteStatements(cursor), entries, uncertain)
                 outcomes = [rows.place(entry) for entry in entries]
                 rows.store()
                 loop.call_soon_threadsafe(answer.set_result, outcomes)

@@ -5,6 +5,7 @@ missed a message notices the gap with the next message; a client that missed the
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from famichat.actions.topics import ConversationTopic
 from famichat.chat.records.conversation import Conversation
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
-from famichat.storage.errors import StorageUnavailable
+from famichat.storage.halving import without_failures
 
 EVERY_SECONDS = 15.0
 
@@ -33,22 +34,20 @@ class HeadBroadcaster:
         self._pubsub = pubsub
 
     async def run(self) -> None:
-        """Broadcast every 15 seconds, until cancelled. A round is skipped while the database does not answer."""
+        """Broadcast every 15 seconds, until cancelled. The next round repeats what cannot be read now."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             topics = [ConversationTopic.parse(topic) for topic in self._pubsub.topics if topic.startswith("message:")]
-            if not topics:
-                continue
-            try:
-                heads = await self._database.read(partial(_heads, topics))
-            except StorageUnavailable:
-                continue  # already reported; the next round tries again
-            for topic in topics:
-                if topic.conversation_id in heads:
-                    self._pubsub.broadcast_here(str(topic), "head", heads[topic.conversation_id])
+            async for part, heads in without_failures("head broadcasts", topics, self._read):
+                for topic in part:
+                    if topic.conversation_id in heads:
+                        self._pubsub.broadcast_here(str(topic), "head", heads[topic.conversation_id])
+
+    async def _read(self, topics: Sequence[ConversationTopic]) -> dict[str, Head]:
+        return await self._database.read(partial(_heads, topics))
 
 
-def _heads(topics: list[ConversationTopic], session: Session) -> dict[str, Head]:
+def _heads(topics: Sequence[ConversationTopic], session: Session) -> dict[str, Head]:
     ids = [topic.conversation_id for topic in topics]
     query = select(Conversation.id, Conversation.last_seq, Conversation.last_change).where(Conversation.id.in_(ids))
     return {row.id: {"last_seq": row.last_seq, "last_change": row.last_change} for row in session.execute(query)}

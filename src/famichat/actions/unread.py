@@ -1,7 +1,8 @@
 """Publishes unread counts shortly after they change: once per conversation, however many messages arrive meanwhile."""
 
 import asyncio
-import contextlib
+from collections.abc import Sequence
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -12,9 +13,11 @@ from famichat.chat.access import everyones_access
 from famichat.chat.conversations.summary import unread_counts
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
-from famichat.storage.errors import StorageUnavailable
+from famichat.storage.halving import without_failures
 
 DELAY_SECONDS = 0.1
+
+_Changed = tuple[str, set[str] | None]  # a conversation, and its only readers whose count changed
 
 
 class UnreadCounts:
@@ -52,20 +55,23 @@ class UnreadCounts:
             await asyncio.sleep(DELAY_SECONDS)
             self._wake.clear()
             changed, self._changed = self._changed, {}
-            # The database has reported it; the next message and the next sign-in bring the counts again.
-            with contextlib.suppress(StorageUnavailable):
-                await self._tell(changed)
+            await self._tell(list(changed.items()))
 
-    async def _tell(self, changed: dict[str, set[str] | None]) -> None:
-        for user_id, payload in await self._database.read(lambda session: _counts(session, changed)):
-            if (user_id, payload["conversation_id"]) not in self._removals:
-                self._pubsub.broadcast(user_topic(user_id), "unread", payload)
+    async def _tell(self, changed: list[_Changed]) -> None:
+        # What cannot be read now comes again with the next message and the next sign-in.
+        async for _, counts in without_failures("unread counts", changed, self._read):
+            for user_id, payload in counts:
+                if (user_id, payload["conversation_id"]) not in self._removals:
+                    self._pubsub.broadcast(user_topic(user_id), "unread", payload)
+
+    async def _read(self, changed: Sequence[_Changed]) -> list[tuple[str, UnreadCount]]:
+        return await self._database.read(partial(_counts, changed))
 
 
-def _counts(session: Session, changed: dict[str, set[str] | None]) -> list[tuple[str, UnreadCount]]:
+def _counts(changed: Sequence[_Changed], session: Session) -> list[tuple[str, UnreadCount]]:
     accesses = [
         access
-        for conversation_id, readers in changed.items()
+        for conversation_id, readers in changed
         for access in everyones_access(session, conversation_id)
         if readers is None or access.user_id in readers
     ]

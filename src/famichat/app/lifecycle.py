@@ -10,13 +10,12 @@ while something is queued, hands every failure to the caller that waits for it, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from famichat.telemetry import emit, events
-from famichat.telemetry.location import raised_at
+from famichat.telemetry.crash import report_crash
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
@@ -57,10 +56,12 @@ class Lifecycle:
 
         Args:
             name: identifies the task in events and in asyncio's debug output.
-            run: runs until it is cancelled. If it returns, the task is done and is not restarted.
+            run: runs until it is cancelled. If it returns, the task is done and is not restarted. If it is cancelled by
+                anything but the end of the block, it is restarted.
         """
-        task = self._tasks.create_task(_supervise(name, run), name=name)
-        self._stack.push_async_callback(_stop, task)
+        stopping = asyncio.Event()
+        task = self._tasks.create_task(_supervise(name, run, stopping), name=name)
+        self._stack.push_async_callback(_stop, task, stopping)
 
     def on_stop(self, close: Callable[[], object]) -> None:
         """Call a function that does not block when the block ends."""
@@ -75,36 +76,30 @@ class Lifecycle:
         self._stack.push_async_callback(asyncio.to_thread, close)
 
 
-async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
+async def _supervise(name: str, run: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
     pause, loop = FIRST_PAUSE_SECONDS, asyncio.get_running_loop()
     while True:
         started_at = loop.time()
         try:
             await run()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if stopping.is_set() or task is None:
+                raise
+            # Only `_stop` ends the task. Any other cancellation is a bug, for example one that leaked out of a library.
+            task.uncancel()
+            report_crash(name, error, pause)
         except Exception as error:  # noqa: BLE001 - any bug; see the policy at the top
-            if loop.time() - started_at > LONGEST_PAUSE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            for cause in _causes(error):
-                emit(
-                    events.BackgroundTaskCrashed(
-                        task=name, error_type=type(cause).__name__, where=raised_at(cause), restart_seconds=pause
-                    )
-                )
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            report_crash(name, error, pause)
         else:
             return
+        if loop.time() - started_at > LONGEST_PAUSE_SECONDS:
+            pause = FIRST_PAUSE_SECONDS
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-def _causes(error: Exception) -> Iterator[Exception]:
-    """Yield the errors in a group, because the type of the group itself tells an operator nothing."""
-    if isinstance(error, ExceptionGroup):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-    else:
-        yield error
-
-
-async def _stop(task: asyncio.Task[Any]) -> None:
+async def _stop(task: asyncio.Task[Any], stopping: asyncio.Event) -> None:
+    stopping.set()
     task.cancel()
     await asyncio.wait({task})

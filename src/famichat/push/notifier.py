@@ -6,6 +6,7 @@ hint: the message is on disk, so a notification lost in a crash, or dropped beca
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,8 +21,9 @@ from famichat.push.vapid import encoded
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.storage.halving import without_failures
 from famichat.telemetry import emit, events
-from famichat.telemetry.location import raised_at
+from famichat.telemetry.crash import report_crash
 
 DELAY_SECONDS = 0.5
 BACKOFF_SECONDS = 2.0
@@ -83,10 +85,7 @@ class PushNotifier:
                 await asyncio.sleep(DELAY_SECONDS)
                 self._wake.clear()
                 said, self._said = list(self._said.values()), {}
-                try:
-                    await self._begin_all(said, workers)
-                except StorageUnavailable:
-                    self._said.clear()  # the database has reported it; users see the messages when they open the client
+                await self._begin_all(said, workers)
 
     async def test(self, device_id: str) -> PushResponse | None:
         """Send a test notification to a device now. Returns None if it has no subscription.
@@ -100,13 +99,16 @@ class PushNotifier:
         return await self._post(record, test_payload(), topic=None, attempt=1)
 
     async def _begin_all(self, said: list[Said], workers: asyncio.TaskGroup) -> None:
-        found = await self._ground.database.read(partial(self._notices, said))
-        absent = await self._whereabouts.absent({each.device_id for each in found})
-        for notice in found:
-            if notice.device_id in absent:
-                self._begin(notice, workers)
+        async for _, found in without_failures("push notifications", said, self._read_notices):
+            absent = await self._whereabouts.absent({each.device_id for each in found})
+            for notice in found:
+                if notice.device_id in absent:
+                    self._begin(notice, workers)
 
-    def _notices(self, said: list[Said], session: Session, only: str | None = None) -> list[Notification]:
+    async def _read_notices(self, said: Sequence[Said]) -> list[Notification]:
+        return await self._ground.database.read(partial(self._notices, said))
+
+    def _notices(self, said: Sequence[Said], session: Session, only: str | None = None) -> list[Notification]:
         return notices(session, said, self._ground.policies, only)
 
     def _begin(self, notice: Notification, workers: asyncio.TaskGroup) -> None:
@@ -130,11 +132,7 @@ class PushNotifier:
         except StorageUnavailable:
             return  # the database has reported it
         except Exception as error:  # noqa: BLE001 - a bug that one notification meets must not cancel the others
-            emit(
-                events.BackgroundTaskCrashed(
-                    task="push", error_type=type(error).__name__, where=raised_at(error), restart_seconds=0
-                )
-            )
+            report_crash("push", error)
         finally:
             if self._latest.get(_line(notice)) == notice.said["seq"]:
                 del self._latest[_line(notice)]

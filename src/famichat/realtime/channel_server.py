@@ -137,7 +137,7 @@ class ChannelServer:
         """Queue a broadcast for the client; before the join reply, hold it back."""
         if self._held is not None:
             self._hold(dispatch)
-        elif self._channel.should_deliver(dispatch.broadcast):
+        elif self._should_deliver(dispatch):
             self._connection.send_dispatch(dispatch)
 
     def evict(self) -> None:
@@ -276,6 +276,14 @@ class ChannelServer:
         if not self._silent:
             self._terminate_reason, self._was_replaced = "left", False
 
+    def _should_deliver(self, dispatch: Dispatch) -> bool:
+        """Ask the channel. If it raises, only this channel ends: the broadcast still reaches the other subscribers."""
+        try:
+            return self._channel.should_deliver(dispatch.broadcast)
+        except Exception as fault:  # noqa: BLE001 - the application's bug
+            self._crash(fault, "should_deliver")
+            return False
+
     def _crash(self, fault: Exception, stage: str) -> None:
         _report(fault, stage)
         if not self._silent:
@@ -368,7 +376,7 @@ class ChannelServer:
         for item in held:
             if isinstance(item, Push):
                 self._send(item)
-            elif not self._silent and self._channel.should_deliver(item.broadcast):
+            elif not self._silent and self._should_deliver(item):
                 self._connection.send_dispatch(item)
 
 

@@ -222,13 +222,11 @@ class PubSub:
                 subscriber.evict()
 
     def _receive(self, message: dict[str, Any]) -> None:
-        handler = self._handlers.get(message.get("kind", ""))
-        if handler is None:
-            return  # a kind that only newer versions know
         try:
-            handler(message)
-        except (KeyError, TypeError, ValueError) as fault:
-            # A malformed message of another node must not end the subscription.
+            handler = self._handlers.get(message.get("kind", ""))
+            if handler is not None:  # None: a kind that only newer versions know
+                handler(message)
+        except Exception as fault:  # noqa: BLE001 - a malformed message of another node must not end the subscription
             emit(BrokerMessageIgnored(error_type=type(fault).__name__))
 
 

@@ -66,7 +66,9 @@ class RedisBroker:
                 publishing = tasks.create_task(self._reconnecting(self._publish_all), name="broker publishing")
                 listening = tasks.create_task(self._reconnecting(self._listen_all), name="broker listening")
                 try:
-                    await asyncio.Event().wait()  # until cancelled: by the caller, or by the group if a task crashed
+                    # Until cancelled: by the caller, or by the group if a task crashed.
+                    await asyncio.wait({publishing, listening}, return_when=asyncio.FIRST_COMPLETED)
+                    raise RuntimeError("a task of the broker ended")
                 finally:
                     self._stopping = True
                     self._wake.set()
@@ -140,10 +142,10 @@ def _encode(message: dict[str, Any]) -> bytes:
 def _decode(data: bytes) -> dict[str, Any] | None:
     try:
         message = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        if not isinstance(message, dict):
+            return None
+        if "bytes" in message:
+            message["payload"] = base64.b64decode(message.pop("bytes"))
+    except (ValueError, TypeError):
         return None  # not a message of this application
-    if not isinstance(message, dict):
-        return None
-    if "bytes" in message:
-        message["payload"] = base64.b64decode(message.pop("bytes"))
     return message

@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from famichat.storage.errors import StorageUnavailable
+from famichat.storage.errors import StorageUnavailable, StorageUnreachable
 from famichat.telemetry import emit, events
 
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class Database:
         try:
             connection = self._journaling.raw_connection()
         except self._driver.OperationalError as error:  # the driver's exception: SQLAlchemy has not wrapped it yet
-            raise _unavailable("journal", error) from error
+            raise _unavailable("journal", error, StorageUnreachable) from error
         try:
             cursor = connection.cursor()
             if self.dialect == "sqlite":
@@ -158,7 +158,12 @@ class Database:
         except self._driver.DatabaseError as error:
             if not self._cannot_now(error):
                 raise
-            # After a failed commit the state of the connection is unknown, so the next batch gets a new one.
+            # After a failed commit the state of the connection is unknown, so the next batch gets a new one. On SQLite,
+            # roll back first: a closed connection keeps its write lock as long as a cursor, in the traceback, refers to
+            # it (https://www.sqlite.org/c3ref/close.html).
+            if self.dialect == "sqlite":
+                with suppress(self._driver.Error):
+                    connection.rollback()
             connection.invalidate()
             raise _unavailable("journal", error) from error
         finally:
@@ -192,7 +197,10 @@ class Database:
         """Turn a failure of the database into StorageUnavailable; return a faulty statement's error unchanged."""
         if not (self._cannot_now(error.orig) or error.connection_invalidated or _lost_a_race(error)):
             return error
-        return _unavailable(operation, error.orig)
+        # SQLAlchemy reports a failure to connect without a statement.
+        return _unavailable(
+            operation, error.orig, StorageUnreachable if error.statement is None else StorageUnavailable
+        )
 
     def _cannot_now(self, error: BaseException | None) -> bool:
         # SQLite reports a damaged file as a plain DatabaseError.
@@ -218,9 +226,11 @@ def _block_journal(session: Session) -> None:
     session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
 
 
-def _unavailable(operation: str, error: BaseException | None) -> StorageUnavailable:
+def _unavailable(
+    operation: str, error: BaseException | None, kind: type[StorageUnavailable] = StorageUnavailable
+) -> StorageUnavailable:
     emit(events.StorageFailed(operation=operation, error_type=type(error).__name__))
-    return StorageUnavailable(operation)
+    return kind(operation)
 
 
 def _lost_a_race(error: DBAPIError) -> bool:

@@ -18,6 +18,10 @@ class StorageUnavailable(StorageError, FamichatError):
     code = "unavailable"
 
 
+class StorageUnreachable(StorageUnavailable):
+    """No connection to the database could be opened. Nothing was executed."""
+
+
 UnsealCause = Literal["malformed", "unknown_version", "unknown_key", "not_authentic"]
 
 

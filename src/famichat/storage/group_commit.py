@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from famichat.storage.errors import StorageUnavailable
-from famichat.telemetry import emit, events
-from famichat.telemetry.location import raised_at
+from famichat.storage.halving import in_halves
+from famichat.telemetry.crash import report_crash
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -31,10 +31,13 @@ class _Waiting(Generic[Item, Outcome]):
 class GroupCommit(Generic[Item, Outcome]):
     """Writes items in the order in which they are appended.
 
+    Each item is settled on its own: if a batch fails, its halves are written, so that an item fails only if the
+    database refuses it alone, or is away. After a failure, batches start small and grow again.
+
     Args:
         name: name of the queue, for error messages and the task.
-        write: commits a batch and returns, in order, an outcome or an exception per item; or raises
-            StorageUnavailable, which then applies to every item of the batch.
+        write: commits a batch and returns, in order, an outcome or an exception per item; or raises, if nothing was
+            stored or if that is unknown. It is then called again with a part of the batch; see `in_halves`.
     """
 
     def __init__(self, name: str, write: Callable[[list[Item]], Awaitable[Sequence[Outcome | Exception]]]) -> None:
@@ -42,6 +45,7 @@ class GroupCommit(Generic[Item, Outcome]):
         self._write = write
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._writing: asyncio.Task[None] | None = None
+        self._max_batch = MAX_BATCH
 
     @property
     def depth(self) -> int:
@@ -70,37 +74,48 @@ class GroupCommit(Generic[Item, Outcome]):
     async def close(self) -> None:
         """Write everything queued, then return."""
         if self._writing is not None:
-            await self._writing
+            await asyncio.wait({self._writing})
 
     async def _write_all(self) -> None:
+        batch: list[_Waiting[Item, Outcome]] = []
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+                batch = [self._waiting.popleft() for _ in range(min(self._max_batch, len(self._waiting)))]
                 await self._write_batch(batch)
         finally:
             self._writing = None
+            # Only a cancelled task leaves anything here: the event loop is being closed.
+            for waiting in (*batch, *self._waiting):
+                _resolve(waiting, StorageUnavailable(self._name))
+            self._waiting.clear()
 
     async def _write_batch(self, batch: list[_Waiting[Item, Outcome]]) -> None:
-        answers: Sequence[Outcome | Exception]
+        """Write a batch, isolating the items that fail, and settle each part as soon as it is written."""
+        async for part in in_halves(batch, self._write_part):
+            if isinstance(part.result, Exception):
+                answers: Sequence[Outcome | Exception] = [part.result] * len(part.items)
+            else:
+                answers = part.result
+            for waiting, answer in zip(part.items, answers, strict=True):
+                self._settle(waiting, answer)
+
+    async def _write_part(self, part: Sequence[_Waiting[Item, Outcome]]) -> Sequence[Outcome | Exception]:
+        """Write a part of a batch. The size of the next batch follows what the database can write at once."""
         try:
-            answers = await self._write([waiting.item for waiting in batch])
-        except Exception as error:  # noqa: BLE001 - see below
-            # Whatever failed, every caller of the batch gets the error, and the queue continues.
-            answers = [error for _ in batch]
-        for waiting, answer in zip(batch, answers, strict=True):
-            self._settle(waiting, answer)
+            answers = await self._write([waiting.item for waiting in part])
+        except Exception:
+            self._max_batch = max(1, len(part) // 2)
+            raise
+        self._max_batch = min(MAX_BATCH, max(self._max_batch, 2 * len(part)))
+        return answers
 
     def _settle(self, waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:
+        """Announce and resolve one item. Raises nothing, because the other items of the batch still wait."""
         if not isinstance(answer, Exception):
             try:
                 waiting.on_written(answer)
-            except Exception as error:  # noqa: BLE001 - a bug; the item is on disk, and the others still wait
-                where = raised_at(error)
-                emit(
-                    events.BackgroundTaskCrashed(
-                        task=self._name, error_type=type(error).__name__, where=where, restart_seconds=0
-                    )
-                )
+            except Exception as error:  # noqa: BLE001 - a bug; the item is on disk
+                report_crash(self._name, error)
         _resolve(waiting, answer)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 
 import pytest
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
 from famichat.accounts.user import User
+from famichat.chat.journal import batch
+from famichat.chat.journal import journal as journal_module
 from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
 from famichat.chat.journal.journal import Journal
 from famichat.chat.records.conversation import Conversation
@@ -200,6 +202,73 @@ async def test_one_message_that_the_database_refuses_does_not_fail_its_neighbour
 
     assert isinstance(outcomes[1], StorageUnavailable)
     assert rows(database) == [(good.id, 1), (better.id, 2)]
+
+
+async def test_a_damaged_conversation_fails_only_its_own_messages(
+    database: Database, journal: Journal, make: Make
+) -> None:
+    if database.dialect == "postgresql":
+        pytest.skip("PostgreSQL checks the types of values, so a row cannot be damaged with SQL")
+    good, damaged, better = make(), make(conversation_id=new_id()), make()
+
+    def store_damaged(session: Session) -> None:
+        session.execute(text("PRAGMA ignore_check_constraints = ON"))
+        session.execute(
+            text(
+                "INSERT INTO conversations (id, type, last_seq, last_change, encryption_required, history, created_at, "
+                "updated_at) SELECT :id, CAST(x'FFFE' AS TEXT), 0, 0, 0, history, created_at, updated_at "
+                "FROM conversations"
+            ),
+            {"id": damaged.conversation_id},
+        )
+        session.execute(text("PRAGMA ignore_check_constraints = OFF"))
+
+    database.run(store_damaged)
+    outcomes = await asyncio.gather(
+        *[journal.append(entry, ignore) for entry in (good, damaged, better)], return_exceptions=True
+    )
+
+    assert isinstance(outcomes[1], StorageUnavailable)
+    assert rows(database) == [(good.id, 1), (better.id, 2)]
+
+
+async def test_messages_too_many_for_one_commit_are_stored_in_smaller_ones(
+    database: Database, journal: Journal, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = batch.write_batch
+
+    async def write_few(database: Database, entries: list[Entry], uncertain: Collection[str]) -> list[batch.Outcome]:
+        if len(entries) > 10:
+            raise StorageUnavailable("disk full")
+        return await written(database, entries, uncertain)
+
+    monkeypatch.setattr(journal_module, "write_batch", write_few)
+    entries = [make() for _ in range(100)]
+    stored = await asyncio.gather(*[journal.append(entry, ignore) for entry in entries])
+
+    assert [each.seq for each in stored] == list(range(1, 101))
+    assert rows(database) == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
+
+
+async def test_a_batch_that_was_stored_although_its_commit_seemed_to_fail_is_not_stored_twice(
+    database: Database, journal: Journal, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, calls = batch.write_batch, iter([True])
+
+    async def lose_the_reply(
+        database: Database, entries: list[Entry], uncertain: Collection[str]
+    ) -> list[batch.Outcome]:
+        outcomes = await written(database, entries, uncertain)
+        if next(calls, False):
+            raise StorageUnavailable("the connection was lost during the commit")
+        return outcomes
+
+    monkeypatch.setattr(journal_module, "write_batch", lose_the_reply)
+    entries = [make(), make(client_id="a", fingerprint=b"f"), make()]
+    stored = await asyncio.gather(*[journal.append(entry, ignore) for entry in entries])
+
+    assert [each.seq for each in stored] == [1, 2, 3]
+    assert rows(database) == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
 
 
 async def test_a_message_brings_a_hidden_conversation_back(database: Database, journal: Journal, make: Make) -> None:

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
-from famichat.chat.messages.change import Change
+from famichat.chat.messages.change import Change, Deletion
 from famichat.chat.messages.change_writer import ChangeResult, ChangeWriter
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.message import Message
+from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from famichat.telemetry.events import Event, MessageDeleted, MessageEdited, MessageReacted
@@ -73,6 +75,25 @@ async def test_a_refused_change_does_not_concern_its_neighbours(
     assert isinstance(first, ChangeResult)
     assert isinstance(stranger, NotFound)
     assert isinstance(absent, NotFound)
+    assert told == [first]
+
+
+async def test_a_change_that_the_database_refuses_does_not_concern_its_neighbours(
+    changes: ChangeWriter, household: Household, said: tuple[str, str]
+) -> None:
+    class Refused(Deletion):
+        def make(self, session: Session, *_: object) -> bool:
+            session.add(Reaction(message_id=new_id(), user_id=new_id(), emoji=b"x", encryption_flag=False))
+            session.flush()
+            return True
+
+    told: list[ChangeResult] = []
+    wanted: list[tuple[Person, Change]] = [(household.inga, react("❤")), (household.maja, Refused())]
+    answers = [changes.make(asked(who, *said, change), told.append) for who, change in [*wanted, *wanted[:1]]]
+    first, refused, again = await asyncio.gather(*answers, return_exceptions=True)
+
+    assert isinstance(refused, IntegrityError)
+    assert [isinstance(each, ChangeResult) and each.changed for each in (first, again)] == [True, False]
     assert told == [first]
 
 

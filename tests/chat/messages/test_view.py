@@ -11,18 +11,19 @@ from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.view import conversation_view, conversation_views
 from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation, mute_conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.journal.entry import Entry, Stored
+from famichat.chat.journal.entry import Attached, Entry, Stored
 from famichat.chat.messages.history import messages_before
 from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.view import message_view, sent_view
+from famichat.chat.records.attachment import Attachment
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import now, rfc3339
 from famichat.storage.database import Database
 from famichat.telemetry.events import DecryptionFailed, Event
 from tests.factories.people import VAULT, Household, Person
-from tests.factories.talk import direct_of, group_of, say
+from tests.factories.talk import attach, direct_of, group_of, say
 from tests.support.statements import count_statements
 
 MESSAGE_FIELDS = [
@@ -92,6 +93,24 @@ def outside(database: Database, who: Person, conversation_id: str) -> dict[str, 
     return dict(database.run_read(look))
 
 
+def entry_of(message: Message, conversation_id: str, sender: Person) -> Entry:
+    return Entry(
+        id=message.id,
+        conversation_id=conversation_id,
+        conversation_type="direct",
+        user_id=sender.user_id,
+        device_id=sender.device_id,
+        message_type="text",
+        body=message.body or b"",
+        client_id=None,
+        fingerprint=None,
+        reply_to_id=None,
+        encryption_flag=False,
+        encryption_version=None,
+        key_id=None,
+    )
+
+
 def test_a_message_has_the_fields_of_the_contract(database: Database, household: Household, direct_id: str) -> None:
     database.run(lambda session: say(session, direct_id, household.maja, "hej"))
     view = newest(database, household.emil, direct_id)
@@ -106,24 +125,41 @@ def test_a_message_looks_the_same_when_it_is_sent_and_when_it_is_read(
 ) -> None:
     [message_id] = database.run(lambda session: say(session, direct_id, household.maja, "hej"))
     message = database.run_read(lambda session: session.get_one(Message, message_id))
-    entry = Entry(
-        id=message_id,
-        conversation_id=direct_id,
-        conversation_type="direct",
-        user_id=household.maja.user_id,
-        device_id=household.maja.device_id,
-        message_type="text",
-        body=message.body or b"",
-        client_id=None,
-        fingerprint=None,
-        reply_to_id=None,
-        encryption_flag=False,
-        encryption_version=None,
-        key_id=None,
-    )
-
+    entry = entry_of(message, direct_id, household.maja)
     stored = Stored(message_id, 1, message.inserted_at, repeat=False, conversation_type="direct")
     assert sent_view(entry, stored, "hej", VAULT) == message_view(message, VAULT)
+
+
+def test_a_sent_message_with_a_damaged_attachment_looks_the_same_when_it_is_read(
+    database: Database, household: Household, direct_id: str
+) -> None:
+    def fill(session: Session) -> tuple[str, str]:
+        [message_id] = say(session, direct_id, household.maja, "hej")
+        return message_id, attach(session, direct_id, household.maja, message_id)
+
+    message_id, attachment_id = database.run(fill)
+    flip = update(Attachment).values(sealed=b"\x01\x00\x01" + b"\x00" * 60)
+    database.run(lambda session: session.execute(flip.where(Attachment.id == attachment_id)))
+    message = database.run_read(lambda session: session.get_one(Message, message_id))
+    [damaged] = message.attachments
+    attached = Attached(
+        id=damaged.id,
+        size=5,
+        content_type=damaged.content_type,
+        encrypted=False,
+        width=None,
+        height=None,
+        thumbnail_bytes=0,
+        duration_ms=None,
+        sealed=damaged.sealed,
+    )
+    stored = Stored(
+        message_id, 1, message.inserted_at, repeat=False, conversation_type="direct", attachments=(attached,)
+    )
+    sent = sent_view(entry_of(message, direct_id, household.maja), stored, "hej", VAULT)
+
+    assert sent == message_view(message, VAULT)
+    assert (sent["body"], sent["attachments"], sent["error_code"]) == ("hej", [], 603)
 
 
 def test_a_ciphertext_is_shown_as_it_came(database: Database, household: Household, direct_id: str) -> None:

@@ -5,6 +5,8 @@ repeats of a client id. Nothing is cached, so nothing needs invalidation. The nu
 the size of the batch.
 """
 
+from collections.abc import Collection
+
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, KnownMessage, Stored
 from famichat.chat.journal.statements import Head, PostgresStatements, SqliteStatements, Statements
 from famichat.storage.base import now
@@ -12,52 +14,47 @@ from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
-Outcome = Stored | JournalRefusal | StorageUnavailable
+Outcome = Stored | JournalRefusal
 
 
-async def write_batch(database: Database, entries: list[Entry]) -> list[Outcome]:
+async def write_batch(
+    database: Database, entries: list[Entry], uncertain: Collection[str] = frozenset()
+) -> list[Outcome]:
     """Store the accepted messages of a batch in one commit.
-
-    If the database rejects the batch as a whole, each message is written in a separate transaction, so that one bad
-    message does not fail the others.
 
     Args:
         database: the database; the batch runs in its journal thread.
         entries: the messages, in the order in which they get their `seq`.
+        uncertain: the ids of entries that an earlier call may have stored, because it is unknown whether its commit
+            succeeded. They are looked up first, and not stored twice.
 
     Returns:
         one outcome per entry, in the same order.
 
     Raises:
-        StorageUnavailable: the database cannot store anything now, or did not confirm the commit. In the latter case
-            the messages may have been stored.
+        StorageUnavailable: the database cannot store the batch, or did not confirm the commit. In the latter case the
+            messages may have been stored.
     """
-    return await database.on_journal(lambda: _write(database, entries))
+    return await database.on_journal(lambda: _write(database, entries, uncertain))
 
 
-def _write(database: Database, entries: list[Entry]) -> list[Outcome]:
+def _write(database: Database, entries: list[Entry], uncertain: Collection[str]) -> list[Outcome]:
     try:
-        return _write_once(database, entries)
+        with database.journal_transaction() as cursor:
+            statements = SqliteStatements(cursor) if database.dialect == "sqlite" else PostgresStatements(cursor)
+            batch = _Batch(statements, entries, uncertain)
+            outcomes = [batch.place(entry) for entry in entries]
+            batch.store()
     except database.refused as error:
-        if len(entries) > 1:
-            return [outcome for entry in entries for outcome in _write(database, [entry])]
         emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
-        return [StorageUnavailable("journal")]
-
-
-def _write_once(database: Database, entries: list[Entry]) -> list[Outcome]:
-    with database.journal_transaction() as cursor:
-        statements = SqliteStatements(cursor) if database.dialect == "sqlite" else PostgresStatements(cursor)
-        batch = _Batch(statements, entries)
-        outcomes = [batch.place(entry) for entry in entries]
-        batch.store()
+        raise StorageUnavailable("journal") from error
     return outcomes
 
 
 class _Batch:
     """The state of one batch: rows read from the database, and rows to write."""
 
-    def __init__(self, statements: Statements, entries: list[Entry]) -> None:
+    def __init__(self, statements: Statements, entries: list[Entry], uncertain: Collection[str]) -> None:
         self._statements = statements
         # Read the heads first: this locks the conversations. Membership, replies and client ids that are read after it
         # cannot change until the commit. In any other order, a member removed in between could still send.
@@ -65,6 +62,7 @@ class _Batch:
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
         keys = {key for entry in entries if (key := entry.client_key) is not None}
         self._known = statements.known(keys) if keys else {}
+        self._stored = statements.stored(uncertain) if uncertain else {}
         replies = {(e.conversation_id, e.user_id, e.reply_to_id) for e in entries if e.reply_to_id}
         self._replies = statements.replies(replies) if replies else set()
         attachment_keys = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
@@ -75,7 +73,11 @@ class _Batch:
         self._moved: dict[str, int] = {}
 
     def place(self, entry: Entry) -> Outcome:
-        """Accept or refuse one message, and assign its `seq` if it is new."""
+        """Accept or refuse one message, and assign its `seq` if it is new.
+
+        A message that an earlier call has stored, unconfirmed, counts as a repeat: other clients find it with the next
+        broadcast of the conversation's head.
+        """
         head = self._heads.get(entry.conversation_id)
         sender = (entry.conversation_id, entry.user_id, entry.device_id)
         if head is None or entry.conversation_type not in {None, head.type} or sender not in self._senders:
@@ -83,7 +85,8 @@ class _Batch:
         if head.type in entry.required_types and not entry.encryption_flag:
             return JournalRefusal("encryption_required")
         key = entry.client_key
-        if key is not None and (known := self._known.get(key)) is not None:
+        known = self._stored.get(entry.id) or (None if key is None else self._known.get(key))
+        if known is not None:
             if known.fingerprint != entry.fingerprint:
                 return JournalRefusal("conflict")
             return Stored(known.id, known.seq, known.inserted_at, repeat=True, conversation_type=head.type)

@@ -87,12 +87,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class KnownMessage:
-    """A message that was stored earlier, found by its client id."""
+    """A message that was stored earlier, found by its client id or its id."""
 
     id: str
     seq: int
     inserted_at: datetime
-    fingerprint: bytes
+    fingerprint: bytes | None
 
 
 class JournalRefusal(Exception):

@@ -8,6 +8,7 @@ docs/decisions/0003-journal.md.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from famichat.chat.journal.batch import Outcome, write_batch
 from famichat.chat.journal.entry import Entry, Stored
@@ -22,6 +23,14 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Limit of the sealed bodies in the queue, in bytes. Further messages are refused until a batch is written."""
 
 
+@dataclass(slots=True)
+class _Queued:
+    """A message in the queue. `tried` is set once a write has begun, whose outcome may stay unknown."""
+
+    entry: Entry
+    tried: bool = False
+
+
 class Journal:
     """Stores messages in the order in which they are appended.
 
@@ -31,7 +40,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: GroupCommit[Entry, Stored] = GroupCommit("journal", self._write)
+        self._queue: GroupCommit[_Queued, Stored] = GroupCommit("journal", self._write)
         self._waiting_bytes = 0
 
     @property
@@ -57,7 +66,7 @@ class Journal:
         """
         if self._waiting_bytes >= MAX_WAITING_BYTES:
             raise StorageUnavailable("journal full")
-        future = self._queue.append(entry, lambda stored: None if stored.repeat else on_stored(stored))
+        future = self._queue.append(_Queued(entry), lambda stored: None if stored.repeat else on_stored(stored))
         self._waiting_bytes += len(entry.body)
         return future
 
@@ -65,9 +74,12 @@ class Journal:
         """Write everything queued, then return."""
         await self._queue.close()
 
-    async def _write(self, entries: list[Entry]) -> list[Outcome]:
-        self._waiting_bytes -= sum(len(entry.body) for entry in entries)
+    async def _write(self, batch: list[_Queued]) -> list[Outcome]:
+        uncertain = {queued.entry.id for queued in batch if queued.tried}
+        for queued in batch:
+            self._waiting_bytes -= 0 if queued.tried else len(queued.entry.body)
+            queued.tried = True
         started = time.perf_counter()
-        outcomes = await write_batch(self._database, entries)
-        emit(events.JournalBatchWritten(messages=len(entries), duration_seconds=time.perf_counter() - started))
+        outcomes = await write_batch(self._database, [queued.entry for queued in batch], uncertain)
+        emit(events.JournalBatchWritten(messages=len(batch), duration_seconds=time.perf_counter() - started))
         return outcomes

@@ -5,7 +5,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -40,6 +40,9 @@ class Statements(Protocol):
 
     def known(self, keys: set[ClientKey]) -> Known:
         """Return the messages that are stored under these client ids, with their fingerprints."""
+
+    def stored(self, ids: Collection[str]) -> dict[str, KnownMessage]:
+        """Return the messages with these ids, by id."""
 
     def replies(self, replies: set[Reply]) -> set[Reply]:
         """Return the (conversation, user, message) triples in which the user may see the message."""
@@ -127,7 +130,15 @@ class SqliteStatements:
             "JOIN messages m ON m.conversation_id = wanted.c AND m.user_id = wanted.u AND m.client_id = wanted.k",
             (_json(keys),),
         )
-        return dict(_known(row, datetime.fromisoformat(row[5]).replace(tzinfo=UTC)) for row in rows)
+        return dict(_known(row, _from_sqlite_time(row[5])) for row in rows)
+
+    def stored(self, ids: Collection[str]) -> dict[str, KnownMessage]:
+        """See `Statements.stored`."""
+        rows = self._cursor.execute(
+            "SELECT id, seq, inserted_at, fingerprint FROM messages WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(ids)),),
+        )
+        return {row[0]: KnownMessage(row[0], row[1], _from_sqlite_time(row[2]), row[3]) for row in rows}
 
     def replies(self, replies: set[Reply]) -> set[Reply]:
         """See `Statements.replies`."""
@@ -216,6 +227,13 @@ class PostgresStatements:
         )
         return dict(_known(row, row[5].astimezone(UTC)) for row in rows)
 
+    def stored(self, ids: Collection[str]) -> dict[str, KnownMessage]:
+        """See `Statements.stored`."""
+        rows = self._cursor.execute(
+            "SELECT id::text, seq, inserted_at, fingerprint FROM messages WHERE id = ANY(%s::uuid[])", (list(ids),)
+        )
+        return {row[0]: KnownMessage(row[0], row[1], row[2].astimezone(UTC), row[3]) for row in rows}
+
     def replies(self, replies: set[Reply]) -> set[Reply]:
         """See `Statements.replies`."""
         rows = self._cursor.execute(
@@ -294,3 +312,7 @@ def _arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
 def _sqlite_time(timestamp: datetime) -> str:
     # The format in which SQLAlchemy stores a DateTime on SQLite: naive, in UTC.
     return timestamp.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _from_sqlite_time(stored: str) -> datetime:
+    return datetime.fromisoformat(stored).replace(tzinfo=UTC)

@@ -61,12 +61,15 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
 def sent_view(entry: Entry, stored: Stored, body: str, vault: Vault) -> MessageView:
     """Build the JSON of a message that was just committed, from the plain body that is still in memory.
 
-    The result equals that of `message_view` for the stored message.
+    The result equals that of `message_view` for the stored message, also if an attachment cannot be decrypted.
     """
     view = _build(entry, message_id=stored.id, seq=stored.seq, inserted_at=stored.inserted_at)
     view["body"] = body
-    if stored.attachments:
-        view["attachments"] = attachment_views(stored.attachments, vault)
+    try:
+        if stored.attachments:
+            view["attachments"] = attachment_views(stored.attachments, vault)
+    except UnsealError:
+        view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
 
 
