@@ -1,4 +1,5 @@
 import contextlib
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,12 @@ REFUSED = {
     "single quotes": "['a']",
     "a comment": "[1] // one",
     "a leading zero": "[01]",
+    "more than 4096 objects": "[" + "{}," * 4096 + "{}]",
+    "more than 4096 numbers": "[" + "1," * 4096 + "1]",
+    "more than 4096 strings": "[" + '"",' * 4096 + '""]',
+    "more than 4096 members": "{" + ",".join(f'"{name}":1' for name in range(4097)) + "}",
+    "strings without commas": '""' * 20_000,
+    "closing brackets only": "]" * 20_000,
 }
 
 
@@ -55,6 +62,19 @@ def test_text_with_a_lone_surrogate_in_it_is_refused() -> None:
         strict_json.loads('["\ud800"]')
 
 
+def test_values_are_counted_before_they_are_built() -> None:
+    tracemalloc.start()
+    try:
+        for text in ("[" + "{}," * 300_000 + "{}]", '["' + '","' * 300_000 + '"]', '"' + r"\"" * 300_000):
+            with pytest.raises(InvalidJSON):
+                strict_json.loads(text)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 8 * 1024 * 1024, "the three texts, of 1 MiB each; their values would take ten times as much"
+
+
 def test_a_refusal_quotes_nothing_of_the_text() -> None:
     with pytest.raises(InvalidJSON) as refusal:
         strict_json.loads('{"secret": "s3cr3t"')
@@ -71,6 +91,9 @@ def test_a_refusal_quotes_nothing_of_the_text() -> None:
         (r'["\ud83d\ude00"]', ["😀"]),
         (r'["\\u0000", "\\ud800"]', ["\\u0000", "\\ud800"]),
         ('["' + "[{" * 100 + '"]', ["[{" * 100]),
+        ('["' + "[{,]}" * 4096 + '"]', ["[{,]}" * 4096]),
+        ('["' + r"\"," * 4096 + '"]', ['",' * 4096]),
+        ("[" + "1," * 4094 + "1]", [1] * 4095),
         (r'["\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["]', ['"' + "[" * 40]),
         ('"hello"', "hello"),
         ("1.5e3", 1500.0),

@@ -43,7 +43,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "a frame": strict_json.loads,
     "a query": query.parse,
 }
-PATTERNS = ["a", "a@", "a.", "[", "{", '"', "\\", "a[", "=&", "%41", "message:", " ", "\u0301", "-a", "0"]
+PATTERNS = ["a", "a@", "a.", "[", "{", '"', "\\", '\\"', '",', "a[", "=&", "%41", "message:", " ", "\u0301", "-a", "0"]
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -3,6 +3,8 @@ r"""Strict JSON: rejects everything that two JSON libraries may interpret differ
 Rejected: NaN and infinities (also `1e400`), lone surrogates, U+0000, duplicate keys, integers beyond 2^53, nesting
 beyond 32. Some JSON libraries accept these, and then a database, another client or a browser fails on them.
 
+The number of values is limited, too, and counted before anything is built: `[{},{},...]` takes 30 times its size.
+
     >>> loads('{"a": [1, 2]}')
     {'a': [1, 2]}
     >>> dumps({"a": "é/"})
@@ -17,10 +19,14 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 32
+MAX_VALUES = 4096
+"""Of one text, without keys. The largest valid request lists 500 users."""
 MAX_INTEGER = 2**53
 _MAX_INTEGER_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+# The closing quote is optional, so that an unterminated string is one match. Otherwise each escaped quote in it would
+# start another match that runs to the end, which takes quadratic time.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},]', re.DOTALL)
 
 
 class InvalidJSON(ValueError):
@@ -38,13 +44,13 @@ def loads(data: bytes | str) -> Any:
         InvalidJSON: the text is malformed or not strict.
     """
     text = _text(data)
-    _check_depth(text)
+    _check_structure(text)
     try:
         value = _decoder.decode(text)
     except json.JSONDecodeError:
         raise InvalidJSON("malformed JSON") from None
     except RecursionError:
-        # Unreachable while _check_depth is correct. A RecursionError must not reach the event loop.
+        # Unreachable while _check_structure is correct. A RecursionError must not reach the event loop.
         raise InvalidJSON("nested too deeply") from None
     if "\\u" in text:
         _check_strings(value)
@@ -66,18 +72,29 @@ def _text(data: bytes | str) -> str:
     return data
 
 
-def _check_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return
-    depth = 0
-    for found in _STRING_OR_BRACKET.finditer(text):
+def _check_structure(text: str) -> None:
+    """Check the depth and the number of values, and stop at the first excess."""
+    opened = text.count("[") + text.count("{")
+    if opened <= MAX_DEPTH and opened + text.count(",") < MAX_VALUES:
+        return  # the usual case; the marks inside strings do not matter
+    depth = strings = 0
+    values = 1
+    for found in _TOKEN.finditer(text):
         mark = found[0]
+        if mark in "]}":
+            depth -= 1
+            if depth < 0:
+                raise InvalidJSON("malformed JSON")
+            continue
         if mark in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise InvalidJSON("nested too deeply")
-        elif mark in "]}":
-            depth -= 1
+        strings += mark[0] == '"'
+        values += mark[0] != '"'
+        # In valid JSON there are at most two strings per value, a key and the value.
+        if values > MAX_VALUES or strings > 2 * MAX_VALUES:
+            raise InvalidJSON("too many values")
 
 
 def _check_strings(value: Any) -> None:
