@@ -64,3 +64,46 @@ async def test_a_method_that_an_address_does_not_have_is_refused_with_those_that
     assert conversation.headers["allow"] == "GET, HEAD, PATCH"
     assert healthz.headers["allow"] == "GET, HEAD"
     assert sessions.headers["allow"] == "POST"
+
+
+OVERSIZED = [
+    ("POST", "/sessions", 4096),
+    ("POST", "/sessions/refresh", 4096),
+    ("POST", "/setup", 4096),
+    ("POST", "/invites/x/accept", 4096),
+    ("POST", "/sessions/passkey", 16 * 1024),
+    ("PUT", "/me/push", 16 * 1024),
+    ("POST", "/conversations/1/messages", MAX_REQUEST_BYTES),
+    ("PATCH", "/attachments/1", 8 * 1024 * 1024),
+    ("PUT", "/me/picture", 8 * 1024 * 1024),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "limit"), OVERSIZED, ids=[path for _, path, _ in OVERSIZED])
+async def test_each_route_limits_its_body(shared_app: RunningApp, method: str, path: str, limit: int) -> None:
+    async with shared_app.http(shared_app.home.maja) as client:
+        accepted = await client.request(method, path, content=b" " * limit)
+        refused = await client.request(method, path, content=b" " * (limit + 1))
+
+    assert accepted.status_code != 413
+    assert (refused.status_code, refused.json()["code"]) == (413, "request_too_large")
+
+
+async def test_a_body_is_parsed_only_with_a_signed_token(shared_app: RunningApp) -> None:
+    async with shared_app.http() as stranger, shared_app.http(shared_app.home.maja) as maja:
+        path, json = "/conversations/1/messages", {"content-type": "application/json"}
+        from_stranger = await stranger.post(path, content=b"{", headers=json)
+        from_maja = await maja.post(path, content=b"{", headers=json)
+
+    assert (from_stranger.status_code, from_stranger.json()["code"]) == (401, "invalid_token")
+    assert (from_maja.status_code, from_maja.json()["code"]) == (400, "invalid_json")
+
+
+async def test_an_error_lists_few_fields_with_short_names(shared_app: RunningApp) -> None:
+    async with shared_app.http(shared_app.home.maja) as client:
+        fields = {f"{number}{'x' * 200}": 1 for number in range(1000)}
+        many = await client.post("/conversations/group", json=fields)
+
+    assert many.json()["code"] == "invalid_request"
+    assert len(many.json()["errors"]) == 5
+    assert len(many.content) < 2048

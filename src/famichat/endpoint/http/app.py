@@ -17,12 +17,21 @@ from famichat.endpoint.api import (
 from famichat.endpoint.api.accounts import audit_log, devices, me, passkeys, profile, push, sessions, setup
 from famichat.endpoint.http import errors
 from famichat.endpoint.http.context import Context
-from famichat.endpoint.http.middleware import Asgi, HttpMiddleware
+from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES, Asgi, HttpMiddleware
 from famichat.endpoint.http.openapi import DescribedApi
 from famichat.endpoint.pages import downloads, pages
 
 LONGPOLL_PATH = "/socket/longpoll"
 WEBSOCKET_PATH = "/socket/websocket"
+BODY_LIMITS = {
+    "/api/v1/attachments/": attachments.MAX_CHUNK_BYTES,
+    "/api/v1/me/picture": profile.MAX_AVATAR_BYTES,
+    "/api/v1/conversations/": MAX_REQUEST_BYTES,
+    "/api/v1/test/": MAX_REQUEST_BYTES,
+    "/api/v1/me/": 16 * 1024,  # passkeys and push subscriptions
+    "/api/v1/sessions/passkey": 16 * 1024,
+}
+"""The largest request body by path prefix, in bytes; the first match wins."""
 _API = (
     setup,
     sessions,
@@ -81,5 +90,4 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     for module in (downloads, pages):
         app.router.routes += module.router.routes
     https = context.public_url.startswith("https://")
-    large = {"/api/v1/attachments/": attachments.MAX_CHUNK_BYTES, "/api/v1/me/picture": profile.MAX_AVATAR_BYTES}
-    return HttpMiddleware(app, unlimited=(LONGPOLL_PATH,), large=large, https=https)
+    return HttpMiddleware(app, unlimited=(LONGPOLL_PATH,), body_limits=BODY_LIMITS, https=https)

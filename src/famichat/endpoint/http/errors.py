@@ -18,6 +18,7 @@ from famichat.errors import FamichatError
 from famichat.realtime import strict_json
 from famichat.telemetry import emit, events
 
+_MAX_FIELDS, _MAX_FIELD_NAME = 5, 100
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -68,10 +69,15 @@ def _entry_point(request: Request) -> str:
 
 
 def _invalid_request(_request: Request, fault: Exception) -> Response:
-    # Name the fields and their problems, never the values: a value may be a password.
-    faults = fault.errors() if isinstance(fault, RequestValidationError) else []
-    fields = [{"field": ".".join(map(str, each["loc"][1:])), "problem": each["msg"]} for each in faults]
+    # Name the fields and their problems, never the values: a value may be a password. Name only a few, shortened: the
+    # client chooses the names of unknown fields, and there may be thousands.
+    faults = list(fault.errors())[:_MAX_FIELDS] if isinstance(fault, RequestValidationError) else []
+    fields = [{"field": _field_name(each["loc"]), "problem": each["msg"]} for each in faults]
     return problem("invalid_request", {"errors": fields})
+
+
+def _field_name(location: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, location[1:]))[:_MAX_FIELD_NAME]
 
 
 def _http_error(request: Request, fault: Exception) -> Response:

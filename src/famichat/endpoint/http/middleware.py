@@ -13,6 +13,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 1024 * 1024
+"""The limit of a route that accepts messages. Routes with files have larger limits, all others smaller ones."""
+DEFAULT_REQUEST_BYTES = 4 * 1024
+"""Enough for a user name and the longest password."""
 
 # From the OWASP Secure Headers Project. Each page sets its own Content-Security-Policy.
 SECURITY_HEADERS = {
@@ -41,16 +44,14 @@ class HttpMiddleware:
     Args:
         app: the application to wrap.
         unlimited: path prefixes whose handlers limit the body themselves.
-        large: path prefixes with a larger limit than MAX_REQUEST_BYTES, and that limit in bytes.
+        body_limits: path prefixes and their limits in bytes; the first match wins. Others have DEFAULT_REQUEST_BYTES.
         https: whether the server is reachable over HTTPS only. Enables Strict-Transport-Security.
     """
 
-    def __init__(
-        self, app: Asgi, *, unlimited: tuple[str, ...], large: Mapping[str, int] | None = None, https: bool
-    ) -> None:
+    def __init__(self, app: Asgi, *, unlimited: tuple[str, ...], body_limits: Mapping[str, int], https: bool) -> None:
         self._app = app
         self._unlimited = unlimited
-        self._large = large or {}
+        self._body_limits = body_limits
         self._headers = dict(SECURITY_HEADERS)
         if https:
             self._headers[b"strict-transport-security"] = b"max-age=31536000"
@@ -73,7 +74,8 @@ class HttpMiddleware:
             await problem("request_too_large")(scope, receive, self._with_headers(send))
 
     def _max_bytes(self, path: str) -> int:
-        return next((limit for prefix, limit in self._large.items() if path.startswith(prefix)), MAX_REQUEST_BYTES)
+        limits = (limit for prefix, limit in self._body_limits.items() if path.startswith(prefix))
+        return next(limits, DEFAULT_REQUEST_BYTES)
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""Routes that parse request bodies as strict JSON, by the same rules as WebSocket frames."""
+"""Routes that parse request bodies as strict JSON, by the same rules as WebSocket frames.
+
+FastAPI parses the body before it resolves dependencies. These routes check the signature of the access token first.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -7,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from famichat.endpoint.http.context import caller, check_signature
 from famichat.endpoint.http.operation_ids import operation_id
 from famichat.realtime import strict_json
 
@@ -29,8 +33,11 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler, so that it calls `StrictRequest.json`."""
         handle = super().get_route_handler()
+        needs_token = any(dependency.call is caller for dependency in self.dependant.dependencies)
 
         async def handle_strict_request(request: Request) -> Response:
+            if needs_token:
+                await check_signature(request)
             try:
                 return await handle(StrictRequest(request.scope, request.receive))
             except HTTPException as fault:
