@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from famichat.attachments.errors import FileTooLarge, QuotaExceeded, TooManyUploads
+from famichat.attachments.errors import QuotaExceeded, TooManyUploads
 from famichat.chat.records.attachment import Attachment
 
 MAX_UNSENT = 50
@@ -32,12 +32,9 @@ def check_quota(session: Session, user_id: str, size: int, quota: Quota) -> None
     """Check whether a user may start an upload of `size` bytes.
 
     Raises:
-        FileTooLarge: the file exceeds the size limit.
         QuotaExceeded: the user's attachments would exceed the quota.
         TooManyUploads: the user has too many unsent uploads.
     """
-    if size > quota.file_bytes:
-        raise FileTooLarge(max_bytes=quota.file_bytes)
     used = storage_of(session, [user_id])[user_id]
     if used + size > quota.person_bytes:
         raise QuotaExceeded(used_bytes=used, quota_bytes=quota.person_bytes)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
@@ -99,8 +99,8 @@ class Uploads:
             EncryptionRequired, InvalidEncryptionMetadata: the file violates the conversation's encryption policy.
             FileTooLarge, QuotaExceeded, TooManyUploads, ServerFull: a limit is exceeded.
         """
-        if not await asyncio.to_thread(self._files.has_room_for, announced.size):
-            raise ServerFull
+        if announced.size > self.quota.file_bytes:
+            raise FileTooLarge(max_bytes=self.quota.file_bytes)
 
         def work(session: Session) -> Upload:
             conversation = conversation_for(session, identity.user_id, conversation_id).conversation
@@ -110,6 +110,7 @@ class Uploads:
             if policy == "forbidden" and announced.encrypted:
                 raise InvalidEncryptionMetadata(field="encrypted")
             check_quota(session, identity.user_id, announced.size, self.quota)
+            self._reserve(session, announced.size)
             return self._written_down(session, identity.user_id, conversation.id, announced)
 
         return await self._database.transaction(work)
@@ -183,6 +184,22 @@ class Uploads:
 
         await self._database.transaction(work)
         await asyncio.to_thread(self._files.remove, [attachment_id])
+
+    def _reserve(self, session: Session, size: int) -> None:
+        """Raise ServerFull unless `size` bytes fit on the disk besides what earlier uploads will still bring.
+
+        The transaction is serializable, so that of two uploads that begin at the same time one sees the other.
+        """
+        # Only `message_id` has an index; an unfinished upload is never part of a message.
+        unfinished = select(Attachment.id, Attachment.size).where(
+            Attachment.message_id.is_(None), Attachment.finished_at.is_(None)
+        )
+        expected = sum(
+            max(0, requested - size_of(self._files.upload(attachment_id)))
+            for attachment_id, requested in session.execute(unfinished)
+        )
+        if not self._files.has_room_for(expected + size):
+            raise ServerFull
 
     def _written_down(self, session: Session, user_id: str, conversation_id: str, announced: UploadRequest) -> Upload:
         attachment_id = new_id()

@@ -286,6 +286,27 @@ async def test_limits_are_reported(migrated_sqlite: Path, tmp_path: Path) -> Non
     assert (many.status_code, many.json()["code"]) == (409, "too_many_uploads")
 
 
+async def test_the_largest_number_is_a_file_that_is_too_large(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        answer = await maja.post(f"/conversations/{app.talks.direct}/attachments", json={"size": 2**53})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+
+
+async def test_announced_uploads_reserve_their_disk_space(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 10 * MIB
+    monkeypatch.setattr(Files, "has_room_for", lambda _self, size: size <= free)
+    path, size = f"/conversations/{app.talks.direct}/attachments", 3 * MIB
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        answers = await asyncio.gather(*(client.post(path, json={"size": size}) for client in (maja, emil) * 3))
+        accepted = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+
+    assert len(accepted) == 3
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers if answer.status_code != 201} == {
+        (503, "server_full")
+    }
+
+
 async def test_a_cancelled_upload_is_gone(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, 10)
