@@ -12,6 +12,7 @@ from typing import Literal
 import structlog
 
 from famichat.telemetry.events import Event
+from famichat.telemetry.log_handler import SummarizingHandler
 
 LogFormat = Literal["json", "console"]
 
@@ -20,7 +21,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 def configure_logging(level: str, log_format: LogFormat) -> None:
-    """Configure logging for this process: one record per line on standard error.
+    """Configure logging for this process: one record per line on standard error; see `SummarizingHandler`.
 
     Args:
         level: the lowest level of Famichat's own records, such as "INFO".
@@ -41,7 +42,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = SummarizingHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
