@@ -118,7 +118,7 @@ class Tokens(SocketHandler):
 def build(limits: Limits | None = None) -> tuple[Endpoint, Starlette]:
     """Make the endpoint and the HTTP application that belongs to it."""
     pubsub = PubSub()
-    endpoint = Endpoint(Tokens(pubsub), pubsub, limits=limits, check_origin=False)
+    endpoint = Endpoint(Tokens(pubsub), pubsub, limits=limits, check_origin="conn")
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

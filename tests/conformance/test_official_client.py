@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.node import install_clients, program
@@ -25,6 +26,21 @@ def server_url() -> Iterator[str]:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
         server.terminate()
+
+
+def test_a_page_of_another_origin_may_not_connect(server_url: str) -> None:
+    query = {"vsn": "2.0.0", "token": "good"}
+    upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    handshake = upgrade | {"sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    foreign = {"origin": "https://evil.example"}
+    with httpx.Client(base_url=f"{server_url}/socket", params=query, trust_env=False) as client:
+        websocket = client.get("/websocket", headers=handshake | foreign)
+        plain = client.get("/websocket", headers=foreign)
+        polled = client.get("/longpoll", headers=foreign)
+        own = client.get("/longpoll", headers={"origin": server_url})
+
+    assert (websocket.status_code, plain.status_code, polled.json()["status"]) == (403, 403, 403)
+    assert own.json()["status"] == 410, "a new session"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
