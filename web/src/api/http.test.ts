@@ -30,3 +30,20 @@ test("a refusal says why", async () => {
   answered(async () => Response.json({ code: "invalid_body", details: { field: "name" } }, { status: 422 }))
   await expect(request("POST", "/x")).rejects.toMatchObject({ status: 422, code: "invalid_body", field: "name" })
 })
+
+test("a proxy whose server is away says so, and its own refusal is an error of the server", async () => {
+  for (const [status, code] of [
+    [502, "unavailable"],
+    [413, "internal_error"],
+  ]) {
+    answered(async () => new Response("<html>", { status: Number(status), headers: { "content-type": "text/html" } }))
+    await expect(request("GET", "/me")).rejects.toMatchObject({ code })
+  }
+})
+
+test("text that strict JSON cannot represent is repaired before it is sent", async () => {
+  const bodies: unknown[] = []
+  vi.stubGlobal("fetch", async (_: string, { body }: RequestInit) => Response.json(bodies.push(body)))
+  await request("PATCH", "/me", { display_name: "Maja\uD83D\0" })
+  expect(bodies).toEqual(['{"display_name":"Maja\uFFFD"}'])
+})

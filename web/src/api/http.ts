@@ -1,4 +1,5 @@
 /** HTTP client for the API, with its two kinds of failure. */
+import { toJson } from "./json"
 
 const ROOT = "/api/v1"
 
@@ -30,7 +31,7 @@ export async function request<Result>(method: Method, path: string, body?: objec
   return await fetchJson<Result>(path, token, {
     method,
     headers,
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(body !== undefined && { body: toJson(body) }),
   })
 }
 
@@ -106,7 +107,8 @@ function unreachable(what: string): (error: unknown) => never {
 
 async function errorFrom(response: Response): Promise<ApiError> {
   if (!response.headers.get("content-type")?.includes("json")) {
-    return new ApiError(response.status, "internal_error", undefined) // from a proxy in between
+    // From a proxy in between: the server is down or restarting, or the proxy itself refuses the request.
+    return new ApiError(response.status, response.status > 500 ? "unavailable" : "internal_error", undefined)
   }
   const problem = (await response.json()) as { code?: string; details?: { field?: string } }
   return new ApiError(response.status, problem.code ?? "internal_error", problem.details?.field)

@@ -4,6 +4,7 @@
  * This version passes them through unchanged. End-to-end encryption will be added here, in a worker, without changes to
  * models or views; that is why these functions are asynchronous.
  */
+import { wellFormed } from "../api/json"
 import type { AttachmentUrls, Attachment, Message, Reaction } from "../api/types"
 
 interface Envelope {
@@ -29,8 +30,9 @@ export type Opened =
   | { readonly kind: "locked" }
   | { readonly kind: "broken" }
 
+/** Seals a text, which is made well-formed before: a ciphertext could not be repaired. */
 export async function seal(text: string): Promise<Sealed> {
-  return { body: text }
+  return { body: wellFormed(text) }
 }
 
 /** A file as sent to the server. Also created once per message. */
@@ -72,7 +74,7 @@ export async function openText(
 }
 
 export async function sealReaction(emoji: string): Promise<SealedReaction> {
-  return { emoji }
+  return { emoji: wellFormed(emoji) }
 }
 
 /** Decrypts the emoji of a reaction; undefined if this device cannot. */

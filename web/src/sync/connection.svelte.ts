@@ -2,6 +2,7 @@
 import { Socket } from "phoenix"
 
 import { Unreachable } from "../api/http"
+import { toJson } from "../api/json"
 import type { Session } from "../session/session"
 
 export type ConnectionState = "connecting" | "open" | "lost"
@@ -23,6 +24,7 @@ export class Connection {
     this.socket = new Socket("/socket", {
       // Phoenix also accepts a function, so that each reconnect sends the current token; its types lack this.
       authToken: authToken as unknown as string,
+      encode,
       longPollFallbackMs: LONG_POLL_AFTER_MS,
       reconnectAfterMs: (tries) => jittered(RETRY_MS[tries - 1] ?? MAX_RETRY_MS),
       rejoinAfterMs: (tries) => jittered(RETRY_MS[tries + 1] ?? MAX_RETRY_MS),
@@ -68,6 +70,20 @@ export class Connection {
       if (!(error instanceof Unreachable)) console.warn("the sign-in could not be renewed", error)
     }
   }
+}
+
+interface Frame {
+  readonly join_ref: string | null
+  readonly ref: string
+  readonly topic: string
+  readonly event: string
+  readonly payload: object
+}
+
+/** Encodes a frame of serializer version 2.0.0. */
+function encode(frame: object, callback: (encoded: string) => void): void {
+  const { join_ref, ref, topic, event, payload } = frame as Frame
+  callback(toJson([join_ref, ref, topic, event, payload]))
 }
 
 /** Random delay, so that not all clients reconnect at the same moment after a restart. */
