@@ -286,8 +286,8 @@ class Uploads:
         try:
             return self._original(upload, sniffed) if attachment.keep_metadata else self._cleaned(upload, sniffed)
         except PictureRefused as refused:
-            if attachment.keep_metadata and sniffed not in SHOWN:
-                return _Found(name, attachment.size, sniffed)  # offered for download like any other file
+            if attachment.keep_metadata:  # offered for download like any other file, and never displayed
+                return _Found(name, attachment.size, PLAIN if sniffed in SHOWN else sniffed)
             raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused
 
     def _original(self, upload: Upload, sniffed: str) -> _Found:

@@ -211,13 +211,25 @@ async def test_an_original_of_any_phone_goes_as_it_is_and_has_a_small_one(app: R
     assert not SECRETS.search(small.content)
 
 
-async def test_an_original_that_no_small_one_can_be_made_of_is_a_file_to_save(app: RunningApp) -> None:
-    data = b"\0\0\0\x18ftypheic" + b"\0" * 50
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
+        (b"\0\0\0\x18ftypheic" + b"\0" * 50, "image/heic"),
+        (photo()[:500], "application/octet-stream"),
+        (bomb(), "application/octet-stream"),
+        (b"GIF89a<script>alert(1)</script>", "application/octet-stream"),
+    ],
+    ids=["damaged HEIC", "cut off", "bomb", "polyglot"],
+)
+async def test_an_original_that_no_small_one_can_be_made_of_is_a_file_to_save(
+    app: RunningApp, data: bytes, content_type: str
+) -> None:
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, data, keep_metadata=True)
         got = await fetched(maja, sent["id"])
 
-    assert (sent["content_type"], sent["thumbnail"], sent["width"]) == ("image/heic", False, None)
+    assert (sent["content_type"], sent["thumbnail"], sent["width"]) == (content_type, False, None)
+    assert got.headers["content-disposition"].startswith("attachment")
     assert got.content == data
 
 
