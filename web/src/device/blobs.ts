@@ -26,7 +26,10 @@ export class BlobStore {
   put(blob: Blob): string {
     const key = `${Date.now()}.${randomId()}`
     this.#memory.set(key, blob)
-    const writing = this.#attempt((database) => database.put("blobs", blob, key))
+    // The stored copy replaces a chosen file, which may be changed or deleted before it is sent.
+    const writing = this.#attempt((database) => database.put("blobs", blob, key)).then((stored) => {
+      if (stored !== undefined && blob instanceof File) this.#memory.delete(key)
+    })
     this.#writing.set(
       key,
       writing.finally(() => this.#writing.delete(key)),

@@ -7,6 +7,7 @@
 import { SvelteMap } from "svelte/reactivity"
 
 import type { PendingAttachment } from "../models/attachments"
+import type { OutgoingMessage } from "../models/outbox"
 import type { LocalDatabase, Draft } from "./database"
 import type { TabChannel } from "./tab-channel"
 
@@ -52,6 +53,16 @@ export class Drafts {
   /** Saves the attachments of a draft. */
   async setAttachments(conversationId: string, enclosures: readonly PendingAttachment[], name: string): Promise<void> {
     await this.#store(conversationId, { ...this.#get(conversationId), enclosures, name })
+  }
+
+  /** Puts a message that was not sent before the draft of its conversation, which is called `name`. */
+  async putBack({ conversation_id, text, enclosures = [] }: OutgoingMessage, name: string): Promise<void> {
+    const draft = this.#get(conversation_id)
+    await this.#store(conversation_id, {
+      name,
+      text: [text, draft.text].filter((each) => each !== "").join("\n\n"),
+      enclosures: [...enclosures.map(({ upload_id: _, ...each }) => each), ...(draft.enclosures ?? [])],
+    })
   }
 
   /** Removes a draft that became a message; the outbox deletes its record. */

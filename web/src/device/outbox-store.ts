@@ -8,7 +8,9 @@ import {
   withMessage,
   withUploadId,
   withRefusal,
+  withRefusedFiles,
   withoutMessage,
+  withoutRefusedFiles,
   withRetry,
   withRetryUnprocessed,
   type OutgoingMessage,
@@ -55,14 +57,16 @@ export class OutboxStore {
     this.#set([...found, ...this.#messages.filter((message) => this.#inMemoryOnly.has(message.client_id))])
   }
 
-  /** Stores a message and deletes the draft it came from. Resolves once it is on disk. */
-  async write(message: OutgoingMessage): Promise<void> {
-    this.#beingStored.add(message.client_id)
-    const storing = this.#store(message) // before it is displayed, because displaying it may send it
-    this.#set(withMessage(this.#messages, message))
+  /** Stores the messages that a draft became, and deletes the draft. Resolves once they are on disk. */
+  async write(...messages: readonly OutgoingMessage[]): Promise<void> {
+    for (const { client_id } of messages) this.#beingStored.add(client_id)
+    const storing = this.#store(messages) // before they are displayed, because displaying them may send them
+    this.#set(messages.reduce(withMessage, this.#messages))
     const stored = await storing
-    this.#beingStored.delete(message.client_id)
-    if (!stored) this.#inMemoryOnly.add(message.client_id)
+    for (const { client_id } of messages) {
+      this.#beingStored.delete(client_id)
+      if (!stored) this.#inMemoryOnly.add(client_id)
+    }
     this.tabs.post({ what: "outbox" })
   }
 
@@ -70,15 +74,26 @@ export class OutboxStore {
   async remove(clientId: string | null): Promise<void> {
     const found = this.#messages.find((message) => message.client_id === clientId)
     if (found === undefined) return
-    this.#set(withoutMessage(this.#messages, found.client_id))
-    this.#inMemoryOnly.delete(found.client_id)
+    const takingOut = this.takeOut(found.client_id)
     this.onRemoved(found)
-    await this.#rewrite(found.client_id, async (write, key) => write.objectStore("outbox").delete(key))
+    await takingOut
+  }
+
+  /** Removes a message, and leaves its attachments to the draft that it became. */
+  async takeOut(clientId: string): Promise<void> {
+    this.#set(withoutMessage(this.#messages, clientId))
+    this.#inMemoryOnly.delete(clientId)
+    await this.#rewrite(clientId, async (write, key) => write.objectStore("outbox").delete(key))
   }
 
   /** Marks a message that the server permanently rejected. */
   async refuse(clientId: string, reason: string): Promise<void> {
     await this.#replace(clientId, withRefusal(this.#messages, clientId, reason))
+  }
+
+  /** Marks a message whose files were permanently rejected, with the reason for each by its key. */
+  async refuseFiles(clientId: string, reasons: ReadonlyMap<string, string>): Promise<void> {
+    await this.#replace(clientId, withRefusedFiles(this.#messages, clientId, reasons))
   }
 
   /** Records the server's id of an attachment's upload. */
@@ -89,6 +104,11 @@ export class OutboxStore {
   /** Retries a rejected message, optionally with its photos in their original form. */
   async retry(clientId: string, asItIs = false): Promise<void> {
     await this.#replace(clientId, (asItIs ? withRetryUnprocessed : withRetry)(this.#messages, clientId))
+  }
+
+  /** Retries a rejected message without its rejected files. */
+  async retryWithoutRefusedFiles(clientId: string): Promise<void> {
+    await this.#replace(clientId, withoutRefusedFiles(this.#messages, clientId))
   }
 
   /**
@@ -113,14 +133,15 @@ export class OutboxStore {
     this.tabs.post({ what: "outbox" })
   }
 
-  async #store(message: OutgoingMessage): Promise<boolean> {
+  async #store(messages: readonly OutgoingMessage[]): Promise<boolean> {
     return await this.database.write(
       ["outbox", "unsent"],
       async (write) => {
-        const database = write.objectStore("outbox").add(message)
-        const emptied = write.objectStore("unsent").delete(message.conversation_id)
+        const added = messages.map((message) => write.objectStore("outbox").add(message))
+        const ids = new Set(messages.map((message) => message.conversation_id))
+        const emptied = [...ids].map((id) => write.objectStore("unsent").delete(id))
         write.commit()
-        await Promise.all([database, emptied])
+        await Promise.all([...added, ...emptied])
         return true
       },
       false,

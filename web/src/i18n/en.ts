@@ -232,6 +232,11 @@ export const en = {
   "write.label": "Message to {name}",
   "write.placeholder": "Write a message",
   "write.send": "Send",
+  "write.tooLong": {
+    one: "Your message is about {n} character too long. Shorten it or attach it as a text file.",
+    other: "Your message is about {n} characters too long. Shorten it or attach it as a text file.",
+  },
+  "write.asFile": "Attach as a text file",
   "write.nobody": "This account was deleted. You can still read the chat.",
 
   "write.reply": "Replying to {name}",
@@ -260,6 +265,8 @@ export const en = {
   "message.broken": "This message can no longer be read.",
   "message.again": "Try again",
   "message.asItIs": "Send original (includes place and time)",
+  "message.without": "Send without {name}",
+  "message.withoutAll": "Send without these files",
   "message.discard": "Delete",
 
   "device.phone": "phone",
@@ -274,6 +281,7 @@ export const en = {
   "at.readBy": "Read by {names}",
   "at.readAll": "Read by everyone",
   "at.refused": "Not sent. {why}",
+  "at.refusedFile": "{name}: {why}",
 
   "link.lost": "Can't reach your server. What you write is sent when the connection is back.",
   "link.forgetful": "This browser can't save messages. Anything unsent is lost when you close this page.",
@@ -332,6 +340,9 @@ export const en = {
   "attach.chosen": "Attached",
   "attach.remove": "Remove {name}",
   "attach.original": "Send original photos (includes place and time)",
+  "attach.several": { other: "{files} files. They will be sent in {n} messages." },
+  "attach.unreadable": "Not attached, because it's empty, a folder or no longer there: {names}",
+  "attach.textName": "Message.txt",
   "upload.progress": "Sending",
   "upload.cancel": "Cancel sending",
   "photo.called": "Photo: {name}",
@@ -369,6 +380,8 @@ export const en = {
   "error.picture_unreadable": "The place can't be removed from this photo. Try it as a JPEG.",
   "error.file_locked": "This device can't open the file.",
   "error.file_gone": "The file is no longer on this device. Choose it again.",
+  "error.file_changed": "The file was changed or deleted. Choose it again.",
+  "error.frame_refused": "Your server can't process this message. Change it and send it again.",
   "error.invalid_credentials": "Wrong name or password.",
   "error.invalid_setup_code": "Wrong setup code. Check it and try again.",
   "error.invalid_passkey": "This passkey doesn't work here.",

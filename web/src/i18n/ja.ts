@@ -231,6 +231,10 @@ export const ja: Messages = {
   "write.label": "{name}へのメッセージ",
   "write.placeholder": "メッセージを入力",
   "write.send": "送信",
+  "write.tooLong": {
+    other: "メッセージが約 {n} 文字長すぎます。短くするか、テキストファイルとして添付してください。",
+  },
+  "write.asFile": "テキストファイルとして添付",
   "write.nobody": "このアカウントは削除されました。これまでのチャットは読むことができます。",
 
   "write.reply": "{name}への返信",
@@ -259,6 +263,8 @@ export const ja: Messages = {
   "message.broken": "このメッセージはもう読めません。",
   "message.again": "もう一度送る",
   "message.asItIs": "元の写真を送る（撮影場所と日時も含みます）",
+  "message.without": "{name}を外して送る",
+  "message.withoutAll": "これらのファイルを外して送る",
   "message.discard": "削除",
 
   "device.phone": "スマートフォン",
@@ -273,6 +279,7 @@ export const ja: Messages = {
   "at.readBy": "{names}が読みました",
   "at.readAll": "全員が読みました",
   "at.refused": "送信できませんでした。{why}",
+  "at.refusedFile": "{name}：{why}",
 
   "link.lost": "サーバーに接続できません。書いたメッセージは、接続が戻ると送信されます。",
   "link.forgetful": "このブラウザにはメッセージを保存できません。ページを閉じると、未送信のものは失われます。",
@@ -332,6 +339,9 @@ export const ja: Messages = {
   "attach.chosen": "添付",
   "attach.remove": "{name}を外す",
   "attach.original": "元の写真を送る（撮影場所と日時も含みます）",
+  "attach.several": { other: "ファイル {files} 件を、{n} 通のメッセージに分けて送ります。" },
+  "attach.unreadable": "空のファイル、フォルダー、または見つからないファイルのため、添付できませんでした：{names}",
+  "attach.textName": "メッセージ.txt",
   "upload.progress": "送信中",
   "upload.cancel": "送信をやめる",
   "photo.called": "写真: {name}",
@@ -370,6 +380,8 @@ export const ja: Messages = {
   "error.picture_unreadable": "この写真から撮影場所を消せませんでした。JPEG でお試しください。",
   "error.file_locked": "この端末ではファイルを開けません。",
   "error.file_gone": "この端末にファイルが残っていません。もう一度選んでください。",
+  "error.file_changed": "ファイルが変更または削除されました。もう一度選んでください。",
+  "error.frame_refused": "サーバーがこのメッセージを処理できません。内容を変えて、もう一度送ってください。",
   "error.invalid_credentials": "名前またはパスワードが違います。",
   "error.invalid_setup_code": "セットアップコードが違います。確認して、もう一度お試しください。",
   "error.invalid_passkey": "このパスキーはここでは使えません。",

@@ -1,6 +1,9 @@
 /** Photos, files and voice notes: pending ones on this device, and those of received messages. */
 import type { Attachment, Message } from "../api/types"
 
+/** Maximum number of files per message, as on the server. */
+export const MAX_FILES = 10
+
 export type AttachmentKind = "image" | "file" | "voice"
 
 /** A file attached to an unsent message. Its bytes are stored beside the outbox, under `key`. */
@@ -16,6 +19,31 @@ export interface PendingAttachment {
   readonly waveform?: readonly number[]
   /** The server's id, once the upload has started. */
   readonly upload_id?: string
+  /** Why it cannot be sent; the user decides what to do. */
+  readonly refused?: string
+}
+
+/** Refusals of one file. The message can be sent without it. */
+const FILE_REFUSALS = new Set([
+  ...["file_too_large", "quota_exceeded", "too_many_uploads", "server_full", "checksum_mismatch"],
+  ...["picture_too_large", "picture_unreadable", "file_gone", "file_changed", "invalid_request"],
+])
+/** Refusals of a processed photo, which can still be sent unchanged. */
+const PICTURE_REFUSALS = new Set(["picture_too_large", "picture_unreadable"])
+
+/** Whether a refusal concerns one file, rather than the whole message. */
+export function isFileRefusal(reason: string): boolean {
+  return FILE_REFUSALS.has(reason)
+}
+
+/** Whether a refused photo can be sent unchanged. */
+export function canSendOriginal({ kind, keep_metadata, refused = "" }: PendingAttachment): boolean {
+  return kind === "image" && !keep_metadata && PICTURE_REFUSALS.has(refused)
+}
+
+/** Returns a pending attachment as it was before its upload and any refusal. */
+export function withoutUpload({ upload_id: _, refused: __, ...attachment }: PendingAttachment): PendingAttachment {
+  return attachment
 }
 
 /** Parameters of the upload request. */

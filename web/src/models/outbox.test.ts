@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 
+import type { PendingAttachment } from "./attachments"
 import { outgoing } from "./fixtures"
 import {
   withMessage,
@@ -7,11 +8,16 @@ import {
   nextToSend,
   isTransient,
   retryDelay,
+  outgoingStatus,
+  refusedChoices,
   withRefusal,
+  withRefusedFiles,
+  withoutRefusedFiles,
   withoutMessage,
   withRetry,
   withRetryUnprocessed,
   waitingIn,
+  type Outbox,
 } from "./outbox"
 
 const two = withMessage(withMessage([], outgoing("first")), outgoing("second"))
@@ -60,16 +66,65 @@ test("the server says how long to wait, else each wait is longer, up to a minute
   ])
 })
 
-test("a photo that cannot be cleaned is sent as it is, as another upload, if its person wants that", () => {
-  const known = { name: "scan.tiff", size: 1, encrypted: false, keep_metadata: false } as const
-  const [photo, note] = [
-    { ...known, key: "a", kind: "image" },
-    { ...known, key: "b", kind: "voice" },
-  ] as const
-  const enclosures = [photo, note].map((each) => ({ ...each, upload_id: "u" }))
-  const refused = withRefusal([{ ...outgoing("one"), enclosures }, outgoing("two")], "one", "picture_unreadable")
-  expect(withRetryUnprocessed(refused, "one")).toEqual([
-    { ...outgoing("one"), enclosures: [{ ...photo, keep_metadata: true }, note] },
-    outgoing("two"),
-  ])
+const file = { size: 1, encrypted: false, keep_metadata: false, upload_id: "u" } as const
+const photo = { ...file, key: "photo", kind: "image", name: "photo.jpg" } as const
+const film = { ...file, key: "film", kind: "file", name: "film.mov" } as const
+
+/** A message whose files were refused for these reasons, by their keys. */
+function refused(
+  reasons: Record<string, string>,
+  enclosures: readonly PendingAttachment[] = [photo, film],
+  text = "hi",
+) {
+  const message = { ...outgoing("one"), text, enclosures }
+  return withRefusedFiles([message, outgoing("two")], "one", new Map(Object.entries(reasons)))
+}
+const choicesOf = ([message]: Outbox) => refusedChoices(message ?? expect.fail("no message"))
+
+test("a refused file has its reason and starts again, and the others keep their uploads", () => {
+  const { upload_id: _, ...fresh } = photo
+  expect(refused({ photo: "picture_unreadable" })[0]).toMatchObject({
+    refused: "picture_unreadable",
+    enclosures: [{ ...fresh, refused: "picture_unreadable" }, film],
+  })
+})
+
+test("a message is retried with the refused photos unchanged, or without the refused files", () => {
+  const outbox = refused({ photo: "picture_unreadable" })
+  const { upload_id: _, ...fresh } = photo
+  expect(withRetryUnprocessed(outbox, "one")[0]?.enclosures).toEqual([{ ...fresh, keep_metadata: true }, film])
+  expect(withoutRefusedFiles(outbox, "one")[0]?.enclosures).toEqual([film])
+  expect(withoutRefusedFiles(outbox, "one")[0]?.refused).toBeUndefined()
+  expect(withoutRefusedFiles(refused({ film: "file_gone" }, [film]), "one")[0]).toEqual({
+    ...outgoing("one"),
+    text: "hi",
+  })
+})
+
+test("only choices that may succeed are offered", () => {
+  expect(choicesOf(refused({ photo: "picture_unreadable" }))).toMatchObject({ retry: false, original: true })
+  expect(choicesOf(refused({ photo: "picture_unreadable" })).without).toHaveLength(1)
+  expect(choicesOf(refused({ photo: "quota_exceeded" }))).toMatchObject({ retry: true, original: false })
+  expect(choicesOf(refused({ photo: "picture_unreadable", film: "quota_exceeded" }))).toMatchObject({
+    retry: false,
+    original: false,
+  })
+  const original = { ...photo, keep_metadata: true }
+  expect(choicesOf(refused({ photo: "picture_unreadable" }, [original])).original).toBe(false)
+  expect(choicesOf(refused({ film: "file_gone" }, [film], "")).without).toEqual([])
+  expect(choicesOf(withRefusal(two, "first", "message_too_large"))).toEqual({
+    retry: false,
+    original: false,
+    without: [],
+  })
+  expect(choicesOf(withRefusal(two, "first", "internal_error")).retry).toBe(true)
+})
+
+test("the status of a refused message names its refused files", () => {
+  const [message] = refused({ film: "file_too_large" })
+  expect(outgoingStatus(message ?? expect.fail("no message"))).toEqual({
+    state: "refused",
+    reason: "file_too_large",
+    files: [{ name: "film.mov", reason: "file_too_large" }],
+  })
 })

@@ -5,7 +5,8 @@
  */
 import type { Sealed } from "../crypto/seal"
 import type { ErrorReply } from "../api/types"
-import type { PendingAttachment } from "./attachments"
+import { canSendOriginal, withoutUpload, type PendingAttachment } from "./attachments"
+import type { DeliveryStatus } from "./receipts"
 
 export interface OutgoingMessage {
   readonly client_id: string
@@ -19,14 +20,28 @@ export interface OutgoingMessage {
   readonly written_at: string
   /** Attached photos, files and voice notes. */
   readonly enclosures?: readonly PendingAttachment[]
-  /** Why the server permanently rejected it; the user decides what to do. */
+  /** Why the server permanently rejected it; the user decides what to do. If it rejected files, each has its reason. */
   readonly refused?: string
+}
+
+/** How a rejected message can be sent, besides by editing it: only ways that may succeed. */
+export interface RefusedChoices {
+  readonly retry: boolean
+  /** Send the rejected photos unchanged. */
+  readonly original: boolean
+  /** Send the rest without these files. */
+  readonly without: readonly PendingAttachment[]
 }
 
 export type Outbox = readonly OutgoingMessage[]
 
 /** Temporary errors: the message stays and is sent again. */
 const TRANSIENT = new Set(["rate_limited", "unavailable", "internal_error", "unmatched topic", "timeout"])
+/** Errors that repeat until the message is changed. */
+const FINAL = new Set([
+  ...["message_too_large", "invalid_message", "invalid_request", "conflict", "invalid_encryption_metadata"],
+  ...["encryption_required", "file_too_large", "picture_too_large", "picture_unreadable", "file_gone", "file_changed"],
+])
 const RETRY_MS = 2_000
 const MAX_RETRY_MS = 60_000
 
@@ -88,11 +103,20 @@ export function withRefusal(outbox: Outbox, clientId: string, reason: string): O
 
 /** Records the server's id of an attachment's upload. */
 export function withUploadId(outbox: Outbox, clientId: string, key: string, uploadId: string): Outbox {
-  return outbox.map((message) => {
-    if (message.client_id !== clientId || !message.enclosures) return message
-    const enclosures = message.enclosures.map((each) => (each.key === key ? { ...each, upload_id: uploadId } : each))
-    return { ...message, enclosures: enclosures }
-  })
+  return outbox.map((message) =>
+    withEnclosures(message, clientId, (each) => [each.key === key ? { ...each, upload_id: uploadId } : each]),
+  )
+}
+
+/** Marks a message as rejected because of files, with the reason for each by its key. */
+export function withRefusedFiles(outbox: Outbox, clientId: string, reasons: ReadonlyMap<string, string>): Outbox {
+  const [reason = ""] = reasons.values()
+  return withRefusal(outbox, clientId, reason).map((message) =>
+    withEnclosures(message, clientId, (each) => {
+      const refused = reasons.get(each.key)
+      return [refused === undefined ? each : { ...withoutUpload(each), refused }]
+    }),
+  )
 }
 
 /** Marks a rejected message for a retry. */
@@ -100,19 +124,50 @@ export function withRetry(outbox: Outbox, clientId: string): Outbox {
   return outbox.map((message) => {
     if (message.client_id !== clientId) return message
     const { refused: _, ...retried } = message
-    return retried
+    return withEnclosures(retried, clientId, ({ refused: __, ...each }) => [each])
   })
 }
 
-/** Marks a rejected message for a retry with its original photos, in new uploads. */
+/** Marks a rejected message for a retry with its rejected photos unchanged. */
 export function withRetryUnprocessed(outbox: Outbox, clientId: string): Outbox {
-  return withRetry(outbox, clientId).map((message) =>
-    message.client_id === clientId && message.enclosures
-      ? { ...message, enclosures: message.enclosures.map(unprocessed) }
-      : message,
+  const chosen = outbox.map((message) =>
+    withEnclosures(message, clientId, (each) => [canSendOriginal(each) ? { ...each, keep_metadata: true } : each]),
   )
+  return withRetry(chosen, clientId)
 }
 
-function unprocessed({ upload_id: _, ...enclosure }: PendingAttachment): PendingAttachment {
-  return { ...enclosure, keep_metadata: enclosure.kind === "image" }
+/** Marks a rejected message for a retry without its rejected files. */
+export function withoutRefusedFiles(outbox: Outbox, clientId: string): Outbox {
+  const rest = outbox.map((message) =>
+    withEnclosures(message, clientId, (each) => (each.refused === undefined ? [each] : [])),
+  )
+  return withRetry(rest, clientId)
+}
+
+/** The status of an unsent message. */
+export function outgoingStatus({ refused, enclosures = [] }: OutgoingMessage): DeliveryStatus {
+  if (refused === undefined) return { state: "device" }
+  const files = enclosures.flatMap(({ name, refused: reason }) => (reason === undefined ? [] : [{ name, reason }]))
+  return { state: "refused", reason: refused, files }
+}
+
+export function refusedChoices({ text, refused = "", enclosures = [] }: OutgoingMessage): RefusedChoices {
+  const files = enclosures.filter((each) => each.refused !== undefined)
+  return {
+    retry: ![refused, ...files.map((each) => each.refused ?? "")].some((reason) => FINAL.has(reason)),
+    original: files.length > 0 && files.every(canSendOriginal),
+    without: text !== "" || files.length < enclosures.length ? files : [],
+  }
+}
+
+/** Changes the attachments of one message. Without attachments, it has no such field. */
+function withEnclosures(
+  message: OutgoingMessage,
+  clientId: string,
+  change: (attachment: PendingAttachment) => readonly PendingAttachment[],
+): OutgoingMessage {
+  if (message.client_id !== clientId || !message.enclosures) return message
+  const { enclosures, ...rest } = message
+  const changed = enclosures.flatMap(change)
+  return changed.length > 0 ? { ...rest, enclosures: changed } : rest
 }

@@ -19,10 +19,16 @@ export interface Recipient {
   readonly on: readonly DeviceKind[]
 }
 
+/** A file of a message that cannot be sent. */
+export interface RefusedFile {
+  readonly name: string
+  readonly reason: string
+}
+
 /** The status of a message; the interface translates it. */
 export type DeliveryStatus =
   | { readonly state: "device" }
-  | { readonly state: "refused"; readonly reason: string }
+  | { readonly state: "refused"; readonly reason: string; readonly files?: readonly RefusedFile[] }
   | { readonly state: "server" }
   | { readonly state: "delivered"; readonly to: readonly Recipient[]; readonly all: boolean }
   | { readonly state: "read"; readonly by: readonly string[]; readonly all: boolean }

@@ -7,6 +7,7 @@
 import type { Channel } from "phoenix"
 import { SvelteMap } from "svelte/reactivity"
 
+import { wellFormed } from "../api/json"
 import { seal } from "../crypto/seal"
 import { BlobStore } from "../device/blobs"
 import { Drafts } from "../device/drafts"
@@ -14,9 +15,9 @@ import { LocalDatabase, type CachedTimeline, type Draft } from "../device/databa
 import { OutboxStore } from "../device/outbox-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
 import { TabChannel } from "../device/tab-channel"
-import type { PendingAttachment } from "../models/attachments"
+import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/attachments"
 import { invitationLink } from "../models/invitation"
-import { waitingIn, type OutgoingMessage, type Outbox } from "../models/outbox"
+import { refusedChoices, waitingIn, type OutgoingMessage, type Outbox } from "../models/outbox"
 import {
   withChangedMessage,
   without,
@@ -39,6 +40,8 @@ import { randomId } from "../device/random-id"
 import { Uploads } from "./uploads.svelte"
 
 const REFRESH_RETRY_MS = 3_000
+/** WebSocket close codes (RFC 6455, 7.4.1) after a frame that the server, or a proxy before it, cannot process. */
+const FRAME_REFUSED = new Set([1007, 1009, 1011])
 
 export class ChatClient {
   readonly me: { readonly id: string; readonly username: string }
@@ -93,6 +96,9 @@ export class ChatClient {
     this.#offlineCache = new OfflineCache(this.#database)
     this.contacts = new Contacts(session, this.#database, this.#offlineCache)
     this.#connection = new Connection(session)
+    this.#connection.socket.onClose(({ code }) => {
+      if (FRAME_REFUSED.has(code)) for (const each of this.#conversations.values()) each.frameRefused()
+    })
   }
 
   get connection(): ConnectionState {
@@ -150,20 +156,25 @@ export class ChatClient {
     return this.#summaries.get(id)
   }
 
-  /** Writes a message. It is displayed immediately, and stored on this device before anything else. */
-  async send(id: string, text: string, enclosures: readonly PendingAttachment[] = [], replyTo?: string): Promise<void> {
-    const message = {
-      client_id: randomId(),
-      conversation_id: id,
-      text,
-      sealed: await seal(text),
-      ...(replyTo !== undefined && { reply_to: replyTo }),
-      written_at: new Date().toISOString(),
-      ...(enclosures.length > 0 && { enclosures }),
-    }
+  /**
+   * Writes a message. It is displayed immediately, and stored on this device before anything else. Files beyond the
+   * maximum of one message go into further messages.
+   */
+  async send(
+    id: string,
+    typed: string,
+    enclosures: readonly PendingAttachment[] = [],
+    replyTo?: string,
+  ): Promise<void> {
+    const text = wellFormed(typed) // shown as it is sent
+    const [first = [], ...others] = groupsOf(MAX_FILES, enclosures.map(withoutUpload))
+    const messages = [
+      await outgoingMessage(id, text, first, replyTo),
+      ...(await Promise.all(others.map((files) => outgoingMessage(id, "", files)))),
+    ]
     this.#drafts.clear(id)
     await this.blobs.stored(enclosures.map(({ key }) => key))
-    await this.#outboxStore.write(message)
+    await this.#outboxStore.write(...messages)
     this.conversation(id)?.flush()
   }
 
@@ -180,12 +191,25 @@ export class ChatClient {
     await this.#drafts.write(conversationId, "", "")
   }
 
-  /** Retries a rejected message, optionally with its original photos. */
+  /** Retries a rejected message, optionally with the rejected photos unchanged. */
   async retry(conversationId: string, clientId: string, unprocessed = false): Promise<void> {
-    const message = this.outbox.find((each) => each.client_id === clientId)
     await this.#outboxStore.retry(clientId, unprocessed)
     this.conversation(conversationId)?.flush()
-    if (unprocessed && message) await this.uploads.cancel(message)
+  }
+
+  /** Sends a rejected message without its rejected files. */
+  async sendWithoutRefusedFiles(message: OutgoingMessage): Promise<void> {
+    await this.#outboxStore.retryWithoutRefusedFiles(message.client_id)
+    this.conversation(message.conversation_id)?.flush()
+    await this.blobs.remove(refusedChoices(message).without.map(({ key }) => key))
+  }
+
+  /** Moves a rejected message back into the composer of its conversation, before what is there. */
+  async moveToDraft(message: OutgoingMessage): Promise<void> {
+    const { conversation_id: id, client_id } = message
+    await this.#drafts.putBack(message, this.drafts.get(id)?.name || (this.summary(id)?.name ?? ""))
+    await this.#outboxStore.takeOut(client_id)
+    await this.uploads.cancel(message)
   }
 
   /** Discards an unsent message and its uploads on the server. */
@@ -372,4 +396,25 @@ export class ChatClient {
     this.replyPreviews.applyChanges(messages)
     if (messages.length > 0) this.#setConversations(messages.reduce(withChangedMessage, this.conversations))
   }
+}
+
+async function outgoingMessage(
+  id: string,
+  text: string,
+  enclosures: readonly PendingAttachment[],
+  replyTo?: string,
+): Promise<OutgoingMessage> {
+  return {
+    client_id: randomId(),
+    conversation_id: id,
+    text,
+    sealed: await seal(text),
+    ...(replyTo !== undefined && { reply_to: replyTo }),
+    written_at: new Date().toISOString(),
+    ...(enclosures.length > 0 && { enclosures }),
+  }
+}
+
+function groupsOf<Item>(size: number, items: readonly Item[]): readonly (readonly Item[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size))
 }

@@ -134,6 +134,11 @@ export class Conversation {
     this.#sender.flush()
   }
 
+  /** Called after the server closed the connection because of a frame that it cannot process. */
+  frameRefused(): void {
+    void this.#sender.frameRefused()
+  }
+
   /** Show and send the outgoing messages after the outbox changed, in this tab or in another. */
   outboxChanged(): void {
     const outgoing = waitingIn(this.context.outboxStore.messages, this.id)

@@ -36,6 +36,9 @@ async function tab(): Promise<Tab> {
 
 const note = { kind: "voice", name: "note.webm", blob: new Blob(["sound"]), duration_ms: 2_000, waveform: [1] } as const
 const file = (name: string) => ({ kind: "file", name, blob: new Blob([name]) }) as const
+/** The bytes of a file that was deleted, or of a folder. */
+const unreadable = new Blob(["x"])
+unreadable.arrayBuffer = () => Promise.reject(new DOMException("gone", "NotReadableError"))
 const names = ({ tray }: Tab) => tray.of("kitchen").map(({ name }) => name)
 
 beforeEach(() => (account = `inga${(count += 1)}`))
@@ -108,10 +111,28 @@ test("what has no bytes on this device is not promised", async () => {
   expect(names(after)).toEqual(["b"])
 })
 
-test("one message takes ten files, however they were chosen", async () => {
+test("any number of files is attached, and none is dropped", async () => {
   const maja = await tab()
   const many = Array.from({ length: 8 }, (_, number) => file(`${number}`))
   await maja.tray.add("kitchen", many, "Kitchen")
   await maja.tray.add("kitchen", many, "Kitchen")
-  expect(names(maja)).toHaveLength(10)
+  expect(names(maja)).toHaveLength(16)
+})
+
+test("an empty file and one that cannot be read are named, and the others are attached", async () => {
+  const maja = await tab()
+  const folder = new Blob(["x"])
+  folder.slice = () => unreadable
+  const chosen = [file("a"), { ...file("folder"), blob: folder }, { ...file("empty"), blob: new Blob() }, file("b")]
+  expect(await maja.tray.add("kitchen", chosen, "Kitchen")).toEqual(["folder", "empty"])
+  expect(names(maja)).toEqual(["a", "b"])
+})
+
+test("a stored file is read from this device, and not from where it was chosen", async () => {
+  const maja = await tab()
+  const chosen = new File(["first"], "a")
+  await maja.tray.add("kitchen", [{ ...file("a"), blob: chosen }], "Kitchen")
+  await maja.blobs.stored(maja.tray.keys)
+  chosen.text = () => Promise.reject(new DOMException("deleted", "NotReadableError"))
+  expect(await (await maja.blobs.get(maja.tray.keys[0] ?? ""))?.text()).toBe("first")
 })

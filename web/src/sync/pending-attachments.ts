@@ -5,8 +5,6 @@ import type { Drafts } from "../device/drafts"
 import type { PendingAttachment } from "../models/attachments"
 import { ApiError } from "../api/http"
 
-/** Maximum number of files per message. */
-const MAX_FILES = 10
 /** One object for all, so that an unchanged draft has unchanged attachments. */
 const NONE: readonly PendingAttachment[] = []
 
@@ -31,11 +29,17 @@ export class PendingAttachments {
     return [...this.drafts.all.values()].flatMap(({ enclosures = [] }) => keysOf(enclosures))
   }
 
-  /** Adds files in a conversation called `name`, up to the maximum per message. */
-  async add(conversationId: string, chosen: readonly NewAttachment[], name: string): Promise<void> {
-    const free = MAX_FILES - this.of(conversationId).length
-    const more = await Promise.all(chosen.slice(0, free).map((each) => this.#prepare(each)))
+  /**
+   * Adds files in a conversation called `name`. Those that one message cannot hold are sent in further messages.
+   *
+   * @returns the names of the files that are not added, because they are empty or cannot be read, such as folders
+   */
+  async add(conversationId: string, chosen: readonly NewAttachment[], name: string): Promise<readonly string[]> {
+    const readable = await Promise.all(chosen.map(({ blob }) => hasContent(blob)))
+    const usable = chosen.filter((_, index) => readable[index])
+    const more = await Promise.all(usable.map((each) => this.#prepare(each)))
     await this.drafts.setAttachments(conversationId, [...this.of(conversationId), ...more], name)
+    return chosen.filter((_, index) => !readable[index]).map((each) => each.name)
   }
 
   /** Removes a file. */
@@ -84,4 +88,13 @@ export class PendingAttachments {
 
 function keysOf(enclosures: readonly PendingAttachment[]): readonly string[] {
   return enclosures.map(({ key }) => key)
+}
+
+async function hasContent(blob: Blob): Promise<boolean> {
+  try {
+    return (await blob.slice(0, 1).arrayBuffer()).byteLength > 0
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error
+    return false
+  }
 }

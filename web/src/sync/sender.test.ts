@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 
 import { LocalDatabase } from "../device/database"
+import { outgoing } from "../models/fixtures"
 import { ChatServer } from "../testing/chat-server"
 import { conversationOf, placesIn, startClient, startDisconnected, useFakeBrowser } from "../testing/client"
 import { eventually, pass, settle } from "../testing/clock"
@@ -153,6 +154,64 @@ test("a refused message is sent again on request, and can be discarded", async (
   await eventually(() => expect(client.outbox[0]?.refused).toBe("encryption_required"))
   await client.discard(clientId)
   expect(client.outbox).toEqual([])
+})
+
+test("a message for which the server closes the connection three times is refused, and keeps its text", async () => {
+  const { server, kitchen, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", (frame) => {
+    if (frame.payload.body !== "poison") return kitchen.store(frame, "maja")
+    frame.socket.close(1011)
+    return undefined
+  })
+  await client.send("kitchen", "poison")
+  await client.send("kitchen", "after")
+  for (let reconnect = 0; reconnect < 4; reconnect += 1) await pass(1_000)
+  expect(client.outbox.map(({ text, refused }) => [text, refused])).toEqual([["poison", "frame_refused"]])
+  expect(sent(server)).toEqual(["poison", "poison", "poison", "after"])
+})
+
+test("a lost network never counts as a refusal", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  await client.send("kitchen", "Dinner!")
+  for (let round = 1; round <= 6; round += 1) {
+    await eventually(() => expect(sent(server)).toHaveLength(round))
+    server.phoenix.drop()
+    await pass(10_000)
+  }
+  expect(client.outbox[0]?.refused).toBeUndefined()
+})
+
+test("a message on which the server fails three times is refused, and does not hold up the next one", async () => {
+  const { server, kitchen, client } = await start()
+  server.phoenix.handle(/^message:/, "new_msg", (frame) =>
+    frame.payload.body === "poison" ? refuse("internal_error") : kitchen.store(frame, "maja"),
+  )
+  await client.send("kitchen", "poison")
+  await client.send("kitchen", "after")
+  await pass(2_000)
+  await pass(4_000)
+  await eventually(() => expect(client.outbox.map(({ refused }) => refused)).toEqual(["internal_error"]))
+  expect(sent(server)).toEqual(["poison", "poison", "poison", "after"])
+})
+
+test("text that strict JSON cannot represent is repaired before it is shown and sent", async () => {
+  const { server, client } = await start()
+  withhold(server)
+  await client.send("kitchen", "a\uD83Dz\0")
+  await eventually(() => expect(sent(server)).toEqual(["a\uFFFDz"]))
+  expect(client.outbox[0]?.text).toBe("a\uFFFDz")
+})
+
+test("a stored message of an older version is repaired when it is sent", async () => {
+  const { server, client } = await start()
+  const database = new LocalDatabase("maja", () => undefined)
+  const old = { ...outgoing("old"), text: "a\uD83Dz", sealed: { body: "a\uD83Dz" } }
+  await database.write(["outbox"], (write) => write.objectStore("outbox").add(old), 0)
+  await database.close()
+  await client.stop()
+  await startDisconnected(server)
+  await eventually(() => expect(sent(server)).toEqual(["a\uFFFDz"]))
 })
 
 test("a message on its way when the connection is lost is sent again after the rejoin", async () => {

@@ -9,11 +9,17 @@ import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } f
 import { messageTypeOf } from "../models/attachments"
 import { ApiError, Unreachable } from "../api/http"
 import type { ErrorReply, SendReply } from "../api/types"
-import { UploadCancelled, type Uploads } from "./uploads.svelte"
+import { FilesRefused, UploadCancelled, type Uploads } from "./uploads.svelte"
 
 const RECHECK_MS = 1_000
 /** How long a message waits for the files of the previous one. */
 const OVERTAKE_AFTER_MS = 5_000
+/**
+ * How often the server may fail on a message before it counts as refused. Once may be a coincidence, because all
+ * conversations share the connection; without a limit, one message that the server cannot process would block its
+ * conversation forever.
+ */
+const MAX_FAILURES = 3
 
 export class Sender {
   /** Messages being sent: one, and possibly one overtaking it. */
@@ -22,6 +28,10 @@ export class Sender {
   #slow = false
   #slowTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
+  /** Messages sent over the latest connection that have no reply. */
+  readonly #unanswered = new Set<string>()
+  /** How often the server failed on a message: it closed the connection, or reported an internal error. */
+  readonly #failures = new Map<string, number>()
   /** Runs while the sender waits before it repeats a message that the server could not take. */
   #retryTimer: ReturnType<typeof setTimeout> | undefined
   #open = false
@@ -39,6 +49,7 @@ export class Sender {
   /** Called when the conversation is joined. */
   opened(): void {
     this.#open = true
+    this.#unanswered.clear()
     this.#endPause()
     this.flush()
   }
@@ -51,6 +62,15 @@ export class Sender {
     this.#inFlight.clear()
     this.#endPause()
     this.#resetSlow()
+  }
+
+  /** Called after the server closed the connection because of a frame that it cannot process, such as one of these messages. */
+  async frameRefused(): Promise<void> {
+    const suspects = [...this.#unanswered]
+    this.#unanswered.clear()
+    for (const clientId of suspects) {
+      if (this.#failedTooOften(clientId)) await this.outboxStore.refuse(clientId, "frame_refused")
+    }
   }
 
   /**
@@ -82,6 +102,7 @@ export class Sender {
     const files = message.enclosures ? await this.#upload(message, isCurrent) : {}
     if (files === undefined || !isCurrent()) return
     const rejected = (refusal: ErrorReply) => isCurrent() && void this.#rejected(message, refusal)
+    this.#unanswered.add(message.client_id)
     this.channel
       .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
       .receive("ok", (stored: SendReply) => void this.#acknowledged(message, stored))
@@ -96,12 +117,19 @@ export class Sender {
       const ids = await this.uploads.upload(message, saveUploadId, () => this.#stillMine(message))
       return { attachment_ids: ids, message_type: messageTypeOf((message.enclosures ?? []).map(({ kind }) => kind)) }
     } catch (error) {
-      if (!(error instanceof UploadCancelled || error instanceof ApiError || error instanceof Unreachable)) throw error
-      if (!isCurrent()) return undefined
-      if (error instanceof UploadCancelled) await this.#next(message)
-      else await this.#rejected(message, { reason: error instanceof ApiError ? error.code : "timeout" })
+      if (isCurrent()) await this.#uploadFailed(message, error)
       return undefined
     }
+  }
+
+  async #uploadFailed(message: OutgoingMessage, error: unknown): Promise<void> {
+    if (error instanceof ApiError) await this.#rejected(message, { reason: error.code })
+    else if (error instanceof Unreachable) await this.#rejected(message, { reason: "timeout" })
+    else if (error instanceof FilesRefused) {
+      await this.outboxStore.refuseFiles(message.client_id, error.reasons)
+      await this.#next(message)
+    } else if (error instanceof UploadCancelled) await this.#next(message)
+    else throw error
   }
 
   /** Renews the claim to send, which a long upload must do repeatedly. */
@@ -117,19 +145,31 @@ export class Sender {
 
   async #acknowledged(message: OutgoingMessage, stored: SendReply): Promise<void> {
     this.#attempts = 0
+    this.#unanswered.delete(message.client_id)
+    this.#failures.delete(message.client_id)
     this.stored(stored)
     await this.outboxStore.remove(message.client_id)
     await this.#next(message)
   }
 
   async #rejected(message: OutgoingMessage, refusal: ErrorReply): Promise<void> {
-    if (!isTransient(refusal)) {
+    this.#unanswered.delete(message.client_id)
+    const isFault = refusal.reason === "internal_error"
+    if (!isTransient(refusal) || (isFault && this.#failedTooOften(message.client_id))) {
       await this.outboxStore.refuse(message.client_id, refusal.reason)
       await this.#next(message)
       return
     }
     this.#settled(message)
     this.#pause(retryDelay(refusal, ++this.#attempts))
+  }
+
+  /** Counts a failure of the server on a message. Returns true, and starts again at zero, if it was the last permitted one. */
+  #failedTooOften(clientId: string): boolean {
+    const failures = (this.#failures.get(clientId) ?? 0) + 1
+    if (failures < MAX_FAILURES) this.#failures.set(clientId, failures)
+    else this.#failures.delete(clientId)
+    return failures === MAX_FAILURES
   }
 
   /** Sends nothing for `ms`: without this, each message that is written would repeat the refused one at once. */

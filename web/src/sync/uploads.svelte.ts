@@ -6,7 +6,7 @@
 import { SvelteMap } from "svelte/reactivity"
 
 import type { BlobStore } from "../device/blobs"
-import { uploadRequest, uploadedShare, type PendingAttachment } from "../models/attachments"
+import { isFileRefusal, uploadRequest, uploadedShare, type PendingAttachment } from "../models/attachments"
 import type { OutgoingMessage } from "../models/outbox"
 import { ApiError, Unreachable } from "../api/http"
 import type { Session } from "../session/session"
@@ -17,6 +17,14 @@ const BUSY_MS = 1_000
 
 /** Another tab is sending the message, or the user discarded it. */
 export class UploadCancelled extends Error {}
+
+/** Some files of the message cannot be sent; the others have been uploaded. */
+export class FilesRefused extends Error {
+  /** @param reasons the error code of each of these files, by its key */
+  constructor(readonly reasons: ReadonlyMap<string, string>) {
+    super([...reasons.values()].join(" "))
+  }
+}
 
 /** Stores the server's id of an upload, so that it can be resumed after a reload. */
 export type SaveUploadId = (clientId: string, key: string, uploadId: string) => Promise<void>
@@ -53,7 +61,8 @@ export class Uploads {
   /**
    * Uploads all files of a message and returns their ids.
    *
-   * @throws {ApiError} the server rejected a file
+   * @throws {FilesRefused} the server rejected files, or this device cannot read them
+   * @throws {ApiError} the server rejected the uploads for another reason
    * @throws {Unreachable} no response
    * @throws {UploadCancelled} `mayGoOn` returned false
    */
@@ -75,12 +84,15 @@ export class Uploads {
     return uploading
   }
 
-  /** Cancels an upload on the server. If that fails, the server deletes it after a day. */
+  /** Cancels the uploads of a message on the server. */
   async cancel({ enclosures = [] }: OutgoingMessage): Promise<void> {
+    for (const { upload_id } of enclosures) if (upload_id !== undefined) await this.#delete(upload_id)
+  }
+
+  /** Deletes an upload on the server. If that fails, the server deletes it after a day. */
+  async #delete(uploadId: string): Promise<void> {
     try {
-      for (const { upload_id } of enclosures) {
-        if (upload_id !== undefined) await this.session.request("DELETE", `/attachments/${upload_id}`)
-      }
+      await this.session.request("DELETE", `/attachments/${uploadId}`)
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     }
@@ -93,13 +105,35 @@ export class Uploads {
     mayContinue: () => Promise<boolean>,
   ): Promise<readonly string[]> {
     const ids: string[] = []
+    const refused = new Map<string, string>()
     for (const attachment of message.enclosures ?? []) {
-      const started = await this.#start(message, attachment)
-      if (started.id !== attachment.upload_id) await saveUploadId(message.client_id, attachment.key, started.id)
-      await this.#send(attachment, started, progress, mayContinue)
-      ids.push(started.id)
+      try {
+        ids.push(await this.#one(message, attachment, progress, saveUploadId, mayContinue))
+      } catch (error) {
+        if (!(error instanceof ApiError && isFileRefusal(error.code))) throw error
+        refused.set(attachment.key, error.code)
+      }
     }
+    if (refused.size > 0) throw new FilesRefused(refused)
     return ids
+  }
+
+  async #one(
+    message: OutgoingMessage,
+    attachment: PendingAttachment,
+    progress: UploadProgress,
+    saveUploadId: SaveUploadId,
+    mayContinue: () => Promise<boolean>,
+  ): Promise<string> {
+    const started = await this.#start(message, attachment)
+    if (started.id !== attachment.upload_id) await saveUploadId(message.client_id, attachment.key, started.id)
+    try {
+      await this.#send(attachment, started, progress, mayContinue)
+    } catch (error) {
+      if (error instanceof ApiError && isFileRefusal(error.code)) await this.#delete(started.id)
+      throw error
+    }
+    return started.id
   }
 
   async #start({ conversation_id }: OutgoingMessage, attachment: PendingAttachment): Promise<Upload> {
@@ -123,6 +157,7 @@ export class Uploads {
     for (let at = started; !at.finished;) {
       progress.setSent(attachment.key, at.offset)
       if (blob === undefined) throw new ApiError(0, "file_gone", undefined)
+      if (blob.size !== attachment.size) throw new ApiError(0, "file_changed", undefined)
       if (!(await mayContinue())) throw new UploadCancelled()
       at = await this.#sendChunk(at, blob)
     }
@@ -130,12 +165,9 @@ export class Uploads {
   }
 
   async #sendChunk({ id, offset }: Upload, blob: Blob): Promise<Upload> {
+    const chunk = await readAll(blob.slice(offset, offset + CHUNK_BYTES))
     try {
-      return await this.session.sendChunk<Upload>(
-        `/attachments/${id}`,
-        offset,
-        blob.slice(offset, offset + CHUNK_BYTES),
-      )
+      return await this.session.sendChunk<Upload>(`/attachments/${id}`, offset, chunk)
     } catch (error) {
       if (!(error instanceof ApiError) || !["wrong_offset", "upload_busy"].includes(error.code)) throw error
       if (error.code === "upload_busy") await new Promise((resolve) => setTimeout(resolve, BUSY_MS))
@@ -145,5 +177,19 @@ export class Uploads {
 
   #fetchState(id: string): Promise<Upload> {
     return this.session.request<Upload>("GET", `/attachments/${id}`)
+  }
+}
+
+/**
+ * Reads bytes into memory, so that a failure to send them is one of the network and not of the file.
+ *
+ * @throws {ApiError} the file was changed or deleted after it had been chosen
+ */
+async function readAll(bytes: Blob): Promise<Blob> {
+  try {
+    return new Blob([await bytes.arrayBuffer()])
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error
+    throw new ApiError(0, "file_changed", undefined)
   }
 }

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "vitest"
+import { beforeEach, expect, test, vi } from "vitest"
 
 import type { Upload } from "../api/types"
 import { attachment } from "../models/fixtures"
@@ -208,4 +208,91 @@ test("an upload whose connection to the conversation was lost is continued, not 
   await eventually(() => expect(messages()).toHaveLength(1))
   expect(starts()).toHaveLength(1)
   expect(offsets()).toEqual(["0", `${512 * KILOBYTES}`, `${1_024 * KILOBYTES}`])
+})
+
+const two = ["good.jpg", "bad.jpg"].map((name) => ({ kind: "image" as const, name, blob: new Blob([name]) }))
+
+/** Sends two photos, of which the server accepts one. */
+async function sendGoodAndBad(): Promise<void> {
+  server.http.on("PATCH /attachments/:id", (request) => {
+    return (request.body as Blob).size === "bad.jpg".length ? problem(422, "picture_unreadable") : finish(request)
+  })
+  await client.pendingAttachments.add("kitchen", two, "Kitchen")
+  await client.send("kitchen", "Look", client.pendingAttachments.of("kitchen"))
+  await eventually(() => expect(client.outbox[0]?.refused).toBe("picture_unreadable"))
+}
+
+const finish = (request: HttpRequest) => ({ ...(store(request) as Upload), finished: true })
+const refusedMessage = () => client.outbox[0] ?? expect.fail("no message")
+
+test("of several files, the one that the server refuses is named, and its upload is deleted", async () => {
+  await sendGoodAndBad()
+  expect(refusedMessage().enclosures?.map(({ name, refused }) => [name, refused])).toEqual([
+    ["good.jpg", undefined],
+    ["bad.jpg", "picture_unreadable"],
+  ])
+  expect(stored.size).toBe(1)
+  expect(messages()).toEqual([])
+})
+
+test("the text and the good files are sent without the refused one, and not uploaded again", async () => {
+  await sendGoodAndBad()
+  await client.sendWithoutRefusedFiles(refusedMessage())
+  await eventually(() => expect(messages()).toHaveLength(1))
+  expect(messages()[0]).toMatchObject({ body: "Look", attachment_ids: ["upload1"] })
+  expect(starts()).toHaveLength(2)
+  await eventually(() => expect(client.outbox).toEqual([]))
+})
+
+test("a refused message moves back to the composer, before what is there, and can be sent again", async () => {
+  await sendGoodAndBad()
+  client.saveDraft("kitchen", "and hello", "Kitchen")
+  await client.pendingAttachments.add("kitchen", [{ kind: "file", name: "third", blob: new Blob(["3"]) }], "Kitchen")
+  await client.moveToDraft(refusedMessage())
+  expect(client.outbox).toEqual([])
+  expect(client.drafts.get("kitchen")?.text).toBe("Look\n\nand hello")
+  const attachments = client.pendingAttachments.of("kitchen")
+  expect(attachments.map(({ name, refused }) => [name, refused])).toEqual([
+    ["good.jpg", undefined],
+    ["bad.jpg", "picture_unreadable"],
+    ["third", undefined],
+  ])
+  expect(stored.size).toBe(0)
+  const bad = attachments[1]?.key ?? ""
+  await client.pendingAttachments.remove("kitchen", bad)
+  await client.send("kitchen", "Look", client.pendingAttachments.of("kitchen"))
+  await eventually(() => expect(messages()[0]?.attachment_ids).toHaveLength(2))
+})
+
+test("a file that was changed or deleted after it had been chosen is named", async () => {
+  const file = new File(["letter"], "letter.txt")
+  const gone = new Blob(["letter"])
+  gone.arrayBuffer = () => Promise.reject(new DOMException("gone", "NotReadableError"))
+  await client.pendingAttachments.add("kitchen", [{ kind: "file", name: "letter.txt", blob: file }], "Kitchen")
+  vi.spyOn(client.blobs, "get").mockResolvedValue(Object.assign(new Blob(["letter"]), { slice: () => gone }))
+  await client.send("kitchen", "Read", client.pendingAttachments.of("kitchen"))
+  await eventually(() => expect(client.outbox[0]?.enclosures?.[0]?.refused).toBe("file_changed"))
+  await client.retry("kitchen", refusedMessage().client_id)
+  vi.mocked(client.blobs.get).mockResolvedValue(new Blob(["longer letter"]))
+  await eventually(() => expect(client.outbox[0]?.enclosures?.[0]?.refused).toBe("file_changed"))
+})
+
+test("more files than one message holds are sent in several messages, in order", async () => {
+  server.http.on("PATCH /attachments/:id", finish)
+  const many = Array.from({ length: 25 }, (_, n) => ({ kind: "image" as const, name: `${n}`, blob: new Blob(["x"]) }))
+  await client.pendingAttachments.add("kitchen", many, "Kitchen")
+  await client.send("kitchen", "Holidays", client.pendingAttachments.of("kitchen"), "m1")
+  expect(client.outbox.map(({ text, enclosures = [] }) => [text, enclosures.length])).toEqual([
+    ["Holidays", 10],
+    ["", 10],
+    ["", 5],
+  ])
+  expect(client.drafts.size).toBe(0)
+  await eventually(() => expect(messages()).toHaveLength(3))
+  expect(messages().map(({ body, reply_to }) => [body, reply_to])).toEqual([
+    ["Holidays", "m1"],
+    ["", undefined],
+    ["", undefined],
+  ])
+  expect(starts().map((each) => (each as { name: string }).name)).toEqual(many.map(({ name }) => name))
 })

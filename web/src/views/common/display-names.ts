@@ -3,7 +3,7 @@ import type { Opened } from "../../crypto/seal"
 import { joined, refusalKey, type Translate } from "../../i18n/translate"
 import { attachmentsOf, attachmentKind } from "../../models/attachments"
 import { others, shownName, type People } from "../../models/people"
-import type { Recipient, DeliveryStatus } from "../../models/receipts"
+import type { Recipient, DeliveryStatus, RefusedFile } from "../../models/receipts"
 import type { ConversationSummary, Family, Message, DeviceKind } from "../../api/types"
 
 interface ViewContext {
@@ -65,6 +65,11 @@ export function kindsIn(t: Translate, language: string, kinds: readonly DeviceKi
   )
 }
 
+function reasons(t: Translate, { reason, files = [] }: Extract<DeliveryStatus, { state: "refused" }>): string {
+  const ofFile = (file: RefusedFile) => t("at.refusedFile", { name: file.name, why: t(refusalKey(file.reason)) })
+  return files.length > 0 ? files.map(ofFile).join(" ") : t(refusalKey(reason))
+}
+
 export function statusText(t: Translate, language: string, people: People, at: DeliveryStatus): string {
   const names = (ids: readonly string[]) =>
     joined(
@@ -76,7 +81,7 @@ export function statusText(t: Translate, language: string, people: People, at: D
     case "server":
       return t(`at.${at.state}`)
     case "refused":
-      return t("at.refused", { why: t(refusalKey(at.reason)) })
+      return t("at.refused", { why: reasons(t, at) })
     case "delivered":
       if (at.all && at.to.length > 1) return t("at.deliveredAll")
       return t("at.on", {
