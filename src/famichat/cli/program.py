@@ -18,7 +18,7 @@ _COMMANDS: Final = {
     "family": "operator.family",
     "invite": "operator.invite",
     "sql": "operator.database",
-    "shell": "operator.database",
+    "shell": "operator.shell",
     "login": "member.messages",
     "logout": "member.messages",
     "conversations": "member.messages",

@@ -61,21 +61,6 @@ def test_a_shell_that_is_not_installed_is_reported(at_home: Operator) -> None:
     assert missing.stderr == "famichat: sqlite3 is not installed. On Debian: apt-get install sqlite3 (no_program)\n"
 
 
-def test_the_python_shell_reads_and_writes(at_home: Operator) -> None:
-    lines = "print(read(lambda session: session.query(User).one().username))\nprint(callable(write))\n"
-    shell = famichat("shell", data_dir=at_home.data_dir, given=lines)
-
-    assert shell.stdout.replace(">>> ", "").split() == ["anna", "True"]
-
-
-def test_the_python_shell_only_reads_while_the_server_runs(at_home: Operator) -> None:
-    with DataDir(at_home.data_dir).lock():
-        shell = famichat("shell", data_dir=at_home.data_dir, given="print('write' in globals())\n")
-
-    assert "only read(work), because Famichat is running" in shell.stderr
-    assert "False" in shell.stdout
-
-
 def test_a_developer_gets_a_migration_to_read(at_home: Operator, tmp_path: Path) -> None:
     # In a copy, so that the new migration does not stay in the source.
     source = tmp_path / "source"

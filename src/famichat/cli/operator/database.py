@@ -1,6 +1,5 @@
-"""`famichat migrate`, `sql`, `shell` and `doctor`: upgrade, inspect and check the database."""
+"""`famichat migrate`, `sql` and `doctor`: upgrade, inspect and check the database."""
 
-import code
 import os
 import shutil
 import subprocess  # nosec B404 - starts sqlite3 or psql, see _run
@@ -9,13 +8,8 @@ from pathlib import Path
 import click
 from sqlalchemy import make_url
 
-from famichat.accounts.device import Device
-from famichat.accounts.user import User
-from famichat.chat.records.conversation import Conversation
-from famichat.chat.records.family import Family, FamilyMembership
-from famichat.chat.records.message import Message
 from famichat.cli.operator.check import Check, checks
-from famichat.cli.operator.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly, sqlite_file
+from famichat.cli.operator.opened_data import on_sqlite, open_for_writing, open_readonly, sqlite_file
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
@@ -59,19 +53,6 @@ def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
 
 @click.command()
 @data_dir_option
-def shell(data_dir: Path | None) -> None:
-    """Open a Python shell with Famichat loaded. Read-only on SQLite while the server runs."""
-    settings = load_settings(data_dir=data_dir)
-    try:
-        with open_for_writing(settings) as data:
-            _interact(data, writable=True)
-    except DirectoryInUse:
-        with open_readonly(data_dir) as data:
-            _interact(data, writable=False)
-
-
-@click.command()
-@data_dir_option
 @json_option
 def doctor(data_dir: Path | None, *, as_json: bool) -> None:
     """Check the settings, data directory, secrets, database and web pages. Changes nothing."""
@@ -100,17 +81,3 @@ def _run(program: str, *arguments: str, **environment: str) -> None:
     ended = subprocess.run(command, env=os.environ | environment, check=False)  # noqa: S603 - no shell reads it  # nosec B603
     if ended.returncode:
         raise Refused("program_failed", f"{program} exited with status {ended.returncode}")
-
-
-def _interact(data: OpenedData, *, writable: bool) -> None:
-    names = {
-        "settings": data.settings,
-        "vault": data.vault,
-        "index": data.index,
-        "read": data.database.run_read,
-        **({"write": data.database.run} if writable else {}),
-        **{record.__name__: record for record in (User, Device, Family, FamilyMembership, Conversation, Message)},
-    }
-    mode = "read(work) and write(work)" if writable else "only read(work), because Famichat is running"
-    banner = f"Famichat shell. Use {mode}. work takes a session: read(lambda session: session.query(User).count())"
-    code.interact(f"{banner}\nAvailable: {', '.join(names)}", local=names, exitmsg="")
