@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidInvite
 from famichat.accounts.sign_in.token import hash_secret, new_secret
-from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
+from famichat.storage.base import CLOCK_TOLERANCE, Base, Created, Id, PrimaryKey, is_id, new_id, now
 
 DEFAULT_LIFE = timedelta(days=7)
 MAX_LIFE = timedelta(days=30)
@@ -131,4 +131,6 @@ def revoke_invites_by(session: Session, family_id: str, user_id: str) -> None:
 
 
 def _is_open() -> tuple[ColumnElement[bool], ...]:
-    return (Invite.accepted_at.is_(None), Invite.revoked_at.is_(None), Invite.expires_at > now())
+    # An invite that expires later than any valid one was created while the clock was ahead.
+    is_current = Invite.expires_at.between(now(), now() + MAX_LIFE + CLOCK_TOLERANCE)
+    return (Invite.accepted_at.is_(None), Invite.revoked_at.is_(None), is_current)

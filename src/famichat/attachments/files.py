@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from famichat.chat.records.attachment import Attachment
+from famichat.storage.base import CLOCK_TOLERANCE
 
 PICTURE, THUMBNAIL = ".picture", ".thumbnail"
 _ENDS = ("", PICTURE, THUMBNAIL)
@@ -53,8 +54,12 @@ class Files:
             wanted: the names of all files that should exist.
             older_than_seconds: minimum age; newer files may belong to an upload that is just finishing.
         """
-        before = time.time() - older_than_seconds
-        strays = [path for path in self._all() if path.name not in wanted and path.stat().st_mtime < before]
+        oldest, newest = time.time() - older_than_seconds, time.time() + CLOCK_TOLERANCE.total_seconds()
+
+        def is_young(path: Path) -> bool:  # and not from a time when the clock was ahead
+            return oldest <= path.stat().st_mtime <= newest
+
+        strays = [path for path in self._all() if path.name not in wanted and not is_young(path)]
         for path in strays:
             path.unlink(missing_ok=True)
         return len(strays)

@@ -14,7 +14,7 @@ from typing import Literal
 from itsdangerous import BadData, URLSafeSerializer
 
 from famichat.chat.errors import NotFound
-from famichat.storage.base import is_id
+from famichat.storage.base import CLOCK_TOLERANCE, is_id
 
 ADDRESS_SECONDS = 5 * 60
 _MAX_TOKEN = 512
@@ -56,7 +56,8 @@ class SignedUrls:
         """Verify the token of a signed URL and return its contents.
 
         Raises:
-            NotFound: it is malformed, forged or expired; indistinguishable from a missing file.
+            NotFound: it is malformed, forged, expired, or was issued while the clock was ahead; indistinguishable
+                from a missing file.
         """
         if len(token) > _MAX_TOKEN or not token.isascii():
             raise NotFound
@@ -66,6 +67,8 @@ class SignedUrls:
             raise NotFound from None
         match signed:
             case [str(user), str(device), str(attachment), ("file" | "thumbnail") as part, int(expires_at)]:
-                if expires_at > self._clock() and all(map(is_id, (user, device, attachment))):
+                left = expires_at - self._clock()
+                is_current = 0 < left <= ADDRESS_SECONDS + CLOCK_TOLERANCE.total_seconds()
+                if is_current and all(map(is_id, (user, device, attachment))):
                     return UrlGrant(user, device, attachment, part)
         raise NotFound

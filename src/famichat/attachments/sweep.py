@@ -3,12 +3,12 @@
 import asyncio
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files, names_of
 from famichat.chat.records.attachment import Attachment
-from famichat.storage.base import now
+from famichat.storage.base import CLOCK_TOLERANCE, now
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
@@ -56,6 +56,9 @@ class Sweep:
 
 
 def _forget_unsent(session: Session) -> int:
+    # Uploads that began while the clock was ahead would never be old. They get a day from now.
+    from_future = update(Attachment).where(Attachment.created_at > now() + CLOCK_TOLERANCE)
+    session.execute(from_future.where(Attachment.message_id.is_(None)).values(created_at=now()))
     old = Attachment.created_at < now() - timedelta(hours=UNSENT_HOURS)
     gone = delete(Attachment).where(Attachment.message_id.is_(None), old).returning(Attachment.id)
     return len(session.execute(gone).all())

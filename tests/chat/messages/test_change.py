@@ -121,6 +121,12 @@ def test_a_message_can_be_edited_for_a_day(talk: Talk) -> None:
     assert talk.do(talk.home.emil, DELETE).changed, "it can be deleted for ever"
 
 
+def test_a_message_from_a_clock_that_was_ahead_cannot_be_edited_for_years(talk: Talk) -> None:
+    talk.set(inserted_at=now() + timedelta(days=3650))
+
+    assert talk.refused(talk.home.emil, edit("too late")) is TooLate
+
+
 def test_a_deleted_message_keeps_its_place_and_nothing_else(talk: Talk) -> None:
     talk.set(client_id="c1", fingerprint=b"\x01" * 32)
     talk.do(talk.home.emil, edit("uno"))

@@ -46,6 +46,20 @@ test("a tab that is closed in its turn keeps nobody waiting for long", async () 
   expect(await waiting.withLock("left behind", async () => "mine")).toBe("mine")
 })
 
+test("a lease from a clock that was ahead keeps no tab waiting", async () => {
+  vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"] })
+  const [gone, waiting] = [await tab(), await tab()]
+  vi.setSystemTime(Date.now() + 365 * 24 * 3_600_000)
+  await new Promise<void>((begun) => {
+    void gone.withLock("from the future", () => {
+      begun()
+      return new Promise(() => undefined)
+    })
+  })
+  vi.setSystemTime(Date.now() - 365 * 24 * 3_600_000)
+  expect(await waiting.withLock("from the future", async () => "mine")).toBe("mine")
+})
+
 test("of all tabs that come with the same, one is the first", async () => {
   const tabs = await Promise.all([tab(), tab(), tab()])
   const first = async (id: string) =>

@@ -63,7 +63,9 @@ async function claim(name: string, holder: string): Promise<boolean> {
   return await inDatabase(async (database) => {
     const { store, done } = database.transaction("leases", "readwrite")
     const held = await store.get(name)
-    const free = held === undefined || held.holder === holder || held.until < Date.now()
+    const left = held === undefined ? 0 : held.until - Date.now()
+    // A lease that lasts longer than any is from a time when the clock of this device was ahead.
+    const free = held === undefined || held.holder === holder || left < 0 || left > LEASE_MS
     if (free) await store.put({ holder, until: Date.now() + LEASE_MS }, name)
     await done
     return free

@@ -59,6 +59,12 @@ test("a token that is about to expire is refreshed before the request", async ()
   expect(await isSpent(KEY, "refresh1")).toBe(true)
 })
 
+test("a token that was stored while the clock was ahead is refreshed", async () => {
+  const session = Session.start(server.sessionView(10 * 365 * 24 * 3600))
+  await session.ensureFresh()
+  expect(refreshes()).toHaveLength(1)
+})
+
 test("requests at the same time share one refresh", async () => {
   const session = Session.start(server.sessionView(NEARLY_EXPIRED_S))
   await Promise.all([session.request("GET", "/me"), session.request("GET", "/people")])

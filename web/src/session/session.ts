@@ -14,6 +14,8 @@ import { withLock, isSpent, sleep, markSpent } from "../device/cross-tab-lock"
 
 const KEY = "famichat.session"
 const REFRESH_MARGIN_MS = 90_000
+/** The server's access tokens are valid for 15 minutes. */
+const MAX_TOKEN_LIFE_MS = 60 * 60_000
 /** How long another tab's write to `localStorage` may take to become visible here. */
 const VISIBILITY_TIMEOUT_MS = 10_000
 const VISIBILITY_POLL_MS = 20
@@ -87,7 +89,9 @@ export class Session {
   /** Refreshes the access token if it is about to expire. */
   async ensureFresh(): Promise<void> {
     this.#reload()
-    if (this.#saved.expires_at - Date.now() < REFRESH_MARGIN_MS) await this.#renew(this.token)
+    const left = this.#saved.expires_at - Date.now()
+    // The clock of this device was ahead when the token was stored, if more is left than the token was valid for.
+    if (left < REFRESH_MARGIN_MS || left > MAX_TOKEN_LIFE_MS) await this.#renew(this.token)
   }
 
   /** Signs out: on the server if it is reachable, and locally in any case. */

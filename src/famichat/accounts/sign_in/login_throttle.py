@@ -5,19 +5,20 @@ Two limits, applied to existing and unknown accounts alike, so that neither reve
 - per account and client address: 10 wrong passwords in 15 minutes;
 - per account: 100 wrong passwords in an hour, against attackers with many addresses.
 
-Signed-in devices are not affected: they use refresh tokens, which are not counted. An attempt is counted before its
-password is verified, so concurrent attempts gain nothing; a correct password takes the attempt back.
+A window that begins in the future is over, because the clock was ahead when it began. Signed-in devices are not
+affected: they use refresh tokens, which are not counted. An attempt is counted before its password is verified, so
+concurrent attempts gain nothing; a correct password takes the attempt back.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, LargeBinary, delete
+from sqlalchemy import CheckConstraint, LargeBinary, delete, or_
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import TooManyAttempts
-from famichat.storage.base import Base, now
+from famichat.storage.base import CLOCK_TOLERANCE, Base, is_future, now
 from famichat.storage.crypto.vault import BlindIndex
 
 
@@ -61,7 +62,7 @@ def count_attempt(session: Session, index: BlindIndex, account: str, address: st
         attempts = session.get(LoginAttempts, key)
         if attempts is None:
             session.add(LoginAttempts(key=key, counted=1, began_at=started_at))
-        elif attempts.began_at + budget.window <= started_at:
+        elif attempts.began_at + budget.window <= started_at or is_future(attempts.began_at):
             attempts.counted, attempts.began_at = 1, started_at
         elif attempts.counted >= budget.attempts:
             raise TooManyAttempts((attempts.began_at + budget.window - started_at).total_seconds())
@@ -83,7 +84,10 @@ def reset_attempts(session: Session, index: BlindIndex, account: str, address: s
         attempts = session.get(LoginAttempts, key)
         if attempts is not None:
             attempts.counted = 0 if budget is FROM_ONE_ADDRESS else max(0, attempts.counted - 1)
-    session.execute(delete(LoginAttempts).where(LoginAttempts.began_at < now() - FROM_ANYWHERE.window))
+    is_over = or_(
+        LoginAttempts.began_at < now() - FROM_ANYWHERE.window, LoginAttempts.began_at > now() + CLOCK_TOLERANCE
+    )
+    session.execute(delete(LoginAttempts).where(is_over))
 
 
 def _budgets(index: BlindIndex, account: str, address: str) -> Iterator[tuple[bytes, Budget]]:

@@ -15,7 +15,7 @@ from famichat.accounts.errors import InvalidEmail, InvalidToken
 from famichat.accounts.sign_in.passkey import delete_passkeys
 from famichat.accounts.sign_in.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
-from famichat.storage.base import now
+from famichat.storage.base import CLOCK_TOLERANCE, now
 from famichat.storage.crypto.vault import BlindIndex
 
 RESET_LIFE = timedelta(hours=1)
@@ -87,9 +87,11 @@ def reset_password(session: Session, token: str, password_hash: str) -> Password
         password_hash: from `password.hash_password`.
 
     Raises:
-        InvalidToken: the secret is unknown, was already used, or is older than an hour.
+        InvalidToken: the secret is unknown, was already used, is older than an hour, or was sent while the clock was
+            ahead.
     """
-    same = select(User).where(User.reset_token == hash_secret(token), User.reset_token_sent_at > now() - RESET_LIFE)
+    is_current = User.reset_token_sent_at.between(now() - RESET_LIFE, now() + CLOCK_TOLERANCE)
+    same = select(User).where(User.reset_token == hash_secret(token), is_current)
     user = session.execute(same).scalar_one_or_none()
     if user is None:
         raise InvalidToken

@@ -120,7 +120,10 @@ def refresh_session(
     found.used_at = found.used_at or device.last_seen_at
     device.kind = kind or device.kind
     _forget_expired(session, device.id)
-    return _started(session, device.user_id, device.id, found.generation + 1)
+    # A token from the future was issued while the clock was ahead, or the clock is behind now. In the latter case a new
+    # expiry time would sign the device out as soon as the clock is right again, so the old one is kept for now.
+    expires_at = found.expires_at if is_future(found.created_at) else None
+    return _started(session, device.user_id, device.id, found.generation + 1, expires_at)
 
 
 def end_session(session: Session, identity: Identity) -> None:
@@ -143,15 +146,16 @@ def _is_reuse(session: Session, token: RefreshToken) -> bool:
     return token.used_at is None or bool(session.execute(select(exists().where(later))).scalar_one())
 
 
-def _started(session: Session, user_id: str, device_id: str, generation: int = 0) -> StartedSession:
+def _started(
+    session: Session, user_id: str, device_id: str, generation: int = 0, expires_at: datetime | None = None
+) -> StartedSession:
     profile = profile_of(session, user_id)
-    token = _new_refresh_token(session, device_id, generation)
+    token = _new_refresh_token(session, device_id, generation, expires_at or now() + REFRESH_TOKEN_LIFE)
     return StartedSession(Identity(user_id, device_id, profile.username), profile, token)
 
 
-def _new_refresh_token(session: Session, device_id: str, generation: int) -> str:
+def _new_refresh_token(session: Session, device_id: str, generation: int, expires_at: datetime) -> str:
     token = new_secret()
-    expires_at = now() + REFRESH_TOKEN_LIFE
     session.add(
         RefreshToken(device_id=device_id, token_hash=hash_secret(token), generation=generation, expires_at=expires_at)
     )

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import Device
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.user import User
-from famichat.storage.base import is_id
+from famichat.storage.base import CLOCK_TOLERANCE, is_id
 
 ACCESS_TOKEN_SECONDS = 15 * 60
 _SECRET_BYTES = 32
@@ -69,7 +69,7 @@ class Tokens:
         """Verify a token and return its contents. Does not check that the device is signed in; see `authenticate`.
 
         Raises:
-            InvalidToken: it is malformed, forged or expired.
+            InvalidToken: it is malformed, forged, expired, or was issued while the clock was ahead.
         """
         if len(token) > _MAX_TOKEN or not token.isascii():
             raise InvalidToken
@@ -79,7 +79,7 @@ class Tokens:
             raise InvalidToken from None
         match signed:
             case [str(user_id), str(device_id), int(expires_at)] if is_id(user_id) and is_id(device_id):
-                if expires_at <= self._clock():
+                if not 0 < expires_at - self._clock() <= ACCESS_TOKEN_SECONDS + CLOCK_TOLERANCE.total_seconds():
                     raise InvalidToken
                 return Claims(user_id, device_id, datetime.fromtimestamp(expires_at, UTC))
             case _:

@@ -28,7 +28,7 @@ from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.envelope import Envelope
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import now
+from famichat.storage.base import is_future, now
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
@@ -98,7 +98,7 @@ class Edit:
         # succeed even if the limit has passed since.
         if self._is_applied(message, ground.vault):
             return False
-        if now() - message.inserted_at > EDITABLE_FOR:
+        if now() - message.inserted_at > EDITABLE_FOR or is_future(message.inserted_at):
             raise TooLate
         session.add(MessageEdit.of(message, former))
         self._write(by, message, ground.vault)

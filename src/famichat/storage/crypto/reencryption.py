@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import inspect, update
 from sqlalchemy.orm import Session
 
-from famichat.storage.base import now
+from famichat.storage.base import is_future, now
 from famichat.storage.crypto.sealed_columns import SealedColumn, sealed_columns
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.crypto.vault_keys import sealing_key
@@ -125,6 +125,8 @@ def finish(session: Session, settling: timedelta) -> bool:
         False if the key is too new, because writes encrypted with an older key may still be in flight.
     """
     key = sealing_key(session)
+    if key.sealing_since is not None and is_future(key.sealing_since):
+        key.sealing_since = now()  # the clock was ahead; wait again from now
     if key.sealing_since is None or key.sealing_since + settling > now():
         return False
     key.resealed_at = now()
