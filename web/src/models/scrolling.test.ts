@@ -2,20 +2,23 @@ import { describe, expect, test } from "vitest"
 
 import { message, messages } from "./fixtures"
 import {
+  anchorOf,
   canOpen,
+  contentOffset,
   correctedScrollTop,
   END_PX,
   extended,
-  firstVisible,
   goalOffset,
   INITIAL,
+  isScrolledByUser,
   lengths,
   MANY_MISSED,
   opened,
   REACH_PX,
   received,
   releaseTarget,
-  scrolled,
+  scrolledByUser,
+  settled,
   showEnd,
   showTarget,
   showUnread,
@@ -31,7 +34,8 @@ const present = { me: "maja", attentive: true }
 const absent = { me: "maja", attentive: false }
 const start = opened(INITIAL, long)
 const reading: ScrollState = { ...start, goal: undefined, atEnd: false, viewport: around(500, long) }
-const far = { above: 5_000, below: 5_000, offset: undefined }
+const far = { above: 5_000, below: 5_000, height: 600 }
+const atEnd = { above: 10_000, below: 0, height: 600 }
 
 describe("opening", () => {
   test("needs a message to show", () => {
@@ -81,7 +85,7 @@ describe("new messages", () => {
     const away = received(start, more, absent, undefined)
     const again = receive(more, messages(1_004, 1_004))
     expect(received(away, again, absent, undefined).firstUnread).toBe(1_001)
-    const seen = scrolled(away, { ...far, below: 0 }, true, undefined)
+    const seen = settled(away, atEnd, true, undefined)
     expect(seen).toMatchObject({ goal: "end", unreadSeen: true })
     expect(received(seen, again, absent, undefined)).toMatchObject({ firstUnread: 1_004, unreadSeen: false })
   })
@@ -94,28 +98,44 @@ describe("new messages", () => {
 })
 
 describe("the goal", () => {
+  const ended = settled(start, atEnd, true, undefined)
+
   test("is the end as soon as the user comes near it, and is given up on the way back", () => {
-    const there = scrolled(start, { ...far, below: END_PX - 1 }, true, undefined)
-    expect(there).toMatchObject({ atEnd: true, goal: "end" })
-    expect(scrolled(there, { ...far, below: END_PX }, true, undefined)).toMatchObject({ atEnd: false, goal: undefined })
+    const near = { ...far, below: END_PX - 1 }
+    expect(settled({ ...start, goal: undefined, atEnd: false }, near, true, undefined)).toMatchObject({
+      atEnd: true,
+      goal: "end",
+    })
+    expect(scrolledByUser(ended, { ...far, below: END_PX - 1 }, true, undefined).goal).toBe("end")
+    const gone = scrolledByUser(ended, { ...far, below: END_PX }, true, undefined)
+    expect(settled(gone, { ...far, below: END_PX }, true, undefined)).toMatchObject({ atEnd: false, goal: undefined })
+  })
+
+  test("stays the end while the content grows, whether the user scrolls down or not at all", () => {
+    const grown = { ...atEnd, below: 3_000 }
+    expect(isScrolledByUser(ended, grown.above)).toBe(false)
+    expect(settled(ended, grown, true, undefined)).toMatchObject({ atEnd: true, goal: "end" })
+    expect(scrolledByUser(ended, { ...grown, above: grown.above + 5 }, true, undefined).goal).toBe("end")
   })
 
   test("is not the end of a segment of the past, nor of a viewport that does not follow the end", () => {
-    expect(scrolled(start, { ...far, below: 0 }, true, long).atEnd).toBe(false)
-    expect(scrolled(reading, { ...far, below: 0 }, true, undefined).atEnd).toBe(false)
+    expect(settled(start, atEnd, true, long)).toMatchObject({ atEnd: false, goal: undefined })
+    expect(settled(reading, atEnd, true, undefined).atEnd).toBe(false)
   })
 
   test("stays the unread line at the end until the user looks", () => {
     const line = showUnread(start, more, 1_001, "maja", undefined)
-    const hidden = scrolled(line, { ...far, below: 0, offset: 0 }, false, undefined)
+    const hidden = settled(scrolledByUser(line, atEnd, false, undefined), atEnd, false, undefined)
     expect(hidden).toMatchObject({ atEnd: true, goal: "unread", unreadSeen: false })
-    expect(scrolled(hidden, { ...far, below: 0, offset: 0 }, true, undefined)).toMatchObject({ goal: "end" })
+    expect(settled(hidden, atEnd, true, undefined)).toMatchObject({ goal: "end", unreadSeen: true })
   })
 
-  test("survives small corrections, and not a user who scrolls away from it", () => {
-    const line = { ...showUnread(start, long, 400, "maja", undefined), atEnd: false }
-    expect(scrolled(line, { ...far, offset: -END_PX }, true, undefined).goal).toBe("unread")
-    expect(scrolled(line, { ...far, offset: END_PX + 1 }, true, undefined).goal).toBeUndefined()
+  test("survives content that changes its size, and not a user who scrolls", () => {
+    const line = settled(showUnread(start, long, 400, "maja", undefined), far, true, undefined)
+    expect(line).toMatchObject({ goal: "unread", scrollTop: far.above })
+    expect(isScrolledByUser(line, far.above + 0.5)).toBe(false)
+    expect(isScrolledByUser(line, far.above - 1)).toBe(true)
+    expect(scrolledByUser(line, { ...far, above: far.above - 1 }, true, undefined).goal).toBeUndefined()
   })
 
   test("is a message that the user jumped to, until its highlight ends", () => {
@@ -158,14 +178,28 @@ describe("near an edge", () => {
     expect(extended(start, { ...far, below: 0 }, long, undefined)).toEqual({ state: start, load: [] })
   })
 
+  test.each([400, 900, 2_160, 4_320])("in a window of %i pixels the viewport comes to rest", (height) => {
+    const content = VIEWPORT_SIZE * 44 // the smallest messages
+    let [state, above] = [reading, 0]
+    for (let step = 0; step < 100; step += 1) {
+      const measured = { above, below: content - above - height, height }
+      const next = extended(state, measured, long, undefined).state
+      if (next === state) break
+      const slid = (startOf(state.viewport, long) - startOf(next.viewport, long)) * 44
+      above = Math.min(Math.max(above + slid, 0), content - height)
+      state = next
+    }
+    expect(extended(state, { above, below: content - above - height, height }, long, undefined).state).toBe(state)
+  })
+
   test("a short segment fetches in both directions at once", () => {
     const past = receive(emptyTimeline("e1", 100), messages(101, 110))
-    const both = extended(showTarget(start, past, 105, past), { above: 0, below: 0 }, past, past)
+    const both = extended(showTarget(start, past, 105, past), { above: 0, below: 0, height: 600 }, past, past)
     expect(both.load).toEqual(["older", "newer"])
   })
 
   test("at the end the viewport does not slide up, however high the window is", () => {
-    expect(extended(start, { above: 0, below: 0 }, long, undefined)).toEqual({ state: start, load: [] })
+    expect(extended(start, { above: 0, below: 0, height: 600 }, long, undefined)).toEqual({ state: start, load: [] })
   })
 
   test("sliding gives the unread line up", () => {
@@ -196,6 +230,11 @@ describe("corrections", () => {
   test("without a goal, the anchored message stays where it was", () => {
     expect(correctedScrollTop(undefined, 100, 4_000, 9, 250)).toBe(350)
     expect(correctedScrollTop(undefined, 100, 4_000, 9, undefined)).toBeUndefined()
+    expect(correctedScrollTop(undefined, 100, 4_000, 9, 0.4)).toBeUndefined()
+  })
+
+  test("the place of a message in the content does not depend on the scroll position", () => {
+    expect(contentOffset(250, 100, 1_000)).toBe(contentOffset(250 - 40, 100, 1_040))
   })
 
   test("the unread line belongs below the top edge, a target a third of the height down", () => {
@@ -204,17 +243,22 @@ describe("corrections", () => {
   })
 
   test("lengths are counted from both edges", () => {
-    expect(lengths(100, 2_000, 600)).toEqual({ above: 100, below: 1_300 })
+    expect(lengths(100, 2_000, 600)).toEqual({ above: 100, below: 1_300, height: 600 })
   })
 
-  test("the anchor is the first message that is partly visible, and nothing below it is measured", () => {
+  test("the anchor is the first message that begins in sight, and nothing below it is measured", () => {
     const measuredElements: number[] = []
     const measure = (element: number) => {
       measuredElements.push(element)
       return { top: element * 10, bottom: element * 10 + 10 }
     }
-    expect(firstVisible([1, 2, 3, 4], measure, 25)).toEqual({ element: 2, top: 20 })
-    expect(measuredElements).toEqual([1, 2])
-    expect(firstVisible([1], measure, 25)).toBeUndefined()
+    expect(anchorOf([1, 2, 3, 4], measure, { top: 25, bottom: 100 })).toEqual({ element: 3, top: 30 })
+    expect(measuredElements).toEqual([1, 2, 3])
+  })
+
+  test("a message that fills the region is the anchor", () => {
+    const measure = (element: number) => ({ top: element * 1_000, bottom: element * 1_000 + 1_000 })
+    expect(anchorOf([0, 1, 2], measure, { top: 1_100, bottom: 1_900 })).toEqual({ element: 1, top: 1_000 })
+    expect(anchorOf([0], measure, { top: 1_100, bottom: 1_900 })).toBeUndefined()
   })
 })

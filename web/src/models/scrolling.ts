@@ -4,26 +4,43 @@
  * Messages are inserted above and below what the user reads, pictures change their height, and the viewport slides over
  * the timeline. A browser keeps `scrollTop`, not the content: without a correction, each of these would move the text
  * under the reader's eyes. The state therefore names a `goal` that must stay in sight (the end, the unread line, the
- * message that the user jumped to). Without a goal, the view anchors the first visible message: it measures the message
- * before the DOM changes, and adds the difference to `scrollTop` afterwards.
+ * message that the user jumped to). Without a goal, the view anchors a visible message. It measures the distance between
+ * the message and the beginning of the content, which scrolling does not change: a difference between two measurements
+ * is a change of the content above, and is added to `scrollTop`.
  *
  * The view measures and applies; every decision is made here:
  *
  *     state = opened(INITIAL, timeline)                 // something can be shown
  *     state = received(state, timeline, ...)            // the timeline changed
- *     scrollTop = correctedScrollTop(state.goal, ...)   // after the DOM changed
- *     state = scrolled(state, ...)                      // after each scroll event and each correction
+ *
+ *     // After each scroll event, and after each change of the content's size:
+ *     if (isScrolledByUser(state, ...)) state = scrolledByUser(state, ...)
+ *     scrollTop = correctedScrollTop(state.goal, ...)
+ *     state = settled(state, ...)
  *     ({ state, load } = extended(state, ...))          // near an edge, draw or fetch more messages
  *
  * All lengths are CSS pixels. `above` and `below` are the lengths that are scrolled out of sight on each side.
  */
 import { missingAfter, type Timeline } from "./timeline"
-import { anchored, around, AT_END, atBottom, atTop, earlier, followsEnd, later, type Viewport } from "./viewport"
+import {
+  anchored,
+  around,
+  AT_END,
+  atBottom,
+  atTop,
+  earlier,
+  followsEnd,
+  later,
+  STEP_SHARE,
+  type Viewport,
+} from "./viewport"
 
-/** This close to the end counts as being there. It is also how far a goal may drift before it is given up. */
+/** This close to the end counts as being there. */
 export const END_PX = 120
 /** Draw or fetch more messages when fewer pixels than this are left in one direction. */
 export const REACH_PX = 900
+/** Browsers round `scrollTop` to physical pixels. */
+const ROUNDING_PX = 1
 /** The distance between the top edge and the unread line. */
 export const UNREAD_LINE_PX = 12
 /** A user who missed more messages than this starts to read at the first of them. */
@@ -41,6 +58,8 @@ export interface ScrollState {
   /** Whether the user has reached the end since the line was drawn. The next unread message then gets a new line. */
   readonly unreadSeen: boolean
   readonly atEnd: boolean
+  /** `scrollTop` after the last correction. A different value means that the user has scrolled since. */
+  readonly scrollTop: number
   /** Whether there was something to show yet. */
   readonly opened: boolean
   /** The `seq` of the last message that was handled. */
@@ -53,6 +72,7 @@ export const INITIAL: ScrollState = {
   firstUnread: undefined,
   unreadSeen: false,
   atEnd: true,
+  scrollTop: 0,
   opened: false,
   lastSeq: 0,
 }
@@ -141,35 +161,53 @@ export function showEnd(state: ScrollState): ScrollState {
 export interface Measured {
   readonly above: number
   readonly below: number
-  /** How far the goal is from its place, see `goalOffset`; undefined without a goal that has a place. */
-  readonly offset: number | undefined
+  /** The height of the visible part. */
+  readonly height: number
 }
 
-/** The lengths above and below what is in sight. */
-export function lengths(scrollTop: number, scrollHeight: number, clientHeight: number): Omit<Measured, "offset"> {
-  return { above: scrollTop, below: scrollHeight - scrollTop - clientHeight }
+/** The lengths above, below and in sight. */
+export function lengths(scrollTop: number, scrollHeight: number, clientHeight: number): Measured {
+  return { above: scrollTop, below: scrollHeight - scrollTop - clientHeight, height: clientHeight }
+}
+
+/** Whether the user has scrolled since the last correction. Content that changes its size leaves `scrollTop` as it is. */
+export function isScrolledByUser(state: ScrollState, scrollTop: number): boolean {
+  return Math.abs(scrollTop - state.scrollTop) >= ROUNDING_PX
 }
 
 /**
- * The user, or a correction, scrolled.
- *
- * Reaching the end makes it the goal. The unread line stays the goal at the end, too, until the user looks: the line must
- * not scroll out of sight in a background tab. Away from the end, the goal is given up as soon as it has moved further
- * than `END_PX`, because only the user can have moved it that far.
+ * The user scrolled, which gives up the goal. Two goals survive: the end as long as the user is near it or scrolls down,
+ * and the unread line at the end of a tab without attention.
  */
-export function scrolled(
+export function scrolledByUser(
   state: ScrollState,
-  { below, offset }: Measured,
+  { above, below }: Measured,
   attentive: boolean,
   past: Timeline | undefined,
 ): ScrollState {
-  const atEnd = followsEnd(state.viewport) && past === undefined && below < END_PX
-  if (!atEnd) {
-    const lost = state.goal === "end" || Math.abs(offset ?? 0) > END_PX
-    return { ...state, atEnd, goal: lost ? undefined : state.goal }
-  }
+  const nearEnd = showsEnd(state, past) && below < END_PX
+  const keepsEnd = state.goal === "end" && (nearEnd || above > state.scrollTop)
+  const keepsLine = state.goal === "unread" && nearEnd && !attentive
+  return { ...state, goal: keepsEnd || keepsLine ? state.goal : undefined }
+}
+
+/**
+ * The goal, or else the anchored message, is in its place.
+ *
+ * Reaching the end makes it the goal. The unread line stays the goal at the end, too, until the user looks: the line must
+ * not scroll out of sight in a background tab.
+ */
+export function settled(
+  state: ScrollState,
+  { above, below }: Measured,
+  attentive: boolean,
+  past: Timeline | undefined,
+): ScrollState {
+  const atEnd = showsEnd(state, past) && (state.goal === "end" || below < END_PX)
+  const now = { ...state, atEnd, scrollTop: above }
+  if (!atEnd) return { ...now, goal: state.goal === "end" ? undefined : state.goal }
   const goal = attentive || state.goal !== "unread" ? "end" : state.goal
-  return { ...state, atEnd, goal, unreadSeen: state.unreadSeen || attentive }
+  return { ...now, goal, unreadSeen: state.unreadSeen || attentive }
 }
 
 export interface Extended {
@@ -179,25 +217,39 @@ export interface Extended {
 }
 
 /**
- * Slide the viewport, or ask for messages, before the user comes to the edge of what is drawn.
+ * Slide the viewport, or ask for messages, before the user comes to the edge of the drawn part.
  *
  * At the end the viewport does not slide upwards: in a window that is higher than `VIEWPORT_SIZE` messages, it would
  * slide up and, because it then does not follow the end, down again, forever.
  */
 export function extended(
   state: ScrollState,
-  { above, below }: Omit<Measured, "offset">,
+  measured: Measured,
   timeline: Timeline,
   past: Timeline | undefined,
 ): Extended {
+  const { above, below } = measured
+  const reach = reachOf(measured)
   const load: ("older" | "newer")[] = []
-  if (above < REACH_PX) {
-    if (atTop(state.viewport, timeline)) load.push("older")
-    else if (state.goal !== "end") return { state: slid(state, earlier(state.viewport, timeline), past), load }
+  if (atTop(state.viewport, timeline)) {
+    if (above < REACH_PX) load.push("older")
+  } else if (above < reach && state.goal !== "end") {
+    return { state: slid(state, earlier(state.viewport, timeline), past), load }
   }
-  if (below >= REACH_PX || followsEnd(state.viewport)) return { state, load }
-  if (past && atBottom(state.viewport, timeline)) return { state, load: [...load, "newer"] }
-  return { state: slid(state, later(state.viewport, timeline), past), load }
+  if (followsEnd(state.viewport)) return { state, load }
+  if (past && atBottom(state.viewport, timeline)) {
+    return { state, load: below < REACH_PX ? [...load, "newer"] : load }
+  }
+  return below < reach ? { state: slid(state, later(state.viewport, timeline), past), load } : { state, load }
+}
+
+/**
+ * How close to an edge the viewport slides: `REACH_PX`, or less in a high window. There, sliding by a `STEP_SHARE` of the
+ * content could bring the opposite edge as close, and the viewport would slide to and fro forever.
+ */
+function reachOf({ above, below, height }: Measured): number {
+  const hidden = above + below
+  return Math.min(REACH_PX, (hidden - (hidden + height) * STEP_SHARE) / 2)
 }
 
 /**
@@ -213,7 +265,7 @@ export function goalOffset(goal: Goal, elementTop: number, scrollerTop: number, 
  * The `scrollTop` that puts the goal, or else the anchored message, back into its place; undefined if nothing has to move.
  *
  * @param offset see `goalOffset`
- * @param drift how far the anchored message has moved down since it was measured
+ * @param drift how much longer the content above the anchored message has become since it was measured
  */
 export function correctedScrollTop(
   goal: Goal | undefined,
@@ -224,20 +276,45 @@ export function correctedScrollTop(
 ): number | undefined {
   if (goal === "end") return scrollHeight // The browser stops at the largest possible value.
   if (goal !== undefined) return scrollTop + (offset ?? 0)
-  return drift === undefined ? undefined : scrollTop + drift
+  // A needless assignment would stop the momentum of a scroll gesture in Safari.
+  return drift === undefined || Math.abs(drift) < ROUNDING_PX ? undefined : scrollTop + drift
 }
 
-/** The first element whose lower edge is below `top`, with its upper edge. Measures no more elements than it must. */
-export function firstVisible<Element>(
+/** The distance between an element and the beginning of the content. It does not depend on the scroll position. */
+export function contentOffset(elementTop: number, scrollerTop: number, scrollTop: number): number {
+  return elementTop - scrollerTop + scrollTop
+}
+
+/**
+ * The message to anchor: the first one that begins in sight, or else the one that fills the region. A message that is cut
+ * off at the top edge may grow in its hidden part, and must not push down the messages that are completely visible.
+ *
+ * @param elements in their order on the page
+ * @param frame the edges of the scrolling region
+ */
+export function anchorOf<Element>(
   elements: Iterable<Element>,
-  measure: (element: Element) => { readonly top: number; readonly bottom: number },
-  top: number,
+  measure: (element: Element) => Edges,
+  frame: Edges,
 ): { readonly element: Element; readonly top: number } | undefined {
+  let cutOff: { readonly element: Element; readonly top: number } | undefined
   for (const element of elements) {
-    const box = measure(element)
-    if (box.bottom > top) return { element, top: box.top }
+    const { top, bottom } = measure(element)
+    if (top >= frame.bottom) break
+    if (top >= frame.top) return { element, top }
+    if (bottom > frame.top) cutOff = { element, top }
   }
-  return undefined
+  return cutOff
+}
+
+interface Edges {
+  readonly top: number
+  readonly bottom: number
+}
+
+/** Whether the viewport ends where the conversation ends. */
+function showsEnd(state: ScrollState, past: Timeline | undefined): boolean {
+  return followsEnd(state.viewport) && past === undefined
 }
 
 function slid(state: ScrollState, viewport: Viewport, past: Timeline | undefined): ScrollState {

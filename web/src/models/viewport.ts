@@ -16,6 +16,8 @@ export interface Viewport {
 
 export const VIEWPORT_SIZE = 120
 const STEP = 40
+/** The share of the drawn messages that one step replaces. */
+export const STEP_SHARE = STEP / VIEWPORT_SIZE
 
 export const AT_END: Viewport = { until: Infinity }
 
