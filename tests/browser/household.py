@@ -119,6 +119,10 @@ class Server:
         self._command = [sys.executable, "-m", "famichat", task, "--data-dir", str(data_dir), "--json"]
         self._process: subprocess.Popen[str] | None = None
 
+    def behind(self, url: str) -> None:
+        """Let the users reach it at the address of a proxy. Call before `start`."""
+        self.url = self._settings["FAMICHAT_PUBLIC_URL"] = url
+
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""
         with self.log.open("ab") as log:

@@ -20,6 +20,7 @@ export const en = {
   "signIn.title": "Welcome back",
   "signIn.action": "Sign in",
   "signIn.passkey": "Use a passkey instead",
+  "signIn.ended": "You've been signed out on this device.",
   "signIn.help":
     "No account yet? Ask your family's admin for an invitation. Forgot your password? Ask the person who runs the server.",
   "signOut.title": "Sign out of this device",
@@ -283,7 +284,11 @@ export const en = {
   "at.refused": "Not sent. {why}",
   "at.refusedFile": "{name}: {why}",
 
+  "link.connecting": "Connecting…",
+  "link.offline": "You're offline. What you write is sent when the connection is back.",
   "link.lost": "Can't reach your server. What you write is sent when the connection is back.",
+  "link.wrong_server": "This network doesn't let Famichat through. Check whether its Wi-Fi asks you to sign in.",
+  "link.wrong_address": "Famichat can't connect at this address. Ask the person who runs the server for the right one.",
   "link.forgetful": "This browser can't save messages. Anything unsent is lost when you close this page.",
 
   "care.lead": "Manage your family. Messages are never shown here.",

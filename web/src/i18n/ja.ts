@@ -19,6 +19,7 @@ export const ja: Messages = {
   "signIn.title": "おかえりなさい",
   "signIn.action": "ログイン",
   "signIn.passkey": "パスキーを使う",
+  "signIn.ended": "このデバイスからログアウトされました。",
   "signIn.help":
     "アカウントをお持ちでない方は、ご家族の管理者に招待を頼んでください。パスワードを忘れた方は、サーバーの運営者にご相談ください。",
   "signOut.title": "この端末からログアウト",
@@ -281,7 +282,12 @@ export const ja: Messages = {
   "at.refused": "送信できませんでした。{why}",
   "at.refusedFile": "{name}：{why}",
 
+  "link.connecting": "接続しています…",
+  "link.offline": "オフラインです。書いたメッセージは、接続が戻ると送信されます。",
   "link.lost": "サーバーに接続できません。書いたメッセージは、接続が戻ると送信されます。",
+  "link.wrong_server":
+    "このネットワークでは Famichat に接続できません。Wi-Fi にログインが必要かどうか確認してください。",
+  "link.wrong_address": "このアドレスでは接続できません。正しいアドレスをサーバーの運営者に確認してください。",
   "link.forgetful": "このブラウザにはメッセージを保存できません。ページを閉じると、未送信のものは失われます。",
 
   "care.lead": "家族の管理です。メッセージはここには表示されません。",

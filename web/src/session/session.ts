@@ -31,8 +31,8 @@ interface SavedSession {
 export class Session {
   readonly user: { readonly id: string; readonly username: string }
   readonly deviceId: string
-  /** Called once, when the session has ended. */
-  onEnded: () => void = () => undefined
+  /** Called once, when the session has ended; `here` is whether the user ended it in this tab. */
+  onEnded: (here: boolean) => void = () => undefined
   #saved: SavedSession
   #renewing: Promise<void> | undefined
 
@@ -72,8 +72,8 @@ export class Session {
   }
 
   /** Uploads a chunk of a file; see `request`. */
-  async sendChunk<Answer>(path: string, offset: number, chunk: Blob): Promise<Answer> {
-    return await this.#authorized((token) => sendChunk<Answer>(path, offset, chunk, token))
+  async sendChunk<Answer>(path: string, offset: number, chunk: Blob, signal: AbortSignal): Promise<Answer> {
+    return await this.#authorized((token) => sendChunk<Answer>(path, offset, chunk, token, signal))
   }
 
   /** Uploads a picture; see `request`. */
@@ -101,7 +101,7 @@ export class Session {
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     } finally {
-      this.#ended()
+      this.#ended({ here: true })
     }
   }
 
@@ -117,9 +117,9 @@ export class Session {
     }
   }
 
-  /** Discards a session that the server has ended. */
+  /** Discards a session that the user has ended on the server. */
   discard(): void {
-    this.#ended()
+    this.#ended({ here: true })
   }
 
   #renew(stale: string): Promise<void> {
@@ -160,14 +160,14 @@ export class Session {
   #reload(): void {
     const saved = readSaved()
     if (saved?.device_id === this.deviceId) this.#saved = saved
-    else this.#ended(false)
+    else this.#ended({ clearStorage: false })
   }
 
-  #ended(clearStorage = true): void {
+  #ended({ here = false, clearStorage = true } = {}): void {
     if (clearStorage) localStorage.removeItem(KEY)
     const notify = this.onEnded
     this.onEnded = () => undefined
-    notify()
+    notify(here)
   }
 }
 

@@ -29,7 +29,7 @@ import {
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
 import { Contacts } from "./contacts.svelte"
-import { Connection, type ConnectionState } from "./connection.svelte"
+import { Connection, type ConnectionState, type ConnectionTrouble } from "./connection.svelte"
 import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
@@ -95,7 +95,7 @@ export class ChatClient {
     this.pendingAttachments = new PendingAttachments(this.#drafts, this.blobs)
     this.#offlineCache = new OfflineCache(this.#database)
     this.contacts = new Contacts(session, this.#database, this.#offlineCache)
-    this.#connection = new Connection(session)
+    this.#connection = new Connection(session, () => this.uploads.interrupt())
     this.#connection.socket.onClose(({ code }) => {
       if (FRAME_REFUSED.has(code)) for (const each of this.#conversations.values()) each.frameRefused()
     })
@@ -103,6 +103,11 @@ export class ChatClient {
 
   get connection(): ConnectionState {
     return this.#connection.state
+  }
+
+  /** What to tell the user about the connection. */
+  get trouble(): ConnectionTrouble | undefined {
+    return this.#connection.trouble
   }
 
   /** The conversations, the one with the newest message first. */

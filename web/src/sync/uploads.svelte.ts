@@ -43,6 +43,7 @@ export class Uploads {
   /** By `client_id`. Kept between attempts, so that a resumed upload does not start again at 0. */
   readonly #progress = new SvelteMap<string, UploadProgress>()
   readonly #inFlight = new Map<string, Promise<readonly string[]>>()
+  #connection = new AbortController()
 
   constructor(
     private readonly session: Session,
@@ -82,6 +83,12 @@ export class Uploads {
     this.#progress.set(message.client_id, progress)
     this.#inFlight.set(message.client_id, uploading)
     return uploading
+  }
+
+  /** Ends the requests that are being sent over a dead connection. Uploads resume with the next attempt. */
+  interrupt(): void {
+    this.#connection.abort()
+    this.#connection = new AbortController()
   }
 
   /** Cancels the uploads of a message on the server. */
@@ -167,7 +174,7 @@ export class Uploads {
   async #sendChunk({ id, offset }: Upload, blob: Blob): Promise<Upload> {
     const chunk = await readAll(blob.slice(offset, offset + CHUNK_BYTES))
     try {
-      return await this.session.sendChunk<Upload>(`/attachments/${id}`, offset, chunk)
+      return await this.session.sendChunk<Upload>(`/attachments/${id}`, offset, chunk, this.#connection.signal)
     } catch (error) {
       if (!(error instanceof ApiError) || !["wrong_offset", "upload_busy"].includes(error.code)) throw error
       if (error.code === "upload_busy") await new Promise((resolve) => setTimeout(resolve, BUSY_MS))

@@ -30,9 +30,15 @@ export function installBrowser(): void {
   vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events))
   vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events))
   vi.stubGlobal("location", new URL("https://chat.example/"))
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible", hidden: false }))
   vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer: fine)" }))
   vi.stubGlobal("screen", { width: 1920, height: 1080 })
-  vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0", maxTouchPoints: 0 })
+  vi.stubGlobal("navigator", {
+    userAgent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0",
+    maxTouchPoints: 0,
+    onLine: true,
+    connection: new EventTarget(),
+  })
 }
 
 /** Dispatches the `storage` event that a browser sends when another tab changes `localStorage`. */

@@ -151,6 +151,7 @@ export class ChatServer {
     this.http.on("GET /people", () => ({ people: ["maja", "inga", "nils"].map(person) }))
     this.http.on("GET /me", () => person(this.userId))
     this.http.on("POST /sessions/refresh", () => this.sessionView())
+    this.http.on("POST /socket/longpoll", () => ({ status: 410 }))
     this.http.on("DELETE /sessions/current", () => new Response(null, { status: 204 }))
     const { phoenix } = this
     phoenix.handle(/^message:/, "phx_join", (frame) => this.#of(frame).joined(frame.payload))

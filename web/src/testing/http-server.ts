@@ -53,6 +53,10 @@ export class HttpServer {
   }
 
   async #respond(url: string, init: RequestInit): Promise<Response> {
+    return await Promise.race([this.#handle(url, init), aborted(init.signal)])
+  }
+
+  async #handle(url: string, init: RequestInit): Promise<Response> {
     const request = parse(url, init)
     this.requests.push(request)
     if (!this.reachable) throw new TypeError("Failed to fetch")
@@ -63,8 +67,13 @@ export class HttpServer {
   }
 }
 
+/** Rejects when the request is aborted. */
+async function aborted(signal: AbortSignal | null | undefined): Promise<never> {
+  return await new Promise((_, fail) => signal?.addEventListener("abort", () => fail(signal.reason as Error)))
+}
+
 function parse(url: string, init: RequestInit): HttpRequest {
-  const [address = "", query = ""] = url.split("?")
+  const [address = "", query = ""] = url.replace(location.origin, "").split("?")
   const headers = new Headers(init.headers)
   return {
     method: init.method ?? "GET",

@@ -32,6 +32,8 @@ const CLOSED = 3
 export class FakeWebSocket {
   readyState = 0
   readonly bufferedAmount = 0
+  /** Whether the network drops every frame and does not report it. */
+  silent = false
   readonly joined = new Map<string, string | null>()
   onopen: () => void = () => undefined
   onerror: (event: object) => void = () => undefined
@@ -49,6 +51,7 @@ export class FakeWebSocket {
 
   send(data: string): void {
     const [joinRef, ref, topic, event, payload] = JSON.parse(data) as [string | null, string, string, string, unknown]
+    if (this.silent) return
     queueMicrotask(() => this.server.receive({ joinRef, ref, topic, event, payload, socket: this }))
   }
 
@@ -59,11 +62,12 @@ export class FakeWebSocket {
   }
 
   deliver(joinRef: string | null, ref: string | null, topic: string, event: string, payload: object): void {
-    if (this.readyState === OPEN) this.onmessage({ data: JSON.stringify([joinRef, ref, topic, event, payload]) })
+    if (this.readyState === OPEN && !this.silent)
+      this.onmessage({ data: JSON.stringify([joinRef, ref, topic, event, payload]) })
   }
 
   #open(): void {
-    if (this.readyState === CLOSED) return
+    if (this.readyState === CLOSED || this.silent) return
     if (this.server.reachable) {
       this.readyState = OPEN
       this.onopen()
@@ -81,6 +85,10 @@ export class PhoenixServer {
   readonly frames: ClientFrame[] = []
   /** Whether new connections succeed. */
   reachable = true
+  /** Whether the network drops everything on new connections. */
+  silent = false
+  /** How long a heartbeat waits for its reply. */
+  latencyMs = 0
   readonly #handlers: { readonly topic: RegExp; readonly event: string; readonly handle: FrameHandler }[] = []
 
   constructor() {
@@ -134,13 +142,18 @@ export class PhoenixServer {
     socket.deliver(joinRef, ref, topic, "phx_reply", payload)
   }
 
+  /** Drops every further frame of the existing connections, without closing them: a silent network change. */
+  silence(): void {
+    for (const socket of this.sockets) socket.silent = true
+  }
+
   /** Loses every connection, as a network failure does. */
   drop(): void {
     for (const socket of this.sockets) socket.close(1006)
   }
 
   receive(frame: ClientFrame): void {
-    if (frame.topic === "phoenix") return this.reply(frame, {})
+    if (frame.topic === "phoenix") return this.#replyLate(frame)
     this.frames.push(frame)
     const found = this.#handlers.find(({ topic, event }) => event === frame.event && topic.test(frame.topic))
     const response = found ? found.handle(frame) : undefined
@@ -151,9 +164,15 @@ export class PhoenixServer {
     this.reply(frame, response)
   }
 
+  #replyLate(heartbeat: ClientFrame): void {
+    if (this.latencyMs === 0) this.reply(heartbeat, {})
+    else setTimeout(() => this.reply(heartbeat, {}), this.latencyMs)
+  }
+
   #connect(url: string, protocols: readonly string[] = []): FakeWebSocket {
     const encoded = protocols.find((each) => each.startsWith(TOKEN_PREFIX))?.slice(TOKEN_PREFIX.length) ?? ""
     const socket = new FakeWebSocket(this, url, atob(encoded))
+    socket.silent = this.silent
     this.sockets.push(socket)
     return socket
   }

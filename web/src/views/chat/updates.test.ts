@@ -99,7 +99,7 @@ vi.mock("phoenix", () => {
     channel(topic: string): Channel {
       return new Channel(topic)
     }
-    onOpen(): void {}
+    onMessage(): void {}
     onClose(): void {}
     onError(): void {}
     connect(): void {}
