@@ -7,12 +7,13 @@ from famichat.app.lifecycle import Lifecycle
 from famichat.chat.account_deletion import delete_orphans
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.settings import Settings
+from famichat.storage.backup.staging import delete_leftovers
 from famichat.storage.crypto.key_rotation import KeyRotation
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
-from famichat.storage.migrate import upgrade
+from famichat.storage.opening import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,19 @@ async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, backgrou
     Args:
         settings: where the data is.
         lifecycle: closes the database when the process stops.
-        background: whether to follow key rotations and finish interrupted account deletions, as a server does.
+        background: whether to follow key rotations, finish interrupted account deletions and delete what killed backups
+            left behind, as a server does.
 
     Raises:
         SecretsDamaged, SecretsMissing, WrongVaultKeys: the keys that the data was encrypted with are lost.
+        DatabaseUnusable: the database cannot be used, or is not the one of this data directory.
         NewerDatabaseError: a newer Famichat has migrated the database.
         StorageUnavailable: the database does not answer.
     """
     data_dir = DataDir(settings.data_dir)
     secrets = data_dir.secrets(settings.secret_key, settings.vault_keys)
-    database = Database(settings.effective_database_url)
+    database = await asyncio.to_thread(open_database, settings.effective_database_url, data_dir)
     lifecycle.on_stop(database.close)
-    await asyncio.to_thread(upgrade, database)
     read_keys = None if settings.vault_keys else data_dir.kept_vault_keys
     vault = Vault(secrets.vault_keys, read_keys)
     policies = EncryptionPolicies(settings.encryption_policies)
@@ -62,6 +64,7 @@ async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, backgrou
     keys, use_newest = vault.keys, database.dialect == "sqlite"
     vault.seal_with(await database.transaction(lambda session: settle(session, keys, use_newest=use_newest)))
     if background:
+        await asyncio.to_thread(delete_leftovers, data_dir)
         lifecycle.start("key rotation", KeyRotation(database, vault, read_keys).run)
         while await database.transaction(delete_orphans):
             pass  # each transaction deletes one batch

@@ -55,6 +55,7 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         OSError: the address is in use, or the data directory cannot be used.
         DirectoryInUse: another process uses the data directory.
         SecretsDamaged, SecretsMissing, WrongVaultKeys: the keys that the data was encrypted with are lost.
+        DatabaseUnusable: the database cannot be used, or is not the one of this data directory.
         NewerDatabaseError: a newer Famichat has migrated the database.
         StorageUnavailable: the database does not answer.
     """

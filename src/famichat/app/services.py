@@ -47,6 +47,7 @@ async def build_services(settings: Settings) -> AsyncIterator[Services]:
 
     Raises:
         SecretsDamaged, SecretsMissing, WrongVaultKeys: the keys that the data was encrypted with are lost.
+        DatabaseUnusable: the database cannot be used, or is not the one of this data directory.
         NewerDatabaseError: a newer Famichat has migrated the database.
         StorageUnavailable: the database does not answer.
     """

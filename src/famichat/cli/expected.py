@@ -4,6 +4,7 @@ import errno
 from typing import IO, Any
 
 import click
+from sqlalchemy.exc import DBAPIError
 
 from famichat.cli.refusal import MISUSED, Refused
 from famichat.errors import FamichatError
@@ -16,6 +17,7 @@ from famichat.storage.crypto.vault_keys import WrongVaultKeys
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
 from famichat.storage.errors import StorageUnavailable, UnsealError
 from famichat.storage.migrate import NewerDatabaseError
+from famichat.storage.problems import DatabaseUnusable, problem_of
 
 _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (DirectoryInUse, "directory_in_use", ""),
@@ -32,7 +34,6 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (ProgramMissing, "no_program", ""),
     (ProgramFailed, "program_failed", ""),
     (UnsealError, "wrong_keys", "The stored data cannot be decrypted with these keys"),
-    (StorageUnavailable, "unavailable", "The database is not reachable. Nothing was changed"),
 )
 
 
@@ -57,12 +58,22 @@ def to_message(fault: Exception) -> click.ClickException | None:
         return BadSettings(fault.faults)
     if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click exits quietly on a closed pipe
         return _from_os_error(fault)
+    if isinstance(fault, StorageUnavailable):
+        fault = _problem_behind(fault)
+    if isinstance(fault, DatabaseUnusable):
+        return Refused(fault.code, str(fault))
     for kind, code, sentence in _STORAGE_ERRORS:
         if isinstance(fault, kind):
             return Refused(code, sentence or str(fault))
     if isinstance(fault, FamichatError):
         return Refused(fault.code, str(fault.details.get("detail", "")))
     return None
+
+
+def _problem_behind(fault: StorageUnavailable) -> DatabaseUnusable:
+    """Name the driver's error that a transaction failed with."""
+    cause = fault.__cause__
+    return problem_of(cause.orig if isinstance(cause, DBAPIError) else cause) or DatabaseUnusable("unavailable")
 
 
 def _from_os_error(fault: OSError) -> Refused:

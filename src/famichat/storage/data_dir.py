@@ -26,6 +26,7 @@ from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.errors import StorageError
 
+LAST_BACKUP, DATABASE_ID = "last-backup", "database-id"
 _SECRET_BYTES = 48
 _PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
 
@@ -198,12 +199,7 @@ class DataDir:
         Raises:
             OSError: the file cannot be written.
         """
-        self._make()
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.path, prefix="last-backup.", encoding="utf-8", delete=False
-        ) as draft:
-            draft.write(f"{rfc3339(taken_at)}\n")
-        Path(draft.name).replace(self._backup_note)
+        self._note(self._backup_note, rfc3339(taken_at))
 
     def last_backup(self) -> datetime | None:
         """Return when the last backup was taken, or None if none was recorded.
@@ -217,9 +213,49 @@ class DataDir:
         except FileNotFoundError:
             return None
 
+    def note_database(self, database_id: str) -> None:
+        """Record the id of the database that this directory belongs to.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if self.database_id() != database_id:
+            self._note(self._database_note, database_id)
+
+    def database_id(self) -> str | None:
+        """Return the recorded id of the database, or None if this directory has not been used with one.
+
+        Raises:
+            OSError: the record exists but cannot be read.
+        """
+        try:
+            return self._database_note.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+
+    def forget_database(self) -> None:
+        """Delete the recorded id, because another database has been restored."""
+        self._database_note.unlink(missing_ok=True)
+
     @property
     def _backup_note(self) -> Path:
-        return self.path / "last-backup"
+        return self.path / LAST_BACKUP
+
+    @property
+    def _database_note(self) -> Path:
+        return self.path / DATABASE_ID
+
+    def _note(self, file: Path, line: str) -> None:
+        """Write one line to a file, atomically."""
+        self._make()
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self.path, prefix=f"{file.name}.", encoding="utf-8", delete=False
+        ) as draft:
+            draft.write(f"{line}\n")
+            draft.flush()
+            os.fsync(draft.fileno())
+        Path(draft.name).replace(file)
+        sync_directory(self.path)
 
     def _make(self) -> None:
         self.path.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)

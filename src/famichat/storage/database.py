@@ -185,13 +185,34 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        """Finish running transactions and close every connection."""
+        """Finish running transactions and close every connection.
+
+        If this process wrote to SQLite, the database file is complete afterwards: a copy of it alone has every commit.
+        """
         for executor in (self._journalists, self._writers, self._readers):
             executor.shutdown(wait=True)
-        # Readers first: SQLite writes the WAL back into the database file when its last connection closes, and only if
-        # that connection may write. Otherwise a copy of the file alone would lack the latest commits.
-        for engine in (self._reading, self._journaling, self._writing):
+        # Readers first: the WAL can be emptied only when no reader uses it, and SQLite deletes it when the last
+        # connection closes, if that connection may write.
+        self._reading.dispose()
+        if self.dialect == "sqlite" and self._has_written():
+            self._empty_wal()
+        for engine in (self._journaling, self._writing):
             engine.dispose()
+
+    def _has_written(self) -> bool:
+        pool = self._writing.pool
+        return isinstance(pool, QueuePool) and pool.checkedin() > 0
+
+    def _empty_wal(self) -> None:
+        """Write the WAL back into the database file, also while another program has the database open."""
+        try:
+            with self._writing.connect() as connection:
+                driver: Any = connection.connection.driver_connection  # outside the transaction that SQLAlchemy begins
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DBAPIError as error:
+            emit(events.StorageFailed(operation="checkpoint", error_type=type(error.orig).__name__))
+        except sqlite3.Error as error:
+            emit(events.StorageFailed(operation="checkpoint", error_type=type(error).__name__))
 
     def _explain(self, error: DBAPIError, operation: str) -> Exception:
         """Turn a failure of the database into StorageUnavailable; return a faulty statement's error unchanged."""
@@ -289,7 +310,9 @@ def _sqlite_path(url: URL) -> Path:
 def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], connections: int) -> Engine:
     options: dict[str, Any] = {
         "connect_timeout": 3,
-        "options": f"-c statement_timeout={_TIMEOUT_MS} -c lock_timeout={_TIMEOUT_MS} -c timezone=UTC",
+        "client_encoding": "UTF8",  # psycopg returns text as bytes if the database's encoding is SQL_ASCII
+        # psycopg reads dates in the ISO style only.
+        "options": f"-c statement_timeout={_TIMEOUT_MS} -c lock_timeout={_TIMEOUT_MS} -c timezone=UTC -c DateStyle=ISO",
     }
     return create_engine(
         url.set(drivername="postgresql+psycopg"),

@@ -11,7 +11,12 @@ from famichat.storage.base import Base, Created, Id, new_id
 
 
 class DatabaseEpoch(Base):
-    """The single row that holds the epoch."""
+    """The single row that holds the epoch.
+
+    Attributes:
+        epoch: changes with every restore.
+        database_id: never changes, so that a data directory recognises its database.
+    """
 
     __tablename__ = "history"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -19,6 +24,7 @@ class DatabaseEpoch(Base):
     id: Mapped[int] = mapped_column(primary_key=True, default=1, autoincrement=False)
     epoch: Mapped[str] = mapped_column(Id)
     began_at: Mapped[Created]
+    database_id: Mapped[str] = mapped_column(Id, default=new_id)
 
 
 def current_epoch(session: Session) -> str:

@@ -189,6 +189,7 @@ def test_a_backup_goes_through_pipes(at_home: Operator, elsewhere: Operator) -> 
     assert taken.stderr == b"Backed up 0 messages. It contains the keys: anyone who has the file can read it.\n"
     assert json.loads(put_back.stdout)["messages"] == 0
     assert {path.name for path in at_home.data_dir.iterdir()} <= {
+        "database-id",
         "last-backup",
         "secrets.json",
         "famichat.lock",

@@ -1,12 +1,16 @@
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from famichat.storage.migrate import newest
 from tests.support.program import famichat, started
 
 ANNA = {"family_name": "Berg", "username": "anna", "password": "a long enough one"}
@@ -68,6 +72,9 @@ def test_a_signal_stops_the_server_cleanly(tmp_path: Path, how: signal.Signals) 
 
         assert server.end(how) == 0
         assert "Traceback" not in server.errors()
+    copy = shutil.copy(tmp_path / "data" / "famichat.db", tmp_path / "copy.db")
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (newest(),)
 
 
 def test_two_servers_do_not_share_a_directory(tmp_path: Path) -> None:

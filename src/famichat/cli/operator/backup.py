@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,11 +19,11 @@ from famichat.storage.backup.backup import Server
 from famichat.storage.backup.backup import backup as write_backup
 from famichat.storage.backup.restore import Place
 from famichat.storage.backup.restore import restore as restore_backup
+from famichat.storage.backup.staging import staging
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, sync_directory
 
 _PIPE = Path("-")
-_PREFIX = ".famichat-backup-"
 
 
 @click.command()
@@ -40,7 +39,7 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
     with open_readonly(data_dir) as data:
         here, settings = DataDir(data.settings.data_dir), data.settings
-        with _written(target, data.settings.data_dir) as (stream, folder):
+        with _written(target, here) as (stream, folder):
             server = Server(
                 data.database,
                 lambda: here.secrets(settings.secret_key, settings.vault_keys),
@@ -93,20 +92,20 @@ def _sentence(result: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _written(target: Path, data_dir: Path) -> Iterator[tuple[IO[bytes], Path]]:
+def _written(target: Path, data_dir: DataDir) -> Iterator[tuple[IO[bytes], Path]]:
     """Yield a stream to write to and a directory for temporary files. `target` is created whole, or not at all."""
     if target == _PIPE:
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=data_dir) as name:
-            yield sys.stdout.buffer, Path(name)
+        with staging(data_dir.path, data_dir) as folder:
+            yield sys.stdout.buffer, folder
             sys.stdout.buffer.flush()
         return
     if target.exists():
         raise Refused("file_exists", f"{target} already exists and was not overwritten")
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent) as name:
-        draft = Path(name) / "backup.tar"
+    with staging(target.parent, data_dir) as folder:
+        draft = folder / "backup.tar"
         draft.touch(0o600)
         with draft.open("wb") as stream:
-            yield stream, Path(name)
+            yield stream, folder
             stream.flush()
             os.fsync(stream.fileno())
         draft.rename(target)

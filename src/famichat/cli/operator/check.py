@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files
 from famichat.chat.records.attachment import Attachment, secrets_of
+from famichat.cli.expected import to_message
 from famichat.cli.operator.opened_data import sqlite_file
+from famichat.cli.refusal import Refused
 from famichat.realtime.redis_broker import ping
 from famichat.settings import Settings
 from famichat.storage.crypto.sealed_file import read
@@ -24,6 +26,7 @@ from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.integrity import find_damage
 from famichat.storage.migrate import newest, revision
+from famichat.storage.opening import check_connection, check_file
 
 _PRIVATE = 0o077
 _SAMPLE = 20
@@ -54,7 +57,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _directory(data_dir)
     yield _secrets_file(data_dir, settings)
     file = sqlite_file(settings)
-    if file is not None and not file.is_file():
+    if file is not None and not file.is_file() and data_dir.database_id() is None:
         yield Check("database", Check.NOTE, f"no database at {file} yet; the first start creates it")
     else:
         yield from _database(settings, data_dir)
@@ -97,21 +100,27 @@ def _has_secrets(data_dir: DataDir, settings: Settings) -> bool:
 def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
     database = Database(settings.effective_database_url)
     try:
+        check_file(database, data_dir)
+        database.run_read(lambda session: check_connection(session.connection(), data_dir))
         at = database.run_read(lambda session: revision(session.connection()))
         yield _revision(at)
         if at == newest() and _has_secrets(data_dir, settings):
             keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
             yield database.run_read(lambda session: _sealed(session, keys))
             yield database.run_read(lambda session: _files(session, keys, Files(settings.effective_files_dir)))
-    except StorageError as error:
-        yield Check("database", Check.BAD, str(error) or "not reachable")
-    except DBAPIError as error:
-        yield Check("database", Check.BAD, str(error.orig))
+    except (StorageError, DBAPIError) as error:
+        yield Check("database", Check.BAD, _explained(error))
     finally:
         database.close()
     file = sqlite_file(settings)
-    if file is not None:
+    if file is not None and file.is_file():
         yield _integrity(file)
+
+
+def _explained(error: StorageError | DBAPIError) -> str:
+    """Return the sentence and the code with which the server would refuse to start."""
+    message = to_message(error)
+    return f"{message.message} ({message.code})" if isinstance(message, Refused) else str(error)
 
 
 def _revision(at: str | None) -> Check:

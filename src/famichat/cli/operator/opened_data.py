@@ -18,7 +18,8 @@ from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.crypto.vault_keys import settle
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
-from famichat.storage.migrate import upgrade
+from famichat.storage.opening import open_database
+from famichat.storage.problems import DatabaseUnusable
 
 if TYPE_CHECKING:
     from famichat.actions.services import Services
@@ -52,8 +53,7 @@ def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[O
         DirectoryInUse: the server is running.
         WrongVaultKeys: the keys that the data was encrypted with are lost.
     """
-    with _lock(settings, stopped=stopped), _opened(settings) as data:
-        upgrade(data.database)
+    with _lock(settings, stopped=stopped), _opened(settings, open_database) as data:
         keys, only_writer = data.vault.keys, on_sqlite(settings)
         data.vault.seal_with(data.database.run(lambda session: settle(session, keys, use_newest=only_writer)))
         yield data
@@ -89,12 +89,15 @@ def open_readonly(data_dir: Path | None) -> Iterator[OpenedData]:
 
     Raises:
         Refused: `no_database` if there is no database yet.
+        DatabaseUnusable: `database_missing` if there was one.
     """
     settings = load_settings(data_dir=data_dir)
-    file = sqlite_file(settings)
+    file, here = sqlite_file(settings), DataDir(settings.data_dir)
     if file is not None and not file.is_file():
+        if here.database_id() is not None:
+            raise DatabaseUnusable("database_missing")
         raise Refused("no_database", f"There is no database at {file} yet. Create it with `famichat migrate`")
-    with _opened(settings) as data:
+    with _opened(settings, lambda url, _: Database(url)) as data:
         yield data
 
 
@@ -117,9 +120,10 @@ def _lock(settings: Settings, *, stopped: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[OpenedData]:
-    keys = DataDir(settings.data_dir).secrets(settings.secret_key, settings.vault_keys)
-    database = Database(settings.effective_database_url)
+def _opened(settings: Settings, connect: Callable[[str, DataDir], Database]) -> Iterator[OpenedData]:
+    here = DataDir(settings.data_dir)
+    keys = here.secrets(settings.secret_key, settings.vault_keys)
+    database = connect(settings.effective_database_url, here)
     try:
         yield OpenedData(settings, database, Vault(keys.vault_keys), BlindIndex(keys.secret_key), keys.secret_key)
     finally:

@@ -21,7 +21,7 @@ from famichat.storage.backup import archive, postgres_programs
 from famichat.storage.backup.archive import BackupDamaged, Manifest
 from famichat.storage.backup.backup import check_file, check_keys
 from famichat.storage.base import new_id
-from famichat.storage.data_dir import DataDir, Secrets, sync_directory
+from famichat.storage.data_dir import DATABASE_ID, LAST_BACKUP, DataDir, Secrets, sync_directory
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
 from famichat.storage.errors import StorageError
@@ -29,7 +29,7 @@ from famichat.storage.migrate import NewerDatabaseError, is_known, upgrade
 
 _STAGING, _PRIVATE_DIR = ".restore-", 0o700
 # "files": encrypted files left by a killed attempt; they are restored again.
-_HARMLESS = {"famichat.lock", "secrets.json", "lost+found", archive.FILES}
+_HARMLESS = {"famichat.lock", "secrets.json", "lost+found", LAST_BACKUP, DATABASE_ID, archive.FILES}
 _DRAFTS = (_STAGING, "secrets.")  # left by a killed attempt
 
 
@@ -128,6 +128,7 @@ def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | No
         target = Path(str(database.url.database))
         copy.rename(target)
         sync_directory(target.parent)
+    place.data_dir.forget_database()  # the next start records the restored one
     return epoch
 
 

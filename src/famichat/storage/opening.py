@@ -1,0 +1,99 @@
+"""Opens a server's database: checks that it can be used and that it is the right one, and migrates it.
+
+The data directory records the id of its database (`DatabaseEpoch.database_id`). A database that is missing, empty or
+another one is refused, instead of starting a server without users beside the files and keys of the lost one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from famichat.storage.data_dir import DataDir
+from famichat.storage.database import Database
+from famichat.storage.migrate import revision, upgrade
+from famichat.storage.problems import DatabaseUnusable, problem_of
+
+_OLDEST_POSTGRES = 15_00_00
+_ID = text("SELECT database_id FROM history")
+
+
+def open_database(url: str, data_dir: DataDir) -> Database:
+    """Open and migrate a database; create it if neither it nor a record of it exists.
+
+    Args:
+        url: see `Database`.
+        data_dir: records the id of the database.
+
+    Raises:
+        DatabaseUnusable: it cannot be used, or is not the database of this data directory.
+        NewerDatabaseError: a newer Famichat has migrated it.
+        OSError: the data directory cannot be written to.
+    """
+    database = Database(url)
+    try:
+        check_file(database, data_dir)
+        with _problems_named(), database.migrating() as connection:
+            check_connection(connection, data_dir)
+        with _problems_named():
+            upgrade(database)
+        with _problems_named(), database.migrating() as connection:
+            data_dir.note_database(str(connection.execute(_ID).scalar_one()))
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def check_file(database: Database, data_dir: DataDir) -> None:
+    """Check that the file of an SQLite database exists, if it existed once. Call it before the first connection.
+
+    Raises:
+        DatabaseUnusable: `database_missing`.
+    """
+    if database.dialect == "sqlite" and data_dir.database_id() is not None:
+        file = Path(str(database.url.database))
+        if not file.exists() or file.stat().st_size == 0:
+            raise DatabaseUnusable("database_missing")
+
+
+def check_connection(connection: Connection, data_dir: DataDir) -> None:
+    """Check the server's version, encoding and write access, and that the database is the one of the data directory.
+
+    Raises:
+        DatabaseUnusable: one of them is wrong.
+    """
+    if connection.dialect.name == "postgresql":
+        _check_postgres(connection)
+    recorded = data_dir.database_id()
+    if recorded is None:
+        return
+    if revision(connection) is None:
+        raise DatabaseUnusable("database_missing")
+    columns = {column["name"] for column in inspect(connection).get_columns("history")}
+    # An older schema has no id; the migration creates one.
+    if "database_id" in columns and str(connection.execute(_ID).scalar_one()) != recorded:
+        raise DatabaseUnusable("database_swapped")
+
+
+def _check_postgres(connection: Connection) -> None:
+    settings = ("server_version_num", "server_encoding", "transaction_read_only")
+    version, encoding, read_only = (
+        connection.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar_one() for name in settings
+    )
+    if int(version) < _OLDEST_POSTGRES:
+        raise DatabaseUnusable("database_version")
+    if encoding != "UTF8":
+        raise DatabaseUnusable("database_encoding")
+    if read_only == "on":
+        raise DatabaseUnusable("database_read_only")
+
+
+@contextmanager
+def _problems_named() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise problem_of(error.orig) or error from error
