@@ -58,6 +58,10 @@ CODES: dict[str, Code] = {
     "last_admin": Code(409, "There must be an admin. Make someone else an admin first."),
     "not_participant": Code(409, "This person is not in the conversation."),
     "not_group_conversation": Code(409, "This only works in groups."),
+    "contact_ended": Code(403, "You can't send messages to this person."),
+    "own_account": Code(422, "Choose someone else. This is your own account."),
+    "not_guardian": Code(403, "Only an adult of the family can do this."),
+    "not_child": Code(409, "This only works for child accounts."),
     # photos and files
     "file_too_large": Code(413, "The file is larger than this server allows."),
     "quota_exceeded": Code(413, "This file would exceed your storage quota."),

@@ -166,7 +166,7 @@ def conversation(kind: str, last: Message | None = None) -> object:
         muted_until=MUTED_INDEFINITELY if group else None,
     )
     members = ConversationMember(USER, "admin", hides=group), ConversationMember(DEVICE, "member", hides=False)
-    summary = ConversationSummary(Access(talk, place, "member"), MESSAGE, members, last, 3)
+    summary = ConversationSummary(Access(talk, place, "member"), MESSAGE, members, last, 3, None)
     return conversation_view(summary, POLICIES, {} if last is None else {last.id: message_view(last, VAULT)})
 
 

@@ -16,6 +16,7 @@ from famichat.chat.conversations.create import (
     create_group_conversation,
     create_self_conversation,
 )
+from famichat.chat.conversations.leave import leave_direct
 from famichat.chat.families.family import create_family
 from famichat.chat.families.join import invite
 from famichat.chat.families.membership import remove_member
@@ -30,6 +31,7 @@ from tests.support.channel_client import ChannelClient
 
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 ITSELF = "the family"
+ENDED = "ended direct"
 OWN, THEIRS = "own", "somebody else's"
 
 Act = Callable[["Scene"], Awaitable[str]]
@@ -51,7 +53,8 @@ class House:
     """A separate family per case, with a conversation of each type.
 
     Maja and Inga administer it and its group, Emil and Sven are members of both. Nils was in the group, Olle in the
-    family; Gun is of the family and was never in the group. Ada is a stranger.
+    family; Gun is of the family and was never in the group. Ada is a stranger. Siri is the child of the family. Nils
+    has left his direct conversation with Emil.
     """
 
     family_id: str
@@ -123,6 +126,10 @@ def remove(who: str) -> Act:
     return lambda scene: scene.ask("DELETE", scene.place(who))
 
 
+def contact(method: str, who: str, other: str) -> Act:
+    return lambda scene: scene.ask(method, f"{scene.place(who)}/contacts/{scene.people[other].user_id}")
+
+
 def make(kind: str, *others: str) -> Act:
     def ask(scene: Scene) -> Awaitable[str]:
         ids = [scene.people[who].user_id for who in others if scene.people[who] is not scene.actor]
@@ -159,7 +166,7 @@ ACTS: dict[str, Act] = {
         "POST", f"{scene.it}/messages", {"body": "hello", "reply_to": scene.house.said[scene.of, THEIRS]}
     ),
     "react to a message": to_message(THEIRS, "PUT", "/reaction", {"emoji": "❤"}),
-    "edit their own message": to_message(OWN, "PATCH", "", {"body": "hello"}),
+    "edit their own message": to_message(OWN, "PATCH", "", {"body": "other words"}),
     "edit another's message": to_message(THEIRS, "PATCH", "", {"body": "hello"}),
     "delete their own message": to_message(OWN, "DELETE"),
     "delete another's message": to_message(THEIRS, "DELETE"),
@@ -194,10 +201,17 @@ ACTS: dict[str, Act] = {
     ),
     "read the admin activity": to_it("GET", "/ledger"),
     "see the disk usage": to_it("GET", "/storage"),
+    "block a member": lambda scene: scene.ask("PUT", f"/me/blocks/{scene.people['gun'].user_id}"),
+    "unblock a member": lambda scene: scene.ask("DELETE", f"/me/blocks/{scene.people['gun'].user_id}"),
+    "list a child's contacts": lambda scene: scene.ask("GET", f"{scene.place('siri')}/contacts"),
+    "end a child's contact": contact("DELETE", "siri", "gun"),
+    "allow a child's contact again": contact("PUT", "siri", "gun"),
+    "end an adult's contact": contact("DELETE", "sven", "gun"),
     "revoke an invitation": lambda scene: scene.ask("DELETE", f"{scene.it}/invites/{scene.house.invite_id}"),
 }
 
-FORMER = {"group": "nils", "family": "olle", ITSELF: "olle"}
+FORMER = {ENDED: "nils", "group": "nils", "family": "olle", ITSELF: "olle"}
+WITH_ADMINS = {"group", "family", ITSELF}
 
 
 def who_is(column: str, of: str) -> str | None:
@@ -219,15 +233,20 @@ def set_up(session: Session, people: dict[str, Person]) -> House:
     join(session, family_id, people["inga"], "admin")
     for name in ("emil", "sven", "nils", "gun", "olle"):
         join(session, family_id, people[name])
+    join(session, family_id, people["siri"], "child")
     others = [people[name].user_id for name in ("inga", "emil", "sven", "nils")]
     made = {
         "self": create_self_conversation(session, maja),
         "direct": create_direct_conversation(session, maja, people["emil"].user_id, family_id, blind_index=INDEX),
+        ENDED: create_direct_conversation(
+            session, people["emil"].user_id, people["nils"].user_id, family_id, blind_index=INDEX
+        ),
         "group": create_group_conversation(session, maja, "Holiday", others, family_id),
         "family": create_family_conversation(session, maja, family_id),
     }
     talks = {kind: each.conversation.id for kind, each in made.items()}
     said = what_was_said(session, people, talks)
+    leave_direct(session, people["nils"].user_id, talks[ENDED])
     assign_admin(session, maja, talks["group"], inga)
     remove_from_group(session, maja, talks["group"], people["nils"].user_id)
     remove_member(session, maja, family_id, people["olle"].user_id)
@@ -239,6 +258,7 @@ def what_was_said(session: Session, people: dict[str, Person], talks: dict[str, 
     speakers = {
         "self": ("maja",),
         "direct": ("maja", "emil"),
+        ENDED: ("emil", "nils"),
         "group": ("maja", "emil", "nils", "sven"),
         "family": ("maja", "emil", "olle", "sven"),
     }
@@ -257,7 +277,7 @@ def people(shared_app: RunningApp) -> dict[str, Person]:
     home = shared_app.home
     database = Database(shared_app.settings.effective_database_url)
     try:
-        more = database.run(lambda session: [person(session, name) for name in ("sven", "gun", "olle")])
+        more = database.run(lambda session: [person(session, name) for name in ("sven", "gun", "olle", "siri")])
     finally:
         database.close()
     return {each.username: each for each in (*home.everybody, home.ada, *more)}
@@ -268,16 +288,16 @@ def test_the_table_lists_each_action_once() -> None:
 
     assert len(listed) == len(TABLE) > 60
     assert {action for _, action in TABLE} == set(ACTS)
-    assert {of for of, _ in TABLE} == {*CONVERSATION_TYPES, ITSELF}
+    assert {of for of, _ in TABLE} == {*CONVERSATION_TYPES, ENDED, ITSELF}
     for (of, _), cells in TABLE.items():
         there = [column for column, cell in cells.items() if cell != "-"]
         assert {"member", "stranger", "signed out"} <= set(there)
-        assert ("admin" in there) == (of in FORMER)
+        assert ("admin" in there) == (of in WITH_ADMINS)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("column", next(iter(TABLE.values())))
-@pytest.mark.parametrize("of", [*CONVERSATION_TYPES, ITSELF])
+@pytest.mark.parametrize("of", [*CONVERSATION_TYPES, ENDED, ITSELF])
 async def test_each_role_has_exactly_the_permissions_in_the_table(
     shared_app: RunningApp, people: dict[str, Person], of: str, column: str
 ) -> None:

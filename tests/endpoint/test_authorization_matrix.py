@@ -118,6 +118,9 @@ MATRIX = [
     Row("put", "/me/push", (204,) * 5, SUBSCRIPTION),
     Row("delete", "/me/push", (204,) * 5),
     Row("post", "/me/push/test", ALL),
+    Row("get", "/me/blocks", ALL),
+    Row("put", "/me/blocks/{user_id}", (204, 204, 204, 404, 404)),
+    Row("delete", "/me/blocks/{user_id}", (204, 204, 204, 404, 404)),
     Row("get", "/devices", ALL),
     Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
     Row("get", "/me/passkeys", ALL),
@@ -134,6 +137,15 @@ MATRIX = [
         "/families/{family_id}/members/{user_id}/devices/{device_id}",
         (204, 403, 403, 404, 404),
         path="/families/{family_id}/members/{user_id}/devices/{olles_device}",
+    ),
+    *(
+        Row(
+            verb,
+            f"/families/{{family_id}}/members/{{user_id}}/contacts{rest}",
+            (status, status, status, 404, 404),
+            path=f"/families/{{family_id}}/members/{{child}}/contacts{rest}",
+        )
+        for verb, rest, status in (("get", "", 200), ("put", "/{contact_id}", 204), ("delete", "/{contact_id}", 204))
     ),
     Row("get", "/families/{family_id}/ledger", ADMIN_OF_FAMILY),
     Row("get", "/families/{family_id}/storage", ADMIN_OF_FAMILY),
@@ -261,6 +273,8 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
     home, talks = app.home, app.talks
     olle = person(session, "olle")
     join(session, home.family_id, olle)
+    child = person(session, "siri")
+    join(session, home.family_id, child, "child")
     add_to_group(session, home.maja.user_id, talks.group, olle.user_id)
     remove_member(session, home.maja.user_id, home.family_id, home.inga.user_id)
     issued = invite(session, home.maja.user_id, home.family_id, "member")
@@ -270,6 +284,8 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
     ids = {kind: getattr(talks, kind) for kind in CONVERSATION_TYPES} | {
         "family_id": home.family_id,
         "user_id": olle.user_id,
+        "child": child.user_id,
+        "contact_id": olle.user_id,
         "device_id": home.emil.device_id,
         "olles_device": olle.device_id,
         "picture_id": set_avatar(session, olle.user_id, b"RIFF", VAULT).profile.picture_id,

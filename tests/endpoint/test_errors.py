@@ -35,7 +35,7 @@ async def test_a_denial_over_http_is_reported_with_the_user_and_the_route(
     assert denied(emitted) == [
         AuthorizationDenied(door=f"PATCH {route}", reason="not_admin", user_id=home.emil.user_id),
         AuthorizationDenied(door=f"GET {route}", reason="not_found", user_id=home.ada.user_id),
-        AuthorizationDenied(door="GET /api/v1/me", reason="invalid_token"),
+        AuthorizationDenied(door="GET /api/v1/me", reason="unauthorized"),
         AuthorizationDenied(door="GET /api/v1/invites/{token}", reason="invalid_invite"),
         AuthorizationDenied(door="POST /api/v1/sessions", reason="invalid_credentials", user_id=home.emil.user_id),
     ]

@@ -17,6 +17,7 @@ import famichat.accounts.sign_in.passkey
 import famichat.accounts.sign_in.session
 import famichat.accounts.user
 import famichat.chat.records.attachment
+import famichat.chat.records.contact
 import famichat.chat.records.conversation
 import famichat.chat.records.family
 import famichat.chat.records.group_privilege

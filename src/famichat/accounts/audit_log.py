@@ -26,10 +26,18 @@ Action = Literal[
     "device_revoked",
     "password_reset",
     "account_deleted",
+    "contact_ended",
+    "contact_restored",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-FAMILY_ACTIONS: tuple[Action, ...] = ("family_role_changed", "family_member_removed", "device_revoked")
-"""What a family admin can do. In groups, a family admin has no special rights."""
+FAMILY_ACTIONS: tuple[Action, ...] = (
+    "family_role_changed",
+    "family_member_removed",
+    "device_revoked",
+    "contact_ended",
+    "contact_restored",
+)
+"""What a family admin or a guardian can do. In groups, a family admin has no special rights."""
 MAX_PAGE = 200
 _MAX_NAME = 100
 
@@ -38,13 +46,13 @@ class AuditLogEntry(Base):
     """One entry. A database trigger (`ledger_is_append_only`) rejects changes and deletions.
 
     `user_id` is the user it concerns. `by_id` and `by_name` are the user who did it, both NULL for the server operator.
-    `name` is the name of the group, family or device at the time. The other ids may refer to deleted objects.
+    `name` is the name of the group, family, device or contact at the time. The other ids may refer to deleted objects.
     """
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
         CheckConstraint(f"action IN ({', '.join(map(repr, ACTIONS))})", name="action"),
-        CheckConstraint("role IN ('admin', 'member')", name="role"),
+        CheckConstraint("role IN ('admin', 'member', 'child')", name="role"),
         CheckConstraint(
             "(action IN ('group_role_changed', 'family_role_changed')) = (role IS NOT NULL)", name="role_of_action"
         ),
@@ -59,7 +67,7 @@ class AuditLogEntry(Base):
     by_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id"))
     by_name: Mapped[str | None] = mapped_column(String(_MAX_NAME))
     name: Mapped[str | None] = mapped_column(String(_MAX_NAME))
-    role: Mapped[Literal["admin", "member"] | None] = mapped_column(String(16))
+    role: Mapped[Literal["admin", "member", "child"] | None] = mapped_column(String(16))
     family_id: Mapped[str | None] = mapped_column(Id)
     conversation_id: Mapped[str | None] = mapped_column(Id)
     message_id: Mapped[str | None] = mapped_column(Id)
@@ -73,7 +81,7 @@ class AuditEvent:
 
     action: Action
     name: str | None = None
-    role: Literal["admin", "member"] | None = None
+    role: Literal["admin", "member", "child"] | None = None
     family_id: str | None = None
     conversation_id: str | None = None
     message_id: str | None = None

@@ -97,6 +97,12 @@ class InvalidToken(AccountsError):
     code = "invalid_token"
 
 
+class Unauthorized(InvalidToken):
+    """The request has no token."""
+
+    code = "unauthorized"
+
+
 class NoSuchDevice(AccountsError):
     """The user has no such device, whether or not another user has."""
 

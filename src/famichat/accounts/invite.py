@@ -19,11 +19,11 @@ class Invite(Base):
     """An invite. Its token is stored as SHA-256; anyone who has the token can join, once."""
 
     __tablename__ = "accounts_invites"
-    __table_args__ = (CheckConstraint("role IN ('admin', 'member')", name="role"),)
+    __table_args__ = (CheckConstraint("role IN ('admin', 'member', 'child')", name="role"),)
 
     id: Mapped[PrimaryKey]
     family_id: Mapped[str] = mapped_column(Id, ForeignKey("families.id", ondelete="CASCADE"), index=True)
-    role: Mapped[Literal["admin", "member"]] = mapped_column(String(16))
+    role: Mapped[Literal["admin", "member", "child"]] = mapped_column(String(16))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     created_by_id: Mapped[str | None] = mapped_column(Id, ForeignKey("accounts_users.id", ondelete="SET NULL"))
     created_at: Mapped[Created]
@@ -45,7 +45,7 @@ def create_invite(
     session: Session,
     family_id: str,
     created_by_id: str | None,
-    role: Literal["admin", "member"] = "member",
+    role: Literal["admin", "member", "child"] = "member",
     life: timedelta = DEFAULT_LIFE,
 ) -> IssuedInvite:
     """Create an invite. Check first that the inviting user is an admin: `families.family.require_admin`.

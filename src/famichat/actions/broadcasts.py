@@ -17,6 +17,8 @@ from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
 
 BUDGET_SECONDS = 0.2
+CONTACT_CHANGED = "contact_changed"
+"""An event between nodes and their channels that no client receives."""
 
 
 class Broadcasts:
@@ -117,6 +119,18 @@ class Broadcasts:
             self._pubsub.evict(str(topic), connections_of_user(user_id))
             left: ConversationLeft = {"conversation_id": topic.conversation_id, "type": topic.type}
             self._pubsub.broadcast(user_topic(user_id), "conversation_left", left)
+
+    def contact_changed(self, topic: ConversationTopic, pair: tuple[str, str], *, hidden: bool) -> None:
+        """Tell the channels of two users that they no longer see each other online and typing, or do again.
+
+        The channels keep the event from their clients: see `MessageChannel.should_deliver`.
+
+        Args:
+            topic: a conversation of both.
+            pair: the two users.
+            hidden: whether they no longer see each other.
+        """
+        self._pubsub.broadcast(str(topic), CONTACT_CHANGED, {"user_ids": list(pair), "hidden": hidden})
 
     def person_updated(self, viewer_ids: Iterable[str], person: PersonView) -> None:
         """Announce a changed profile to the users who can see that person."""

@@ -14,6 +14,7 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for, conversations_of
+from famichat.chat.contact import hidden_people
 from famichat.chat.conversations import create, view_settings
 from famichat.chat.conversations.rename import rename
 from famichat.chat.conversations.schema import ConversationView
@@ -49,6 +50,7 @@ class JoinResult:
         receipts: how far each device of each member has received and read.
         discreet: whether the user has turned presence off.
         visible_from_seq: the first message that the user may see.
+        hidden_people: the users who do not see the user's presence and typing here, and vice versa.
     """
 
     conversation: ConversationView
@@ -56,6 +58,7 @@ class JoinResult:
     receipts: list[ReceiptView]
     discreet: bool
     visible_from_seq: int
+    hidden_people: frozenset[str]
 
 
 async def join_conversation(
@@ -86,6 +89,7 @@ async def join_conversation(
             receipts=positions(session, access),
             discreet=not privacy_of(session, actor.user_id).presence,
             visible_from_seq=access.participant.visible_from_seq,
+            hidden_people=hidden_people(session, access),
         )
 
     result = await services.read(work)
@@ -170,7 +174,8 @@ async def create_direct_conversation(
 
     Raises:
         NotFound: the other user does not exist or shares no family with the actor.
-        InvalidMembers: the other user is the actor.
+        OwnAccount: the other user is the actor.
+        ContactEnded: there is no conversation yet, and their contact has ended.
         InvalidToken: the actor's device has been signed out since the request was authenticated.
         RateLimited: too many messages and conversations.
     """
@@ -350,7 +355,9 @@ async def _create(
     result, views = await services.write(work)
     topic = ConversationTopic(conversation_type, result.conversation.id)
     services.broadcasts.conversation_created(topic, views, created=result.created)
-    if not result.created:
+    if result.rejoined:
+        services.broadcasts.joined(actor.user_id, views)
+    elif not result.created:
         services.broadcasts.conversation_updated({actor.user_id: views[actor.user_id]})
     return CreateResult(views[actor.user_id], result.created)
 

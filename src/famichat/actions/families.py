@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.contacts import ContactChange, announce_to_both, changes_in_direct
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.conversations.schema import ConversationView
@@ -54,7 +55,7 @@ async def list_family_members(services: Services, actor: Identity, family_id: st
 async def change_family_role(
     services: Services, actor: Identity, family_id: str, user_id: str, role: FamilyRole
 ) -> FamilyMember:
-    """Make a member of a family an admin or a plain member, and tell the members of its conversation.
+    """Make a member of a family an admin, a plain member or a child, and tell the members of its conversation.
 
     Raises:
         NotFound: the actor or the user does not belong to the family.
@@ -71,7 +72,7 @@ async def change_family_role(
 async def change_family_role_by_operator(
     services: Services, family_id: str, user_id: str, role: FamilyRole
 ) -> FamilyMember:
-    """Make a member of a family an admin or a plain member, as the server operator.
+    """Make a member of a family an admin, a plain member or a child, as the server operator.
 
     Raises:
         NotFound: the user does not belong to the family.
@@ -101,17 +102,18 @@ async def remove_family_member(services: Services, actor: Identity, family_id: s
         LastAdmin: the family would have no admin.
     """
 
-    def work(session: Session) -> tuple[Removal, list[dict[str, ConversationView]]]:
+    def work(session: Session) -> tuple[Removal, list[dict[str, ConversationView]], list[ContactChange]]:
         removal = remove_member(session, actor.user_id, family_id, user_id)
         views = [views_by_member(session, id_, services.policies, services.vault) for _, id_ in removal.left]
-        return removal, views
+        return removal, views, changes_in_direct(services, session, user_id, removal.direct)
 
-    removal, views_of_others = await services.write_between_batches(work)
+    removal, views_of_others, contacts = await services.write_between_batches(work)
     emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=actor.user_id))
     _emit_group_changes(removal, actor.user_id)
     services.broadcasts.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
         services.broadcasts.conversation_updated(views)
+    announce_to_both(services, contacts)
 
 
 async def _change_role(

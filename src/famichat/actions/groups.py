@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
+from famichat.chat.conversations.leave import leave_direct
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.view import views_by_member
 from famichat.chat.groups.membership import MemberAdded, add_to_group, remove_from_group
 from famichat.chat.groups.roles import GroupRoleChange, assign_admin, assign_member
-from famichat.chat.records.conversation import Role
+from famichat.chat.records.conversation import ConversationType, Role
 from famichat.telemetry import emit, events
 
 
@@ -52,17 +53,19 @@ async def add_group_member(services: Services, actor: Identity, conversation_id:
 
 
 async def remove_group_member(services: Services, actor: Identity, conversation_id: str, user_id: str) -> None:
-    """Remove a member from a group, or leave it. The channels of that user are closed on every node.
+    """Remove a member from a group, or leave it or a direct conversation.
+
+    The channels of that user are closed on every node.
 
     Args:
         services: the services of this server.
         actor: the authenticated user and device.
-        conversation_id: the group.
+        conversation_id: the group, or the direct conversation to leave.
         user_id: the member to remove; the actor's own id to leave.
 
     Raises:
         NotFound: the actor is not a member of such a conversation.
-        NotGroupConversation: the conversation is not a group.
+        NotGroupConversation: the conversation is not a group, nor a direct conversation that the actor leaves.
         NotAdmin: the actor is a plain member and the user is someone else.
         NotParticipant: the user is not a member or does not exist.
         LastAdmin: the group would have no admin.
@@ -70,13 +73,17 @@ async def remove_group_member(services: Services, actor: Identity, conversation_
     """
     services.rate_limits.check("send", actor)
 
-    def work(session: Session) -> dict[str, ConversationView]:
-        remove_from_group(session, actor.user_id, conversation_id, user_id)
-        return views_by_member(session, conversation_id, services.policies, services.vault)
+    def work(session: Session) -> tuple[ConversationType, dict[str, ConversationView]]:
+        kind: ConversationType = "direct"
+        if actor.user_id != user_id or not leave_direct(session, user_id, conversation_id):
+            kind = "group"
+            remove_from_group(session, actor.user_id, conversation_id, user_id)
+        return kind, views_by_member(session, conversation_id, services.policies, services.vault)
 
-    views = await services.write_between_batches(work)
-    emit(events.GroupMemberRemoved(conversation_id=conversation_id, user_id=user_id, removed_by_id=actor.user_id))
-    services.broadcasts.removed(user_id, [ConversationTopic("group", conversation_id)])
+    kind, views = await services.write_between_batches(work)
+    if kind == "group":
+        emit(events.GroupMemberRemoved(conversation_id=conversation_id, user_id=user_id, removed_by_id=actor.user_id))
+    services.broadcasts.removed(user_id, [ConversationTopic(kind, conversation_id)])
     services.broadcasts.conversation_updated(views)
 
 

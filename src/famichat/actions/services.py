@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.errors import InvalidToken
+from famichat.accounts.errors import Unauthorized
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
 from famichat.accounts.sign_in.webauthn import WebAuthn
 from famichat.actions.broadcasts import Broadcasts
@@ -127,10 +127,11 @@ class Services:
         """Return the user and device that an access token identifies.
 
         Raises:
-            InvalidToken: the token is missing, malformed, expired or revoked; the reason is not revealed.
+            Unauthorized: there is no token.
+            InvalidToken: the token is malformed, expired or revoked; the reason is not revealed.
             StorageUnavailable: the database did not answer, so the token cannot be checked.
         """
         if not token:
-            raise InvalidToken
+            raise Unauthorized
         claims = self.tokens.read(token)
         return await self.database.read(lambda session: authenticate(session, claims))

@@ -34,6 +34,7 @@ from famichat.attachments.picture import Picture, PictureRefused, clean
 from famichat.attachments.quota import Quota, check_quota
 from famichat.attachments.upload_request import UploadRequest
 from famichat.chat.access import conversation_for
+from famichat.chat.contact import require_open
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata, NotFound
 from famichat.chat.records.attachment import Attachment, AttachmentSecrets, secrets_of
@@ -96,6 +97,7 @@ class Uploads:
 
         Raises:
             NotFound: the conversation does not exist, or the user is not in it.
+            ContactEnded: the conversation is direct, and the contact has ended.
             EncryptionRequired, InvalidEncryptionMetadata: the file violates the conversation's encryption policy.
             FileTooLarge, QuotaExceeded, TooManyUploads, ServerFull: a limit is exceeded.
         """
@@ -103,7 +105,9 @@ class Uploads:
             raise FileTooLarge(max_bytes=self.quota.file_bytes)
 
         def work(session: Session) -> Upload:
-            conversation = conversation_for(session, identity.user_id, conversation_id).conversation
+            access = conversation_for(session, identity.user_id, conversation_id)
+            require_open(session, access)
+            conversation = access.conversation
             policy = self._policies.of(conversation.type, required_once=conversation.encryption_required)
             if policy == "required" and not announced.encrypted:
                 raise EncryptionRequired

@@ -119,8 +119,9 @@ def everyones_access(session: Session, conversation_id: str) -> list[Access]:
 
 
 def role_of() -> Any:
-    """Return the SQL expression for a participant's role in a query built by `with_roles`."""
-    return func.coalesce(GroupPrivilege.role, FamilyMembership.role, "member")
+    """Return the SQL expression for a participant's role in a query built by `with_roles`: `admin` or `member`."""
+    # A child of a family is a plain member of its conversation.
+    return func.coalesce(GroupPrivilege.role, func.nullif(FamilyMembership.role, "child"), "member")
 
 
 def with_roles(query: Select[Any]) -> Select[Any]:

@@ -100,6 +100,34 @@ class NotGroupConversation(ChatError):
     code = "not_group_conversation"
 
 
+class ContactEnded(ChatError):
+    """The contact with the other member of a direct conversation has ended.
+
+    One of them has blocked the other, has left, or was deleted; they share no family any longer; or a guardian has
+    ended the contact. The cases are one error, so that it does not reveal a block.
+    """
+
+    code = "contact_ended"
+
+
+class OwnAccount(ChatError):
+    """The operation needs another user, and the user named is the caller."""
+
+    code = "own_account"
+
+
+class NotGuardian(ChatError):
+    """The user is a child, and only an adult of the family can do this."""
+
+    code = "not_guardian"
+
+
+class NotChild(ChatError):
+    """The member is not a child."""
+
+    code = "not_child"
+
+
 class InvalidMembers(ChatError):
     """The number or the set of members is not allowed for this type of conversation."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import conversation_for
 from famichat.chat.conversations.create import create_family_conversation
-from famichat.chat.conversations.view import conversation_view
+from famichat.chat.conversations.view import views_by_member
 from famichat.chat.conversations.view_settings import (
     MUTED_INDEFINITELY,
     ViewSettingsResult,
@@ -30,7 +30,7 @@ from famichat.chat.records.participant import participants
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from tests.factories.people import VAULT, Household, Person, join, person
-from tests.factories.talk import direct_of
+from tests.factories.talk import direct_of, group_of
 
 Change = Callable[..., ViewSettingsResult]
 POLICIES = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional"))
@@ -126,14 +126,28 @@ async def test_fifty_people_hide_at_once_and_all_of_it_is_kept(database: Databas
 
     seen = await asyncio.gather(*(database.transaction(hide) for hide in hides * 2))
 
-    def hidden_by_users(session: Session) -> list[str]:
-        view = conversation_view(session, conversation_for(session, people[0], conversation_id), POLICIES, VAULT)
-        ids: list[str] = view["hidden_by_users"]
-        return ids
+    views = database.run_read(lambda session: views_by_member(session, conversation_id, POLICIES, VAULT))
 
     assert len(people) == 50
-    assert sorted(database.run_read(hidden_by_users)) == sorted(people)
+    assert {who: view["hidden_by_users"] for who, view in views.items()} == {who: [who] for who in people}
     assert sum(each.changed for each in seen) == 50
+
+
+def test_only_admins_of_a_group_see_who_else_has_hidden_it(database: Database, household: Household) -> None:
+    maja, emil, inga = household.maja.user_id, household.emil.user_id, household.inga.user_id
+    group_id = database.run(lambda session: group_of(session, household))
+    direct_id = database.run(lambda session: direct_of(session, household))
+    for who, conversation_id in ((emil, group_id), (inga, group_id), (emil, direct_id)):
+        database.run(partial(hide_conversation, user_id=who, conversation_id=conversation_id))
+
+    def hidden_by_users(session: Session, conversation_id: str) -> dict[str, list[str]]:
+        views = views_by_member(session, conversation_id, POLICIES, VAULT)
+        return {who: sorted(view["hidden_by_users"]) for who, view in views.items()}
+
+    in_group = database.run_read(lambda session: hidden_by_users(session, group_id))
+    in_direct = database.run_read(lambda session: hidden_by_users(session, direct_id))
+    assert in_group == {maja: sorted([emil, inga]), emil: [emil], inga: [inga]}
+    assert in_direct == {maja: [], emil: [emil]}
 
 
 def big_family(session: Session, household: Household) -> tuple[str, list[str]]:

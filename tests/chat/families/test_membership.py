@@ -86,7 +86,7 @@ def test_a_removed_member_leaves_the_family_its_conversation_and_its_groups(
 
     removal = remove(database, household, household.maja, household.emil)
 
-    assert removal == Removal(emil, (("family", family_talk), ("group", group)))
+    assert removal == Removal(emil, (("family", family_talk), ("group", group)), direct=(direct,))
     assert "emil" not in roster(database, household)
     for conversation_id in (family_talk, group):
         assert emil not in participants(database, conversation_id)

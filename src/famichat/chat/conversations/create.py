@@ -14,8 +14,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from famichat.chat.contact import is_kept_apart
 from famichat.chat.conversations.rename import checked_name
-from famichat.chat.errors import InvalidMembers, NotFound
+from famichat.chat.errors import ContactEnded, InvalidMembers, NotFound, OwnAccount
+from famichat.chat.lock import lock_conversations
 from famichat.chat.records.conversation import Conversation, ConversationType, History
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
@@ -30,10 +32,17 @@ MIN_GROUP = 3
 
 @dataclass(frozen=True, slots=True)
 class CreatedConversation:
-    """The requested conversation. `created` is False if it existed already."""
+    """The requested conversation.
+
+    Attributes:
+        conversation: the conversation.
+        created: False if it existed already.
+        rejoined: True if the user had left this direct conversation, and is a member again.
+    """
 
     conversation: Conversation
     created: bool
+    rejoined: bool = False
 
 
 def create_self_conversation(
@@ -65,6 +74,8 @@ def create_direct_conversation(
 ) -> CreatedConversation:
     """Create the conversation of two members of a family, or unhide it for the first of them if it exists.
 
+    A user who has left it becomes a member again, with the whole history. The other one cannot bring that user back.
+
     Args:
         session: the transaction.
         user1_id: the user who requests it.
@@ -74,14 +85,16 @@ def create_direct_conversation(
         encryption_required: see `create_self_conversation`.
 
     Raises:
-        InvalidMembers: the two ids are equal.
+        OwnAccount: the two ids are equal.
+        ContactEnded: one of the two has blocked the other, or a guardian has ended their contact, and there is no
+            conversation yet. An existing one is returned, because its members may read it.
         NotFound: the users share no family, or do not both belong to this one, or one does not exist.
     """
     if user1_id == user2_id:
-        raise InvalidMembers
+        raise OwnAccount
     pair = sorted((user1_id, user2_id))
     family_id = _family_of(session, pair, family_id)
-    return _create_unique(
+    result = _create_unique(
         session,
         user1_id,
         pair,
@@ -90,6 +103,9 @@ def create_direct_conversation(
         direct_key=blind_index.digest("direct", *pair, family_id),
         encryption_required=encryption_required,
     )
+    if result.created and is_kept_apart(session, user1_id, user2_id):
+        raise ContactEnded  # rolls back
+    return result
 
 
 def create_group_conversation(
@@ -184,9 +200,13 @@ def _create_unique(
     conversation = session.execute(select(Conversation).filter_by(type=type, **unique)).scalar_one()
     if created_id is not None:
         add_participants(session, conversation.id, user_ids)
-    else:
-        _unhide(session, conversation.id, creator_id)
-    return CreatedConversation(conversation, created=created_id is not None)
+        return CreatedConversation(conversation, created=True)
+    if type == "direct" and session.get(Participant, (conversation.id, creator_id)) is None:
+        lock_conversations(session, [conversation.id])
+        add_participants(session, conversation.id, [creator_id])
+        return CreatedConversation(conversation, created=False, rejoined=True)
+    _unhide(session, conversation.id, creator_id)
+    return CreatedConversation(conversation, created=False)
 
 
 def _unhide(session: Session, conversation_id: str, user_id: str) -> None:

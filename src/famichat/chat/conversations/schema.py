@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
+from famichat.chat.contact import Contact
 from famichat.chat.encryption_policy import Policy
 from famichat.chat.messages.schema import MessageView, ReceiptView, Rfc3339
 from famichat.chat.records.conversation import ConversationType, History, Role
@@ -38,9 +39,16 @@ class ConversationView(TypedDict):
     last_message: MessageView | None
     unread: int
     hidden: bool
-    hidden_by_users: Annotated[list[str], Field(description="The members who hid it until the next message.")]
+    hidden_by_users: Annotated[
+        list[str],
+        Field(description="The members who hid it until the next message: all for a group's admins, else the reader."),
+    ]
     archived: bool
     muted_until: Annotated[Rfc3339 | None, Field(description="The year 9999 means indefinitely.")]
+    contact: Annotated[
+        Contact | None,
+        Field(description="Whether a direct conversation accepts messages: null for other types."),
+    ]
 
 
 class ConversationList(TypedDict):

@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, read_up_to, role_of, with_roles
+from famichat.chat.contact import Contact, contacts
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
@@ -36,6 +37,7 @@ class ConversationSummary:
         members: all members, the longest-standing first.
         last_message: the newest message; None if there is none, or if the member may not see it.
         unread: number of messages of other members after the last one that the member has read on any device.
+        contact: whether a direct conversation accepts messages; None for other types.
     """
 
     access: Access
@@ -43,6 +45,15 @@ class ConversationSummary:
     members: tuple[ConversationMember, ...]
     last_message: Message | None
     unread: int
+    contact: Contact | None
+
+    @property
+    def hidden_by(self) -> tuple[str, ...]:
+        """The members who have hidden the conversation, as far as this member may know: see docs/permissions.md."""
+        sees_all = self.access.conversation.type == "group" and self.access.role == "admin"
+        return tuple(
+            each.user_id for each in self.members if each.hides and (sees_all or each.user_id == self.access.user_id)
+        )
 
 
 def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list[ConversationSummary]:
@@ -51,6 +62,7 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
     members = _members(session, {access.conversation.id for access in accesses})
     last_messages = _last_messages(session, accesses)
     unread = unread_counts(session, accesses)
+    states = contacts(session, accesses)
     return [
         ConversationSummary(
             access,
@@ -58,6 +70,7 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
             tuple(members[access.conversation.id]),
             _visible(last_messages.get(access.conversation.id), access),
             unread[access.conversation.id, access.user_id],
+            states.get((access.conversation.id, access.user_id)),
         )
         for access in accesses
     ]

@@ -60,9 +60,10 @@ def _conversation(
         "last_message": None if last is None else last_views[last.id],
         "unread": overview.unread,
         "hidden": participant.hidden_at is not None,
-        "hidden_by_users": [member.user_id for member in overview.members if member.hides],
+        "hidden_by_users": list(overview.hidden_by),
         "archived": participant.archived_at is not None,
         "muted_until": None if (until := _still(participant.muted_until)) is None else rfc3339(until),
+        "contact": overview.contact,
     }
 
 

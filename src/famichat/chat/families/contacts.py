@@ -1,4 +1,4 @@
-"""Contacts: two people see each other's profiles if they share a family or a conversation."""
+"""Contacts: two people see each other's profiles while they share a family."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from famichat.accounts.profile import Profile, profiles_of
 from famichat.accounts.user import User
 from famichat.chat.errors import NotFound
 from famichat.chat.records.family import FamilyMembership
-from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 
 
@@ -24,23 +23,22 @@ def require_contact(session: Session, viewer_id: str, user_id: str) -> None:
     Raises:
         NotFound: they are not, or the user does not exist; the error does not reveal which.
     """
-    if not is_id(user_id):
+    if not shares_family(session, viewer_id, user_id):
         raise NotFound
-    seen = select(User.id).where(User.id == user_id, User.id.in_(_around(viewer_id)))
-    if session.execute(seen).scalar_one_or_none() is None:
-        raise NotFound
+
+
+def shares_family(session: Session, user_id: str, other_id: str) -> bool:
+    """Return whether two users share a family."""
+    other = select(User.id).where(User.id == other_id, User.id.in_(_around(user_id)))
+    return is_id(other_id) and session.execute(other).first() is not None
 
 
 def _around(user_id: str) -> Select[Any]:
     my_family, of_family = aliased(FamilyMembership), aliased(FamilyMembership)
-    my_conversation, of_conversation = aliased(Participant), aliased(Participant)
     contacts = union(
         select(of_family.user_id)
         .join(my_family, my_family.family_id == of_family.family_id)
         .where(my_family.user_id == user_id),
-        select(of_conversation.user_id)
-        .join(my_conversation, my_conversation.conversation_id == of_conversation.conversation_id)
-        .where(my_conversation.user_id == user_id),
         select(User.id).where(User.id == user_id),
     ).subquery()
     return select(contacts.c.user_id)

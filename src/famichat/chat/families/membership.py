@@ -6,7 +6,7 @@ The members of the family's conversation are those of the family: both change in
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import Action, AuditEvent, record
@@ -19,6 +19,7 @@ from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
 from famichat.chat.families.family import FamilyMember, role_in
 from famichat.chat.groups.membership import PromotedAdmin, remove_from_groups, remove_participant
 from famichat.chat.lock import lock_conversations
+from famichat.chat.records.contact import EndedContact
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.chat.records.participant import Participant
@@ -35,11 +36,13 @@ class Removal:
         user_id: the removed user.
         left: the conversations of the family (type and id) from which the user was removed.
         heirs: the members who became admins of groups whose only admin was the removed user.
+        direct: the ids of the user's direct conversations, in which contact may have ended.
     """
 
     user_id: str
     left: tuple[tuple[ConversationType, str], ...]
     heirs: tuple[PromotedAdmin, ...] = ()
+    direct: tuple[str, ...] = ()
 
 
 def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole) -> bool:
@@ -67,11 +70,12 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
 def remove_member(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
     """Remove a user from a family, its conversation and its groups. Members may leave; admins may remove others.
 
-    Direct conversations stay, and both users keep access to them. A group that loses its only admin gets another one
+    Direct conversations stay, and both users keep access to them, but can no longer send there unless they share
+    another family. A group that loses its only admin gets another one
     (docs/decisions/0005-last-admin-of-a-group.md).
 
     Args:
-        session: the transaction; it locks the family, then the conversations.
+        session: the transaction; it locks the family, then the conversations, and the user's direct conversations.
         actor_id: the user who removes.
         family_id: the family.
         user_id: the user to remove; the actor, in order to leave.
@@ -93,7 +97,7 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
 
 
 def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> FamilyMember:
-    """Make a member an admin, or an admin a plain member.
+    """Make a member an admin, a plain member or a child.
 
     Args:
         session: the transaction; it locks the family.
@@ -192,14 +196,25 @@ def _membership(session: Session, family_id: str, user_id: str) -> FamilyMembers
 
 
 def _set_role(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> FamilyMember:
-    if membership.role == "admin" and role == "member":
+    if membership.role == "admin" and role != "admin":
         require_other_family_admin(session, membership.family_id)
         revoke_invites_by(session, membership.family_id, membership.user_id)
     if membership.role != role:
+        if membership.role == "child":
+            _forget_ended_contacts(session, membership)
         membership.role = role
         session.flush()
         _record(session, "family_role_changed", actor_id, membership, role)
     return FamilyMember(profile_of(session, membership.user_id), role, membership.joined_at)
+
+
+def _forget_ended_contacts(session: Session, membership: FamilyMembership) -> None:
+    """Restore the contacts that guardians ended: for a user who is not a child any longer, no one could."""
+    session.execute(
+        delete(EndedContact).where(
+            EndedContact.family_id == membership.family_id, EndedContact.child_id == membership.user_id
+        )
+    )
 
 
 def _leave_conversations(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
@@ -207,15 +222,20 @@ def _leave_conversations(session: Session, actor_id: str, family_id: str, user_i
         select(Conversation.id)
         .join(Participant, Participant.conversation_id == Conversation.id)
         .where(
-            Conversation.family_id == family_id,
-            Conversation.type.in_(("family", "group")),
+            or_(Conversation.family_id == family_id, Conversation.type == "direct"),
             Participant.user_id == user_id,
         )
     )
-    conversations = lock_conversations(session, session.execute(shared).scalars())
+    # Contact ends with the membership. Without the lock of the direct conversations, the journal could store a message
+    # there after this transaction.
+    locked = lock_conversations(session, session.execute(shared).scalars())
+    conversations = [conversation for conversation in locked if conversation.type != "direct"]
+    direct = tuple(conversation.id for conversation in locked if conversation.type == "direct")
     for conversation in conversations:
         if conversation.type == "family":
             remove_participant(session, conversation.id, user_id)
     groups = [conversation for conversation in conversations if conversation.type == "group"]
     heirs = remove_from_groups(session, actor_id, groups, user_id)
-    return Removal(user_id, tuple((conversation.type, conversation.id) for conversation in conversations), heirs)
+    return Removal(
+        user_id, tuple((conversation.type, conversation.id) for conversation in conversations), heirs, direct
+    )

@@ -1,8 +1,8 @@
 """One batch of the journal: decides which messages are stored and assigns their `seq`, in one transaction.
 
-Every check runs inside the transaction that stores the messages: membership of the sender, revocation of the device,
-repeats of a client id. Nothing is cached, so nothing needs invalidation. The number of statements does not depend on
-the size of the batch.
+Every check runs inside the transaction that stores the messages: membership of the sender, contact with the recipient
+of a direct message, revocation of the device, repeats of a client id. Nothing is cached, so nothing needs invalidation.
+The number of statements does not depend on the size of the batch.
 """
 
 from collections.abc import Collection
@@ -56,10 +56,12 @@ class _Batch:
 
     def __init__(self, statements: Statements, entries: list[Entry], uncertain: Collection[str]) -> None:
         self._statements = statements
-        # Read the heads first: this locks the conversations. Membership, replies and client ids that are read after it
-        # cannot change until the commit. In any other order, a member removed in between could still send.
+        # Read the heads first: this locks the conversations. Membership, contact, replies and client ids that are read
+        # after it cannot change until the commit. In any other order, a member removed in between could still send.
         self._heads = statements.heads(sorted({entry.conversation_id for entry in entries}))
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
+        direct = [id_ for id_, head in self._heads.items() if head.type == "direct"]
+        self._open = statements.open_contacts(direct) if direct else set()
         keys = {key for entry in entries if (key := entry.client_key) is not None}
         self._known = statements.known(keys) if keys else {}
         self._stored = statements.stored(uncertain) if uncertain else {}
@@ -90,6 +92,8 @@ class _Batch:
             if known.fingerprint != entry.fingerprint:
                 return JournalRefusal("conflict")
             return Stored(known.id, known.seq, known.inserted_at, repeat=True, conversation_type=head.type)
+        if head.type == "direct" and entry.conversation_id not in self._open:
+            return JournalRefusal("contact_ended")
         refusal = self._refuse(entry, head)
         return refusal or self._next(entry, head, key)
 

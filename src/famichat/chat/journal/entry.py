@@ -6,7 +6,13 @@ from typing import Literal
 
 ClientKey = tuple[str, str, str]
 Reason = Literal[
-    "not_found", "conflict", "invalid_reply", "invalid_attachment", "encryption_required", "encryption_forbidden"
+    "not_found",
+    "conflict",
+    "contact_ended",
+    "invalid_reply",
+    "invalid_attachment",
+    "encryption_required",
+    "encryption_forbidden",
 ]
 
 

@@ -38,6 +38,9 @@ class Statements(Protocol):
     def senders(self, senders: set[Sender]) -> set[Sender]:
         """Return the (conversation, user, device) triples of current members on devices that are not revoked."""
 
+    def open_contacts(self, conversation_ids: list[str]) -> set[str]:
+        """Return those of these direct conversations whose two members may send each other messages."""
+
     def known(self, keys: set[ClientKey]) -> Known:
         """Return the messages that are stored under these client ids, with their fingerprints."""
 
@@ -68,6 +71,20 @@ _COLUMNS = (
 _TYPES = (
     *("uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea"),
     *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz"),
+)
+
+
+# The condition of `chat.contact.is_open`. Neither of the last two tables has a row with the same user twice, so both
+# orders of the pair are covered.
+_OPEN_CONTACTS = (
+    "FROM conversation_participants a "
+    "JOIN conversation_participants b ON b.conversation_id = a.conversation_id AND b.user_id > a.user_id "
+    "WHERE EXISTS (SELECT 1 FROM family_memberships f JOIN family_memberships g ON g.family_id = f.family_id "
+    "WHERE f.user_id = a.user_id AND g.user_id = b.user_id) "
+    "AND NOT EXISTS (SELECT 1 FROM user_blocks k "
+    "WHERE k.user_id IN (a.user_id, b.user_id) AND k.blocked_id IN (a.user_id, b.user_id)) "
+    "AND NOT EXISTS (SELECT 1 FROM ended_contacts e "
+    "WHERE e.child_id IN (a.user_id, b.user_id) AND e.contact_id IN (a.user_id, b.user_id)) "
 )
 
 
@@ -121,6 +138,15 @@ class SqliteStatements:
             (_json(senders),),
         )
         return {(row[0], row[1], row[2]) for row in rows}
+
+    def open_contacts(self, conversation_ids: list[str]) -> set[str]:
+        """See `Statements.open_contacts`."""
+        rows = self._cursor.execute(
+            f"SELECT a.conversation_id {_OPEN_CONTACTS} "  # noqa: S608 - constants only  # nosec B608
+            "AND a.conversation_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(conversation_ids),),
+        )
+        return {row[0] for row in rows}
 
     def known(self, keys: set[ClientKey]) -> Known:
         """See `Statements.known`."""
@@ -216,6 +242,14 @@ class PostgresStatements:
             _arrays(senders),
         )
         return {(row[0], row[1], row[2]) for row in rows}
+
+    def open_contacts(self, conversation_ids: list[str]) -> set[str]:
+        """See `Statements.open_contacts`."""
+        rows = self._cursor.execute(
+            f"SELECT a.conversation_id::text {_OPEN_CONTACTS} AND a.conversation_id = ANY(%s::uuid[])".encode(),  # nosec B608 - constants only
+            (conversation_ids,),
+        )
+        return {row[0] for row in rows}
 
     def known(self, keys: set[ClientKey]) -> Known:
         """See `Statements.known`."""

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import AuditEvent, record
 from famichat.chat.access import Access
+from famichat.chat.contact import require_open
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender
 from famichat.chat.errors import EncryptionRequired, MessageDeleted, NotSender, TooLate
 from famichat.chat.messages.content import seal_text
@@ -81,6 +82,7 @@ class Edit:
 
         Raises:
             NotSender: the actor did not send the message.
+            ContactEnded: the conversation is direct, and the contact has ended.
             MessageDeleted: the message was deleted.
             EncryptionRequired: the new body is plaintext, and the policy or the encrypted message forbids that.
             InvalidEncryptionMetadata: the policy forbids ciphertext, or `sender_device_id` is another device.
@@ -98,6 +100,7 @@ class Edit:
         # succeed even if the limit has passed since.
         if self._is_applied(message, ground.vault):
             return False
+        require_open(session, by.access)
         if now() - message.inserted_at > EDITABLE_FOR or is_future(message.inserted_at):
             raise TooLate
         session.add(MessageEdit.of(message, former))
@@ -196,12 +199,14 @@ class React:
 
         Raises:
             MessageDeleted: the message was deleted.
+            ContactEnded: a reaction is set in a direct conversation whose contact has ended.
             EncryptionRequired: the emoji is plaintext, and the policy requires ciphertext.
             InvalidEncryptionMetadata: the policy forbids ciphertext, or `sender_device_id` is another device.
         """
         if message.deleted_at is not None:
             raise MessageDeleted
         if self.sign is not None:
+            require_open(session, by.access)
             _check(by, self.sign.envelope, ground)
         current = session.get(Reaction, (message.id, by.access.user_id))
         if self.sign is None:

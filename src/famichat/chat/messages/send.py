@@ -16,13 +16,14 @@ from famichat.chat.encryption_policy import EncryptionPolicies, check_sender, en
 from famichat.chat.errors import (
     ChatError,
     Conflict,
+    ContactEnded,
     EncryptionRequired,
     InvalidEncryptionMetadata,
     InvalidMessage,
     MessageTooLarge,
     NotFound,
 )
-from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
+from famichat.chat.journal.entry import Entry, JournalRefusal, Reason, Stored
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.content import seal_text, storable
 from famichat.chat.messages.schema import MessageView
@@ -174,6 +175,7 @@ class SendPath:
                 ciphertext.
             StorageUnavailable: the queue is full; or, when awaited, it is unknown whether the message was stored: send
                 it again with the same client id.
+            ContactEnded: when awaited: the conversation is direct, and the contact has ended.
             Conflict, InvalidMessage: when awaited: the client id was used for another message; `reply_to` or an
                 attachment cannot be used.
         """
@@ -238,7 +240,8 @@ class SendPath:
         try:
             stored = await future
         except JournalRefusal as refusal:
-            raise _as_chat_error(refusal) from refusal
+            error = _ERRORS[refusal.reason]()
+            raise error from refusal
         sent = queued.sent or _sent(queued.entry, stored, None)
         emit(
             events.MessageSent(
@@ -256,22 +259,16 @@ def _sent(entry: Entry, stored: Stored, view: MessageView | None) -> SentMessage
     return SentMessage(stored.id, entry.conversation_id, kind, stored.seq, stored.inserted_at, view)
 
 
-def _as_chat_error(refusal: JournalRefusal) -> ChatError:
-    match refusal.reason:
-        case "not_found":
-            return NotFound()
-        case "conflict":
-            return Conflict()
-        case "invalid_reply":
-            return InvalidMessage(field="reply_to")
-        case "invalid_attachment":
-            return InvalidMessage(field="attachment_ids")
-        case "encryption_required":
-            return EncryptionRequired(error_code=int(EncryptionErrorCode.POLICY_REFUSAL))
-        case "encryption_forbidden":
-            return InvalidEncryptionMetadata(
-                field="encryption_flag", error_code=int(EncryptionErrorCode.POLICY_REFUSAL)
-            )
+_POLICY_REFUSAL = int(EncryptionErrorCode.POLICY_REFUSAL)
+_ERRORS: Mapping[Reason, Callable[[], ChatError]] = {
+    "not_found": NotFound,
+    "conflict": Conflict,
+    "contact_ended": ContactEnded,
+    "invalid_reply": partial(InvalidMessage, field="reply_to"),
+    "invalid_attachment": partial(InvalidMessage, field="attachment_ids"),
+    "encryption_required": partial(EncryptionRequired, error_code=_POLICY_REFUSAL),
+    "encryption_forbidden": partial(InvalidEncryptionMetadata, field="encryption_flag", error_code=_POLICY_REFUSAL),
+}
 
 
 def _protocol_parts(envelope: Envelope) -> list[str]:

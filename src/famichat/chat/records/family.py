@@ -8,7 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from famichat.chat.records.conversation import MAX_NAME
 from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated
 
-FamilyRole = Literal["admin", "member"]
+FamilyRole = Literal["admin", "member", "child"]
+"""A child is a member whose contacts the adults of the family, its guardians, can end."""
 
 
 class Family(Base):
@@ -27,7 +28,7 @@ class FamilyMembership(Base):
     """The membership of one user in one family."""
 
     __tablename__ = "family_memberships"
-    __table_args__ = (CheckConstraint("role IN ('admin', 'member')", name="role"),)
+    __table_args__ = (CheckConstraint("role IN ('admin', 'member', 'child')", name="role"),)
 
     family_id: Mapped[str] = mapped_column(Id, ForeignKey("families.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[str] = mapped_column(

@@ -11,6 +11,7 @@ import famichat.accounts.sign_in.login_throttle
 import famichat.accounts.sign_in.passkey
 import famichat.accounts.sign_in.session
 import famichat.chat.records.attachment
+import famichat.chat.records.contact
 import famichat.chat.records.family
 import famichat.chat.records.group_privilege
 import famichat.chat.records.message

@@ -62,7 +62,7 @@ async def members(family_id: str, caller: Caller, context: InContext) -> Members
 
 @router.put("/{family_id}/members/{user_id}", summary="Change the role of a family member")
 async def put_member(family_id: str, user_id: str, body: RoleChange, caller: Caller, context: InContext) -> MemberView:
-    """Make a member of a family an admin or a plain member. New members join by invitation, not here.
+    """Make a member of a family an admin, a plain member or a child. New members join by invitation, not here.
 
     Raises:
         NotFound: the caller or the user does not belong to the family.

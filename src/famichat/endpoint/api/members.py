@@ -54,13 +54,15 @@ async def post_member(
     return result.view
 
 
-@router.delete("/{user_id}", status_code=204, summary="Leave a group or remove a member")
+@router.delete("/{user_id}", status_code=204, summary="Leave a conversation or remove a member")
 async def delete_member(conversation_id: str, user_id: str, caller: Caller, context: InContext) -> None:
-    """Leave a group, or remove a member as its admin. The removed member receives nothing more, at once.
+    """Leave a group or a direct conversation, or remove a member of a group as its admin.
+
+    The removed member receives nothing more, at once.
 
     Raises:
         NotFound: the caller is not a member.
-        NotGroupConversation: the conversation is not a group.
+        NotGroupConversation: the conversation is not a group, nor a direct conversation that the caller leaves.
         NotAdmin: the caller is a plain member and the user is someone else.
         NotParticipant: the user is not a member or does not exist.
         LastAdmin: the group would have no admin.

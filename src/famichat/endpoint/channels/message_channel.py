@@ -1,12 +1,13 @@
 """The channel of one conversation: join, send, change, acknowledge and fetch messages."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions import messages, presence
+from famichat.actions.broadcasts import CONTACT_CHANGED
 from famichat.actions.conversations import join_conversation
 from famichat.actions.payloads import Typing
 from famichat.actions.receipts import acknowledge_messages
@@ -43,6 +44,7 @@ class MessageChannel(Channel):
         self._replayed_to = 0
         self._changed_to = 0
         self._visible_from = 1
+        self._hidden_people: frozenset[str] = frozenset()
 
     async def join(self, params: dict[str, Any]) -> JoinReply:
         """Authorize the join, and reply with the messages after `last_seq` or the newest ones.
@@ -68,10 +70,10 @@ class MessageChannel(Channel):
         tracker, user_id = self._context.presence, self._identity.user_id
         tracker.set_hidden_here(user_id, hidden=self._discreet)
         tracker.track(self, user_id, {"device_id": self._identity.device_id})
-        self.push("presence_state", tracker.list(self.topic))
-        # The setting may have changed between the join and `track`. Its broadcast may have arrived in between, when
-        # this channel was not tracked yet, so read the setting again.
-        discreet = await presence.hides_presence(self._context, self._identity)
+        # The settings may have changed between the join and `track`. The broadcast may have arrived in between, when
+        # this channel was not tracked yet, so read them again.
+        discreet, self._hidden_people = await presence.presence_limits(self._context, self._identity, self._address)
+        self.push("presence_state", self._visible_people(tracker.list(self.topic)))
         if discreet != self._discreet:
             tracker.set_hidden_here(user_id, hidden=discreet)
 
@@ -80,13 +82,44 @@ class MessageChannel(Channel):
         self._context.presence.untrack(self)
 
     def should_deliver(self, broadcast: Broadcast) -> bool:
-        """Return False for events that the join reply already contained, and for messages this user may not see."""
+        """Return False for events that the join reply contained, and for messages and people this user may not see."""
         payload = broadcast.payload
         if broadcast.event == "new_msg" and isinstance(payload, dict):
             return bool(payload["seq"] > self._replayed_to)
         if broadcast.event == "message_updated" and isinstance(payload, dict):
             return payload["change"] > self._changed_to and is_visible(payload["seq"], self._visible_from)
+        if broadcast.event == CONTACT_CHANGED and isinstance(payload, dict):
+            self._contact_changed(*payload["user_ids"], hidden=payload["hidden"])
+            return False
+        if self._hidden_people and isinstance(payload, dict):
+            return self._should_deliver_about_people(broadcast.event, payload)
         return True
+
+    def _should_deliver_about_people(self, event: str, payload: dict[str, Any]) -> bool:
+        if event == "typing":
+            return payload["user_id"] not in self._hidden_people
+        if event == "presence_diff" and not self._hidden_people.isdisjoint(payload["joins"] | payload["leaves"]):
+            visible = {name: self._visible_people(payload[name]) for name in ("joins", "leaves")}
+            if any(visible.values()):
+                self.push("presence_diff", visible)
+            return False
+        return True
+
+    def _contact_changed(self, user_id: str, other_id: str, *, hidden: bool) -> None:
+        """Hide a person's presence from this client, or show it again, if the change concerns this user."""
+        own = self._identity.user_id
+        if own not in (user_id, other_id):
+            return
+        person = other_id if own == user_id else user_id
+        if hidden == (person in self._hidden_people):
+            return
+        online = {key: state for key, state in self._context.presence.list(self.topic).items() if key == person}
+        if online:
+            self.push("presence_diff", {"joins": {} if hidden else online, "leaves": online if hidden else {}})
+        self._hidden_people = self._hidden_people | {person} if hidden else self._hidden_people - {person}
+
+    def _visible_people(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        return {person: entry for person, entry in state.items() if person not in self._hidden_people}
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         """Handle one event of the protocol. Other events get the reply `unmatched_event`."""
@@ -113,6 +146,7 @@ class MessageChannel(Channel):
         joined = await join_conversation(self._context, self._identity, self._address, params)
         resume = joined.resume
         self._discreet, self._visible_from = joined.discreet, joined.visible_from_seq
+        self._hidden_people = joined.hidden_people
         self._replayed_to, self._changed_to = resume.last_seq, resume.changes["last_change"]
         return {
             "conversation": joined.conversation,

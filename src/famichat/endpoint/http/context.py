@@ -48,7 +48,8 @@ async def caller(
     """Authenticate the request and return the caller's user and device.
 
     Raises:
-        InvalidToken: the bearer token is missing, malformed, expired or revoked.
+        Unauthorized: the request has no bearer token.
+        InvalidToken: the token is malformed, expired or revoked.
         RateLimited: the device exceeded the limit for all of its requests together.
     """
     identity = await context.identify(credentials.credentials if credentials else None)

@@ -17,8 +17,8 @@ class AuditEntryView(BaseModel):
     action: Action
     by_id: str | None = Field(description="The user who did it; null for the server operator.")
     by_name: str | None = Field(description="The name of that user at the time.")
-    name: str | None = Field(description="The name of the group, family or device at the time.")
-    role: Literal["admin", "member"] | None = Field(description="For a role change: the new role.")
+    name: str | None = Field(description="The name of the group, family, device or contact at the time.")
+    role: Literal["admin", "member", "child"] | None = Field(description="For a role change: the new role.")
     family_id: str | None
     conversation_id: str | None
     message_id: str | None

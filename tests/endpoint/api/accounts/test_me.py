@@ -41,7 +41,9 @@ async def test_a_valid_token_is_required(app: RunningApp, authorization: str | N
     async with app.http() as http:
         answers = [await http.get(path, headers=headers) for path in ("/me", "/devices", "/families")]
 
-    assert {(each.status_code, each.json()["code"]) for each in answers} == {(401, "invalid_token")}
+    scheme, _, token = (authorization or "").partition(" ")
+    code = "invalid_token" if scheme == "Bearer" and token else "unauthorized"
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(401, code)}
     assert {each.headers["www-authenticate"] for each in answers} == {"Bearer"}
 
 

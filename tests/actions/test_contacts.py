@@ -1,0 +1,130 @@
+"""Blocks and ended contacts: who receives which event."""
+
+import pytest
+
+from famichat.actions.contacts import (
+    block_user,
+    end_child_contact,
+    list_blocks,
+    list_child_contacts,
+    restore_child_contact,
+    unblock_user,
+)
+from famichat.actions.conversations import create_direct_conversation, get_conversation
+from famichat.actions.families import change_family_role, remove_family_member
+from famichat.actions.groups import remove_group_member
+from famichat.actions.messages import send_message
+from famichat.chat.errors import ContactEnded
+from tests.factories.people import Person
+from tests.support.app import RunningApp
+from tests.support.services import RunningServices, identity
+
+
+async def contact(running: RunningServices, who: Person, conversation_id: str) -> str | None:
+    return (await get_conversation(running.services, identity(who), conversation_id))["contact"]
+
+
+async def test_only_the_blocking_user_is_told(running: RunningServices) -> None:
+    home, direct = running.home, running.talks.direct
+
+    await block_user(running.services, identity(home.maja), home.emil.user_id)
+
+    assert running.events(home.maja.user_id) == ["conversation_updated"]
+    assert running.events(home.emil.user_id) == []
+    assert [await contact(running, who, direct) for who in (home.maja, home.emil)] == ["blocked", "ended"]
+    assert [each.blocked_id for each in await list_blocks(running.services, identity(home.maja))] == [home.emil.user_id]
+    for who in (home.maja, home.emil):
+        with pytest.raises(ContactEnded):
+            await send_message(running.services, identity(who), direct, {"body": "hello"})
+
+    await unblock_user(running.services, identity(home.maja), home.emil.user_id)
+
+    assert running.events(home.emil.user_id) == ["conversation_updated"]
+    assert await contact(running, home.emil, direct) == "open"
+
+
+async def test_removal_from_the_family_is_told_to_both(running: RunningServices) -> None:
+    home, direct = running.home, running.talks.direct
+
+    await remove_family_member(running.services, identity(home.maja), home.family_id, home.emil.user_id)
+
+    updated = [
+        note["payload"]["conversation"]
+        for kind, note in running.published
+        if kind == "broadcast" and note["event"] == "conversation_updated"
+    ]
+    assert [each["contact"] for each in updated if each["id"] == direct] == ["ended", "ended"]
+
+
+async def test_the_other_member_is_told_that_one_left_and_came_back(running: RunningServices) -> None:
+    home, direct = running.home, running.talks.direct
+
+    await remove_group_member(running.services, identity(home.emil), direct, home.emil.user_id)
+
+    assert running.evicted() == {(f"message:direct:{direct}", f"user:{home.emil.user_id}")}
+    assert running.events(home.emil.user_id) == ["conversation_left"]
+    assert await contact(running, home.maja, direct) == "ended"
+
+    await create_direct_conversation(running.services, identity(home.emil), home.maja.user_id)
+
+    assert running.events(home.emil.user_id)[-1] == "conversation_created"
+    assert running.events(home.maja.user_id) == ["conversation_updated"] * 2
+    assert await contact(running, home.maja, direct) == "open"
+
+
+async def test_a_guardian_ends_and_restores_a_contact_of_a_child(running: RunningServices) -> None:
+    home, direct, maja = running.home, running.talks.direct, identity(running.home.maja)
+    child = home.emil.user_id
+    await change_family_role(running.services, maja, home.family_id, child, "child")
+    guardian = identity(home.inga)
+
+    await end_child_contact(running.services, guardian, home.family_id, child, home.maja.user_id)
+
+    [found] = await list_child_contacts(running.services, guardian, home.family_id, child)
+    assert (found.user_id, found.ended) == (home.maja.user_id, True)
+    assert [await contact(running, who, direct) for who in (home.maja, home.emil)] == ["ended", "ended"]
+
+    await restore_child_contact(running.services, guardian, home.family_id, child, home.maja.user_id)
+
+    assert [await contact(running, who, direct) for who in (home.maja, home.emil)] == ["open", "open"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_block_hides_presence_and_typing_in_every_shared_conversation(shared_app: RunningApp) -> None:
+    home = shared_app.home
+    maja_id, emil_id = home.maja.user_id, home.emil.user_id
+    topics = [f"message:direct:{shared_app.talks.direct}", f"message:group:{shared_app.talks.group}"]
+    async with shared_app.connect(home.maja) as maja, shared_app.connect(home.emil) as emil:
+        for topic in topics:
+            await maja.join(topic)
+            await maja.assert_broadcast(topic, "presence_state")
+            await emil.join(topic)
+            assert set((await emil.assert_broadcast(topic, "presence_state")).payload) == {maja_id}
+            for client in (maja, emil):
+                joined = await client.assert_broadcast(topic, "presence_diff")
+                assert emil_id in joined.payload["joins"]
+
+        async with shared_app.http(home.maja) as http:
+            assert (await http.put(f"/me/blocks/{emil_id}")).status_code == 204
+        for topic in topics:
+            assert set((await maja.assert_broadcast(topic, "presence_diff")).payload["leaves"]) == {emil_id}
+            assert set((await emil.assert_broadcast(topic, "presence_diff")).payload["leaves"]) == {maja_id}
+            await emil.push(topic, "typing", {"typing": True})
+            await maja.push(topic, "typing", {"typing": True})
+        async with shared_app.connect(home.inga) as inga:
+            await inga.join(topics[1])
+            await maja.assert_broadcast(topics[1], "presence_diff")
+        async with shared_app.connect(home.emil) as again:
+            await again.join(topics[1])
+            assert maja_id not in (await again.assert_broadcast(topics[1], "presence_state")).payload
+        for client in (maja, emil):
+            await client.refute_broadcast(topics[0], "typing")
+            await client.refute_broadcast(topics[1], "typing")
+            await client.refute_broadcast(topics[1], "contact_changed")
+
+        async with shared_app.http(home.maja) as http:
+            assert (await http.delete(f"/me/blocks/{emil_id}")).status_code == 204
+        for topic in topics:
+            assert set((await maja.assert_broadcast(topic, "presence_diff")).payload["joins"]) == {emil_id}
+            await emil.push(topic, "typing", {"typing": True})
+            assert (await maja.assert_broadcast(topic, "typing")).payload["user_id"] == emil_id
