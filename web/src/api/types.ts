@@ -67,14 +67,16 @@ export interface components {
         | "device_revoked"
         | "password_reset"
         | "account_deleted"
+        | "contact_ended"
+        | "contact_restored"
       /** @description The user who did it; null for the server operator. */
       readonly by_id: string | null
       /** @description The name of that user at the time. */
       readonly by_name: string | null
-      /** @description The name of the group, family or device at the time. */
+      /** @description The name of the group, family, device or contact at the time. */
       readonly name: string | null
       /** @description For a role change: the new role. */
-      readonly role: components["schemas"]["Role"] | null
+      readonly role: ("admin" | "member" | "child") | null
       readonly family_id: string | null
       readonly conversation_id: string | null
       readonly message_id: string | null
@@ -87,6 +89,19 @@ export interface components {
       readonly entries: readonly components["schemas"]["AuditEntry"][]
       readonly has_more: boolean
     }
+    /** @description One blocked user. */
+    readonly Block: {
+      readonly user_id: string
+      /**
+       * Format: date-time
+       * @description When the caller blocked this user.
+       */
+      readonly blocked_at: string
+    }
+    /** @description Everyone whom the caller has blocked, the oldest block first. */
+    readonly Blocks: {
+      readonly blocks: readonly components["schemas"]["Block"][]
+    }
     /**
      * @description Changed messages in their current state, in the order of their last change.
      *
@@ -97,6 +112,16 @@ export interface components {
       readonly changes: readonly components["schemas"]["Message"][]
       readonly has_more: boolean
       readonly last_change: number
+    }
+    /** @description A user with whom a child has a direct conversation. */
+    readonly ChildContact: {
+      readonly user_id: string
+      /** @description Whether a guardian has ended the contact. */
+      readonly ended: boolean
+    }
+    /** @description The contacts of a child. */
+    readonly ChildContacts: {
+      readonly contacts: readonly components["schemas"]["ChildContact"][]
     }
     /** @enum {string} */
     readonly Color: "clay" | "honey" | "moss" | "pine" | "sea" | "iris" | "plum" | "rose"
@@ -122,11 +147,13 @@ export interface components {
       readonly last_message: components["schemas"]["Message"] | null
       readonly unread: number
       readonly hidden: boolean
-      /** @description The members who hid it until the next message. */
+      /** @description The members who hid it until the next message: all for a group's admins, else the reader. */
       readonly hidden_by_users: readonly string[]
       readonly archived: boolean
       /** @description The year 9999 means indefinitely. */
       readonly muted_until: string | null
+      /** @description Whether a direct conversation accepts messages: null for other types. */
+      readonly contact: ("open" | "blocked" | "ended") | null
     }
     /** @description `conversation_created`, `conversation_updated`: the conversation as the receiving user sees it now. */
     readonly ConversationChanged: {
@@ -231,7 +258,8 @@ export interface components {
     readonly Family: {
       readonly id: string
       readonly name: string
-      readonly role: components["schemas"]["Role"]
+      /** @enum {string} */
+      readonly role: "admin" | "member" | "child"
       /** Format: date-time */
       readonly joined_at: string
     }
@@ -248,14 +276,16 @@ export interface components {
         | "device_revoked"
         | "password_reset"
         | "account_deleted"
+        | "contact_ended"
+        | "contact_restored"
       /** @description The user who did it; null for the server operator. */
       readonly by_id: string | null
       /** @description The name of that user at the time. */
       readonly by_name: string | null
-      /** @description The name of the group, family or device at the time. */
+      /** @description The name of the group, family, device or contact at the time. */
       readonly name: string | null
       /** @description For a role change: the new role. */
-      readonly role: components["schemas"]["Role"] | null
+      readonly role: ("admin" | "member" | "child") | null
       readonly family_id: string | null
       readonly conversation_id: string | null
       readonly message_id: string | null
@@ -316,7 +346,8 @@ export interface components {
     /** @description An invite, as anyone with its link sees it. */
     readonly Invitation: {
       readonly family_name: string
-      readonly role: components["schemas"]["Role"]
+      /** @enum {string} */
+      readonly role: "admin" | "member" | "child"
       /** Format: date-time */
       readonly expires_at: string
     }
@@ -324,7 +355,8 @@ export interface components {
     readonly Invite: {
       readonly id: string
       readonly family_id: string
-      readonly role: components["schemas"]["Role"]
+      /** @enum {string} */
+      readonly role: "admin" | "member" | "child"
       readonly created_by_id: string | null
       /** Format: date-time */
       readonly created_at: string
@@ -333,8 +365,11 @@ export interface components {
     }
     /** @description The role of the invited person, and the invite's lifetime in seconds. */
     readonly InviteRequest: {
-      /** @default member */
-      readonly role?: components["schemas"]["Role"]
+      /**
+       * @default member
+       * @enum {string}
+       */
+      readonly role?: "admin" | "member" | "child"
       /** @default 604800 */
       readonly expires_in?: number
     }
@@ -397,7 +432,8 @@ export interface components {
       /** @description Path of the avatar, a square WebP image; readable by the user's contacts. */
       readonly picture: string | null
       readonly user_id: string
-      readonly role: components["schemas"]["Role"]
+      /** @enum {string} */
+      readonly role: "admin" | "member" | "child"
       /** Format: date-time */
       readonly joined_at: string
     }
@@ -502,7 +538,8 @@ export interface components {
     readonly NewInvite: {
       readonly id: string
       readonly family_id: string
-      readonly role: components["schemas"]["Role"]
+      /** @enum {string} */
+      readonly role: "admin" | "member" | "child"
       readonly created_by_id: string | null
       /** Format: date-time */
       readonly created_at: string
@@ -682,6 +719,10 @@ export interface components {
         | "last_admin"
         | "not_participant"
         | "not_group_conversation"
+        | "contact_ended"
+        | "own_account"
+        | "not_guardian"
+        | "not_child"
         | "file_too_large"
         | "quota_exceeded"
         | "too_many_uploads"
@@ -778,7 +819,8 @@ export interface components {
     readonly Role: "admin" | "member"
     /** @description The role to assign. */
     readonly RoleChange: {
-      readonly role: components["schemas"]["Role"]
+      /** @enum {string} */
+      readonly role: "admin" | "member" | "child"
     }
     /** @description The reply to `new_msg`: the message is committed. */
     readonly SendReply: {
@@ -904,7 +946,11 @@ export type AttachmentRequest = Schemas["AttachmentRequest"]
 export type AttachmentUrls = Schemas["AttachmentUrls"]
 export type AuditEntry = Schemas["AuditEntry"]
 export type AuditLog = Schemas["AuditLog"]
+export type Block = Schemas["Block"]
+export type Blocks = Schemas["Blocks"]
 export type ChangePage = Schemas["ChangePage"]
+export type ChildContact = Schemas["ChildContact"]
+export type ChildContacts = Schemas["ChildContacts"]
 export type Color = Schemas["Color"]
 export type ConversationChanged = Schemas["ConversationChanged"]
 export type ConversationLeft = Schemas["ConversationLeft"]

@@ -71,6 +71,7 @@ export function conversation(id: string, change: Partial<ConversationSummary> = 
     hidden_by_users: [],
     archived: false,
     muted_until: null,
+    contact: null,
     ...change,
   }
 }
