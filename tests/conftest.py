@@ -1,5 +1,6 @@
 """Fixtures of all tests: a fresh migrated database of each kind per test, and the emitted telemetry."""
 
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,14 +15,20 @@ from famichat.storage.migrate import upgrade
 from famichat.telemetry import attach
 from famichat.telemetry.events import Event
 from tests.factories import people
-from tests.support import line_selection
+from tests.support import effort, line_selection
 from tests.support.app import RunningApp, running_app
 from tests.support.clock import Clock
 from tests.support.leaks import watched
 from tests.support.postgres import Postgres, Spare, running_postgres
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="repeat the tests of chance many times; takes an hour")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        os.environ[effort.LONG_RUN] = "yes"
     line_selection.select(config)
 
 
@@ -30,11 +37,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_leaks() -> Iterator[None]:
-    """Fail at the end of the run if a log record or an event contained a secret."""
+def leaks() -> Iterator[list[str]]:
+    """Watch the whole run, its fixtures included."""
     with watched() as leaks:
-        yield
+        yield leaks
     assert leaks == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(leaks: list[str]) -> Iterator[None]:
+    """Fail the test during which a log record or an event contained a secret."""
+    yield
+    leaked = leaks.copy()
+    leaks.clear()
+    assert leaked == []
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,8 +24,9 @@ from famichat.chat.records.participant import participants
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Person, person
+from tests.support.effort import repetitions
 
-EXAMPLES = 15
+EXAMPLES = repetitions(8, long=100)
 STEPS = 40
 NAMES = ("maja", "emil", "inga", "nils", "sven")
 

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.effort import repetitions
 from tests.support.history import check
 from tests.support.load import Load
 from tests.support.server import FamichatServer
 from tests.support.talkers import KEYS, move_in
 
-ROUNDS = 20
+ROUNDS = repetitions(8, long=100)
 
 
-@pytest.mark.timeout(180)
-async def test_nothing_acknowledged_is_lost_over_twenty_kills(
+@pytest.mark.timeout(repetitions(180, long=1800))
+async def test_nothing_acknowledged_is_lost_over_many_kills(
     tmp_path: Path, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moments = random.Random(9)  # noqa: S311 - the same storm each time

@@ -2,8 +2,7 @@
 
 The other members send messages all the time. Eight guests at a time, each with one device on a WebSocket and another on
 long poll, leave a group or family, are removed from it, are signed out, or delete their accounts. They then try every
-way to read or send one more message. A test runs two hundred removals; accounts, which cannot be restored, are deleted
-forty times.
+way to read or send one more message. A test runs 64 removals, and 200 in a long run.
 """
 
 import asyncio
@@ -27,11 +26,12 @@ from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, Person, person
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient, Frame
+from tests.support.effort import repetitions
 from tests.support.poller import Poller
 
 GUESTS = 8
-ROUNDS = 25
-FAREWELLS = 5
+ROUNDS = repetitions(8, long=25)
+FAREWELLS = repetitions(3, long=5)
 TALKERS = 3
 CHANGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("edit_msg", {"body": "or rather"}),
@@ -39,7 +39,7 @@ CHANGES: tuple[tuple[str, dict[str, str]], ...] = (
     ("delete_msg", {}),
 )
 
-pytestmark = pytest.mark.timeout(400)  # two hundred removals, perhaps on a busy machine
+pytestmark = pytest.mark.timeout(repetitions(400, long=1800))  # many removals, perhaps on a busy machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.effort import repetitions
 from tests.support.history import check
 from tests.support.load import Load
 from tests.support.model_server import Bug
@@ -15,10 +16,10 @@ from tests.support.scarce_disk import loop_disk
 from tests.support.server import FamichatServer
 from tests.support.talkers import KEYS, move_in, sqlite_in
 
-CUTS = 5
+CUTS = repetitions(3, long=50)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(repetitions(120, long=1800))
 async def test_nothing_acknowledged_is_lost_when_the_power_fails(tmp_path: Path) -> None:
     """Unlike a kill, a power cut loses data that the kernel has not synced: does an ack wait for the sync?"""
     moments = random.Random(4)  # noqa: S311 - the same storm each time

@@ -24,10 +24,11 @@ from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, Person, join, person
 from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
+from tests.support.effort import repetitions
 
 T = TypeVar("T")
 
-EXAMPLES = 12
+EXAMPLES = repetitions(6, long=60)
 STEPS = 50
 MAX_TALKS = 3  # few, so that actions meet the same conversation
 FAMILY = ("maja", "emil", "inga", "nils")

@@ -23,11 +23,12 @@ from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, SECRET, Household, Person, household, person
+from tests.support.effort import repetitions
 from tests.support.member_churn import churn_members
 from tests.support.server import FamichatServer
 from tests.support.talkers import KEYS
 
-KILLS_OF_A_SERVER, KILLS_OF_A_WRITER = 2, 12
+KILLS_OF_A_SERVER, KILLS_OF_A_WRITER = repetitions(2, long=20), repetitions(8, long=100)
 GUESTS = 8
 STAYS = 3  # number of stays before a guest deletes the account
 
@@ -106,7 +107,7 @@ class Comings:
         self.done["went"] += (await who_asks.delete(f"{family}/members/{guest.user_id}")).is_success
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(repetitions(120, long=1800))
 async def test_the_family_conversation_is_its_roster_whenever_the_server_is_killed(
     tmp_path: Path, database_url: str
 ) -> None:

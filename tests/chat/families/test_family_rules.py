@@ -42,8 +42,9 @@ from famichat.chat.records.receipt import Receipt
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, VAULT, Household, Person, household
+from tests.support.effort import repetitions
 
-EXAMPLES, STEPS = 14, 40
+EXAMPLES, STEPS = repetitions(8, long=100), 40
 NAMES = ("maja", "emil", "inga", "nils", "ada")
 names = st.sampled_from(NAMES)
 picks = st.integers(0, 20)
