@@ -1,9 +1,12 @@
 """Requests to push services: the certificate must match the name, and the checked address is used (S28)."""
 
 import asyncio
+import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,11 +124,11 @@ async def test_a_name_is_resolved_once(
     """DNS rebinding: the first answer passes the check, and the second would be used."""
     asked: list[str] = []
 
-    async def rebinding(host: str, port: int, **_: object) -> list[Any]:
+    def rebinding(host: str, port: int, **_: object) -> list[Any]:
         asked.append(host)
         return [(2, 1, 6, "", ("127.0.0.1" if len(asked) == 1 else "127.0.0.66", port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", rebinding)
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     async with service(created) as port:
         answer, _ = await post(f"http://push.example.org:{port}/x")
 
@@ -136,17 +139,41 @@ async def test_a_name_is_resolved_once(
 async def test_a_name_that_leads_to_a_private_address_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ["10.0.0.1"]
 
-    async def private(host: str, port: int, **_: object) -> list[Any]:
+    def private(host: str, port: int, **_: object) -> list[Any]:
         return [(2, 1, 6, "", (address, port)) for address in found]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", private)
+    monkeypatch.setattr(socket, "getaddrinfo", private)
     answer, _ = await post("https://push.example.org/x", allow_private=False)
     assert answer.outcome == "forbidden_address"
-    with pytest.raises(ForbiddenAddress):
-        await resolve("push.example.org", 443)
+    with ThreadPoolExecutor(1) as executor:
+        with pytest.raises(ForbiddenAddress):
+            await resolve("push.example.org", 443, executor=executor)
 
-    found.append("1.1.1.1")
-    assert str(await resolve("push.example.org", 443)) == "1.1.1.1"
+        found.append("1.1.1.1")
+        assert str(await resolve("push.example.org", 443, executor=executor)) == "1.1.1.1"
+
+
+async def test_slow_name_servers_do_not_delay_other_work_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads run in the default executor."""
+    answered = threading.Event()
+
+    def slow(*_: object, **__: object) -> list[Any]:
+        answered.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    client = PushClient(Vapid(SECRET, contact=None))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    lookups = [asyncio.create_task(client.post(subscription(f"https://{n}.example/x"), b"{}")) for n in range(8)]
+    try:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+            assert await loop.run_in_executor(None, lambda: "uploaded") == "uploaded"
+    finally:
+        answered.set()
+        await asyncio.gather(*lookups)
+        await client.close()
 
 
 @pytest.mark.parametrize("where", ["http://127.0.0.1:1/", "https://localhost/", "file:///etc/passwd", "//x.example/"])

@@ -1,7 +1,5 @@
 """The recipients of notifications, as of the time of sending."""
 
-import json
-
 from sqlalchemy.orm import Session
 
 from famichat.accounts.names.display_name import parse_display_name
@@ -34,7 +32,7 @@ def test_a_notification_contains_the_display_name_of_the_sender(database: Databa
     said = database.run(talk)
     [notice] = database.run_read(lambda session: notices(session, said, GROUND.policies))
 
-    assert json.loads(notice.payload)["sender"] == "Mum 🌷"
+    assert notice.payload["sender"] == "Mum 🌷"
 
 
 def test_a_deleted_message_sends_no_notification(database: Database, household: Household) -> None:

@@ -1,20 +1,50 @@
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from famichat.actions.rate_limit import DEVICES, LIMITS
-from famichat.push import notifier
+from famichat.app import delivery
+from famichat.push import notifier, sender
+from famichat.push.circuit_breaker import FAILURES
+from famichat.push.slots import PER_USER
 from tests.factories.people import PASSWORD, Person
-from tests.support.app import RunningApp, running_app
-from tests.support.push_service import Browser, PushService, push_service, verified
+from tests.support.app import RunningApp, running_app, served
+from tests.support.channel_client import ChannelClient
+from tests.support.push_service import SLOW, Browser, PushService, push_service, verified
 
-QUIET = 0.5
+
+class Clock:
+    """Stands still between the steps of a test. Sleeping tasks wake when it has passed their time."""
+
+    def __init__(self) -> None:
+        self.limit = 0.0
+        self._seconds = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        due = self._seconds + seconds
+        while self.limit < due:  # noqa: ASYNC110 - the limit is no event
+            await asyncio.sleep(0.005)
+        self._seconds = max(self._seconds, due)
+
+    def stop(self) -> None:
+        self.limit = self._seconds
+
+
+class Observed(notifier.PushNotifier):
+    """Tells when the messages from before the start are handled."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.recovered = asyncio.Event()
+
+    async def recover(self) -> None:
+        await super().recover()
+        self.recovered.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +53,8 @@ class Rung:
 
     app: RunningApp
     service: PushService
+    clock: Clock
+    notifiers: list[Observed]
 
     async def ask(self, who: Person, verb: str, path: str, body: Any = None) -> Any:
         async with self.app.http(who) as http:
@@ -39,18 +71,60 @@ class Rung:
         path = f"/conversations/{self.app.talks.direct}/messages"
         return await self.ask(who, "POST", path, {"body": body, **more})
 
-    async def nobody_is_rung(self) -> None:
+    async def notify(self) -> list[str]:
+        """Let the time pass until all messages are handled; return the browsers that were notified meanwhile."""
         before = len(self.service.requests)
-        await asyncio.sleep(QUIET)
-        assert len(self.service.requests) == before
+        self.clock.limit = float("inf")
+        async with asyncio.timeout(15):
+            while self.notifiers[-1].waiting:  # noqa: ASYNC110 - a count
+                await asyncio.sleep(0.005)
+        self.clock.stop()
+        return [path.removeprefix("/") for path, *_ in self.service.requests[before:]]
+
+    async def sign_in(self, who: Person) -> Person:
+        """The same person on another device."""
+        async with self.app.http() as http:
+            session = (await http.post("/sessions", json={"username": who.username, "password": PASSWORD})).json()
+        return replace(who, device_id=session["device_id"])
+
+    @asynccontextmanager
+    async def device(self, who: Person, *, foreground: bool | None) -> AsyncIterator[ChannelClient]:
+        """A device that has joined the channels of its user and of the direct conversation."""
+        async with self.app.connect(who) as client:
+            await client.join(f"user:{who.user_id}", {} if foreground is None else {"foreground": foreground})
+            await client.join(self.topic)
+            yield client
+
+    @property
+    def topic(self) -> str:
+        return f"message:direct:{self.app.talks.direct}"
 
 
 @pytest.fixture
-async def rung(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rung]:
-    monkeypatch.setattr(notifier, "DELAY_SECONDS", 0.02)
-    monkeypatch.setattr(notifier, "BACKOFF_SECONDS", 0.02)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(notifier, "sleep", clock.sleep)
+    monkeypatch.setattr(sender, "BACKOFF_SECONDS", 0.02)
+    return clock
+
+
+@pytest.fixture
+def notifiers(monkeypatch: pytest.MonkeyPatch) -> list[Observed]:
+    """The notifiers of the servers that the test starts."""
+    made: list[Observed] = []
+
+    def make(*args: Any) -> Observed:
+        made.append(Observed(*args))
+        return made[-1]
+
+    monkeypatch.setattr(delivery, "PushNotifier", make)
+    return made
+
+
+@pytest.fixture
+async def rung(database_url: str, tmp_path: Path, clock: Clock, notifiers: list[Observed]) -> AsyncIterator[Rung]:
     async with push_service() as service, running_app(database_url, tmp_path, push_private_addresses=True) as app:
-        yield Rung(app, service)
+        yield Rung(app, service, clock, notifiers)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +142,7 @@ async def test_a_notification_has_the_chosen_detail_and_is_encrypted_for_the_bro
     browser = await rung.subscribe(emil)
     await rung.ask(emil, "PATCH", "/me/push", {"content": content})
     await rung.say(maja, "supper is ready")
-    await rung.service.rung()
+    await rung.notify()
     _, headers, body = rung.service.requests[0]
     notification = browser.read(body)
     claims, key = verified(headers["authorization"])
@@ -85,17 +159,176 @@ async def test_a_notification_of_an_encrypted_message_has_no_content(rung: Rung)
     browser = await rung.subscribe(rung.app.home.emil)
     await rung.ask(rung.app.home.emil, "PATCH", "/me/push", {"content": "full"})
     await rung.say(rung.app.home.maja, "b3BhcXVl", encryption_flag=True, encryption_version="v1.0.0", key_id="k")
-    await rung.service.rung()
+    await rung.notify()
 
     assert browser.read(rung.service.requests[0][2]).keys().isdisjoint({"body", "sender", "conversation_name"})
 
 
-async def test_online_devices_and_the_senders_devices_are_not_notified(rung: Rung) -> None:
+async def test_a_connected_device_that_does_not_acknowledge_is_notified_and_the_sender_is_not(rung: Rung) -> None:
     await rung.subscribe(rung.app.home.maja)
     await rung.subscribe(rung.app.home.emil)
-    async with rung.app.connect(rung.app.home.emil):
+    async with rung.device(rung.app.home.emil, foreground=True):
         await rung.say(rung.app.home.maja, "hello")
-        await rung.nobody_is_rung()
+
+        assert await rung.notify() == ["emil"]
+
+
+@pytest.mark.parametrize(
+    ("foreground", "status", "notified"),
+    [
+        (True, "delivered", []),
+        (None, "delivered", []),  # a client that never reports, such as a bot
+        (False, "delivered", ["emil"]),
+        (False, "read", []),
+    ],
+)
+async def test_an_acknowledgement_counts_if_the_user_was_looking(
+    rung: Rung, *, foreground: bool | None, status: str, notified: list[str]
+) -> None:
+    await rung.subscribe(rung.app.home.emil)
+    async with rung.device(rung.app.home.emil, foreground=foreground) as emil:
+        await rung.say(rung.app.home.maja, "hello")
+        await emil.ask(rung.topic, "message_ack", {"seq": 1, "status": status})
+
+    assert await rung.notify() == notified
+
+
+async def test_of_two_tabs_the_visible_one_counts(rung: Rung) -> None:
+    await rung.subscribe(rung.app.home.emil)
+    emil = rung.app.home.emil
+    async with rung.device(emil, foreground=True) as visible, rung.device(emil, foreground=False) as hidden:
+        await rung.say(rung.app.home.maja, "hello")
+        for tab in (hidden, visible):
+            assert (await tab.ask(rung.topic, "message_ack", {"seq": 1})).status == "ok"
+
+    assert await rung.notify() == []
+
+
+async def test_a_change_of_the_attention_counts_from_then_on(rung: Rung) -> None:
+    emil, notified = rung.app.home.emil, []
+    await rung.subscribe(emil)
+    async with rung.device(emil, foreground=True) as client:
+        for seq, foreground in ((1, False), (2, True)):
+            reply = await client.ask(f"user:{emil.user_id}", "attention", {"foreground": foreground})
+            assert (reply.status, reply.response) == ("ok", {})
+            await rung.say(rung.app.home.maja, "hello")
+            await client.ask(rung.topic, "message_ack", {"seq": seq})
+            notified.append(await rung.notify())
+
+    assert notified == [["emil"], []]
+
+
+async def test_a_background_tab_shows_its_own_notification_and_none_is_pushed(rung: Rung) -> None:
+    emil = rung.app.home.emil
+    await rung.subscribe(emil)
+    await rung.ask(emil, "PATCH", "/me/push", {"content": "full"})
+    topic = f"user:{emil.user_id}"
+    async with rung.device(emil, foreground=False) as client:
+        said = await rung.say(rung.app.home.maja, "supper is ready")
+        await client.ask(rung.topic, "message_ack", {"seq": 1})
+        rung.clock.limit = notifier.PUSH_AFTER_SECONDS - 1
+        shown = (await client.assert_broadcast(topic, "notification")).payload
+        confirmed = await client.ask(topic, "notified", {"conversation_id": shown["conversation_id"], "seq": 1})
+
+        assert (shown["message_id"], shown["body"]) == (said["message_id"], "supper is ready")
+        assert confirmed.status == "ok"
+        assert await rung.notify() == []
+
+
+async def test_only_members_confirm_notifications_and_only_of_messages_that_exist(rung: Rung) -> None:
+    inga, maja = rung.app.home.inga, rung.app.home.maja
+    payload = {"conversation_id": rung.app.talks.direct, "seq": 1}
+    reasons = []
+    for who, changed in (
+        (inga, {}),
+        (maja, {}),
+        (maja, {"seq": 0}),
+        (maja, {"seq": "1"}),
+        (maja, {"conversation_id": 7}),
+    ):
+        topic = f"user:{who.user_id}"
+        async with rung.app.connect(who) as client:
+            await client.join(topic)
+            reasons.append((await client.ask(topic, "notified", {**payload, **changed})).response["reason"])
+
+    assert reasons == ["not_found", *["invalid_message"] * 4]
+
+
+async def test_a_message_that_is_read_on_another_device_causes_no_notification(rung: Rung) -> None:
+    emil = rung.app.home.emil
+    await rung.subscribe(emil)
+    tablet = await rung.sign_in(emil)
+    await rung.say(rung.app.home.maja, "hello")
+    async with rung.device(tablet, foreground=True) as client:
+        await client.ask(rung.topic, "message_ack", {"seq": 1, "status": "read"})
+
+    assert await rung.notify() == []
+
+
+async def test_the_next_notification_names_the_conversations_that_were_read_meanwhile(rung: Rung) -> None:
+    emil, maja = rung.app.home.emil, rung.app.home.maja
+    browser = await rung.subscribe(emil)
+    await rung.say(maja, "hello")
+    await rung.notify()
+    async with rung.device(emil, foreground=True) as client:
+        await client.ask(rung.topic, "message_ack", {"seq": 1, "status": "read"})
+    for _ in range(2):
+        await rung.ask(maja, "POST", f"/conversations/{rung.app.talks.group}/messages", {"body": "hello"})
+        await rung.notify()
+
+    read = [browser.read(body).get("read") for _, _, body in rung.service.requests]
+    assert read == [None, [rung.app.talks.direct], None]
+
+
+async def test_messages_that_a_stopped_server_did_not_handle_are_notified_once_after_the_next_start(
+    database_url: str, tmp_path: Path, clock: Clock, notifiers: list[Observed]
+) -> None:
+    async with push_service() as service:
+        async with running_app(database_url, tmp_path, push_private_addresses=True) as app:
+            rung = Rung(app, service, clock, notifiers)
+            await rung.subscribe(app.home.emil)
+            await rung.say(app.home.maja, "handled")
+            assert await rung.notify() == ["emil"]
+            await rung.say(app.home.maja, "not handled")
+        clock.limit = float("inf")
+        for _ in range(2):
+            async with served(app.settings):
+                await notifiers[-1].recovered.wait()
+
+        assert [path for path, *_ in service.requests] == ["/emil", "/emil"]
+
+
+async def test_slow_endpoints_of_one_member_do_not_delay_the_notifications_of_others(rung: Rung) -> None:
+    home = rung.app.home
+    for who in (home.emil, await rung.sign_in(home.emil), await rung.sign_in(home.emil)):
+        await rung.ask(who, "PUT", "/me/push", rung.service.browser(f"{SLOW}-{who.device_id}").subscription())
+    await rung.subscribe(home.inga)
+    await rung.ask(home.maja, "POST", f"/conversations/{rung.app.talks.group}/messages", {"body": "hello"})
+    rung.clock.limit = float("inf")
+    await rung.service.rung(PER_USER + 1)
+    reached = [path for path, *_ in rung.service.requests]
+    rung.service.answer_slow.set()
+    await rung.service.rung(4)
+
+    assert "/inga" in reached
+    assert len(reached) == PER_USER + 1
+
+
+async def test_a_service_that_does_not_respond_is_left_alone_for_a_while(rung: Rung) -> None:
+    connected = []
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.append(writer)
+        writer.close()
+
+    emil = rung.app.home.emil
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        browser = Browser(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x")
+        await rung.ask(emil, "PUT", "/me/push", browser.subscription())
+        outcomes = [(await rung.ask(emil, "POST", "/me/push/test"))["outcome"] for _ in range(FAILURES + 2)]
+
+    assert outcomes == ["unreachable"] * (FAILURES + 2)
+    assert len(connected) == FAILURES
 
 
 @pytest.mark.parametrize("flag", ["muted", "archived"])
@@ -103,7 +336,8 @@ async def test_a_muted_conversation_sends_no_notifications(rung: Rung, flag: str
     await rung.subscribe(rung.app.home.emil)
     await rung.ask(rung.app.home.emil, "PUT", f"/conversations/{rung.app.talks.direct}/{flag}")
     await rung.say(rung.app.home.maja, "hello")
-    await rung.nobody_is_rung()
+
+    assert await rung.notify() == []
 
 
 async def test_quiet_hours_are_kept_by_the_server(rung: Rung) -> None:
@@ -111,15 +345,11 @@ async def test_quiet_hours_are_kept_by_the_server(rung: Rung) -> None:
     # One of these two halves of the day is now, whenever the test runs.
     rings = []
     for hours in (("00:00", "12:00"), ("12:00", "00:00")):
-        before = len(rung.service.requests)
         quiet = {"from": hours[0], "until": hours[1], "time_zone": "Asia/Tokyo"}
         chosen = await rung.ask(rung.app.home.emil, "PATCH", "/me/push", {"quiet_hours": quiet})
         assert chosen["quiet_hours"] == quiet
         await rung.say(rung.app.home.maja, "hello")
-        if (datetime.now(ZoneInfo("Asia/Tokyo")).strftime("%H") < "12") != (hours[0] == "00:00"):
-            await rung.service.rung(before + 1)
-        await rung.nobody_is_rung()
-        rings.append(len(rung.service.requests) - before)
+        rings.append(len(await rung.notify()))
     ended = await rung.ask(rung.app.home.emil, "PATCH", "/me/push", {"quiet_hours": None})
 
     assert sorted(rings) == [0, 1]
@@ -131,7 +361,8 @@ async def test_a_revoked_device_is_no_longer_notified(rung: Rung) -> None:
     await rung.subscribe(emil)
     await rung.ask(emil, "DELETE", f"/devices/{emil.device_id}")
     await rung.say(rung.app.home.maja, "hello")
-    await rung.nobody_is_rung()
+
+    assert await rung.notify() == []
 
 
 async def test_a_busy_service_is_tried_again_and_an_expired_subscription_forgotten(rung: Rung) -> None:
@@ -139,7 +370,7 @@ async def test_a_busy_service_is_tried_again_and_an_expired_subscription_forgott
     rung.service.answers += ["503 Busy", "429 Too Many Requests", "201 Created", "410 Gone"]
     await rung.subscribe(emil)
     await rung.say(rung.app.home.maja, "hello")
-    await rung.service.rung(3)
+    await rung.notify()
     test = await rung.ask(emil, "POST", "/me/push/test")
 
     assert test == {"outcome": "gone", "status": 410}

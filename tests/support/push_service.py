@@ -63,13 +63,20 @@ class Browser:
         return json.loads(padded[:-1])
 
 
+SLOW = "slow"
+
+
 class PushService:
-    """Receives notifications; responds with the statuses in `answers`, then 201."""
+    """Receives notifications; responds with the statuses in `answers`, then 201.
+
+    To browsers whose name begins with `SLOW`, it responds only after `answer_slow` is set.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.answers: list[str] = []
+        self.answer_slow = asyncio.Event()
 
     def browser(self, name: str) -> Browser:
         return Browser(f"{self.url}/{name}")
@@ -85,6 +92,8 @@ class PushService:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers["content-length"]))
         self.requests.append((head[0].split(" ")[1], headers, body))
+        if self.requests[-1][0].startswith(f"/{SLOW}"):
+            await self.answer_slow.wait()
         answer = self.answers.pop(0) if self.answers else "201 Created"
         writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()

@@ -28,7 +28,7 @@ class Broadcasts:
         pubsub: delivers to the subscribers, on all nodes.
         unread: recounts and publishes unread counts, a moment later.
         removals: the members who were removed a moment ago, and must not receive views that were read before.
-        push_notifier: sends push notifications to devices that are offline, a moment later.
+        push_notifier: notifies devices that do not acknowledge a message within a few seconds.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Broadcasts:
         self._push_notifier = push_notifier
 
     def message_sent(self, sent: SentMessage, view: MessageView, received_at: float) -> None:
-        """Announce a new message to its conversation, update unread counts, and notify offline devices.
+        """Announce a new message to its conversation, update unread counts, and notify inattentive devices.
 
         Args:
             sent: the message.

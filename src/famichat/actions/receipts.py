@@ -10,7 +10,7 @@ from famichat.chat.messages.receipt_writer import Acknowledgement, AckResult, pa
 
 
 def acknowledge_messages(
-    services: Services, actor: Identity, topic: ConversationTopic, payload: Mapping[str, Any]
+    services: Services, actor: Identity, topic: ConversationTopic, payload: Mapping[str, Any], *, attended: bool
 ) -> Awaitable[AckResult]:
     """Acknowledge all messages up to a position as delivered to, or read on, the actor's device.
 
@@ -21,6 +21,7 @@ def acknowledge_messages(
         actor: the authenticated user and device.
         topic: the conversation, and the type under which the actor knows it.
         payload: a `message_ack` payload.
+        attended: whether the user is looking at the app; otherwise the device is notified nevertheless.
 
     Raises:
         RateLimited: too many acknowledgements.
@@ -31,6 +32,6 @@ def acknowledge_messages(
     services.rate_limits.check("acknowledge", actor)
     seq, message_id, status = parse_status(payload)
     request = Acknowledgement(
-        actor.user_id, actor.device_id, topic.type, topic.conversation_id, seq, message_id, status
+        actor.user_id, actor.device_id, topic.type, topic.conversation_id, seq, message_id, status, attended
     )
     return services.receipts.acknowledge(request, services.broadcasts.acknowledged)

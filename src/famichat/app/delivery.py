@@ -1,17 +1,18 @@
 """Builds what carries news to clients after a commit: pub/sub, presence, broadcasts and push notifications."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from famichat.actions.broadcasts import Broadcasts
 from famichat.actions.head_broadcaster import HeadBroadcaster
+from famichat.actions.notifications import show_in_tabs
 from famichat.actions.recent_removals import RecentRemovals
-from famichat.actions.topics import connections_of_device
 from famichat.actions.unread import UnreadCounts
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence
 from famichat.push.client import PushClient
-from famichat.push.notifier import PushNotifier, PushServices
-from famichat.push.online_devices import OnlineDevices
+from famichat.push.notifier import PushNotifier
+from famichat.push.sender import PushServices
 from famichat.push.vapid import Vapid
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
@@ -27,7 +28,7 @@ class Delivery:
         pubsub: delivers to the clients of this node, and through the broker to those of other nodes.
         presence: who is online.
         broadcasts: what actions call after their commit.
-        push_notifier: sends Web Push notifications to devices that are offline.
+        push_notifier: notifies devices that do not acknowledge a message.
         push_key: the VAPID public key that browsers subscribe with.
     """
 
@@ -57,7 +58,8 @@ def build_delivery(
         persistence: where subscriptions and unread counts are.
         pubsub: carries the broadcasts.
         lifecycle: runs the background tasks, and stops them when the process stops.
-        background: whether to announce conversation heads and this node's presence, as a server does.
+        background: whether to announce conversation heads and this node's presence, and to catch up on
+            notifications, as a server does.
     """
     removals = RecentRemovals()
     unread = UnreadCounts(persistence.database, pubsub, removals)
@@ -67,10 +69,11 @@ def build_delivery(
     client = PushClient(vapid, allow_private=settings.push_private_addresses)
     lifecycle.on_stop_await(client.close)
     push_services = PushServices(persistence.database, persistence.vault, persistence.index, persistence.policies)
-    push_notifier = PushNotifier(push_services, client, OnlineDevices(pubsub, connections_of_device))
+    push_notifier = PushNotifier(push_services, client, partial(show_in_tabs, pubsub))
     lifecycle.start("push notifications", push_notifier.run)
     presence = Presence(pubsub)
     if background:
+        lifecycle.start("notifications from before the start", push_notifier.recover)
         lifecycle.start("head broadcasts", HeadBroadcaster(persistence.database, pubsub).run)
         lifecycle.start("presence", presence.run)
     return Delivery(

@@ -8,6 +8,7 @@ it. Redirects are not followed, and only the response status is read.
 
 import asyncio
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,7 @@ _TTL_SECONDS = 24 * 60 * 60
 _BLOCK = 256
 _MAX_RETRY_AFTER = 300.0
 _PORTS = {"https": 443, "http": 80}
+_LOOKUPS = 32
 _WINDOWS = ".notify.windows.com"
 
 
@@ -62,6 +64,9 @@ class PushClient:
         self._vapid = vapid
         self._allow_private = allow_private
         self._patience = patience
+        # Not the default executor, which uploads use: slow name servers must not delay them. A lookup that timed out
+        # still occupies its thread, so there are more threads than slots for requests.
+        self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="push-dns")
         # No keep-alive: pooled connections are keyed by address, and another host may share that address.
         self._http = httpx.AsyncClient(
             verify=ssl.create_default_context(),
@@ -74,6 +79,7 @@ class PushClient:
     async def close(self) -> None:
         """Close the client."""
         await self._http.aclose()
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
     async def post(self, subscription: Subscription, payload: bytes, topic: str | None = None) -> PushResponse:
         """Send a notification to a device. Failures are returned, not raised.
@@ -96,7 +102,8 @@ class PushClient:
         if parts.scheme != "https" and not self._allow_private:
             raise ForbiddenAddress
         host = parts.hostname or ""
-        address = await resolve(host, parts.port or _PORTS[parts.scheme], allow_private=self._allow_private)
+        port = parts.port or _PORTS[parts.scheme]
+        address = await resolve(host, port, executor=self._lookups, allow_private=self._allow_private)
         url = httpx.URL(subscription.endpoint).copy_with(host=str(address))
         request = self._http.build_request(
             "POST",

@@ -5,28 +5,53 @@ is a new message.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal, NotRequired
 
-from sqlalchemy import Row, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
+from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
 from famichat.accounts.device import Device
 from famichat.accounts.profile import profiles_of
 from famichat.chat.access import is_visible
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.messages.schema import MessageView
-from famichat.chat.records.conversation import Conversation
+from famichat.chat.messages.view import message_views
+from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
-from famichat.push.preferences import PushPreferences, StoredPushPreferences, preferences_in
+from famichat.chat.records.receipt import Receipt
+from famichat.push.position import Claim, NotifiedPosition
+from famichat.push.preferences import Content, PushPreferences, StoredPushPreferences, preferences_in
 from famichat.push.subscription import PushSubscription
-from famichat.storage.base import now
+from famichat.storage.base import first_id_at, now
+from famichat.storage.crypto.vault import Vault
 
 _MAX_BODY = 500
 Said = MessageView
 """A message as it was broadcast to its conversation."""
+
+
+class NotificationPayload(TypedDict):
+    """What a device shows about a new message, as far as the user's preferences allow.
+
+    `read` lists other conversations whose notifications the device should close, because the user has read them.
+    """
+
+    kind: Literal["message"]
+    conversation_id: str
+    conversation_type: ConversationType
+    message_id: str
+    seq: int
+    content: Content
+    sender_id: NotRequired[str]
+    sender: NotRequired[str | None]
+    conversation_name: NotRequired[str | None]
+    body: NotRequired[str]
+    read: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +59,71 @@ class Notification:
     """A notification about one message for one device.
 
     Attributes:
+        user_id: the recipient.
         device_id: the device.
         said: the message.
         record: the device's subscription.
-        payload: plaintext JSON for the device.
+        payload: what the device shows.
     """
 
+    user_id: str
     device_id: str
     said: Said
     record: PushSubscription
-    payload: bytes
+    payload: NotificationPayload
+
+    @property
+    def claim(self) -> Claim:
+        """The key of the position that this notification advances."""
+        return self.device_id, self.said["conversation_id"]
 
 
 def notices(
-    session: Session, said: Sequence[Said], policies: EncryptionPolicies, only: str | None = None
+    session: Session, said: Sequence[Said], policies: EncryptionPolicies, claimed_by: str | None = None
 ) -> list[Notification]:
     """Return the notifications to send for these messages, in the current state of the database.
 
-    Excluded are the sender, recipients who have muted or archived the conversation, who have quiet hours now or have
-    left the conversation, devices that are signed out, and messages deleted meanwhile.
+    Excluded are the sender, recipients who have read the message on any device, have muted or archived the
+    conversation, have quiet hours now or have left the conversation, devices that acknowledged the message in the
+    foreground, were notified of it or are signed out, and messages deleted meanwhile.
 
     Args:
         session: a read transaction.
         said: the messages.
         policies: encryption policies of the conversation types.
-        only: restrict the result to this device.
+        claimed_by: a device that has claimed the notifications: restrict the result to it, and ignore its claim.
     """
     moment, said = now(), _still_there(session, said)
     rows: dict[str, list[Row[Any]]] = {}
-    query = _devices({each["conversation_id"] for each in said}, only)
+    query = _devices({each["conversation_id"] for each in said}, claimed_by)
     for row in session.execute(query):
         rows.setdefault(row.Participant.conversation_id, []).append(row)
     names = _names(session, {each["user_id"] for each in said})
     return [
-        Notification(row.PushSubscription.device_id, each, row.PushSubscription, _payload(each, row, names, policies))
+        Notification(
+            row.Participant.user_id,
+            row.PushSubscription.device_id,
+            each,
+            row.PushSubscription,
+            _payload(each, row, names, policies),
+        )
         for each in said
         for row in rows.get(each["conversation_id"], [])
-        if _concerns(each, row.Participant) and not preferences_in(row.StoredPushPreferences).is_quiet(moment)
+        if _concerns(each, row, claimed=claimed_by is not None)
+        and not preferences_in(row.StoredPushPreferences).is_quiet(moment)
     ]
 
 
-def test_payload() -> bytes:
-    """Return the payload of a test notification."""
-    return _written({"kind": "test"})
+def recent_messages(session: Session, vault: Vault, since: datetime, until: datetime, limit: int) -> list[Said]:
+    """Return the messages that were stored in a period, oldest first, at most the newest `limit`."""
+    between = (Message.id >= first_id_at(since)) & (Message.id < first_id_at(until))
+    found = session.execute(select(Message).where(between).order_by(Message.id.desc()).limit(limit)).scalars()
+    return message_views(session, list(found)[::-1], vault)
+
+
+def encoded_payload(payload: Mapping[str, Any]) -> bytes:
+    """Return the JSON of a payload."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _still_there(session: Session, said: Sequence[Said]) -> list[Said]:
@@ -87,12 +134,34 @@ def _still_there(session: Session, said: Sequence[Said]) -> list[Said]:
 
 
 def _devices(conversation_ids: set[str], only: str | None) -> Any:
+    user_read = (
+        select(func.max(Receipt.read_seq))
+        .where(Receipt.conversation_id == Participant.conversation_id, Receipt.user_id == Participant.user_id)
+        .scalar_subquery()
+    )
+    own = aliased(Receipt)
     query: Any = (
-        select(Participant, Conversation, PushSubscription, StoredPushPreferences)
+        select(
+            Participant,
+            Conversation,
+            PushSubscription,
+            StoredPushPreferences,
+            func.coalesce(user_read, 0).label("read_seq"),
+            func.coalesce(own.attended_seq, 0).label("attended_seq"),
+            func.coalesce(NotifiedPosition.notified_seq, 0).label("notified_seq"),
+        )
         .join(Conversation, Conversation.id == Participant.conversation_id)
         .join(Device, and_(Device.user_id == Participant.user_id, Device.revoked_at.is_(None)))
         .join(PushSubscription, PushSubscription.device_id == Device.id)
         .outerjoin(StoredPushPreferences, StoredPushPreferences.user_id == Participant.user_id)
+        .outerjoin(own, and_(own.conversation_id == Participant.conversation_id, own.device_id == Device.id))
+        .outerjoin(
+            NotifiedPosition,
+            and_(
+                NotifiedPosition.conversation_id == Participant.conversation_id,
+                NotifiedPosition.device_id == Device.id,
+            ),
+        )
         .where(
             Participant.conversation_id.in_(conversation_ids),
             Participant.archived_at.is_(None),
@@ -106,18 +175,21 @@ def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
     return {each.user_id: each.shown_name for each in profiles_of(session, user_ids)}
 
 
-def _concerns(said: Said, participant: Participant) -> bool:
-    return participant.user_id != said["user_id"] and is_visible(said["seq"], participant.visible_from_seq)
+def _concerns(said: Said, row: Row[Any], *, claimed: bool) -> bool:
+    participant, seq = row.Participant, said["seq"]
+    if participant.user_id == said["user_id"] or not is_visible(seq, participant.visible_from_seq):
+        return False
+    return bool(seq > max(row.read_seq, row.attended_seq, 0 if claimed else row.notified_seq))
 
 
-def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> bytes:
+def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> NotificationPayload:
     talk: Conversation = row.Conversation
     chosen: PushPreferences = preferences_in(row.StoredPushPreferences)
     sealed = said["encryption_flag"] or (
         policies.status(talk.type, required_once=talk.encryption_required) == "enabled"
     )
-    content = "none" if sealed else chosen.content
-    told: dict[str, Any] = {
+    content: Content = "none" if sealed else chosen.content
+    told: NotificationPayload = {
         "kind": "message",
         "conversation_id": talk.id,
         "conversation_type": talk.type,
@@ -126,11 +198,9 @@ def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: Encrypt
         "content": content,
     }
     if content != "none":
-        told |= {"sender_id": said["user_id"], "sender": names.get(said["user_id"]), "conversation_name": talk.name}
+        told["sender_id"] = said["user_id"]
+        told["sender"] = names.get(said["user_id"])
+        told["conversation_name"] = talk.name
     if content == "full" and said["message_type"] == "text" and said["body"] is not None:
         told["body"] = said["body"][:_MAX_BODY]
-    return _written(told)
-
-
-def _written(told: dict[str, Any]) -> bytes:
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    return told

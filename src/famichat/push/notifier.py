@@ -1,75 +1,74 @@
-"""Sends Web Push notifications to devices that were offline when a message was committed. Never blocks the send path.
+"""Notifies the devices that did not acknowledge a message in the foreground. Never blocks the send path.
 
-Broadcasting a message only adds it to a bounded queue; separate tasks do the rest a moment later. A notification is a
-hint: the message is on disk, so a notification lost in a crash, or dropped because the queue is full, loses no message.
+Whether a device is connected does not matter: a sleeping phone, a frozen tab, a slow reader and a long poll between two
+requests look connected, and none of them acknowledges. So a message waits here for a few seconds, and the stored
+receipts then show which devices need a notification.
+
+Broadcasting a message only adds it to a bounded dict. Messages are handled in batches of half a second. After one
+second, the tabs of devices that did not acknowledge are asked to show a notification themselves. After four seconds,
+the devices that did neither are notified by Web Push. A batch costs one timer and two queries, however many messages
+and devices it concerns.
+
+A notification is a hint: a message is stored before it comes here. The waiting messages are lost when the server stops,
+so each start looks for messages of the last minutes that no device was notified of.
 """
 
 import asyncio
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from asyncio import sleep
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.push.client import PushClient, PushResponse
-from famichat.push.notification import Notification, Said, notices, test_payload
-from famichat.push.online_devices import OnlineDevices
-from famichat.push.subscription import PushSubscription, opened, unsubscribe
-from famichat.push.vapid import encoded
-from famichat.storage.crypto.vault import BlindIndex, Vault
-from famichat.storage.database import Database
-from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.push.notification import Notification, Said, encoded_payload, notices, recent_messages
+from famichat.push.position import Claim, claim, take_read
+from famichat.push.sender import PushSender, PushServices
+from famichat.push.subscription import PushSubscription
+from famichat.storage.base import now
 from famichat.storage.halving import without_failures
 from famichat.telemetry import emit, events
 from famichat.telemetry.crash import report_crash
 
-DELAY_SECONDS = 0.5
-BACKOFF_SECONDS = 2.0
+BATCH_SECONDS = 0.5
+SHOW_AFTER_SECONDS = 1.0
+PUSH_AFTER_SECONDS = 4.0
+"""How long a device has to acknowledge a message in the foreground."""
+RECOVERY_AFTER_SECONDS = 10.0
+"""How long after a start devices have to reconnect, before they are notified of messages from before it."""
+RECOVERED_PERIOD = timedelta(minutes=10)
 MAX_WAITING = 1000
-MAX_ATTEMPTS = 5
-_AT_ONCE = 8
-_TOPIC_BYTES = 18
+_TASK = "push notifications"
 
-
-@dataclass(frozen=True, slots=True)
-class PushServices:
-    """What the notifier needs to read and decrypt subscriptions."""
-
-    database: Database
-    vault: Vault
-    index: BlindIndex
-    policies: EncryptionPolicies
+ShowInTabs = Callable[[Notification], None]
+"""Asks the open tabs of a device to show a notification."""
 
 
 class PushNotifier:
-    """Queues and sends the notifications of this node.
+    """Queues the messages of this node, and notifies devices of them.
 
     Args:
-        ground: the database and its keys.
+        services: the database and its keys.
         client: sends requests to push services.
-        whereabouts: knows which devices are online.
+        show_in_tabs: asks the open tabs of a device to show a notification.
     """
 
-    def __init__(self, ground: PushServices, client: PushClient, whereabouts: OnlineDevices) -> None:
-        self._ground = ground
-        self._client = client
-        self._whereabouts = whereabouts
-        self._said: dict[tuple[str, str], Said] = {}
+    def __init__(self, services: PushServices, client: PushClient, show_in_tabs: ShowInTabs) -> None:
+        self._services = services
+        self._sender = PushSender(services, client)
+        self._show_in_tabs = show_in_tabs
+        self._batch = 0
+        self._said: dict[tuple[int, str, str], Said] = {}
         self._wake = asyncio.Event()
-        self._ringing: dict[asyncio.Task[None], None] = {}
-        self._latest: dict[tuple[str, str], int] = {}
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     @property
     def waiting(self) -> int:
         """Number of queued messages and notifications."""
-        return len(self._said) + len(self._ringing)
+        return len(self._said) + self._sender.waiting
 
     def said(self, message: Said) -> None:
-        """Queue a message. Of several from one sender in one conversation, only the latest is kept."""
-        key = message["conversation_id"], message["user_id"]
+        """Queue a message. Of several in one batch from one sender in one conversation, only the latest is kept."""
+        key = self._batch, message["conversation_id"], message["user_id"]
         self._said.pop(key, None)
         self._said[key] = message
         if len(self._said) > MAX_WAITING:
@@ -78,14 +77,28 @@ class PushNotifier:
         self._wake.set()
 
     async def run(self) -> None:
-        """Send notifications for the queued messages, until cancelled, which cancels the requests under way too."""
+        """Notify devices of the queued messages, until cancelled, which cancels the requests under way too."""
         async with asyncio.TaskGroup() as workers:
             while True:
                 await self._wake.wait()
-                await asyncio.sleep(DELAY_SECONDS)
                 self._wake.clear()
-                said, self._said = list(self._said.values()), {}
-                await self._begin_all(said, workers)
+                await sleep(BATCH_SECONDS)
+                batch, self._batch = self._batch, self._batch + 1
+                workers.create_task(self._notify(batch, workers), name="push batch")
+
+    async def recover(self) -> None:
+        """Notify devices of the messages that a node was stopped or crashed with, and of those only.
+
+        Runs once after each start. Claims ensure that no device is notified twice.
+        """
+        started = now()
+        await sleep(RECOVERY_AFTER_SECONDS)
+        since, vault = started - RECOVERED_PERIOD, self._services.vault
+        said = await self._services.database.read(
+            lambda session: recent_messages(session, vault, since, started, limit=MAX_WAITING)
+        )
+        async with asyncio.TaskGroup() as workers:
+            await self._push(said, workers)
 
     async def test(self, device_id: str) -> PushResponse | None:
         """Send a test notification to a device now. Returns None if it has no subscription.
@@ -93,81 +106,45 @@ class PushNotifier:
         Raises:
             StorageUnavailable: the database did not answer.
         """
-        record = await self._ground.database.read(lambda session: session.get(PushSubscription, device_id))
-        if record is None:
-            return None
-        return await self._post(record, test_payload(), topic=None, attempt=1)
+        record = await self._services.database.read(lambda session: session.get(PushSubscription, device_id))
+        return None if record is None else await self._sender.post(record, encoded_payload({"kind": "test"}))
 
-    async def _begin_all(self, said: list[Said], workers: asyncio.TaskGroup) -> None:
-        async for _, found in without_failures("push notifications", said, self._read_notices):
-            absent = await self._whereabouts.absent({each.device_id for each in found})
-            for notice in found:
-                if notice.device_id in absent:
-                    self._begin(notice, workers)
-
-    async def _read_notices(self, said: Sequence[Said]) -> list[Notification]:
-        return await self._ground.database.read(partial(self._notices, said))
-
-    def _notices(self, said: Sequence[Said], session: Session, only: str | None = None) -> list[Notification]:
-        return notices(session, said, self._ground.policies, only)
-
-    def _begin(self, notice: Notification, workers: asyncio.TaskGroup) -> None:
-        if len(self._ringing) >= MAX_WAITING:
-            next(iter(self._ringing)).cancel()
-            emit(events.PushDropped())
-        self._latest[_line(notice)] = notice.said["seq"]
-        task = workers.create_task(self._ring(notice), name="push")
-        self._ringing[task] = None
-        task.add_done_callback(self._ringing.pop)
-
-    async def _ring(self, notice: Notification) -> None:
+    async def _notify(self, batch: int, workers: asyncio.TaskGroup) -> None:
         try:
-            for attempt in range(1, MAX_ATTEMPTS + 1):
-                async with self._at_once:
-                    answer = await self._try(notice, attempt)
-                if answer is None or not answer.may_work_later or attempt == MAX_ATTEMPTS:
-                    return
-                jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311
-                await asyncio.sleep(max(answer.retry_after, BACKOFF_SECONDS * 2 ** (attempt - 1)) * jitter)
-        except StorageUnavailable:
-            return  # the database has reported it
-        except Exception as error:  # noqa: BLE001 - a bug that one notification meets must not cancel the others
-            report_crash("push", error)
+            await sleep(SHOW_AFTER_SECONDS)
+            for notification in await self._unacknowledged(self._in_batch(batch)):
+                self._show_in_tabs(notification)
+            await sleep(PUSH_AFTER_SECONDS - SHOW_AFTER_SECONDS)
+            await self._push(self._in_batch(batch), workers)
+        except Exception as error:  # noqa: BLE001 - a bug that one batch meets must not cancel the others
+            report_crash(_TASK, error)
         finally:
-            if self._latest.get(_line(notice)) == notice.said["seq"]:
-                del self._latest[_line(notice)]
+            self._said = {key: message for key, message in self._said.items() if key[0] != batch}
 
-    async def _try(self, notice: Notification, attempt: int) -> PushResponse | None:
-        """Send once, if still wanted: meanwhile the device may be signed out or online, or its user removed."""
-        if self._latest.get(_line(notice)) != notice.said["seq"]:
-            return None  # a newer message of this conversation replaces it
-        ask = partial(self._notices, [notice.said], only=notice.device_id)
-        still = await self._ground.database.read(ask)
-        if not still or (attempt > 1 and not await self._whereabouts.absent({notice.device_id})):
-            return None
-        topic = encoded(self._ground.index.digest("push_topic", notice.said["conversation_id"])[:_TOPIC_BYTES])
-        return await self._post(still[0].record, still[0].payload, topic, attempt)
+    def _in_batch(self, batch: int) -> list[Said]:
+        return [message for key, message in self._said.items() if key[0] == batch]
 
-    async def _post(self, record: PushSubscription, payload: bytes, topic: str | None, attempt: int) -> PushResponse:
-        try:
-            subscription = opened(record, self._ground.vault)
-        except UnsealError:
-            answer = PushResponse("gone")  # reported by the vault; the device subscribes again when it connects
-        else:
-            answer = await self._client.post(subscription, payload, topic)
-        if answer.outcome == "sent":
-            emit(events.PushSent(attempt=attempt))
-        else:
-            emit(events.PushFailed(reason=answer.outcome, status=answer.status, attempt=attempt))
-        if answer.outcome == "gone":
-            forget = partial(_forget, record)
-            await self._ground.database.transaction(forget)
-        return answer
+    async def _push(self, said: list[Said], workers: asyncio.TaskGroup) -> None:
+        newest: dict[Claim, Notification] = {}
+        for notification in await self._unacknowledged(said):
+            known = newest.get(notification.claim)
+            if known is None or known.said["seq"] < notification.said["seq"]:
+                newest[notification.claim] = notification
+        async for _, (claimed, read) in without_failures(_TASK, list(newest.values()), self._claim):
+            if claimed:
+                emit(events.PushesDue(devices=len({device_id for device_id, _ in claimed})))
+            for key in claimed:
+                self._sender.start(newest[key], read.get(key[0], []), workers)
 
+    async def _unacknowledged(self, said: list[Said]) -> list[Notification]:
+        return [each async for _, found in without_failures(_TASK, said, self._read) for each in found]
 
-def _line(notice: Notification) -> tuple[str, str]:
-    return notice.device_id, notice.said["conversation_id"]
+    async def _read(self, said: Sequence[Said]) -> list[Notification]:
+        return await self._services.database.read(lambda session: notices(session, said, self._services.policies))
 
+    async def _claim(self, notifications: Sequence[Notification]) -> tuple[set[Claim], dict[str, list[str]]]:
+        def work(session: Session) -> tuple[set[Claim], dict[str, list[str]]]:
+            claimed = claim(session, ((*each.claim, each.said["seq"]) for each in notifications))
+            return claimed, take_read(session, {device_id for device_id, _ in claimed})
 
-def _forget(record: PushSubscription, session: Session) -> None:
-    unsubscribe(session, record.device_id, only=record.endpoint_index)
+        return await self._services.database.transaction(work)

@@ -6,6 +6,8 @@ server can: a router, a database, a cloud metadata service (server-side request 
 
 import asyncio
 import socket
+from concurrent.futures import Executor
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -31,7 +33,7 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-async def resolve(host: str, port: int, *, allow_private: bool = False) -> Address:
+async def resolve(host: str, port: int, *, executor: Executor, allow_private: bool = False) -> Address:
     """Resolve a host and return an address to connect to.
 
     Connect to this address, not to the name: a second lookup may return a different one.
@@ -39,13 +41,15 @@ async def resolve(host: str, port: int, *, allow_private: bool = False) -> Addre
     Args:
         host: a host name, or an IP address in any notation.
         port: the TCP port.
+        executor: runs the lookup, which blocks a thread for as long as the name server takes.
         allow_private: accept private addresses, for a self-hosted push service.
 
     Raises:
         ForbiddenAddress: the host has no public address.
         OSError: the name does not resolve.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(executor, lookup)
     addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
     for address in addresses:
         if allow_private or is_public(address):

@@ -148,15 +148,6 @@ class PubSub:
         self._evict_here(topic, id)
         self.publish("evict", {"topic": topic, "id": id})
 
-    def is_connected(self, id: str) -> bool:  # noqa: A002 - see disconnect
-        """Return whether a connection of this node has this id."""
-        return id in self._connections
-
-    @property
-    def has_other_nodes(self) -> bool:
-        """Whether a broker connects this node to others."""
-        return self._broker is not None
-
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics with a subscriber on this node."""

@@ -27,6 +27,12 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
+def first_id_at(timestamp: datetime) -> str:
+    """Return the smallest id that `new_id` can return in this millisecond: ids from then on sort after it."""
+    milliseconds = f"{int(timestamp.timestamp() * 1000):012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-7000-8000-000000000000"
+
+
 def is_id(text: object) -> bool:
     """Return whether `text` is an id in canonical form: a UUID of 36 lower-case characters."""
     if not isinstance(text, str) or len(text) != 36:  # noqa: PLR2004 - RFC 9562 section 4

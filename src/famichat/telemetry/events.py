@@ -344,6 +344,21 @@ class ProfileChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushesDue(Event):
+    """Devices did not acknowledge messages in the foreground in time, and are now notified."""
+
+    name: ClassVar[str] = "famichat.push.due"
+    devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReplaced(Event):
+    """A tab in the background has shown a notification, so that none is pushed to its device."""
+
+    name: ClassVar[str] = "famichat.push.replaced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PushSent(Event):
     """A push service accepted a notification for a device."""
 

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import TypeAdapter
 
 from famichat.endpoint.channels.events import ERROR_REPLY, TOPICS
+from famichat.push import notifier
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp
+from tests.support.push_service import Browser
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
 CONVERSATION, USER = TOPICS["message:{type}:{conversation_id}"], TOPICS["user:{user_id}"]
@@ -47,7 +50,9 @@ async def test_events_of_a_conversation_have_the_declared_types(app: RunningApp)
     assert_typed(refused, ERROR_REPLY)
 
 
-async def test_events_of_a_user_have_the_declared_types(app: RunningApp) -> None:
+async def test_events_of_a_user_have_the_declared_types(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BATCH_SECONDS", "SHOW_AFTER_SECONDS"):
+        monkeypatch.setattr(notifier, name, 0.01)
     home, topic = app.home, f"user:{app.home.maja.user_id}"
     group = {"name": "Lake", "member_ids": [home.maja.user_id, home.inga.user_id]}
     events: dict[str, Any] = {}
@@ -63,6 +68,9 @@ async def test_events_of_a_user_have_the_declared_types(app: RunningApp) -> None
         events["conversation_left"] = (await maja.assert_broadcast(topic, "conversation_left")).payload
         await emil.patch("/me", json={"color": "moss"})
         events["person_updated"] = (await maja.assert_broadcast(topic, "person_updated")).payload
+        await http.put("/me/push", json=Browser("https://push.example.org/x").subscription())
+        await emil.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})
+        events["notification"] = (await maja.assert_broadcast(topic, "notification")).payload
         other = (await http.post("/sessions", json={"username": home.maja.username, "password": PASSWORD})).json()
         await http.delete(f"/devices/{other['device_id']}")
         events["device_revoked"] = (await maja.assert_broadcast(topic, "device_revoked")).payload

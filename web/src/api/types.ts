@@ -577,6 +577,26 @@ export interface components {
       readonly typing?: boolean | null
       readonly presence?: boolean | null
     }
+    /**
+     * @description What a device shows about a new message, as far as the user's preferences allow.
+     *
+     *     `read` lists other conversations whose notifications the device should close, because the user has read them.
+     */
+    readonly NotificationPayload: {
+      /** @constant */
+      readonly kind: "message"
+      readonly conversation_id: string
+      readonly conversation_type: components["schemas"]["ConversationType"]
+      readonly message_id: string
+      readonly seq: number
+      /** @enum {string} */
+      readonly content: "none" | "sender" | "full"
+      readonly sender_id?: string
+      readonly sender?: string | null
+      readonly conversation_name?: string | null
+      readonly body?: string
+      readonly read?: readonly string[]
+    }
     /** @description For `PublicKeyCredential.parseCreationOptionsFromJSON()` or `parseRequestOptionsFromJSON()` in a browser. */
     readonly Options: {
       readonly options: {
@@ -1003,6 +1023,7 @@ export type NewMemberSession = Schemas["NewMemberSession"]
 export type NewRole = Schemas["NewRole"]
 export type Notices = Schemas["Notices"]
 export type NoticesRequest = Schemas["NoticesRequest"]
+export type NotificationPayload = Schemas["NotificationPayload"]
 export type Options = Schemas["Options"]
 export type Participant = Schemas["Participant"]
 export type Passkey = Schemas["Passkey"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import case, or_, select
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from famichat.accounts.device import Device
@@ -36,7 +36,9 @@ class Acknowledged:
     moved: bool
 
 
-def acknowledge(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Acknowledged:
+def acknowledge(
+    session: Session, access: Access, device_id: str, seq: int, status: Status, *, attended: bool = True
+) -> Acknowledged:
     """Record that a device has received, or its user has read, all messages up to `seq`. Positions never move back.
 
     Args:
@@ -45,15 +47,18 @@ def acknowledge(session: Session, access: Access, device_id: str, seq: int, stat
         device_id: a device of the member.
         seq: the position of an existing message.
         status: `delivered` or `read`; reading implies receiving.
+        attended: whether the device needs no notification of these messages, because its user is looking at the app.
 
     Raises:
         InvalidMessage: there is no message at this position.
     """
     if not 1 <= seq <= access.conversation.last_seq:
         raise InvalidMessage(field="seq")
-    advanced = session.execute(_advance(session, access, device_id, seq, status)).one_or_none()
+    advanced = session.execute(_advance(session, access, device_id, seq, status, attended=attended)).one_or_none()
     if advanced is not None:
         return Acknowledged(Position(*advanced), moved=True)
+    if attended:
+        session.execute(_attend(access.conversation.id, device_id, seq))
     return Acknowledged(_position(session, access.conversation.id, device_id), moved=False)
 
 
@@ -86,7 +91,7 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
 _POSITION = (Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, Receipt.read_seq)
 
 
-def _advance(session: Session, access: Access, device_id: str, seq: int, status: Status) -> Any:
+def _advance(session: Session, access: Access, device_id: str, seq: int, status: Status, *, attended: bool) -> Any:
     """Build the upsert, which returns a row only if a position advanced.
 
     It is a single statement, because reading a position and writing it back could undo a concurrent acknowledgement.
@@ -97,6 +102,7 @@ def _advance(session: Session, access: Access, device_id: str, seq: int, status:
         user_id=access.user_id,
         delivered_seq=seq,
         read_seq=seq if status == "read" else 0,
+        attended_seq=seq if attended else 0,
     )
     new = insert.excluded
     return insert.on_conflict_do_update(
@@ -104,10 +110,20 @@ def _advance(session: Session, access: Access, device_id: str, seq: int, status:
         set_={
             "delivered_seq": _maximum(new.delivered_seq, Receipt.delivered_seq),
             "read_seq": _maximum(new.read_seq, Receipt.read_seq),
+            "attended_seq": _maximum(new.attended_seq, Receipt.attended_seq),
             "updated_at": now(),
         },
         where=or_(new.delivered_seq > Receipt.delivered_seq, new.read_seq > Receipt.read_seq),
     ).returning(*_POSITION)
+
+
+def _attend(conversation_id: str, device_id: str, seq: int) -> Any:
+    """Build the update for a tab that acknowledges in the foreground after one in the background.
+
+    The upsert must not advance for `attended_seq` alone: an advance is announced to other users.
+    """
+    receipt = (Receipt.conversation_id == conversation_id) & (Receipt.device_id == device_id)
+    return update(Receipt).where(receipt, Receipt.attended_seq < seq).values(attended_seq=seq)
 
 
 def _maximum(new: Any, stored: InstrumentedAttribute[int]) -> Any:

@@ -7,6 +7,7 @@ slow.
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -29,7 +30,8 @@ from famichat.telemetry import emit, events
 class Acknowledgement:
     """A device's acknowledgement of all messages up to one, given by `seq` or by `message_id`.
 
-    `received_at` is the time of arrival, by `time.perf_counter`, in seconds.
+    `attended` tells whether the user is looking at the app, so that the device needs no notification. `received_at` is
+    the time of arrival, by `time.perf_counter`, in seconds.
     """
 
     user_id: str
@@ -39,6 +41,7 @@ class Acknowledgement:
     seq: int | None
     message_id: str | None
     status: Status
+    attended: bool = True
     received_at: float = field(default_factory=time.perf_counter, compare=False)
 
 
@@ -153,13 +156,14 @@ def _write_one(
         seq = request.seq if request.message_id is None else seq_of(session, access, request.message_id)
         if seq is None:
             raise InvalidMessage(field="seq")
+        write = partial(acknowledge, session, access, request.device_id, seq, attended=request.attended)
         if not discreet or request.status == "delivered":
-            moved = acknowledge(session, access, request.device_id, seq, request.status).moved
+            moved = write(request.status).moved
             return AckResult(request, kind, seq, moved, request.status)
         # The user has turned read receipts off. Write the two positions one after the other, to know separately whether
         # the public one (delivered) advanced: only that may be announced, or the others could infer the read.
-        received = acknowledge(session, access, request.device_id, seq, "delivered").moved
-        read = acknowledge(session, access, request.device_id, seq, "read").moved
+        received = write("delivered").moved
+        read = write("read").moved
         return AckResult(request, kind, seq, read, "delivered" if received else None)
     except ChatError as refusal:
         return refusal

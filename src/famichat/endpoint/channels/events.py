@@ -22,6 +22,7 @@ from famichat.actions.payloads import (
 )
 from famichat.chat.conversations.schema import JoinReply
 from famichat.chat.messages.schema import ChangePage, MessagePage, MessageStatus, MessageView, SendReply
+from famichat.push.notification import NotificationPayload
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ TOPICS: Final[Mapping[str, TopicEvents]] = {
             "conversation_updated": ConversationChanged,
             "conversation_left": ConversationLeft,
             "unread": UnreadCount,
+            "notification": NotificationPayload,
             "person_updated": PersonUpdated,
             "device_revoked": DeviceRevoked,
         },

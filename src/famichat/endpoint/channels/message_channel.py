@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from famichat.accounts.sign_in.token import Identity
 from famichat.actions import messages, presence
 from famichat.actions.broadcasts import CONTACT_CHANGED
 from famichat.actions.conversations import join_conversation
@@ -17,6 +16,7 @@ from famichat.chat.conversations.schema import JoinReply
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change, Deletion, Edit, React
 from famichat.chat.messages.schema import SendReply
+from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
 from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
@@ -40,7 +40,8 @@ class MessageChannel(Channel):
     def __init__(self, socket: Socket, topic: str, context: Context) -> None:
         super().__init__(socket, topic)
         self._context = context
-        self._identity: Identity = socket.assigns
+        self._device: ConnectedDevice = socket.assigns
+        self._identity = self._device.identity
         self._replayed_to = 0
         self._changed_to = 0
         self._visible_from = 1
@@ -184,7 +185,10 @@ class MessageChannel(Channel):
         )
 
     async def _message_ack(self, payload: dict[str, Any]) -> Deferred:
-        return self._when_done(acknowledge_messages(self._context, self._identity, self._address, payload))
+        attended = self._device.attentive
+        return self._when_done(
+            acknowledge_messages(self._context, self._identity, self._address, payload, attended=attended)
+        )
 
     async def _fetch(self, payload: dict[str, Any]) -> ReplyPayload:
         topic = self._address

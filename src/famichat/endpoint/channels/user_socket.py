@@ -1,6 +1,7 @@
 """Authenticates sockets and maps topics to channels."""
 
 from famichat.actions.topics import user_ids
+from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.channels.unknown_channel import UnknownChannel
 from famichat.endpoint.channels.user_channel import UserChannel
@@ -37,10 +38,10 @@ class UserSocket(SocketHandler):
             report_denied("socket", fault)
             emit(events.RequestRefused(door="socket", reason=fault.code))
             raise JoinRefused(fault.code) from fault
-        return Connected(user_ids(identity.user_id, identity.device_id), identity)
+        return Connected(user_ids(identity.user_id, identity.device_id), ConnectedDevice(identity))
 
     def _message_channel(self, socket: Socket, topic: str) -> Channel:
         return MessageChannel(socket, topic, self._context)
 
     def _user_channel(self, socket: Socket, topic: str) -> Channel:
-        return UserChannel(socket, topic)
+        return UserChannel(socket, topic, self._context)
