@@ -21,11 +21,11 @@ AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
 def test_a_notification_contains_the_display_name_of_the_sender(database: Database, household: Household) -> None:
     def talk(session: Session) -> list[Said]:
         conversation_id = direct_of(session, household)
-        say(session, conversation_id, household.maja, "hello")
         change_profile(session, household.maja.user_id, {"display_name": parse_display_name("Mum 🌷")})
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
         change_preferences(session, household.emil.user_id, PushPreferences("sender"))
+        say(session, conversation_id, household.maja, "hello")
         access = conversation_for(session, household.emil.user_id, conversation_id)
         return messages_before(session, access, vault=VAULT)["messages"]
 
@@ -38,9 +38,9 @@ def test_a_notification_contains_the_display_name_of_the_sender(database: Databa
 def test_a_deleted_message_sends_no_notification(database: Database, household: Household) -> None:
     def talk(session: Session) -> tuple[str, list[str], list[Said]]:
         conversation_id = direct_of(session, household)
-        ids = say(session, conversation_id, household.maja, "oops", "hello")
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
+        ids = say(session, conversation_id, household.maja, "oops", "hello")
         access = conversation_for(session, household.emil.user_id, conversation_id)
         return conversation_id, ids, messages_before(session, access, vault=VAULT)["messages"]
 
@@ -53,3 +53,21 @@ def test_a_deleted_message_sends_no_notification(database: Database, household: 
     database.run(lambda session: do(session, household.maja, conversation_id, ids[0], DELETE))
 
     assert ringing() == [ids[1]]
+
+
+def test_a_device_is_not_notified_of_messages_from_before_its_subscription(
+    database: Database, household: Household
+) -> None:
+    def talk(session: Session) -> list[Said]:
+        conversation_id = direct_of(session, household)
+        say(session, conversation_id, household.maja, "before")
+        browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
+        subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
+        say(session, conversation_id, household.maja, "after")
+        access = conversation_for(session, household.emil.user_id, conversation_id)
+        return messages_before(session, access, vault=VAULT)["messages"]
+
+    said = database.run(talk)
+    found = database.run_read(lambda session: notices(session, said, GROUND.policies))
+
+    assert [each.said["body"] for each in found] == ["after"]

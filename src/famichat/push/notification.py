@@ -85,7 +85,7 @@ def notices(
 
     Excluded are the sender, recipients who have read the message on any device, have muted or archived the
     conversation, have quiet hours now or have left the conversation, devices that acknowledged the message in the
-    foreground, were notified of it or are signed out, and messages deleted meanwhile.
+    foreground, were notified of it, subscribed after it or are signed out, and messages deleted meanwhile.
 
     Args:
         session: a read transaction.
@@ -178,6 +178,8 @@ def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
 def _concerns(said: Said, row: Row[Any], *, claimed: bool) -> bool:
     participant, seq = row.Participant, said["seq"]
     if participant.user_id == said["user_id"] or not is_visible(seq, participant.visible_from_seq):
+        return False
+    if datetime.fromisoformat(said["inserted_at"]) < row.PushSubscription.created_at:
         return False
     return bool(seq > max(row.read_seq, row.attended_seq, 0 if claimed else row.notified_seq))
 
