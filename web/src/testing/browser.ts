@@ -38,6 +38,7 @@ export function installBrowser(): void {
     maxTouchPoints: 0,
     onLine: true,
     connection: new EventTarget(),
+    languages: ["en"],
   })
 }
 
