@@ -153,6 +153,25 @@ async def test_a_note_recorded_offline_survives_a_reload_and_is_sent_later(
     await expect(note(maja.messages())).to_have_count(2)
 
 
+async def test_a_recording_that_a_reload_interrupts_is_ready_to_play_and_send(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.context.add_init_script(f"({PLAYERS})(1)")
+    await maja.page.reload()
+    await maja.open("Notes to self")
+    await maja.page.get_by_role("button", name="Record a voice message").click()
+    await spoken(maja.page, 3)
+    await maja.page.reload()
+    await expect(note(tray(maja))).to_be_visible()
+    assert 1.4 < await seconds_of(note(tray(maja))) < 6
+    await note(tray(maja)).get_by_role("button", name="Play").click()
+    await maja.page.wait_for_function("() => furthest[0] > 0.5")
+    await maja.page.get_by_role("button", name="Remove Voice message").click()
+    await expect(tray(maja)).to_have_count(0)
+    await maja.page.reload()
+    await expect(maja.page.get_by_label("Message to")).to_be_visible()
+    await expect(tray(maja)).to_have_count(0)
+
+
 async def grave(page: Page) -> list[Any]:
     """Return the accessibility violations."""
     await page.evaluate(await asyncio.to_thread(AXE.read_text))

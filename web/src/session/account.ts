@@ -1,5 +1,7 @@
 /** The user's account on the server: devices, passkeys, profile and privacy settings. */
+import { blobDatabaseName } from "../device/blobs"
 import { databaseName } from "../device/database"
+import { recordingDatabaseName } from "../device/recording-store"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
 import type { AuditLog, Device, Notices, Passkey, Person } from "../api/types"
@@ -69,6 +71,8 @@ export class Account {
   async delete(password: string): Promise<void> {
     await this.session.request("DELETE", "/me", { password })
     this.session.discard()
-    indexedDB.deleteDatabase(databaseName(this.session.user.id))
+    for (const name of [databaseName, blobDatabaseName, recordingDatabaseName]) {
+      indexedDB.deleteDatabase(name(this.session.user.id))
+    }
   }
 }

@@ -13,6 +13,7 @@ import { BlobStore } from "../device/blobs"
 import { Drafts } from "../device/drafts"
 import { LocalDatabase, type CachedTimeline, type Draft } from "../device/database"
 import { OutboxStore } from "../device/outbox-store"
+import { RecordingStore } from "../device/recording-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
 import { TabChannel } from "../device/tab-channel"
 import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/attachments"
@@ -50,6 +51,8 @@ export class ChatClient {
   /** The bytes of unsent attachments. */
   readonly blobs: BlobStore
   readonly pendingAttachments: PendingAttachments
+  /** Voice messages while they are recorded. */
+  readonly recordings: RecordingStore
   readonly uploads: Uploads
   /** Signed URLs of received attachments. */
   readonly signedUrls: SignedUrlCache
@@ -86,6 +89,7 @@ export class ChatClient {
     this.#database = new LocalDatabase(this.me.id, () => (this.durable = this.#database.durable))
     this.#tabs = new TabChannel(this.me.id)
     this.blobs = new BlobStore(this.me.id)
+    this.recordings = new RecordingStore(this.me.id)
     this.uploads = new Uploads(session, this.blobs)
     this.signedUrls = new SignedUrlCache(session)
     const removed = (message: OutgoingMessage) =>
@@ -135,6 +139,7 @@ export class ChatClient {
     const queuedKeys = this.outbox.flatMap((message) => (message.enclosures ?? []).map(({ key }) => key))
     void this.blobs.removeUnused(new Set([...queuedKeys, ...this.pendingAttachments.keys]))
     void this.pendingAttachments.check()
+    void this.recordings.takeAbandoned((recording) => this.pendingAttachments.addRecording(recording))
     this.#restore(cached)
     this.#listen()
     addEventListener("visibilitychange", this.#flush)
@@ -151,6 +156,7 @@ export class ChatClient {
     await this.#offlineCache.clear()
     await this.#database.close()
     await this.blobs.close()
+    await this.recordings.close()
   }
 
   conversation(id: string): Conversation | undefined {

@@ -2,9 +2,16 @@
 import { sealFile } from "../crypto/seal"
 import type { BlobStore } from "../device/blobs"
 import type { Drafts } from "../device/drafts"
+import type { EndedRecording } from "../device/recording-store"
 import type { PendingAttachment } from "../models/attachments"
 import { ApiError } from "../api/http"
 
+/** Extensions of voice messages, by media type. */
+const FILE_EXTENSIONS: Readonly<Record<string, string>> = {
+  "audio/mp4": ".m4a",
+  "audio/webm": ".webm",
+  "audio/ogg": ".ogg",
+}
 /** One object for all, so that an unchanged draft has unchanged attachments. */
 const NONE: readonly PendingAttachment[] = []
 
@@ -40,6 +47,13 @@ export class PendingAttachments {
     const more = await Promise.all(usable.map((each) => this.#prepare(each)))
     await this.drafts.setAttachments(conversationId, [...this.of(conversationId), ...more], name)
     return chosen.filter((_, index) => !readable[index]).map((each) => each.name)
+  }
+
+  /** Adds a voice message. Resolves once it is on disk. */
+  async addRecording({ conversation_id: id, name, label, ...note }: EndedRecording): Promise<void> {
+    const file = { kind: "voice" as const, name: `${label}${FILE_EXTENSIONS[note.blob.type] ?? ""}`, ...note }
+    await this.add(id, [file], name)
+    await this.blobs.stored(keysOf(this.of(id)))
   }
 
   /** Removes a file. */

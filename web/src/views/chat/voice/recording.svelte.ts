@@ -1,11 +1,14 @@
 /** Recording of a voice note: its duration and levels so far. */
 import { BARS, peak, waveform } from "../../../models/waveform"
+import type { RecordingCopy, RecordingProgress } from "../../../device/recording-store"
 import { missingFeatures } from "../../../models/missing-features"
 import { pauseCurrent } from "./playback.svelte"
 
 /** Maximum duration of a note; recording then stops. */
 export const MAX_DURATION_MS = 15 * 60_000
 const SAMPLE_EVERY_MS = 100
+/** How much of a recording a crash may lose. */
+const CHUNK_MS = 1_000
 /** Preferred formats first: those that every browser can play. */
 const MIME_TYPES = ["audio/mp4;codecs=mp4a.40.2", "audio/webm;codecs=opus", "audio/ogg;codecs=opus"]
 const BITS_PER_SECOND = 48_000
@@ -36,10 +39,17 @@ export class Recording {
   peaks = $state.raw<readonly number[]>([])
   fault = $state<MicrophoneFault>()
   #tape: MicrophoneTape | undefined
+  #copy: RecordingCopy | undefined
   #attempts = 0
 
-  /** @param done called with each finished recording */
-  constructor(private readonly done: (note: RecordedNote) => void) {}
+  /**
+   * @param done called with each finished recording; resolves once it is stored
+   * @param startCopy returns the stored copy for a new recording, which is deleted when it is not needed any more
+   */
+  constructor(
+    private readonly done: (note: RecordedNote) => Promise<void>,
+    private readonly startCopy: () => RecordingCopy,
+  ) {}
 
   /** Requests the microphone and starts recording. */
   async start(): Promise<void> {
@@ -68,6 +78,7 @@ export class Recording {
   cancel(): void {
     this.#attempts += 1
     this.#tape?.discard()
+    void this.#copy?.discard()
     this.#idle()
   }
 
@@ -82,26 +93,34 @@ export class Recording {
     this.elapsed = 0
     this.peaks = []
     this.phase = "going"
+    const copy = (this.#copy = this.startCopy())
     this.#tape = new MicrophoneTape(stream, {
       heard: (peaks, elapsed) => {
         this.peaks = peaks
         this.elapsed = elapsed
       },
+      recorded: (chunk, progress) => void copy.append(chunk, progress),
       ended: (note) => {
         this.#idle()
-        if (note.blob.size > 0) this.done(note)
+        void this.#finish(note, copy)
       },
     })
   }
 
+  async #finish(note: RecordedNote, copy: RecordingCopy): Promise<void> {
+    if (note.blob.size > 0) await this.done(note)
+    await copy.discard()
+  }
+
   #idle(): void {
-    this.#tape = undefined
+    this.#tape = this.#copy = undefined
     this.phase = "idle"
   }
 }
 
 interface Listener {
   heard(moments: readonly number[], elapsed: number): void
+  recorded(chunk: Blob, progress: RecordingProgress): void
   ended(note: RecordedNote): void
 }
 
@@ -126,10 +145,10 @@ class MicrophoneTape {
     const mimeType = MIME_TYPES.find((kind) => MediaRecorder.isTypeSupported(kind))
     this.#recorder = new MediaRecorder(stream, { audioBitsPerSecond: BITS_PER_SECOND, ...(mimeType && { mimeType }) })
     this.#recorder.onstart = () => (this.#startedAt = performance.now())
-    this.#recorder.ondataavailable = ({ data }) => this.#chunks.push(data)
+    this.#recorder.ondataavailable = ({ data }) => this.#take(data)
     this.#recorder.onstop = () => this.#ended() // also if the microphone is unplugged
     void this.#audio.resume() // the permission dialog may outlast the user activation that some browsers require
-    this.#recorder.start()
+    this.#recorder.start(CHUNK_MS)
     this.#timer = setInterval(() => this.#measure(), SAMPLE_EVERY_MS)
   }
 
@@ -139,7 +158,7 @@ class MicrophoneTape {
   }
 
   discard(): void {
-    this.#recorder.onstop = null
+    this.#recorder.onstop = this.#recorder.ondataavailable = null
     this.stop()
     this.#close()
   }
@@ -156,11 +175,17 @@ class MicrophoneTape {
     if (this.#elapsed >= MAX_DURATION_MS) this.stop()
   }
 
+  #take(chunk: Blob): void {
+    this.#chunks.push(chunk)
+    const bytes = chunk.slice(0, chunk.size, plainType(this.#recorder))
+    this.listener.recorded(bytes, { duration_ms: Math.round(this.#elapsed), waveform: waveform(this.#peaks) })
+  }
+
   #ended(): void {
     this.#length ||= this.#elapsed
     this.#close()
     this.listener.ended({
-      blob: new Blob(this.#chunks, { type: this.#recorder.mimeType.replace(/;.*/, "") }),
+      blob: new Blob(this.#chunks, { type: plainType(this.#recorder) }),
       duration_ms: Math.round(this.#length),
       waveform: waveform(this.#peaks),
       reachedLimit: this.#length >= MAX_DURATION_MS,
@@ -172,6 +197,11 @@ class MicrophoneTape {
     releaseMicrophone(this.stream)
     void this.#audio.close()
   }
+}
+
+/** The media type without parameters such as the codec. */
+function plainType({ mimeType }: MediaRecorder): string {
+  return mimeType.replace(/;.*/, "")
 }
 
 function releaseMicrophone(stream: MediaStream): void {
