@@ -30,7 +30,10 @@ export function installBrowser(): void {
   vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events))
   vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events))
   vi.stubGlobal("location", new URL("https://chat.example/"))
-  vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible", hidden: false }))
+  // Tests of components have a document of their own.
+  if (!("document" in globalThis)) {
+    vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible", hidden: false }))
+  }
   vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer: fine)" }))
   vi.stubGlobal("screen", { width: 1920, height: 1080 })
   vi.stubGlobal("navigator", {
