@@ -30,7 +30,7 @@ export function installBrowser(): void {
   vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events))
   vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events))
   vi.stubGlobal("location", new URL("https://chat.example/"))
-  // Tests of components have a document of their own.
+  // A test of components brings its document.
   if (!("document" in globalThis)) {
     vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible", hidden: false }))
   }

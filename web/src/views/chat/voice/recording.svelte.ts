@@ -44,7 +44,7 @@ export class Recording {
 
   /**
    * @param done called with each finished recording; resolves once it is stored
-   * @param startCopy returns the stored copy for a new recording, which is deleted when it is not needed any more
+   * @param startCopy returns the stored copy for a new recording; it is deleted after `done`, or when the recording is discarded
    */
   constructor(
     private readonly done: (note: RecordedNote) => Promise<void>,
