@@ -53,6 +53,8 @@ export interface components {
       readonly thumbnail: string | null
       /** Format: date-time */
       readonly expires_at: string
+      /** @description Seconds until then, for devices with a wrong clock. */
+      readonly expires_in: number
     }
     /** @description One audit log entry. It names its objects by id; they may no longer exist. */
     readonly AuditEntry: {

@@ -15,7 +15,7 @@ test("what cannot be read says why", async () => {
 })
 
 test("a file is where the server says it is", async () => {
-  const where = { file: "/files/a", thumbnail: null, expires_at: "2026-11-23T12:00:00Z" }
+  const where = { file: "/files/a", thumbnail: null, expires_at: "2026-11-23T12:00:00Z", expires_in: 300 }
   expect(opens(attachment)).toBe(true)
   expect(await openFile(attachment, async () => where)).toEqual({ kind: "open", file: "/files/a", thumbnail: null })
   expect(await sealFile(new Blob(["sound"]))).toMatchObject({ encrypted: false })

@@ -68,6 +68,7 @@ export const en = {
   "type.direct": "Just the two of you. No one can be added.",
   "type.group": "Group. Admins can add and remove people.",
   "type.family": "Everyone in the family is in this chat.",
+  "type.readable": "The person who runs the server can read the messages in this chat.",
   "role.admin": "Admin",
   "role.toAdmin": "Make admin",
   "role.toMember": "Remove as admin",

@@ -66,6 +66,7 @@ export const ja: Messages = {
   "type.direct": "二人だけのチャットです。ほかの人は追加できません。",
   "type.group": "グループです。管理者がメンバーを追加したり外したりできます。",
   "type.family": "家族全員が参加しています。",
+  "type.readable": "サーバーの運営者は、このチャットのメッセージを読むことができます。",
   "role.admin": "管理者",
   "role.toAdmin": "管理者にする",
   "role.toMember": "管理者から外す",

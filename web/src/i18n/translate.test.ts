@@ -16,6 +16,14 @@ describe.each(Object.entries(LANGUAGES))("%s", (_, { messages }) => {
   })
 })
 
+test("no text promises that no one else can read a message: the server's operator can", () => {
+  const promises = /(no ?one|nobody) else|only you (can|see)|never leaves|あなただけが(読|見)|だれにも/i
+  const texts = Object.values(LANGUAGES).flatMap(({ messages }) =>
+    Object.values(messages).map((text) => JSON.stringify(text)),
+  )
+  expect(texts.filter((text) => promises.test(text))).toEqual(['"No one else has joined your family yet."'])
+})
+
 test("a count chooses the form", () => {
   const t = translator("en")
   expect(t("shelf.unread", { n: 1 })).toBe("1 unread message")

@@ -25,9 +25,10 @@ const people = new Map([
   ["inga", { ...unknownPerson("inga", "inga"), display_name: "Gran" }],
   ["nils", unknownPerson("nils", "Nils")],
 ])
+const names = { people, isFormer: (id: string) => !people.has(id) }
 
 function words(receipts: Receipts, seq: number, of = others): string {
-  return statusText(translator("en"), "en", people, deliveryStatus(receipts, seq, of))
+  return statusText(translator("en"), "en", names, deliveryStatus(receipts, seq, of))
 }
 
 test("a stored message is on the server until somebody's device says more", () => {
@@ -75,8 +76,8 @@ describe("somebody to whom it is alone", () => {
 
 test("what waits, and what was refused, is told too", () => {
   const t = translator("en")
-  expect(statusText(t, "en", people, { state: "device" })).toBe("Waiting to send")
-  expect(statusText(t, "en", people, { state: "refused", reason: "message_too_large" })).toBe(
+  expect(statusText(t, "en", names, { state: "device" })).toBe("Waiting to send")
+  expect(statusText(t, "en", names, { state: "refused", reason: "message_too_large" })).toBe(
     "Not sent. This message is too long.",
   )
 })
@@ -113,7 +114,7 @@ describe("on what a message is", () => {
   test("is told in Japanese, too", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 5, "phone"])
     const at = deliveryStatus(receipts, 5, others)
-    expect(statusText(translator("ja"), "ja", people, at)).toBe("Granのスマートフォン、タブレットに届きました")
+    expect(statusText(translator("ja"), "ja", names, at)).toBe("Granのスマートフォン、タブレットに届きました")
   })
 })
 

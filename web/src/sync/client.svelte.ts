@@ -27,6 +27,8 @@ import {
   withUnread,
   type ConversationList,
 } from "../models/conversation-list"
+import { MediaStore } from "../device/media-store"
+import { Media } from "./media"
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
 import { Contacts } from "./contacts.svelte"
@@ -56,6 +58,8 @@ export class ChatClient {
   readonly uploads: Uploads
   /** Signed URLs of received attachments. */
   readonly signedUrls: SignedUrlCache
+  /** Received photos and voice messages. */
+  readonly media: Media
   /** The user's contacts. */
   readonly contacts: Contacts
   /** Whether the conversations have been loaded. */
@@ -78,6 +82,7 @@ export class ChatClient {
   readonly #outboxStore: OutboxStore
   readonly #drafts: Drafts
   readonly #offlineCache: OfflineCache
+  readonly #mediaStore: MediaStore
   /** Conversations that the user is leaving: they need no notice of removal. */
   readonly #leaving = new Set<string>()
   #stopped = false
@@ -92,6 +97,8 @@ export class ChatClient {
     this.recordings = new RecordingStore(this.me.id)
     this.uploads = new Uploads(session, this.blobs)
     this.signedUrls = new SignedUrlCache(session)
+    this.#mediaStore = new MediaStore(this.me.id)
+    this.media = new Media(this.signedUrls, this.#mediaStore)
     const removed = (message: OutgoingMessage) =>
       void this.blobs.remove((message.enclosures ?? []).map(({ key }) => key))
     this.#outboxStore = new OutboxStore(this.#database, this.#tabs, () => this.#outboxChanged(), removed)
@@ -153,6 +160,7 @@ export class ChatClient {
     this.#connection.close()
     this.#tabs.close()
     this.contacts.avatars.close()
+    await this.#mediaStore.clear()
     await this.#offlineCache.clear()
     await this.#database.close()
     await this.blobs.close()
@@ -334,6 +342,7 @@ export class ChatClient {
   }
 
   #add(summary: ConversationSummary, cached?: CachedTimeline): void {
+    this.contacts.expect(summary.members)
     this.#setConversations(upsert(this.conversations, summary))
     if (this.removed.has(summary.id)) {
       this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
@@ -355,6 +364,7 @@ export class ChatClient {
     this.#conversations.get(id)?.leave()
     this.#conversations.delete(id)
     this.#setConversations(without(this.conversations, id))
+    void this.#mediaStore.removeAll("conversationId", id)
     for (const message of waitingIn(this.outbox, id)) void this.#outboxStore.refuse(message.client_id, "not_found")
     this.#cache(id)
   }
@@ -394,6 +404,7 @@ export class ChatClient {
       received: (message) => this.#onMessage(message),
       changedMessages: (messages) => this.#onChanges(messages),
       removed: (id) => this.#removeConversation(id),
+      members: (members) => this.contacts.expect(members),
     }
   }
 
@@ -405,6 +416,9 @@ export class ChatClient {
 
   #onChanges(messages: readonly Message[]): void {
     this.replyPreviews.applyChanges(messages)
+    for (const { message_id, deleted_at } of messages) {
+      if (deleted_at !== null) void this.#mediaStore.removeAll("messageId", message_id)
+    }
     if (messages.length > 0) this.#setConversations(messages.reduce(withChangedMessage, this.conversations))
   }
 }

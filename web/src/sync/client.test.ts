@@ -1,8 +1,9 @@
-import { expect, test, vi } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 
 import { Session } from "../session/session"
 import { attachment, conversation } from "../models/fixtures"
-import { ChatServer, person } from "../testing/chat-server"
+import { Unreachable } from "../api/http"
+import { ChatServer, person, type ServerConversation } from "../testing/chat-server"
 import { conversationOf, placesIn, startClient, startDisconnected, useFakeBrowser } from "../testing/client"
 import { eventually, pass, settle } from "../testing/clock"
 import { problem } from "../testing/http-server"
@@ -271,12 +272,58 @@ test("a member is removed from a group", async () => {
   expect(server.http.requestsTo("DELETE /conversations/kitchen/members/nils")).toHaveLength(1)
 })
 
-test("a file of another user is loaded from the address that the server signs", async () => {
-  const { server, client } = await start()
-  const expires_at = new Date(Date.now() + 300_000).toISOString()
-  server.http.on("GET /attachments/a/address", () => ({ file: "/files/a", thumbnail: null, expires_at }))
-  server.http.on("GET /files/a", () => new Response("bytes"))
-  expect(await (await client.signedUrls.bytes(attachment)).text()).toBe("bytes")
+describe("a photo that was viewed", () => {
+  const photo = { ...attachment, thumbnail: true }
+  const load = async (client: ChatClient, kitchen: ServerConversation) =>
+    await (await client.media.load(kitchen.messages.at(-1)!, photo, "thumbnail")).text()
+
+  async function viewed() {
+    const { server, kitchen, client } = await start()
+    const urls = { file: "/files/a", thumbnail: "/files/t", expires_at: "", expires_in: 300 }
+    server.http.on("GET /attachments/a/address", () => urls)
+    server.http.on("GET /files/t", () => new Response("bytes"))
+    kitchen.add({ attachments: [photo] })
+    expect(await load(client, kitchen)).toBe("bytes")
+    return { server, kitchen, client }
+  }
+
+  test("is available offline after a restart, and downloaded once", async () => {
+    const { server, kitchen } = await viewed()
+    server.phoenix.reachable = server.http.reachable = false
+    expect(await load(await startDisconnected(server), kitchen)).toBe("bytes")
+    expect(server.http.requestsTo("GET /files/t")).toHaveLength(1)
+  })
+
+  test("is deleted from the device with its message", async () => {
+    const { server, kitchen, client } = await viewed()
+    kitchen.change(kitchen.messages.length, { deleted_at: "2026-11-23T12:00:00Z", attachments: [] })
+    await settle()
+    server.http.reachable = false
+    await expect(load(client, kitchen)).rejects.toBeInstanceOf(Unreachable)
+  })
+
+  test("is deleted from the device when the user leaves the conversation", async () => {
+    const { server, kitchen, client } = await viewed()
+    server.pushToUser("conversation_left", { conversation_id: "kitchen" })
+    await settle()
+    server.http.reachable = false
+    await expect(load(client, kitchen)).rejects.toBeInstanceOf(Unreachable)
+  })
+
+  test("is deleted from the device at sign-out", async () => {
+    const { server, kitchen, client } = await viewed()
+    await client.stop()
+    server.phoenix.reachable = server.http.reachable = false
+    await expect(load(await startDisconnected(server), kitchen)).rejects.toBeInstanceOf(Unreachable)
+  })
+
+  test("is loaded once, although two bubbles show it", async () => {
+    const { server, kitchen, client } = await viewed()
+    server.http.on("GET /files/a", () => new Response("large"))
+    const both = [1, 2].map(() => client.media.load(kitchen.messages.at(-1)!, photo, "file"))
+    expect((await Promise.all(both)).map(({ size }) => size)).toEqual([5, 5])
+    expect(server.http.requestsTo("GET /files/a")).toHaveLength(1)
+  })
 })
 
 test("a browser that stores nothing is reported, and messages are sent all the same", async () => {

@@ -5,13 +5,17 @@ import { withPeople, currentPeople, unknownPerson, type People } from "../models
 import type { ConversationList } from "../models/conversation-list"
 import { AvatarCache } from "./avatars"
 import type { Session } from "../session/session"
-import type { Family, Member, Person } from "../api/types"
+import type { ConversationSummary, Family, Member, Person } from "../api/types"
 
 export class Contacts {
   people = $state.raw<People>(new Map())
   families = $state.raw<readonly Family[]>([])
   /** The members of each family, by family ID. */
   membersByFamily = $state.raw<ReadonlyMap<string, readonly Member[]>>(new Map())
+  /** Whether the list of people has loaded, from the server or from this device. */
+  #loaded = $state(false)
+  /** Members of conversations whose profiles are about to be loaded. */
+  #expected = $state.raw<ReadonlySet<string>>(new Set())
   /** Their avatars. */
   readonly avatars: AvatarCache
 
@@ -22,6 +26,19 @@ export class Contacts {
   ) {
     this.people = withPeople(this.people, [unknownPerson(session.user.id, session.user.username)])
     this.avatars = new AvatarCache(session, database)
+  }
+
+  /** Whether a person without a name is known to have left or to have deleted the account. Reactive. */
+  isFormer(userId: string): boolean {
+    return this.#loaded && !this.#expected.has(userId) && !this.people.has(userId)
+  }
+
+  /** Notes the members of a conversation: those who are unknown so far are new, not former members. */
+  expect(members: ConversationSummary["members"]): void {
+    const unknown = members
+      .map(({ user_id }) => user_id)
+      .filter((id) => !this.people.has(id) && !this.#expected.has(id))
+    if (unknown.length > 0) this.#expected = new Set([...this.#expected, ...unknown])
   }
 
   /** Restores the cached contacts. */
@@ -37,6 +54,7 @@ export class Contacts {
     ])
     const membersByFamily = await Promise.all(families.map(async ({ id }) => [id, await this.#membersOf(id)] as const))
     this.#set(families, membersByFamily, people, conversations())
+    this.#expected = new Set()
     this.avatars.retryMissed()
     await this.#save()
   }
@@ -59,6 +77,7 @@ export class Contacts {
     people: readonly Person[],
     conversations: ConversationList,
   ): void {
+    this.#loaded = true
     this.families = families
     this.membersByFamily = new Map(membersByFamily)
     this.people = currentPeople(this.people, people, conversations)

@@ -58,3 +58,20 @@ test("contacts that an older version stored without people are restored from the
   contacts.restore({ families: [], households: [["sundqvist", members]] })
   expect(contacts.people.get("oskar")?.username).toBe("oskar")
 })
+
+test("no one is shown as a former member before the list of people has loaded", async () => {
+  expect(contacts.isFormer("inga")).toBe(false)
+  await contacts.refresh(() => [])
+  expect(contacts.isFormer("inga")).toBe(false)
+  expect(contacts.isFormer("gone")).toBe(true)
+})
+
+test("a new member whose profile has not loaded is not a former member", async () => {
+  await contacts.refresh(() => [])
+  contacts.expect(conversation("kitchen", { members: [{ user_id: "newcomer", role: "member" }] }).members)
+  expect(contacts.isFormer("newcomer")).toBe(false)
+  server.http.on("GET /people", () => ({ people: ["maja", "newcomer"].map(person) }))
+  await contacts.refresh(() => [])
+  expect(contacts.isFormer("newcomer")).toBe(false)
+  expect(contacts.people.has("newcomer")).toBe(true)
+})

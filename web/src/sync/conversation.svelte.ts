@@ -59,6 +59,8 @@ export interface ConversationContext {
   received(message: Message): void
   /** Messages changed. */
   changedMessages(messages: readonly Message[]): void
+  /** The members at a join, before their profiles are loaded. */
+  members(members: ConversationSummary["members"]): void
   /** The server refused the join: the user is no longer a member. */
   removed(conversationId: string): void
 }
@@ -276,6 +278,7 @@ export class Conversation {
 
   #onJoined(reply: JoinReply): void {
     this.joined = true
+    this.context.members(reply.conversation.members)
     this.receipts = fromReceipts(reply.receipts)
     if (!reply.recovered) {
       this.#readReceipts.reset()

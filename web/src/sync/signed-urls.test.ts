@@ -8,8 +8,13 @@ import type { Session } from "../session/session"
 /** A server that gives each file a new address each time it is asked, good for some minutes from now. */
 function addresses(minutes: number) {
   let asked = 0
-  const expires_at = new Date(Date.now() + minutes * 60_000).toISOString()
-  const request = async () => ({ file: `/files/${(asked += 1)}`, thumbnail: null, expires_at })
+  const expires_at = "1999-12-31T23:59:59Z" // this device's clock is wrong
+  const request = async () => ({
+    file: `/files/${(asked += 1)}`,
+    thumbnail: null,
+    expires_at,
+    expires_in: minutes * 60,
+  })
   return new SignedUrlCache({ request } as unknown as Session)
 }
 
@@ -18,6 +23,22 @@ function answering(answer: (address: string) => Response) {
 }
 
 afterEach(() => vi.unstubAllGlobals())
+
+test("how long an address is good does not depend on this device's clock", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] })
+  const urls = addresses(5)
+  for (const [now, file] of [
+    ["2031-01-01T00:00:00Z", "/files/1"],
+    ["2031-01-01T00:04:00Z", "/files/1"],
+    ["2031-01-01T00:05:00Z", "/files/2"],
+    ["2026-11-30T00:00:00Z", "/files/3"], // the clock was set
+    ["2026-11-30T00:01:00Z", "/files/3"],
+  ]) {
+    vi.setSystemTime(new Date(now ?? ""))
+    expect(await urls.open(attachment)).toMatchObject({ file })
+  }
+  vi.useRealTimers()
+})
 
 test("an address is asked for once while it is good, and anew when it is about to expire", async () => {
   const [good, stale] = [addresses(5), addresses(0.2)]
@@ -30,18 +51,20 @@ test("a file is loaded, also when its address expired sooner than this device's 
   answering((address) =>
     address === "/files/1" ? Response.json({ code: "not_found" }, { status: 404 }) : new Response(`of ${address}`),
   )
-  expect(await (await addresses(5).bytes(attachment)).text()).toBe("of /files/2")
+  expect(await (await addresses(5).bytes(attachment, "file")).text()).toBe("of /files/2")
 })
 
 test("whoever may not see a file any more is told so", async () => {
   answering(() => Response.json({ code: "not_found" }, { status: 404 }))
-  await expect(addresses(5).bytes(attachment)).rejects.toEqual(new ApiError(404, "not_found", undefined))
+  await expect(addresses(5).bytes(attachment, "file")).rejects.toEqual(new ApiError(404, "not_found", undefined))
 })
 
 test("without a network there is no file, and what is encrypted is not even asked for", async () => {
   answering(() => {
     throw new TypeError("no network")
   })
-  await expect(addresses(5).bytes(attachment)).rejects.toBeInstanceOf(Unreachable)
-  await expect(addresses(5).bytes({ ...attachment, encrypted: true })).rejects.toMatchObject({ code: "file_locked" })
+  await expect(addresses(5).bytes(attachment, "file")).rejects.toBeInstanceOf(Unreachable)
+  await expect(addresses(5).bytes({ ...attachment, encrypted: true }, "file")).rejects.toMatchObject({
+    code: "file_locked",
+  })
 })

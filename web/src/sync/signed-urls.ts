@@ -6,8 +6,10 @@ import type { AttachmentUrls, Attachment } from "../api/types"
 
 const MARGIN_MS = 30_000
 
+export type MediaPart = "file" | "thumbnail"
+
 export class SignedUrlCache {
-  readonly #known = new Map<string, Promise<AttachmentUrls>>()
+  readonly #known = new Map<string, { readonly urls: Promise<AttachmentUrls>; readonly requestedAt: number }>()
 
   constructor(private readonly session: Session) {}
 
@@ -21,29 +23,34 @@ export class SignedUrlCache {
     return await openFile(attachment, () => this.#urlsOf(attachment.id))
   }
 
-  /** Returns the decrypted bytes of a file; see `open`. */
-  async bytes(attachment: Attachment): Promise<Blob> {
+  /** Returns the decrypted bytes of a file or of its thumbnail; see `open`. */
+  async bytes(attachment: Attachment, part: MediaPart): Promise<Blob> {
     try {
-      return await this.#download(attachment)
+      return await this.#download(attachment, part)
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error
-      this.#known.delete(attachment.id) // expired by the server's clock, although not by this device's
-      return await this.#download(attachment)
+      this.#known.delete(attachment.id) // the server restarted with another secret, or this device slept
+      return await this.#download(attachment, part)
     }
   }
 
-  async #download(attachment: Attachment): Promise<Blob> {
+  async #download(attachment: Attachment, part: MediaPart): Promise<Blob> {
     const opened = await this.open(attachment)
     if (opened.kind === "locked") throw new ApiError(0, "file_locked", undefined)
-    return await download(opened.file)
+    return await download((part === "thumbnail" && opened.thumbnail) || opened.file)
   }
 
+  /** Lifetimes are measured on this device, whose clock may be wrong but not by how much time passes. */
   async #urlsOf(attachmentId: string): Promise<AttachmentUrls> {
     const known = this.#known.get(attachmentId)
-    if (known && Date.parse((await known).expires_at) - Date.now() > MARGIN_MS) return await known
-    const pending = this.session.request<AttachmentUrls>("GET", `/attachments/${attachmentId}/address`)
-    this.#known.set(attachmentId, pending)
-    pending.catch(() => this.#known.delete(attachmentId))
-    return await pending
+    if (known) {
+      const age = Date.now() - known.requestedAt
+      const { expires_in } = await known.urls
+      if (age >= 0 && age < expires_in * 1_000 - MARGIN_MS) return await known.urls
+    }
+    const urls = this.session.request<AttachmentUrls>("GET", `/attachments/${attachmentId}/address`)
+    this.#known.set(attachmentId, { urls, requestedAt: Date.now() })
+    urls.catch(() => this.#known.delete(attachmentId))
+    return await urls
   }
 }

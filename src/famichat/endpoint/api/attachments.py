@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.requests import ClientDisconnect
 
 from famichat.actions import attachments
+from famichat.attachments.signed_url import ADDRESS_SECONDS
 from famichat.attachments.upload_request import MAX_NAME, MAX_WAVEFORM, UploadRequest
 from famichat.attachments.uploads import Upload
 from famichat.chat.records.attachment import AttachmentView, attachment_views
@@ -58,6 +59,7 @@ class AttachmentUrlsView(BaseModel):
     file: str
     thumbnail: str | None
     expires_at: Timestamp
+    expires_in: int = Field(description="Seconds until then, for devices with a wrong clock.")
 
 
 class StorageView(BaseModel):
@@ -130,7 +132,9 @@ async def address(attachment_id: str, caller: Caller, context: InContext) -> Att
         NotFound: there is none that the caller can see.
     """
     urls = await attachments.issue_file_urls(context, caller, attachment_id)
-    return AttachmentUrlsView(file=urls.file, thumbnail=urls.thumbnail, expires_at=urls.expires_at)
+    return AttachmentUrlsView(
+        file=urls.file, thumbnail=urls.thumbnail, expires_at=urls.expires_at, expires_in=ADDRESS_SECONDS
+    )
 
 
 @router.get("/me/storage", summary="Show my storage usage")

@@ -6,21 +6,28 @@ import { others, shownName, type People } from "../../models/people"
 import type { Recipient, DeliveryStatus, RefusedFile } from "../../models/receipts"
 import type { ConversationSummary, Family, Message, DeviceKind } from "../../api/types"
 
-interface ViewContext {
-  readonly me: { readonly id: string }
-  readonly contacts: { readonly people: People; readonly families: readonly Family[] }
+interface Names {
+  readonly people: People
+  isFormer(userId: string): boolean
 }
 
-export function nameOf(t: Translate, people: People, userId: string): string {
-  const person = people.get(userId)
-  return person ? shownName(person) : t("person.unknown")
+interface ViewContext {
+  readonly me: { readonly id: string }
+  readonly contacts: Names & { readonly families: readonly Family[] }
+}
+
+/** Returns a person's name; empty until the name has loaded. */
+export function nameOf(t: Translate, names: Names, userId: string): string {
+  const person = names.people.get(userId)
+  if (person) return shownName(person)
+  return names.isFormer(userId) ? t("person.unknown") : ""
 }
 
 /** The name of a conversation, as its viewer sees it. */
 export function title(t: Translate, seen: ViewContext, conversation: ConversationSummary): string {
   if (conversation.type === "self") return t("kind.self")
   const [other] = others(conversation, seen.me.id)
-  if (conversation.type === "direct") return other ? nameOf(t, seen.contacts.people, other) : t("person.unknown")
+  if (conversation.type === "direct") return other ? nameOf(t, seen.contacts, other) : t("person.unknown")
   const family =
     seen.contacts.families.length > 1 && seen.contacts.families.find((each) => each.id === conversation.family_id)?.name
   return conversation.name || family || t(`kind.${conversation.type}`)
@@ -46,14 +53,12 @@ interface ReadingContext extends Pick<ViewContext, "me" | "contacts"> {
 export function displayText(t: Translate, seen: ReadingContext, message: Message): string {
   const by = message.deleted_by
   if (message.deleted_at === null || by === null) return messageText(t, seen.reader.read(message), message)
-  return by === seen.me.id
-    ? t("message.removedByYou")
-    : t("message.removedBy", { name: nameOf(t, seen.contacts.people, by) })
+  return by === seen.me.id ? t("message.removedByYou") : t("message.removedBy", { name: nameOf(t, seen.contacts, by) })
 }
 
 /** `Gran's tablet`: the kinds of a member's devices that have a message. */
-function deviceOf(t: Translate, language: string, people: People, { id, on }: Recipient): string {
-  const name = nameOf(t, people, id)
+function deviceOf(t: Translate, language: string, names: Names, { id, on }: Recipient): string {
+  const name = nameOf(t, names, id)
   return on.length > 0 ? t("at.devices", { name, devices: kindsIn(t, language, on) }) : t("at.someDevice", { name })
 }
 
@@ -70,11 +75,11 @@ function reasons(t: Translate, { reason, files = [] }: Extract<DeliveryStatus, {
   return files.length > 0 ? files.map(ofFile).join(" ") : t(refusalKey(reason))
 }
 
-export function statusText(t: Translate, language: string, people: People, at: DeliveryStatus): string {
-  const names = (ids: readonly string[]) =>
+export function statusText(t: Translate, language: string, names: Names, at: DeliveryStatus): string {
+  const namesOf = (ids: readonly string[]) =>
     joined(
       language,
-      ids.map((id) => nameOf(t, people, id)),
+      ids.map((id) => nameOf(t, names, id)),
     )
   switch (at.state) {
     case "device":
@@ -87,10 +92,10 @@ export function statusText(t: Translate, language: string, people: People, at: D
       return t("at.on", {
         devices: joined(
           language,
-          at.to.map((each) => deviceOf(t, language, people, each)),
+          at.to.map((each) => deviceOf(t, language, names, each)),
         ),
       })
     case "read":
-      return at.all && at.by.length > 1 ? t("at.readAll") : t("at.readBy", { names: names(at.by) })
+      return at.all && at.by.length > 1 ? t("at.readAll") : t("at.readBy", { names: namesOf(at.by) })
   }
 }

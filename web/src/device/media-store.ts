@@ -1,0 +1,119 @@
+/**
+ * Stores viewed photos and voice messages on this device, so that they are available offline and downloaded once.
+ *
+ * The server forbids the browser's HTTP cache to keep them, which would outlive a sign-out. If the browser refuses storage,
+ * nothing is stored.
+ */
+import { openDB, type DBSchema, type IDBPDatabase } from "idb"
+
+/** Where a file was seen, so that it is deleted with its message or conversation. */
+export interface MediaOrigin {
+  readonly messageId: string
+  readonly conversationId: string
+}
+
+interface Entry extends MediaOrigin {
+  readonly size: number
+  readonly usedAt: number
+}
+
+interface Stores extends DBSchema {
+  /** Separate from the bytes, so that the sizes can be summed up without reading these. */
+  entries: { key: string; value: Entry; indexes: { messageId: string; conversationId: string; usedAt: number } }
+  blobs: { key: string; value: Blob }
+}
+
+const MAX_BYTES = 200_000_000
+/** A file larger than this share of the limit would displace too many others. */
+const MAX_SHARE = 0.25
+
+export class MediaStore {
+  #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
+  #closed = false
+
+  constructor(
+    private readonly userId: string,
+    private readonly maxBytes = MAX_BYTES,
+  ) {}
+
+  async get(key: string): Promise<Blob | undefined> {
+    return await this.#attempt(async (database) => {
+      const write = database.transaction(["entries", "blobs"], "readwrite")
+      const entries = write.objectStore("entries")
+      const [entry, blob] = await Promise.all([entries.get(key), write.objectStore("blobs").get(key)])
+      if (entry) await entries.put({ ...entry, usedAt: Date.now() }, key)
+      await write.done
+      return blob
+    })
+  }
+
+  /** Stores bytes, and deletes the least recently used ones to stay within the limit. */
+  async put(key: string, blob: Blob, { messageId, conversationId }: MediaOrigin): Promise<void> {
+    if (blob.size > this.maxBytes * MAX_SHARE) return
+    await this.#attempt(async (database) => {
+      const write = database.transaction(["entries", "blobs"], "readwrite")
+      const [entries, blobs] = [write.objectStore("entries"), write.objectStore("blobs")]
+      await Promise.all([
+        entries.put({ messageId, conversationId, size: blob.size, usedAt: Date.now() }, key),
+        blobs.put(blob, key),
+      ])
+      let total = (await entries.getAll()).reduce((sum, { size }) => sum + size, 0)
+      let oldest = await entries.index("usedAt").openCursor()
+      while (oldest && total > this.maxBytes) {
+        total -= oldest.value.size
+        await Promise.all([oldest.delete(), blobs.delete(oldest.primaryKey)])
+        oldest = await oldest.continue()
+      }
+      await write.done
+    })
+  }
+
+  /** Deletes the files of a message or conversation. */
+  async removeAll(by: "messageId" | "conversationId", id: string): Promise<void> {
+    await this.#attempt(async (database) => {
+      const write = database.transaction(["entries", "blobs"], "readwrite")
+      const [entries, blobs] = [write.objectStore("entries"), write.objectStore("blobs")]
+      const keys = await entries.index(by).getAllKeys(id)
+      await Promise.all(keys.flatMap((key) => [entries.delete(key), blobs.delete(key)]))
+      await write.done
+    })
+  }
+
+  /** Deletes everything when the device is signed out. A download that ends later is not stored. */
+  async clear(): Promise<void> {
+    await this.#attempt(async (database) => {
+      const write = database.transaction(["entries", "blobs"], "readwrite")
+      await Promise.all([write.objectStore("entries").clear(), write.objectStore("blobs").clear(), write.done])
+    })
+    this.#closed = true
+    const database = await this.#database
+    database?.close()
+  }
+
+  async #attempt<Result>(operation: (database: IDBPDatabase<Stores>) => Promise<Result>): Promise<Result | undefined> {
+    if (this.#closed) return undefined
+    try {
+      const database = await this.#open()
+      return database && (await operation(database))
+    } catch (error) {
+      return unavailable(error)
+    }
+  }
+
+  #open(): Promise<IDBPDatabase<Stores> | undefined> {
+    this.#database ??= openDB<Stores>(`famichat.${this.userId}.media`, 1, {
+      upgrade(database) {
+        const entries = database.createObjectStore("entries")
+        for (const index of ["messageId", "conversationId", "usedAt"] as const) entries.createIndex(index, index)
+        database.createObjectStore("blobs")
+      },
+      terminated: () => (this.#database = undefined),
+    }).catch(unavailable)
+    return this.#database
+  }
+}
+
+function unavailable(error: unknown): undefined {
+  if (!(error instanceof DOMException)) throw error
+  console.warn("this browser keeps no media", error.name)
+}
