@@ -152,6 +152,8 @@ MATRIX = [
     Row("post", "/families/{family_id}/invites", (201, 403, 403, 404, 404), {}),
     Row("get", "/families/{family_id}/invites", ADMIN_OF_FAMILY),
     Row("delete", "/families/{family_id}/invites/{invite_id}", (204, 403, 403, 404, 404)),
+    Row("post", "/invites/preview", ALL, {"token": "{token}"}, nobody=200),
+    Row("post", "/invites/accept", (404, 404, 404, 404, 200), {"token": "{token}"}),
     Row("get", "/invites/{token}", ALL, nobody=200),
     Row("post", "/invites/{token}/accept", (404, 404, 404, 404, 200)),  # Ada comes first, and it works once
     Row("get", "/conversations", ALL),

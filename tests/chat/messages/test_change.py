@@ -19,13 +19,14 @@ from famichat.chat.errors import (
     ChatError,
     EncryptionRequired,
     InvalidEncryptionMetadata,
+    InvalidMessage,
     MessageDeleted,
     NotFound,
     NotSender,
     TooLate,
 )
 from famichat.chat.groups.membership import remove_from_group
-from famichat.chat.messages.change import Change, ChangeServices
+from famichat.chat.messages.change import Change, ChangeServices, Edit
 from famichat.chat.messages.change_writer import ChangeResult, make_change
 from famichat.chat.messages.versions import former_versions
 from famichat.chat.messages.view import message_views
@@ -322,3 +323,10 @@ def test_a_page_with_many_reactions_costs_one_query_more(talk: Talk) -> None:
 
     assert count_statements(talk.database, look) == plain + 1
     assert [len(view["reactions"]) for view in talk.database.run_read(look)] == [3, 3, 3]
+
+
+def test_an_edit_cannot_empty_a_message() -> None:
+    for payload in ({"body": ""}, {"body": "", "attachment_ids": [new_id()]}, {"attachment_ids": [new_id()]}):
+        with pytest.raises(InvalidMessage) as refusal:
+            Edit.parse(payload)
+        assert refusal.value.details == {"field": "body"}

@@ -1,6 +1,7 @@
 """Receipts only advance, never beyond the last message, also with concurrent acknowledgements."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,11 +13,12 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import add_device
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage
+from famichat.chat.groups.membership import remove_from_group
 from famichat.chat.messages.receipt import Acknowledged, Position, Status, acknowledge, positions
 from famichat.chat.messages.schema import ReceiptView
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
-from tests.factories.talk import direct_of, say
+from tests.factories.talk import direct_of, group_of, say
 
 SAID = 20
 statuses = st.sampled_from(["delivered", "read"])
@@ -134,3 +136,16 @@ def test_the_database_refuses_to_have_read_what_was_not_received(
 
     with pytest.raises(DBAPIError):
         database.run(lambda session: session.execute(text("UPDATE message_receipts SET read_seq = 4")))
+
+
+def test_the_receipts_of_former_members_are_not_shown(database: Database, household: Household) -> None:
+    maja, emil = household.maja, household.emil
+    group_id = database.run(lambda session: group_of(session, household))
+    database.run(lambda session: say(session, group_id, maja, "hello"))
+    for who in (maja, emil):
+        database.run(partial(ack, who=who, conversation_id=group_id, seq=1, status="read"))
+
+    database.run(lambda session: remove_from_group(session, maja.user_id, group_id, emil.user_id))
+
+    found = database.run_read(lambda session: places(session, maja, group_id))
+    assert [each["user_id"] for each in found] == [maja.user_id]

@@ -121,6 +121,20 @@ async def test_a_member_does_not_use_up_an_invitation(app: RunningApp) -> None:
         assert (await http.get(f"/invites/{token}")).status_code == 200
 
 
+async def test_the_token_can_be_sent_in_the_body_because_proxies_log_paths(app: RunningApp) -> None:
+    token = (await invite(app))["token"]
+    async with app.http() as http:
+        previewed = await http.post("/invites/preview", json={"token": token})
+        assert previewed.json() == (await http.get(f"/invites/{token}")).json()
+        assert (await http.post("/invites/preview", json={"token": "x"})).json()["code"] == "invalid_invite"
+
+        joined = await http.post("/invites/accept", json={"token": token, **OLLE})
+        again = await http.post("/invites/accept", json={"token": token, **OLLE, "username": "another"})
+
+    assert (joined.status_code, joined.json()["family_id"]) == (201, app.home.family_id)
+    assert (again.status_code, again.json()["code"]) == (404, "invalid_invite")
+
+
 async def test_accepting_requires_a_new_or_an_existing_account(app: RunningApp) -> None:
     token = (await invite(app))["token"]
     async with app.http() as http:

@@ -7,6 +7,7 @@ import pytest
 
 from famichat.chat.records.conversation import CONVERSATION_TYPES
 from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES, SECURITY_HEADERS
+from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,6 +20,18 @@ async def test_every_answer_carries_the_security_headers(shared_app: RunningApp)
             for name, value in SECURITY_HEADERS.items():
                 assert answer.headers[name.decode()] == value.decode(), (path, name)
             assert "server" not in answer.headers
+
+
+async def test_no_response_of_the_api_stays_in_a_cache(shared_app: RunningApp) -> None:
+    messages = f"/conversations/{shared_app.talks.self}/messages"
+    async with shared_app.http(shared_app.home.maja) as http:
+        answers = [await http.get(path) for path in ("/me", "/people", "/families", "/conversations", messages)]
+        answers.append(await http.post(messages, json={"body": "hello"}))
+        answers.append(await http.post("/sessions", json={"username": "maja", "password": PASSWORD}))
+        answers.append(await http.post("/sessions", json={"username": "maja", "password": "wrong"}))
+
+    assert [each.status_code for each in answers] == [200] * 5 + [201, 201, 401]
+    assert {each.headers["cache-control"] for each in answers} == {"no-store"}
 
 
 async def test_a_request_that_announces_too_much_is_refused_before_it_is_read(shared_app: RunningApp) -> None:

@@ -10,6 +10,16 @@ export interface components {
       readonly password?: string | null
       readonly email?: string | null
     }
+    /** @description The token of an invite's link, and the account to create, if any. */
+    readonly AcceptWithTokenRequest: {
+      /** @default A device */
+      readonly device_name?: string
+      readonly device_kind?: components["schemas"]["DeviceKind"] | null
+      readonly username?: string | null
+      readonly password?: string | null
+      readonly email?: string | null
+      readonly token: string
+    }
     /** @description A photo, a file or a voice note. `GET /attachments/{id}/address` returns the URLs of its bytes. */
     readonly Attachment: {
       readonly id: string
@@ -374,6 +384,10 @@ export interface components {
       readonly role?: "admin" | "member" | "child"
       /** @default 604800 */
       readonly expires_in?: number
+    }
+    /** @description The token of an invite's link. */
+    readonly InviteToken: {
+      readonly token: string
     }
     /** @description The open invites into one family. */
     readonly Invites: {
@@ -963,6 +977,7 @@ export interface components {
 
 type Schemas = components["schemas"]
 export type AcceptRequest = Schemas["AcceptRequest"]
+export type AcceptWithTokenRequest = Schemas["AcceptWithTokenRequest"]
 export type Attachment = Schemas["Attachment"]
 export type AttachmentRequest = Schemas["AttachmentRequest"]
 export type AttachmentUrls = Schemas["AttachmentUrls"]
@@ -1004,6 +1019,7 @@ export type Hours = Schemas["Hours"]
 export type Invitation = Schemas["Invitation"]
 export type Invite = Schemas["Invite"]
 export type InviteRequest = Schemas["InviteRequest"]
+export type InviteToken = Schemas["InviteToken"]
 export type Invites = Schemas["Invites"]
 export type JoinReply = Schemas["JoinReply"]
 export type Joined = Schemas["Joined"]

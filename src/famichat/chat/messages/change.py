@@ -61,12 +61,12 @@ class Edit:
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "Edit":
-        """Parse an `edit_msg` payload.
+        """Parse an `edit_msg` payload. An edit cannot change the attachments, so its body must not be empty.
 
         Raises:
             ChatError: see `Draft.parse`.
         """
-        return cls(Draft.parse(payload))
+        return cls(Draft.parse({**payload, "attachment_ids": None}))
 
     def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
         """Edit the message on behalf of `by`.

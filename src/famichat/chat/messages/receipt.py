@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from famichat.accounts.device import Device
@@ -11,6 +11,7 @@ from famichat.accounts.user import User
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.schema import ReceiptView
+from famichat.chat.records.participant import Participant
 from famichat.chat.records.receipt import Receipt
 from famichat.storage.base import now
 from famichat.storage.upsert import insert_for
@@ -63,7 +64,7 @@ def acknowledge(
 
 
 def positions(session: Session, access: Access) -> list[ReceiptView]:
-    """Return the receipts of all devices in a conversation, as the member of `access` may see them.
+    """Return the receipts of the devices of all current members, as the member of `access` may see them.
 
     For users who have turned read receipts off, `read_seq` is 0 for everyone but themselves.
     """
@@ -73,6 +74,10 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
         select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, read_seq, Device.kind)
         .join(User, User.id == Receipt.user_id)
         .join(Device, Device.id == Receipt.device_id)
+        .join(
+            Participant,
+            and_(Participant.conversation_id == Receipt.conversation_id, Participant.user_id == Receipt.user_id),
+        )
         .where(Receipt.conversation_id == access.conversation.id)
         .order_by(Receipt.device_id)
     )

@@ -1,7 +1,7 @@
 """Invites: an admin creates one, and the invited person previews and accepts it, once."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from famichat.accounts.invite import DEFAULT_LIFE, MAX_LIFE, Invite
 from famichat.actions.accounts import invites
 from famichat.actions.accounts.setup import NewAccount
+from famichat.actions.rate_limit import Address
 from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.http.client_ip import ClientAddress
-from famichat.endpoint.http.context import Caller, InContext
+from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
 from famichat.endpoint.schemas.sessions import (
@@ -90,6 +91,20 @@ class AcceptRequest(DeviceRequest):
         return NewAccount(self.username, self.password, self.email)
 
 
+class InviteToken(BaseModel):
+    """The token of an invite's link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str
+
+
+class AcceptWithTokenRequest(AcceptRequest):
+    """The token of an invite's link, and the account to create, if any."""
+
+    token: str
+
+
 class JoinedView(BaseModel):
     """The family that an existing account joined. `joined` is false if it was a member already."""
 
@@ -137,25 +152,55 @@ async def revoke(family_id: str, invite_id: str, caller: Caller, context: InCont
     await invites.revoke_invite(context, caller, family_id, invite_id)
 
 
-@router.get("/invites/{token}", summary="Preview an invite")
-async def preview(token: str, context: InContext, address: ClientAddress) -> InvitationView:
-    """Return what an invite is for, to anyone who has its link.
+@router.post("/invites/preview", summary="Preview an invite")
+async def preview(body: InviteToken, context: InContext, address: ClientAddress) -> InvitationView:
+    """Return what an invite is for, to anyone who has its link. The token is in the body, because proxies log paths.
 
     Raises:
         InvalidInvite: the invite does not exist or can no longer be accepted.
     """
+    return await _preview(body.token, context, address)
+
+
+@router.get("/invites/{token}", summary="Preview an invite (old)")
+async def preview_by_path(token: str, context: InContext, address: ClientAddress) -> InvitationView:
+    """As `POST /invites/preview`, for older clients. Proxies may log the token.
+
+    Raises:
+        InvalidInvite: the invite does not exist or can no longer be accepted.
+    """
+    return await _preview(token, context, address)
+
+
+async def _preview(token: str, context: Context, address: Address) -> InvitationView:
     found = await invites.preview_invite(context, token, address)
     return InvitationView(family_name=found.family_name, role=found.role, expires_at=found.expires_at)
 
 
-@router.post(
-    "/invites/{token}/accept",
-    status_code=201,
-    summary="Accept an invite",
-    responses={200: {"model": JoinedView, "description": "An existing account joined the family"}},
-    openapi_extra={"security": [{}, {"HTTPBearer": []}]},
-)
+_ACCEPT: dict[str, Any] = {
+    "status_code": 201,
+    "responses": {200: {"model": JoinedView, "description": "An existing account joined the family"}},
+    "openapi_extra": {"security": [{}, {"HTTPBearer": []}]},
+}
+
+
+@router.post("/invites/accept", summary="Accept an invite", **_ACCEPT)
 async def accept(
+    body: AcceptWithTokenRequest, context: InContext, address: ClientAddress, bearer: Bearer, response: Response
+) -> NewMemberSessionView | JoinedView:
+    """Join a family, once: with a new account, which is signed in (201), or with an existing account (200).
+
+    Raises:
+        InvalidInvite: the invite can no longer be accepted.
+        Unauthorized: the request has neither a new account nor an access token.
+        InvalidToken: the access token is not valid.
+        AccountsError: the username, address or password is not allowed; the invite stays valid.
+    """
+    return await _accept(body.token, context, address, bearer, response, body)
+
+
+@router.post("/invites/{token}/accept", summary="Accept an invite (old)", **_ACCEPT)
+async def accept_by_path(
     token: str,
     context: InContext,
     address: ClientAddress,
@@ -163,13 +208,25 @@ async def accept(
     response: Response,
     body: AcceptRequest | None = None,
 ) -> NewMemberSessionView | JoinedView:
-    """Join a family, once: with a new account, which is signed in (201), or with an existing account (200).
+    """As `POST /invites/accept`, for older clients. Proxies may log the token.
 
     Raises:
         InvalidInvite: the invite can no longer be accepted.
-        InvalidToken: the request has neither a new account nor a valid access token.
+        Unauthorized: the request has neither a new account nor an access token.
+        InvalidToken: the access token is not valid.
         AccountsError: the username, address or password is not allowed; the invite stays valid.
     """
+    return await _accept(token, context, address, bearer, response, body)
+
+
+async def _accept(
+    token: str,
+    context: Context,
+    address: Address,
+    bearer: HTTPAuthorizationCredentials | None,
+    response: Response,
+    body: AcceptRequest | None,
+) -> NewMemberSessionView | JoinedView:
     account = None if body is None else body.account
     if body is not None and account is not None:
         member = await invites.accept_invite_as_new_user(context, token, account, body.device, address)

@@ -12,8 +12,6 @@ from famichat.endpoint.http.strict_route import api_router
 
 router = api_router("/people", "people")
 
-# A new avatar gets a new URL, so the client may cache this one forever; shared caches may not.
-_FOREVER = "private, max-age=31536000, immutable"
 _AVATAR: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -40,5 +38,6 @@ async def picture(user_id: str, picture_id: str, caller: Caller, context: InCont
         NotFound: the caller does not, or the avatar was replaced or removed.
     """
     image = await read_avatar(context, caller, user_id, picture_id)
-    headers = {"cache-control": _FOREVER, "content-security-policy": "sandbox; default-src 'none'"}
+    # The HTTP cache would keep the avatar after a sign-out. The client has a cache of its own, which it deletes then.
+    headers = {"cache-control": "no-store", "content-security-policy": "sandbox; default-src 'none'"}
     return Response(image, 200, headers, "image/webp")

@@ -26,6 +26,9 @@ SECURITY_HEADERS = {
     b"x-frame-options": b"DENY",
     b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
 }
+_API_PREFIX = "/api/"
+# RFC 9111, section 5.2.2.5: responses of the API contain personal data, which must not stay on disk after a sign-out.
+_API_HEADERS = {b"cache-control": b"no-store"}
 
 
 class RequestTooLarge(HTTPException):
@@ -63,25 +66,28 @@ class HttpMiddleware:
             return
         limited = not scope["path"].startswith(self._unlimited)
         max_bytes = self._max_bytes(scope["path"])
+        send = self._with_headers(send, _API_HEADERS if scope["path"].startswith(_API_PREFIX) else {})
         if limited and _content_length(scope) > max_bytes:
-            await problem("request_too_large")(scope, receive, self._with_headers(send))
+            await problem("request_too_large")(scope, receive, send)
             return
         if limited and scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # uvicorn knows the original method and omits the body
         try:
-            await self._app(scope, _with_limit(receive, max_bytes) if limited else receive, self._with_headers(send))
+            await self._app(scope, _with_limit(receive, max_bytes) if limited else receive, send)
         except RequestTooLarge:
-            await problem("request_too_large")(scope, receive, self._with_headers(send))
+            await problem("request_too_large")(scope, receive, send)
 
     def _max_bytes(self, path: str) -> int:
         limits = (limit for prefix, limit in self._body_limits.items() if path.startswith(prefix))
         return next(limits, DEFAULT_REQUEST_BYTES)
 
-    def _with_headers(self, send: Send) -> Send:
+    def _with_headers(self, send: Send, more: Mapping[bytes, bytes]) -> Send:
+        headers = {**self._headers, **more}
+
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
-                missing = [(name, value) for name, value in self._headers.items() if name not in present]
+                missing = [(name, value) for name, value in headers.items() if name not in present]
                 message = {**message, "headers": [*message["headers"], *missing]}
             await send(message)
 

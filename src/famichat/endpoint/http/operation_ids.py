@@ -53,6 +53,8 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "POST /families/{family_id}/invites": "createInvite",
     "GET /families/{family_id}/invites": "listInvites",
     "DELETE /families/{family_id}/invites/{invite_id}": "revokeInvite",
+    "POST /invites/preview": "previewInvite",
+    "POST /invites/accept": "acceptInviteWithToken",
     "GET /invites/{token}": "getInvite",
     "POST /invites/{token}/accept": "acceptInvite",
     "GET /conversations": "listConversations",
