@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
-from famichat.actions.presence import presence_limits, shows_typing
+from famichat.actions.presence import hides_presence, shows_typing
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.errors import NotFound
 from tests.support.services import RunningServices, identity
@@ -11,20 +11,14 @@ from tests.support.services import RunningServices, identity
 async def test_presence_and_typing_are_shown_unless_the_user_turns_them_off(running: RunningServices) -> None:
     services, actor = running.services, identity(running.home.emil)
     topic = ConversationTopic("direct", running.talks.direct)
-    assert ((await presence_limits(services, actor, topic))[0], await shows_typing(services, actor, topic)) == (
-        False,
-        True,
-    )
+    assert (await hides_presence(services, actor), await shows_typing(services, actor, topic)) == (False, True)
 
     def turn_off(session: Session) -> None:
         user = session.get_one(User, actor.user_id)
         user.presence_notices = user.typing_notices = False
 
     await services.write(turn_off)
-    assert ((await presence_limits(services, actor, topic))[0], await shows_typing(services, actor, topic)) == (
-        True,
-        False,
-    )
+    assert (await hides_presence(services, actor), await shows_typing(services, actor, topic)) == (True, False)
 
 
 async def test_an_outsider_cannot_type(running: RunningServices) -> None:

@@ -7,20 +7,13 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for
-from famichat.chat.contact import hidden_people
-from famichat.chat.errors import NotFound
 
 
-async def presence_limits(services: Services, actor: Identity, topic: ConversationTopic) -> tuple[bool, frozenset[str]]:
-    """Return whether the actor has turned presence off, and the users hidden from the actor: see `hidden_people`."""
+async def hides_presence(services: Services, actor: Identity) -> bool:
+    """Return whether the actor has turned presence off."""
 
-    def work(session: Session) -> tuple[bool, frozenset[str]]:
-        discreet = not privacy_of(session, actor.user_id).presence
-        try:
-            access = conversation_for(session, actor.user_id, topic.conversation_id, topic.type)
-        except NotFound:
-            return discreet, frozenset()  # removed since the join; the channel is being closed
-        return discreet, hidden_people(session, access)
+    def work(session: Session) -> bool:
+        return not privacy_of(session, actor.user_id).presence
 
     return await services.read(work)
 

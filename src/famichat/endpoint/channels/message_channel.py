@@ -71,10 +71,10 @@ class MessageChannel(Channel):
         tracker, user_id = self._context.presence, self._identity.user_id
         tracker.set_hidden_here(user_id, hidden=self._discreet)
         tracker.track(self, user_id, {"device_id": self._identity.device_id})
-        # The settings may have changed between the join and `track`. The broadcast may have arrived in between, when
-        # this channel was not tracked yet, so read them again.
-        discreet, self._hidden_people = await presence.presence_limits(self._context, self._identity, self._address)
         self.push("presence_state", self._visible_people(tracker.list(self.topic)))
+        # The setting may have changed between the join and `track`. Its broadcast may have arrived in between, when
+        # this channel was not tracked yet, so read the setting again.
+        discreet = await presence.hides_presence(self._context, self._identity)
         if discreet != self._discreet:
             tracker.set_hidden_here(user_id, hidden=discreet)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from famichat.accounts.errors import Unauthorized
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.endpoint.http.proxies import Proxies
@@ -64,10 +65,13 @@ async def check_signature(request: Request) -> None:
     Routes call it before they read the body, so that a client without a token cannot make the server parse one.
 
     Raises:
-        InvalidToken: the token is missing, malformed, forged or expired.
+        Unauthorized: the request has no bearer token.
+        InvalidToken: the token is malformed, forged or expired.
     """
     credentials = await _bearer(request)
-    get_context(request).tokens.read(credentials.credentials if credentials else "")
+    if credentials is None or not credentials.credentials:
+        raise Unauthorized
+    get_context(request).tokens.read(credentials.credentials)
 
 
 Caller = Annotated[Identity, Depends(caller)]
