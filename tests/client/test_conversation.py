@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,17 @@ async def test_a_message_that_breaks_the_connection_is_not_repeated_for_ever(app
         await maja.send("allowed")
 
     assert refused.value.code == "invalid_message"
+
+
+async def test_text_that_json_cannot_represent_is_refused_before_it_is_sent(app: RunningApp) -> None:
+    async with live(app, app.home.maja) as maja, client_of(app, app.home.maja) as client:
+        for send in (maja.send, partial(client.send, app.talks.group)):
+            with pytest.raises(Refused) as refused:
+                await send("half an emoji: \ud83d")
+            assert refused.value.code == "invalid_json"
+        sent = await maja.send("allowed")
+
+    assert sent["seq"] == 1
 
 
 async def test_what_was_taken_from_the_loop_is_acknowledged_and_ones_own_is_not(app: RunningApp) -> None:

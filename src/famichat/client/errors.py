@@ -90,3 +90,8 @@ def refusal(code: str, message: str = "", details: dict[str, Any] | None = None)
     """Build the error for a code that the server sent."""
     kind = SignedOut if code in SIGNED_OUT else Refused
     return kind(code, message, details)
+
+
+def not_utf8() -> Refused:
+    """Build the error for text that cannot be encoded, such as half a surrogate pair from undecodable bytes."""
+    return Refused("invalid_json", "The text contains half a surrogate pair, which JSON cannot represent")

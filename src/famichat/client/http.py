@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import httpx
 
 from famichat.client.backoff import RECONNECT, Backoff
-from famichat.client.errors import Ambiguous, ClientError, Refused, SignedOut, Unreachable, refusal
+from famichat.client.errors import Ambiguous, ClientError, Refused, SignedOut, Unreachable, not_utf8, refusal
 from famichat.client.saved_session import SavedSession, Session
 
 _TIMEOUT: Final = httpx.Timeout(30, connect=5)
@@ -181,6 +181,8 @@ class Http:
             response = await self._http.request(method, path, json=body, params=query, headers=headers)
         except (httpx.TransportError, httpx.InvalidURL):
             raise Unreachable(f"Cannot reach {self.session.url}") from None
+        except UnicodeEncodeError:
+            raise not_utf8() from None
         return _decoded(response, self.session.url)
 
     async def conversations(self) -> list[dict[str, Any]]:

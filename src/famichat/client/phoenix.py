@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from famichat.client.errors import Disconnected, Refused, refusal
+from famichat.client.errors import Disconnected, Refused, not_utf8, refusal
 
 HEARTBEAT: Final = 30.0
 """Seconds between heartbeats, as in Phoenix's clients; the server closes a connection after 60 seconds of silence."""
@@ -158,9 +158,16 @@ class Socket:
 
         Raises:
             Disconnected: the connection is closed.
+            Refused: `invalid_json`: a text contains half a surrogate pair. Nothing was sent.
         """
         try:
-            await self._websocket.send(orjson.dumps(frame), text=True)
+            data = orjson.dumps(frame)
+        except orjson.JSONEncodeError as error:  # also raised for types that JSON does not have
+            if "surrogates" in str(error):
+                raise not_utf8() from None
+            raise
+        try:
+            await self._websocket.send(data, text=True)
         except ConnectionClosed:
             self._end()  # now, and not when the reader notices: a caller that tries again must not find the channel
             raise Disconnected("the connection is closed") from None
