@@ -71,3 +71,19 @@ def test_a_device_is_not_notified_of_messages_from_before_its_subscription(
     found = database.run_read(lambda session: notices(session, said, GROUND.policies))
 
     assert [each.said["body"] for each in found] == ["after"]
+
+
+def test_a_shortened_text_ends_with_an_ellipsis(database: Database, household: Household) -> None:
+    def talk(session: Session) -> list[Said]:
+        conversation_id = direct_of(session, household)
+        browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
+        subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
+        change_preferences(session, household.emil.user_id, PushPreferences("full"))
+        say(session, conversation_id, household.maja, "a" * 500, "b" * 501)
+        access = conversation_for(session, household.emil.user_id, conversation_id)
+        return messages_before(session, access, vault=VAULT)["messages"]
+
+    said = database.run(talk)
+    found = database.run_read(lambda session: notices(session, said, GROUND.policies))
+
+    assert [each.payload.get("body") for each in found] == ["a" * 500, "b" * 499 + "…"]

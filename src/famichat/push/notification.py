@@ -204,5 +204,10 @@ def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: Encrypt
         told["sender"] = names.get(said["user_id"])
         told["conversation_name"] = talk.name
     if content == "full" and said["message_type"] == "text" and said["body"] is not None:
-        told["body"] = said["body"][:_MAX_BODY]
+        told["body"] = _shortened(said["body"])
     return told
+
+
+def _shortened(text: str) -> str:
+    """Return a text of at most `_MAX_BODY` characters. An ellipsis shows that there is more."""
+    return text if len(text) <= _MAX_BODY else f"{text[: _MAX_BODY - 1]}…"

@@ -403,7 +403,7 @@ export const en = {
   "error.invalid_username": "Use letters, numbers and spaces only, 32 at most. Emoji don't work here.",
   "error.username_taken": "This name is taken, or too similar to another one.",
   "error.invalid_display_name":
-    "This name can't be used. Use letters, numbers and emoji, with at least one letter or number.",
+    "This name can't be used. Use letters, numbers and emoji, with at least one letter or number and at most 48 in all.",
   "error.display_name_taken": "This name is taken, or too similar to another one.",
   "error.request_too_large": "This photo is too large. The limit is 8 MB.",
   "error.weak_password": "This password is too easy to guess.",

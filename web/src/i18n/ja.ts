@@ -403,7 +403,8 @@ export const ja: Messages = {
   "error.invalid_invite": "この招待はもう使えません。新しいリンクを頼んでください。",
   "error.invalid_username": "文字・数字・スペースだけを使い、32文字以内にしてください（絵文字は使えません）。",
   "error.username_taken": "同じ名前か、よく似た名前がすでに使われています。",
-  "error.invalid_display_name": "この名前は使えません。文字・数字・絵文字を使い、文字か数字を一つ以上入れてください。",
+  "error.invalid_display_name":
+    "この名前は使えません。文字・数字・絵文字を48文字以内で使い、文字か数字を一つ以上入れてください。",
   "error.display_name_taken": "同じ名前か、よく似た名前がすでに使われています。",
   "error.request_too_large": "写真が大きすぎます。8 MB までです。",
   "error.weak_password": "このパスワードは簡単に見破られてしまいます。",
