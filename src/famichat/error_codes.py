@@ -49,6 +49,7 @@ CODES: dict[str, Code] = {
     "conflict": Code(409, "This client_id was already used for a different message."),
     "not_sender": Code(403, "Only the sender of the message can do this."),
     "message_deleted": Code(409, "The message was deleted."),
+    "message_damaged": Code(410, "This message was damaged on the disk of the server."),
     "too_late": Code(409, "Messages can be edited for 24 hours."),
     "encryption_required": Code(422, "This conversation only accepts encrypted messages."),
     "invalid_encryption_metadata": Code(422, "The encryption metadata is invalid."),

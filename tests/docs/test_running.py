@@ -9,6 +9,7 @@ import pytest
 from famichat.cli.refusal import Refused
 from famichat.error_codes import CODES
 from famichat.settings import Settings
+from famichat.storage.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "running.md").read_text()
@@ -50,6 +51,8 @@ def test_the_page_lists_every_code_that_only_the_program_has() -> None:
     # Commands print the errors of the client with their codes.
     client_errors = (ROOT / "src/famichat/client/errors.py").read_text()
     used |= set(re.findall(r'super\(\).__init__\("(\w+)"', client_errors))
+
+    used |= set(PROBLEMS)
 
     assert listed == (used - set(CODES)) | {"invalid_settings"}
     assert Refused("ambiguous", "Two of them").code in listed

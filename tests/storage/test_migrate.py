@@ -36,6 +36,7 @@ from famichat.storage import (
 from famichat.storage.base import new_id
 from famichat.storage.crypto import vault_keys  # noqa: F401 - they, too, are models
 from famichat.storage.database import Database
+from famichat.storage.integrity import damaged_rows
 from tests.support.postgres import Postgres
 
 
@@ -96,6 +97,8 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
     assert [(each["form"], each["name"]) for each in after["accounts_names"]] == [("key", "emil"), ("look", "emil")]
     generations = sorted((each["token_hash"], each["generation"]) for each in after["accounts_refresh_tokens"])
     assert generations == [(b"\1" * 32, 0), (b"\2" * 32, 1)], "the newest refresh token comes after the used one"
+    assert all(each["checksum"] is not None for each in after["messages"])
+    assert database.run_read(lambda session: list(damaged_rows(session))) == []
     references = text("DELETE FROM accounts_devices")
     database.run(lambda session: session.execute(references))
     sent = text("SELECT device_id FROM messages")

@@ -40,6 +40,12 @@ class MessageDeleted(ChatError):
     code = "message_deleted"
 
 
+class MessageDamaged(ChatError):
+    """The stored message is damaged: its checksum does not match. It cannot be read or changed."""
+
+    code = "message_damaged"
+
+
 class TooLate(ChatError):
     """The message was sent more than 24 hours ago and can no longer be edited."""
 

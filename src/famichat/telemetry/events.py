@@ -443,6 +443,16 @@ class StorageFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDamaged(Event):
+    """A stored message is damaged: its checksum does not match, or it cannot be read. It is not delivered."""
+
+    name: ClassVar[str] = "famichat.message.damaged"
+    level: ClassVar[Level] = "error"
+    conversation_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionRetried(Event):
     """A serializable transaction conflicted with another one and was retried."""
 

@@ -66,7 +66,9 @@ class Talk:
 
     def set(self, **columns: Any) -> None:
         self.database.run(
-            lambda session: session.execute(update(Message).where(Message.id == self.said[0]).values(**columns))
+            lambda session: session.execute(
+                update(Message).where(Message.id == self.said[0]).values(**columns, checksum=None)
+            )
         )
 
     def versions(self) -> list[Any]:

@@ -188,7 +188,13 @@ def test_a_body_that_does_not_open_never_fails_the_page(
     spoils: dict[str, dict[str, Any]] = {
         "truncated": {"body": b"\x01\x00"},
         "moved": {"body": VAULT.seal("body", b"two", ids[0])},
-        "no text": {"body": b"\xff", "encryption_flag": True, "encryption_version": "1", "key_id": "1"},
+        "no text": {
+            "body": b"\xff",
+            "encryption_flag": True,
+            "encryption_version": "1",
+            "key_id": "1",
+            "checksum": None,
+        },
     }
     database.run(lambda session: session.execute(update(Message).where(Message.id == ids[1]).values(**spoils[damage])))
 

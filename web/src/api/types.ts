@@ -746,6 +746,7 @@ export interface components {
         | "conflict"
         | "not_sender"
         | "message_deleted"
+        | "message_damaged"
         | "too_late"
         | "encryption_required"
         | "invalid_encryption_metadata"

@@ -411,6 +411,7 @@ export const en = {
   "error.rate_limited": "Too many attempts. Wait a little and try again.",
   "error.message_too_large": "This message is too long.",
   "error.encryption_required": "Only encrypted messages can be sent in this chat.",
+  "error.message_damaged": "This message was damaged on the server.",
   "error.too_late": "Messages can be edited for 24 hours.",
   "error.message_deleted": "This message was deleted.",
   "error.not_sender": "Only the person who wrote this message can do that.",

@@ -412,6 +412,7 @@ export const ja: Messages = {
   "error.rate_limited": "試した回数が多すぎます。少し待ってから、もう一度お試しください。",
   "error.message_too_large": "メッセージが長すぎます。",
   "error.encryption_required": "このチャットでは暗号化されたメッセージだけを送れます。",
+  "error.message_damaged": "このメッセージはサーバー上で破損しています。",
   "error.too_late": "メッセージを編集できるのは送信から24時間以内です。",
   "error.message_deleted": "このメッセージは取り消されました。",
   "error.not_sender": "メッセージを書いた本人だけができます。",

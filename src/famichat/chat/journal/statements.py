@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import psycopg
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, KnownMessage
+from famichat.storage.checksum import row_checksum
 
 Sender = tuple[str, str, str]
 Reply = tuple[str, str, str]
@@ -65,12 +66,12 @@ class Statements(Protocol):
 
 _COLUMNS = (
     "id, conversation_id, seq, user_id, device_id, message_type, body, client_id, fingerprint, reply_to_id, "
-    "encryption_flag, encryption_version, key_id, protocol, epoch, sender_device_id, inserted_at"
+    "encryption_flag, encryption_version, key_id, protocol, epoch, sender_device_id, inserted_at, checksum"
 )
 
 _TYPES = (
     *("uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea"),
-    *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz"),
+    *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz", "bigint"),
 )
 
 
@@ -88,7 +89,7 @@ _OPEN_CONTACTS = (
 )
 
 
-def _row(entry: Entry, seq: int, inserted_at: Any) -> tuple[Any, ...]:
+def _row(entry: Entry, seq: int, timestamp: datetime, inserted_at: Any) -> tuple[Any, ...]:
     return (
         entry.id,
         entry.conversation_id,
@@ -107,6 +108,32 @@ def _row(entry: Entry, seq: int, inserted_at: Any) -> tuple[Any, ...]:
         entry.epoch,
         entry.sender_device_id,
         inserted_at,
+        _checksum(entry, seq, timestamp),
+    )
+
+
+def _checksum(entry: Entry, seq: int, timestamp: datetime) -> int:
+    """Return the checksum of a new message, as the ORM computes it; see `storage.checksum`."""
+    return row_checksum(
+        {
+            "id": entry.id,
+            "conversation_id": entry.conversation_id,
+            "seq": seq,
+            "user_id": entry.user_id,
+            "message_type": entry.message_type,
+            "body": entry.body if entry.encryption_flag else True,
+            "client_id": entry.client_id,
+            "fingerprint": entry.fingerprint,
+            "encryption_flag": entry.encryption_flag,
+            "encryption_version": entry.encryption_version,
+            "key_id": entry.key_id,
+            "protocol": entry.protocol,
+            "epoch": entry.epoch,
+            "sender_device_id": entry.sender_device_id,
+            "inserted_at": timestamp,
+            "edits": 0,
+            "change": 0,
+        }
     )
 
 
@@ -194,7 +221,7 @@ class SqliteStatements:
         inserted_at = _sqlite_time(timestamp)
         self._cursor.executemany(
             f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
-            [_row(entry, seq, inserted_at) for entry, seq in rows],
+            [_row(entry, seq, timestamp, inserted_at) for entry, seq in rows],
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
@@ -299,7 +326,7 @@ class PostgresStatements:
         arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         self._cursor.execute(
             f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only  # nosec B608
-            _arrays([_row(entry, seq, timestamp) for entry, seq in rows]),
+            _arrays([_row(entry, seq, timestamp, timestamp) for entry, seq in rows]),
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:

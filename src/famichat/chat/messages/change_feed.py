@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param
+from famichat.chat.messages.page import MAX_PAGE, fitting_rows, page_size, seq_param
 from famichat.chat.messages.schema import ChangePage
+from famichat.chat.messages.view import message_view
 from famichat.chat.records.message import CHANGED, Message
 from famichat.storage.crypto.vault import Vault
 
@@ -62,5 +63,7 @@ def changes_after(
     query = access.visible_messages().where(CHANGED, Message.change > after_change).order_by(Message.change)
     if up_to_seq is not None:
         query = query.where(Message.seq <= up_to_seq)
-    views, has_more = fitting_views(session, query, limit, vault)
-    return {"changes": views, "has_more": has_more, "last_change": access.conversation.last_change}
+    page = fitting_rows(session, access, query, limit)
+    # A damaged message is left out: only its row says when it changed. The page of messages shows that it is damaged.
+    views = [message_view(row, vault, page.reactions.get(row.id, ())) for row in page.rows if row]
+    return {"changes": views, "has_more": page.has_more, "last_change": access.conversation.last_change}

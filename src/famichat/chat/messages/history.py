@@ -4,7 +4,7 @@ Members do not see messages before their `visible_from_seq`. A page is in the or
 messages, fewer if their bodies are large; `has_more` is True if there are more in the requested direction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change_feed import changes_after
-from famichat.chat.messages.page import MAX_PAGE, fitting_views, page_size, seq_param, visible_message
+from famichat.chat.messages.page import MAX_PAGE, PageRows, fitting_rows, page_size, seq_param, visible_message
 from famichat.chat.messages.schema import ChangePage, MessagePage, MessageView
-from famichat.chat.messages.view import message_views
+from famichat.chat.messages.view import EPOCH, damaged_view, message_view, message_views
 from famichat.chat.records.message import Message
+from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.epoch import current_epoch
 
@@ -101,8 +102,9 @@ def messages_after(
 ) -> MessagePage:
     """Return the first messages after a `seq`, oldest first."""
     forward = access.visible_messages().where(Message.seq > after_seq).order_by(Message.seq)
-    views, has_more = fitting_views(session, forward, limit, vault)
-    return {"messages": views, "has_more": has_more}
+    page = fitting_rows(session, access, forward, limit)
+    first = max(after_seq + 1, access.participant.visible_from_seq or 1)
+    return {"messages": _views(access, without_gaps(page.rows, first), page, vault), "has_more": page.has_more}
 
 
 def messages_before(
@@ -112,8 +114,46 @@ def messages_before(
     backward = access.visible_messages().order_by(Message.seq.desc())
     if before_seq is not None:
         backward = backward.where(Message.seq < before_seq)
-    views, has_more = fitting_views(session, backward, limit, vault)
-    return {"messages": views[::-1], "has_more": has_more}
+    page = fitting_rows(session, access, backward, limit)
+    rows = page.rows[::-1]
+    last = access.conversation.last_seq if before_seq is None else before_seq - 1
+    first = next((row.seq - index for index, row in enumerate(rows) if row), last - len(rows) + 1)
+    return {"messages": _views(access, without_gaps(rows, first), page, vault), "has_more": page.has_more}
+
+
+def without_gaps(rows: Sequence[Message | None], first: int) -> Iterator[tuple[int, Message | None]]:
+    """Yield the rows of a page with their positions, and None for each position without an intact row.
+
+    Positions have no gaps, so that of a damaged row follows from the intact rows around it. A gap between intact rows
+    means that an index of the database is damaged.
+
+    Args:
+        rows: the page in the order of `seq`; None for each damaged row.
+        first: the position of the first row.
+    """
+    expected = first
+    for row in rows:
+        if row is not None:
+            yield from ((seq, None) for seq in range(expected, min(row.seq, expected + MAX_PAGE)))
+            expected = row.seq
+        yield expected, row
+        expected += 1
+
+
+def _views(
+    access: Access, rows: Iterable[tuple[int, Message | None]], page: PageRows, vault: Vault
+) -> list[MessageView]:
+    views: list[MessageView] = []
+    time = next((rfc3339(row.inserted_at) for row in page.rows if row), EPOCH)
+    for seq, row in rows:
+        if row is None and seq > access.conversation.last_seq:
+            break  # the damaged position of a row: the rows around it show a gap where it belongs
+        if row is None:
+            views.append(damaged_view(access.conversation.id, seq, time))
+        else:
+            views.append(message_view(row, vault, page.reactions.get(row.id, ())))
+            time = views[-1]["inserted_at"]
+    return views
 
 
 def message_with_id(session: Session, access: Access, message_id: str, *, vault: Vault) -> MessageView:

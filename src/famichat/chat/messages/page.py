@@ -1,19 +1,20 @@
 """Page limits: a reply contains at most 200 messages, fewer if they are large."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from sqlalchemy import Select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.errors import InvalidMessage, NotFound
-from famichat.chat.messages.schema import MessageView
-from famichat.chat.messages.view import message_view, reactions_among
+from famichat.chat.errors import InvalidMessage, MessageDamaged, NotFound
+from famichat.chat.messages.view import reactions_among
 from famichat.chat.records.message import Message
 from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import is_id
-from famichat.storage.crypto.vault import Vault
+from famichat.telemetry import emit, events
 
 MAX_PAGE = 200
 """Maximum number of messages of a page."""
@@ -55,28 +56,75 @@ def visible_message(session: Session, access: Access, message_id: str) -> Messag
 
     Raises:
         NotFound: it is not in this conversation, the member may not see it, or the id is malformed.
+        MessageDamaged: its row is damaged.
     """
     found = session.execute(access.visible_messages().where(Message.id == message_id)) if is_id(message_id) else None
     message = found.scalar_one_or_none() if found is not None else None
     if message is None:
         raise NotFound
+    if not message.is_intact:
+        emit(events.MessageDamaged(conversation_id=access.conversation.id, seq=message.seq))
+        raise MessageDamaged
     return message
 
 
-def fitting_views(session: Session, query: Select[Message], limit: int, vault: Vault) -> tuple[list[MessageView], bool]:
-    """Return the first messages of a query that fit into a page, and whether there are more.
+@dataclass(frozen=True, slots=True)
+class PageRows:
+    """The rows of a page.
+
+    Attributes:
+        rows: the messages, in the order of the query; None for each whose row is damaged.
+        reactions: their reactions, by message id.
+        has_more: whether the query has more messages.
+    """
+
+    rows: list[Message | None]
+    reactions: Mapping[str, Sequence[Reaction]]
+    has_more: bool
+
+
+def fitting_rows(session: Session, access: Access, query: Select[Message], limit: int) -> PageRows:
+    """Return the first messages of a query that fit into a page.
 
     Args:
         session: the transaction.
+        access: the conversation, to which a damaged index may add messages of others.
         query: the messages, in the order of the page.
         limit: maximum number of messages, at most `MAX_PAGE`.
-        vault: opens bodies and reactions.
     """
     limit = min(limit, MAX_PAGE)
-    found = session.execute(query.limit(limit + 1)).scalars().all()
-    reactions = reactions_among(session, found)
-    count = min(limit, fit(_size(each, reactions.get(each.id, ())) for each in found))
-    return [message_view(each, vault, reactions.get(each.id, ())) for each in found[:count]], len(found) > count
+    found = [
+        row if row is not None and row.is_intact and row.conversation_id == access.conversation.id else None
+        for row in _readable_rows(session, query, limit + 1)
+    ]
+    reactions = reactions_among(session, [each for each in found if each is not None])
+    count = min(limit, fit(0 if each is None else _size(each, reactions.get(each.id, ())) for each in found))
+    return PageRows(found[:count], reactions, len(found) > count)
+
+
+def _readable_rows(session: Session, query: Select[Message], limit: int) -> list[Message | None]:
+    """Return the first messages of a query; None for each whose row cannot even be read.
+
+    SQLite stores any bytes in any column, so a damaged row may be unreadable, which fails the whole query. Then each
+    row is read on its own.
+    """
+    try:
+        return list(session.execute(query.limit(limit)).scalars())
+    except (DBAPIError, ValueError, TypeError):
+        if session.get_bind().dialect.name != "sqlite":
+            raise
+        rows = [_readable_row(session, query.limit(1).offset(index)) for index in range(limit)]
+        if not any(rows):
+            raise
+        return [row or None for row in rows if row is not False]
+
+
+def _readable_row(session: Session, query: Select[Message]) -> Message | Literal[False] | None:
+    """Return the message of a query; False if there is none, None if it cannot be read."""
+    try:
+        return session.execute(query).scalars().first() or False
+    except (DBAPIError, ValueError, TypeError):
+        return None
 
 
 def fit(sizes: Iterable[int]) -> int:

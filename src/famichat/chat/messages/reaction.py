@@ -92,6 +92,8 @@ def reaction_view(reaction: Reaction, vault: Vault) -> ReactionView:
 
 
 def _emoji_of(reaction: Reaction, vault: Vault) -> str:
+    if not reaction.is_intact:
+        raise UnsealError(REACTION_PURPOSE)
     aad = reaction_aad(reaction.message_id, reaction.user_id)
     return open_text(REACTION_PURPOSE, reaction.emoji, aad, vault, encrypted=reaction.encryption_flag)
 

@@ -51,8 +51,14 @@ def edit_view(edit: MessageEdit, vault: Vault) -> EditView:
         "written_at": rfc3339(edit.written_at),
     }
     try:
-        bound_to = body_aad(edit.message_id, edit.version)
-        view["body"] = open_text(BODY_PURPOSE, edit.body, bound_to, vault, encrypted=edit.encryption_flag)
+        view["body"] = _body_of(edit, vault)
     except UnsealError:
         view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
+
+
+def _body_of(edit: MessageEdit, vault: Vault) -> str:
+    if not edit.is_intact:
+        raise UnsealError(BODY_PURPOSE)
+    bound_to = body_aad(edit.message_id, edit.version)
+    return open_text(BODY_PURPOSE, edit.body, bound_to, vault, encrypted=edit.encryption_flag)

@@ -1,5 +1,6 @@
 """Builds the JSON of messages, identical on every transport. `schema.py` declares the types."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -15,9 +16,13 @@ from famichat.chat.records.envelope_columns import EnvelopeSource, envelope_fiel
 from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.reaction import Reaction
 from famichat.e2ee.errors import EncryptionErrorCode
-from famichat.storage.base import rfc3339
+from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
+from famichat.telemetry import emit, events
+
+EPOCH = "1970-01-01T00:00:00.000000Z"
+"""The time of a damaged message, if no neighbour is known."""
 
 
 def message_views(session: Session, messages: Sequence[Message], vault: Vault) -> list[MessageView]:
@@ -36,8 +41,10 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
     """Build the JSON of a stored message.
 
     If the body or an attachment cannot be decrypted, the message keeps its position: `body` is None and `error_code` is
-    present.
+    present. So does a damaged message, of which nothing else is shown.
     """
+    if not message.is_intact:
+        return damaged_view(message.conversation_id, message.seq, EPOCH)
     view = _build(
         message,
         message_id=message.id,
@@ -56,6 +63,40 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
     except UnsealError:
         view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
+
+
+def damaged_view(conversation_id: str, seq: int, inserted_at: str) -> MessageView:
+    """Build the JSON that takes the place of a message whose row is damaged or missing; report it.
+
+    Args:
+        conversation_id: the conversation.
+        seq: the position of the message.
+        inserted_at: an approximate time, RFC 3339.
+    """
+    emit(events.MessageDamaged(conversation_id=conversation_id, seq=seq))
+    message_id = str(uuid.uuid5(uuid.UUID(conversation_id), str(seq)))
+    fields = Entry(
+        id=message_id,
+        conversation_id=conversation_id,
+        conversation_type=None,
+        user_id=str(uuid.UUID(int=0)),
+        device_id="",
+        message_type="text",
+        body=b"",
+        client_id=None,
+        fingerprint=None,
+        reply_to_id=None,
+        encryption_flag=False,
+        encryption_version=None,
+        key_id=None,
+    )
+    view = _build(fields, message_id=message_id, seq=seq, inserted_at=now())
+    return {
+        **view,
+        "device_id": None,
+        "inserted_at": inserted_at,
+        "error_code": EncryptionErrorCode.DECRYPTION_FAILURE.value,
+    }
 
 
 def sent_view(entry: Entry, stored: Stored, body: str, vault: Vault) -> MessageView:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from famichat.chat.records.attachment import Attachment
 from famichat.e2ee.envelope import MAX_EPOCH
 from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.storage.checksum import Checked
 from famichat.storage.crypto.sealed_columns import sealed_as
 
 MAX_BODY_BYTES = 64 * 1024
@@ -24,7 +25,7 @@ It is literal SQL, because a partial index is used only if the query repeats its
 """
 
 
-class Message(Base):
+class Message(Checked, Base):
     """One message. Only the journal inserts rows.
 
     Attributes:

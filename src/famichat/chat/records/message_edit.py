@@ -8,10 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints, envelope_fields, envelope_in
 from famichat.chat.records.message import BODY_PURPOSE, MAX_STORED_BYTES, Message, body_aad
 from famichat.storage.base import Base, Id
+from famichat.storage.checksum import Checked
 from famichat.storage.crypto.sealed_columns import sealed_as
 
 
-class MessageEdit(Enveloped, Base):
+class MessageEdit(Checked, Enveloped, Base):
     """One former version of a message, numbered from 0. `body` is the sealed value of that version, unchanged."""
 
     __tablename__ = "message_edits"

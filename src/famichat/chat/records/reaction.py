@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from famichat.chat.records.envelope_columns import Enveloped, envelope_constraints
 from famichat.storage.base import Base, Id
+from famichat.storage.checksum import Checked
 from famichat.storage.crypto.sealed_columns import sealed_as
 
 MAX_EMOJI_BYTES = 64
@@ -16,7 +17,7 @@ MAX_SEALED_BYTES = 512
 REACTION_PURPOSE = "reaction"
 
 
-class Reaction(Enveloped, Base):
+class Reaction(Checked, Enveloped, Base):
     """The reaction of one user to one message.
 
     `emoji` is sealed by the vault; or, if `encryption_flag` is set, the user's ciphertext unchanged.

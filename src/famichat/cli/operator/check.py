@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from famichat.storage.crypto.vault_keys import WrongVaultKeys, check_keys, opene
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
-from famichat.storage.integrity import find_damage
+from famichat.storage.integrity import damaged_rows, find_damage
 from famichat.storage.migrate import newest, revision
 from famichat.storage.opening import check_connection, check_file
 
@@ -107,6 +107,7 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
         if at == newest() and _has_secrets(data_dir, settings):
             keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
             yield database.run_read(lambda session: _sealed(session, keys))
+            yield database.run_read(_rows)
             yield database.run_read(lambda session: _files(session, keys, Files(settings.effective_files_dir)))
     except (StorageError, DBAPIError) as error:
         yield Check("database", Check.BAD, _explained(error))
@@ -138,6 +139,19 @@ def _sealed(session: Session, keys: Secrets) -> Check:
     if opened < tried:
         return Check("sealed data", Check.BAD, f"{tried - opened} of {tried} sampled values cannot be decrypted")
     return Check("sealed data", Check.OK, f"decrypts ({tried} sampled)")
+
+
+def _rows(session: Session) -> Check:
+    """Compare every row with its checksum."""
+    damaged = list(damaged_rows(session))
+    if damaged:
+        return Check(
+            "rows", Check.BAD, f"{len(damaged)} damaged, first {damaged[0]}; restore a backup (message_damaged)"
+        )
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql" and session.execute(text("SHOW data_checksums")).scalar_one() != "on":
+        return Check("rows", Check.NOTE, "intact; PostgreSQL checks no pages, turn on its data checksums")
+    return Check("rows", Check.OK, "intact")
 
 
 def _files(session: Session, keys: Secrets, files: Files) -> Check:

@@ -1,0 +1,108 @@
+"""Row checksums: the journal and the ORM compute the same, changes keep them right, and old rows get them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.orm import Session
+
+from famichat.chat.journal.batch import write_batch
+from famichat.chat.journal.entry import Entry
+from famichat.chat.records.message import Message
+from famichat.chat.records.message_edit import MessageEdit
+from famichat.chat.records.reaction import Reaction
+from famichat.storage.base import new_id
+from famichat.storage.checksum import row_checksum
+from famichat.storage.database import Database
+from famichat.storage.integrity import damaged_rows
+from tests.factories.people import Household, Person
+from tests.factories.talk import direct_of, do, edit, react, say
+
+
+def entry_of(conversation_id: str, sender: Person, **fields: Any) -> Entry:
+    entry = Entry(
+        id=new_id(),
+        conversation_id=conversation_id,
+        conversation_type=None,
+        user_id=sender.user_id,
+        device_id=sender.device_id,
+        message_type="text",
+        body=b"sealed",
+        client_id=None,
+        fingerprint=None,
+        reply_to_id=None,
+        encryption_flag=False,
+        encryption_version=None,
+        key_id=None,
+    )
+    return replace(entry, **fields)
+
+
+def test_every_value_counts_and_a_null_value_does_not() -> None:
+    row: dict[str, Any] = {"id": "x", "seq": 1, "body": b"x", "at": datetime(2026, 11, 30, tzinfo=UTC), "flag": False}
+    changes: list[dict[str, Any]] = [
+        {"id": "y"},
+        {"seq": 2},
+        {"body": b"y"},
+        {"at": datetime(2027, 11, 30, tzinfo=UTC)},
+        {"flag": True},
+    ]
+
+    assert len({row_checksum({**row, **change}) for change in ({}, *changes)}) == 6
+    assert row_checksum({**row, "new": None}) == row_checksum(row)
+
+
+async def test_the_journal_computes_what_the_orm_computes(database: Database, household: Household) -> None:
+    conversation_id = database.run(lambda session: direct_of(session, household))
+    encrypted = {"encryption_flag": True, "encryption_version": "1", "key_id": "k", "protocol": "mls", "epoch": 7}
+    entries = [
+        entry_of(conversation_id, household.maja),
+        entry_of(conversation_id, household.maja, client_id="a", fingerprint=b"f" * 32),
+        entry_of(conversation_id, household.maja, **encrypted, sender_device_id=household.maja.device_id),
+    ]
+    await write_batch(database, entries)
+
+    def read(session: Session) -> list[tuple[bool, bool]]:
+        return [(row.checksum is None, row.is_intact) for row in session.query(Message)]
+
+    assert database.run_read(read) == [(False, True)] * 3
+
+
+def test_changes_keep_the_checksums_right(database: Database, household: Household) -> None:
+    def change(session: Session) -> None:
+        conversation_id = direct_of(session, household)
+        [message_id] = say(session, conversation_id, household.maja, "hej")
+        do(session, household.maja, conversation_id, message_id, edit("hejsan"))
+        do(session, household.emil, conversation_id, message_id, react("❤"))
+
+    def read(session: Session) -> list[bool]:
+        rows = [*session.query(Message), *session.query(MessageEdit), *session.query(Reaction)]
+        return [row.checksum is not None and row.is_intact for row in rows]
+
+    database.run(change)
+
+    assert database.run_read(read) == [True, True, True]
+    assert database.run_read(lambda session: list(damaged_rows(session))) == []
+
+
+@pytest.mark.parametrize("column", ["user_id", "inserted_at", "message_type", "encryption_version"])
+def test_a_changed_value_is_found(database: Database, household: Household, column: str) -> None:
+    values = {
+        "user_id": household.emil.user_id,
+        "inserted_at": datetime(2020, 1, 1, tzinfo=UTC),
+        "message_type": "other",
+        "encryption_version": "2",
+    }
+    [message_id] = database.run(lambda session: say(session, direct_of(session, household), household.maja, "hej"))
+    database.run(lambda session: session.execute(update(Message).values({column: values[column]})))
+
+    assert database.run_read(lambda session: list(damaged_rows(session))) == [f"messages {message_id}"]
+
+
+def test_a_device_that_is_deleted_damages_no_message(database: Database, household: Household) -> None:
+    database.run(lambda session: say(session, direct_of(session, household), household.maja, "hej"))
+    database.run(lambda session: session.execute(text("DELETE FROM accounts_devices")))
+
+    assert database.run_read(lambda session: list(damaged_rows(session))) == []
