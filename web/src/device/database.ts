@@ -50,13 +50,24 @@ export function databaseName(userId: string): string {
   return `famichat.${userId}`
 }
 
+/**
+ * - `usable`: normal
+ * - `blocked`: a tab with an older version of the client still uses the database, which must be upgraded
+ * - `outdated`: a newer version of the client has upgraded it; this tab must reload
+ */
+export type DatabaseState = "usable" | "blocked" | "outdated"
+
+const VERSION = 1
+
 export class LocalDatabase {
   #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
   durable = true
+  state: DatabaseState = "usable"
 
   constructor(
     readonly userId: string,
     private readonly changed: () => void,
+    private readonly version = VERSION,
   ) {}
 
   /** Runs a read, or returns `otherwise` if storage is unavailable. */
@@ -92,22 +103,41 @@ export class LocalDatabase {
   }
 
   #open(): Promise<IDBPDatabase<Stores> | undefined> {
-    this.#database ??= openDB<Stores>(databaseName(this.userId), 1, {
-      upgrade(database) {
+    this.#database ??= openDB<Stores>(databaseName(this.userId), this.version, {
+      upgrade(database, oldVersion) {
+        if (oldVersion > 0) return
         const outbox = database.createObjectStore("outbox", { autoIncrement: true })
         outbox.createIndex("client_id", "client_id", { unique: true })
         for (const name of ["turns", "unsent", "conversations", "timelines", "facts"] as const) {
           database.createObjectStore(name)
         }
       },
+      blocked: () => this.#setState("blocked"),
+      blocking: (_current, _requested, event) => {
+        ;(event.target as IDBDatabase).close()
+        this.#setState("outdated")
+      },
       // Phones close the connection of a sleeping page; the next access opens another.
       terminated: () => (this.#database = undefined),
-    }).catch((error: unknown) => this.#failed(error, undefined))
+    }).then(
+      (database) => {
+        if (this.state === "blocked") this.#setState("usable")
+        return database
+      },
+      (error: unknown) => this.#failed(error, undefined),
+    )
     return this.#database
+  }
+
+  #setState(state: DatabaseState): void {
+    this.state = state
+    this.changed()
   }
 
   #failed<Result>(error: unknown, otherwise: Result): Result {
     if (!(error instanceof DOMException)) throw error
+    if (error.name === "VersionError") this.#setState("outdated")
+    if (this.state === "outdated") return otherwise
     console.warn("this browser keeps nothing", error.name)
     this.durable = false
     this.changed()

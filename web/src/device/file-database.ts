@@ -28,6 +28,8 @@ export class FileDatabase<Stores extends DBSchema> {
   #open(): Promise<IDBPDatabase<Stores> | undefined> {
     this.#database ??= openDB<Stores>(this.name, 1, {
       upgrade: (database) => this.create(database),
+      // A newer version of the client in another tab upgrades it; this tab must reload, see `LocalDatabase`.
+      blocking: (_current, _requested, event) => (event.target as IDBDatabase).close(),
       terminated: () => (this.#database = undefined),
     }).catch(unavailable)
     return this.#database

@@ -4,7 +4,9 @@
  * The server forbids the browser's HTTP cache to keep them, which would outlive a sign-out. If the browser refuses storage,
  * nothing is stored.
  */
-import { openDB, type DBSchema, type IDBPDatabase } from "idb"
+import type { DBSchema } from "idb"
+
+import { FileDatabase } from "./file-database"
 
 /** Where a file was seen, so that it is deleted with its message or conversation. */
 export interface MediaOrigin {
@@ -28,16 +30,23 @@ const MAX_BYTES = 200_000_000
 const MAX_SHARE = 0.25
 
 export class MediaStore {
-  #database: Promise<IDBPDatabase<Stores> | undefined> | undefined
+  readonly #database: FileDatabase<Stores>
   #closed = false
 
   constructor(
-    private readonly userId: string,
+    userId: string,
     private readonly maxBytes = MAX_BYTES,
-  ) {}
+  ) {
+    this.#database = new FileDatabase(`famichat.${userId}.media`, (database) => {
+      const entries = database.createObjectStore("entries")
+      for (const index of ["messageId", "conversationId", "usedAt"] as const) entries.createIndex(index, index)
+      database.createObjectStore("blobs")
+    })
+  }
 
   async get(key: string): Promise<Blob | undefined> {
-    return await this.#attempt(async (database) => {
+    if (this.#closed) return undefined
+    return await this.#database.attempt(async (database) => {
       const write = database.transaction(["entries", "blobs"], "readwrite")
       const entries = write.objectStore("entries")
       const [entry, blob] = await Promise.all([entries.get(key), write.objectStore("blobs").get(key)])
@@ -49,8 +58,8 @@ export class MediaStore {
 
   /** Stores bytes, and deletes the least recently used ones to stay within the limit. */
   async put(key: string, blob: Blob, { messageId, conversationId }: MediaOrigin): Promise<void> {
-    if (blob.size > this.maxBytes * MAX_SHARE) return
-    await this.#attempt(async (database) => {
+    if (this.#closed || blob.size > this.maxBytes * MAX_SHARE) return
+    await this.#database.attempt(async (database) => {
       const write = database.transaction(["entries", "blobs"], "readwrite")
       const [entries, blobs] = [write.objectStore("entries"), write.objectStore("blobs")]
       await Promise.all([
@@ -70,7 +79,8 @@ export class MediaStore {
 
   /** Deletes the files of a message or conversation. */
   async removeAll(by: "messageId" | "conversationId", id: string): Promise<void> {
-    await this.#attempt(async (database) => {
+    if (this.#closed) return
+    await this.#database.attempt(async (database) => {
       const write = database.transaction(["entries", "blobs"], "readwrite")
       const [entries, blobs] = [write.objectStore("entries"), write.objectStore("blobs")]
       const keys = await entries.index(by).getAllKeys(id)
@@ -81,39 +91,11 @@ export class MediaStore {
 
   /** Deletes everything when the device is signed out. A download that ends later is not stored. */
   async clear(): Promise<void> {
-    await this.#attempt(async (database) => {
+    this.#closed = true
+    await this.#database.attempt(async (database) => {
       const write = database.transaction(["entries", "blobs"], "readwrite")
       await Promise.all([write.objectStore("entries").clear(), write.objectStore("blobs").clear(), write.done])
     })
-    this.#closed = true
-    const database = await this.#database
-    database?.close()
+    await this.#database.close()
   }
-
-  async #attempt<Result>(operation: (database: IDBPDatabase<Stores>) => Promise<Result>): Promise<Result | undefined> {
-    if (this.#closed) return undefined
-    try {
-      const database = await this.#open()
-      return database && (await operation(database))
-    } catch (error) {
-      return unavailable(error)
-    }
-  }
-
-  #open(): Promise<IDBPDatabase<Stores> | undefined> {
-    this.#database ??= openDB<Stores>(`famichat.${this.userId}.media`, 1, {
-      upgrade(database) {
-        const entries = database.createObjectStore("entries")
-        for (const index of ["messageId", "conversationId", "usedAt"] as const) entries.createIndex(index, index)
-        database.createObjectStore("blobs")
-      },
-      terminated: () => (this.#database = undefined),
-    }).catch(unavailable)
-    return this.#database
-  }
-}
-
-function unavailable(error: unknown): undefined {
-  if (!(error instanceof DOMException)) throw error
-  console.warn("this browser keeps no media", error.name)
 }

@@ -11,7 +11,7 @@ import { wellFormed } from "../api/json"
 import { seal } from "../crypto/seal"
 import { BlobStore } from "../device/blobs"
 import { Drafts } from "../device/drafts"
-import { LocalDatabase, type CachedTimeline, type Draft } from "../device/database"
+import { LocalDatabase, type CachedTimeline, type DatabaseState, type Draft } from "../device/database"
 import { OutboxStore } from "../device/outbox-store"
 import { RecordingStore } from "../device/recording-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
@@ -66,6 +66,8 @@ export class ChatClient {
   ready = $state(false)
   /** Whether this browser stores data, so that messages survive a reload. */
   durable = $state(true)
+  /** Whether another version of the client uses the same data. */
+  databaseState = $state<DatabaseState>("usable")
   /** All unsent messages on this device. Those of one conversation are in `Conversation.outgoing`. */
   outbox = $state.raw<Outbox>([])
   /** The newest message that another user sent and that arrived live. */
@@ -91,7 +93,7 @@ export class ChatClient {
     this.me = session.user
     this.reader = new MessageReader()
     this.replyPreviews = new ReplyPreviews(session, this.reader)
-    this.#database = new LocalDatabase(this.me.id, () => (this.durable = this.#database.durable))
+    this.#database = new LocalDatabase(this.me.id, () => this.#databaseChanged())
     this.#tabs = new TabChannel(this.me.id)
     this.blobs = new BlobStore(this.me.id)
     this.recordings = new RecordingStore(this.me.id)
@@ -276,6 +278,13 @@ export class ChatClient {
       throw error
     }
     this.#removeConversation(conversationId)
+  }
+
+  #databaseChanged(): void {
+    this.durable = this.#database.durable
+    this.databaseState = this.#database.state
+    // The outbox is now sent by the newer version.
+    if (this.databaseState === "outdated") this.#connection.close()
   }
 
   readonly #flush = () => void this.#offlineCache.flush()

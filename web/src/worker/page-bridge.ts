@@ -10,6 +10,11 @@ interface Stores extends DBSchema {
 /** A message to a page: open a conversation, or renew the push subscription. */
 export type WorkerMessage = { readonly open: string } | { readonly renew: true }
 
+/** A message from a page to a waiting service worker: replace the active one. */
+export interface PageMessage {
+  readonly activate: true
+}
+
 const TEXTS_KEY = "words"
 
 export async function saveTexts(texts: NotificationTexts): Promise<void> {

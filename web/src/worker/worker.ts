@@ -4,7 +4,7 @@
  * It caches the files of the app at installation and nothing else. Later responses are not cached, and API requests do
  * not pass through it.
  */
-import { loadTexts, type WorkerMessage } from "./page-bridge"
+import { loadTexts, type PageMessage, type WorkerMessage } from "./page-bridge"
 import { notificationFor, type NotificationContent } from "./notification"
 
 interface BrandFiles {
@@ -24,11 +24,15 @@ const PRECACHED = [...FILES, ...(brand?.files ?? [])]
 const PAGE = "/"
 const ICON = "/icon-192.png"
 const PAGES = new Set([PAGE, "/invite"])
-const PATIENCE_MS = 3_000
+const PATIENCE_MS = 1_000
 const SERVER_IS_AWAY = 500
 
 self.addEventListener("install", (event) => event.waitUntil(precache()))
 self.addEventListener("activate", (event) => event.waitUntil(activate()))
+
+self.addEventListener("message", (event) => {
+  if ((event.data as Partial<PageMessage> | null)?.activate) event.waitUntil(self.skipWaiting())
+})
 
 self.addEventListener("fetch", (event) => {
   const { pathname, origin } = new URL(event.request.url)
