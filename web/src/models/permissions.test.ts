@@ -9,9 +9,9 @@ const of = (type: ConversationType, roles: Record<string, Role>) =>
 const can = (type: ConversationType, roles: Record<string, Role>) =>
   Object.entries(permissions(of(type, roles), "maja")).flatMap(([what, may]) => (may ? [what] : []))
 
-test("notes and direct conversations are what they are", () => {
+test("notes stay as they are, and a direct conversation can only be left", () => {
   expect(can("self", { maja: "member" })).toEqual([])
-  expect(can("direct", { maja: "member", inga: "member" })).toEqual([])
+  expect(can("direct", { maja: "member", inga: "member" })).toEqual(["leave"])
 })
 
 test("a family's conversation can be renamed by its admins, and nobody leaves it", () => {

@@ -18,7 +18,7 @@ export function permissions(conversation: ConversationSummary, me: string): Perm
     addPeople: admin && group,
     removePeople: admin && group,
     changeRoles: admin && group,
-    leave: group && !isLastAdmin(conversation, me),
+    leave: conversation.type === "direct" || (group && !isLastAdmin(conversation, me)),
   }
 }
 

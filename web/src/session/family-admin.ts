@@ -1,8 +1,9 @@
 /** What a family admin can see and do. It never includes messages. */
 import type { Session } from "./session"
-import type { FamilyAuditLog, FamilyStorage, Invite, Member, MemberDevice, Role } from "../api/types"
+import type { ChildContact, FamilyAuditLog, FamilyStorage, Invite, Member, MemberDevice } from "../api/types"
 
 export type {
+  ChildContact,
   FamilyAuditEntry as FamilyEvent,
   FamilyStorage as StorageUsage,
   Invite as PendingInvite,
@@ -24,8 +25,22 @@ export class FamilyAdmin {
     return (await this.session.request<{ members: Member[] }>("GET", `${this.#family}/members`)).members
   }
 
-  async setRole(userId: string, role: Role): Promise<void> {
+  async setRole(userId: string, role: Member["role"]): Promise<void> {
     await this.session.request("PUT", `${this.#family}/members/${userId}`, { role })
+  }
+
+  /** The people with whom a child has a direct chat. */
+  async childContacts(userId: string): Promise<readonly ChildContact[]> {
+    const path = `${this.#family}/members/${userId}/contacts`
+    return (await this.session.request<{ contacts: ChildContact[] }>("GET", path)).contacts
+  }
+
+  async endChildContact(userId: string, contactId: string): Promise<void> {
+    await this.session.request("DELETE", `${this.#family}/members/${userId}/contacts/${contactId}`)
+  }
+
+  async restoreChildContact(userId: string, contactId: string): Promise<void> {
+    await this.session.request("PUT", `${this.#family}/members/${userId}/contacts/${contactId}`)
   }
 
   /** Removes a member from the family, its conversation and its groups. */

@@ -268,7 +268,16 @@ export class ChatClient {
     await this.session.request("DELETE", `/conversations/${conversationId}/members/${userId}`)
   }
 
-  /** Leaves a group. */
+  /** Blocks a person; the server then sends the changed conversations. */
+  async block(userId: string): Promise<void> {
+    await this.session.request("PUT", `/me/blocks/${userId}`)
+  }
+
+  async unblock(userId: string): Promise<void> {
+    await this.session.request("DELETE", `/me/blocks/${userId}`)
+  }
+
+  /** Leaves a group or a direct conversation. */
   async leave(conversationId: string): Promise<void> {
     this.#leaving.add(conversationId)
     try {
