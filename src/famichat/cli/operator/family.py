@@ -18,7 +18,7 @@ from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339
 
-ROLE = click.Choice(["admin", "member"])
+ROLE = click.Choice(["admin", "member", "child"])
 
 
 @click.group()
@@ -63,7 +63,7 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 @data_dir_option
 @json_option
 def change_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
-    """Make PERSON (a username or an email address) an admin or a member of the family NAME."""
+    """Make PERSON (a username or an email address) an admin, a member or a child of the family NAME."""
 
     async def work(services: Services) -> FamilyMember:
         found = await services.read(find_family, name)
@@ -75,7 +75,7 @@ def change_role(name: str, person: str, role: FamilyRole, data_dir: Path | None,
     # A running server would not notify the user's devices.
     member = run_action(load_settings(data_dir=data_dir), work, stopped=True)
     result = {"user_id": member.user_id, "username": member.username, "role": member.role}
-    role_text = "an admin" if role == "admin" else "a member"
+    role_text = {"admin": "an admin", "member": "a member", "child": "a child"}[role]
     print_result(result, f"{member.username} is now {role_text} of {name}.", as_json=as_json)
 
 
