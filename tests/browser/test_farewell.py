@@ -35,9 +35,7 @@ async def test_a_deleted_user_becomes_a_former_member_at_once_and_after_a_reload
     await expect(maja.page.get_by_role("heading", name="Former member")).to_be_visible()
     for _ in range(2):
         await expect(maja.messages().get_by_text("So long")).to_be_visible()
-        await expect(
-            maja.page.get_by_text("this person left the chat or deleted their account")
-        ).to_be_visible()
+        await expect(maja.page.get_by_text("this person left the chat or deleted their account")).to_be_visible()
         await expect(maja.page.get_by_label("Message to")).to_have_count(0)
         await expect(maja.listed("emil")).to_have_count(0)
         await maja.page.reload()
