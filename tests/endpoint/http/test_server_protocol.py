@@ -1,15 +1,19 @@
 """Clients that send too little or too much, on a real connection."""
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from famichat.endpoint.http.server_protocol import HttpProtocol
+from famichat.realtime.transport.byte_budget import ByteBudget
+from famichat.telemetry import events
+from famichat.telemetry.events import Event
 from tests.support.app import RunningApp, running_app
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,6 +137,59 @@ async def test_the_connections_per_address_are_limited(migrated_sqlite: Path, tm
         async with asyncio.timeout(10):
             while not await _is_let_in(app):  # noqa: ASYNC110 - until the server has noticed the disconnect
                 await asyncio.sleep(0.02)
+
+
+async def _until_slow_consumer_closed(app: RunningApp, emitted: list[Event]) -> None:
+    """Request much, read nothing, and wait until the server disconnects the client."""
+    async with line(app) as deaf, asyncio.timeout(20):
+        deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's transports of sockets have it
+        await deaf.say(b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        while not any(isinstance(event, events.SlowConsumerClosed) for event in emitted):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
+
+
+async def test_a_client_that_does_not_read_is_disconnected(
+    shared_app: RunningApp, emitted: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HttpProtocol, "send_seconds", 0.2)
+    await _until_slow_consumer_closed(shared_app, emitted)
+
+
+async def test_unread_responses_beyond_the_budget_are_dropped_at_once(
+    shared_app: RunningApp, emitted: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ByteBudget, "add", lambda _self, _address, size: size == 0)
+    monkeypatch.setattr(ByteBudget, "remove", lambda *_: None)
+    await _until_slow_consumer_closed(shared_app, emitted)
+
+
+async def test_pipelined_requests_are_all_answered_in_order(shared_app: RunningApp) -> None:
+    async with line(shared_app) as eager:
+        more = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+        await eager.say(more + REQUEST + b"Connection: close\r\n\r\n")
+        statuses = re.findall(rb"HTTP/1\.1 (\d{3})", await eager.heard())
+
+    assert statuses == [b"200", b"404"] * 200 + [b"200"]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "status"), [((1, 1), b"429"), ((1, 2, 3, 4, 5), b"503")], ids=["one address", "all addresses"]
+)
+async def test_one_address_cannot_take_all_connections(
+    migrated_sqlite: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    addresses: tuple[int, ...],
+    status: bytes,
+) -> None:
+    """Of four connections that the limit of open files allows, each address gets one."""
+    monkeypatch.setattr("famichat.app.server.connection_limit", lambda: 4)
+    shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
+    async with running_app(f"sqlite:///{tmp_path / 'famichat.db'}", tmp_path) as app, AsyncExitStack() as stack:
+        lines = [await stack.enter_async_context(line(app, f"127.0.0.{last}")) for last in addresses]
+
+        assert (await lines[-1].heard()).startswith(b"HTTP/1.1 " + status)
+        assert not any(each.reader.at_eof() for each in lines[:-1])
 
 
 async def test_an_answer_takes_as_long_as_it_does(shared_app: RunningApp, impatient: None) -> None:

@@ -22,6 +22,7 @@ from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES, Asgi, HttpMiddleware
 from famichat.endpoint.http.openapi import DescribedApi
 from famichat.endpoint.pages import downloads, pages
+from famichat.realtime.transport.byte_budget import ByteBudget
 
 LONGPOLL_PATH = "/socket/longpoll"
 WEBSOCKET_PATH = "/socket/websocket"
@@ -79,13 +80,14 @@ def build_api(*, test_endpoints: bool = False) -> DescribedApi:
     return app
 
 
-def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
+def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi, byte_budget: ByteBudget) -> Asgi:
     """Build the complete HTTP application, including its middleware.
 
     Args:
         context: the services and settings that handlers receive.
         longpoll: handles `/socket/longpoll`, for networks that block WebSockets.
         plain_websocket: handles plain HTTP requests to the WebSocket URL.
+        byte_budget: counts the bytes of request bodies.
     """
     app = build_api(test_endpoints=context.test_endpoints)
     app.state.context = context
@@ -94,4 +96,12 @@ def build_http(context: Context, longpoll: Asgi, plain_websocket: Asgi) -> Asgi:
     for module in (downloads, pages):
         app.router.routes += module.router.routes
     https = context.public_url.startswith("https://")
-    return HttpMiddleware(app, unlimited=(LONGPOLL_PATH,), body_limits=BODY_LIMITS, https=https)
+    return HttpMiddleware(
+        app,
+        unlimited=(LONGPOLL_PATH,),
+        streamed=("/api/v1/attachments/",),
+        body_limits=BODY_LIMITS,
+        byte_budget=byte_budget,
+        proxies=context.proxies,
+        https=https,
+    )

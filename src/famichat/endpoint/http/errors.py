@@ -19,6 +19,14 @@ from famichat.realtime import strict_json
 from famichat.telemetry import emit, events
 
 _MAX_FIELDS, _MAX_FIELD_NAME = 5, 100
+_RETRY_IN_MS = 1000
+_CODES = {
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+    429: "rate_limited",
+}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -44,6 +52,11 @@ def problem(code: str, details: dict[str, Any] | None = None) -> Response:
     if "retry_in_ms" in body:
         headers["retry-after"] = str(-(-body["retry_in_ms"] // 1000))
     return Response(strict_json.dumps(body), definition.status, headers, "application/problem+json")
+
+
+def too_much_in_flight() -> Response:
+    """Return the response to a request for whose body there is no room at the moment."""
+    return problem("rate_limited", {"retry_in_ms": _RETRY_IN_MS})
 
 
 def install(app: FastAPI) -> None:
@@ -82,8 +95,8 @@ def _field_name(location: tuple[str | int, ...]) -> str:
 
 def _http_error(request: Request, fault: Exception) -> Response:
     status = fault.status_code if isinstance(fault, HTTPException) else 500
-    codes = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 413: "request_too_large"}
-    response = problem(codes.get(status, "invalid_request" if status < 500 else "internal_error"))  # noqa: PLR2004 - HTTP
+    code = _CODES.get(status, "invalid_request" if status < 500 else "internal_error")  # noqa: PLR2004 - HTTP
+    response = too_much_in_flight() if code == "rate_limited" else problem(code)
     if status == 405:  # noqa: PLR2004 - RFC 9110, 15.5.6
         response.headers["allow"] = ", ".join(_allowed_methods(request))
     return response

@@ -5,7 +5,9 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from famichat.endpoint.http.errors import problem
+from famichat.endpoint.http.errors import problem, too_much_in_flight
+from famichat.endpoint.http.proxies import Proxies
+from famichat.realtime.transport.byte_budget import ByteBudget
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,20 +43,43 @@ class RequestTooLarge(HTTPException):
         super().__init__(413)
 
 
+class TooMuchInFlight(HTTPException):
+    """The request bodies that the server holds for this address, or for all addresses, exceed the limit."""
+
+    def __init__(self) -> None:
+        super().__init__(429)
+
+
 class HttpMiddleware:
     """Limits request bodies, answers HEAD, and adds security headers to responses.
 
     Args:
         app: the application to wrap.
         unlimited: path prefixes whose handlers limit the body themselves.
+        streamed: path prefixes whose handlers do not keep the body in memory.
         body_limits: path prefixes and their limits in bytes; the first match wins. Others have DEFAULT_REQUEST_BYTES.
+        byte_budget: counts the bytes of the other request bodies until the response is complete.
+        proxies: the trusted reverse proxies.
         https: whether the server is reachable over HTTPS only. Enables Strict-Transport-Security.
     """
 
-    def __init__(self, app: Asgi, *, unlimited: tuple[str, ...], body_limits: Mapping[str, int], https: bool) -> None:
+    def __init__(
+        self,
+        app: Asgi,
+        *,
+        unlimited: tuple[str, ...],
+        streamed: tuple[str, ...],
+        body_limits: Mapping[str, int],
+        byte_budget: ByteBudget,
+        proxies: Proxies,
+        https: bool,
+    ) -> None:
         self._app = app
         self._unlimited = unlimited
+        self._streamed = streamed
         self._body_limits = body_limits
+        self._byte_budget = byte_budget
+        self._proxies = proxies
         self._headers = dict(SECURITY_HEADERS)
         if https:
             self._headers[b"strict-transport-security"] = b"max-age=31536000"
@@ -72,10 +97,26 @@ class HttpMiddleware:
             return
         if limited and scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # uvicorn knows the original method and omits the body
+        address = self._address(scope)
+        counted = not scope["path"].startswith(self._streamed)
+        body = _Body(
+            receive,
+            max_bytes if limited else None,
+            count=(lambda size: self._byte_budget.add(address, size)) if counted else None,
+        )
         try:
-            await self._app(scope, _with_limit(receive, max_bytes) if limited else receive, send)
+            await self._app(scope, body.receive, send)
         except RequestTooLarge:
             await problem("request_too_large")(scope, receive, send)
+        except TooMuchInFlight:
+            await too_much_in_flight()(scope, receive, send)
+        finally:
+            self._byte_budget.remove(address, body.counted_bytes)
+
+    def _address(self, scope: Scope) -> str:
+        peer = scope["client"][0] if scope["client"] else None
+        forwarded_for = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        return self._proxies.address(peer, b",".join(forwarded_for).decode("latin-1"))
 
     def _max_bytes(self, path: str) -> int:
         limits = (limit for prefix, limit in self._body_limits.items() if path.startswith(prefix))
@@ -102,16 +143,38 @@ def _content_length(scope: Scope) -> int:
     return 0
 
 
-def _with_limit(receive: Receive, max_bytes: int) -> Receive:
-    """Wrap `receive` so that it raises RequestTooLarge once the body exceeds the limit."""
-    received = 0
+class _Body:
+    """The body of a request while it is received.
 
-    async def receive_limited() -> MutableMapping[str, Any]:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > max_bytes:
+    Args:
+        receive: receives the next part of the request.
+        max_bytes: the limit of the route; None if its handler limits the body.
+        count: counts received bytes, and returns whether there is room for them; None if they are not counted.
+
+    Attributes:
+        counted_bytes: the number of bytes passed to `count`.
+    """
+
+    def __init__(self, receive: Receive, max_bytes: int | None, count: Callable[[int], bool] | None) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._count = count
+        self._received = self.counted_bytes = 0
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Receive the next part.
+
+        Raises:
+            RequestTooLarge: the body exceeds the limit.
+            TooMuchInFlight: there is no room for it.
+        """
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self._received += size
+        if self._max_bytes is not None and self._received > self._max_bytes:
             raise RequestTooLarge
+        if self._count is not None:
+            self.counted_bytes += size
+            if not self._count(size):
+                raise TooMuchInFlight
         return message
-
-    return receive_limited

@@ -1,8 +1,8 @@
-"""uvicorn's HTTP protocol with limits on request heads, on the time to receive a request, and on connections.
+"""uvicorn's HTTP protocol with limits on request heads, unread responses, time, and connections.
 
-uvicorn does not limit the length of a request head, nor the time until it is complete. An unauthenticated client could
-use up the memory with the former and the connections with the latter. The number of connections per client address is
-also limited.
+uvicorn limits neither the length of a request head, nor the number of pipelined requests in one read, nor the time
+until a client has sent its request or read its response. An unauthenticated client could use up memory, CPU time and
+connections. Connections and unread bytes are limited per client address and in total.
 """
 
 import asyncio
@@ -13,8 +13,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from famichat.actions.rate_limit import Address
 from famichat.endpoint.http.proxies import Proxies
+from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.connection_counter import ConnectionCounter
+from famichat.realtime.transport.websocket import WebSocketProtocol
 from famichat.telemetry import emit, events
+
+_SLICE_BYTES = 4 * 1024
+"""Received bytes that are parsed at once: pipelined requests of 18 bytes each take 20 times as much memory."""
+_UNCOUNTED_BYTES = 16 * 1024
+"""Unread bytes of a response up to which a connection is not counted as slow."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -23,37 +30,58 @@ class HttpProtocol(HttpToolsProtocol):
     Attributes:
         connection_counter: counts the open HTTP connections per address. WebSockets have their own counter.
         proxies: the trusted reverse proxies. Their connections are not limited, because they carry many clients.
+        max_connections: the maximum number of all connections, including WebSockets.
+        byte_budget: counts the bytes of responses that clients have not read.
         head_bytes: the maximum size of an incomplete request head; a larger one is refused with 431.
         head_seconds: the time limit for a request head, from the start of the connection or from its first byte.
-        request_seconds: the time limit for the body, enough for 1 MB over a slow network. Responses have no limit.
+        request_seconds: the time limit for the body, enough for 1 MB over a slow network.
+        send_seconds: the time limit for reading what the server has written, at most one piece of a file (64 KiB) or
+            one JSON response. A response may take longer to compute.
+        close_seconds: the time limit for reading the rest after the server has closed the connection.
     """
 
     connection_counter: ClassVar[ConnectionCounter]
     proxies: ClassVar[Proxies]
-    head_bytes = 64 * 1024
+    max_connections: ClassVar[int]
+    byte_budget: ClassVar[ByteBudget]
+    head_bytes = 16 * 1024
     head_seconds = 20.0
     request_seconds = 120.0
+    send_seconds = 30.0
+    close_seconds = 5.0
 
     _deadline: asyncio.TimerHandle | None = None
+    _send_deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _received_bytes = 0
+    _unread_bytes = 0
+    _upgraded = False
+    _address: Address | None = None
     _counted_address: Address | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
-        """Accept the connection, or refuse it with 429 if its address has too many."""
+        """Accept the connection, or refuse it: with 429 if its address has too many, with 503 if the server has."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(_UNCOUNTED_BYTES)
+        self._unparsed = bytearray()
         peername = transport.get_extra_info("peername")
         peer = peername[0] if isinstance(peername, tuple) else ""
-        if not self.proxies.is_trusted(peer) and not self._count_connection(self.proxies.address(peer, "")):
+        self._address = None if self.proxies.is_trusted(peer) else self.proxies.address(peer, "")
+        if len(self.connections) > self.max_connections:
+            emit(events.ConnectionRefused(transport="http", reason="full"))
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+        elif self._address is not None and not self._count_connection(self._address):
             emit(events.ConnectionRefused(transport="http", reason="crowded"))
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
-            return
-        self._set_deadline(self.head_seconds)
+        else:
+            self._set_deadline(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the deadline and stop counting the connection."""
+        """Cancel the deadlines and stop counting the connection and its bytes."""
         self._clear_deadline()
+        self._count_unread(0)
         self._uncount_connection()
+        self._unparsed.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -62,10 +90,31 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._deadline is None:
             self._set_deadline(self.head_seconds)
-        self._received_bytes += len(data)
-        super().data_received(data)
-        if self._in_head and self._received_bytes > self.head_bytes and not self.transport.is_closing():
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._unparsed += data
+        self._parse()
+
+    def on_response_complete(self) -> None:
+        """Parse what was received after a pipelined request."""
+        super().on_response_complete()
+        self._parse()
+        if self.pipeline:
+            self.flow.pause_reading()
+
+    def pause_writing(self) -> None:
+        """Count the bytes that the client has not read, and start the deadline; disconnect it if there are too many."""
+        super().pause_writing()
+        self._send_deadline = self.loop.call_later(self.send_seconds, self._on_slow_reader)
+        if not self._count_unread(self.transport.get_write_buffer_size()):
+            self.loop.call_soon(self._on_slow_reader)
+
+    def resume_writing(self) -> None:
+        """Stop counting the bytes, which the client has read."""
+        self._count_unread(0)
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection."""
+        self._close()
 
     def on_headers_complete(self) -> None:
         """Start the deadline for the body."""
@@ -79,10 +128,46 @@ class HttpProtocol(HttpToolsProtocol):
         self._clear_deadline()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to the WebSocket protocol, which has its own limits."""
+        """Hand the connection over to the WebSocket protocol, which has its own limits.
+
+        The connection is counted here until the client is admitted, or disconnected.
+        """
         self._clear_deadline()
-        self._uncount_connection()
+        self._upgraded = True
         super().handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if isinstance(protocol, WebSocketProtocol):
+            protocol.on_admitted_or_lost = self._uncount_connection
+
+    def _parse(self) -> None:
+        """Parse the received bytes in slices, and stop while a pipelined request waits for the one before it."""
+        while self._unparsed and not self._upgraded and not self.pipeline and not self.transport.is_closing():
+            part = bytes(self._unparsed[:_SLICE_BYTES])
+            del self._unparsed[:_SLICE_BYTES]
+            self._received_bytes += len(part)
+            super().data_received(part)
+            if self._in_head and self._received_bytes > self.head_bytes and not self.transport.is_closing():
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def _count_unread(self, size: int) -> bool:
+        """Count this many unread bytes instead of those before. Returns whether the limits are kept."""
+        self.byte_budget.remove(self._address, self._unread_bytes)
+        self._unread_bytes = size
+        if size == 0 and self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
+        return self.byte_budget.add(self._address, size)
+
+    def _on_slow_reader(self) -> None:
+        if not self._unread_bytes:
+            return  # it has read everything meanwhile
+        emit(events.SlowConsumerClosed(queued_frames=0, queued_bytes=self._unread_bytes))
+        self.transport.abort()
+
+    def _close(self) -> None:
+        """Close the connection, even if the client does not read what was already written."""
+        self.transport.close()
+        self.loop.call_later(self.close_seconds, self.transport.abort)
 
     def _count_connection(self, address: Address) -> bool:
         if self.connection_counter.is_full(address):
@@ -110,24 +195,29 @@ class HttpProtocol(HttpToolsProtocol):
         if self._in_head and self._received_bytes:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:  # nothing was received, as with a browser's preconnect, or a response may already have started
-            self.transport.close()
+            self._close()
 
     def _refuse(self, status: HTTPStatus) -> None:
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         self.transport.write(head.encode())
-        self.transport.close()
+        self._close()
 
 
-def http_protocol(proxies: Proxies, per_address_limit: int) -> type[HttpProtocol]:
+def http_protocol(
+    proxies: Proxies, byte_budget: ByteBudget, *, per_address_limit: int, max_connections: int
+) -> type[HttpProtocol]:
     """Create the protocol class of one server, for `uvicorn.Config(http=...)`.
 
     Args:
         proxies: the trusted reverse proxies.
+        byte_budget: counts the bytes in flight of this server.
         per_address_limit: the maximum number of open HTTP connections per client address.
+        max_connections: the maximum number of all connections.
     """
 
     class BoundHttpProtocol(HttpProtocol):
         """An HTTP connection to this server."""
 
     BoundHttpProtocol.connection_counter, BoundHttpProtocol.proxies = ConnectionCounter(per_address_limit), proxies
+    BoundHttpProtocol.byte_budget, BoundHttpProtocol.max_connections = byte_budget, max_connections
     return BoundHttpProtocol

@@ -5,9 +5,10 @@ They are built from `web/` into `famichat/static` and shipped in this package. P
 
 import mimetypes
 from importlib.resources import files
+from pathlib import Path
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from famichat.chat.errors import NotFound
 from famichat.endpoint.http.context import InContext
@@ -28,7 +29,7 @@ DOCS_POLICY = (
 # An SVG logo may contain scripts. They must not run if the file is opened directly.
 LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
-_STATIC = files("famichat") / "static"
+_STATIC = Path(str(files("famichat"))) / "static"
 _PERMANENT = "public, max-age=31536000, immutable"
 _MAX_NAME = 255  # bytes; a longer name makes the file system raise an error
 
@@ -99,18 +100,26 @@ def _page(name: str, policy: str, brand: Brand) -> Response:
 
 
 def _file(name: str, policy: str, cache: str = "no-cache") -> Response:
+    """Return a file piece by piece, because a slow client would otherwise keep all of it in memory."""
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return _response(_read(name), kind, policy, cache)
+    return FileResponse(_path(name), headers=_headers(policy, cache), media_type=kind)
 
 
 def _read(name: str) -> bytes:
+    return _path(name).read_bytes()
+
+
+def _path(name: str) -> Path:
     # `name` is one path segment, or "assets/" and one segment: the router does not match slashes.
-    file = _STATIC.joinpath(name)
+    file = _STATIC / name
     if len(name.encode()) > _MAX_NAME or ".." in name or "\\" in name or not file.is_file():
         raise NotFound
-    return file.read_bytes()
+    return file
 
 
 def _response(body: bytes, kind: str, policy: str, cache: str = "no-cache") -> Response:
-    headers = {"content-security-policy": policy, "cache-control": cache}
-    return Response(body, headers=headers, media_type=kind)
+    return Response(body, headers=_headers(policy, cache), media_type=kind)
+
+
+def _headers(policy: str, cache: str) -> dict[str, str]:
+    return {"content-security-policy": policy, "cache-control": cache}
