@@ -123,14 +123,22 @@ def test_the_retry_time_is_correct(name: LimitName, start: float, more: int) -> 
         limits.check(name, HERE)
 
 
+def test_a_large_request_costs_more() -> None:
+    limits = RateLimits(enabled=True, clock=Clock())
+    burst, per_second = LIMITS["frame"].burst, LIMITS["frame"].per_second
+
+    assert limits.wait("frame", HERE, cost=burst) == 0
+    assert limits.wait("frame", HERE, cost=per_second) == pytest.approx(1)
+
+
 @pytest.fixture
 async def strict_app(
     migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[RunningApp]:
-    """A server whose limits allow a burst of two, then one request per thousand seconds."""
+    """A server whose limits of actions allow a burst of two, then one request per thousand seconds."""
     path = tmp_path / "famichat.db"
     shutil.copy(migrated_sqlite, path)
-    for name in set(LIMITS) - {"request"}:
+    for name in set(LIMITS) - {"request", "frame"}:
         monkeypatch.setitem(LIMITS, name, Limit(burst=2, per_second=0.001))
     async with running_app(f"sqlite:///{path}", tmp_path, rate_limits="on") as app:
         yield app

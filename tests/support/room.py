@@ -58,6 +58,8 @@ class Rooms(SocketHandler):
     def __init__(self, factory: ChannelFactory) -> None:
         self.channels = (("room:*", factory),)
         self.requests: list[ConnectRequest] = []
+        self.client: str | None = None
+        self.waits: list[float] = []
 
     async def connect(self, request: ConnectRequest) -> Connected:
         self.requests.append(request)
@@ -66,7 +68,11 @@ class Rooms(SocketHandler):
             raise JoinRefused
         if name == "broken":
             raise RuntimeError("a secret s3cr3t")
-        return Connected(frozenset({f"user:{name}"}), name)
+        return Connected(frozenset({f"user:{name}"}), name, client=self.client, pace=self._pace)
+
+    def _pace(self, _size: int) -> float:
+        """Return the next of `waits`."""
+        return self.waits.pop(0) if self.waits else 0.0
 
 
 class House:

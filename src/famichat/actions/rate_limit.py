@@ -52,6 +52,7 @@ LimitName = Literal[
     "report",
     "push_test",
     "upload",
+    "frame",
 ]
 
 LIMITS: dict[LimitName, Limit] = {
@@ -69,7 +70,11 @@ LIMITS: dict[LimitName, Limit] = {
     "report": Limit(20, 0.5),
     "push_test": Limit(5, 0.1),
     "upload": Limit(60, 1),
+    "frame": Limit(1000, 200),
 }
+
+FRAME_BYTES_PER_TOKEN = 8 * 1024
+"""A frame costs one token, and one more for each of these bytes: a frame of 1 MiB takes some milliseconds to parse."""
 
 DEVICES = 3
 """All devices of one user together may do as much as this many devices: signing in another device is easy."""
@@ -115,8 +120,20 @@ class RateLimits:
         Raises:
             RateLimited: the limit is exceeded; the request is not counted.
         """
+        wait = self.wait(name, who)
+        if wait:
+            raise RateLimited(wait)
+
+    def wait(self, name: LimitName, who: Identity | Address, cost: float = 1.0) -> float:
+        """Count one request, or return how many seconds to wait; then the request is not counted.
+
+        Args:
+            name: the limit.
+            who: the authenticated user and device, or the client address.
+            cost: the tokens that the request takes, at most the burst of the limit.
+        """
         if not self.enabled:
-            return
+            return 0.0
         timestamp = self._clock()
         keys = (
             [_Key(name, who)]
@@ -124,13 +141,14 @@ class RateLimits:
             else [_Key(name, who.device_id), _Key(name, who.user_id, person=True)]
         )
         left = [self._left(key, timestamp) for key in keys]
-        wait = max((1 - tokens) / key.limit.per_second for key, tokens in zip(keys, left, strict=True))
+        wait = max((cost - tokens) / key.limit.per_second for key, tokens in zip(keys, left, strict=True))
         if wait > _ROUNDING:
             emit(events.RateLimitThrottled(limit=name, retry_in_seconds=wait))
-            raise RateLimited(wait)
+            return wait
         if len(self._buckets) >= _FORGET_AFTER:
             self._forget_full(timestamp)
-        self._buckets.update({key: (tokens - 1, timestamp) for key, tokens in zip(keys, left, strict=True)})
+        self._buckets.update({key: (tokens - cost, timestamp) for key, tokens in zip(keys, left, strict=True)})
+        return 0.0
 
     def _left(self, key: _Key, timestamp: float) -> float:
         tokens, since = self._buckets.get(key, (key.limit.burst, timestamp))

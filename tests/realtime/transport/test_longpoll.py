@@ -352,6 +352,27 @@ async def test_the_number_of_sessions_is_limited() -> None:
         assert await Poller(poller.http).get() == {"status": 500}
 
 
+async def test_the_sessions_of_one_client_are_limited() -> None:
+    async with serving(limits=Limits(longpoll_window=5, longpoll_per_client=1)) as (served, poller):
+        served.rooms.client = "ann"
+        await poller.open()
+        second = await Poller(poller.http).get()
+        served.rooms.client = "ben"
+        other = await Poller(poller.http).get()
+
+    assert second == {"status": 500}
+    assert other["status"] == 410, "a new session"
+
+
+async def test_a_frame_that_comes_too_early_waits() -> None:
+    async with serving() as (served, poller):
+        await poller.open()
+        served.rooms.waits = [0.01, 0.01]
+
+        assert await poller.post(JOIN) == 200
+        assert served.rooms.waits == []
+
+
 async def test_an_application_that_breaks_is_500_inside_200() -> None:
     async with serving() as (_, poller):
         assert (await poller.http.get("/socket/longpoll?vsn=2.0.0&token=broken")).json() == {"status": 500}

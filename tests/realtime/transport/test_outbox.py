@@ -1,5 +1,5 @@
 import asyncio
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +16,7 @@ class Transport:
 
 
 class Setting:
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, **limits: Any) -> None:
         self.transport = Transport()
         self.overflows = 0
         self.outbox = Outbox(cast("asyncio.Transport", self.transport), Limits(**limits), self._overflow)
@@ -91,3 +91,16 @@ async def test_cleared_frames_are_not_written() -> None:
     await asyncio.sleep(0)
 
     assert setting.transport.written == []
+
+
+async def test_a_client_that_reads_nothing_for_too_long_is_reported() -> None:
+    setting = Setting(write_timeout=0)
+    setting.outbox.pause()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert setting.overflows == 1
+
+    setting.outbox.pause()
+    setting.outbox.resume()
+    await asyncio.sleep(0.01)
+    assert setting.overflows == 1

@@ -11,10 +11,21 @@ import pytest
 
 from famichat.realtime import Limits
 from famichat.realtime.serializer import V2, Encoded
+from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.websocket import WebSocketProtocol
 from famichat.telemetry.events import BinaryFrameDropped, ConnectionOpened, ConnectionRefused, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient
-from tests.support.raw_websocket import CLOSE, CONT, PING, TEXT, RawResponse, encode, raw_connection, raw_websocket
+from tests.support.raw_websocket import (
+    BINARY,
+    CLOSE,
+    CONT,
+    PING,
+    TEXT,
+    RawResponse,
+    encode,
+    raw_connection,
+    raw_websocket,
+)
 from tests.support.room import House, Room, house
 
 PATH = "/socket/websocket?vsn=2.0.0"
@@ -511,6 +522,70 @@ async def test_a_crashed_channel_leaves_nothing_to_do_behind() -> None:
         await client.heartbeat()
 
         assert load(served.websockets[0]) == (True, 0)
+
+
+async def test_the_connections_of_one_client_are_limited() -> None:
+    async with house(limits=Limits(max_per_client=1)) as served:
+        served.rooms.client = "ann"
+        async with raw_websocket(served.server.host, served.server.port, PATH):
+            async with raw_connection(served.server.host, served.server.port) as second:
+                assert (await second.request(PATH)).status == 429
+            served.rooms.client = "ben"
+            async with raw_websocket(served.server.host, served.server.port, PATH):
+                pass
+        await served.until_connections(0)
+        served.rooms.client = "ann"
+        async with raw_websocket(served.server.host, served.server.port, PATH):
+            pass
+
+
+async def test_frames_that_come_too_early_wait_in_order() -> None:
+    async with (
+        house() as served,
+        raw_websocket(served.server.host, served.server.port, PATH) as raw,
+    ):
+        served.rooms.waits = [0.01, 0.01, 0.0, 0.01]
+        for ref in range(3):
+            raw.send(TEXT, b'[null,"%d","phoenix","heartbeat",{}]' % ref)
+        replies = [json.loads((await raw.frame()).data) for _ in range(3)]
+
+        assert [ref for _, ref, *_ in replies] == ["0", "1", "2"]
+        assert served.rooms.waits == []
+
+
+async def test_incomplete_frames_beyond_the_budget_are_closed_with_1013() -> None:
+    async with (
+        house() as served,
+        raw_websocket(served.server.host, served.server.port, PATH) as raw,
+        raw_websocket(served.server.host, served.server.port, PATH) as other,
+    ):
+        served.endpoint.byte_budget = ByteBudget(per_address_limit=100_000)
+        incomplete = encode(BINARY, bytes(60_000))[:-1]
+        other.write(incomplete)
+        async with asyncio.timeout(5):
+            while served.endpoint.byte_budget.total < 59_000:  # noqa: ASYNC110 - the budget has no event for it
+                await asyncio.sleep(0.005)
+        raw.write(incomplete)
+        await raw.assert_closed(1013)
+        other.writer.close()
+        await served.until_connections(0)
+
+        assert served.endpoint.byte_budget.total == 0
+
+
+async def test_a_frame_that_is_never_complete_is_closed() -> None:
+    async with (
+        house(limits=Limits(frame_timeout=0.1, idle_timeout=0.2)) as served,
+        raw_websocket(served.server.host, served.server.port, PATH) as raw,
+    ):
+        raw.write(encode(BINARY, bytes(1000))[:100])
+        for _ in range(100):  # never idle
+            raw.write(b"x")
+            await asyncio.sleep(0.02)
+            if raw.reader.at_eof() or not served.endpoint.connections:
+                break
+
+        assert not served.endpoint.connections
 
 
 async def test_a_client_is_not_idle_while_it_is_we_who_do_not_read() -> None:

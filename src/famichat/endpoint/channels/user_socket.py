@@ -1,5 +1,9 @@
 """Authenticates sockets and maps topics to channels."""
 
+from functools import partial
+
+from famichat.accounts.sign_in.token import Identity
+from famichat.actions.rate_limit import FRAME_BYTES_PER_TOKEN
 from famichat.actions.topics import user_ids
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.message_channel import MessageChannel
@@ -38,7 +42,16 @@ class UserSocket(SocketHandler):
             report_denied("socket", fault)
             emit(events.RequestRefused(door="socket", reason=fault.code))
             raise JoinRefused(fault.code) from fault
-        return Connected(user_ids(identity.user_id, identity.device_id), ConnectedDevice(identity))
+        return Connected(
+            user_ids(identity.user_id, identity.device_id),
+            ConnectedDevice(identity),
+            client=identity.user_id,
+            pace=partial(self._pace, identity),
+        )
+
+    def _pace(self, identity: Identity, size: int) -> float:
+        """Count a frame, whether or not a channel receives it; see `Connected.pace`."""
+        return self._context.rate_limits.wait("frame", identity, cost=1 + size / FRAME_BYTES_PER_TOKEN)
 
     def _message_channel(self, socket: Socket, topic: str) -> Channel:
         return MessageChannel(socket, topic, self._context)

@@ -1,10 +1,10 @@
-"""Counts open connections per client address, so that one address cannot use up the connection limit."""
+"""Counts open connections per client address or user, so that one of them cannot use up the connection limit."""
 
 from collections import Counter
 
 
 class ConnectionCounter:
-    """Counts open connections per client address.
+    """Counts open connections per client address, or per user.
 
     Args:
         per_address_limit: the most connections of one address.

@@ -26,10 +26,14 @@ from famichat.realtime.events import ConnectRefused, emit
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.serializer import Serializer, negotiate
 from famichat.realtime.socket import Socket
+from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.connection import SERVICE_RESTART, Connection, Transport
 from famichat.realtime.transport.connection_counter import ConnectionCounter
 from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.origin import OriginCheck, origin_allowed
+
+Pace = Callable[[int], float]
+"""See `Connected.pace`."""
 
 SUBPROTOCOL = "phoenix"
 _BEARER = "base64url.bearer.phx."
@@ -56,10 +60,20 @@ class ConnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The application's acceptance of a client: the ids that close the connection, and the data for its channels."""
+    """The application's acceptance of a client.
+
+    Attributes:
+        ids: the ids by which the connection can be closed.
+        assigns: the data for its channels.
+        client: connections with the same key are limited together, such as those of one user; None for no limit.
+        pace: counts a frame of this many bytes, and returns the seconds to wait before the frame may be handled. If
+            they are not 0, the frame was not counted.
+    """
 
     ids: frozenset[str] = frozenset()
     assigns: Any = None
+    client: str | None = None
+    pace: Pace = lambda _size: 0.0
 
 
 class Unavailable(JoinRefused):
@@ -67,7 +81,7 @@ class Unavailable(JoinRefused):
 
 
 class TooManyConnections(Unavailable):
-    """The client's address has reached its connection limit."""
+    """The client's address, or the client itself, has reached its connection limit."""
 
 
 class Admitted(NamedTuple):
@@ -76,6 +90,8 @@ class Admitted(NamedTuple):
     socket: Socket
     serializer: Serializer
     address: str
+    client: str | None
+    pace: Pace
 
 
 class SocketHandler:
@@ -104,6 +120,7 @@ class Endpoint:
         host: the endpoint's own host, for `check_origin=True`.
         path: the mount path: the WebSocket is at `<path>/websocket`, the long poll at `<path>/longpoll`.
         address_of: returns the client address, for the limit per address.
+        byte_budget: counts the bytes of incomplete frames.
     """
 
     def __init__(
@@ -116,6 +133,7 @@ class Endpoint:
         host: str | None = None,
         path: str = "/socket",
         address_of: Callable[[ConnectRequest], str] = lambda request: request.peer or "nowhere",
+        byte_budget: ByteBudget | None = None,
     ) -> None:
         self.handler = handler
         self.pubsub = pubsub or PubSub()
@@ -125,8 +143,10 @@ class Endpoint:
         self._check_origin = check_origin
         self._host = host
         self._address_of = address_of
+        self.byte_budget = byte_budget or ByteBudget()
         self._counter = ConnectionCounter(self.limits.max_per_address)
-        self._connections: dict[Connection, str] = {}
+        self._per_client = ConnectionCounter(self.limits.max_per_client)
+        self._connections: dict[Connection, Admitted] = {}
         self._draining = False
 
     @property
@@ -154,7 +174,7 @@ class Endpoint:
         Raises:
             JoinRefused: the version is unknown, or the application refuses the client.
             Unavailable: the server has reached its connection limit.
-            TooManyConnections: the client's address has reached its connection limit.
+            TooManyConnections: the client's address, or the client itself, has reached its connection limit.
         """
         address = self._address_of(request)
         self._check_capacity(address, transport)
@@ -168,23 +188,30 @@ class Endpoint:
             raise
         if self.pubsub.disconnected_since(asked_at, connected.ids):
             self._refuse(transport, "disconnected")
+        if connected.client is not None and self._per_client.is_full(connected.client):
+            self._refuse_crowded(transport)
         self._check_capacity(address, transport)  # again: other clients have connected during the await
         patterns = tuple(self.routes)
         socket = Socket(patterns, max_channels=self.limits.max_channels, ids=connected.ids, assigns=connected.assigns)
-        return Admitted(socket, serializer, address)
+        return Admitted(socket, serializer, address, connected.client, connected.pace)
 
     def open(self, admitted: Admitted, transport: Transport) -> Connection:
         """Open the connection of an admitted client."""
         connection = Connection(self, admitted.socket, admitted.serializer, transport)
-        self._connections[connection] = admitted.address
+        self._connections[connection] = admitted
         self._counter.enter(admitted.address)
+        if admitted.client is not None:
+            self._per_client.enter(admitted.client)
         return connection
 
     def gone(self, connection: Connection) -> None:
         """Remove a connection that has ended."""
-        address = self._connections.pop(connection, None)
-        if address is not None:
-            self._counter.leave(address)
+        admitted = self._connections.pop(connection, None)
+        if admitted is None:
+            return
+        self._counter.leave(admitted.address)
+        if admitted.client is not None:
+            self._per_client.leave(admitted.client)
 
     async def drain(self, *, batch: int = 100, pause: float = 0.05) -> None:
         """Close all connections with 1012, service restart (rule 39), and refuse new ones.
@@ -213,8 +240,11 @@ class Endpoint:
         if self._draining or len(self._connections) >= self.limits.max_connections:
             self._refuse_for_now(transport)
         if self._counter.is_full(address):
-            emit(ConnectRefused(transport=transport, reason="crowded"))
-            raise TooManyConnections
+            self._refuse_crowded(transport)
+
+    def _refuse_crowded(self, transport: str) -> NoReturn:
+        emit(ConnectRefused(transport=transport, reason="crowded"))
+        raise TooManyConnections
 
     def _refuse_for_now(self, transport: str) -> NoReturn:
         emit(ConnectRefused(transport=transport, reason="full"))

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from famichat.realtime import strict_json
 from famichat.realtime.channel import JoinRefused
-from famichat.realtime.events import ChannelFailed, OutboxOverflowed, emit
+from famichat.realtime.events import ChannelFailed, ConnectRefused, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
@@ -55,6 +55,8 @@ class LongPollSession:
         self._fetched = asyncio.Event()
         self._polls = 0
         self._open = True
+        self._pace = admitted.pace
+        self.client = admitted.client
         self._timer: asyncio.TimerHandle | None = None
         sessions[self.token] = self
         self._connection = endpoint.open(admitted, self)
@@ -91,6 +93,8 @@ class LongPollSession:
         """Pass one frame to the connection when it accepts frames; return the status for the client."""
         try:
             async with asyncio.timeout(self._limits.longpoll_window):
+                while (wait := self._pace(len(data))) > 0:  # noqa: ASYNC110 - other connections may use up the tokens
+                    await asyncio.sleep(wait)
                 await self._receiving.wait()
         except TimeoutError:
             return _STUCK
@@ -216,8 +220,18 @@ class LongPoll:
         except Exception as fault:  # noqa: BLE001 - a bug of the application; the client gets the status only
             emit(ChannelFailed(stage="connect", error_type=type(fault).__name__, where="connect"))
             return _status(_BROKEN)
+        if self._is_full(admitted.client):
+            emit(ConnectRefused(transport=LongPollSession.name, reason="crowded"))
+            return _status(_BROKEN)
         session = LongPollSession(self._sessions, self._endpoint, admitted)
         return _status(_GONE, session.token, [])
+
+    def _is_full(self, client: str | None) -> bool:
+        """Return whether a client, such as a user, has as many sessions as it may have."""
+        if client is None:
+            return False
+        own = sum(session.client == client for session in self._sessions.values())
+        return own >= self._limits.longpoll_per_client
 
     async def _poll(self, request: Request, session: LongPollSession) -> Response:
         polling = asyncio.ensure_future(session.poll())

@@ -16,7 +16,7 @@ class Outbox:
     Args:
         transport: where the frames are written.
         limits: the most frames and bytes in the queue.
-        overflow: called when the queue of a client that does not read is over the limit.
+        overflow: called when a client does not read, and its queue is over the limit or the deadline has passed.
     """
 
     def __init__(self, transport: asyncio.Transport, limits: Limits, overflow: Callable[[], None]) -> None:
@@ -29,6 +29,7 @@ class Outbox:
         self._scheduled = False
         self._writable = asyncio.Event()
         self._writable.set()
+        self._read_deadline: asyncio.TimerHandle | None = None
 
     @property
     def frames(self) -> int:
@@ -61,11 +62,14 @@ class Outbox:
         self._frames, self._bytes = [], 0
 
     def pause(self) -> None:
-        """Stop writing: the socket buffer is full, because the client does not read."""
+        """Stop writing: the socket buffer is full, because the client does not read. Start the deadline for reading."""
         self._writable.clear()
+        self._read_deadline = self._loop.call_later(self._limits.write_timeout, self._overflow)
 
     def resume(self) -> None:
         """Write the queued frames: the client reads again."""
+        if self._read_deadline is not None:
+            self._read_deadline.cancel()
         self._writable.set()
         self.flush()
 

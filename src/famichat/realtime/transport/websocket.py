@@ -6,6 +6,8 @@ back-pressure, the outbox, the idle timeout, and the closing handshake or an abo
 
 import asyncio
 import logging
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, ClassVar, Protocol, cast
@@ -17,7 +19,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from famichat.realtime.channel import JoinRefused
-from famichat.realtime.events import ChannelFailed, OutboxOverflowed, emit
+from famichat.realtime.events import ChannelFailed, FrameRejected, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
@@ -25,11 +27,14 @@ from famichat.realtime.transport.endpoint import (
     Admitted,
     ConnectRequest,
     Endpoint,
+    Pace,
     TooManyConnections,
     Unavailable,
     read_offer,
 )
 from famichat.realtime.transport.outbox import Outbox
+
+_SLICE_BYTES = 4 * 1024
 
 # At debug level the library logs request lines, which may contain tokens.
 _logger = logging.getLogger("famichat.realtime.websocket")
@@ -61,10 +66,19 @@ class WebSocketProtocol(asyncio.Protocol):
         self._connection: Connection | None = None
         self._fragments: list[bytes] = []
         self._fragments_binary = False
+        self._unparsed = bytearray()
+        self._frames: deque[Frame] = deque()
+        self._handling = False
+        self._held_bytes = 0
+        self._pace: Pace = lambda _size: 0.0
+        self._pace_timer: asyncio.TimerHandle | None = None
+        self._address: str | None = None
         self._last_received_at = self._loop.time()
+        self._incomplete_since: float | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
         self._receiving = True
+        self.on_admitted_or_lost: Callable[[], None] = lambda: None
 
     # Called by the event loop and by uvicorn
 
@@ -77,15 +91,8 @@ class WebSocketProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Process bytes of the client."""
         self._last_received_at = self._loop.time()
-        self._ws.receive_data(data)
-        self._write_protocol()
-        for event in self._ws.events_received():
-            if isinstance(event, Frame):
-                self._frame_received(event)
-            elif isinstance(event, Request):
-                self._requested(event)
-        if self._ws.state in (State.CLOSING, State.CLOSED):
-            self._client_gone()
+        self._unparsed += data
+        self._handle_received()
 
     def eof_received(self) -> None:
         """Handle the end of the client's stream."""
@@ -95,9 +102,14 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Handle the loss of the TCP connection."""
         self._server_state.connections.discard(self)
-        for timer in (self._idle_timer, self._abort_timer):
+        self.on_admitted_or_lost()
+        for timer in (self._idle_timer, self._abort_timer, self._pace_timer):
             if timer is not None:
                 timer.cancel()
+        self._unparsed.clear()
+        self._frames.clear()
+        self._fragments.clear()
+        self._count_held()
         self._outbox.clear()
         self._outbox.resume()
         if self._connection is not None:
@@ -136,6 +148,8 @@ class WebSocketProtocol(asyncio.Protocol):
             self._write_protocol()
             self._outbox.flush()
             self._abort_later()
+            self._pace = lambda _size: 0.0
+            self._stop_waiting()
             self.resume_receiving()  # to receive the client's close frame
 
     def pause_receiving(self) -> None:
@@ -145,11 +159,10 @@ class WebSocketProtocol(asyncio.Protocol):
             self._transport.pause_reading()
 
     def resume_receiving(self) -> None:
-        """Read again."""
-        if not self._receiving and not self._transport.is_closing():
-            self._transport.resume_reading()
+        """Read again, and handle what was received before the pause."""
         self._receiving = True
         self._last_received_at = self._loop.time()
+        self._read_again()
 
     async def writable(self) -> None:
         """Wait until the client has read enough of its queued frames, or has disconnected."""
@@ -217,7 +230,9 @@ class WebSocketProtocol(asyncio.Protocol):
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
         self._ws.send_response(response)
         self._write_protocol()
+        self._address, self._pace = admitted.address, admitted.pace
         self._connection = self.endpoint.open(admitted, self)
+        self.on_admitted_or_lost()
         self.resume_receiving()
         self._check_idle()
 
@@ -227,6 +242,74 @@ class WebSocketProtocol(asyncio.Protocol):
             self._write_protocol()
 
     # Frames
+
+    def _handle_received(self) -> None:
+        """Handle what was received, slice by slice, until everything is handled or reading is paused.
+
+        One read may contain tens of thousands of small frames. To parse them all at once would delay other clients.
+        """
+        if self._handling:
+            return
+        self._handling = True
+        while (self._frames or self._unparsed) and self._receiving and self._pace_timer is None:
+            if self._frames:
+                self._handle_frame()
+            else:
+                self._parse_slice()
+        self._handling = False
+        self._count_held()
+        if self._ws.state in (State.CLOSING, State.CLOSED) and not self._frames:
+            self._client_gone()
+
+    def _parse_slice(self) -> None:
+        part = bytes(self._unparsed[:_SLICE_BYTES])
+        del self._unparsed[:_SLICE_BYTES]
+        self._ws.receive_data(part)
+        self._write_protocol()
+        for event in self._ws.events_received():
+            if isinstance(event, Frame):
+                self._frames.append(event)
+            elif isinstance(event, Request):
+                self._requested(event)
+
+    def _handle_frame(self) -> None:
+        """Handle the next frame, or stop reading until the client may send it."""
+        wait = self._pace(len(self._frames[0].data))
+        if wait > 0:
+            self._pace_timer = self._loop.call_later(wait, self._stop_waiting)
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
+            return
+        self._frame_received(self._frames.popleft())
+
+    def _stop_waiting(self) -> None:
+        if self._pace_timer is not None:
+            self._pace_timer.cancel()
+            self._pace_timer = None
+            self._last_received_at = self._loop.time()
+            self._read_again()
+
+    def _read_again(self) -> None:
+        if self._receiving and self._pace_timer is None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._handle_received()
+
+    def _count_held(self) -> None:
+        """Count the bytes of incomplete and unhandled frames. Disconnect the client if there are too many."""
+        held = len(self._unparsed) + len(self._ws.reader.buffer)
+        held += sum(map(len, self._fragments)) + sum(len(frame.data) for frame in self._frames)
+        if held == self._held_bytes or self._address is None:
+            return
+        self.endpoint.byte_budget.remove(self._address, self._held_bytes)
+        self._held_bytes = held
+        if held == 0:
+            self._incomplete_since = None
+        elif self._incomplete_since is None:
+            self._incomplete_since = self._loop.time()
+        if not self.endpoint.byte_budget.add(self._address, held):
+            emit(FrameRejected(reason="too many bytes in flight", size_bytes=held))
+            self._fail(CloseCode.TRY_AGAIN_LATER, "too many bytes in flight")
+            self._client_gone()
 
     def _frame_received(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -246,6 +329,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _message_received(self) -> None:
         fragments, self._fragments = self._fragments, []
+        self._incomplete_since = None
         data = fragments[0] if len(fragments) == 1 else b"".join(fragments)
         if not self._fragments_binary and not _is_utf8(data):
             self._fail(CloseCode.INVALID_DATA, "not UTF-8")
@@ -293,9 +377,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _check_idle(self) -> None:
         now = self._loop.time()
-        if not self._receiving:
+        if not self._receiving or self._pace_timer is not None:
             self._last_received_at = now  # the server itself has paused reading
+            self._incomplete_since = None
         left = self._last_received_at + self._limits.idle_timeout - now
+        if self._incomplete_since is not None:
+            left = min(left, self._incomplete_since + self._limits.frame_timeout - now)
         if left > 0:
             self._idle_timer = self._loop.call_later(left, self._check_idle)
         elif self._connection is not None:
