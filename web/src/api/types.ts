@@ -778,7 +778,7 @@ export interface components {
        */
       readonly field?: string | null
       /**
-       * @description With `invalid_request`: every invalid field.
+       * @description With `invalid_request`: the first five invalid fields.
        * @default null
        */
       readonly errors?: readonly components["schemas"]["FieldError"][] | null

@@ -67,7 +67,7 @@ def build_api(*, test_endpoints: bool = False) -> DescribedApi:
         title="Famichat",
         version="1",
         summary="A messenger that a family runs for itself.",
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -77,6 +77,7 @@ def build_api(*, test_endpoints: bool = False) -> DescribedApi:
     # use mounts either: a mount redirects clients to the same URL with a trailing slash.
     for module in (*api, operations):
         app.router.routes += module.router.routes
+    app.router.routes.append(Route("/api/openapi.json", app.respond_document))
     return app
 
 
