@@ -1,8 +1,10 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte"
 import { defineConfig } from "vitest/config"
 
+import { browserCheck } from "./build/browser-check"
 import { sharedHead } from "./build/head"
 import { atMost } from "./build/size"
+import { SUPPORTED_BROWSERS } from "./build/supported-browsers"
 import { serviceWorker } from "./build/worker"
 
 export default defineConfig({
@@ -10,12 +12,13 @@ export default defineConfig({
     svelte(),
     sharedHead("head.html"),
     atMost(150_000, "index"),
+    browserCheck("build/old-browser.js"),
     serviceWorker("src/worker/worker.ts", "index", ["favicon.svg", "icon-192.png"]),
   ],
   build: {
     outDir: "../src/famichat/static",
     emptyOutDir: true,
-    target: "es2022",
+    target: SUPPORTED_BROWSERS,
     // The Content-Security-Policy allows files of this server and nothing inline.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

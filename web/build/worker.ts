@@ -3,6 +3,8 @@ import { createHash } from "node:crypto"
 
 import { build, type Plugin, type Rolldown } from "vite"
 
+import { SUPPORTED_BROWSERS } from "./supported-browsers"
+
 type Bundle = Rolldown.OutputBundle
 
 /** The worker in `source` becomes `/worker.js`, and keeps what `page` loads at once or later, and the `publicFiles`. */
@@ -22,7 +24,7 @@ export function serviceWorker(source: string, page: string, publicFiles: readonl
 }
 
 function neededBy(page: string, bundle: Bundle): Set<string> {
-  const needed = new Set(Object.keys(bundle).filter((name) => name.endsWith(".woff2")))
+  const needed = new Set(Object.keys(bundle).filter((name) => /\.woff2$|browser-check/.test(name)))
   const take = (name: string) => {
     const part = bundle[name]
     if (part?.type !== "chunk" || needed.has(name)) return
@@ -46,7 +48,7 @@ async function built(source: string, files: readonly string[], version: string):
     define: { FILES: JSON.stringify(files), VERSION: JSON.stringify(version) },
     build: {
       write: false,
-      target: "es2022",
+      target: SUPPORTED_BROWSERS,
       modulePreload: false,
       rolldownOptions: { input: source, output: { format: "iife", entryFileNames: "worker.js" } },
     },

@@ -1,26 +1,46 @@
-/** Splits text into plain text and links. Only http and https URLs become links, never scripts. */
+/**
+ * Splits text into plain text and links. Only http and https URLs become links, never scripts.
+ *
+ * A message can contain anything, so one pass over the text must be enough: the regular expressions here match one
+ * character or a fixed number of them, and no part of the text is examined again after it has turned out to be no link.
+ */
+import { graphemes } from "./graphemes"
 
 export type TextPart =
   | { readonly kind: "words"; readonly text: string }
   | { readonly kind: "link"; readonly text: string; readonly href: string }
 
-const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^\u3000-\u303f\uff00-\uff0f]+/giu
+const BEGINNING = /https?:\/\/|www\./giu
+const NO_SCHEME = /^www\./iu
+/** What a URL cannot follow directly; one without a scheme cannot be a part of a host name, path or email address. */
+const WORD = /\w/u
+const WORD_OR_ADDRESS = /[\w.@/-]/u
+/** Ends a URL: white space, invisible characters, quotes, full-width punctuation, and what URLs must escape. */
+const OUTSIDE =
+  /[\s\p{Cc}\p{Cf}<>"`{}\\^“”„«»‹›\u3000-\u3004\u3008-\u3020\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/u
 /** Punctuation after a URL belongs to the sentence. */
-const TRAILING_PUNCTUATION = /[.,:;!?…'"»”’)\]]+$/u
+const PUNCTUATION = /[.,:;!?…*|’([]/u
+const CLOSING: Readonly<Record<string, string>> = { ")": "(", "]": "[" }
+/** Longer URLs stay text: parsing a host name can take quadratic time. Browsers have similar limits. */
+export const MAX_URL_LENGTH = 2_000
 const MAX_LARGE_EMOJI = 6
-const EMOJI = /^(\p{Extended_Pictographic}|\p{Regional_Indicator})/u
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
+/** UTF-16 code units of the longest emoji: a family with skin tones, and some reserve. */
+const MAX_EMOJI_LENGTH = 40
+const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator})/u
 
 export function linkify(text: string): readonly TextPart[] {
   const parts: TextPart[] = []
   let from = 0
-  for (const match of text.matchAll(ADDRESS)) {
-    const address = withoutPunctuation(match[0])
+  for (let start = nextBeginning(text, 0); start !== undefined;) {
+    const limit = endOfUrl(text, start)
+    const address = text.slice(start, withoutPunctuation(text, start, limit))
     const href = webAddress(address)
-    if (href === undefined) continue
-    if (match.index > from) parts.push({ kind: "words", text: text.slice(from, match.index) })
-    parts.push({ kind: "link", text: address, href })
-    from = match.index + address.length
+    if (href !== undefined) {
+      if (start > from) parts.push({ kind: "words", text: text.slice(from, start) })
+      parts.push({ kind: "link", text: address, href })
+      from = start + address.length
+    }
+    start = nextBeginning(text, limit)
   }
   if (from < text.length) parts.push({ kind: "words", text: text.slice(from) })
   return parts
@@ -28,22 +48,65 @@ export function linkify(text: string): readonly TextPart[] {
 
 /** Whether a message consists of a few emoji only, which are shown large. */
 export function onlyEmoji(text: string): boolean {
+  if (!EMOJI.test(text.trimStart())) return false
   const compact = text.replace(/\s/gu, "")
-  if (!EMOJI.test(compact)) return false // as nearly everything that people say, which need not be taken apart
-  const graphemesIn = [...graphemes.segment(compact)]
-  return graphemesIn.length <= MAX_LARGE_EMOJI && graphemesIn.every(({ segment }) => EMOJI.test(segment))
+  if (compact.length > MAX_LARGE_EMOJI * MAX_EMOJI_LENGTH) return false
+  const found = graphemes(compact)
+  return found.length <= MAX_LARGE_EMOJI && found.every((grapheme) => EMOJI.test(grapheme))
 }
 
-/** Keeps a closing bracket whose opening bracket is in the URL, as in Wikipedia URLs. */
-function withoutPunctuation(address: string): string {
-  const end = TRAILING_PUNCTUATION.exec(address)?.[0] ?? ""
-  const kept = end.startsWith(")") && address.includes("(") ? 1 : 0
-  return address.slice(0, address.length - end.length + kept)
+/** Where the next URL may begin, from a position on. */
+function nextBeginning(text: string, from: number): number | undefined {
+  BEGINNING.lastIndex = from
+  for (let match = BEGINNING.exec(text); match; match = BEGINNING.exec(text)) {
+    const inside = NO_SCHEME.test(match[0]) ? WORD_OR_ADDRESS : WORD
+    if (!inside.test(text.charAt(match.index - 1))) return match.index
+  }
+  return undefined
+}
+
+/** Where a URL ends at the latest: before a bracket that is not opened in it, as in `(https://a.example)`. */
+function endOfUrl(text: string, start: number): number {
+  const opened: string[] = []
+  let end = start
+  for (; end < text.length; end += 1) {
+    const character = text.charAt(end)
+    const opening = CLOSING[character]
+    if (OUTSIDE.test(character) || (opening !== undefined && opened.pop() !== opening)) break
+    if (character === "(" || character === "[") opened.push(character)
+  }
+  return end
+}
+
+/** Where a URL ends without the punctuation that follows it. A quote belongs to the URL if the URL opens it. */
+function withoutPunctuation(text: string, start: number, limit: number): number {
+  let quotes = 0
+  for (let index = start; index < limit; index += 1) if (text.charAt(index) === "'") quotes += 1
+  let end = limit
+  for (; end > start; end -= 1) {
+    const last = text.charAt(end - 1)
+    const unbalanced = last === "'" && quotes % 2 === 1
+    if (!PUNCTUATION.test(last) && !unbalanced) break
+    if (unbalanced) quotes -= 1
+  }
+  return end
 }
 
 function webAddress(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined
-  const { protocol, href, username } = new URL(text)
+  if (text.length > MAX_URL_LENGTH) return undefined
+  const hasScheme = !NO_SCHEME.test(text)
+  const url = parsed(hasScheme ? text : `https://${text}`)
   // `https://bank.example@evil.example` opens evil.example.
-  return /^https?:$/.test(protocol) && username === "" ? href : undefined
+  if (url?.username !== "" || url.password !== "") return undefined
+  const labels = url.hostname.split(".").filter((label) => label !== "")
+  return hasScheme || labels.length > 2 ? url.href : undefined
+}
+
+/** `URL.canParse` would say the same, in browsers since 2023. */
+function parsed(text: string): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
 }

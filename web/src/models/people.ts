@@ -1,10 +1,9 @@
 /** How people are displayed: name, avatar or initial, and a stable colour. */
+import { graphemes } from "./graphemes"
 import type { Color, ConversationSummary, Person } from "../api/types"
 
 /** People by their ids. */
 export type People = ReadonlyMap<string, Person>
-
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
 /** In the order in which `Avatar` uses them. */
 export const COLOURS: readonly Color[] = ["clay", "honey", "moss", "pine", "sea", "iris", "plum", "rose"]
@@ -35,8 +34,7 @@ export function currentPeople(
 
 /** The first visible letter, in any script. */
 export function initial(name: string): string {
-  const [first] = graphemes.segment(name.trim())
-  return (first?.segment ?? "?").toLocaleUpperCase()
+  return (graphemes(name.trim())[0] ?? "?").toLocaleUpperCase()
 }
 
 /** One of a few colours, the same on every device. */
