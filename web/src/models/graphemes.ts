@@ -13,6 +13,14 @@ export function graphemes(text: string): readonly string[] {
   return segmenter ? Array.from(segmenter.segment(text), ({ segment }) => segment) : approximateGraphemes(text)
 }
 
+/**
+ * Leaves at most eight marks after a letter, which is enough for every script. For texts of other users that the system
+ * displays: there, nothing clips marks that cover the surroundings.
+ */
+export function withFewMarks(text: string): string {
+  return text.replace(/(\p{M}{8})\p{M}+/gu, "$1")
+}
+
 /** Without a segmenter: joins marks, skin tones, joined emoji and flags, but not the syllables of all scripts. */
 export function approximateGraphemes(text: string): readonly string[] {
   const found: string[] = []

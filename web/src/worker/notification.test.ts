@@ -34,3 +34,9 @@ test("whatever cannot be understood is shown as something new", () => {
     expect(notificationFor(told, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
   }
 })
+
+test("combining marks cannot cover what is around the notification", () => {
+  const marked = `Z${"\u0300".repeat(120)}`
+  const { title, body } = shown({ ...message, conversation_name: marked, body: marked })
+  expect([title.length, body.length]).toEqual([9, 9])
+})

@@ -1,5 +1,7 @@
 /** Builds notifications from push messages. Pure functions; `worker.ts` displays the result. */
 
+import { withFewMarks } from "../models/graphemes"
+
 /** Texts in the user's language, provided by the page because a worker cannot read its settings. */
 export interface NotificationTexts {
   readonly app: string
@@ -41,8 +43,8 @@ export function notificationFor(payload: string, texts: NotificationTexts): Noti
   if (typeof conversation_id !== "string") return { title: texts.app, body: texts.news, tag: "news" }
   const names = [sender, conversation_name].filter((name) => typeof name === "string" && name !== "")
   return {
-    title: names.length > 0 ? names.join(" · ") : texts.app,
-    body: typeof body === "string" ? body : texts.news,
+    title: names.length > 0 ? withFewMarks(names.join(" · ")) : texts.app,
+    body: typeof body === "string" ? withFewMarks(body) : texts.news,
     tag: conversation_id,
     conversationId: conversation_id,
   }
