@@ -34,14 +34,15 @@ async def test_combining_marks_do_not_cover_other_messages(demo: Server, of_the_
 
     await expect(maja.listed("emil").locator(".count")).to_have_count(0)  # else it would disappear between the pictures
 
-    boxes: list[tuple[int, int, int, int]] = await maja.page.evaluate(_FIND)
+    found: list[list[int]] = await maja.page.evaluate(_FIND)
+    boxes = [(left, top, right, bottom) for left, top, right, bottom in found]
     assert len(boxes) == 4  # and the preview in the list
     shown = await _picture(maja.page)
     await maja.page.evaluate(_HIDE)
     changed = ImageChops.difference(shown, await _picture(maja.page))
     assert changed.getbbox() is not None
     for box in boxes:
-        changed.paste(0, tuple(box))
+        changed.paste(0, box)
     assert changed.getbbox() is None
 
 
