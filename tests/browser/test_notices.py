@@ -44,6 +44,13 @@ _SUBSCRIBE = """given => {
 _END_IT = "sessionStorage.removeItem('subscribed')"
 _CHANGED = "self.dispatchEvent(new ExtendableEvent('pushsubscriptionchange'))"
 
+# Chromium under test believes that every page is visible and focused.
+_TO_THE_BACKGROUND = """() => {
+    Object.defineProperty(document, "visibilityState", { value: "hidden" })
+    Object.defineProperty(document, "hidden", { value: true })
+    document.hasFocus = () => false
+    document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))
+}"""
 # How many sounds each tab has played.
 _LISTEN = """() => {
     window.notes = 0
@@ -131,6 +138,24 @@ async def test_a_closed_app_shows_notifications_with_the_chosen_detail_only(
     await _click_on_notice(maja, conversation)
     await expect(maja.page.get_by_role("heading", name="emil")).to_be_visible()
     await expect(maja.messages().get_by_text("Are you there?").last).to_be_visible()
+
+
+async def test_a_background_tab_shows_its_own_notification_until_the_chat_is_read_on_another_device(
+    demo: Server, of_the_family: SignedIn, service: PushService
+) -> None:
+    maja, emil, tablet = await of_the_family("maja"), await of_the_family("emil"), await of_the_family("maja")
+    await _subscribe(maja, service.browser("majas-laptop"))
+    await maja.page.evaluate(_TO_THE_BACKGROUND)
+    await emil.open("maja")
+    await emil.say("Are you there?")
+    await _shows(maja, ["Sundqvists", "New message"])
+
+    await tablet.open("emil")
+    await expect(tablet.messages().get_by_text("Are you there?").last).to_be_visible()
+    async with asyncio.timeout(20):
+        while await maja.page.evaluate(_SHOWN):  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.05)
+    assert service.requests == [], "the tab has shown it, so nothing is pushed"
 
 
 async def test_the_result_of_a_test_notification_and_a_missing_push_service_are_shown(

@@ -31,6 +31,8 @@ import { MediaStore } from "../device/media-store"
 import { Media } from "./media"
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
+import { Attention, attention } from "./attention"
+import { withdrawRead } from "../session/tab-notifications"
 import { Contacts } from "./contacts.svelte"
 import { Connection, type ConnectionState, type ConnectionTrouble } from "./connection.svelte"
 import { ReplyPreviews } from "./reply-previews"
@@ -87,6 +89,7 @@ export class ChatClient {
   readonly #mediaStore: MediaStore
   /** Conversations that the user is leaving: they need no notice of removal. */
   readonly #leaving = new Set<string>()
+  #attention: Attention | undefined
   #stopped = false
 
   constructor(readonly session: Session) {
@@ -159,6 +162,7 @@ export class ChatClient {
   async stop(): Promise<void> {
     this.#stopped = true
     removeEventListener("visibilitychange", this.#flush)
+    this.#attention?.stop()
     this.#connection.close()
     this.#tabs.close()
     this.contacts.avatars.close()
@@ -305,7 +309,8 @@ export class ChatClient {
   }
 
   #listen(): void {
-    const channel: Channel = this.#connection.socket.channel(`user:${this.me.id}`)
+    const channel: Channel = this.#connection.socket.channel(`user:${this.me.id}`, attention)
+    this.#attention = new Attention(channel)
     const take = ({ conversation: summary }: { conversation: ConversationSummary }) => {
       const before = this.summary(summary.id)?.members ?? []
       this.#add(summary)
@@ -347,6 +352,7 @@ export class ChatClient {
       this.#removeConversation(removed.id)
     }
     for (const summary of conversations) this.#add(summary)
+    void withdrawRead((id) => this.summary(id)?.unread === 0)
     await this.contacts.refresh(() => this.conversations)
     this.ready = true
   }

@@ -179,11 +179,21 @@ describe("after a silent network change", () => {
   test("a page in the background is not probed", async () => {
     const server = new ChatServer()
     await startClient(server)
+    const probes = server.phoenix.framesOf("heartbeat").length
+    Object.assign(document, { visibilityState: "hidden" })
+    dispatchEvent(new Event("visibilitychange"))
+    await pass(5_000)
+    expect(server.phoenix.framesOf("heartbeat")).toHaveLength(probes)
+  })
+
+  test("a page that goes to the background with a dead connection reconnects, to show notifications", async () => {
+    const server = new ChatServer()
+    await startClient(server)
     Object.assign(document, { visibilityState: "hidden" })
     server.phoenix.silence()
     dispatchEvent(new Event("visibilitychange"))
-    await pass(5_000)
-    expect(server.phoenix.sockets).toHaveLength(1)
+    await pass(10_000)
+    expect(server.phoenix.sockets).toHaveLength(2)
   })
 })
 

@@ -32,7 +32,8 @@ export function installBrowser(): void {
   vi.stubGlobal("location", new URL("https://chat.example/"))
   // A test of components brings its document.
   if (!("document" in globalThis)) {
-    vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible", hidden: false }))
+    const state = { visibilityState: "visible", hidden: false, hasFocus: () => true }
+    vi.stubGlobal("document", Object.assign(new EventTarget(), state))
   }
   vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer: fine)" }))
   vi.stubGlobal("screen", { width: 1920, height: 1080 })

@@ -154,6 +154,8 @@ export class ChatServer {
     this.http.on("POST /socket/longpoll", () => ({ status: 410 }))
     this.http.on("DELETE /sessions/current", () => new Response(null, { status: 204 }))
     const { phoenix } = this
+    phoenix.handle(/^user:/, "attention", () => ({}))
+    phoenix.handle(/^user:/, "notified", () => ({}))
     phoenix.handle(/^message:/, "phx_join", (frame) => this.#of(frame).joined(frame.payload))
     phoenix.handle(/^message:/, "fetch", (frame) => this.#of(frame).fetch(frame.payload))
     phoenix.handle(/^message:/, "fetch_changes", (frame) => this.#of(frame).changesAfter(frame.payload.after_change))

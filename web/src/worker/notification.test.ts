@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { notificationFor, DEFAULT_TEXTS } from "./notification"
+import { notificationFor, readIn, DEFAULT_TEXTS } from "./notification"
 
 const message = { kind: "message", conversation_id: "kitchen", conversation_type: "group", content: "none" }
 const shown = (told: object) => notificationFor(`${JSON.stringify(told)}     `, DEFAULT_TEXTS)
@@ -23,6 +23,14 @@ test("with the sender, it says who wrote where, and not what", () => {
 test("with everything, it says what was written", () => {
   const told = { ...message, content: "full", sender: "inga", conversation_name: null, body: "Buns are ready" }
   expect(shown(told)).toMatchObject({ title: "inga", body: "Buns are ready" })
+})
+
+test("it knows which message it is about, and which conversations were read meanwhile", () => {
+  expect(shown({ ...message, seq: 7 })).toMatchObject({ seq: 7 })
+  expect(readIn(JSON.stringify({ ...message, read: ["attic"] }))).toEqual(["attic"])
+  for (const told of ["", JSON.stringify(message), JSON.stringify({ ...message, read: "attic" })]) {
+    expect(readIn(told)).toEqual([])
+  }
 })
 
 test("a test says that it is one, and leads nowhere", () => {

@@ -26,6 +26,8 @@ export interface NotificationContent {
   readonly tag: string
   /** The conversation that it opens. */
   readonly conversationId?: string
+  /** The position of the message in it. */
+  readonly seq?: number
 }
 
 interface PushPayload {
@@ -34,11 +36,13 @@ interface PushPayload {
   readonly conversation_name?: unknown
   readonly sender?: unknown
   readonly body?: unknown
+  readonly seq?: unknown
+  readonly read?: unknown
 }
 
 /** Returns the notification for a payload. Never nothing: browsers penalise push messages without a notification. */
 export function notificationFor(payload: string, texts: NotificationTexts): NotificationContent {
-  const { kind, conversation_id, conversation_name, sender, body } = parsePayload(payload)
+  const { kind, conversation_id, conversation_name, sender, body, seq } = parsePayload(payload)
   if (kind === "test") return { title: texts.app, body: texts.test, tag: "test" }
   if (typeof conversation_id !== "string") return { title: texts.app, body: texts.news, tag: "news" }
   const names = [sender, conversation_name].filter((name) => typeof name === "string" && name !== "")
@@ -47,7 +51,14 @@ export function notificationFor(payload: string, texts: NotificationTexts): Noti
     body: typeof body === "string" ? withFewMarks(body) : texts.news,
     tag: conversation_id,
     conversationId: conversation_id,
+    ...(typeof seq === "number" && { seq }),
   }
+}
+
+/** Returns the conversations that the user has read meanwhile. */
+export function readIn(payload: string): readonly unknown[] {
+  const { read } = parsePayload(payload)
+  return Array.isArray(read) ? read : []
 }
 
 function parsePayload(payload: string): PushPayload {

@@ -5,7 +5,8 @@
  * not pass through it.
  */
 import { loadTexts, type PageMessage, type WorkerMessage } from "./page-bridge"
-import { notificationFor, type NotificationContent } from "./notification"
+import { notificationFor, readIn, type NotificationContent } from "./notification"
+import { closeRead, show } from "./show"
 
 interface BrandFiles {
   readonly mark: string
@@ -22,7 +23,6 @@ const brand = (self as { brand?: BrandFiles }).brand
 const CACHE = ["famichat", VERSION, brand?.mark].join(".")
 const PRECACHED = [...FILES, ...(brand?.files ?? [])]
 const PAGE = "/"
-const ICON = "/icon-192.png"
 const PAGES = new Set([PAGE, "/invite"])
 const PATIENCE_MS = 1_000
 const SERVER_IS_AWAY = 500
@@ -77,13 +77,12 @@ async function file(request: Request, pathname: string): Promise<Response> {
 }
 
 async function showPush(payload: string): Promise<void> {
-  await Promise.all([show(notificationFor(payload, await loadTexts())), navigator.setAppBadge?.()])
-}
-
-async function show(content: NotificationContent): Promise<void> {
-  const { title, body, tag } = content
-  const options = { body, tag, renotify: true, icon: ICON, badge: ICON, data: content }
-  await self.registration.showNotification(title, options)
+  const read = readIn(payload)
+  await Promise.all([
+    show(self.registration, notificationFor(payload, await loadTexts())),
+    closeRead(self.registration, (conversationId) => read.includes(conversationId)),
+    navigator.setAppBadge?.(),
+  ])
 }
 
 async function openApp(conversationId: string | undefined): Promise<void> {
@@ -102,7 +101,7 @@ async function renew(): Promise<void> {
   for (const each of open) each.postMessage({ renew: true } satisfies WorkerMessage)
   if (open.length > 0) return
   const { app, renew: body } = await loadTexts()
-  await show({ title: app, body, tag: "renew" })
+  await show(self.registration, { title: app, body, tag: "renew" })
 }
 
 async function pages(): Promise<readonly WindowClient[]> {
