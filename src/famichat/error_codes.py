@@ -30,6 +30,7 @@ CODES: dict[str, Code] = {
     "invalid_message": Code(422, "A field of the message is missing or invalid."),
     "message_too_large": Code(413, "The message is larger than 64 KiB."),
     "request_too_large": Code(413, "The request is too large."),
+    "idempotency_key_reused": Code(422, "This Idempotency-Key was already used for a different request."),
     "method_not_allowed": Code(405, "Method not allowed."),
     "unmatched_event": Code(400, "Unknown event."),
     # accounts

@@ -111,9 +111,25 @@ async def test_a_refresh_whose_response_was_lost_is_repeated(app: RunningApp, tm
         saved = await signed_in(app, tmp_path, url=proxy.url)
         async with Http(saved) as http:
             proxy.cut_before(b'"refresh_token"')
-            with pytest.raises(Unreachable):
-                await http.get("/me")
             await http.get("/me")
+            assert proxy.cuts == 1
+
+
+async def test_a_request_whose_response_was_lost_is_repeated_and_creates_nothing_twice(
+    app: RunningApp, tmp_path: Path
+) -> None:
+    async with CuttingProxy(int(app.url.rpartition(":")[2])) as proxy:
+        proxy.cut_before(b'"refresh_token"')
+        saved = await signed_in(app, tmp_path, url=proxy.url, expired=False)
+        async with Http(saved) as http:
+            proxy.cut_before(b'"token"')
+            await http.post(f"/families/{app.home.family_id}/invites", {})
+            invites = await http.get(f"/families/{app.home.family_id}/invites")
+            devices = await http.get("/devices")
+
+    assert proxy.cuts == 2
+    assert len(invites["invites"]) == 1
+    assert [each["name"] for each in devices["devices"]] == ["maja's phone", "bot"]
 
 
 async def test_an_ended_session_is_signed_out(app: RunningApp, tmp_path: Path) -> None:

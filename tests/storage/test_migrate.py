@@ -9,6 +9,7 @@ from sqlalchemy import Connection, MetaData, text
 
 import famichat.accounts.audit_log
 import famichat.accounts.device
+import famichat.accounts.idempotency
 import famichat.accounts.invite
 import famichat.accounts.names.taken_names
 import famichat.accounts.profile

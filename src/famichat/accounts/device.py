@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
+from famichat.accounts.idempotency import KeyedRequest
 from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 
@@ -43,10 +44,12 @@ class NewDevice:
     Attributes:
         name: for the list of devices; only its user and family admins see it.
         kind: what other people see; None if unknown.
+        request: the sign-in, if its client repeats it with a key: it then gets the same device again.
     """
 
     name: str
     kind: DeviceKind | None = None
+    request: KeyedRequest | None = None
 
 
 def add_device(session: Session, user_id: str, name: str, kind: DeviceKind | None = None) -> Device:

@@ -127,6 +127,15 @@ class NoSuchPasskey(AccountsError):
     code = "not_found"
 
 
+# Retries
+
+
+class IdempotencyKeyReused(AccountsError):
+    """The user has already sent a different request with this `Idempotency-Key`."""
+
+    code = "idempotency_key_reused"
+
+
 # Setup and invites
 
 

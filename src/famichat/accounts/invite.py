@@ -13,6 +13,8 @@ from famichat.storage.base import CLOCK_TOLERANCE, Base, Created, Id, PrimaryKey
 
 DEFAULT_LIFE = timedelta(days=7)
 MAX_LIFE = timedelta(days=30)
+RETRY_LIFE = timedelta(days=1)
+"""How long the user who accepted an invite can repeat the request."""
 
 
 class Invite(Base):
@@ -35,10 +37,11 @@ class Invite(Base):
 
 @dataclass(frozen=True, slots=True)
 class IssuedInvite:
-    """A new invite. Its token is available only here."""
+    """An invite and its token, which is available only here. `created` is false for a repeated request."""
 
     invite: Invite
     token: str
+    created: bool = True
 
 
 def create_invite(
@@ -74,6 +77,35 @@ def create_invite(
     session.add(invite)
     session.flush()
     return IssuedInvite(invite, token)
+
+
+def reissue_invite(session: Session, invite_id: str) -> IssuedInvite:
+    """Return an open invite with a new token, because the response with the former one was lost.
+
+    Raises:
+        InvalidInvite: it can no longer be accepted.
+    """
+    invite = session.execute(select(Invite).where(Invite.id == invite_id, *_is_open())).scalar_one_or_none()
+    if invite is None:
+        raise InvalidInvite
+    token = new_secret()
+    invite.token_hash = hash_secret(token)
+    session.flush()
+    return IssuedInvite(invite, token, created=False)
+
+
+def accepted_invite(session: Session, token: str) -> Invite:
+    """Return the invite with this token that was accepted less than `RETRY_LIFE` ago, for a repeated request.
+
+    Raises:
+        InvalidInvite: it does not exist, or was not accepted in this time.
+    """
+    is_recent = Invite.accepted_at.between(now() - RETRY_LIFE, now() + CLOCK_TOLERANCE)
+    same = select(Invite).where(Invite.token_hash == hash_secret(token), is_recent)
+    invite = session.execute(same).scalar_one_or_none()
+    if invite is None:
+        raise InvalidInvite
+    return invite
 
 
 def find_invite(session: Session, token: str) -> Invite:

@@ -62,8 +62,12 @@ class FamilyStorage:
     last_backup_at: datetime | None
 
 
-async def begin_upload(services: Services, actor: Identity, conversation_id: str, request: UploadRequest) -> Upload:
+async def begin_upload(
+    services: Services, actor: Identity, conversation_id: str, request: UploadRequest, key: str | None = None
+) -> Upload:
     """Reserve room for a file to send to a conversation; its bytes follow with `receive_upload`.
+
+    With `key`, the request's idempotency key, a repeated request returns the same upload.
 
     Raises:
         RateLimited: too many uploads.
@@ -71,7 +75,7 @@ async def begin_upload(services: Services, actor: Identity, conversation_id: str
         AttachmentError, ChatError: no room, or it must be encrypted; see `Uploads.begin`.
     """
     services.rate_limits.check("upload", actor)
-    return await services.uploads.begin(actor, conversation_id, request)
+    return await services.uploads.begin(actor, conversation_id, request, key)
 
 
 async def find_upload(services: Services, actor: Identity, attachment_id: str) -> Upload:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from famichat.accounts.idempotency import KeyedRequest, earlier_result, remember_result
 from famichat.accounts.privacy import privacy_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.actions.services import Services
@@ -202,6 +203,7 @@ async def create_group_conversation(
     family_id: str | None = None,
     *,
     history: History = "joined",
+    key: str | None = None,
 ) -> CreateResult:
     """Create a group whose only admin is the actor.
 
@@ -212,28 +214,30 @@ async def create_group_conversation(
         member_ids: the other members; duplicates and the actor are ignored.
         family_id: the family that all of them belong to; None for the oldest one that they share.
         history: whether members who are added later see earlier messages.
+        key: the request's idempotency key. A repeated request returns the same group.
 
     Raises:
+        IdempotencyKeyReused: the actor used the key for another request.
         InvalidMembers: fewer than three members.
         InvalidName: the name is empty, too long or contains control characters.
         NotFound: a member does not exist, or they do not share a family.
         InvalidToken: the actor's device has been signed out since the request was authenticated.
         RateLimited: too many messages and conversations.
     """
-    return await _create(
-        services,
-        actor,
-        "group",
-        lambda session, required: create.create_group_conversation(
-            session,
-            actor.user_id,
-            name,
-            member_ids,
-            family_id,
-            history=history,
-            encryption_required=required,
-        ),
-    )
+    request = KeyedRequest.of(key, "group", name, sorted(set(member_ids)), family_id, history)
+
+    def create_or_find(session: Session, required: bool) -> create.CreatedConversation:  # noqa: FBT001 - see `_create`
+        earlier_id = earlier_result(session, actor.user_id, request)
+        if earlier_id is not None:
+            earlier = conversation_for(session, actor.user_id, earlier_id).conversation
+            return create.CreatedConversation(earlier, created=False)
+        created = create.create_group_conversation(
+            session, actor.user_id, name, member_ids, family_id, history=history, encryption_required=required
+        )
+        remember_result(session, actor.user_id, request, created.conversation.id)
+        return created
+
+    return await _create(services, actor, "group", create_or_find)
 
 
 async def create_family_conversation(services: Services, actor: Identity, family_id: str | None = None) -> CreateResult:

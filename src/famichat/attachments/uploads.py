@@ -11,12 +11,13 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from famichat.accounts.idempotency import KeyedRequest, earlier_result, remember_result
 from famichat.accounts.sign_in.token import Identity
 from famichat.attachments.content_type import PICTURES, PLAIN, SHOWN, SNIFFED_BYTES, renamed, sniff
 from famichat.attachments.downloads import visible
@@ -92,10 +93,19 @@ class Uploads:
         """Finish running inspections."""
         self._workers.shutdown(wait=True)
 
-    async def begin(self, identity: Identity, conversation_id: str, announced: UploadRequest) -> Upload:
+    async def begin(
+        self, identity: Identity, conversation_id: str, announced: UploadRequest, key: str | None = None
+    ) -> Upload:
         """Start an upload into a conversation.
 
+        Args:
+            identity: the uploading device.
+            conversation_id: the conversation.
+            announced: the file.
+            key: the request's idempotency key. A repeated request returns the same upload, unless it was cancelled.
+
         Raises:
+            IdempotencyKeyReused: the user used the key for another request.
             NotFound: the conversation does not exist, or the user is not in it.
             ContactEnded: the conversation is direct, and the contact has ended.
             EncryptionRequired, InvalidEncryptionMetadata: the file violates the conversation's encryption policy.
@@ -103,6 +113,8 @@ class Uploads:
         """
         if announced.size > self.quota.file_bytes:
             raise FileTooLarge(max_bytes=self.quota.file_bytes)
+
+        request = KeyedRequest.of(key, "upload", conversation_id, asdict(announced))
 
         def work(session: Session) -> Upload:
             access = conversation_for(session, identity.user_id, conversation_id)
@@ -113,9 +125,15 @@ class Uploads:
                 raise EncryptionRequired
             if policy == "forbidden" and announced.encrypted:
                 raise InvalidEncryptionMetadata(field="encrypted")
+            earlier_id = earlier_result(session, identity.user_id, request)
+            earlier = None if earlier_id is None else session.get(Attachment, earlier_id)
+            if earlier is not None:
+                return self._upload(earlier)
             check_quota(session, identity.user_id, announced.size, self.quota)
             self._reserve(session, announced.size)
-            return self._written_down(session, identity.user_id, conversation.id, announced)
+            upload = self._written_down(session, identity.user_id, conversation.id, announced)
+            remember_result(session, identity.user_id, request, upload.attachment.id)
+            return upload
 
         return await self._database.transaction(work)
 

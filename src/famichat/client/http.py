@@ -90,13 +90,15 @@ class Http:
         return await self.request("GET", path, query=query)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Send a POST request. Raises as `request` does."""
+        """Send a POST request. If its response is lost, repeat it once. Raises as `request` does."""
         return await self.request("POST", path, body)
 
     async def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, Any] | None = None
     ) -> Any:
         """Send a request. If the access token has expired, refresh it and repeat the request once.
+
+        A POST request has a random `Idempotency-Key`, so that a repeat creates nothing twice.
 
         Args:
             method: the HTTP method.
@@ -113,14 +115,15 @@ class Http:
             Unreachable: no answer, or one that is not Famichat's.
         """
         token = self.session.access_token
+        key = str(uuid.uuid4()) if method == "POST" else None
         try:
-            return await self._request(method, path, body, query)
+            return await self._request(method, path, body, query, key)
         except SignedOut as expired:
             # `unauthorized` and a wrong password are 401 too, but a new token does not cure them.
             if expired.code != "invalid_token" or self.session.refresh_token is None:
                 raise
         await self.refresh(token)
-        return await self._request(method, path, body, query)
+        return await self._request(method, path, body, query, key)
 
     async def refresh(self, stale: str) -> None:
         """Exchange the refresh token for new tokens.
@@ -169,21 +172,38 @@ class Http:
     async def _next_session(self) -> Session:
         if self.session.refresh_token is None:
             raise SignedOut("invalid_token")
-        given = await self._request("POST", "/sessions/refresh", {"refresh_token": self.session.refresh_token}, None)
+        tokens = {"refresh_token": self.session.refresh_token}
+        given = await self._request("POST", "/sessions/refresh", tokens, None, key=None)
         return _with_tokens(self.session, given)
 
     async def _request(
-        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+        key: str | None,
     ) -> Any:
         token = self.session.access_token
         headers = {"authorization": f"Bearer {token}"} if token else {}
+        if key is not None:
+            headers["idempotency-key"] = key
+        request = self._http.build_request(method, path, json=body, params=query, headers=headers)
         try:
-            response = await self._http.request(method, path, json=body, params=query, headers=headers)
+            response = await self._send(request)
         except (httpx.TransportError, httpx.InvalidURL):
             raise Unreachable(f"Cannot reach {self.session.url}") from None
         except UnicodeEncodeError:
             raise not_utf8() from None
         return _decoded(response, self.session.url)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._http.send(request)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+            if request.method != "POST":
+                raise
+        return await self._http.send(request)
 
     async def conversations(self) -> list[dict[str, Any]]:
         """List the user's conversations, most recent first; hidden and archived ones are not included."""

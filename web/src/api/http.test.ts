@@ -89,6 +89,46 @@ test("a proxy whose server is away says so, and its own refusal is an error of t
   }
 })
 
+function keysOf(outcomes: (() => Response | Error)[]): (string | null)[] {
+  const keys: (string | null)[] = []
+  vi.stubGlobal("fetch", async (_: string, { headers }: { headers: Headers }) => {
+    keys.push(headers.get("idempotency-key"))
+    const outcome = outcomes[keys.length - 1]!()
+    if (outcome instanceof Error) throw outcome
+    return outcome
+  })
+  return keys
+}
+const lost = () => new TypeError("network error")
+const created = () => Response.json({}, { status: 201 })
+
+test("a POST whose response was lost is repeated with its key", async () => {
+  const keys = keysOf([lost, created, created])
+  await request("POST", "/invites", {})
+  await request("POST", "/invites", {})
+  expect(keys[0]).toMatch(/^[\w-]{20,}$/)
+  expect(keys[1]).toBe(keys[0])
+  expect(keys[2]).not.toBe(keys[0])
+})
+
+test("the user's next attempt has the same key if the outcome is unknown and the request is the same", async () => {
+  const unavailable = () => Response.json({ code: "unavailable" }, { status: 503 })
+  const keys = keysOf([lost, lost, unavailable, created, lost, lost, created])
+  await expect(request("POST", "/groups", { name: "Trip" })).rejects.toBeInstanceOf(Unreachable)
+  await expect(request("POST", "/groups", { name: "Trip" })).rejects.toMatchObject({ code: "unavailable" })
+  await request("POST", "/groups", { name: "Trip" })
+  expect(new Set(keys).size).toBe(1)
+  await expect(request("POST", "/groups", { name: "Trip" })).rejects.toBeInstanceOf(Unreachable)
+  await request("POST", "/groups", { name: "Holiday" })
+  expect(new Set(keys).size).toBe(3)
+})
+
+test("other requests have no key and are not repeated", async () => {
+  const keys = keysOf([lost])
+  await expect(request("PATCH", "/me", {})).rejects.toBeInstanceOf(Unreachable)
+  expect(keys).toEqual([null])
+})
+
 test("text that strict JSON cannot represent is repaired before it is sent", async () => {
   const bodies: unknown[] = []
   vi.stubGlobal("fetch", async (_: string, { body }: RequestInit) => Response.json(bodies.push(body)))

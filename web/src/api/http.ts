@@ -1,4 +1,5 @@
 /** HTTP client for the API, with its two kinds of failure. */
+import { randomId } from "../device/random-id"
 import { toJson } from "./json"
 
 const ROOT = "/api/v1"
@@ -32,19 +33,25 @@ export class NotFamichat extends Unreachable {}
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
 
 /**
- * Sends a request to the API.
+ * Sends a request to the API. A POST without a response is repeated once, with the same idempotency key. If it fails
+ * again, the key is kept for the next time the user sends the same.
  *
+ * @param key the idempotency key of a POST that may be repeated after a reload; a random one by default
  * @throws {ApiError} the server returned an error
  * @throws {Unreachable} no response
  */
-export async function request<Result>(method: Method, path: string, body?: object, token?: string): Promise<Result> {
+export async function request<Result>(
+  method: Method,
+  path: string,
+  body?: object,
+  token?: string,
+  key?: string,
+): Promise<Result> {
   const headers = new Headers()
   if (body !== undefined) headers.set("content-type", "application/json")
-  return await fetchJson<Result>(path, token, {
-    method,
-    headers,
-    ...(body !== undefined && { body: toJson(body) }),
-  })
+  const json = body === undefined ? {} : { body: toJson(body) }
+  if (method !== "POST") return await fetchJson<Result>(path, token, { method, headers, ...json })
+  return await post<Result>(path, token, { method, headers, ...json }, key)
 }
 
 /**
@@ -127,6 +134,35 @@ interface RequestOptions extends RequestInit {
   readonly headers: Headers
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
+  readonly body?: BodyInit
+}
+
+/** The POST requests of this page whose outcome is unknown, by path: at most one each. */
+const unanswered = new Map<string, { readonly body: BodyInit | undefined; readonly key: string }>()
+
+async function post<Result>(
+  path: string,
+  token: string | undefined,
+  request: RequestOptions,
+  fixedKey?: string,
+): Promise<Result> {
+  const { body } = request
+  const earlier = unanswered.get(path)
+  const key = fixedKey ?? (earlier?.body === body ? earlier?.key : undefined) ?? randomId()
+  request.headers.set("idempotency-key", key)
+  const send = () => fetchJson<Result>(path, token, request)
+  try {
+    const result = await send().catch((error: unknown) => {
+      if (error instanceof Unreachable && error.cause instanceof TypeError) return send() // not after a timeout
+      throw error
+    })
+    unanswered.delete(path)
+    return result
+  } catch (error) {
+    if (error instanceof ApiError && error.status < 500) unanswered.delete(path)
+    else unanswered.set(path, { body, key })
+    throw error
+  }
 }
 
 async function fetchJson<Result>(path: string, token: string | undefined, request: RequestOptions): Promise<Result> {

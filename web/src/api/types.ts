@@ -729,6 +729,7 @@ export interface components {
         | "invalid_message"
         | "message_too_large"
         | "request_too_large"
+        | "idempotency_key_reused"
         | "method_not_allowed"
         | "unmatched_event"
         | "invalid_username"

@@ -62,13 +62,13 @@ export class Session {
   }
 
   /**
-   * Sends an authenticated request.
+   * Sends an authenticated request; see `request` in `api/http`.
    *
    * @throws {ApiError} the server returned an error
    * @throws {Unreachable} no response
    */
-  async request<Answer>(method: Method, path: string, body?: object): Promise<Answer> {
-    return await this.#authorized((token) => request<Answer>(method, path, body, token))
+  async request<Answer>(method: Method, path: string, body?: object, key?: string): Promise<Answer> {
+    return await this.#authorized((token) => request<Answer>(method, path, body, token, key))
   }
 
   /** Uploads a chunk of a file; see `request`. */

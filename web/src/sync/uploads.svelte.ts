@@ -143,7 +143,7 @@ export class Uploads {
     return started.id
   }
 
-  async #start({ conversation_id }: OutgoingMessage, attachment: PendingAttachment): Promise<Upload> {
+  async #start({ client_id, conversation_id }: OutgoingMessage, attachment: PendingAttachment): Promise<Upload> {
     try {
       if (attachment.upload_id !== undefined) return await this.#fetchState(attachment.upload_id)
     } catch (error) {
@@ -151,7 +151,10 @@ export class Uploads {
       // The server has deleted it: start again.
     }
     const path = `/conversations/${conversation_id}/attachments`
-    return await this.session.request<Upload>("POST", path, uploadRequest(attachment))
+    // The same after a reload, so that a lost response does not reserve room twice. The unchanged original of a refused
+    // picture is another upload.
+    const key = [client_id, attachment.key, ...(attachment.keep_metadata ? ["original"] : [])].join(".")
+    return await this.session.request<Upload>("POST", path, uploadRequest(attachment), key)
   }
 
   async #send(

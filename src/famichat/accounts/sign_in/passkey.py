@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.device import MAX_DEVICE_NAME, Device, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
+from famichat.accounts.idempotency import earlier_result
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import Identity
 from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Assertion, Registration
@@ -55,7 +56,6 @@ class KnownPasskey:
 
     user_id: str
     public_key: bytes
-    sign_count: int
 
 
 def passkeys_of(session: Session, user_id: str) -> list[Passkey]:
@@ -65,7 +65,7 @@ def passkeys_of(session: Session, user_id: str) -> list[Passkey]:
 
 
 def add_passkey(session: Session, identity: Identity, registration: Registration) -> Passkey:
-    """Store a new passkey.
+    """Store a new passkey, or return it if the user has registered it before.
 
     Args:
         session: the transaction.
@@ -73,11 +73,14 @@ def add_passkey(session: Session, identity: Identity, registration: Registration
         registration: the verified registration.
 
     Raises:
-        InvalidPasskey: it is already registered, or the user has `MAX_PASSKEYS`.
+        InvalidPasskey: another user has registered it, or the user has `MAX_PASSKEYS`.
     """
+    same = select(Passkey).where(Passkey.credential_id == registration.credential_id)
+    known = session.execute(same).scalar_one_or_none()
+    if known is not None and (known.user_id, known.public_key) == (identity.user_id, registration.public_key):
+        return known  # the response to the first request was lost
     count = select(func.count()).select_from(Passkey).where(Passkey.user_id == identity.user_id)
-    same = select(Passkey.id).where(Passkey.credential_id == registration.credential_id)
-    if session.execute(count).scalar_one() >= MAX_PASSKEYS or session.execute(same).first() is not None:
+    if known is not None or session.execute(count).scalar_one() >= MAX_PASSKEYS:
         raise InvalidPasskey
     passkey = Passkey(
         user_id=identity.user_id,
@@ -115,19 +118,26 @@ def known_passkey(session: Session, credential_id: bytes) -> KnownPasskey:
         InvalidCredentials: the passkey is unknown.
     """
     passkey = _find(session, credential_id)
-    return KnownPasskey(passkey.user_id, passkey.public_key, passkey.sign_count)
+    return KnownPasskey(passkey.user_id, passkey.public_key)
 
 
 def finish_passkey_sign_in(session: Session, assertion: Assertion, device: NewDevice) -> StartedSession:
     """Sign in on a new device with a verified assertion.
 
+    An assertion works once, except for a request that is repeated with its key: that one gets the same device again.
+
     Raises:
-        InvalidCredentials: the passkey was deleted or used in the meantime, or the assertion is replayed.
+        InvalidCredentials: the passkey was deleted in the meantime, the assertion is replayed, or its counter shows
+            that the authenticator was cloned.
         InvalidDeviceName: the device name is not allowed.
     """
     passkey = _find(session, assertion.credential_id)
+    if not _use_up(session, assertion.challenge_hash):
+        if earlier_result(session, passkey.user_id, device.request) is None:
+            raise InvalidCredentials
+        return start_session(session, passkey.user_id, device)
     # WebAuthn 6.1.1: the counter is always zero, or it increases; otherwise the authenticator may have been cloned.
-    if not _use_up(session, assertion.challenge_hash) or 0 < assertion.sign_count <= passkey.sign_count:
+    if max(assertion.sign_count, passkey.sign_count) > 0 and assertion.sign_count <= passkey.sign_count:
         raise InvalidCredentials
     passkey.sign_count, passkey.last_used_at = assertion.sign_count, now()
     return start_session(session, passkey.user_id, device)

@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ForeignKey, Index, LargeBinary, delete, exists, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.device import Device, DeviceKind, NewDevice, add_device, revoke_device
+from famichat.accounts.device import Device, DeviceKind, NewDevice, add_device, is_signed_in, revoke_device
 from famichat.accounts.errors import InvalidCredentials, InvalidToken
+from famichat.accounts.idempotency import earlier_result, remember_result
 from famichat.accounts.profile import Profile, profile_of
 from famichat.accounts.sign_in.token import Identity, hash_secret, new_secret
 from famichat.accounts.user import User
@@ -74,7 +75,7 @@ class ReusedRefreshToken:
 def start_session(
     session: Session, user_id: str, device: NewDevice, verified_hash: str | None = None
 ) -> StartedSession:
-    """Sign a user in on a new device.
+    """Sign a user in on a new device, or again on the one that an earlier request with the same key added.
 
     Args:
         session: the transaction.
@@ -90,8 +91,14 @@ def start_session(
     user = session.get(User, user_id)
     if user is None or user.deleted_at is not None or verified_hash not in {None, user.password_hash}:
         raise InvalidCredentials
+    earlier_id = earlier_result(session, user.id, device.request)
+    if earlier_id is not None and is_signed_in(session, user.id, earlier_id):
+        # The tokens of the lost response are not stored. These are of the newest generation, as after a lost refresh.
+        newest = select(func.max(RefreshToken.generation)).where(RefreshToken.device_id == earlier_id)
+        return _started(session, user.id, earlier_id, session.execute(newest).scalar_one())
     user.last_login_at = now()
     added = add_device(session, user.id, device.name, device.kind)
+    remember_result(session, user.id, device.request, added.id)
     return _started(session, user.id, added.id)
 
 

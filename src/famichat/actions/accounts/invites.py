@@ -7,11 +7,15 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts import invite as invites
 from famichat.accounts.device import NewDevice
+from famichat.accounts.errors import InvalidCredentials, InvalidInvite
+from famichat.accounts.idempotency import KeyedRequest
 from famichat.accounts.invite import Invite, IssuedInvite, open_invites
+from famichat.accounts.sign_in.attempt import finish_sign_in
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Newcomer
+from famichat.actions.accounts.sessions import verify_account_password
 from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
@@ -36,7 +40,7 @@ class NewInvite:
 
 
 async def create_invite(
-    services: Services, actor: Identity, family_id: str, role: FamilyRole, life: timedelta
+    services: Services, actor: Identity, family_id: str, role: FamilyRole, life: timedelta, key: str | None = None
 ) -> NewInvite:
     """Create an invite for one person, as a family admin.
 
@@ -46,14 +50,18 @@ async def create_invite(
         family_id: the family.
         role: the role the invited person will have.
         life: how long the invite is valid; at most `MAX_LIFE`.
+        key: the request's idempotency key. A repeated request returns the same invite with a new token.
 
     Raises:
         RateLimited: too many invites from this device or user.
         NotFound: the actor is not a member of the family.
         NotAdmin: the actor is not an admin.
+        InvalidInvite: the request is repeated, and the invite can no longer be accepted.
+        IdempotencyKeyReused: the actor used the key for another request.
     """
     services.rate_limits.check("invite", actor)
-    issued = await services.write(join.invite, actor.user_id, family_id, role, life)
+    request = KeyedRequest.of(key, "invite", family_id, role, life.total_seconds())
+    issued = await services.write(join.invite, actor.user_id, family_id, role, life, request)
     return _announce_created(services, issued)
 
 
@@ -146,7 +154,7 @@ async def accept_invite(services: Services, access_token: str | None, token: str
         return joined, family_conversation_views(session, joined.family_id, services.policies, services.vault)
 
     joined, views = await services.write(work)
-    if joined.joined:
+    if joined.joined and not joined.repeated:
         emit(events.FamilyMemberAdded(family_id=joined.family_id, user_id=joined.user_id))
         if views is not None:
             services.broadcasts.joined(joined.user_id, views)
@@ -157,6 +165,8 @@ async def accept_invite_as_new_user(
     services: Services, token: str, account: NewAccount, device: NewDevice, address: Address
 ) -> NewMember:
     """Create an account, join the family and sign in.
+
+    If the response is lost, the same request signs the new account in: its name and password prove who repeats it.
 
     Args:
         services: the services of this server.
@@ -172,8 +182,18 @@ async def accept_invite_as_new_user(
     """
     services.rate_limits.check("invite", address)
     newcomer = Newcomer.parse(account.username, account.email)
-    await services.read(join.read_invitation, token)  # hashing a password is expensive
-    password_hash = await hash_password(account.password, newcomer.username.shown)
+    try:
+        await services.read(join.read_invitation, token)  # hashing a password is expensive
+        return await _accept_as_new_user(services, token, newcomer, account.password, device)
+    except InvalidInvite:
+        await services.read(invites.accepted_invite, token)
+        return await _accept_again(services, token, account, device, address)
+
+
+async def _accept_as_new_user(
+    services: Services, token: str, newcomer: Newcomer, password: str, device: NewDevice
+) -> NewMember:
+    password_hash = await hash_password(password, newcomer.username.shown)
 
     def work(session: Session) -> tuple[JoinedFamily, StartedSession, _Views | None]:
         joined = join.accept_as_newcomer(session, token, newcomer, password_hash, services.vault, services.index)
@@ -187,11 +207,28 @@ async def accept_invite_as_new_user(
     return announce_new_member(services, joined, started)
 
 
+async def _accept_again(
+    services: Services, token: str, account: NewAccount, device: NewDevice, address: Address
+) -> NewMember:
+    try:
+        attempt = await verify_account_password(services, account.username, account.password, address)
+    except InvalidCredentials:
+        raise InvalidInvite from None
+
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession]:
+        started = finish_sign_in(session, attempt, address, device, services.index)
+        return join.repeated_acceptance(session, token, started.identity.user_id), started
+
+    joined, started = await services.write(work)
+    return announce_new_member(services, joined, started)
+
+
 def _announce_created(services: Services, issued: IssuedInvite) -> NewInvite:
     invite = issued.invite
-    emit(
-        events.InviteCreated(
-            family_id=invite.family_id, invite_id=invite.id, role=invite.role, created_by_id=invite.created_by_id
+    if issued.created:
+        emit(
+            events.InviteCreated(
+                family_id=invite.family_id, invite_id=invite.id, role=invite.role, created_by_id=invite.created_by_id
+            )
         )
-    )
     return NewInvite(invite, issued.token, f"{services.public_url}/invite#{issued.token}")

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
+from famichat.accounts.errors import AlreadySetUp, InvalidCredentials, InvalidSetupCode
+from famichat.accounts.sign_in.attempt import finish_sign_in
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.user import Newcomer
-from famichat.actions.accounts.sessions import DeviceSession, announce_session_started
+from famichat.actions.accounts.sessions import DeviceSession, announce_session_started, verify_account_password
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
 from famichat.chat.families import family
-from famichat.chat.families.join import JoinedFamily, set_up
+from famichat.chat.families.join import JoinedFamily, repeated_setup, set_up
 from famichat.telemetry import emit, events
 
 
@@ -45,6 +46,8 @@ async def set_up_server(
 ) -> NewMember:
     """Create the first family and its admin, and sign the admin in. Works once.
 
+    If the response is lost, the same request signs the admin in, until the server is restarted.
+
     Args:
         services: the running server.
         code: the setup code; case and surrounding spaces are ignored.
@@ -62,8 +65,15 @@ async def set_up_server(
     """
     services.rate_limits.check("sign_in", address)
     if not await needs_setup(services):
-        raise AlreadySetUp
+        return await _set_up_again(services, code, family_name, account, device, address)
     _check_code(code, services.setup_code)
+    try:
+        return await _set_up(services, family_name, account, device)
+    except AlreadySetUp:  # by a concurrent request
+        return await _set_up_again(services, code, family_name, account, device, address)
+
+
+async def _set_up(services: Services, family_name: str, account: NewAccount, device: NewDevice) -> NewMember:
     newcomer = Newcomer.parse(account.username, account.email)
     password_hash = await hash_password(account.password, newcomer.username.shown)
 
@@ -75,9 +85,27 @@ async def set_up_server(
     return announce_new_member(services, joined, started)
 
 
+async def _set_up_again(
+    services: Services, code: str, family_name: str, account: NewAccount, device: NewDevice, address: Address
+) -> NewMember:
+    try:
+        _check_code(code, services.setup_code)
+        attempt = await verify_account_password(services, account.username, account.password, address)
+    except (InvalidSetupCode, InvalidCredentials):
+        raise AlreadySetUp from None
+
+    def work(session: Session) -> tuple[JoinedFamily, StartedSession]:
+        started = finish_sign_in(session, attempt, address, device, services.index)
+        return repeated_setup(session, family_name, started.identity.user_id), started
+
+    joined, started = await services.write(work)
+    return announce_new_member(services, joined, started)
+
+
 def announce_new_member(services: Services, joined: JoinedFamily, started: StartedSession) -> NewMember:
     """Emit telemetry for a new account in a family and issue its first access token. Call after the commit."""
-    emit(events.FamilyMemberAdded(family_id=joined.family_id, user_id=joined.user_id))
+    if not joined.repeated:
+        emit(events.FamilyMemberAdded(family_id=joined.family_id, user_id=joined.user_id))
     return NewMember(joined.family_id, announce_session_started(services, started))
 
 

@@ -5,12 +5,23 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.errors import AlreadySetUp
-from famichat.accounts.invite import DEFAULT_LIFE, Invite, IssuedInvite, create_invite, find_invite, use_invite
+from famichat.accounts.errors import AlreadySetUp, InvalidInvite
+from famichat.accounts.idempotency import KeyedRequest, earlier_result, remember_result
+from famichat.accounts.invite import (
+    DEFAULT_LIFE,
+    Invite,
+    IssuedInvite,
+    accepted_invite,
+    create_invite,
+    find_invite,
+    reissue_invite,
+    use_invite,
+)
 from famichat.accounts.user import Newcomer, register
-from famichat.chat.families.family import create_family, needs_setup, require_admin
+from famichat.chat.conversations.rename import checked_name
+from famichat.chat.families.family import create_family, families_of, needs_setup, require_admin
 from famichat.chat.families.membership import add_member
-from famichat.chat.records.family import Family, FamilyRole
+from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.storage.crypto.vault import BlindIndex, Vault
 
 
@@ -26,11 +37,19 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class JoinedFamily:
-    """A user who joined a family. `joined` is false if the user was a member already."""
+    """A user who joined a family.
+
+    Attributes:
+        user_id: the user.
+        family_id: the family.
+        joined: False if the user was a member already.
+        repeated: True if the request was repeated, so that nothing changed now.
+    """
 
     user_id: str
     family_id: str
     joined: bool
+    repeated: bool = False
 
 
 def set_up(
@@ -60,16 +79,28 @@ def set_up(
 
 
 def invite(
-    session: Session, actor_id: str, family_id: str, role: FamilyRole = "member", life: timedelta = DEFAULT_LIFE
+    session: Session,
+    actor_id: str,
+    family_id: str,
+    role: FamilyRole = "member",
+    life: timedelta = DEFAULT_LIFE,
+    request: KeyedRequest | None = None,
 ) -> IssuedInvite:
-    """Create an invite for one person, as a family admin.
+    """Create an invite for one person, as a family admin; for a repeated request, return it with a new token.
 
     Raises:
         NotFound: the actor is not a member of the family.
         NotAdmin: the actor is not an admin.
+        InvalidInvite: the request is repeated, and the invite can no longer be accepted.
+        IdempotencyKeyReused: the actor used the key for another request.
     """
     require_admin(session, family_id, actor_id)
-    return create_invite(session, family_id, actor_id, role, life)
+    earlier_id = earlier_result(session, actor_id, request)
+    if earlier_id is not None:
+        return reissue_invite(session, earlier_id)
+    issued = create_invite(session, family_id, actor_id, role, life)
+    remember_result(session, actor_id, request, issued.invite.id)
+    return issued
 
 
 def read_invitation(session: Session, token: str) -> Invitation:
@@ -112,7 +143,36 @@ def accept(session: Session, token: str, user_id: str) -> JoinedFamily:
     Raises:
         InvalidInvite: the invite can no longer be accepted.
     """
-    return _join(session, find_invite(session, token), user_id)
+    try:
+        found = find_invite(session, token)
+    except InvalidInvite:
+        return repeated_acceptance(session, token, user_id)
+    return _join(session, found, user_id)
+
+
+def repeated_acceptance(session: Session, token: str, user_id: str) -> JoinedFamily:
+    """Return the result of accepting this invite again, after a lost response.
+
+    Raises:
+        InvalidInvite: the user did not accept this invite recently, or has left the family since.
+    """
+    accepted = accepted_invite(session, token)
+    if accepted.accepted_by_id != user_id or session.get(FamilyMembership, (accepted.family_id, user_id)) is None:
+        raise InvalidInvite
+    return JoinedFamily(user_id, accepted.family_id, joined=True, repeated=True)
+
+
+def repeated_setup(session: Session, family_name: str, user_id: str) -> JoinedFamily:
+    """Return the result of setting up the server again, after a lost response.
+
+    Raises:
+        AlreadySetUp: the user is not an admin of a family of this name.
+    """
+    name = checked_name(family_name)
+    for each in families_of(session, user_id):
+        if (each.name, each.role) == (name, "admin"):
+            return JoinedFamily(user_id, each.family_id, joined=True, repeated=True)
+    raise AlreadySetUp
 
 
 def _join(session: Session, found: Invite, user_id: str) -> JoinedFamily:

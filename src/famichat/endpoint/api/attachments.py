@@ -14,6 +14,7 @@ from famichat.chat.records.attachment import AttachmentView, attachment_views
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.parameters import IdempotencyKey
 
 router = api_router("", "attachments")
 
@@ -72,7 +73,12 @@ class StorageView(BaseModel):
 
 @router.post("/conversations/{conversation_id}/attachments", status_code=201, summary="Begin an upload")
 async def begin(
-    conversation_id: str, body: AttachmentRequest, caller: Caller, context: InContext, response: Response
+    conversation_id: str,
+    body: AttachmentRequest,
+    caller: Caller,
+    context: InContext,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> UploadView:
     """Reserve room for a file to send to a conversation; its bytes follow with PATCH.
 
@@ -80,7 +86,7 @@ async def begin(
         NotFound: the caller is not in this conversation.
         AttachmentError, ChatError: there is no room for it, or it must be encrypted; see `Uploads.begin`.
     """
-    upload = await attachments.begin_upload(context, caller, conversation_id, body.upload_request())
+    upload = await attachments.begin_upload(context, caller, conversation_id, body.upload_request(), key)
     response.headers["location"] = f"/api/v1/attachments/{upload.attachment.id}"
     return _view(upload, context, response)
 

@@ -12,6 +12,7 @@ from famichat.chat.conversations.view_settings import MUTED_INDEFINITELY
 from famichat.chat.records.conversation import History
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.parameters import IdempotencyKey
 
 router = api_router("/conversations", "conversations")
 
@@ -110,8 +111,10 @@ async def make_direct(body: DirectRequest, caller: Caller, context: InContext, r
     return _respond(result, response)
 
 
-@router.post("/group", summary="Create a group", **_SHAPE, status_code=201)
-async def make_group(body: GroupRequest, caller: Caller, context: InContext, response: Response) -> ConversationView:
+@router.post("/group", summary="Create a group", **_CREATED)
+async def make_group(
+    body: GroupRequest, caller: Caller, context: InContext, response: Response, key: IdempotencyKey = None
+) -> ConversationView:
     """Create a group with the caller as its admin.
 
     Raises:
@@ -120,7 +123,7 @@ async def make_group(body: GroupRequest, caller: Caller, context: InContext, res
         NotFound: a member does not exist, or they do not share a family.
     """
     result = await actions.create_group_conversation(
-        context, caller, body.name, body.member_ids, body.family_id, history=body.history
+        context, caller, body.name, body.member_ids, body.family_id, history=body.history, key=key
     )
     return _respond(result, response)
 

@@ -16,6 +16,7 @@ from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, Context, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.parameters import IdempotencyKey
 from famichat.endpoint.schemas.sessions import (
     DeviceRequest,
     NewMemberSessionView,
@@ -114,9 +115,13 @@ class JoinedView(BaseModel):
 
 @router.post("/families/{family_id}/invites", status_code=201, summary="Create an invite")
 async def create(
-    family_id: str, caller: Caller, context: InContext, body: InviteRequest | None = None
+    family_id: str,
+    caller: Caller,
+    context: InContext,
+    body: InviteRequest | None = None,
+    key: IdempotencyKey = None,
 ) -> NewInviteView:
-    """Create an invite for one person.
+    """Create an invite for one person. A repeated request returns it with a new token; the former one is invalid.
 
     Raises:
         NotFound: the caller is not a member of the family.
@@ -124,7 +129,7 @@ async def create(
     """
     request = body or InviteRequest()
     life = timedelta(seconds=request.expires_in)
-    created = await invites.create_invite(context, caller, family_id, request.role, life)
+    created = await invites.create_invite(context, caller, family_id, request.role, life, key)
     return NewInviteView(**_invite_view(created.invite).model_dump(), token=created.token, url=created.url)
 
 
@@ -186,9 +191,16 @@ _ACCEPT: dict[str, Any] = {
 
 @router.post("/invites/accept", summary="Accept an invite", **_ACCEPT)
 async def accept(
-    body: AcceptWithTokenRequest, context: InContext, address: ClientAddress, bearer: Bearer, response: Response
+    body: AcceptWithTokenRequest,
+    context: InContext,
+    address: ClientAddress,
+    bearer: Bearer,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> NewMemberSessionView | JoinedView:
     """Join a family, once: with a new account, which is signed in (201), or with an existing account (200).
+
+    The user who has accepted the invite can repeat the request for a day.
 
     Raises:
         InvalidInvite: the invite can no longer be accepted.
@@ -196,7 +208,7 @@ async def accept(
         InvalidToken: the access token is not valid.
         AccountsError: the username, address or password is not allowed; the invite stays valid.
     """
-    return await _accept(body.token, context, address, bearer, response, body)
+    return await _accept(body.token, context, address, bearer, response, body, key)
 
 
 @router.post("/invites/{token}/accept", summary="Accept an invite (old)", **_ACCEPT)
@@ -207,6 +219,7 @@ async def accept_by_path(
     bearer: Bearer,
     response: Response,
     body: AcceptRequest | None = None,
+    key: IdempotencyKey = None,
 ) -> NewMemberSessionView | JoinedView:
     """As `POST /invites/accept`, for older clients. Proxies may log the token.
 
@@ -216,7 +229,7 @@ async def accept_by_path(
         InvalidToken: the access token is not valid.
         AccountsError: the username, address or password is not allowed; the invite stays valid.
     """
-    return await _accept(token, context, address, bearer, response, body)
+    return await _accept(token, context, address, bearer, response, body, key)
 
 
 async def _accept(
@@ -226,10 +239,11 @@ async def _accept(
     bearer: HTTPAuthorizationCredentials | None,
     response: Response,
     body: AcceptRequest | None,
+    key: str | None,
 ) -> NewMemberSessionView | JoinedView:
     account = None if body is None else body.account
     if body is not None and account is not None:
-        member = await invites.accept_invite_as_new_user(context, token, account, body.device, address)
+        member = await invites.accept_invite_as_new_user(context, token, account, body.device(key), address)
         return new_member_session_view(member.session, member.family_id)
     joined = await invites.accept_invite(context, bearer.credentials if bearer else None, token, address)
     response.status_code = 200

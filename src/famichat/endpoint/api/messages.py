@@ -10,7 +10,7 @@ from famichat.chat.messages.change import Deletion, Edit, React
 from famichat.chat.messages.schema import ChangePage, EditPage, MessagePage, MessageView
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.schemas.parameters import Limit, Seq
+from famichat.endpoint.schemas.parameters import IdempotencyKey, Limit, Seq
 
 router = api_router("/conversations/{conversation_id}", "messages")
 
@@ -81,15 +81,23 @@ async def get_messages(
     responses={200: {"model": MessageView, "description": "It was sent before, with the same `client_id`"}},
 )
 async def post_message(
-    conversation_id: str, body: MessageRequest, caller: Caller, context: InContext, response: Response
+    conversation_id: str,
+    body: MessageRequest,
+    caller: Caller,
+    context: InContext,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> MessageView:
     """Send a message, and return it as the members of the conversation receive it.
+
+    Without `client_id`, the `Idempotency-Key` is the message's `client_id`.
 
     Raises:
         NotFound: the caller is not a member.
         ChatError: the message is refused; see `Draft.parse` and `SendPath.send`.
     """
-    view, created = await actions.post_message(context, caller, conversation_id, body.model_dump(exclude_none=True))
+    payload = ({} if key is None else {"client_id": key}) | body.model_dump(exclude_none=True)
+    view, created = await actions.post_message(context, caller, conversation_id, payload)
     response.status_code = 201 if created else 200
     return view
 

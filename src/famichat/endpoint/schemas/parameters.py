@@ -1,9 +1,9 @@
-"""Query parameters that several endpoints share."""
+"""Query parameters and headers that several endpoints share."""
 
 from typing import Annotated
 
-from fastapi import Query
-from pydantic import BeforeValidator
+from fastapi import Header, Query
+from pydantic import AfterValidator, BeforeValidator
 
 from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
 
@@ -23,3 +23,14 @@ Limit = Annotated[
     Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}."),
 ]
 """The page size."""
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r'^("[!#-\[\]-~]{1,128}"|[!#-\[\]-~]{1,128})$',
+        description="A random string, with or without quotes. A request repeated with it creates nothing again.",
+    ),
+    AfterValidator(lambda key: None if key is None else key.strip('"')),
+]
+"""See draft-ietf-httpapi-idempotency-key-header, and the section on retries in `docs/protocol.md`."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from famichat.accounts.device import DeviceKind, NewDevice
+from famichat.accounts.idempotency import KeyedRequest
 from famichat.accounts.sign_in.password import MAX_PASSWORD
 from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
 from famichat.actions.accounts.profile import profile_view
@@ -22,10 +23,9 @@ class DeviceRequest(BaseModel):
     device_name: str = "A device"
     device_kind: DeviceKind | None = None
 
-    @property
-    def device(self) -> NewDevice:
-        """The device description."""
-        return NewDevice(self.device_name, self.device_kind)
+    def device(self, key: str | None) -> NewDevice:
+        """Return the device to add, or to find again if `key` is the idempotency key of a repeated request."""
+        return NewDevice(self.device_name, self.device_kind, KeyedRequest.of(key, "session"))
 
 
 class PasswordRequest(BaseModel):

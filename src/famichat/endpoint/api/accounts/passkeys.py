@@ -10,6 +10,7 @@ from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
+from famichat.endpoint.schemas.parameters import IdempotencyKey
 from famichat.endpoint.schemas.sessions import DeviceRequest, PasswordRequest, SessionView, session_view
 
 router = api_router("", "passkeys")
@@ -74,7 +75,7 @@ async def register(body: CredentialRequest, caller: Caller, context: InContext) 
     """Store the passkey that the browser created.
 
     Raises:
-        InvalidPasskey: it is malformed, expired, already registered, for another site or user, or one too many.
+        InvalidPasskey: it is malformed, expired, registered by another user, for another site or user, or one too many.
     """
     return _view(await passkeys.add_passkey(context, caller, body.credential))
 
@@ -101,14 +102,16 @@ async def begin_sign_in(context: InContext, address: ClientAddress) -> OptionsVi
 
 
 @router.post("/sessions/passkey", status_code=201, summary="Sign in with a passkey")
-async def sign_in(body: PasskeySignInRequest, context: InContext, address: ClientAddress) -> SessionView:
+async def sign_in(
+    body: PasskeySignInRequest, context: InContext, address: ClientAddress, key: IdempotencyKey = None
+) -> SessionView:
     """Sign in on a new device.
 
     Raises:
         RateLimited: too many requests from this address.
         InvalidCredentials: the passkey is unknown or does not verify; the reason is not revealed.
     """
-    return session_view(await passkeys.sign_in_with_passkey(context, body.credential, body.device, address))
+    return session_view(await passkeys.sign_in_with_passkey(context, body.credential, body.device(key), address))
 
 
 def _view(passkey: Passkey) -> PasskeyView:

@@ -10,6 +10,7 @@ from famichat.actions.accounts import sessions
 from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.parameters import IdempotencyKey
 from famichat.endpoint.schemas.sessions import DeviceRequest, Password, SessionView, session_view
 
 router = api_router("/sessions", "sessions")
@@ -44,7 +45,9 @@ class RefreshRequest(BaseModel):
 
 
 @router.post("", status_code=201, summary="Sign in")
-async def sign_in(body: SignInRequest, context: InContext, address: ClientAddress) -> SessionView:
+async def sign_in(
+    body: SignInRequest, context: InContext, address: ClientAddress, key: IdempotencyKey = None
+) -> SessionView:
     """Sign in on a new device. An unknown account and a wrong password get the same response after the same time.
 
     Raises:
@@ -52,7 +55,8 @@ async def sign_in(body: SignInRequest, context: InContext, address: ClientAddres
         TooManyAttempts: too many wrong passwords for this account.
         InvalidCredentials: the account does not exist or the password is wrong.
     """
-    return session_view(await sessions.sign_in(context, body.name_or_email, body.password, body.device, address))
+    device = body.device(key)
+    return session_view(await sessions.sign_in(context, body.name_or_email, body.password, device, address))
 
 
 @router.post("/refresh", summary="Refresh a session")

@@ -6,6 +6,7 @@ from famichat.actions.accounts.setup import NewAccount, needs_setup, set_up_serv
 from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.parameters import IdempotencyKey
 from famichat.endpoint.schemas.sessions import (
     DeviceRequest,
     NewMemberSessionView,
@@ -39,8 +40,12 @@ async def is_needed(context: InContext) -> SetupView:
 
 
 @router.post("", status_code=201, summary="Set up the server")
-async def set_up(body: SetupRequest, context: InContext, address: ClientAddress) -> NewMemberSessionView:
+async def set_up(
+    body: SetupRequest, context: InContext, address: ClientAddress, key: IdempotencyKey = None
+) -> NewMemberSessionView:
     """Create the first family and its admin, and sign in. Works once, then answers `already_set_up` (409).
+
+    The same request can be repeated until the server is restarted.
 
     Raises:
         AlreadySetUp: a family exists.
@@ -48,5 +53,5 @@ async def set_up(body: SetupRequest, context: InContext, address: ClientAddress)
         AccountsError: the username, address or password is not allowed; the code stays valid.
     """
     account = NewAccount(body.username, body.password, body.email)
-    member = await set_up_server(context, body.code, body.family_name, account, body.device, address)
+    member = await set_up_server(context, body.code, body.family_name, account, body.device(key), address)
     return new_member_session_view(member.session, member.family_id)
