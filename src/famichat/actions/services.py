@@ -106,6 +106,19 @@ class Services:
 
         return await self.database.transaction(work)
 
+    async def write_with_reserve(
+        self,
+        function: Callable[Concatenate[Session, _Parameters], _Result],
+        *args: _Parameters.args,
+        **kwargs: _Parameters.kwargs,
+    ) -> _Result:
+        """Run a function that signs a user in, like `write`. On a full disk it uses space that is reserved for this.
+
+        Raises:
+            StorageUnavailable: the database did not answer, or the reserved space is used up, too.
+        """
+        return await self.database.transaction_with_reserve(lambda session: function(session, *args, **kwargs))
+
     async def write_between_batches(
         self,
         function: Callable[Concatenate[Session, _Parameters], _Result],

@@ -65,6 +65,7 @@ async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, backgrou
     vault.seal_with(await database.transaction(lambda session: settle(session, keys, use_newest=use_newest)))
     if background:
         await asyncio.to_thread(delete_leftovers, data_dir)
+        await database.reserve_disk_space()
         lifecycle.start("key rotation", KeyRotation(database, vault, read_keys).run)
         while await database.transaction(delete_orphans):
             pass  # each transaction deletes one batch

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
+from famichat.storage.disk_reserve import DiskReserve
 from famichat.storage.errors import StorageUnavailable, StorageUnreachable
 from famichat.telemetry import emit, events
 
@@ -63,6 +64,7 @@ class Database:
             self._journaling = _postgres(self.url, "READ COMMITTED", 1)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
+        self._reserve: DiskReserve | None = None
         self._driver: Any = self._journaling.dialect.loaded_dbapi
         self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
 
@@ -77,6 +79,17 @@ class Database:
         the commit has been broadcast yet, so the caller can still close the user's channels in time.
         """
         return await asyncio.get_running_loop().run_in_executor(self._journalists, self.run, work)
+
+    async def transaction_with_reserve(self, work: Callable[[Session], T]) -> T:
+        """Run `work` like `transaction`; on a full disk, use the space reserved by `reserve_disk_space`."""
+        return await asyncio.get_running_loop().run_in_executor(self._writers, self._run_with_reserve, work)
+
+    async def reserve_disk_space(self) -> None:
+        """Reserve space for `transaction_with_reserve` on SQLite. PostgreSQL has its own disk."""
+        if self.dialect == "sqlite":
+            path = _sqlite_path(self.url)
+            self._reserve = DiskReserve(path.with_name(f"{path.name}-reserve"))
+            await asyncio.get_running_loop().run_in_executor(self._writers, self._reserve.hold)
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run read-only `work` on a consistent snapshot; see `run_read`."""
@@ -103,6 +116,23 @@ class Database:
             StorageUnavailable: the database is full, unreachable or damaged, or every attempt failed to serialise.
             Exception: any exception that `work` raises, after a rollback.
         """
+        self._keep_reserve("transaction")
+        return self._run(work)
+
+    def _run_with_reserve(self, work: Callable[[Session], T]) -> T:
+        try:
+            return self._run(work)
+        except StorageUnavailable as error:
+            if self._reserve is None or not _is_disk_full(error) or not self._reserve.release():
+                raise
+        return self._run(work)
+
+    def _keep_reserve(self, operation: str) -> None:
+        """Raise StorageUnavailable while only sign-ins may use the disk."""
+        if self._reserve is not None and not self._reserve.hold():
+            raise StorageUnavailable(operation)
+
+    def _run(self, work: Callable[[Session], T]) -> T:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with Session(self._writing, expire_on_commit=False) as session, session.begin():
@@ -145,6 +175,7 @@ class Database:
         Raises:
             StorageUnavailable: the database cannot store anything now, or did not confirm the commit.
         """
+        self._keep_reserve("journal")
         try:
             connection = self._journaling.raw_connection()
         except self._driver.OperationalError as error:  # the driver's exception: SQLAlchemy has not wrapped it yet
@@ -252,6 +283,12 @@ def _unavailable(
 ) -> StorageUnavailable:
     emit(events.StorageFailed(operation=operation, error_type=type(error).__name__))
     return kind(operation)
+
+
+def _is_disk_full(error: StorageUnavailable) -> bool:
+    cause = error.__cause__
+    driver_error = cause.orig if isinstance(cause, DBAPIError) else cause
+    return getattr(driver_error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _lost_a_race(error: DBAPIError) -> bool:

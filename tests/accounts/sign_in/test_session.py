@@ -2,6 +2,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from famichat.accounts.sign_in.session import (
     RefreshToken,
     ReusedRefreshToken,
     StartedSession,
+    continue_session,
     end_session,
     refresh_session,
     start_session,
@@ -131,6 +133,22 @@ def test_of_two_clients_that_hold_successors_of_one_token_the_second_signs_the_d
     clock.jump(REUSE_WINDOW)
 
     assert isinstance(refresh(owner.refresh_token), ReusedRefreshToken)
+
+
+def test_while_nothing_can_be_stored_a_session_continues_with_the_same_token(
+    database: Database, started: StartedSession, refresh: Refresh, clock: Clock
+) -> None:
+    """In a read-only transaction."""
+    successor = renewed(refresh(started.refresh_token))
+
+    for token in (started.refresh_token, successor.refresh_token):
+        continued = database.run_read(partial(continue_session, token=token))
+        assert (continued.identity, continued.refresh_token) == (started.identity, token)
+
+    renewed(refresh(successor.refresh_token))
+    clock.jump(REUSE_WINDOW)
+    with pytest.raises(InvalidToken):
+        database.run_read(lambda session: continue_session(session, started.refresh_token))
 
 
 def refresh_once(refresh: Refresh, session: StartedSession) -> str:

@@ -1,5 +1,5 @@
 /** HTTP client for the API, with its two kinds of failure. */
-import { randomId } from "../device/random-id"
+import { randomId } from "./random-id"
 import { toJson } from "./json"
 
 const ROOT = "/api/v1"

@@ -6,8 +6,8 @@
  */
 import type { DBSchema } from "idb"
 
+import { randomId } from "../api/random-id"
 import { FileDatabase } from "./file-database"
-import { randomId } from "./random-id"
 
 interface Stores extends DBSchema {
   blobs: { key: string; value: Blob }

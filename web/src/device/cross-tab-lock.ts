@@ -9,7 +9,7 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
-import { randomId } from "./random-id"
+import { randomId } from "../api/random-id"
 
 interface Stores extends DBSchema {
   leases: { key: string; value: { readonly holder: string; readonly until: number } }

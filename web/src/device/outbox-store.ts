@@ -16,7 +16,7 @@ import {
   type OutgoingMessage,
   type Outbox,
 } from "../models/outbox"
-import { randomId } from "./random-id"
+import { randomId } from "../api/random-id"
 import type { WriteTransaction, LocalDatabase } from "./database"
 import type { TabChannel } from "./tab-channel"
 

@@ -41,7 +41,7 @@ import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
 import type { ConversationSummary, Message, Person } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
-import { randomId } from "../device/random-id"
+import { randomId } from "../api/random-id"
 import { Uploads } from "./uploads.svelte"
 
 const REFRESH_RETRY_MS = 3_000

@@ -115,11 +115,7 @@ def refresh_session(
     Raises:
         InvalidToken: the token is unknown or expired, or its device was revoked.
     """
-    same = select(RefreshToken).where(RefreshToken.token_hash == hash_secret(token))
-    found = session.execute(same).scalar_one_or_none()
-    device = session.get(Device, found.device_id) if found is not None else None
-    if found is None or device is None or device.revoked_at is not None or found.expires_at <= now():
-        raise InvalidToken
+    found, device = _find(session, token)
     if _is_reuse(session, found):
         revoke_device(session, device.user_id, device.id)
         return ReusedRefreshToken(device.user_id, device.id)
@@ -133,6 +129,19 @@ def refresh_session(
     return _started(session, device.user_id, device.id, found.generation + 1, expires_at)
 
 
+def continue_session(session: Session, token: str) -> StartedSession:
+    """Return the session of a refresh token without exchanging it, while nothing can be stored.
+
+    Raises:
+        InvalidToken: `refresh_session` would not accept the token.
+    """
+    found, device = _find(session, token)
+    if _is_reuse(session, found):
+        raise InvalidToken
+    profile = profile_of(session, device.user_id)
+    return StartedSession(Identity(device.user_id, device.id, profile.username), profile, token)
+
+
 def end_session(session: Session, identity: Identity) -> None:
     """Revoke a device. The caller closes its connections after the commit.
 
@@ -140,6 +149,15 @@ def end_session(session: Session, identity: Identity) -> None:
         NoSuchDevice: it was already revoked.
     """
     revoke_device(session, identity.user_id, identity.device_id)
+
+
+def _find(session: Session, token: str) -> tuple[RefreshToken, Device]:
+    same = select(RefreshToken).where(RefreshToken.token_hash == hash_secret(token))
+    found = session.execute(same).scalar_one_or_none()
+    device = session.get(Device, found.device_id) if found is not None else None
+    if found is None or device is None or device.revoked_at is not None or found.expires_at <= now():
+        raise InvalidToken
+    return found, device
 
 
 def _is_reuse(session: Session, token: RefreshToken) -> bool:

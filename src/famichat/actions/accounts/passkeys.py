@@ -110,7 +110,7 @@ async def sign_in_with_passkey(
     with _refusals_name(known.user_id):
         # The counter is compared in the transaction, where a repeated request can be told from a cloned authenticator.
         assertion = services.webauthn.verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
-        started = await services.write(finish_passkey_sign_in, assertion, device)
+        started = await services.write_with_reserve(finish_passkey_sign_in, assertion, device)
     return announce_session_started(services, started)
 
 

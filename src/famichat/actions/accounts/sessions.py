@@ -13,6 +13,7 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.accounts.devices import announce_device_revoked
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
+from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
 
@@ -47,7 +48,7 @@ async def sign_in(
         InvalidDeviceName: the device name is not allowed.
     """
     attempt = await verify_account_password(services, name_or_email, password, address)
-    started = await services.write(finish_sign_in, attempt, address, device, services.index)
+    started = await services.write_with_reserve(finish_sign_in, attempt, address, device, services.index)
     return announce_session_started(services, started)
 
 
@@ -58,6 +59,8 @@ async def refresh_session(
 
     Safe to retry with the same token if the response was lost. If two clients continue one session, its device is
     revoked: one of them stole a token, and the server cannot tell which. See `accounts.sign_in.session`.
+
+    If nothing can be stored, the response contains the same refresh token again.
 
     Args:
         services: the running server.
@@ -70,8 +73,12 @@ async def refresh_session(
         InvalidToken: the token is unknown, expired or superseded, or its device was revoked.
     """
     services.rate_limits.check("refresh", address)
-    # In this thread because a reused token ends the device's access.
-    renewed = await services.write_between_batches(sessions.refresh_session, refresh_token, kind)
+    try:
+        # In this thread because a reused token ends the device's access.
+        renewed = await services.write_between_batches(sessions.refresh_session, refresh_token, kind)
+    except StorageUnavailable:
+        # Such as with a full disk: users can still read.
+        return _device_session(services, await services.read(sessions.continue_session, refresh_token))
     if isinstance(renewed, ReusedRefreshToken):
         announce_device_revoked(services, renewed.user_id, renewed.device_id, "refresh_token_reused")
         raise InvalidToken
@@ -109,7 +116,9 @@ async def verify_account_password(
     services.rate_limits.check("sign_in", address)
     limited = services.rate_limits.enabled
     try:
-        attempt = await services.write(begin_sign_in, name_or_email, address, services.index, limited=limited)
+        attempt = await services.write_with_reserve(
+            begin_sign_in, name_or_email, address, services.index, limited=limited
+        )
     except TooManyAttempts as error:
         emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=error.retry_in_seconds))
         raise

@@ -29,7 +29,16 @@ from famichat.storage.migrate import NewerDatabaseError, is_known, upgrade
 
 _STAGING, _PRIVATE_DIR = ".restore-", 0o700
 # "files": encrypted files left by a killed attempt; they are restored again.
-_HARMLESS = {"famichat.lock", "secrets.json", "lost+found", LAST_BACKUP, DATABASE_ID, archive.FILES}
+_HARMLESS = {
+    "famichat.lock",
+    "famichat.db-reserve",
+    "secrets.json",
+    "lost+found",
+    LAST_BACKUP,
+    DATABASE_ID,
+    archive.FILES,
+}
+_HARMLESS |= {"famichat.db-reserve"}  # see `storage.disk_reserve`
 _DRAFTS = (_STAGING, "secrets.")  # left by a killed attempt
 
 
