@@ -7,7 +7,7 @@
 import type { DBSchema } from "idb"
 
 import { FileDatabase } from "./file-database"
-import { randomId } from "./random-id"
+import { randomId } from "../api/random-id"
 
 /** A recording so far. */
 export interface RecordingProgress {
