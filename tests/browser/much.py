@@ -29,7 +29,7 @@ async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
     """Reply to any message of that conversation as a signed-in user."""
     path = f"/api/v1/conversations/{demo.told['conversations']['direct']}/messages"
     token = await who.page.evaluate("JSON.parse(localStorage['famichat.session']).access_token")
-    async with httpx.AsyncClient(base_url=demo.url, headers={"authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(base_url=demo.url, headers={"authorization": f"Bearer {token}"}, timeout=30) as http:
         (await http.post(path, json={"body": body, "reply_to": message_id})).raise_for_status()
 
 

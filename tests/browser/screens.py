@@ -245,7 +245,7 @@ async def _of_the_family(browser: Browser, demo: Server, name: str) -> Person:
 
 @asynccontextmanager
 async def _as(demo: Server, name: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False, timeout=30) as http:
         who = {"username": name, "password": demo.user(name)["password"]}
         token = (await http.post("/sessions", json=who)).raise_for_status().json()["access_token"]
         http.headers["authorization"] = f"Bearer {token}"

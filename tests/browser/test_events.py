@@ -28,7 +28,7 @@ async def test_it_shows_every_event_live_and_its_link_gives_nothing_away(demo: S
     watcher = await person(demo.url)
     page = watcher.page
     topic = f"message:family:{demo.told['conversations']['family']}"
-    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False, timeout=30) as http:
         token = await _token(demo, http)
         http.headers["authorization"] = f"Bearer {token}"
         await page.goto(f"{demo.url}/events#token={token}&topic={topic}")
@@ -56,7 +56,7 @@ async def test_it_shows_every_event_live_and_its_link_gives_nothing_away(demo: S
 async def test_it_pauses_filters_and_clears(demo: Server, person: SignedIn) -> None:
     watcher = await person(demo.url)
     page = watcher.page
-    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False, timeout=30) as http:
         token = await _token(demo, http)
         http.headers["authorization"] = f"Bearer {token}"
         await page.goto(f"{demo.url}/events")
@@ -81,7 +81,7 @@ async def test_it_pauses_filters_and_clears(demo: Server, person: SignedIn) -> N
 
 async def test_a_topic_that_is_not_ones_own_is_refused_in_words(demo: Server, person: SignedIn) -> None:
     watcher = await person(demo.url)
-    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False, timeout=30) as http:
         token = await _token(demo, http)
     await watcher.page.goto(f"{demo.url}/events#token={token}&topic=message:direct:nobody")
     await expect(watcher.page.get_by_role("alert")).to_have_text("Could not join: not_found")

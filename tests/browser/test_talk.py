@@ -377,7 +377,7 @@ async def _say_by_http(demo: Server, page: Page, bodies: list[str]) -> None:
     """Send many messages in the direct conversation as the user signed in on a page."""
     kept: dict[str, Any] = json.loads(await page.evaluate("localStorage.getItem('famichat.session')"))
     headers = {"authorization": f"Bearer {kept['access_token']}"}
-    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", headers=headers, trust_env=False, timeout=30) as http:
         for body in bodies:
             path = f"/conversations/{demo.told['conversations']['direct']}/messages"
             (await http.post(path, json={"body": body})).raise_for_status()

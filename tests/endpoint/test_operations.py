@@ -8,14 +8,14 @@ from tests.support.app import RunningApp, running_app
 
 
 async def test_liveness_and_readiness_are_reported(app: RunningApp) -> None:
-    async with httpx.AsyncClient(base_url=app.url) as client:
+    async with httpx.AsyncClient(base_url=app.url, timeout=30) as client:
         assert (await client.get("/healthz")).text == "ok\n"
         assert (await client.get("/readyz")).text == "ready\n"
 
 
 async def test_metrics_count_events_and_contain_no_names(app: RunningApp) -> None:
     topic = f"message:self:{app.talks.self}"
-    async with app.connect(app.home.maja) as maja, httpx.AsyncClient(base_url=app.url) as client:
+    async with app.connect(app.home.maja) as maja, httpx.AsyncClient(base_url=app.url, timeout=30) as client:
         await maja.join(topic)
         await maja.ask(topic, "new_msg", {"body": "canary-body"})
         metrics = (await client.get("/metrics")).text
@@ -30,7 +30,7 @@ async def test_metrics_through_a_proxy_require_the_token(database_url: str, tmp_
     token = "a-metrics-token-of-the-tests"
     async with (
         running_app(database_url, tmp_path, metrics_token=token) as app,
-        httpx.AsyncClient(base_url=app.url, headers={"x-forwarded-for": "203.0.113.7"}) as client,
+        httpx.AsyncClient(base_url=app.url, headers={"x-forwarded-for": "203.0.113.7"}, timeout=30) as client,
     ):
         assert (await client.get("/metrics")).status_code == 404
         assert (await client.get("/metrics", headers={"authorization": "Bearer wrong"})).status_code == 404

@@ -102,7 +102,7 @@ async def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         ready = server.line()
         url = json.loads(ready)["url"]
         day = Day(url, data)
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http:
             await live(day, http, json.loads(ready)["setup_code"])
             day.metrics = (await http.get("/metrics")).text
         day.database = dumped(database) if database else ""

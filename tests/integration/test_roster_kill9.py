@@ -85,7 +85,7 @@ class Comings:
     def _http(self, who: Person) -> httpx.AsyncClient:
         token = Tokens(SECRET).issue(who.user_id, who.device_id)
         bearer = {"authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=f"{self._url}/api/v1", headers=bearer, trust_env=False)
+        return httpx.AsyncClient(base_url=f"{self._url}/api/v1", headers=bearer, trust_env=False, timeout=30)
 
     async def _come_and_go(self, guest: Person, number: int) -> None:
         home = self._home

@@ -20,7 +20,7 @@ class Poller:
 
     def __init__(self, url: str, token: str) -> None:
         self.heard: list[Frame] = []
-        self._http = httpx.AsyncClient(base_url=url)
+        self._http = httpx.AsyncClient(base_url=url, timeout=30)
         self._opening = {"vsn": "2.0.0", "token": token}
         self._refs = itertools.count(1)
         self._session = ""

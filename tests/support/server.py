@@ -77,7 +77,7 @@ class FamichatServer:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; readiness is awaited below
                 self._command, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as http:
             while not await self._is_ready(http):
                 if self._process.poll() is not None or time.monotonic() > began + patience:
                     self.kill()

@@ -59,7 +59,7 @@ class Talkers:
     async def read(self, url: str, conv: str, user: str) -> Read:
         """All messages of a conversation, over HTTP, as one of its members reads them."""
         entries: list[Entry] = []
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             more = True
             while more:
                 answer = await self._page(http, url, conv, user, after_seq=len(entries) and entries[-1].seq)

@@ -56,7 +56,7 @@ async def test_the_connections_per_address_are_limited_independently(sqlite_url:
             app.connect(app.home.maja),
             app.connect(app.home.emil),
             app.connect(app.home.inga) as inga,
-            httpx.AsyncClient(base_url=app.url, transport=there) as neighbour,
+            httpx.AsyncClient(base_url=app.url, transport=there, timeout=30) as neighbour,
             app.site() as site,
         ):
             query = {"vsn": "2.0.0", "token": app.token(app.home.maja)}

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_every_answer_carries_the_security_headers(shared_app: RunningApp) -> None:
-    async with httpx.AsyncClient(base_url=shared_app.url) as client:
+    async with httpx.AsyncClient(base_url=shared_app.url, timeout=30) as client:
         for path in ("/healthz", "/api/v1/me", "/nowhere/at/all", "/api/openapi.json"):
             answer = await client.get(path)
             for name, value in SECURITY_HEADERS.items():

@@ -37,7 +37,7 @@ async def new(database_url: str, tmp_path: Path) -> AsyncIterator[New]:
             "rate_limits": "off",
         }
     )
-    async with served(settings) as ready, httpx.AsyncClient(base_url=f"{ready.url}/api/v1") as http:
+    async with served(settings) as ready, httpx.AsyncClient(base_url=f"{ready.url}/api/v1", timeout=30) as http:
         assert ready.setup_code is not None
         yield New(http, ready.setup_code)
 
