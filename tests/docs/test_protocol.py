@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.frames import CloseCode
 
+from famichat.realtime import Limits
 from famichat.realtime.transport.connection import (
     GOING_AWAY,
     INTERNAL_ERROR,
@@ -124,4 +125,13 @@ def test_every_close_code_that_the_server_sends_is_on_the_page() -> None:
 
 
 def test_the_page_says_what_phones_do_to_sockets() -> None:
-    assert re.search(r"^## .*phones.*iOS and Android", PAGE, re.MULTILINE)
+    heading = r"^## \d+\. On phones: iOS and Android in the background$"
+    section = re.search(rf"{heading}(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+
+    assert section is not None
+    described = re.findall(r"^- \*\*(.+?)\*\* ", section[1], re.MULTILINE)
+    assert described == ["iOS", "Android", "Desktop browsers"]
+    # The time after which the server closes a silent connection, and the way back.
+    assert f"after {Limits().idle_timeout:.0f} seconds of\n  silence" in section[1]
+    for step in ("heartbeat", "`last_seq`", "`last_change`", "`epoch`", "`client_id`", "Web Push"):
+        assert step in section[1]

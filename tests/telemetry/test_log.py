@@ -54,7 +54,11 @@ def test_a_broadcast_record_contains_the_event_name(capsys: pytest.CaptureFixtur
 
     log_event(
         events.MessageBroadcast(
-            conversation_type="direct", conversation_id="c", event="new_msg", payload_bytes=2, since_receipt_seconds=0.1
+            conversation_type="direct",
+            conversation_id="c",
+            broadcast_event="new_msg",
+            payload_bytes=2,
+            since_receipt_seconds=0.1,
         )
     )
 

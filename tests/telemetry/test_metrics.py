@@ -39,7 +39,11 @@ def test_times_and_batches_are_histograms() -> None:
     metrics.record(events.MessageSent(conversation_type="self", body_bytes=1, store_seconds=0.003, repeat=False))
     metrics.record(
         events.MessageBroadcast(
-            conversation_type="self", conversation_id="c", event="new_msg", payload_bytes=1, since_receipt_seconds=0.3
+            conversation_type="self",
+            conversation_id="c",
+            broadcast_event="new_msg",
+            payload_bytes=1,
+            since_receipt_seconds=0.3,
         )
     )
     metrics.record(events.JournalBatchWritten(messages=40, duration_seconds=0.01))

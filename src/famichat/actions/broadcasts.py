@@ -48,7 +48,7 @@ class Broadcasts:
             received_at: when the message arrived, by `time.perf_counter`.
         """
         topic = ConversationTopic(sent.conversation_type, sent.conversation_id)
-        self._to_conversation(topic, "new_msg", view, received_at, body=view["body"])
+        self._to_conversation(topic, "new_msg", view, received_at)
         self._unread.changed(sent.conversation_id)
         self._push_notifier.said(view)
 
@@ -56,7 +56,7 @@ class Broadcasts:
         """Announce a changed message to its conversation. Sends no push notifications and changes no unread count."""
         topic = ConversationTopic(result.conversation_type, result.request.conversation_id)
         view = result.view
-        self._to_conversation(topic, "message_updated", view, result.request.received_at, body=view["body"])
+        self._to_conversation(topic, "message_updated", view, result.request.received_at)
 
     def acknowledged(self, result: AckResult) -> None:
         """Announce that a device has received or read more of a conversation than before.
@@ -165,19 +165,18 @@ class Broadcasts:
         payload: MessageView | MessageStatus,
         received_at: float,
         *,
-        body: str | None = None,
         only: str | None = None,
         without: str | None = None,
     ) -> None:
         """Publish an event on a conversation's topic, and measure the time since its cause arrived."""
-        self._pubsub.broadcast(str(topic), event, payload, only=only, without=without)
+        payload_bytes = self._pubsub.broadcast(str(topic), event, payload, only=only, without=without)
         elapsed = time.perf_counter() - received_at
         emit(
             events.MessageBroadcast(
                 conversation_type=topic.type,
                 conversation_id=topic.conversation_id,
-                event=event,
-                payload_bytes=len((body or "").encode()),
+                broadcast_event=event,
+                payload_bytes=payload_bytes,
                 since_receipt_seconds=elapsed,
             )
         )

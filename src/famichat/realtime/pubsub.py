@@ -44,6 +44,11 @@ class Dispatch:
             frame = self._encoded[serializer.version] = serializer.encode(self.broadcast)
         return frame
 
+    @property
+    def frame_bytes(self) -> int:
+        """The size of the encoded frame, the largest if there are several versions; 0 if it was not encoded."""
+        return max((len(frame.data) for frame in self._encoded.values()), default=0)
+
 
 class Subscriber(Protocol):
     """A channel that is subscribed to a topic."""
@@ -120,7 +125,7 @@ class PubSub:
         exclude: Subscriber | None = None,
         only: str | None = None,
         without: str | None = None,
-    ) -> None:
+    ) -> int:
         """Send an event to the subscribers of a topic, on all nodes.
 
         Args:
@@ -131,12 +136,16 @@ class PubSub:
             only: an id; only connections with this id receive the event.
             without: an id; connections with this id do not receive the event.
 
+        Returns:
+            The bytes of the encoded frame; 0 if the topic has no subscriber on this node.
+
         Raises:
             TypeError: the payload cannot be encoded; no subscriber received it.
         """
         audience = {key: each for key, each in (("only", only), ("without", without)) if each is not None}
-        self._broadcast_here(Broadcast(topic, event, payload), exclude, **audience)
+        dispatch = self._broadcast_here(Broadcast(topic, event, payload), exclude, **audience)
         self.publish("broadcast", {"topic": topic, "event": event, "payload": payload, **audience})
+        return dispatch.frame_bytes
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's own word
         """Close every connection with this id, on all nodes (rule 38)."""
@@ -191,12 +200,13 @@ class PubSub:
 
     def _broadcast_here(
         self, broadcast: Broadcast, exclude: Subscriber | None, only: str | None = None, without: str | None = None
-    ) -> None:
+    ) -> Dispatch:
         dispatch = Dispatch(broadcast)
         for subscriber in _copy(self._topics.get(broadcast.topic)):
             meant = (only is None or only in subscriber.ids) and without not in subscriber.ids
             if meant and subscriber is not exclude:
                 subscriber.deliver(dispatch)
+        return dispatch
 
     def _on_broadcast(self, message: dict[str, Any]) -> None:
         broadcast = Broadcast(message["topic"], message["event"], message["payload"])

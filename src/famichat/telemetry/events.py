@@ -51,12 +51,16 @@ class MessageChannelJoinRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageBroadcast(Event):
-    """An event was broadcast to a conversation. `since_receipt_seconds` starts when its cause arrived."""
+    """An event was broadcast to a conversation.
+
+    `payload_bytes` is the size of the encoded frame, 0 without a subscriber on this node. `since_receipt_seconds`
+    starts when the cause of the event arrived.
+    """
 
     name: ClassVar[str] = "famichat.message_channel.broadcast"
     conversation_type: str
     conversation_id: str
-    event: str
+    broadcast_event: str
     payload_bytes: int
     since_receipt_seconds: float
 

@@ -67,8 +67,4 @@ def log_event(event: Event) -> None:
 
 
 def _fields(event: Event) -> dict[str, object]:
-    # structlog uses the key "event" for the message.
-    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-    if "event" in fields:
-        fields["broadcast_event"] = fields.pop("event")
-    return fields
+    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}

@@ -1,10 +1,12 @@
 """Message channels (stories 7.1, 7.2, 7.5.2): real sockets, the real application, both databases."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from famichat.realtime.strict_json import dumps
 from famichat.storage.base import new_id
 from famichat.telemetry.events import (
     AuthorizationDenied,
@@ -17,7 +19,7 @@ from famichat.telemetry.events import (
     MessageSent,
 )
 from tests.factories.people import PASSWORD
-from tests.support.app import RunningApp
+from tests.support.app import RunningApp, running_app
 from tests.support.channel_client import ChannelClient
 
 MESSAGE_FIELDS = {
@@ -129,6 +131,20 @@ async def test_a_join_tells_telemetry_only_whether_encryption_is_on(app: Running
     assert joined.duration_seconds > 0
 
 
+async def test_a_join_reports_that_encryption_is_on_where_it_is_required(
+    database_url: str, tmp_path: Path, emitted: list[Event]
+) -> None:
+    async with (
+        running_app(database_url, tmp_path, encryption_policy_direct="required") as app,
+        app.connect(app.home.maja) as maja,
+    ):
+        for kind in ("direct", "group"):
+            await maja.join(topic_of(app, kind))
+
+    joined = [each for each in of(MessageChannelJoined, emitted) if isinstance(each, MessageChannelJoined)]
+    assert [each.encryption_status for each in joined] == ["enabled", "disabled"]
+
+
 async def test_a_refused_join_tells_telemetry_nothing_about_encryption(app: RunningApp, emitted: list[Event]) -> None:
     async with app.connect(app.home.ada) as ada:
         params = {"key_id": "KEY", "encryption_flag": True, "encryption_version": "v1"}
@@ -183,7 +199,8 @@ async def test_a_message_reaches_all_members_and_the_sender_before_the_reply(
     assert order == ["new_msg", "phx_reply"]
     (told,) = of(MessageBroadcast, emitted)
     assert isinstance(told, MessageBroadcast)
-    assert (told.event, told.conversation_type, told.payload_bytes) == ("new_msg", "group", 10)
+    assert (told.broadcast_event, told.conversation_type) == ("new_msg", "group")
+    assert told.payload_bytes == len(dumps([None, None, topic, "new_msg", heard]))
     assert len(of(MessageSent, emitted)) == 1
 
 
