@@ -1,4 +1,6 @@
+import baselineJs from "eslint-plugin-baseline-js"
 import boundaries from "eslint-plugin-boundaries"
+import * as regexp from "eslint-plugin-regexp"
 import svelte from "eslint-plugin-svelte"
 import tseslint from "typescript-eslint"
 
@@ -38,6 +40,40 @@ export default tseslint.config(
     rules: {
       "boundaries/dependencies": ["error", { default: "disallow", policies }],
       "boundaries/no-unknown-files": "error",
+    },
+  },
+  {
+    // The supported browsers (README.md) have what all engines had at the end of 2022. New methods of objects are not
+    // found here, but by TypeScript: see `lib` in tsconfig.json.
+    files: ["src/**/*.ts", "src/**/*.svelte"],
+    ignores: ["**/*.test.ts", "src/testing/**"],
+    plugins: { "baseline-js": baselineJs },
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        { selector: "Literal[regex.pattern=/\\(\\?<[=!]/]", message: "Safari 16.0 has no lookbehind assertions." },
+      ],
+      "baseline-js/use-baseline": [
+        "error",
+        {
+          available: 2022,
+          includeWebApis: { preset: "auto" },
+          includeJsBuiltins: { preset: "auto" },
+          ignoreFeatures: [
+            "createimagebitmap", // Only its options are newer.
+            "notifications", // Missing features are listed in the settings.
+            "badging", // Called only if it exists.
+          ],
+        },
+      ],
+    },
+  },
+  {
+    // Anyone can send a text on which a backtracking engine takes quadratic or exponential time.
+    plugins: { regexp },
+    rules: {
+      "regexp/no-super-linear-backtracking": "error",
+      "regexp/no-super-linear-move": "error",
     },
   },
   {

@@ -1,6 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte"
 import { defineConfig } from "vitest/config"
 
+import { baselineCss } from "./build/baseline-css"
 import { browserCheck } from "./build/browser-check"
 import { sharedHead } from "./build/head"
 import { atMost } from "./build/size"
@@ -13,6 +14,7 @@ export default defineConfig({
     sharedHead("head.html"),
     atMost(150_000, "index"),
     browserCheck("build/old-browser.js"),
+    baselineCss("docs"),
     serviceWorker("src/worker/worker.ts", "index", ["favicon.svg", "icon-192.png"]),
   ],
   build: {
