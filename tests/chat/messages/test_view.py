@@ -69,6 +69,7 @@ CONVERSATION_FIELDS = [
     "hidden_by_users",
     "archived",
     "muted_until",
+    "contact",
 ]
 POLICIES = EncryptionPolicies({"self": "optional", "direct": "optional", "group": "required", "family": "forbidden"})
 

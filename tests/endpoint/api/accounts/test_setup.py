@@ -62,7 +62,7 @@ async def test_a_code_is_typed_by_people(new: New) -> None:
     assert (await new.set_up(code=f" {new.code.lower()} ")).status_code == 201
 
 
-@pytest.mark.parametrize("code", ["", "AAAA-AAAA", "ÅÄÖ", "\u0000x", "a" * 10_000])
+@pytest.mark.parametrize("code", ["", "AAAA-AAAA", "ÅÄÖ", "\u0000x", "a" * 3_000])
 async def test_a_wrong_code_sets_nothing_up(new: New, code: str) -> None:
     answer = await new.set_up(code=code)
 
