@@ -2,19 +2,32 @@
 
 import contextlib
 import io
+import re
 import resource
+import subprocess
+import sys
 import time
+import zlib
 from typing import Any
 
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
+from PIL.ExifTags import Base
 
 from famichat.attachments import picture, picture_worker
 from famichat.attachments.content_type import PICTURES, SHOWN, sniff
 from famichat.attachments.picture import Picture, PictureRefused, clean
-from tests.support.photos import SECRETS, bomb, photo, pretending
+from tests.support.photos import SECRETS, bomb, large_jpeg, photo, pretending
 
 TYPES = list(PICTURES)
+MIB = 1024 * 1024
+# Runs the worker and reports its peak resident memory in KiB.
+MEASURED = """
+from famichat.attachments.picture_worker import main
+import sys
+main()
+print(open("/proc/self/status").read(), file=sys.stderr)
+"""
 CONVERTED = [content_type for content_type in PICTURES if content_type not in SHOWN]
 
 
@@ -30,6 +43,24 @@ def worked(data: bytes, content_type: str, **changes: Any) -> tuple[bytes, bytes
     picture_worker.work(io.BytesIO(data), answer, PICTURES[content_type], **options)
     line, _, rest = answer.getvalue().partition(b"\n")
     return line, rest
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    data = io.BytesIO()
+    image.save(data, kind, **options)
+    return data.getvalue()
+
+
+def thumbnail(data: bytes, content_type: str) -> Image.Image:
+    _, small = worked(data, content_type, keep=True)
+    return Image.open(io.BytesIO(small))
+
+
+def swapped_profile() -> bytes:
+    """A valid profile whose red primary is the blue of sRGB, and the other way round."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    names = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
+    return re.sub(rb"[rb]XYZ", lambda found: names[found[0]], profile)
 
 
 @pytest.mark.parametrize("content_type", TYPES)
@@ -225,3 +256,174 @@ def test_the_worker_is_given_no_secret_of_the_server(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(picture, "_COMMAND", ("sh", "-c", f"env | grep -q FAMICHAT || echo '{answer}'"))
 
     assert clean([b""], "image/jpeg", into=None) == Picture(1, 1, b"")
+
+
+def test_a_jpeg_of_200_megapixels_is_cleaned_in_little_memory() -> None:
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6
+    exif[Base.Make] = "Camera"
+    data = large_jpeg(16320, 765)
+    content = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    data = data[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2) + content + data[2:]
+
+    done = subprocess.run(
+        (sys.executable, "-c", MEASURED, "JPEG", str(picture.MAX_PIXELS), "640", "clean"),
+        input=data,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+
+    line, _, rest = done.stdout.partition(b"\n")
+    told = picture._told(line + b"\n")
+    new, small = Image.open(io.BytesIO(rest[: told["picture"]])), Image.open(io.BytesIO(rest[told["picture"] :]))
+    assert (told["width"], told["height"]) == (12240, 16320)
+    assert (new.size, dict(new.getexif())) == ((16320, 12240), {Base.Orientation: 6})
+    assert small.size == (480, 640)
+    assert b"Camera" not in done.stdout
+    peak = re.search(rb"VmHWM:\s+(\d+) kB", done.stderr)
+    assert peak is not None
+    assert int(peak[1]) * 1024 < 150 * MIB
+
+
+def test_only_jpegs_may_exceed_the_limit_of_full_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture_worker, "DECODED_PIXELS", 99)
+    image = Image.new("RGB", (10, 10))
+
+    assert b"width" in worked(encoded(image, "JPEG"), "image/jpeg")[0]
+    assert worked(encoded(image, "PNG"), "image/png") == (b'{"too_many_pixels": 1}', b"")
+
+
+@pytest.mark.parametrize("lost", [2, 200])
+@pytest.mark.parametrize("limit", [64_000_000, 100], ids=["decoded", "too large to be decoded"])
+def test_a_truncated_jpeg_is_cleaned_as_far_as_it_decodes(
+    lost: int, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_worker, "DECODED_PIXELS", limit)
+    whole = encoded(Image.effect_noise((320, 240), 60), "JPEG")
+
+    _, rest = worked(whole[:-lost], "image/jpeg")
+
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", False)
+    new, top = Image.open(io.BytesIO(rest)), (0, 0, 320, 200)
+    assert new.size == (320, 240)
+    difference = zip(new.crop(top).tobytes(), Image.open(io.BytesIO(whole)).crop(top).tobytes(), strict=True)
+    assert max(abs(one - other) for one, other in difference) < 40
+
+
+def test_a_truncated_heic_is_refused_rather_than_black() -> None:
+    data = photo("image/heic", (320, 240))
+
+    with pytest.raises((ValueError, OSError, EOFError, SyntaxError)):
+        worked(data[:-50], "image/heic")
+
+
+def test_a_png_with_a_long_compressed_text_is_cleaned() -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("workflow", "x" * 2_000_000, zip=True)
+
+    _, new = worked(encoded(Image.new("RGB", (8, 8), "red"), "PNG", pnginfo=text), "image/png")
+
+    assert b"workflow" not in new
+
+
+def test_damaged_exif_data_does_not_matter() -> None:
+    data = encoded(Image.new("RGB", (8, 8), "red"), "JPEG", exif=b"Exif\0\0damaged data")
+
+    assert b'"width": 8' in worked(data, "image/jpeg")[0]
+
+
+@pytest.mark.parametrize(("size", "expected"), [((1, 2000), (1, 64)), ((2000, 1), (64, 1)), ((1, 1), (1, 1))])
+def test_the_thumbnail_of_a_thin_strip_is_at_least_one_pixel_wide(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert thumbnail(encoded(Image.new("RGB", size), "PNG"), "image/png").size == expected
+
+
+def test_16_bit_grey_keeps_its_depth_and_has_a_correct_thumbnail() -> None:
+    grey = Image.frombytes("I;16", (64, 8), b"".join((x * 1024).to_bytes(2, "little") for x in range(64)) * 8)
+    data = encoded(grey, "PNG")
+
+    _, rest = worked(data, "image/png")
+    small = thumbnail(data, "image/png").convert("L")
+
+    assert Image.open(io.BytesIO(rest)).tobytes() == grey.tobytes()
+    for x in (2, 20, 40, 61):
+        assert small.getpixel((x, 4)) == pytest.approx(x * 4, abs=6)
+
+
+def test_16_bit_colours_keep_their_depth() -> None:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4) + name + content + zlib.crc32(name + content).to_bytes(4)
+
+    rows = (b"\0" + bytes.fromhex("123456789abc") * 4) * 4
+    header = b"\0\0\0\4\0\0\0\4\x10\2\0\0\0"
+    pixels = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+    data = b"\x89PNG\r\n\x1a\n" + pixels + chunk(b"tEXt", b"Place\0home") + chunk(b"IEND", b"")
+
+    _, new = worked(data, "image/png")
+
+    assert new.startswith(b"\x89PNG\r\n\x1a\n" + pixels + chunk(b"IEND", b""))
+    assert b"home" not in new
+
+
+@pytest.mark.parametrize("content_type", [kind for kind in TYPES if kind != "image/gif"])
+def test_the_thumbnail_has_the_colours_that_the_profile_defines(content_type: str) -> None:
+    image = Image.new("RGB", (64, 64), (255, 0, 0))
+    data = encoded(image, PICTURES[content_type], icc_profile=swapped_profile())
+
+    small = thumbnail(data, content_type)
+    red, _, blue = small.convert("RGB").getpixel((30, 30))  # type: ignore[misc]  # three colours
+
+    assert "icc_profile" not in small.info
+    assert (red < 40, blue > 215) == (True, True)
+
+
+def test_a_damaged_profile_does_not_matter() -> None:
+    data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", icc_profile=b"not a profile")
+
+    assert thumbnail(data, "image/jpeg").convert("RGB").getpixel((30, 30))[0] > 200  # type: ignore[index]  # a tuple
+
+
+@pytest.mark.parametrize(
+    ("content_type", "loop"),
+    [("image/gif", None), ("image/gif", 0), ("image/gif", 3)]
+    + [(kind, loop) for kind in ("image/webp", "image/png") for loop in (0, 1, 3)],
+)
+def test_an_animation_plays_as_often_as_before(content_type: str, loop: int | None) -> None:
+    frames = [Image.new("RGB", (30, 30), colour) for colour in ("red", "green")]
+    options: dict[str, Any] = {} if loop is None else {"loop": loop}
+    data = encoded(frames[0], PICTURES[content_type], save_all=True, append_images=frames[1:], duration=99, **options)
+
+    _, new = worked(data, content_type)
+
+    assert Image.open(io.BytesIO(new)).info.get("loop") == loop
+
+
+@pytest.mark.parametrize("content_type", ["image/webp", "image/png"])
+def test_the_frames_of_an_animation_are_upright(content_type: str) -> None:
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6
+    frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "green")]
+    options: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "exif": exif}
+
+    line, new = worked(encoded(frames[0], PICTURES[content_type], **options), content_type)
+
+    assert Image.open(io.BytesIO(new)).size == (20, 30)
+    assert b'"width": 20, "height": 30' in line
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_applied(orientation: int) -> None:
+    image = Image.new("L", (64, 32))
+    image.paste(255, (0, 0, 32, 16))
+    exif = Image.Exif()
+    exif[Base.Orientation] = orientation
+
+    _, rest = worked(encoded(image, "JPEG", exif=exif), "image/jpeg")
+
+    new = Image.open(io.BytesIO(rest))
+    corners = [new.crop((x, y, x + 8, y + 8)) for y in (0, new.height - 8) for x in (0, new.width - 8)]
+    bright = [place for place, corner in enumerate(corners) if corner.getextrema()[0] > 128]  # type: ignore[operator]
+    assert bright == [{1: 0, 2: 1, 3: 3, 4: 2, 5: 0, 6: 1, 7: 3, 8: 2}[orientation]]
+    assert new.size == ((32, 64) if orientation >= 5 else (64, 32))

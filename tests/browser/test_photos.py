@@ -191,7 +191,7 @@ async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_remo
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     damaged = file("x.heic", "image/heic", b"\0\0\0\x18ftypheic" + b"\0" * 99)
-    for choice in ("Send original (includes place and time)", "Delete"):
+    for choice in ("Send original as a file (includes place and time)", "Delete"):
         await choose(maja, damaged)
         await maja.page.get_by_role("button", name="Send", exact=True).click()
         await expect(maja.page.get_by_text("The place can't be removed from this photo")).to_be_visible(timeout=20_000)

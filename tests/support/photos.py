@@ -44,6 +44,17 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
+def large_jpeg(width: int, rows: int) -> bytes:
+    """A grey JPEG of `rows` times 16 lines, assembled from one row of encoded blocks that restart markers repeat."""
+    row = io.BytesIO()
+    Image.new("RGB", (width, 16), "#808080").save(row, "JPEG", restart_marker_rows=1)
+    data = row.getvalue()
+    size, scan = data.index(b"\xff\xc0") + 5, data.index(b"\xff\xda")
+    scan += 2 + int.from_bytes(data[scan + 2 : scan + 4])
+    header = data[:size] + struct.pack(">H", 16 * rows) + data[size + 2 : scan]
+    return header + b"".join(data[scan:-2] + bytes((0xFF, 0xD0 + n % 8)) for n in range(rows))[:-2] + b"\xff\xd9"
+
+
 def bomb() -> bytes:
     """A PNG of 50,000 x 50,000 white pixels in some 300 kB."""
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)

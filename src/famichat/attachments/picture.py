@@ -1,8 +1,9 @@
 """Cleans pictures: a restricted worker process decodes and re-encodes them.
 
 Image decoders are large, written in C, and process untrusted input. They run in a separate process with limits on
-memory and time, no writable files and none of the server's keys. Its output comes from an encoder, so hidden data in
-the original (location, time, a second file appended to the first) is gone.
+memory and time, no writable files and none of the server's keys. Its output comes from an encoder, or contains only the
+parts of the original that a decoder needs, so hidden data in the original (location, time, a second file appended to
+the first) is gone.
 
     picture = clean([data], "image/jpeg", into=file.write)
 """
@@ -19,8 +20,8 @@ from typing import IO, cast
 
 from famichat.attachments.content_type import PICTURES
 
-MAX_PIXELS = 50_000_000
-"""More than any phone takes; about 200 MB when decoded in the worker."""
+MAX_PIXELS = 200_000_000
+"""As many as phones take. Formats that cannot be decoded at a reduced size have a lower limit, see the worker."""
 THUMBNAIL_EDGE = 640
 TIMEOUT_SECONDS = 30.0
 _CHUNK = 64 * 1024

@@ -4,20 +4,43 @@
 
 The output is a line of JSON with the sizes of what follows: the cleaned picture (only with `clean`), and the thumbnail
 of the whole picture or, with `square`, of its centre. If a decoder fails, the process ends without output.
+Metadata of JPEGs that are too large to be decoded, and of PNGs with 16 bits per colour, is removed losslessly.
 """
 
 import io
 import json
 import resource
+import struct
 import sys
+from contextlib import suppress
 from typing import IO, Any
 
-from PIL import AvifImagePlugin, Image, ImageOps, ImageSequence
+from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, ImageSequence
+from PIL.ExifTags import Base
+from PIL.Image import Transpose
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from famichat.attachments.lossless import without_metadata
+
 _MEMORY, _CPU_SECONDS = 1024 * 1024 * 1024, 20
+DECODED_PIXELS = 64_000_000
+"""The largest picture that is decoded at full size: 256 MB per copy. Larger JPEGs are decoded at a reduced size."""
 _QUALITY = {"JPEG": {"quality": 90}, "WEBP": {"quality": 90, "method": 2}, "PNG": {"compress_level": 6}, "GIF": {}}
 _THUMBNAIL_QUALITY = 78
+# PNG 3rd edition, 11.2.1: the place of the bit depth in a file, and its value that Pillow reduces to 8.
+_BIT_DEPTH, _DEEP = 24, 16
+# The EXIF orientations that need a change, and the change.
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_SIDEWAYS = 5  # from this orientation on, width and height change places
 # TIFF 6.0 and DNG 1.7 tags: NewSubfileType, its reduced-resolution flag, and SubIFDs and DNGVersion of raw pictures.
 _SUBFILE, _REDUCED, _RAW = 254, 1, {330, 50706}
 
@@ -47,28 +70,41 @@ def work(
     source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool, square: bool = False
 ) -> None:
     """Process one picture; see the module's docstring."""
-    Image.MAX_IMAGE_PIXELS = None  # the caller's limit is checked below, before anything is decoded
-    image = _opened(source.read(), kind)
-    if image.width * image.height * _frames(image) > pixels:
+    Image.MAX_IMAGE_PIXELS = None  # the limits are checked below, before anything is decoded
+    data = source.read()
+    image = _opened(data, kind)
+    area = image.width * image.height * _frames(image)
+    reducible = isinstance(image, JpegImageFile)
+    if area > (pixels if reducible else min(pixels, DECODED_PIXELS)):
         answer.write(b'{"too_many_pixels": 1}\n')
         return
+    size, orientation = image.size, _orientation(image)
+    as_it_is = area > DECODED_PIXELS or (kind == "PNG" and data[_BIT_DEPTH] == _DEEP)
+    if reducible and (keep or as_it_is):
+        image.draft(None, _fitted(size, 2 * edge, square=square))
+    # The frames of an animation are decoded one after another, from a picture that still has all its information.
+    upright = _upright(image if _frames(image) == 1 else image.copy(), orientation)
     small = io.BytesIO()
-    upright = _upright(image)
     _thumbnail(_square(upright) if square else upright, edge).save(small, "WEBP", quality=_THUMBNAIL_QUALITY)
-    new = b"" if keep else _rewritten(image, upright, kind)
-    told = {
-        "width": upright.width,
-        "height": upright.height,
-        "picture": len(new),
-        "thumbnail": small.getbuffer().nbytes,
-    }
-    answer.write(json.dumps(told).encode() + b"\n" + new + small.getvalue())
+    if keep:
+        new = b""
+    elif as_it_is:
+        new = without_metadata(data, kind, orientation)
+    else:
+        new = _rewritten(image, upright, kind, orientation)
+    width, height = reversed(size) if orientation >= _SIDEWAYS else size
+    told = {"width": width, "height": height, "picture": len(new), "thumbnail": small.getbuffer().nbytes}
+    answer.write(json.dumps(told).encode() + b"\n")
+    answer.write(new)
+    answer.write(small.getbuffer())
     answer.flush()
 
 
 def _opened(data: bytes, kind: str) -> Image.Image:
     # One thread: more would take memory that a large picture needs.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    # Truncated pictures are decoded as far as possible, but the HEIF decoder would return a black picture.
+    ImageFile.LOAD_TRUNCATED_IMAGES = kind != "HEIF"
     if kind == "HEIF":
         import pillow_heif  # noqa: PLC0415 - a decoder needed for this type only
 
@@ -91,9 +127,19 @@ def _frames(image: Image.Image) -> int:
     return 1 if image.format in {"JPEG", "MPO", "HEIF"} else int(getattr(image, "n_frames", 1))
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Return the (first) picture, rotated per EXIF orientation, without metadata except the colour profile."""
-    return _bare(ImageOps.exif_transpose(image))
+def _orientation(image: Image.Image) -> int:
+    if isinstance(image, TiffImageFile):
+        return 1  # Pillow turns it upright when it decodes it
+    orientation: Any = 1
+    with suppress(SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):  # damaged EXIF data
+        orientation = image.getexif().get(Base.Orientation)
+    return int(orientation) if orientation in _TURNS else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Return a picture (of an animation the first), turned upright, without metadata except the colour profile."""
+    image.load()
+    return _bare(image.transpose(_TURNS[orientation]) if orientation in _TURNS else image)
 
 
 def _bare(image: Image.Image) -> Image.Image:
@@ -108,35 +154,65 @@ def _square(image: Image.Image) -> Image.Image:
     return image.crop((left, top, left + edge, top + edge))
 
 
+def _fitted(size: tuple[int, int], edge: int, *, square: bool = False) -> tuple[int, int]:
+    """Return a size of the same proportions whose longer side (if `square`, the shorter one) is at most `edge`."""
+    factor = min(1, edge / (min(size) if square else max(size)))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
 def _thumbnail(image: Image.Image, edge: int) -> Image.Image:
-    if image.mode not in {"RGB", "RGBA"}:
-        image = _in_colours(image, "RGBA" if image.has_transparency_data else "RGB")
-    small = ImageOps.contain(image, (edge, edge)) if max(image.size) > edge else image.copy()
-    return _bare(small)
+    if image.mode not in {"L", "RGB", "RGBA", "CMYK", "I;16"}:
+        image = _converted(image)  # the others cannot be scaled smoothly
+    return _in_srgb(image.resize(_fitted(image.size, edge)))
 
 
-def _in_colours(image: Image.Image, mode: str) -> Image.Image:
-    changed = image.convert(mode)
-    if image.mode not in {"P", "PA", "RGB", "RGBA"}:
-        changed.info.pop("icc_profile", None)  # the profile describes the original colour space
-    return _bare(changed)
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return a picture with 8 bits per colour in sRGB, without a colour profile."""
+    profile = image.info.get("icc_profile")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    elif image.mode not in {"L", "RGB", "RGBA", "CMYK"}:
+        image = _converted(image)
+    changed = None
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError):  # a damaged profile, or one of other colours
+            srgb = ImageCms.createProfile("sRGB")
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            changed = ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
+    changed = changed or image.convert(mode)
+    changed.info = {}
+    return changed
 
 
-def _rewritten(image: Image.Image, upright: Image.Image, kind: str) -> bytes:
+def _converted(image: Image.Image) -> Image.Image:
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _rewritten(image: Image.Image, upright: Image.Image, kind: str, orientation: int) -> bytes:
     new = io.BytesIO()
     moves = _frames(image) > 1
     if kind not in _QUALITY:
         kind = "WEBP" if moves or upright.has_transparency_data else "JPEG"
     options: dict[str, Any] = {**_QUALITY[kind]}
     if moves:
-        frames = [_bare(frame.copy()) for frame in ImageSequence.Iterator(image)]
-        waits = [frame.info.get("duration", 0) for frame in ImageSequence.Iterator(image)]
-        options |= {"save_all": True, "append_images": frames[1:], "duration": waits, "loop": image.info.get("loop", 1)}
-        upright = frames[0]
+        upright, more = _animation(image, orientation)
+        options |= more
     if kind == "JPEG" and upright.mode not in {"L", "RGB"}:
-        upright = _in_colours(upright, "RGB")
+        upright = _in_srgb(upright)
     upright.save(new, kind, icc_profile=upright.info.get("icc_profile"), **options)
     return new.getvalue()
+
+
+def _animation(image: Image.Image, orientation: int) -> tuple[Image.Image, dict[str, Any]]:
+    """Return the first frame, and the options for the encoder to write the others."""
+    # A GIF without a loop count plays once. An encoder without this option writes none.
+    options = {"loop": image.info["loop"]} if "loop" in image.info else {}
+    frames, waits = [], []
+    for frame in ImageSequence.Iterator(image):
+        waits.append(frame.info.get("duration", 0))
+        frames.append(_upright(frame.copy(), orientation))
+    return frames[0], {**options, "save_all": True, "append_images": frames[1:], "duration": waits}
 
 
 if __name__ == "__main__":

@@ -280,7 +280,7 @@ export const en = {
   "message.locked": "Encrypted message. This device can't open it.",
   "message.broken": "This message can no longer be read.",
   "message.again": "Try again",
-  "message.asItIs": "Send original (includes place and time)",
+  "message.asItIs": "Send original as a file (includes place and time)",
   "message.without": "Send without {name}",
   "message.withoutAll": "Send without these files",
   "message.discard": "Delete",

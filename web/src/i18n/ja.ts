@@ -278,7 +278,7 @@ export const ja: Messages = {
   "message.locked": "暗号化されたメッセージです。この端末では開けません。",
   "message.broken": "このメッセージはもう読めません。",
   "message.again": "もう一度送る",
-  "message.asItIs": "元の写真を送る（撮影場所と日時も含みます）",
+  "message.asItIs": "元の写真をファイルとして送る（撮影場所と日時も含みます）",
   "message.without": "{name}を外して送る",
   "message.withoutAll": "これらのファイルを外して送る",
   "message.discard": "削除",
