@@ -38,6 +38,9 @@ CODES: dict[str, Code] = {
     "username_taken": Code(409, "This name is taken, or too similar to another one."),
     "invalid_display_name": Code(422, "This display name cannot be used."),
     "display_name_taken": Code(409, "This display name is taken, or too similar to another one."),
+    "name_taken_in_family": Code(
+        409, "A member of this family has your name, or a similar one. Change your display name, then accept again."
+    ),
     "invalid_email": Code(422, "This is not a valid email address."),
     "email_taken": Code(409, "This email address cannot be used."),
     "weak_password": Code(422, "This password is too easy to guess."),

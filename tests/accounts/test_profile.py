@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from famichat.accounts.account_deletion import erase_account
-from famichat.accounts.errors import DisplayNameTaken, UsernameTaken
+from famichat.accounts.errors import DisplayNameTaken, NameTakenInFamily
 from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.profile import (
@@ -23,8 +23,10 @@ from famichat.accounts.profile import (
     remove_avatar,
     set_avatar,
 )
+from famichat.chat.families.family import members_of
+from famichat.chat.families.membership import remove_member
 from famichat.storage.database import Database
-from tests.factories.people import VAULT, Household, Person, person
+from tests.factories.people import VAULT, Household, Person, join, person
 
 
 def call(session: Session, who: Person, name: str | None) -> ProfileResult:
@@ -65,24 +67,74 @@ def test_setting_the_same_values_changes_nothing(database: Database, household: 
 
 
 @pytest.mark.parametrize("name", ["maja", "Maja 🌻", "rnaja", "m\N{CYRILLIC SMALL LETTER A}ja", "Mum", "MUM ❤️", "Murn"])
-def test_a_display_name_cannot_look_like_the_name_of_another_user(
+def test_a_display_name_cannot_look_like_the_name_of_another_member(
     database: Database, household: Household, name: str
 ) -> None:
     database.run(lambda session: call(session, household.maja, "Mum"))
 
     with pytest.raises(DisplayNameTaken):
-        database.run(lambda session: call(session, household.ada, name))
-    assert seen(database, household.ada).shown_name == "ada"
+        database.run(lambda session: call(session, household.emil, name))
+    assert seen(database, household.emil).shown_name == "emil"
 
 
-@pytest.mark.parametrize("name", ["Mum", "murn", "MUM"])
-def test_a_new_username_cannot_look_like_a_display_name_in_use(
+@pytest.mark.parametrize("name", ["Mum", "maja", "MAJA 🌻"])
+def test_the_names_of_other_families_are_free(database: Database, household: Household, name: str) -> None:
+    database.run(lambda session: call(session, household.maja, "Mum"))
+
+    assert database.run(lambda session: call(session, household.ada, name)).profile.shown_name == name
+
+
+def test_the_display_name_of_a_user_in_two_families_is_free_in_both(database: Database, household: Household) -> None:
+    database.run(lambda session: join(session, household.other_family_id, household.inga))
+    database.run(lambda session: call(session, household.ada, "Mum"))
+    database.run(lambda session: call(session, household.maja, "Mother"))
+
+    for name in ("Mum", "Mother"):
+        with pytest.raises(DisplayNameTaken):
+            database.run(lambda session, it=name: call(session, household.inga, it))  # type: ignore[misc]  # a lambda's default
+    assert database.run(lambda session: call(session, household.inga, "Gran")).profile.shown_name == "Gran"
+    for who in (household.ada, household.maja):
+        with pytest.raises(DisplayNameTaken):
+            database.run(lambda session, it=who: call(session, it, "Gran"))  # type: ignore[misc]  # a lambda's default
+
+
+@pytest.mark.parametrize("name", ["Mum 🌷", "ada"])
+def test_a_user_cannot_join_a_family_in_which_the_name_is_taken(
     database: Database, household: Household, name: str
 ) -> None:
-    database.run(lambda session: call(session, household.maja, "Mum 🌷"))
+    database.run(lambda session: call(session, household.ada, "Mum"))
+    database.run(lambda session: call(session, household.maja, name))
 
-    with pytest.raises(UsernameTaken):
-        database.run(lambda session: person(session, name))
+    with pytest.raises(NameTakenInFamily):
+        database.run(lambda session: join(session, household.family_id, household.ada))
+    database.run(lambda session: call(session, household.maja, None))
+    database.run(lambda session: join(session, household.family_id, household.ada))
+    with pytest.raises(DisplayNameTaken):
+        database.run(lambda session: call(session, household.maja, name))
+
+
+def test_a_member_who_leaves_releases_the_name(database: Database, household: Household) -> None:
+    home, inga = household, household.inga
+    database.run(lambda session: call(session, inga, "Gran"))
+    database.run(lambda session: remove_member(session, inga.user_id, home.family_id, inga.user_id))
+
+    assert database.run(lambda session: call(session, home.maja, "Gran")).profile.shown_name == "Gran"
+
+
+async def test_joining_and_renaming_at_once_never_leave_two_members_with_one_name(
+    database: Database, household: Household
+) -> None:
+    home = household
+    database.run(lambda session: call(session, home.ada, "Mum"))
+
+    await asyncio.gather(
+        database.transaction(lambda session: join(session, home.family_id, home.ada)),
+        *(database.transaction(lambda session, who=each: call(session, who, "Mum")) for each in home.everybody),  # type: ignore[misc]  # a lambda's default
+        return_exceptions=True,
+    )
+
+    names = [member.profile.shown_name for member in database.run_read(lambda s: members_of(s, home.family_id))]
+    assert names.count("Mum") == 1
 
 
 def test_users_may_vary_the_spelling_of_their_own_username(database: Database, household: Household) -> None:
@@ -95,14 +147,15 @@ def test_a_released_name_can_be_used_by_another_user(database: Database, househo
     for name in ("Mum", "Mother"):
         database.run(lambda session, it=name: call(session, household.maja, it))  # type: ignore[misc]  # a lambda's default
 
-    assert database.run(lambda session: call(session, household.ada, "Mum")).profile.shown_name == "Mum"
+    assert database.run(lambda session: call(session, household.inga, "Mum")).profile.shown_name == "Mum"
     with pytest.raises(DisplayNameTaken):
         database.run(lambda session: call(session, household.emil, "Mother"))
 
 
-async def test_one_of_many_concurrent_requests_for_a_name_succeeds(database: Database, household: Household) -> None:
-    everybody = [*household.everybody, household.ada] * 4
-    looks = ["Gran", "GRAN", "gran 🌻", "Gr\N{CYRILLIC SMALL LETTER A}n", "gran"] * 4
+async def test_one_of_fifty_concurrent_requests_for_a_name_succeeds(database: Database, household: Household) -> None:
+    database.run(lambda session: join(session, household.family_id, household.ada))
+    everybody = [*household.everybody, household.ada] * 10
+    looks = ["Gran", "GRAN", "gran 🌻", "Gr\N{CYRILLIC SMALL LETTER A}n", "gran"] * 10
 
     async def want(who: Person, name: str) -> str:
         changed = await database.transaction(lambda session: call(session, who, name))
@@ -193,7 +246,7 @@ def test_deleting_the_account_deletes_the_profile_and_releases_the_name(
         ]
     )
     assert left == []
-    assert database.run(lambda session: call(session, household.ada, "Gran")).profile.shown_name == "Gran"
+    assert database.run(lambda session: call(session, household.maja, "Gran")).profile.shown_name == "Gran"
     assert database.run(lambda session: person(session, "inga")).username == "inga"
 
 
@@ -202,8 +255,8 @@ def test_deleting_the_account_deletes_the_profile_and_releases_the_name(
     [
         "UPDATE accounts_users SET display_name = '' WHERE username = 'inga'",
         "UPDATE accounts_users SET color = '#ff0000' WHERE username = 'inga'",
-        "UPDATE accounts_names SET form = 'ear' WHERE name = 'inga'",
-        "INSERT INTO accounts_names SELECT form, name, id FROM accounts_names, accounts_users WHERE username = 'ada'",
+        "UPDATE family_member_names SET form = 'ear' WHERE name = 'inga'",
+        "INSERT INTO family_member_names SELECT family_id, form, name, id FROM family_member_names, accounts_users",
     ],
 )
 def test_the_database_refuses_invalid_rows(database: Database, household: Household, statement: str) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from famichat.accounts.errors import AccountsError, EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
-from famichat.accounts.user import Newcomer, User, email_of, find_user, register
+from famichat.accounts.names.username import parse_username
+from famichat.accounts.user import SUGGESTIONS, Newcomer, User, email_of, find_user, free_usernames, register
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from famichat.storage.errors import UnsealError
@@ -67,6 +68,22 @@ def test_a_name_that_is_called_like_a_column_is_taken_as_a_name(sign_up: Registe
 
     with pytest.raises(UsernameTaken):
         sign_up("email_index", "other@example.org")
+
+
+@pytest.mark.parametrize("wanted", ["maja", "MAJA", "a" * 32, "o'neil"])
+def test_suggested_usernames_are_free_and_do_not_reveal_others(
+    database: Database, household: Household, wanted: str
+) -> None:
+    name = parse_username(wanted)
+    first, second = (
+        database.run_read(lambda session: free_usernames(session, name, household.family_id)) for _ in range(2)
+    )
+
+    assert len(set(first)) == SUGGESTIONS
+    assert first != second, "the digits are random, so a missing suggestion reveals nothing"
+    for each in first:
+        newcomer = Newcomer.parse(each, None)
+        database.run(lambda session, it=newcomer: register(session, it, PASSWORD_HASH, VAULT, INDEX))  # type: ignore[misc]  # a lambda's default
 
 
 def test_many_people_may_have_no_address(sign_up: Register) -> None:

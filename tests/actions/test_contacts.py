@@ -1,7 +1,10 @@
 """Blocks and ended contacts: who receives which event."""
 
+from datetime import timedelta
+
 import pytest
 
+from famichat.actions.accounts.invites import accept_invite, create_invite
 from famichat.actions.contacts import (
     block_user,
     end_child_contact,
@@ -18,7 +21,7 @@ from famichat.chat.errors import ContactEnded
 from tests.factories.people import Person
 from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient
-from tests.support.services import RunningServices, identity
+from tests.support.services import ADDRESS, RunningServices, identity
 
 
 async def contact(running: RunningServices, who: Person, conversation_id: str) -> str | None:
@@ -55,6 +58,22 @@ async def test_removal_from_the_family_is_told_to_both(running: RunningServices)
         if kind == "broadcast" and note["event"] == "conversation_updated"
     ]
     assert [each["contact"] for each in updated if each["id"] == direct] == ["ended", "ended"]
+
+
+async def test_a_return_to_the_family_is_told_to_both(running: RunningServices) -> None:
+    home, direct, services = running.home, running.talks.direct, running.services
+    await remove_family_member(services, identity(home.maja), home.family_id, home.emil.user_id)
+    created = await create_invite(services, identity(home.maja), home.family_id, "member", timedelta(days=1))
+    running.published.clear()
+
+    await accept_invite(services, services.tokens.issue(home.emil.user_id, home.emil.device_id), created.token, ADDRESS)
+
+    updated = [
+        note["payload"]["conversation"]
+        for kind, note in running.published
+        if kind == "broadcast" and note["event"] == "conversation_updated"
+    ]
+    assert [each["contact"] for each in updated if each["id"] == direct] == ["open", "open"]
 
 
 async def test_the_other_member_is_told_that_one_left_and_came_back(running: RunningServices) -> None:

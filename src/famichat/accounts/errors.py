@@ -23,7 +23,10 @@ class InvalidUsername(AccountsError):
 
 
 class UsernameTaken(AccountsError):
-    """Another user has this name, or one that looks like it."""
+    """Another user has this name, or one that looks like it.
+
+    Its details can contain `suggestions`, similar usernames that are free.
+    """
 
     code = "username_taken"
 
@@ -35,9 +38,15 @@ class InvalidDisplayName(AccountsError):
 
 
 class DisplayNameTaken(AccountsError):
-    """Another user has this name, or one that looks like it."""
+    """Another member of a family of the user has this name, or one that looks like it."""
 
     code = "display_name_taken"
+
+
+class NameTakenInFamily(AccountsError):
+    """A member of the family that the user joins has the user's name, or one that looks like it."""
+
+    code = "name_taken_in_family"
 
 
 class InvalidEmail(AccountsError):

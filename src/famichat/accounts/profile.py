@@ -12,8 +12,8 @@ from sqlalchemy import ForeignKey, LargeBinary, Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from famichat.accounts.errors import DisplayNameTaken
-from famichat.accounts.names.display_name import DisplayName
+from famichat.accounts.errors import DisplayNameTaken, NameTakenInFamily
+from famichat.accounts.names.display_name import DisplayName, parse_display_name
 from famichat.accounts.names.taken_names import is_taken, take_names
 from famichat.accounts.names.username import parse_username
 from famichat.accounts.user import Color, User
@@ -92,7 +92,7 @@ def change_profile(session: Session, user_id: str, change: ProfileChange) -> Pro
         change: the fields to change.
 
     Raises:
-        DisplayNameTaken: another user has this name, or one that looks like it.
+        DisplayNameTaken: another member of a family of the user has this name, or one that looks like it.
     """
     before = _locked(session, user_id)
     if "display_name" in change:
@@ -100,6 +100,21 @@ def change_profile(session: Session, user_id: str, change: ProfileChange) -> Pro
     if "color" in change:
         session.get_one(User, user_id).color = change["color"]
     return _result(session, before)
+
+
+def take_names_in_family(session: Session, user_id: str, family_id: str) -> None:
+    """Reserve a user's names in a family that the user joins in this transaction.
+
+    Raises:
+        NameTakenInFamily: another member has the username or the display name, or one that looks like it.
+    """
+    _locked(session, user_id)
+    user = session.get_one(User, user_id, populate_existing=True)
+    name = None if user.display_name is None else parse_display_name(user.display_name)
+    try:
+        _take_names(session, user, name, joining=family_id)
+    except DisplayNameTaken as error:
+        raise NameTakenInFamily from error
 
 
 def set_avatar(session: Session, user_id: str, picture: bytes, vault: Vault) -> ProfileResult:
@@ -140,9 +155,13 @@ def _locked(session: Session, user_id: str) -> Profile:
 def _set_display_name(session: Session, user_id: str, name: DisplayName | None) -> None:
     user = session.get_one(User, user_id)
     user.display_name = None if name is None else name.shown
+    _take_names(session, user, name)
+
+
+def _take_names(session: Session, user: User, name: DisplayName | None, joining: str | None = None) -> None:
     username = parse_username(user.username)
     try:
-        take_names(session, user_id, [username] if name is None else [username, name])
+        take_names(session, user.id, [username] if name is None else [username, name], joining)
     except IntegrityError as error:
         if is_taken(error):
             raise DisplayNameTaken from error

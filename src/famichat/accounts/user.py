@@ -1,22 +1,23 @@
 """User accounts.
 
 The e-mail address is encrypted; `email_index`, a keyed hash, makes it unique without revealing it. `username_key` and
-`username_look` are folded forms of the username, so that no two users have names that read or look alike;
-`names/taken_names.py` compares them with display names, too. Profiles are in `profile.py`.
+`username_look` are folded forms of the username, so that no two users have names that read or look alike.
+`names/taken_names.py` compares them with display names, in each family. Profiles are in `profile.py`.
 """
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self, get_args
 
-from sqlalchemy import CheckConstraint, LargeBinary, String, select, true
+from sqlalchemy import CheckConstraint, LargeBinary, String, and_, exists, or_, select, true
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from famichat.accounts.names.display_name import MAX_DISPLAY_NAME
 from famichat.accounts.names.email_address import Email, parse_email
-from famichat.accounts.names.taken_names import is_taken, take_names
+from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.names.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
 from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
 from famichat.storage.crypto.sealed_columns import sealed_as
@@ -24,6 +25,11 @@ from famichat.storage.crypto.vault import BlindIndex, Vault
 
 EMAIL = "email"
 """The purpose that e-mail addresses are encrypted and indexed for."""
+
+SUGGESTIONS = 3
+"""How many free usernames the server suggests instead of a taken one."""
+_SUGGESTED_DIGITS = 3
+_CLEAR_DIGITS = "23456789"  # 0 and 1 look like letters
 
 Color = Literal["clay", "honey", "moss", "pine", "sea", "iris", "plum", "rose"]
 COLORS: tuple[Color, ...] = get_args(Color)
@@ -110,7 +116,7 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
         index: makes the e-mail address unique.
 
     Raises:
-        UsernameTaken: another user has this username or display name, or one that looks like it.
+        UsernameTaken: another user has this username, or one that looks like it.
         EmailTaken: an account with this e-mail address exists.
     """
     user = User(
@@ -126,10 +132,25 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
     session.add(user)
     try:
         session.flush()
-        take_names(session, user.id, [newcomer.username])
     except IntegrityError as error:
         raise _taken(error) from error
     return user
+
+
+def free_usernames(session: Session, wanted: Username, family_id: str) -> list[str]:
+    """Return `SUGGESTIONS` usernames that are similar to a taken one and free, for a user who joins this family.
+
+    The digits are random: if they were consecutive, a gap would reveal the username of another user.
+    """
+    free: list[str] = []
+    while len(free) < SUGGESTIONS:
+        digits = "".join(secrets.choice(_CLEAR_DIGITS) for _ in range(_SUGGESTED_DIGITS))
+        name = parse_username(wanted.shown[: MAX_USERNAME - _SUGGESTED_DIGITS].rstrip() + digits)
+        same = or_(User.username_key == name.key, User.username_look == name.look)
+        in_family = and_(TakenName.family_id == family_id, TakenName.name.in_((name.key, name.look)))
+        if name.shown not in free and not session.scalar(select(exists().where(same) | exists().where(in_family))):
+            free.append(name.shown)
+    return free
 
 
 def find_user(session: Session, name_or_email: str, index: BlindIndex) -> User | None:
@@ -158,6 +179,6 @@ def _taken(error: IntegrityError) -> Exception:
     first_line = str(error.orig).partition("\n")[0]
     if "email_index" in first_line:
         return EmailTaken()
-    if "username_key" in first_line or "username_look" in first_line or is_taken(error):
+    if "username_key" in first_line or "username_look" in first_line:
         return UsernameTaken()
     return error

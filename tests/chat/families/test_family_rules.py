@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import String, cast, delete, select, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.user import User
 from famichat.chat.access import conversation_for, conversations_of, everyones_access
 from famichat.chat.conversations.create import (
@@ -296,7 +295,6 @@ def move_out(session: Session) -> None:
     for each in (Conversation, Family):
         session.execute(delete(each))
     name = cast(User.id, String)
-    session.execute(delete(TakenName))
     session.execute(update(User).values(username_key=name, username_look=name, email=None, email_index=None))
 
 

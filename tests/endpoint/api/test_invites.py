@@ -207,3 +207,31 @@ async def test_one_of_ten_concurrent_acceptances_succeeds(app: RunningApp) -> No
 
     assert sorted(each.status_code for each in answers) == [201] + [404] * 9
     assert len(members) == 5
+
+
+async def test_a_newcomer_whose_name_is_taken_receives_free_ones(app: RunningApp) -> None:
+    token = (await invite(app))["token"]
+    async with app.http(app.home.maja) as http:
+        assert (await http.patch("/me", json={"display_name": "Mum"})).status_code == 200
+    suggestions: list[str] = []
+    async with app.http() as http:
+        for taken in ("emil", "ada", "Mum"):
+            refused = await accept(http, token, username=taken)
+            assert (refused.status_code, refused.json()["code"]) == (409, "username_taken")
+            suggestions = refused.json()["suggestions"]
+            assert all(each.startswith(taken) for each in suggestions)
+        accepted = await accept(http, token, username=suggestions[0])
+
+    assert accepted.status_code == 201, accepted.text
+
+
+async def test_joining_a_family_in_which_the_name_is_taken_is_refused_and_keeps_the_invitation(app: RunningApp) -> None:
+    token = (await invite(app))["token"]
+    for who in (app.home.maja, app.home.ada):
+        async with app.http(who) as http:
+            assert (await http.patch("/me", json={"display_name": "Mum"})).status_code == 200
+    async with app.http(app.home.ada) as http:
+        refused = await http.post(f"/invites/{token}/accept")
+        assert (refused.status_code, refused.json()["code"]) == (409, "name_taken_in_family")
+        await http.patch("/me", json={"display_name": "Ada"})
+        assert (await http.post(f"/invites/{token}/accept")).json()["joined"] is True

@@ -19,6 +19,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     readonly field: string | undefined,
+    /** Free usernames, if the chosen one is taken. */
+    readonly suggestions: readonly string[] = [],
   ) {
     super(`${status} ${code}`)
   }
@@ -230,6 +232,6 @@ async function errorFrom(response: Response): Promise<ApiError | NotFamichat> {
       ? new ApiError(status, status > 500 ? "unavailable" : "internal_error", undefined)
       : new NotFamichat(response.url)
   }
-  const problem = (await response.json()) as { code?: string; details?: { field?: string } }
-  return new ApiError(status, problem.code ?? "internal_error", problem.details?.field)
+  const problem = (await response.json()) as { code?: string; details?: { field?: string }; suggestions?: string[] }
+  return new ApiError(status, problem.code ?? "internal_error", problem.details?.field, problem.suggestions)
 }

@@ -736,6 +736,7 @@ export interface components {
         | "username_taken"
         | "invalid_display_name"
         | "display_name_taken"
+        | "name_taken_in_family"
         | "invalid_email"
         | "email_taken"
         | "weak_password"

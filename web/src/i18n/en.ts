@@ -44,6 +44,7 @@ export const en = {
   "invite.onlyHere":
     "This link only works on this computer. To invite others, open Famichat at an address they can reach and create a new link.",
   "invite.toSignIn": "I already have an account",
+  "invite.free": "These are free:",
 
   "shelf.title": "Chats",
   "shelf.empty": "No chats yet. Start one with someone in your family.",
@@ -423,6 +424,8 @@ export const en = {
   "error.invalid_display_name":
     "This name can't be used. Use letters, numbers and emoji, with at least one letter or number and at most 48 in all.",
   "error.display_name_taken": "This name is taken, or too similar to another one.",
+  "error.name_taken_in_family":
+    "A member of this family has your name, or a similar one. Change your display name in the settings, then open the invitation again.",
   "error.request_too_large": "This photo is too large. The limit is 8 MB.",
   "error.weak_password": "This password is too easy to guess.",
   "error.invalid_name": "Use a name with 1 to 100 characters.",

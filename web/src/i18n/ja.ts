@@ -42,6 +42,7 @@ export const ja: Messages = {
   "invite.onlyHere":
     "このリンクはこのパソコンでしか開けません。ほかの人を招待するには、その人の端末からもつながるアドレスで Famichat を開き、新しいリンクを作ってください。",
   "invite.toSignIn": "アカウントを持っています",
+  "invite.free": "使える名前：",
 
   "shelf.title": "チャット",
   "shelf.empty": "まだチャットがありません。ご家族のどなたかと始めてみましょう。",
@@ -424,6 +425,8 @@ export const ja: Messages = {
   "error.invalid_display_name":
     "この名前は使えません。文字・数字・絵文字を48文字以内で使い、文字か数字を一つ以上入れてください。",
   "error.display_name_taken": "同じ名前か、よく似た名前がすでに使われています。",
+  "error.name_taken_in_family":
+    "この家族には、同じ名前か、よく似た名前のメンバーがいます。設定で表示名を変更してから、もう一度招待を開いてください。",
   "error.request_too_large": "写真が大きすぎます。8 MB までです。",
   "error.weak_password": "このパスワードは簡単に見破られてしまいます。",
   "error.invalid_name": "名前は1文字以上100文字以内にしてください。",

@@ -7,20 +7,22 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts import invite as invites
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import InvalidCredentials, InvalidInvite
+from famichat.accounts.errors import InvalidCredentials, InvalidInvite, UsernameTaken
 from famichat.accounts.idempotency import KeyedRequest
 from famichat.accounts.invite import Invite, IssuedInvite, open_invites
 from famichat.accounts.sign_in.attempt import finish_sign_in
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import Identity, still_signed_in
-from famichat.accounts.user import Newcomer
+from famichat.accounts.user import Newcomer, free_usernames
 from famichat.actions.accounts.sessions import verify_account_password
 from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member
+from famichat.actions.contacts import ContactChange, announce_to_both, changes_in_direct
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.families import join
+from famichat.chat.families.contacts import direct_conversations_in_family
 from famichat.chat.families.family import require_admin
 from famichat.chat.families.join import Invitation, JoinedFamily
 from famichat.chat.families.membership import family_conversation_views
@@ -144,20 +146,24 @@ async def accept_invite(services: Services, access_token: str | None, token: str
         RateLimited: too many requests from this address.
         InvalidToken: the access token is missing or invalid.
         InvalidInvite: the invite does not exist or can no longer be accepted.
+        NameTakenInFamily: a member of the family has the user's username or display name; the invite stays valid.
     """
     services.rate_limits.check("invite", address)
     actor = await services.identify(access_token)
 
-    def work(session: Session) -> tuple[JoinedFamily, _Views | None]:
+    def work(session: Session) -> tuple[JoinedFamily, _Views | None, list[ContactChange]]:
         still_signed_in(session, actor)
         joined = join.accept(session, token, actor.user_id)
-        return joined, family_conversation_views(session, joined.family_id, services.policies, services.vault)
+        views = family_conversation_views(session, joined.family_id, services.policies, services.vault)
+        direct = direct_conversations_in_family(session, joined.user_id, joined.family_id)
+        return joined, views, changes_in_direct(services, session, joined.user_id, direct)
 
-    joined, views = await services.write(work)
+    joined, views, contacts = await services.write(work)
     if joined.joined and not joined.repeated:
         emit(events.FamilyMemberAdded(family_id=joined.family_id, user_id=joined.user_id))
         if views is not None:
             services.broadcasts.joined(joined.user_id, views)
+        announce_to_both(services, contacts)
     return joined
 
 
@@ -183,8 +189,12 @@ async def accept_invite_as_new_user(
     services.rate_limits.check("invite", address)
     newcomer = Newcomer.parse(account.username, account.email)
     try:
-        await services.read(join.read_invitation, token)  # hashing a password is expensive
-        return await _accept_as_new_user(services, token, newcomer, account.password, device)
+        invitation = await services.read(join.read_invitation, token)  # hashing a password is expensive
+        try:
+            return await _accept_as_new_user(services, token, newcomer, account.password, device)
+        except UsernameTaken:
+            suggestions = await services.read(free_usernames, newcomer.username, invitation.family_id)
+            raise UsernameTaken(suggestions=suggestions) from None
     except InvalidInvite:
         await services.read(invites.accepted_invite, token)
         return await _accept_again(services, token, account, device, address)

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session, aliased
 from famichat.accounts.profile import Profile, profiles_of
 from famichat.accounts.user import User
 from famichat.chat.errors import NotFound
+from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import FamilyMembership
+from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id
 
 
@@ -31,6 +33,25 @@ def shares_family(session: Session, user_id: str, other_id: str) -> bool:
     """Return whether two users share a family."""
     other = select(User.id).where(User.id == other_id, User.id.in_(_around(user_id)))
     return is_id(other_id) and session.execute(other).first() is not None
+
+
+def direct_conversations_in_family(session: Session, user_id: str, family_id: str) -> list[str]:
+    """Return the ids of a user's direct conversations with the members of a family."""
+    mine, other = aliased(Participant), aliased(Participant)
+    direct = (
+        select(Conversation.id)
+        .join(mine, mine.conversation_id == Conversation.id)
+        .join(other, other.conversation_id == Conversation.id)
+        .join(FamilyMembership, FamilyMembership.user_id == other.user_id)
+        .where(
+            Conversation.type == "direct",
+            mine.user_id == user_id,
+            other.user_id != user_id,
+            FamilyMembership.family_id == family_id,
+        )
+        .order_by(Conversation.id)
+    )
+    return list(session.execute(direct).scalars())
 
 
 def _around(user_id: str) -> Select[Any]:

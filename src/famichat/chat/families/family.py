@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.profile import Profile, profiles_of
+from famichat.accounts.profile import Profile, profiles_of, take_names_in_family
 from famichat.chat.conversations.rename import checked_name
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
@@ -58,6 +58,7 @@ def create_family(session: Session, name: str, creator_id: str) -> Family:
     session.flush()
     session.add(FamilyMembership(family_id=family.id, user_id=creator_id, role="admin"))
     session.flush()
+    take_names_in_family(session, creator_id, family.id)
     return family
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.errors import AlreadySetUp, InvalidInvite
+from famichat.accounts.errors import AlreadySetUp, InvalidInvite, NameTakenInFamily, UsernameTaken
 from famichat.accounts.idempotency import KeyedRequest, earlier_result, remember_result
 from famichat.accounts.invite import (
     DEFAULT_LIFE,
@@ -129,12 +129,16 @@ def accept_as_newcomer(
 
     Raises:
         InvalidInvite: the invite can no longer be accepted; no account was created.
-        UsernameTaken: the username is in use; the invite stays valid.
+        UsernameTaken: the username is in use, or a member of the family has it as the display name; the invite stays
+            valid.
         EmailTaken: the e-mail address is in use; the invite stays valid.
     """
     found = find_invite(session, token)
     user = register(session, newcomer, password_hash, vault, index)
-    return _join(session, found, user.id)
+    try:
+        return _join(session, found, user.id)
+    except NameTakenInFamily as error:
+        raise UsernameTaken from error
 
 
 def accept(session: Session, token: str, user_id: str) -> JoinedFamily:
@@ -142,6 +146,7 @@ def accept(session: Session, token: str, user_id: str) -> JoinedFamily:
 
     Raises:
         InvalidInvite: the invite can no longer be accepted.
+        NameTakenInFamily: a member of the family has the user's username or display name; the invite stays valid.
     """
     try:
         found = find_invite(session, token)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import Action, AuditEvent, record
 from famichat.accounts.invite import revoke_invites_by
-from famichat.accounts.profile import profile_of
+from famichat.accounts.profile import profile_of, take_names_in_family
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.view import views_by_member
 from famichat.chat.encryption_policy import EncryptionPolicies
@@ -50,11 +50,16 @@ def add_member(session: Session, family_id: str, user_id: str, role: FamilyRole)
 
     Returns:
         False if the user was a member already; the role is then unchanged.
+
+    Raises:
+        NameTakenInFamily: another member has the user's username or display name, or one that looks like it.
     """
     lock_families(session, [family_id])
     if session.get(FamilyMembership, (family_id, user_id)) is not None:
         return False
     session.add(FamilyMembership(family_id=family_id, user_id=user_id, role=role))
+    session.flush()
+    take_names_in_family(session, user_id, family_id)
     conversation = family_conversation(session, family_id)
     if conversation is not None:
         # The journal waits for this lock, so no message can be stored between reading `last_seq` and the commit. Such a
