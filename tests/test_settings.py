@@ -177,3 +177,42 @@ def test_a_name_colour_or_logo_that_cannot_be_shown_is_a_fault(tmp_path: Path, s
         load_settings(**{setting: wrong})
     [fault] = caught.value.faults
     assert fault.startswith(f"FAMICHAT_{setting.upper()}: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://familie-m\u00fcller.example", "https://xn--familie-mller-4ob.example"),
+        ("https://familie-mu\u0308ller.example", "https://xn--familie-mller-4ob.example"),
+        ("https://Chat.Example.org/", "https://chat.example.org"),
+        ("https://chat.example.org:443", "https://chat.example.org"),
+        ("http://chat.example.org:443", "http://chat.example.org:443"),
+        ("http://[2001:DB8::1]:4000", "http://[2001:db8::1]:4000"),
+    ],
+)
+def test_the_public_url_is_the_origin_that_browsers_send(
+    monkeypatch: pytest.MonkeyPatch, written: str, origin: str
+) -> None:
+    monkeypatch.setenv("FAMICHAT_PUBLIC_URL", written)
+
+    assert load_settings().public_url == origin
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://example.org/chat",
+        "https://example.org/?family=1",
+        "https://example.org#chat",
+        "https://maja@example.org",
+        "https://example.org:port",
+        "https://:4000",
+        "https://m\u00fc..example",
+    ],
+)
+def test_a_public_url_that_is_not_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("FAMICHAT_PUBLIC_URL", written)
+
+    [fault] = _faults()
+
+    assert fault.startswith("FAMICHAT_PUBLIC_URL: must ")

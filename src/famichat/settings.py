@@ -23,9 +23,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from famichat.typed_text import ascii_host
+
 EncryptionPolicy = Literal["required", "optional", "forbidden"]
 Switch = Literal["on", "off"]
 _TOML = "famichat.toml"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _LEAST_DIFFERENT = 8
 # Placeholders in instructions and sample files.
 _OF_SAMPLES = ("changeme", "change-me", "change_me", "replace", "example", "your-", "your_", "your ", "placeholder")
@@ -53,6 +56,19 @@ def _http_url(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise ValueError("must be an address such as https://chat.example.org")
     return url.rstrip("/")
+
+
+def _public_url(url: str) -> str:
+    """Return the origin as browsers write it (RFC 6454, 6.2): lower case, Punycode, without the default port."""
+    parts = urlsplit(_http_url(url))
+    if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc or not parts.hostname:
+        raise ValueError("must be an address without a path, such as https://chat.example.org")
+    try:
+        host, port = ascii_host(parts.hostname), parts.port
+    except ValueError:
+        raise ValueError("must have a valid host name and port, such as https://chat.example.org") from None
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}" + ("" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}")
 
 
 def _broker_url(url: str) -> str:
@@ -148,7 +164,7 @@ class Settings(BaseSettings):
     app_name: Annotated[str, Field(max_length=30), AfterValidator(_name)] = "Famichat"
     app_color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
     app_logo: Annotated[Path, AfterValidator(_picture)] | None = None
-    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     secret_key: Annotated[str, Field(min_length=32), AfterValidator(_own_secret)] | None = None
     vault_keys: Annotated[_VaultKeys | None, NoDecode] = None
     trusted_proxies: Annotated[_Networks, BeforeValidator(_networks), NoDecode] = ()

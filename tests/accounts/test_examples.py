@@ -3,10 +3,11 @@ from types import ModuleType
 
 import pytest
 
+from famichat import typed_text
 from famichat.accounts.names import display_name, username
 
 
-@pytest.mark.parametrize("module", [username, display_name], ids=["username", "display_name"])
+@pytest.mark.parametrize("module", [username, display_name, typed_text], ids=["username", "display_name", "typed_text"])
 def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
     found = doctest.testmod(module)
 

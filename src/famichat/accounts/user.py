@@ -14,6 +14,7 @@ from sqlalchemy import CheckConstraint, LargeBinary, String, and_, exists, or_, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from famichat import typed_text
 from famichat.accounts.errors import EmailTaken, InvalidEmail, InvalidUsername, UsernameTaken
 from famichat.accounts.names.display_name import MAX_DISPLAY_NAME
 from famichat.accounts.names.email_address import Email, parse_email
@@ -104,6 +105,11 @@ class Newcomer:
         """
         return cls(parse_username(username), None if email is None else parse_email(email))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The username and the e-mail address, which are not allowed as a password."""
+        return (self.username.shown,) if self.email is None else (self.username.shown, self.email.written)
+
 
 def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Vault, index: BlindIndex) -> User:
     """Create an account.
@@ -157,12 +163,17 @@ def find_user(session: Session, name_or_email: str, index: BlindIndex) -> User |
     """Return the user with this username or e-mail address, compared in folded form; None if there is none."""
     try:
         if "@" in name_or_email:
-            same = User.email_index == index.digest(EMAIL, parse_email(name_or_email).key)
+            email = parse_email(name_or_email)
+            # Former versions stored a domain in Punycode as a different key.
+            forms = [
+                User.email_index == index.digest(EMAIL, key) for key in (email.key, typed_text.fold(email.written))
+            ]
         else:
-            same = User.username_key == parse_username(name_or_email).key
+            forms = [User.username_key == parse_username(name_or_email).key]
     except (InvalidUsername, InvalidEmail):
         return None  # no account can have an invalid name
-    return session.execute(select(User).where(same)).scalar_one_or_none()
+    found = (session.execute(select(User).where(form)).scalar_one_or_none() for form in forms)
+    return next((user for user in found if user is not None), None)
 
 
 def email_of(user: User, vault: Vault) -> str | None:

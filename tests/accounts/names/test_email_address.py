@@ -62,3 +62,8 @@ def test_a_long_address_takes_no_longer_than_its_length() -> None:
 
     short, long = "a@" + "a-" * 50, "a@" + "a-" * 125
     assert seconds(long) < 20 * seconds(short)
+
+
+def test_a_domain_in_punycode_is_the_same_address() -> None:
+    assert parse_email("m\u00e4rta@xn--exmple-cua.org").key == parse_email("M\u00c4RTA@ex\u00e4mple.org").key
+    assert parse_email("maja@xn--0.org").key == "maja@xn--0.org"

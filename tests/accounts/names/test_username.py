@@ -23,6 +23,10 @@ TWINS = [
     ("straße", "STRASSE"),
     ("olga", "\N{GREEK SMALL LETTER OMICRON}lga"),
     ("nils", "n\N{LATIN SMALL LETTER DOTLESS I}ls"),
+    ("clara", "\N{GREEK LUNATE SIGMA SYMBOL}lara"),
+    ("Clara", "\N{GREEK CAPITAL LUNATE SIGMA SYMBOL}lara"),
+    ("paul", "pau\N{CYRILLIC SMALL LETTER PALOCHKA}"),
+    ("PAUL", "PAU\N{CYRILLIC LETTER PALOCHKA}"),
 ]
 STRANGERS = [("Nina", "Vina"), ("Lev", "Len"), ("Yuri", "Uuri"), ("Åsa", "Asa"), ("maja", "maja2"), ("Per", "Pär")]
 UNFIT = {

@@ -1,10 +1,19 @@
 import asyncio
 import time
+import unicodedata
 
 import pytest
+from argon2 import PasswordHasher
+from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]  # it ships none
 
 from famichat.accounts.errors import WeakPassword
-from famichat.accounts.sign_in.password import MAX_PASSWORD, check_password, hash_password, verify_password
+from famichat.accounts.sign_in.password import (
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    check_password,
+    hash_password,
+    verify_password,
+)
 
 GOOD = "knäckebröd med ost"
 
@@ -19,9 +28,10 @@ async def test_the_right_password_is_right_and_every_other_is_wrong() -> None:
 
 
 async def test_a_long_password_counts_whole() -> None:
-    hashed = await hash_password("ost" + "a" * (MAX_PASSWORD - 4) + "x")
+    filler = "a" * (MAX_PASSWORD - len(GOOD) - 1)
+    hashed = await hash_password(f"{GOOD}{filler}x")
 
-    assert not await verify_password(hashed, "ost" + "a" * (MAX_PASSWORD - 4) + "y")
+    assert not await verify_password(hashed, f"{GOOD}{filler}y")
 
 
 async def test_the_same_password_is_kept_differently_each_time() -> None:
@@ -38,6 +48,12 @@ async def test_the_same_password_is_kept_differently_each_time() -> None:
         ("lösenord", ""),
         ("abababababab", ""),
         ("Farmor Inga", "farmor inga"),
+        ("Winter2025", ""),
+        ("mama1234", ""),
+        ("maja2019", "Maja"),
+        ("sundqvist1", "maja.sundqvist@example.org"),
+        ("\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff11\uff12\uff13", ""),
+        ("famichat2025", ""),
     ],
 )
 def test_common_passwords_are_refused(password: str, username: str) -> None:
@@ -48,10 +64,53 @@ def test_common_passwords_are_refused(password: str, username: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", ["8 chars!", "a" * 1022 + "bc", "correct horse battery staple", "мой пароль длинный"]
+    "password", ["8 chars!", "knäckebröd" * 102 + "bc", "correct horse battery staple", "мой пароль длинный"]
 )
 def test_length_is_the_only_other_requirement(password: str) -> None:
     check_password(password)
+
+
+def test_the_most_common_passwords_are_refused() -> None:
+    long_enough = [each for each in FREQUENCY_LISTS["passwords"][:5_000] if len(each) >= MIN_PASSWORD]
+    assert len(long_enough) > 500
+
+    for each in long_enough:
+        with pytest.raises(WeakPassword):
+            check_password(each)
+
+
+@pytest.mark.parametrize(
+    "composed",
+    [
+        "Gr\u00fc\u00dfe aus K\u00f6ln",
+        "\ube44\ubc00\ubc88\ud638\uac00 \uae38\uc5b4\uc694",
+        "m\u1eadt kh\u1ea9u c\u1ee7a b\u00e0",
+    ],
+)
+async def test_a_password_matches_in_each_normalization_form(composed: str) -> None:
+    decomposed = unicodedata.normalize("NFD", composed)
+    assert decomposed != composed
+
+    for set_, typed in ((composed, decomposed), (decomposed, composed)):
+        hashed = await hash_password(set_)
+        assert await verify_password(hashed, typed) == hashed
+
+
+async def test_a_space_of_another_script_is_a_space_and_the_case_counts() -> None:
+    hashed = await hash_password("Sommar i Sverige")
+
+    assert await verify_password(hashed, "Sommar\u3000i\u00a0Sverige")
+    assert not await verify_password(hashed, "sommar i sverige")
+
+
+async def test_a_hash_of_the_password_as_typed_is_replaced_at_its_first_use() -> None:
+    decomposed = unicodedata.normalize("NFD", "Gr\u00fc\u00dfe aus K\u00f6ln")
+    former = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(decomposed)
+
+    replaced = await verify_password(former, decomposed)
+
+    assert replaced not in {None, former}
+    assert await verify_password(replaced, unicodedata.normalize("NFC", decomposed)) == replaced
 
 
 async def test_verification_takes_equally_long_for_an_unknown_account() -> None:

@@ -202,6 +202,7 @@ def test_a_reaction_that_is_there_already_is_no_change(talk: Talk) -> None:
     talk.do(talk.home.maja, react("❤"))
 
     assert not talk.do(talk.home.maja, react("❤")).changed
+    assert not talk.do(talk.home.maja, react("\u2764\ufe0f")).changed  # the same emoji from another keyboard
     assert not talk.do(talk.home.inga, react(None)).changed
     assert talk.do(talk.home.maja, react("❤", **ENVELOPE)).changed
     assert talk.last_change == 2

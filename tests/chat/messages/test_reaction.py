@@ -31,6 +31,7 @@ def test_no_emoji_takes_the_reaction_back() -> None:
     [
         {},
         {"emoji": ""},
+        {"emoji": "\u200d\ufe0f"},
         {"emoji": 1},
         {"emoji": ["❤"]},
         {"emoji": "x" * 65},

@@ -1,13 +1,15 @@
 """From payload to stored row, with the telemetry events (7.6.1, 7.6.2)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from famichat.chat.encryption_policy import EncryptionPolicies, Policy
-from famichat.chat.errors import ChatError, Conflict, EncryptionRequired, InvalidEncryptionMetadata
+from famichat.chat.errors import ChatError, Conflict, EncryptionRequired, InvalidEncryptionMetadata, InvalidMessage
 from famichat.chat.journal.journal import Journal
+from famichat.chat.messages.change import Edit
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.send import Draft, Sender, SendPath, SentMessage
 from famichat.chat.records.conversation import Conversation, ConversationType
@@ -16,7 +18,7 @@ from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from famichat.telemetry.events import Event, MessageDeserialized, MessageSerialized
 from tests.factories.people import INDEX, VAULT, Household, Person
-from tests.factories.talk import direct_of, stored
+from tests.factories.talk import direct_of, group_of, stored
 
 SEALED: dict[str, Any] = {"body": "9d_-x", "encryption_flag": True, "encryption_version": "mls10.1", "key_id": "1:42"}
 PROTOCOL: dict[str, Any] = {"protocol": "mls10", "epoch": 7}
@@ -154,3 +156,42 @@ async def test_what_was_required_once_takes_ciphertext_only_whatever_the_setting
 
 async def test_a_type_without_a_policy_takes_ciphertext_only() -> None:
     assert EncryptionPolicies({}).of("direct") == "required"
+
+
+@pytest.mark.parametrize(
+    "body", ["", " \n\u3000", "\u200b", "\u2060\u200d\ufeff", "\u00ad\ufe0f\u202e", "\u3164\u2800"]
+)
+@pytest.mark.parametrize("parse", [Draft.parse, Edit.parse])
+def test_a_text_without_a_visible_character_is_refused(parse: Callable[[dict[str, Any]], object], body: str) -> None:
+    with pytest.raises(InvalidMessage) as refused:
+        parse({"body": body})
+
+    assert refused.value.details == {"field": "body"}
+
+
+@pytest.mark.parametrize("body", ["\u200b.", "\u2764\ufe0f", "\u0644\u200d", "\U0001f468\u200d\U0001f469"])
+def test_format_characters_are_kept_in_a_visible_text(body: str) -> None:
+    assert Draft.parse({"body": body}).body == body
+
+
+def test_a_caption_is_visible_or_empty() -> None:
+    files = {"attachment_ids": [new_id()]}
+
+    assert Draft.parse({"body": "", **files}).body == ""
+    with pytest.raises(InvalidMessage):
+        Draft.parse({"body": "\u200b", **files})
+
+
+async def test_a_reply_to_a_message_of_another_conversation_is_refused(
+    database: Database, household: Household, direct_id: str
+) -> None:
+    group_id = database.run(lambda session: group_of(session, household))
+    elsewhere, _ = await send(database, household.maja, group_id, {"body": "hej"}, kind="group")
+
+    refusals = []
+    for reply_to in (elsewhere.message_id, new_id()):
+        with pytest.raises(InvalidMessage) as refused:
+            await send(database, household.maja, direct_id, {"body": "hej", "reply_to": reply_to})
+        refusals.append(refused.value.details)
+
+    assert refusals == [{"field": "reply_to"}] * 2

@@ -39,6 +39,11 @@ def test_headers_from_an_untrusted_proxy_are_ignored(peer: str | None) -> None:
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("nonsense, 203.0.113.7", "203.0.113.7"),
         ("10.1.2.3, 10.4.5.6", "10.1.2.3"),
+        ("203.0.113.7:5123", "203.0.113.7"),
+        ("8.8.8.8:1, 203.0.113.7:61001, 10.1.2.3:443", "203.0.113.7"),
+        ("[2001:db8:1:2:3:4:5:6]:443", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::1]", "2001:db8:1:2::/64"),
+        ("[::ffff:203.0.113.7]:443", "203.0.113.7"),
     ],
 )
 def test_the_nearest_untrusted_address_behind_a_trusted_proxy_counts(
@@ -47,7 +52,9 @@ def test_the_nearest_untrusted_address_behind_a_trusted_proxy_counts(
     assert OURS.address(peer, forwarded_for) == address
 
 
-@pytest.mark.parametrize("forwarded_for", ["", "nonsense", "203.0.113.7:80", "203.0.113.7, nonsense", "\x00", ",,,"])
+@pytest.mark.parametrize(
+    "forwarded_for", ["", "203.0.113.7:http", "[2001:db8::1", "203.0.113.7, nonsense", "\x00", ",,,"]
+)
 def test_an_unreadable_address_counts_as_the_proxy(forwarded_for: str) -> None:
     assert OURS.address("192.0.2.10", forwarded_for) == "192.0.2.10"
 

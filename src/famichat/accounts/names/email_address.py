@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from famichat import typed_text
 from famichat.accounts.errors import InvalidEmail
 
 MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3, with RFC Errata 1690
@@ -35,8 +36,9 @@ def parse_email(typed: str) -> Email:
 
 
 def fold(address: str) -> str:
-    """Return the form that an address is looked up by."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold())
+    """Return the form that an address is looked up by: case folded, the domain in Unicode and not in Punycode."""
+    local, at, domain = typed_text.fold(address).rpartition("@")
+    return typed_text.fold(f"{local}{at}{typed_text.unicode_host(domain)}")
 
 
 def _is_plain(address: str) -> bool:

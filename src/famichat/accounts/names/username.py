@@ -21,7 +21,9 @@ from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped] 
     confusables_data,
 )
 
+from famichat import typed_text
 from famichat.accounts.errors import InvalidUsername
+from famichat.typed_text import INVISIBLE
 
 MAX_USERNAME = 32
 MAX_FOLDED = 256
@@ -29,11 +31,8 @@ _MAX_TYPED = 4 * MAX_USERNAME
 _MAX_MARKS_IN_A_ROW = 2
 PUNCTUATION = frozenset(" ._-'")
 _LETTERS_MARKS_DIGITS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"})
-# Invisible letters and marks (Default_Ignorable_Code_Point, which Python's tables lack) would make identical names.
-_INVISIBLE = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
-    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
-)
+_SHAPES = {"\N{CYRILLIC SMALL LETTER PALOCHKA}": "l"}
+"""Prototypes by shape where Unicode's data follows the dotted form that no font draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,14 @@ def is_comparable(*forms: str) -> bool:
 
 def fold(name: str) -> str:
     """Return the form that a name is looked up by: compatible characters, case and look-alikes folded. Idempotent."""
-    return _settle(_casefolded(name))
+    return _settle(typed_text.fold(name))
 
 
 def looks_of(name: str) -> str:
     """Return the form that a name looks like. Idempotent."""
-    # Case first would turn a capital I into i; drawn, it is an l.
-    return _settle(_skeleton(unicodedata.normalize("NFKC", name)))
+    # Case first would turn a capital I into i; drawn, it is an l. NFKC first would turn a lunate sigma into a sigma;
+    # drawn, it is a c.
+    return _settle(_skeleton(unicodedata.normalize("NFKC", _skeleton(name))))
 
 
 def _settle(name: str) -> str:
@@ -90,12 +90,8 @@ def _settle(name: str) -> str:
     # set of characters in use, so a few rounds reach a fixed point.
     before = None
     while name != before:
-        before, name = name, _casefolded(_skeleton(name))
+        before, name = name, typed_text.fold(_skeleton(name))
     return name
-
-
-def _casefolded(text: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _skeleton(text: str) -> str:
@@ -111,7 +107,7 @@ def fault_in(shown: str, punctuation: frozenset[str] = PUNCTUATION) -> str | Non
         shown: the name, in NFC.
         punctuation: the characters allowed besides letters, marks and digits.
     """
-    if any(char in _INVISIBLE or not (char in punctuation or _is_of_a_name(char)) for char in shown):
+    if any(char in INVISIBLE or not (char in punctuation or _is_of_a_name(char)) for char in shown):
         return "a name can only contain letters, digits, spaces and . _ - '"
     if not any(unicodedata.category(char)[0] in "LN" for char in shown) or unicodedata.combining(shown[0]):
         return "a name must contain a letter or a digit and start with a visible character"
@@ -143,7 +139,7 @@ def _prototypes() -> dict[str, str]:
         char: target
         for char, others in neighbours.items()
         if len(char) == 1 and (target := _prototype(char, others, neighbours)) != char
-    }
+    } | _SHAPES
 
 
 def _prototype(char: str, others: list[str], neighbours: dict[str, list[str]]) -> str:

@@ -1,8 +1,10 @@
 """Signing in with a password: two short transactions, with the slow password hash between them.
 
     attempt = await services.write(begin_sign_in, name, address, index)
-    if not await verify_password(attempt.password_hash, password):
+    new_hash = await verify_password(attempt.password_hash, password)
+    if new_hash is None:
         raise InvalidCredentials
+    attempt = replace(attempt, new_hash=new_hash)
     started = await services.write(finish_sign_in, attempt, address, device, index)
 
 Each step does the same for an account that does not exist, so that neither the response nor its time reveals it.
@@ -17,7 +19,7 @@ from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.names import email_address, username
 from famichat.accounts.sign_in.login_throttle import count_attempt, reset_attempts
 from famichat.accounts.sign_in.session import StartedSession, start_session
-from famichat.accounts.user import find_user
+from famichat.accounts.user import User, find_user
 from famichat.storage.crypto.vault import BlindIndex
 
 
@@ -29,11 +31,13 @@ class SignInAttempt:
         account: the key that attempts are counted by: the user id, or the folded name if the account does not exist.
         user_id: the account; None if it does not exist.
         password_hash: the hash to verify the password against; None if the account does not exist.
+        new_hash: the hash to store instead, from `verify_password`; None before.
     """
 
     account: str
     user_id: str | None
     password_hash: str | None
+    new_hash: str | None = None
 
 
 def begin_sign_in(
@@ -81,7 +85,10 @@ def finish_sign_in(
     if attempt.user_id is None:
         raise InvalidCredentials
     reset_attempts(session, index, attempt.account, address)
-    return start_session(session, attempt.user_id, device, attempt.password_hash)
+    started = start_session(session, attempt.user_id, device, attempt.password_hash)
+    if attempt.new_hash is not None and attempt.new_hash != attempt.password_hash:
+        session.get_one(User, attempt.user_id).password_hash = attempt.new_hash
+    return started
 
 
 def _folded(name_or_email: str) -> str:

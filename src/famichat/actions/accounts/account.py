@@ -77,7 +77,7 @@ async def add_account_by_operator(
         UsernameTaken: the username, or one that looks like it, is in use.
         EmailTaken: an account with this address exists.
     """
-    password_hash = await hash_password(password, newcomer.username.shown)
+    password_hash = await hash_password(password, *newcomer.names)
 
     def work(session: Session) -> tuple[str, _Views | None]:
         user_id = register(session, newcomer, password_hash, services.vault, services.index).id
@@ -103,8 +103,8 @@ async def set_password_by_operator(services: Services, user_id: str, password: s
         WeakPassword: the password is too easy to guess.
         NotFound: there is no such account.
     """
-    username = await services.read(lambda session: _existing(session, user_id).username)
-    password_hash = await hash_password(password, username)
+    names = await services.read(lambda session: _names(_existing(session, user_id)))
+    password_hash = await hash_password(password, *names)
     result = await services.write_between_batches(
         lambda session: reset.set_password_by_operator(session, _existing(session, user_id), password_hash)
     )
@@ -163,6 +163,10 @@ def _existing(session: Session, user_id: str) -> User:
     if user is None or user.deleted_at is not None:
         raise NotFound
     return user
+
+
+def _names(user: User) -> tuple[str, ...]:
+    return (user.username,) if user.display_name is None else (user.username, user.display_name)
 
 
 def _with_views(

@@ -203,7 +203,7 @@ async def accept_invite_as_new_user(
 async def _accept_as_new_user(
     services: Services, token: str, newcomer: Newcomer, password: str, device: NewDevice
 ) -> NewMember:
-    password_hash = await hash_password(password, newcomer.username.shown)
+    password_hash = await hash_password(password, *newcomer.names)
 
     def work(session: Session) -> tuple[JoinedFamily, StartedSession, _Views | None]:
         joined = join.accept_as_newcomer(session, token, newcomer, password_hash, services.vault, services.index)

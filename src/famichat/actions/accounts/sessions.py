@@ -1,6 +1,6 @@
 """Sign in with a password, refresh a session, sign out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from famichat.accounts.device import DeviceKind, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyAttempts
@@ -122,9 +122,10 @@ async def verify_account_password(
     except TooManyAttempts as error:
         emit(events.RateLimitThrottled(limit="guesses", retry_in_seconds=error.retry_in_seconds))
         raise
-    if not await verify_password(attempt.password_hash, password):
+    new_hash = await verify_password(attempt.password_hash, password)
+    if new_hash is None:
         raise InvalidCredentials(attempt.user_id)
-    return attempt
+    return replace(attempt, new_hash=new_hash)
 
 
 def announce_session_started(services: Services, started: StartedSession) -> DeviceSession:

@@ -17,6 +17,7 @@ from famichat.actions.services import Services
 from famichat.chat.families import family
 from famichat.chat.families.join import JoinedFamily, repeated_setup, set_up
 from famichat.telemetry import emit, events
+from famichat.typed_text import code_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def set_up_server(
 
 async def _set_up(services: Services, family_name: str, account: NewAccount, device: NewDevice) -> NewMember:
     newcomer = Newcomer.parse(account.username, account.email)
-    password_hash = await hash_password(account.password, newcomer.username.shown)
+    password_hash = await hash_password(account.password, *newcomer.names)
 
     def work(session: Session) -> tuple[JoinedFamily, StartedSession]:
         joined = set_up(session, family_name, newcomer, password_hash, services.vault, services.index)
@@ -110,6 +111,5 @@ def announce_new_member(services: Services, joined: JoinedFamily, started: Start
 
 
 def _check_code(given: str, expected: str | None) -> None:
-    typed = given.strip().upper().encode()
-    if expected is None or not hmac.compare_digest(typed, expected.encode()):
+    if expected is None or not hmac.compare_digest(code_form(given).encode(), code_form(expected).encode()):
         raise InvalidSetupCode

@@ -25,6 +25,7 @@ from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import now
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
+from famichat.typed_text import emoji_form, has_visible_text
 
 # Controls, spaces and separators. Format characters (Cf) are allowed: U+200D joins emoji sequences (UTS #51).
 _DISALLOWED_CATEGORIES = frozenset({"Cc", "Zs", "Zl", "Zp"})
@@ -42,7 +43,7 @@ class Sign:
         """Parse a `react` payload. Returns None, which removes the reaction, if `emoji` is null.
 
         Raises:
-            InvalidMessage: `emoji` is missing, empty, too long, or contains controls or spaces.
+            InvalidMessage: `emoji` is missing, invisible, too long, or contains controls or spaces.
             InvalidEncryptionMetadata: a field of the envelope is missing or malformed.
         """
         if payload.get("emoji", "") is None:
@@ -61,9 +62,14 @@ class Sign:
         )
 
     def is_in(self, reaction: Reaction, vault: Vault) -> bool:
-        """Return whether a stored reaction equals this one. False if it cannot be decrypted."""
+        """Return whether a stored reaction equals this one. False if it cannot be decrypted.
+
+        U+FE0F makes no difference: some keyboards append it to the same emoji. Ciphertext is compared as it is.
+        """
         try:
-            return envelope_in(reaction) == self.envelope and _emoji_of(reaction, vault) == self.emoji
+            return envelope_in(reaction) == self.envelope and emoji_form(_emoji_of(reaction, vault)) == emoji_form(
+                self.emoji
+            )
         except UnsealError:
             return False
 
@@ -103,6 +109,8 @@ def _emoji(value: object, *, encrypted: bool) -> str:
         raise InvalidMessage(field="emoji")
     if len(value.encode()) > (MAX_SEALED_BYTES if encrypted else MAX_EMOJI_BYTES):
         raise InvalidMessage(field="emoji")
-    if not encrypted and any(unicodedata.category(char) in _DISALLOWED_CATEGORIES for char in value):
+    if encrypted:
+        return value
+    if not has_visible_text(value) or any(unicodedata.category(char) in _DISALLOWED_CATEGORIES for char in value):
         raise InvalidMessage(field="emoji")
     return value

@@ -36,6 +36,7 @@ from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.storage.base import is_id, new_id
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.telemetry import emit, events
+from famichat.typed_text import has_visible_text
 
 _MESSAGE_TYPE = re.compile(r"[a-z0-9_.-]{1,32}")
 _MAX_CLIENT_ID = 128
@@ -65,14 +66,15 @@ class Draft:
         """Parse a `new_msg` payload, or the same fields of an HTTP request. Unknown fields are ignored.
 
         Raises:
-            InvalidMessage: a field is missing or malformed; `details["field"]` names it.
+            InvalidMessage: a field is missing or malformed, or the body has no visible character; `details["field"]`
+                names the field.
             MessageTooLarge: the body exceeds 64 KiB of UTF-8.
             InvalidEncryptionMetadata: a field of the envelope is missing or malformed.
         """
         envelope = envelope_of(payload)
         attachment_ids = _attachment_ids(payload.get("attachment_ids"))
         draft = cls(
-            body=_body(payload.get("body"), may_be_empty=bool(attachment_ids)),
+            body=_body(payload.get("body"), may_be_empty=bool(attachment_ids), encrypted=envelope.encryption_flag),
             message_type=_message_type(payload.get("message_type")),
             client_id=_client_id(payload.get("client_id")),
             reply_to=_reply_to(payload.get("reply_to")),
@@ -276,10 +278,12 @@ def _protocol_parts(envelope: Envelope) -> list[str]:
     return [] if parts == (None, None, None) else ["" if part is None else str(part) for part in parts]
 
 
-def _body(value: object, *, may_be_empty: bool) -> str:
+def _body(value: object, *, may_be_empty: bool, encrypted: bool) -> str:
     if may_be_empty and value == "":
         return ""
     if not isinstance(value, str) or not value or not storable(value):
+        raise InvalidMessage(field="body")
+    if not encrypted and not has_visible_text(value):
         raise InvalidMessage(field="body")
     return value
 

@@ -1,9 +1,10 @@
 """Trusted reverse proxies, and the client address behind them."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from famichat.actions.rate_limit import Address
+from famichat.typed_text import ip_of
 
 _IPV6_PREFIX = 64  # a household has at least a /64 and can use any address in it
 
@@ -20,7 +21,7 @@ class Proxies:
 
     def is_trusted(self, host: str) -> bool:
         """Return whether a peer is a trusted proxy."""
-        address = _parse(host)
+        address = ip_of(host)
         return address is not None and self._contains(address)
 
     def address(self, peer: str | None, forwarded_for: str) -> Address:
@@ -30,14 +31,15 @@ class Proxies:
 
         Args:
             peer: the address of the connection; None if unknown.
-            forwarded_for: the `X-Forwarded-For` headers, joined by commas. Each proxy appends the address of its peer.
+            forwarded_for: the `X-Forwarded-For` headers, joined by commas. Each proxy appends the address of its
+                peer, some with the port.
         """
-        nearest = None if peer is None else _parse(peer)
+        nearest = None if peer is None else ip_of(peer)
         if nearest is None:
             return Address(peer or "nowhere")
         # Read from right to left, and only as far as trusted proxies wrote the entries.
         for hop in reversed(forwarded_for.split(",")):
-            previous = _parse(hop.strip()) if self._contains(nearest) else None
+            previous = ip_of(hop.strip()) if self._contains(nearest) else None
             if previous is None:
                 break
             nearest = previous
@@ -46,11 +48,3 @@ class Proxies:
 
     def _contains(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
-
-
-def _parse(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
