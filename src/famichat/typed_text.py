@@ -25,6 +25,8 @@ INVISIBLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
+# Not all of C: an emoji that is newer than Python's tables counts as unassigned (Cn).
+_NOT_DRAWN = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 _WITH_PORT = re.compile(r"\[(?P<ipv6>[^\]]+)\](?::\d{1,5})?|(?P<ipv4>[\d.]+):\d{1,5}")
 
 
@@ -55,7 +57,7 @@ def emoji_form(emoji: str) -> str:
 
 def has_visible_text(text: str) -> bool:
     """Return whether a text contains a character that is drawn: not only spaces, controls and format characters."""
-    return any(unicodedata.category(char)[0] not in "CZ" and char not in INVISIBLE for char in text)
+    return any(unicodedata.category(char) not in _NOT_DRAWN and char not in INVISIBLE for char in text)
 
 
 def ascii_host(host: str) -> str:

@@ -169,7 +169,9 @@ def test_a_text_without_a_visible_character_is_refused(parse: Callable[[dict[str
     assert refused.value.details == {"field": "body"}
 
 
-@pytest.mark.parametrize("body", ["\u200b.", "\u2764\ufe0f", "\u0644\u200d", "\U0001f468\u200d\U0001f469"])
+@pytest.mark.parametrize(
+    "body", ["\u200b.", "\u2764\ufe0f", "\u0644\u200d", "\U0001f468\u200d\U0001f469", "\U0001fae9"]
+)
 def test_format_characters_are_kept_in_a_visible_text(body: str) -> None:
     assert Draft.parse({"body": body}).body == body
 

@@ -23,3 +23,11 @@ test("one knows what one reacted with oneself", () => {
   expect(emojiOf(signs, "nils")).toBeUndefined()
   expect(emojiOf(signs, "olle")).toBeUndefined()
 })
+
+test("the same emoji from another keyboard is in the same group", () => {
+  const both = [
+    { user_id: "maja", emoji: "\u2764" },
+    { user_id: "emil", emoji: "\u2764\uFE0F" },
+  ]
+  expect(groupReactions(both)).toEqual([{ emoji: "\u2764", people: ["maja", "emil"] }])
+})
