@@ -87,6 +87,7 @@ export const en = {
   "details.lastAdmin": "You're the only admin. Make someone else an admin before you leave.",
   "details.block": "Block {name}",
   "details.unblock": "Unblock",
+  "blocked.title": "Blocked people",
   "details.blockDoubt":
     "You won't get messages from {name} or see when {name} is online. In groups you still see each other's messages. {name} isn't told.",
   "details.leaveDirect": "Leave chat",

@@ -85,6 +85,7 @@ export const ja: Messages = {
   "details.lastAdmin": "管理者はあなただけです。退会する前に、ほかの人を管理者にしてください。",
   "details.block": "{name}さんをブロック",
   "details.unblock": "ブロックを解除",
+  "blocked.title": "ブロックした人",
   "details.blockDoubt":
     "{name}さんからのメッセージは届かなくなり、オンライン状況も表示されません。グループのメッセージはお互いに表示されます。相手には通知されません。",
   "details.leaveDirect": "会話から退出",

@@ -4,7 +4,7 @@ import { databaseName } from "../device/database"
 import { recordingDatabaseName } from "../device/recording-store"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
-import type { AuditLog, Device, Notices, Passkey, Person } from "../api/types"
+import type { AuditLog, Block, Device, Notices, Passkey, Person } from "../api/types"
 
 export type { AuditEntry as AccountEvent, Device, Notices as PrivacySettings, Passkey } from "../api/types"
 
@@ -41,6 +41,11 @@ export class Account {
   /** Changes privacy settings. */
   async updatePrivacy(change: Partial<Notices>): Promise<Notices> {
     return await this.session.request<Notices>("PATCH", "/me/notices", change)
+  }
+
+  /** The people whom the user blocks, the first blocked first. */
+  async blocks(): Promise<readonly Block[]> {
+    return (await this.session.request<{ blocks: Block[] }>("GET", "/me/blocks")).blocks
   }
 
   async passkeys(): Promise<readonly Passkey[]> {
