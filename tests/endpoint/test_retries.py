@@ -185,7 +185,7 @@ async def test_setting_up_a_server_can_be_repeated(database_url: str, tmp_path: 
     password = "a good long password"
     body = {"code": "", "family_name": "Sundqvist", "username": "maja", "password": password}
     headers = {"idempotency-key": new_id()}
-    async with served(settings) as ready, httpx.AsyncClient(base_url=f"{ready.url}{API}") as http:
+    async with served(settings) as ready, httpx.AsyncClient(base_url=f"{ready.url}{API}", timeout=30) as http:
         body["code"] = ready.setup_code or ""
         lost = await http.post("/setup", json=body, headers=headers)
         repeated = await http.post("/setup", json=body, headers=headers)

@@ -6,14 +6,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import uvloop
 
 from famichat.app.context import build_context
 from famichat.app.http_server import HttpServer, bound_socket, build_config, url_of
 from famichat.app.lifecycle import Lifecycle
-from famichat.app.open_files import connection_limit, raise_limit
+from famichat.app.open_files import raise_limit, transport_limits
 from famichat.app.realtime_telemetry import forward_realtime_events
 from famichat.app.services import start_services
 from famichat.endpoint.channels.user_socket import UserSocket
@@ -21,16 +21,12 @@ from famichat.endpoint.http.app import build_http
 from famichat.endpoint.http.server_protocol import http_protocol
 from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.endpoint import Endpoint
-from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir
 from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
-
-# The largest valid frame: a body of 64 KiB in which every character is escaped, plus the envelope around it.
-LIMITS = Limits(max_frame_bytes=1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +101,12 @@ async def _serve_on(
     metrics = Metrics()
     lifecycle.on_stop(attach(metrics.record))
     context = build_context(settings, await start_services(settings, lifecycle, metrics), metrics)
-    max_connections = connection_limit()
-    # One address can hold this many WebSockets and as many HTTP connections, together at most half of all.
-    per_address_limit = max(1, min(settings.connections_per_address, max_connections // 4))
+    limits = transport_limits(settings)
     byte_budget = ByteBudget()
     endpoint = Endpoint(
         UserSocket(context),
         context.pubsub,
-        limits=replace(LIMITS, max_per_address=per_address_limit, max_connections=max_connections),
+        limits=limits,
         check_origin=[settings.public_url] if settings.public_url else "conn",
         byte_budget=byte_budget,
         address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
@@ -120,7 +114,10 @@ async def _serve_on(
     metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
     http = build_http(context, LongPoll(endpoint), UpgradeRequired(endpoint), byte_budget)
     protocol = http_protocol(
-        context.proxies, byte_budget, per_address_limit=per_address_limit, max_connections=max_connections
+        context.proxies,
+        byte_budget,
+        per_address_limit=limits.max_per_address,
+        max_connections=limits.max_connections,
     )
     ready = Ready(url_of(listener, settings.host), context.setup_code)
     server = HttpServer(build_config(http, protocol, endpoint), endpoint, lambda: on_ready(ready))

@@ -188,8 +188,8 @@ class Http:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         if key is not None:
             headers["idempotency-key"] = key
-        request = self._http.build_request(method, path, json=body, params=query, headers=headers)
         try:
+            request = self._http.build_request(method, path, json=body, params=query, headers=headers)
             response = await self._send(request)
         except (httpx.TransportError, httpx.InvalidURL):
             raise Unreachable(f"Cannot reach {self.session.url}") from None

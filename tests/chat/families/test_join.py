@@ -101,7 +101,7 @@ def test_a_user_with_an_account_joins_another_family(database: Database, househo
     assert arrival.joined
     assert names == ["Okafor", "Sundqvist"]
     with pytest.raises(InvalidInvite):
-        database.run(lambda session: accept(session, token, household.ada.user_id))
+        database.run(lambda session: accept(session, token, household.maja.user_id))
 
 
 def test_a_member_does_not_use_up_an_invitation(database: Database, household: Household, token: str) -> None:

@@ -183,7 +183,7 @@ async def test_one_address_cannot_take_all_connections(
     status: bytes,
 ) -> None:
     """Of four connections that the limit of open files allows, each address gets one."""
-    monkeypatch.setattr("famichat.app.server.connection_limit", lambda: 4)
+    monkeypatch.setattr("famichat.app.open_files.connection_limit", lambda: 4)
     shutil.copy(migrated_sqlite, tmp_path / "famichat.db")
     async with running_app(f"sqlite:///{tmp_path / 'famichat.db'}", tmp_path) as app, AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(line(app, f"127.0.0.{last}")) for last in addresses]

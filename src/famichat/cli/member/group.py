@@ -7,6 +7,7 @@ import click
 from famichat.cli.member.prompts import display_names, find_conversation, find_person, open_remote, signed_in
 from famichat.cli.member.remote import Remote
 from famichat.cli.options import json_option, print_result, table, visible
+from famichat.cli.refusal import Refused
 
 ROLE = click.Choice(["admin", "member"])
 
@@ -85,8 +86,13 @@ def remove_person(group: str, person: str, url: str | None, token: str | None, *
 def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool) -> None:
     """Leave GROUP."""
     with open_remote(url, token) as remote:
+        conversation = find_conversation(remote, group)
+        if conversation["type"] != "group":
+            raise Refused(
+                "not_group_conversation", "This is not a group. Use `famichat leave` for a direct conversation"
+            )
         user_id = remote.get("/me")["id"]
-        remote.request("DELETE", f"{_members(remote, group)}/{user_id}")
+        remote.request("DELETE", f"/conversations/{conversation['id']}/members/{user_id}")
     print_result({"removed": user_id}, "You left the group.", as_json=as_json)
 
 
