@@ -88,9 +88,7 @@ def leave_group(group: str, url: str | None, token: str | None, *, as_json: bool
     with open_remote(url, token) as remote:
         conversation = find_conversation(remote, group)
         if conversation["type"] != "group":
-            raise Refused(
-                "not_group_conversation", "This is not a group. Use `famichat leave` for a direct conversation"
-            )
+            raise Refused("not_group_conversation", "Not a group. Use `famichat leave` for a direct conversation")
         user_id = remote.get("/me")["id"]
         remote.request("DELETE", f"/conversations/{conversation['id']}/members/{user_id}")
     print_result({"removed": user_id}, "You left the group.", as_json=as_json)
