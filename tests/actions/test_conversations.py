@@ -3,7 +3,7 @@
 import pytest
 
 from famichat.actions import conversations
-from famichat.actions.topics import ConversationTopic
+from famichat.actions.events.topics import ConversationTopic
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.telemetry.events import ConversationCreated, ConversationHidden, Event, MessageChannelJoined
 from tests.support.services import RunningServices, identity

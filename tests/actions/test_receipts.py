@@ -1,8 +1,8 @@
 """Acknowledgements are broadcast when a device advances."""
 
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.messages import send_message
 from famichat.actions.receipts import acknowledge_messages
-from famichat.actions.topics import ConversationTopic
 from tests.support.services import RunningServices, identity
 
 

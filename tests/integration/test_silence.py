@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from famichat.actions.unread import DELAY_SECONDS
+from famichat.actions.events.unread import DELAY_SECONDS
 from tests.factories.people import Person
 from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient

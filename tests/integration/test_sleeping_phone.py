@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from famichat.app import server
+from famichat.app.open_files import transport_limits
 from famichat.push import notifier
 from famichat.storage.base import new_id
 from tests.factories.people import PASSWORD, Person
@@ -47,7 +48,9 @@ class Nodes:
 
 @pytest.fixture(autouse=True)
 def _scaled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LIMITS", replace(server.LIMITS, idle_timeout=60 * SCALE))
+    monkeypatch.setattr(
+        server, "transport_limits", lambda settings: replace(transport_limits(settings), idle_timeout=60 * SCALE)
+    )
     for name in ("BATCH_SECONDS", "SHOW_AFTER_SECONDS", "PUSH_AFTER_SECONDS", "RECOVERY_AFTER_SECONDS"):
         monkeypatch.setattr(notifier, name, getattr(notifier, name) * max(SCALE, 1 / 8))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from famichat.actions import head_broadcaster
+from famichat.actions.events import head_broadcaster
 from famichat.storage.base import new_id
 from tests.support.app import RunningApp, running_app, served
 from tests.support.channel_client import ChannelClient

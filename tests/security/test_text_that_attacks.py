@@ -10,7 +10,7 @@ import pytest
 from famichat.accounts.errors import InvalidUsername
 from famichat.accounts.names import email_address, username
 from famichat.accounts.names.username import parse_username
-from famichat.actions.topics import ConversationTopic
+from famichat.actions.events.topics import ConversationTopic
 from famichat.realtime import strict_json
 from famichat.realtime.transport import query
 

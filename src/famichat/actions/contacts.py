@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity, still_signed_in
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for
 from famichat.chat.contact import hidden_people
 from famichat.chat.conversations.schema import ConversationView

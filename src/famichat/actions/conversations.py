@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from famichat.accounts.idempotency import KeyedRequest, earlier_result, remember_result
 from famichat.accounts.privacy import privacy_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for, conversations_of
 from famichat.chat.contact import hidden_people
 from famichat.chat.conversations import create, view_settings

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.contacts import ContactChange, announce_to_both, changes_in_direct
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.view import views_by_member
 from famichat.chat.families.family import FamilyMember, create_family, members_of, role_in

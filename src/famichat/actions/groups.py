@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat.conversations.leave import leave_direct
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.view import views_by_member

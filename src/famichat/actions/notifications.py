@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.events.topics import connections_of_device, user_topic
 from famichat.actions.services import Services
-from famichat.actions.topics import connections_of_device, user_topic
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.page import seq_param

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat.messages.receipt_writer import Acknowledgement, AckResult, parse_status
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.errors import Unauthorized
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
 from famichat.accounts.sign_in.webauthn import WebAuthn
-from famichat.actions.broadcasts import Broadcasts
+from famichat.actions.events.broadcasts import Broadcasts
 from famichat.actions.rate_limit import RateLimits
 from famichat.attachments.avatars import AvatarMaker
 from famichat.attachments.files import Files

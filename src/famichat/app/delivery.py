@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import partial
 
-from famichat.actions.broadcasts import Broadcasts
-from famichat.actions.head_broadcaster import HeadBroadcaster
+from famichat.actions.events.broadcasts import Broadcasts
+from famichat.actions.events.head_broadcaster import HeadBroadcaster
+from famichat.actions.events.recent_removals import RecentRemovals
+from famichat.actions.events.unread import UnreadCounts
 from famichat.actions.notifications import show_in_tabs
-from famichat.actions.recent_removals import RecentRemovals
-from famichat.actions.unread import UnreadCounts
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence
 from famichat.push.client import PushClient

@@ -6,9 +6,9 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from "idb"
 
-import type { PendingAttachment } from "../models/attachments"
-import type { OutgoingMessage } from "../models/outbox"
-import type { ReceiptPosition } from "../models/receipts"
+import type { PendingAttachment } from "../models/messages/attachments"
+import type { OutgoingMessage } from "../models/messages/outbox"
+import type { ReceiptPosition } from "../models/messages/receipts"
 import type { ConversationSummary, Message } from "../api/types"
 
 /** The most recent part of a timeline, as last displayed. */

@@ -6,8 +6,8 @@
  */
 import { SvelteMap } from "svelte/reactivity"
 
-import type { PendingAttachment } from "../models/attachments"
-import type { OutgoingMessage } from "../models/outbox"
+import type { PendingAttachment } from "../models/messages/attachments"
+import type { OutgoingMessage } from "../models/messages/outbox"
 import type { LocalDatabase, Draft } from "./database"
 import type { TabChannel } from "./tab-channel"
 

@@ -3,7 +3,7 @@ import "fake-indexeddb/auto"
 import { expect, test } from "vitest"
 
 import { conversation, messages } from "../models/fixtures"
-import { emptyTimeline, receive } from "../models/timeline"
+import { emptyTimeline, receive } from "../models/messages/timeline"
 import { Drafts } from "./drafts"
 import { LocalDatabase } from "./database"
 import { OfflineCache } from "./offline-cache"

@@ -1,7 +1,7 @@
 /** Caches the last displayed state, so that the next start shows it before the server responds. */
-import type { Receipts } from "../models/receipts"
+import type { Receipts } from "../models/messages/receipts"
 import type { ConversationList } from "../models/conversation-list"
-import { newestPart, type Timeline } from "../models/timeline"
+import { newestPart, type Timeline } from "../models/messages/timeline"
 import type { ConversationSummary, Family, Member, Person } from "../api/types"
 import type { LocalDatabase, CachedTimeline } from "./database"
 

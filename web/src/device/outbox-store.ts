@@ -15,7 +15,7 @@ import {
   withRetryUnprocessed,
   type OutgoingMessage,
   type Outbox,
-} from "../models/outbox"
+} from "../models/messages/outbox"
 import { randomId } from "../api/random-id"
 import type { WriteTransaction, LocalDatabase } from "./database"
 import type { TabChannel } from "./tab-channel"

@@ -1,6 +1,6 @@
 /** Messages and conversations of a family, for the tests of the models. */
 import type { Attachment, ConversationSummary, Message, MessagePage } from "../api/types"
-import type { OutgoingMessage } from "./outbox"
+import type { OutgoingMessage } from "./messages/outbox"
 
 export function message(seq: number, change: Partial<Message> = {}): Message {
   return {

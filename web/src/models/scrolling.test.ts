@@ -25,7 +25,7 @@ import {
   UNREAD_LINE_PX,
   type ScrollState,
 } from "./scrolling"
-import { emptyTimeline, noteHead, receive } from "./timeline"
+import { emptyTimeline, noteHead, receive } from "./messages/timeline"
 import { around, AT_END, followsEnd, startOf, VIEWPORT_SIZE } from "./viewport"
 
 const long = receive(emptyTimeline("e1", 0), messages(1, 1_000))

@@ -21,7 +21,7 @@
  *
  * All lengths are CSS pixels. `above` and `below` are the lengths that are scrolled out of sight on each side.
  */
-import { missingAfter, type Timeline } from "./timeline"
+import { missingAfter, type Timeline } from "./messages/timeline"
 import {
   anchored,
   around,

@@ -14,7 +14,7 @@ import {
   VIEWPORT_SIZE,
   type Viewport,
 } from "./viewport"
-import { emptyTimeline, receive, type Timeline } from "./timeline"
+import { emptyTimeline, receive, type Timeline } from "./messages/timeline"
 
 const long = receive(emptyTimeline("e1", 100), messages(101, 100_100))
 const places = (pane: Viewport, timeline: Timeline) => visibleMessages(pane, timeline).map((message) => message.seq)

@@ -7,7 +7,7 @@
  *     atTop(pane, timeline)                 // no earlier messages here: time to fetch
  */
 import type { Message } from "../api/types"
-import type { Timeline } from "./timeline"
+import type { Timeline } from "./messages/timeline"
 
 export interface Viewport {
   /** The `seq` of the last rendered message; infinite to follow the end. */

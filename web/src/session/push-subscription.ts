@@ -1,5 +1,5 @@
 /** Web Push notifications to this device, delivered through the browser vendor's push service. */
-import { sameBytes, unbase64url } from "../models/bytes"
+import { sameBytes, unbase64url } from "../models/text/bytes"
 import { missingFeatures } from "../models/missing-features"
 import { ApiError, Unreachable } from "../api/http"
 import type { Push } from "../api/types"

@@ -1,5 +1,5 @@
 /** Name and kind of this device. */
-import { kindOfDevice } from "../models/device-kind"
+import { kindOfDevice } from "../models/people/device-kind"
 import type { DeviceKind } from "../api/types"
 
 interface Kind {

@@ -16,9 +16,9 @@ import { OutboxStore } from "../device/outbox-store"
 import { RecordingStore } from "../device/recording-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
 import { TabChannel } from "../device/tab-channel"
-import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/attachments"
-import { invitationLink } from "../models/invitation"
-import { refusedChoices, waitingIn, type OutgoingMessage, type Outbox } from "../models/outbox"
+import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/messages/attachments"
+import { invitationLink } from "../models/people/invitation"
+import { refusedChoices, waitingIn, type OutgoingMessage, type Outbox } from "../models/messages/outbox"
 import {
   withChangedMessage,
   without,

@@ -1,7 +1,7 @@
 /** The user's families, their members, and everyone's profile. */
 import type { LocalDatabase } from "../device/database"
 import type { CachedContacts, OfflineCache } from "../device/offline-cache"
-import { withPeople, currentPeople, unknownPerson, type People } from "../models/people"
+import { withPeople, currentPeople, unknownPerson, type People } from "../models/people/people"
 import type { ConversationList } from "../models/conversation-list"
 import { AvatarCache } from "./avatars"
 import type { Session } from "../session/session"

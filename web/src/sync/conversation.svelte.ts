@@ -3,8 +3,8 @@ import { Presence, type Channel, type Socket } from "phoenix"
 
 import type { CachedTimeline } from "../device/database"
 import type { OutboxStore } from "../device/outbox-store"
-import { isTransient, retryDelay, waitingIn, type Outbox } from "../models/outbox"
-import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/receipts"
+import { isTransient, retryDelay, waitingIn, type Outbox } from "../models/messages/outbox"
+import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/messages/receipts"
 import { seal, sealReaction } from "../crypto/seal"
 import {
   applyChange,
@@ -21,8 +21,8 @@ import {
   receive,
   resume,
   type Timeline,
-} from "../models/timeline"
-import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/typing"
+} from "../models/messages/timeline"
+import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/people/typing"
 import { ApiError, Unreachable } from "../api/http"
 import { ReadReceipts } from "./read-receipts"
 import { HistoryJump } from "./history-jump.svelte"

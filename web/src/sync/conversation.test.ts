@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 
 import { Unreachable } from "../api/http"
 import { message } from "../models/fixtures"
-import { currentTypists } from "../models/typing"
+import { currentTypists } from "../models/people/typing"
 import { ChatServer } from "../testing/chat-server"
 import { conversationOf, placesIn, startClient, startDisconnected, useFakeBrowser } from "../testing/client"
 import { eventually, pass, settle } from "../testing/clock"

@@ -1,5 +1,5 @@
 /** A part of the history that the user jumped to, kept apart from the newest part until the two are adjacent. */
-import { merge, prepend, receive, timelineFromPage, type Timeline } from "../models/timeline"
+import { merge, prepend, receive, timelineFromPage, type Timeline } from "../models/messages/timeline"
 import { ApiError, Unreachable } from "../api/http"
 import type { Message, MessagePage } from "../api/types"
 

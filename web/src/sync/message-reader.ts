@@ -2,7 +2,7 @@
 import { SvelteMap } from "svelte/reactivity"
 
 import { open, openReaction, type Opened } from "../crypto/seal"
-import type { OpenedReaction } from "../models/reactions"
+import type { OpenedReaction } from "../models/messages/reactions"
 import type { Message } from "../api/types"
 
 /** The readable content of one version of a message. */

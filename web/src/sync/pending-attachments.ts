@@ -3,7 +3,7 @@ import { sealFile } from "../crypto/seal"
 import type { BlobStore } from "../device/blobs"
 import type { Drafts } from "../device/drafts"
 import type { EndedRecording } from "../device/recording-store"
-import type { PendingAttachment } from "../models/attachments"
+import type { PendingAttachment } from "../models/messages/attachments"
 import { ApiError } from "../api/http"
 
 /** Extensions of voice messages, by media type. */

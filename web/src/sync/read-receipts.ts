@@ -1,7 +1,7 @@
 /** Sends delivered and read receipts, batched over a short delay. */
 import type { Channel } from "phoenix"
 
-import type { Timeline } from "../models/timeline"
+import type { Timeline } from "../models/messages/timeline"
 
 const AFTER_MS = 120
 

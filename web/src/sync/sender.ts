@@ -5,8 +5,8 @@
 import type { Channel } from "phoenix"
 
 import type { OutboxStore } from "../device/outbox-store"
-import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/outbox"
-import { messageTypeOf } from "../models/attachments"
+import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/messages/outbox"
+import { messageTypeOf } from "../models/messages/attachments"
 import { ApiError, Unreachable } from "../api/http"
 import type { ErrorReply, SendReply } from "../api/types"
 import { FilesRefused, UploadCancelled, type Uploads } from "./uploads.svelte"

@@ -6,8 +6,8 @@
 import { SvelteMap } from "svelte/reactivity"
 
 import type { BlobStore } from "../device/blobs"
-import { isFileRefusal, uploadRequest, uploadedShare, type PendingAttachment } from "../models/attachments"
-import type { OutgoingMessage } from "../models/outbox"
+import { isFileRefusal, uploadRequest, uploadedShare, type PendingAttachment } from "../models/messages/attachments"
+import type { OutgoingMessage } from "../models/messages/outbox"
 import { ApiError, Unreachable } from "../api/http"
 import type { Session } from "../session/session"
 import type { Upload } from "../api/types"

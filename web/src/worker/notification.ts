@@ -1,6 +1,6 @@
 /** Builds notifications from push messages. Pure functions; `worker.ts` displays the result. */
 
-import { withFewMarks } from "../models/graphemes"
+import { withFewMarks } from "../models/text/graphemes"
 
 /** Texts in the user's language, provided by the page because a worker cannot read its settings. */
 export interface NotificationTexts {

@@ -15,9 +15,9 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Newcomer, User, register
 from famichat.actions.accounts.devices import announce_device_revoked
 from famichat.actions.accounts.sessions import verify_account_password
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat import account_deletion
 from famichat.chat.account_deletion import AccountDeletion, delete_orphans
 from famichat.chat.conversations.schema import ConversationView

@@ -10,7 +10,7 @@ from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import Profile, ProfileChange, ProfileResult, avatar_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
-from famichat.actions.payloads import PersonView, ProfileView
+from famichat.actions.events.payloads import PersonView, ProfileView
 from famichat.actions.services import Services
 from famichat.chat.errors import NotFound
 from famichat.chat.families.contacts import contacts_of, require_contact

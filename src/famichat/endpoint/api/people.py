@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from famichat.actions.accounts.profile import list_people, person_view, read_avatar
-from famichat.actions.payloads import PersonView
+from famichat.actions.events.payloads import PersonView
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from famichat.actions.events.topics import ConversationTopic, InvalidTopic
 from famichat.actions.messages import send_message
-from famichat.actions.topics import ConversationTopic, InvalidTopic
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import NotFound
 from famichat.endpoint.http.context import Caller, InContext

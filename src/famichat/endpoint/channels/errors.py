@@ -5,7 +5,7 @@
 
 import logging
 
-from famichat.actions.payloads import ErrorReply
+from famichat.actions.events.payloads import ErrorReply
 from famichat.errors import FamichatError
 from famichat.realtime.message import ReplyPayload, error
 from famichat.telemetry import emit, events

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from famichat.actions.payloads import (
+from famichat.actions.events.payloads import (
     ConversationChanged,
     ConversationLeft,
     DeviceRevoked,

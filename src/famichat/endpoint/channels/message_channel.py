@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from famichat.actions import messages, presence
-from famichat.actions.broadcasts import CONTACT_CHANGED
+from famichat.actions import messages
 from famichat.actions.conversations import join_conversation
-from famichat.actions.payloads import Typing
+from famichat.actions.events import presence
+from famichat.actions.events.broadcasts import CONTACT_CHANGED
+from famichat.actions.events.payloads import Typing
+from famichat.actions.events.topics import ConversationTopic, connections_of_user
 from famichat.actions.receipts import acknowledge_messages
-from famichat.actions.topics import ConversationTopic, connections_of_user
 from famichat.chat.access import is_visible
 from famichat.chat.conversations.schema import JoinReply
 from famichat.chat.errors import InvalidMessage

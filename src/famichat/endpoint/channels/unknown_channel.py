@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from famichat.actions.topics import InvalidTopic
+from famichat.actions.events.topics import InvalidTopic
 from famichat.endpoint.channels.errors import error_payload
 from famichat.realtime.channel import Channel, JoinRefused
 

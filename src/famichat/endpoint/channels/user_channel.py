@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from famichat.actions.events.payloads import UserJoinReply
+from famichat.actions.events.topics import user_topic
 from famichat.actions.notifications import confirm_notification
-from famichat.actions.payloads import UserJoinReply
-from famichat.actions.topics import user_topic
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
@@ -17,7 +17,7 @@ from famichat.realtime.socket import Socket
 
 
 class UserChannel(Channel):
-    """`user:<user id>`. `actions/broadcasts.py` defines the events that the server pushes."""
+    """`user:<user id>`. `actions/events/broadcasts.py` defines the events that the server pushes."""
 
     def __init__(self, socket: Socket, topic: str, context: Context) -> None:
         super().__init__(socket, topic)

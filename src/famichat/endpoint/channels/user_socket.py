@@ -3,8 +3,8 @@
 from functools import partial
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.events.topics import user_ids
 from famichat.actions.rate_limit import FRAME_BYTES_PER_TOKEN
-from famichat.actions.topics import user_ids
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.channels.unknown_channel import UnknownChannel

@@ -2,7 +2,7 @@
 import { get } from "svelte/store"
 
 import { t } from "../../../i18n/language"
-import { errorText } from "../../common/error-text"
+import { errorText } from "../../format/error-text"
 
 let current: Playback | undefined
 

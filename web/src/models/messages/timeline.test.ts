@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
 
-import type { JoinReply } from "../api/types"
-import { conversation, message, messages, page } from "./fixtures"
+import type { JoinReply } from "../../api/types"
+import { conversation, message, messages, page } from "../fixtures"
 import {
   applyChange,
   emptyTimeline,

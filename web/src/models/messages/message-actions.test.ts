@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { messageActions } from "./message-actions"
-import { conversation, message } from "./fixtures"
+import { conversation, message } from "../fixtures"
 
 const kitchen = conversation("kitchen")
 const his = message(1, { user_id: "nils" })

@@ -11,8 +11,8 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.actions.payloads import Head
-from famichat.actions.topics import ConversationTopic
+from famichat.actions.events.payloads import Head
+from famichat.actions.events.topics import ConversationTopic
 from famichat.chat.records.conversation import Conversation
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database

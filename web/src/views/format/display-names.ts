@@ -1,9 +1,9 @@
 /** Display names of conversations and messages. */
 import type { Opened } from "../../crypto/seal"
 import { joined, refusalKey, type Translate } from "../../i18n/translate"
-import { attachmentsOf, attachmentKind } from "../../models/attachments"
-import { others, shownName, type People } from "../../models/people"
-import type { Recipient, DeliveryStatus, RefusedFile } from "../../models/receipts"
+import { attachmentsOf, attachmentKind } from "../../models/messages/attachments"
+import { others, shownName, type People } from "../../models/people/people"
+import type { Recipient, DeliveryStatus, RefusedFile } from "../../models/messages/receipts"
 import type { ConversationSummary, Family, Message, DeviceKind } from "../../api/types"
 
 interface Names {

@@ -1,5 +1,5 @@
 /** Photos, files and voice notes: pending ones on this device, and those of received messages. */
-import type { Attachment, Message } from "../api/types"
+import type { Attachment, Message } from "../../api/types"
 
 /** Maximum number of files per message, as on the server. */
 export const MAX_FILES = 10

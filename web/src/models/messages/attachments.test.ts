@@ -10,7 +10,7 @@ import {
   formatSize,
   type PendingAttachment,
 } from "./attachments"
-import { attachment, message } from "./fixtures"
+import { attachment, message } from "../fixtures"
 
 const enclosure: PendingAttachment = {
   key: "k",

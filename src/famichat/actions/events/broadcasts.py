@@ -3,10 +3,16 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from famichat.actions.payloads import ConversationChanged, ConversationLeft, DeviceRevoked, PersonUpdated, PersonView
-from famichat.actions.recent_removals import RecentRemovals
-from famichat.actions.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
-from famichat.actions.unread import UnreadCounts
+from famichat.actions.events.payloads import (
+    ConversationChanged,
+    ConversationLeft,
+    DeviceRevoked,
+    PersonUpdated,
+    PersonView,
+)
+from famichat.actions.events.recent_removals import RecentRemovals
+from famichat.actions.events.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
+from famichat.actions.events.unread import UnreadCounts
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_writer import AckResult

@@ -4,8 +4,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.privacy import privacy_of
 from famichat.accounts.sign_in.token import Identity
+from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.actions.topics import ConversationTopic
 from famichat.chat.access import conversation_for
 
 

@@ -1,6 +1,6 @@
 /** How people are displayed: name, avatar or initial, and a stable colour. */
-import { graphemes } from "./graphemes"
-import type { Color, ConversationSummary, Person } from "../api/types"
+import { graphemes } from "../text/graphemes"
+import type { Color, ConversationSummary, Person } from "../../api/types"
 
 /** People by their ids. */
 export type People = ReadonlyMap<string, Person>

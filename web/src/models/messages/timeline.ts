@@ -10,7 +10,7 @@
  * Sequence numbers have no gaps, so counting decides about order, duplicates and losses. The same holds for changes to
  * messages, which are numbered too: of two versions of a message, the one with the larger `change` is current.
  */
-import type { ChangePage, JoinReply, Message, MessagePage } from "../api/types"
+import type { ChangePage, JoinReply, Message, MessagePage } from "../../api/types"
 
 export interface Timeline {
   readonly epoch: string

@@ -1,5 +1,5 @@
 /** Localised dates and times. */
-import { dateOf } from "../../models/grouping"
+import { dateOf } from "../../models/messages/grouping"
 import { once } from "../../i18n/once"
 
 const timeFormat = once((language: string) => new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }))

@@ -1,6 +1,6 @@
 /** The actions a user may perform on a message. The server enforces the same rules. */
-import type { ConversationSummary, Message } from "../api/types"
-import { roleOf } from "./permissions"
+import type { ConversationSummary, Message } from "../../api/types"
+import { roleOf } from "../people/permissions"
 
 export interface MessageActions {
   readonly react: boolean

@@ -2,8 +2,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
-from famichat.actions.presence import hides_presence, shows_typing
-from famichat.actions.topics import ConversationTopic
+from famichat.actions.events.presence import hides_presence, shows_typing
+from famichat.actions.events.topics import ConversationTopic
 from famichat.chat.errors import NotFound
 from tests.support.services import RunningServices, identity
 

@@ -1,5 +1,5 @@
 /** Combines the messages of a timeline with the unsent ones at its end, as displayed. */
-import type { Message } from "../api/types"
+import type { Message } from "../../api/types"
 import type { OutgoingMessage, Outbox } from "./outbox"
 
 export type TimelineItem =

@@ -1,6 +1,6 @@
 /** Delivery and read positions of the other members, and the resulting status of a message. */
-import type { MessageStatus, Receipt, DeviceKind } from "../api/types"
-import { DEVICE_KINDS } from "./device-kind"
+import type { MessageStatus, Receipt, DeviceKind } from "../../api/types"
+import { DEVICE_KINDS } from "../people/device-kind"
 
 /** A member's positions in a conversation. */
 export interface ReceiptPosition {

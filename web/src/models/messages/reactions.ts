@@ -1,6 +1,6 @@
 /** Groups reactions by emoji, with their users, in the order of first use. */
 
-import { emojiForm } from "./visible-text"
+import { emojiForm } from "../visible-text"
 
 /** One user's reaction; without an emoji if this device cannot decrypt it. */
 export interface OpenedReaction {

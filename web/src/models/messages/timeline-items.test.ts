@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { timelineItems } from "./timeline-items"
-import { message } from "./fixtures"
+import { message } from "../fixtures"
 import type { OutgoingMessage } from "./outbox"
 
 const draft: OutgoingMessage = {

@@ -1,4 +1,4 @@
-from famichat.actions.recent_removals import REMEMBERED_SECONDS, RecentRemovals
+from famichat.actions.events.recent_removals import REMEMBERED_SECONDS, RecentRemovals
 
 
 class Clock:

@@ -6,9 +6,9 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from famichat.actions.payloads import UnreadCount
-from famichat.actions.recent_removals import RecentRemovals
-from famichat.actions.topics import user_topic
+from famichat.actions.events.payloads import UnreadCount
+from famichat.actions.events.recent_removals import RecentRemovals
+from famichat.actions.events.topics import user_topic
 from famichat.chat.access import everyones_access
 from famichat.chat.conversations.summary import unread_counts
 from famichat.realtime.pubsub import PubSub

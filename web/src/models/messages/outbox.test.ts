@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import type { PendingAttachment } from "./attachments"
-import { outgoing } from "./fixtures"
+import { outgoing } from "../fixtures"
 import {
   withMessage,
   sendable,

@@ -1,5 +1,5 @@
 /** The maximum length of a message. The server counts the bytes of its UTF-8. */
-import { wellFormed } from "../api/json"
+import { wellFormed } from "../../api/json"
 
 const MAX_BODY_BYTES = 64 * 1024
 const MAX_BYTES_PER_UNIT = 3

@@ -1,9 +1,9 @@
-import type { DeviceKind } from "../api/types"
+import type { DeviceKind } from "../../api/types"
 import { describe, expect, test } from "vitest"
 
-import { translator } from "../i18n/translate"
-import { statusText } from "../views/common/display-names"
-import { unknownPerson } from "./people"
+import { translator } from "../../i18n/translate"
+import { statusText } from "../../views/format/display-names"
+import { unknownPerson } from "../people/people"
 import { recipientStatuses, fromReceipts, withStatus, deliveryStatus, unlessChanged, type Receipts } from "./receipts"
 
 const says = (

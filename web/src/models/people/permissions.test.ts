@@ -1,8 +1,8 @@
 import { expect, test } from "vitest"
 
-import type { ConversationType, Role } from "../api/types"
+import type { ConversationType, Role } from "../../api/types"
 import { permissions, isLastAdmin } from "./permissions"
-import { conversation } from "./fixtures"
+import { conversation } from "../fixtures"
 
 const of = (type: ConversationType, roles: Record<string, Role>) =>
   conversation("kitchen", { type, members: Object.entries(roles).map(([user_id, role]) => ({ user_id, role })) })

@@ -1,5 +1,5 @@
 /** What a user may do in a conversation, by its type and, in a group, the user's role. */
-import type { ConversationSummary, Role } from "../api/types"
+import type { ConversationSummary, Role } from "../../api/types"
 
 export interface Permissions {
   readonly rename: boolean

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 
-import { conversation } from "./fixtures"
+import { conversation } from "../fixtures"
 import {
   colour,
   colourOf,

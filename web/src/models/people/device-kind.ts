@@ -1,5 +1,5 @@
 /** The kind of this device. No more detail, because other members can see it. */
-import type { DeviceKind } from "../api/types"
+import type { DeviceKind } from "../../api/types"
 
 export const DEVICE_KINDS: readonly DeviceKind[] = ["phone", "tablet", "computer"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from famichat.actions.unread import DELAY_SECONDS
+from famichat.actions.events.unread import DELAY_SECONDS
 from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp
 from tests.support.channel_client import ChannelClient, Frame

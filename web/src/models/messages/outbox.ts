@@ -3,8 +3,8 @@
  *
  * Each keeps its `client_id`, so the server stores it once, however often it is sent.
  */
-import type { Sealed } from "../crypto/seal"
-import type { ErrorReply } from "../api/types"
+import type { Sealed } from "../../crypto/seal"
+import type { ErrorReply } from "../../api/types"
 import { canSendOriginal, withoutUpload, type PendingAttachment } from "./attachments"
 import type { DeliveryStatus } from "./receipts"
 
