@@ -132,15 +132,16 @@ async def move_in(day: Day, http: httpx.AsyncClient, code: str) -> tuple[str, st
     other = (await http.post("/api/v1/sessions", json={"email": EMAIL, "password": PASSWORD})).json()
     refresh = {"refresh_token": other["refresh_token"]}
     renewed = (await http.post("/api/v1/sessions/refresh", json=refresh)).json()
-    reused = await http.post("/api/v1/sessions/refresh", json=refresh)
     bearer = {"authorization": f"Bearer {session['access_token']}"}
+    (await http.delete(f"/api/v1/devices/{other['device_id']}", headers=bearer)).raise_for_status()
+    revoked = await http.post("/api/v1/sessions/refresh", json=refresh)
     family = (await http.get("/api/v1/families", headers=bearer)).json()["families"][0]["id"]
     invite = (await http.post(f"/api/v1/families/{family}/invites", headers=bearer, json={})).json()
     await http.get(f"/api/v1/invites/{invite['token']}")
     taken = {**anna, "username": "bert"}
     email_taken = await http.post(f"/api/v1/invites/{invite['token']}/accept", json=taken)
     conversation: str = (await http.post("/api/v1/conversations/family", headers=bearer)).json()["id"]
-    day.refusals += [answer.text for answer in (wrong_code, wrong, reused, email_taken)]
+    day.refusals += [answer.text for answer in (wrong_code, wrong, revoked, email_taken)]
     day.spoken += [invite["token"]]
     day.spoken += [each[name] for each in (session, other, renewed) for name in ("access_token", "refresh_token")]
     return session["access_token"], conversation
