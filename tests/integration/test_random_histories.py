@@ -179,7 +179,7 @@ class Histories(RuleBasedStateMachine):
         self.count += 1
         body = {"body": f"body {self.count}", "client_id": f"client {self.count}"}
         sent = self._send(who, talk, body)
-        if who not in talk.members:
+        if who not in talk.members or not self.is_open(talk):
             assert sent is None
             return
         assert sent is not None
@@ -309,7 +309,7 @@ class Histories(RuleBasedStateMachine):
         home = {name for name, where in self.roster.items() if where == place != "nowhere"}
         people = {"self": {who}, "direct": {who, other}, "group": {who, other, "maja", "emil"}, "family": home}[kind]
         if len(people) < {"self": 1, "direct": 2, "group": 3, "family": 0}[kind]:
-            return Outcome(422, "invalid_members")
+            return Outcome(422, "own_account" if kind == "direct" else "invalid_members")
         if kind != "self" and not (home and people <= home):
             return Outcome(404, "not_found")
         about = place if kind == "family" else "+".join(sorted(people))
@@ -324,7 +324,13 @@ class Histories(RuleBasedStateMachine):
             return None if own or (talk.kind == "group" and who == talk.admin) else "not_sender"
         if act == "edit_msg" and not own:
             return "not_sender"
-        return "message_deleted" if said.body is None else None
+        if said.body is None:
+            return "message_deleted"
+        return "contact_ended" if act != "unreact" and not self.is_open(talk) else None
+
+    def is_open(self, talk: Talk) -> bool:
+        """Whether members may send: the two of a direct conversation must both be in the family."""
+        return talk.kind != "direct" or all(self.roster[name] == "home" for name in talk.about.split("+"))
 
     def _changes(self, who: str, said: Said, act: str, rest: dict[str, Any]) -> bool:
         """Apply the change to the model's message; return whether it changed."""
@@ -368,12 +374,15 @@ class Histories(RuleBasedStateMachine):
     def _send(self, who: str, talk: Talk, body: dict[str, str]) -> dict[str, Any] | None:
         if (who, talk.id) in self.listening:
             reply = self.run(self.sockets[who].ask(talk.topic, "new_msg", body))
-            assert reply.status == "ok", reply
+            assert (reply.status == "ok") == self.is_open(talk), reply
+            assert reply.status == "ok" or reply.response["reason"] == "contact_ended"
             sent: dict[str, Any] = reply.response
-            return sent
+            return sent if reply.status == "ok" else None
         answer = self.ask(who, "POST", talk.path, body)
-        assert answer.status_code in {201, 404}
-        return answer.json() if answer.status_code == 201 else None
+        if answer.status_code == 201:
+            return dict(answer.json())
+        assert answer.json()["code"] == ("contact_ended" if who in talk.members else "not_found")
+        return None
 
     def _change(self, who: str, talk: Talk, said: Said, act: str) -> tuple[str | None, dict[str, Any]]:
         rest: dict[str, Any] = {
