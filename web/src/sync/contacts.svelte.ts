@@ -16,6 +16,8 @@ export class Contacts {
   #loaded = $state(false)
   /** Members of conversations whose profiles are about to be loaded. */
   #expected = $state.raw<ReadonlySet<string>>(new Set())
+  /** For each refresh that is running: the profiles that have changed since it began, by user ID. */
+  readonly #changedDuring = new Set<Map<string, Person>>()
   /** Their avatars. */
   readonly avatars: AvatarCache
 
@@ -46,14 +48,18 @@ export class Contacts {
     this.#set(families, membersByFamily, people ?? membersByFamily.flatMap(([, members]) => members), [])
   }
 
-  /** Loads the contacts. People who are still in one of the user's conversations stay known. */
+  /**
+   * Loads the contacts. People who are still in one of the user's conversations stay known. A profile that changes in
+   * the meantime is kept: the responses may be older, and may name an avatar that the server has deleted.
+   */
   async refresh(conversations: () => ConversationList): Promise<void> {
-    const [{ families }, { people }] = await Promise.all([
-      this.session.request<{ families: Family[] }>("GET", "/families"),
-      this.session.request<{ people: Person[] }>("GET", "/people"),
-    ])
-    const membersByFamily = await Promise.all(families.map(async ({ id }) => [id, await this.#membersOf(id)] as const))
-    this.#set(families, membersByFamily, people, conversations())
+    const changed = new Map<string, Person>()
+    this.#changedDuring.add(changed)
+    try {
+      await this.#load(conversations, changed)
+    } finally {
+      this.#changedDuring.delete(changed)
+    }
     this.#expected = new Set()
     this.avatars.retryMissed()
     await this.#save()
@@ -61,10 +67,22 @@ export class Contacts {
 
   /** Applies a changed profile. */
   async updatePerson(person: Person): Promise<void> {
-    const update = (member: Member) => (member.user_id === person.user_id ? { ...member, ...person } : member)
+    for (const changed of this.#changedDuring) changed.set(person.user_id, person)
     this.people = withPeople(this.people, [person])
+    const update = (member: Member) => withChange(member, new Map([[person.user_id, person]]))
     this.membersByFamily = new Map([...this.membersByFamily].map(([id, members]) => [id, members.map(update)]))
     await this.#save()
+  }
+
+  async #load(conversations: () => ConversationList, changed: ReadonlyMap<string, Person>): Promise<void> {
+    const [{ families }, { people }] = await Promise.all([
+      this.session.request<{ families: Family[] }>("GET", "/families"),
+      this.session.request<{ people: Person[] }>("GET", "/people"),
+    ])
+    const members = await Promise.all(families.map(async ({ id }) => [id, await this.#membersOf(id)] as const))
+    const membersByFamily = members.map(([id, list]) => [id, list.map((each) => withChange(each, changed))] as const)
+    const current = people.map((each) => withChange(each, changed))
+    this.#set(families, membersByFamily, current, conversations())
   }
 
   async #membersOf(familyId: string): Promise<readonly Member[]> {
@@ -87,6 +105,10 @@ export class Contacts {
   async #save(): Promise<void> {
     const people = [...this.people.values()]
     await this.offlineCache.saveContacts({ families: this.families, households: [...this.membersByFamily], people })
-    await this.avatars.keepOnly(new Set(people.flatMap(({ picture }) => picture ?? [])))
+    await this.avatars.keepOnly(new Set([...this.people.values()].flatMap(({ picture }) => picture ?? [])))
   }
+}
+
+function withChange<Profile extends Person>(profile: Profile, changed: ReadonlyMap<string, Person>): Profile {
+  return { ...profile, ...changed.get(profile.user_id) }
 }

@@ -75,3 +75,19 @@ test("a new member whose profile has not loaded is not a former member", async (
   expect(contacts.isFormer("newcomer")).toBe(false)
   expect(contacts.people.has("newcomer")).toBe(true)
 })
+
+test("a profile that changes during a refresh is not replaced by the older one that the refresh loaded", async () => {
+  const picture = "/api/v1/people/inga/pictures/1"
+  const removed = { ...person("inga"), picture: null }
+  const older = { ...person("inga"), picture }
+  server.http.on("GET /people", () => ({ people: [person("maja"), older] }))
+  server.http.on("GET /families/:id/members", async () => {
+    await contacts.updatePerson(removed)
+    return { members: [{ ...older, role: "member", joined_at: "2026-11-01T00:00:00Z" }] }
+  })
+  await contacts.refresh(() => [])
+  expect(contacts.people.get("inga")?.picture).toBeNull()
+  expect(contacts.membersByFamily.get("sundqvist")?.[0]?.picture).toBeNull()
+  const { contacts: stored } = await cache.load()
+  expect(stored?.people?.find(({ user_id }) => user_id === "inga")?.picture).toBeNull()
+})
