@@ -75,8 +75,9 @@ test("a download returns the bytes, or says why there are none", async () => {
 })
 
 test("a refusal says why", async () => {
-  answered(async () => Response.json({ code: "invalid_body", details: { field: "name" } }, { status: 422 }))
-  await expect(request("POST", "/x")).rejects.toMatchObject({ status: 422, code: "invalid_body", field: "name" })
+  const refusal = { code: "username_taken", suggestions: ["maja27"] }
+  answered(async () => Response.json(refusal, { status: 409 }))
+  await expect(request("POST", "/x")).rejects.toMatchObject({ status: 409, ...refusal })
 })
 
 test("a proxy whose server is away says so, and its own refusal is an error of the server", async () => {

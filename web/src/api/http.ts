@@ -18,7 +18,6 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
-    readonly field: string | undefined,
     /** Free usernames, if the chosen one is taken. */
     readonly suggestions: readonly string[] = [],
   ) {
@@ -229,9 +228,9 @@ async function errorFrom(response: Response): Promise<ApiError | NotFamichat> {
   if (!isJson(response)) {
     const fromProxy = status >= 500 ? status !== NETWORK_AUTHENTICATION_REQUIRED : REFUSED_BY_PROXY.has(status)
     return fromProxy
-      ? new ApiError(status, status > 500 ? "unavailable" : "internal_error", undefined)
+      ? new ApiError(status, status > 500 ? "unavailable" : "internal_error")
       : new NotFamichat(response.url)
   }
-  const problem = (await response.json()) as { code?: string; details?: { field?: string }; suggestions?: string[] }
-  return new ApiError(status, problem.code ?? "internal_error", problem.details?.field, problem.suggestions)
+  const problem = (await response.json()) as { code?: string; suggestions?: string[] }
+  return new ApiError(status, problem.code ?? "internal_error", problem.suggestions)
 }

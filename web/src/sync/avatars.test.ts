@@ -52,7 +52,7 @@ test("what a server that is away did not give is asked for again when it is back
   await vi.waitFor(() => expect(session.download).toHaveBeenCalledTimes(1))
   faces.of(FIRST)
   expect(session.download).toHaveBeenCalledTimes(1)
-  session.download.mockImplementation(() => Promise.reject(new ApiError(404, "not_found", undefined)))
+  session.download.mockImplementation(() => Promise.reject(new ApiError(404, "not_found")))
   await vi.waitFor(() => {
     faces.retryMissed()
     faces.of(FIRST)

@@ -246,7 +246,7 @@ export class Conversation {
       this.#channel
         .push(event, what)
         .receive("ok", done)
-        .receive("error", ({ reason }: ErrorReply) => fail(new ApiError(0, reason, undefined)))
+        .receive("error", ({ reason }: ErrorReply) => fail(new ApiError(0, reason)))
         .receive("timeout", () => fail(new Unreachable(event)))
     })
   }

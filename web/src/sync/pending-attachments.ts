@@ -73,7 +73,7 @@ export class PendingAttachments {
    */
   async bytes({ key }: PendingAttachment): Promise<Blob> {
     const blob = await this.blobs.get(key)
-    if (blob === undefined) throw new ApiError(0, "file_gone", undefined)
+    if (blob === undefined) throw new ApiError(0, "file_gone")
     return blob
   }
 

@@ -56,7 +56,7 @@ test("a file is loaded, also when its address expired sooner than this device's 
 
 test("whoever may not see a file any more is told so", async () => {
   answering(() => Response.json({ code: "not_found" }, { status: 404 }))
-  await expect(addresses(5).bytes(attachment, "file")).rejects.toEqual(new ApiError(404, "not_found", undefined))
+  await expect(addresses(5).bytes(attachment, "file")).rejects.toEqual(new ApiError(404, "not_found"))
 })
 
 test("without a network there is no file, and what is encrypted is not even asked for", async () => {

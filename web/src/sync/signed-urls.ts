@@ -36,7 +36,7 @@ export class SignedUrlCache {
 
   async #download(attachment: Attachment, part: MediaPart): Promise<Blob> {
     const opened = await this.open(attachment)
-    if (opened.kind === "locked") throw new ApiError(0, "file_locked", undefined)
+    if (opened.kind === "locked") throw new ApiError(0, "file_locked")
     return await download((part === "thumbnail" && opened.thumbnail) || opened.file)
   }
 

@@ -166,8 +166,8 @@ export class Uploads {
     const blob = await this.blobs.get(attachment.key)
     for (let at = started; !at.finished;) {
       progress.setSent(attachment.key, at.offset)
-      if (blob === undefined) throw new ApiError(0, "file_gone", undefined)
-      if (blob.size !== attachment.size) throw new ApiError(0, "file_changed", undefined)
+      if (blob === undefined) throw new ApiError(0, "file_gone")
+      if (blob.size !== attachment.size) throw new ApiError(0, "file_changed")
       if (!(await mayContinue())) throw new UploadCancelled()
       at = await this.#sendChunk(at, blob)
     }
@@ -200,6 +200,6 @@ async function readAll(bytes: Blob): Promise<Blob> {
     return new Blob([await bytes.arrayBuffer()])
   } catch (error) {
     if (!(error instanceof DOMException)) throw error
-    throw new ApiError(0, "file_changed", undefined)
+    throw new ApiError(0, "file_changed")
   }
 }
