@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.household import Server
-from tests.support.network_change import NetworkChange
+from tests.support.silent_proxy import SilentProxy
 
 pytestmark = pytest.mark.timeout(120)
 PHONE: Final = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
@@ -30,13 +30,13 @@ class Home:
     """A server that its users reach through a network."""
 
     server: Server
-    network: NetworkChange
+    network: SilentProxy
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def home(tmp_path: Path) -> AsyncIterator[Home]:
     server = Server(tmp_path / "demo")
-    async with NetworkChange(urlsplit(server.url).port or 0) as network:
+    async with SilentProxy(urlsplit(server.url).port or 0) as network:
         server.behind(network.url)
         await asyncio.to_thread(server.start)
         yield Home(server, network)
@@ -52,7 +52,7 @@ async def test_both_directions_recover_within_five_seconds_after_a_silent_networ
         await who.open(other)
     await expect(maja.page.get_by_text("Online", exact=True)).to_be_visible()
 
-    home.network.happen()
+    home.network.fall_silent()
     await maja.say("Can you hear me?")
     waiting = maja.page.get_by_text("Waiting to send")
     await expect(waiting).to_be_visible()  # the connection is dead

@@ -86,7 +86,7 @@ async def test_each_message_to_a_sleeping_phone_is_notified_exactly_once(nodes: 
         phones = [await stack.enter_async_context(_phone(nodes, str(delay))) for delay in DELAYS]
         asleep_at = time.monotonic()
         for phone in phones:
-            phone.silent = True
+            phone.fall_silent()
         for delay in DELAYS:
             await asyncio.sleep(max(0, asleep_at + delay - time.monotonic()))
             await nodes.send()
