@@ -264,6 +264,6 @@ async def eavesdrop(url: str, seat: Seat, records: list[Record]) -> None:
 
 
 def entry_of(message: dict[str, Any]) -> Entry:
-    """A message, as the checker compares it. A damaged one has no body, which differs from what was sent."""
-    body = "damaged" if message["body"] is None else message["body"]
+    """A message, as the checker compares it. One that is damaged or missing has no body, unlike what was sent."""
+    body = "no body" if message["body"] is None else message["body"]
     return Entry(message["seq"], message["user_id"], message["client_id"], fingerprint(body))
