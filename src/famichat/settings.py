@@ -243,5 +243,5 @@ def load_settings(**overrides: object) -> Settings:
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
     # Leave out the value: it may be a secret.
     name = str(location[0]) if location else "settings"
-    words = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown setting")
-    return f"FAMICHAT_{name.upper()}: {words}"
+    sentence = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown setting")
+    return f"FAMICHAT_{name.upper()}: {sentence}"

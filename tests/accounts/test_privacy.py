@@ -48,7 +48,7 @@ def test_a_setting_can_be_turned_on_again(database: Database, household: Househo
 
 
 def test_users_with_a_setting_turned_off_are_found_among_many(database: Database, household: Household) -> None:
-    everyone = {each.user_id for each in household.everybody}
+    everyone = {each.user_id for each in household.everyone}
     database.run(lambda session: change_privacy(session, household.nils.user_id, read_receipts=False))
     database.run(lambda session: change_privacy(session, household.inga.user_id, typing_indicators=False))
 

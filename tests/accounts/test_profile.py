@@ -129,7 +129,7 @@ async def test_joining_and_renaming_at_once_never_leave_two_members_with_one_nam
 
     await asyncio.gather(
         database.transaction(lambda session: join(session, home.family_id, home.ada)),
-        *(database.transaction(lambda session, who=each: call(session, who, "Mum")) for each in home.everybody),  # type: ignore[misc]  # a lambda's default
+        *(database.transaction(lambda session, who=each: call(session, who, "Mum")) for each in home.everyone),  # type: ignore[misc]  # a lambda's default
         return_exceptions=True,
     )
 
@@ -154,14 +154,14 @@ def test_a_released_name_can_be_used_by_another_user(database: Database, househo
 
 async def test_one_of_fifty_concurrent_requests_for_a_name_succeeds(database: Database, household: Household) -> None:
     database.run(lambda session: join(session, household.family_id, household.ada))
-    everybody = [*household.everybody, household.ada] * 10
+    everyone = [*household.everyone, household.ada] * 10
     looks = ["Gran", "GRAN", "gran 🌻", "Gr\N{CYRILLIC SMALL LETTER A}n", "gran"] * 10
 
     async def want(who: Person, name: str) -> str:
         changed = await database.transaction(lambda session: call(session, who, name))
         return changed.profile.user_id
 
-    results = await asyncio.gather(*map(want, everybody, looks), return_exceptions=True)
+    results = await asyncio.gather(*map(want, everyone, looks), return_exceptions=True)
 
     winners = {each for each in results if isinstance(each, str)}
     assert len(winners) == 1

@@ -79,7 +79,7 @@ async def test_arguments_are_passed_on_and_reading_sees_what_was_written(databas
     services = services_of(database)
     home, _ = await services.write(move_in)
     members = await services.read(members_of, home.family_id)
-    assert {each.profile.user_id for each in members} == {each.user_id for each in home.everybody}
+    assert {each.profile.user_id for each in members} == {each.user_id for each in home.everyone}
 
 
 def test_every_function_that_removes_access_marks_its_transaction() -> None:

@@ -203,17 +203,17 @@ def test_a_picture_that_says_it_is_small_is_not_decoded_larger(content_type: str
     new = io.BytesIO()
 
     with contextlib.suppress(PictureRefused):
-        said = clean([pretending(content_type, (16, 16), (640, 480))], content_type, into=new.write)
-        assert (said.width, said.height) == Image.open(new).size == (16, 16)
+        sent = clean([pretending(content_type, (16, 16), (640, 480))], content_type, into=new.write)
+        assert (sent.width, sent.height) == Image.open(new).size == (16, 16)
 
 
 @pytest.mark.parametrize("content_type", CONVERTED)
 def test_a_kind_of_picture_that_phones_make_goes_through_the_worker(content_type: str) -> None:
-    told, new = cleaned(photo(content_type, (1600, 900)), content_type)
+    reported, new = cleaned(photo(content_type, (1600, 900)), content_type)
 
-    assert (told.width, told.height) == Image.open(io.BytesIO(new)).size == (900, 1600)
-    assert Image.open(io.BytesIO(told.thumbnail)).size == (360, 640)
-    assert not SECRETS.search(new + told.thumbnail)
+    assert (reported.width, reported.height) == Image.open(io.BytesIO(new)).size == (900, 1600)
+    assert Image.open(io.BytesIO(reported.thumbnail)).size == (360, 640)
+    assert not SECRETS.search(new + reported.thumbnail)
 
 
 def test_the_pixels_of_all_frames_count_together() -> None:
@@ -275,9 +275,12 @@ def test_a_jpeg_of_200_megapixels_is_cleaned_in_little_memory() -> None:
     )
 
     line, _, rest = done.stdout.partition(b"\n")
-    told = picture._told(line + b"\n")
-    new, small = Image.open(io.BytesIO(rest[: told["picture"]])), Image.open(io.BytesIO(rest[told["picture"] :]))
-    assert (told["width"], told["height"]) == (12240, 16320)
+    reported = picture._header(line + b"\n")
+    new, small = (
+        Image.open(io.BytesIO(rest[: reported["picture"]])),
+        Image.open(io.BytesIO(rest[reported["picture"] :])),
+    )
+    assert (reported["width"], reported["height"]) == (12240, 16320)
     assert (new.size, dict(new.getexif())) == ((16320, 12240), {Base.Orientation: 6})
     assert small.size == (480, 640)
     assert b"Camera" not in done.stdout

@@ -37,8 +37,8 @@ async def test_unsent_uploads_are_deleted_after_a_day_and_stray_files_after_an_h
 ) -> None:
     def prepare(session: Session) -> tuple[str, str, str]:
         direct = direct_of(session, household)
-        [said] = say(session, direct, household.maja, "hej")
-        sent, old, new = (attach(session, direct, household.maja, each) for each in (said, None, None))
+        [sent_message] = say(session, direct, household.maja, "hej")
+        sent, old, new = (attach(session, direct, household.maja, each) for each in (sent_message, None, None))
         yesterday = update(Attachment).where(Attachment.id.in_([sent, old]))
         session.execute(yesterday.values(created_at=now() - timedelta(hours=25)))
         return sent, old, new
@@ -61,17 +61,17 @@ async def test_attachments_go_with_their_message(database: Database, household: 
         direct = direct_of(session, household)
         one, other = say(session, direct, household.maja, "hej", "du")
         stays = attach(session, direct, household.maja, other)
-        goes = attach(session, direct, household.maja, one)
-        assert forget_attachments(session, [one]) == [goes]
-        return [goes, stays]
+        continues = attach(session, direct, household.maja, one)
+        assert forget_attachments(session, [one]) == [continues]
+        return [continues, stays]
 
-    goes, stays = await database.transaction(prepare)
+    continues, stays = await database.transaction(prepare)
     files = Files(tmp_path / "files")
-    put(files, goes, stays, age_hours=0)
-    files.remove([goes])
+    put(files, continues, stays, age_hours=0)
+    files.remove([continues])
 
-    assert kept(files, goes, stays) == [False, True]
-    assert database.run_read(lambda session: session.get(Attachment, goes)) is None
+    assert kept(files, continues, stays) == [False, True]
+    assert database.run_read(lambda session: session.get(Attachment, continues)) is None
 
 
 async def test_a_sweep_begins_with_the_server(database: Database, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ class Server:
     ) -> None:
         self.data_dir = data_dir
         self.log = data_dir.with_suffix(".log")
-        self.told: dict[str, Any] = {}
+        self.reported: dict[str, Any] = {}
         self._port = _free_port()
         self.url = f"http://{name}:{self._port}"
         self._settings = {
@@ -138,7 +138,7 @@ class Server:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, self.log.read_text()
-        self.told = json.loads(line)
+        self.reported = json.loads(line)
         return self
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -154,7 +154,7 @@ class Server:
         return self.log.read_text()
 
     def user(self, username: str) -> dict[str, Any]:
-        found: dict[str, Any] = next(user for user in self.told["users"] if user["username"] == username)
+        found: dict[str, Any] = next(user for user in self.reported["users"] if user["username"] == username)
         return found
 
 
@@ -168,14 +168,14 @@ class Person:
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def watch(self, page: Page) -> Page:
+    def timer(self, page: Page) -> Page:
         page.on("pageerror", lambda error: self.faults.append(f"{error}"))
-        page.on("console", lambda said: self._noticed(said.type, said.text))
+        page.on("console", lambda sent: self._noticed(sent.type, sent.text))
         page.on("request", self._requested)
         return page
 
     async def another_tab(self) -> Page:
-        return self.watch(await self.context.new_page())
+        return self.timer(await self.context.new_page())
 
     async def until(self, question: str, asked: Any = None) -> None:
         """Wait until an asynchronous JavaScript predicate is true.
@@ -255,7 +255,7 @@ async def someone(browser: Browser, url: str, **wishes: Any) -> Person:
     context = await browser.new_context(**{"locale": "en-GB", **wishes})
     context.set_default_timeout(10_000)
     person = Person(context, await context.new_page(), url)
-    person.watch(person.page)
+    person.timer(person.page)
     return person
 
 

@@ -27,7 +27,7 @@ async def say_much(demo: Server, username: str, bodies: Sequence[str]) -> list[s
 
 async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
     """Reply to any message of that conversation as a signed-in user."""
-    path = f"/api/v1/conversations/{demo.told['conversations']['direct']}/messages"
+    path = f"/api/v1/conversations/{demo.reported['conversations']['direct']}/messages"
     token = await who.page.evaluate("JSON.parse(localStorage['famichat.session']).access_token")
     async with httpx.AsyncClient(base_url=demo.url, headers={"authorization": f"Bearer {token}"}, timeout=30) as http:
         (await http.post(path, json={"body": body, "reply_to": message_id})).raise_for_status()
@@ -50,7 +50,7 @@ async def _store(data: OpenedData, demo: Server, username: str, bodies: Sequence
         id_ = new_id()
         return Entry(
             id=id_,
-            conversation_id=demo.told["conversations"]["direct"],
+            conversation_id=demo.reported["conversations"]["direct"],
             conversation_type="direct",
             user_id=user_id,
             device_id=device_id,

@@ -88,7 +88,7 @@ class Scene:
         await _be_seen(demo)
         async with _as(demo, "maja") as http:
             made = await http.post(f"/families/{demo.user('maja')['family_ids'][0]}/invites", json={})
-            await _note(http, demo.told["conversations"]["self"])
+            await _note(http, demo.reported["conversations"]["self"])
         invitation = f"{demo.url}/invite#{made.raise_for_status().json()['token']}"
         async with _as(demo, "ada") as http:
             watched = (await http.post("/conversations/self", json={})).raise_for_status().json()["id"]
@@ -134,13 +134,13 @@ class Scene:
         await expect(visitor.listed(CONVERSATIONS["group"])).to_contain_text("1 unread")
         yield "conversations"
         for kind, name in CONVERSATIONS.items():
-            await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations'][kind]}")
+            await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations'][kind]}")
             await page.get_by_role("heading", name=name).wait_for()
             await expect(visitor.messages().locator("[data-entry]").last).to_be_visible()
             yield kind
         async for name in self._over_messages(visitor):
             yield name
-        await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['group']}")
+        await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations']['group']}")
         await page.get_by_role("button", name="Chat info").click()
         yield "about-a-group"
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
@@ -165,20 +165,20 @@ class Scene:
 
     async def _over_messages(self, visitor: Person) -> AsyncIterator[str]:
         """The dialogs and menus of a conversation."""
-        page, said = visitor.page, visitor.messages()
-        await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['self']}")
+        page, sent = visitor.page, visitor.messages()
+        await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations']['self']}")
         over = page.get_by_role("dialog")
         for name, opener, what in (
             ("message-menu", "Message options", over.get_by_role("button", name="React with").first),
             ("said-before", "edited", over.get_by_text("The tin is at Inga's")),
             ("photo", "Photo: tin.png", over.get_by_role("img", name="Photo: tin.png")),
         ):
-            await said.get_by_role("button", name=opener).first.press("Enter")
+            await sent.get_by_role("button", name=opener).first.press("Enter")
             await what.wait_for()
             yield name
             await page.keyboard.press("Escape")
-        await page.goto(f"{self.demo.url}/#/c/{self.demo.told['conversations']['family']}")
-        await said.get_by_role("button", name=re.compile("^(Read|Delivered|Sent)")).last.press("Enter")
+        await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations']['family']}")
+        await sent.get_by_role("button", name=re.compile("^(Read|Delivered|Sent)")).last.press("Enter")
         await page.get_by_role("dialog", name="Message info").wait_for()
         yield "arrivals"
         await page.keyboard.press("Escape")

@@ -21,13 +21,13 @@ async def _token(demo: Server, http: httpx.AsyncClient) -> str:
 
 
 def _broadcast(demo: Server, **message: Any) -> dict[str, Any]:
-    return {"conversation_type": "family", "conversation_id": demo.told["conversations"]["family"], **message}
+    return {"conversation_type": "family", "conversation_id": demo.reported["conversations"]["family"], **message}
 
 
 async def test_it_shows_every_event_live_and_its_link_gives_nothing_away(demo: Server, person: SignedIn) -> None:
     watcher = await person(demo.url)
     page = watcher.page
-    topic = f"message:family:{demo.told['conversations']['family']}"
+    topic = f"message:family:{demo.reported['conversations']['family']}"
     async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False, timeout=30) as http:
         token = await _token(demo, http)
         http.headers["authorization"] = f"Bearer {token}"

@@ -17,8 +17,8 @@ def delete_account(demo: Server, username: str) -> None:
     with httpx.Client(base_url=f"{demo.url}/api/v1") as http:
         signed_in = http.post("/sessions", json={"username": username, "password": user["password"]}).json()
         bearer = {"authorization": f"Bearer {signed_in['access_token']}"}
-        gone = http.request("DELETE", "/me", json={"password": user["password"]}, headers=bearer)
-    assert gone.status_code == 204, gone.text
+        removed = http.request("DELETE", "/me", json={"password": user["password"]}, headers=bearer)
+    assert removed.status_code == 204, removed.text
 
 
 async def test_a_deleted_user_becomes_a_former_member_at_once_and_after_a_reload(

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(180)
 async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     maja, inga = await person(new_server.url), await person(new_server.url)
     await maja.page.goto(new_server.url)
-    await maja.page.get_by_label("Setup code").fill(new_server.told["setup_code"])
+    await maja.page.get_by_label("Setup code").fill(new_server.reported["setup_code"])
     await maja.page.get_by_label("What is your family called?").fill("Sundqvist")
     await maja.page.get_by_label("Your name").fill("Maja")
     await maja.page.get_by_label("Choose a password").fill("a short sentence, for me")

@@ -62,7 +62,7 @@ async def as_emil(demo: Server, requests: list[tuple[str, str, dict[str, Any]]])
 async def test_three_hundred_script_injections_are_displayed_as_text(demo: Server, of_the_family: SignedIn) -> None:
     attacks = [around.format(tag) for around, tag in product(AROUND, TAGS)]
     assert len(attacks) >= 290
-    direct = demo.told["conversations"]["direct"]
+    direct = demo.reported["conversations"]["direct"]
     bodies = ["\n".join(attacks[start : start + 50]) for start in range(0, len(attacks), 50)]
     await as_emil(demo, [("POST", f"/conversations/{direct}/messages", {"body": body}) for body in bodies])
 

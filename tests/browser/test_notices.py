@@ -124,7 +124,7 @@ async def test_a_closed_app_shows_notifications_with_the_chosen_detail_only(
     await _shows(maja, ["Sundqvists", "This is what a notification looks like."])
 
     await emil.open("maja")
-    conversation = demo.told["conversations"]["direct"]
+    conversation = demo.reported["conversations"]["direct"]
     for content, expected in (
         ("Only “New message”", ["Sundqvists", "New message"]),
         ("Name and chat", ["emil", "New message"]),
@@ -301,9 +301,9 @@ async def _said_while_away(maja: Person, emil: Person, service: PushService, sub
     count = len(service.requests)
     await maja.page.goto(f"{maja.url}/events")
     await emil.say("Are you there?")
-    told = await _rung(service, subscriber, count + 1)
+    reported = await _rung(service, subscriber, count + 1)
     await maja.page.go_back()
-    return told
+    return reported
 
 
 async def _rings(notices: Locator, service: PushService, subscriber: Subscriber) -> None:
@@ -327,7 +327,7 @@ async def _counts(person: Person, unread: int) -> None:
     await person.page.wait_for_function("unread => window.badge === unread", arg=unread)
 
 
-async def _deliver(person: Person, told: Any) -> None:
+async def _deliver(person: Person, reported: Any) -> None:
     """Wake the worker like a push service, with the browser's developer tools."""
     tools = await person.context.new_cdp_session(person.page)
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -339,7 +339,7 @@ async def _deliver(person: Person, told: Any) -> None:
 
     tools.on("ServiceWorker.workerRegistrationUpdated", registered)
     await tools.send("ServiceWorker.enable")
-    message = {"origin": person.url, "registrationId": await found, "data": json.dumps(told)}
+    message = {"origin": person.url, "registrationId": await found, "data": json.dumps(reported)}
     await tools.send("ServiceWorker.deliverPushMessage", message)
     await tools.detach()
 

@@ -136,11 +136,11 @@ async def test_a_text_message_does_not_wait_for_a_large_upload(of_the_family: Si
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
     async def slowly(route: Route) -> None:
         if route.request.method == "PATCH":
-            await heard.wait()
+            await received.wait()
         await route.continue_()
 
     await maja.context.route("**/api/v1/attachments/*", slowly)
@@ -148,11 +148,11 @@ async def test_a_text_message_does_not_wait_for_a_large_upload(of_the_family: Si
     await maja.say("The whole film")
     await maja.say("Call me when you have seen it")
     await expect(emil.messages().get_by_text("Call me when you have seen it")).to_be_visible(timeout=20_000)
-    heard.set()
+    received.set()
 
-    said = emil.messages().locator("[data-entry]")
-    await expect(said.last).to_contain_text("The whole film")
-    await expect(said.last.get_by_role("button", name="film.bin")).to_be_visible()
+    sent = emil.messages().locator("[data-entry]")
+    await expect(sent.last).to_contain_text("The whole film")
+    await expect(sent.last.get_by_role("button", name="film.bin")).to_be_visible()
 
 
 async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: SignedIn) -> None:
@@ -200,6 +200,6 @@ async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_remo
 
     await expect(maja.messages().get_by_role("button", name="Save x.heic")).to_have_count(1, timeout=20_000)
     await expect(maja.messages().get_by_text("x.heic")).to_have_count(1)
-    assert [told for told in maja.faults if "422" not in told] == []
+    assert [reported for reported in maja.faults if "422" not in reported] == []
     assert len(maja.faults) == 2  # the browser logs both refused requests
     maja.faults.clear()

@@ -130,8 +130,8 @@ async def test_data_survives_closing_the_tab_and_is_available_offline(demo: Serv
     await maja.listed("Notes to self", shell).click()
     await expect(shell.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
     await expect(shell.get_by_text("Sent", exact=True).last).to_be_visible()
-    said = await maja.messages(shell).inner_text()
-    assert re.findall(r"Buy (\w+)", said) == ["candles", "matches"]
+    sent_message = await maja.messages(shell).inner_text()
+    assert re.findall(r"Buy (\w+)", sent_message) == ["candles", "matches"]
 
 
 async def test_scrolling_back_loads_earlier_messages(demo: Server, of_the_family: SignedIn) -> None:
@@ -203,13 +203,13 @@ async def test_two_tabs_share_drafts_and_send_each_message_once(demo: Server, of
     await maja.open("Notes to self")
     tab = await maja.another_tab()
     pushed: list[str] = []
-    heard: list[asyncio.Event] = []
+    received: list[asyncio.Event] = []
     for page in (maja.page, tab):
-        heard.append(asyncio.Event())
-        page.on("websocket", partial(_overhear, pushed, heard[-1]))
+        received.append(asyncio.Event())
+        page.on("websocket", partial(_overhear, pushed, received[-1]))
     await tab.goto(maja.page.url)
     await maja.page.reload()
-    for page, connected in zip((maja.page, tab), heard, strict=True):
+    for page, connected in zip((maja.page, tab), received, strict=True):
         await asyncio.wait_for(connected.wait(), 20)  # they may show cached data
         await expect(maja.messages(page).get_by_text("cardamom")).to_be_visible()
     await tab.get_by_label("Message to").press_sequentially("From the other")
@@ -227,8 +227,8 @@ async def test_two_tabs_share_drafts_and_send_each_message_once(demo: Server, of
     for page in (maja.page, tab):
         await expect(page.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
         # One tab has sent it; the other shows it after it has reconnected.
-        said = maja.messages(page).get_by_text(re.compile(r"\d+\. line"))
-        await expect(said).to_have_count(len(lines), timeout=30_000)
+        sent_message = maja.messages(page).get_by_text(re.compile(r"\d+\. line"))
+        await expect(sent_message).to_have_count(len(lines), timeout=30_000)
     # A tab that gets no reply in time repeats a message under the same ID, and the server stores it once.
     frames = [(line, frame) for line in lines for frame in pushed if f'"{line}"' in frame and '"new_msg"' in frame]
     sent = {(line, json.loads(frame)[4]["client_id"]) for line, frame in frames}
@@ -381,5 +381,5 @@ async def _say_by_http(demo: Server, page: Page, bodies: list[str]) -> None:
     headers = {"authorization": f"Bearer {kept['access_token']}"}
     async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", headers=headers, trust_env=False, timeout=30) as http:
         for body in bodies:
-            path = f"/conversations/{demo.told['conversations']['direct']}/messages"
+            path = f"/conversations/{demo.reported['conversations']['direct']}/messages"
             (await http.post(path, json={"body": body})).raise_for_status()

@@ -34,11 +34,11 @@ PLAYERS: Final = """rate => {
 async def record(who: Person, seconds: float = 2) -> None:
     """Record from the microphone for this many seconds."""
     await who.page.get_by_role("button", name="Record a voice message").click()
-    await spoken(who.page, seconds)
+    await with_messages(who.page, seconds)
     await who.page.get_by_role("button", name="Stop recording").click()
 
 
-async def spoken(page: Page, seconds: float) -> None:
+async def with_messages(page: Page, seconds: float) -> None:
     await page.wait_for_function(
         """seconds => {
             const [minutes, rest] = (document.querySelector("[role=timer]")?.textContent ?? "0:00").split(":")
@@ -78,20 +78,20 @@ async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> No
     assert 1.4 < long < 6
     await maja.page.get_by_role("button", name="Send", exact=True).click()
 
-    heard = note(emil.messages())
-    await expect(heard).to_be_visible(timeout=20_000)
+    received = note(emil.messages())
+    await expect(received).to_be_visible(timeout=20_000)
     await expect(emil.messages().get_by_text("Voice message", exact=True)).to_have_count(0)
-    assert await seconds_of(heard) == pytest.approx(long, abs=0.002)
-    bars = await shape(heard)
+    assert await seconds_of(received) == pytest.approx(long, abs=0.002)
+    bars = await shape(received)
     assert len(bars) == 64
     assert max(bars) == 100
     assert not [url for url in emil.requests if "/files/" in url]  # nothing is loaded before playback
 
-    await heard.get_by_role("button", name="Play").click()
+    await received.get_by_role("button", name="Play").click()
     await emil.page.wait_for_function("long => furthest[0] > long - 0.5", arg=long)
     assert await emil.page.evaluate("() => players[0].duration") == pytest.approx(long, abs=0.3)
-    await expect(heard.get_by_role("button", name="Play")).to_be_visible()  # it played to the end
-    await expect(heard.get_by_role("slider")).to_have_value("0")
+    await expect(received.get_by_role("button", name="Play")).to_be_visible()  # it played to the end
+    await expect(received.get_by_role("slider")).to_have_value("0")
 
 
 async def test_the_keys_seek_and_only_one_note_plays(of_the_family: SignedIn) -> None:
@@ -159,7 +159,7 @@ async def test_a_recording_that_a_reload_interrupts_is_ready_to_play_and_send(of
     await maja.page.reload()
     await maja.open("Notes to self")
     await maja.page.get_by_role("button", name="Record a voice message").click()
-    await spoken(maja.page, 3)
+    await with_messages(maja.page, 3)
     await maja.page.reload()
     await expect(note(tray(maja))).to_be_visible()
     assert 1.4 < await seconds_of(note(tray(maja))) < 6
@@ -201,14 +201,14 @@ async def test_a_discarded_note_is_deleted_and_any_other_is_restored(of_the_fami
     maja = await of_the_family("maja", viewport={"width": 1280, "height": 800})
     await maja.open("Notes to self")
     await maja.page.get_by_role("button", name="Record a voice message").click()
-    await spoken(maja.page, 1)
+    await with_messages(maja.page, 1)
     await maja.page.get_by_role("button", name="Discard recording").click()
     await expect(maja.page.get_by_label("Message to")).to_be_visible()
     await expect(tray(maja)).to_have_count(0)
     await expect(maja.page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
 
     await maja.page.get_by_role("button", name="Record a voice message").click()
-    await spoken(maja.page, 1)
+    await with_messages(maja.page, 1)
     await maja.open("emil")
     await expect(tray(maja)).to_have_count(0)
     await maja.open("Notes to self")

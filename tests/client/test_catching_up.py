@@ -148,9 +148,9 @@ async def test_a_message_that_is_pushed_twice_is_delivered_once() -> None:
     async with listening(server) as conversation:
         await server.joined.wait()
         for _ in range(2):
-            said = server.say()
-            await server.broadcast("new_msg", said)
-            await server.broadcast("new_msg", said)
+            sent = server.say()
+            await server.broadcast("new_msg", sent)
+            await server.broadcast("new_msg", sent)
 
         assert await take(conversation.events(), 2) == new(1, 2)
 

@@ -64,9 +64,9 @@ def bodies(messages: list[Any]) -> list[str]:
 
 async def test_a_message_has_the_fields_that_the_client_declares(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         sent = await maja.send("hello")
-        [message] = await take(heard, "new_msg", count=1)
+        [message] = await take(received_events, "new_msg", count=1)
 
     assert set(message) == set(Message.__annotations__)
     assert {"message_id", "seq", "inserted_at"} <= set(sent)
@@ -75,7 +75,7 @@ async def test_a_message_has_the_fields_that_the_client_declares(app: RunningApp
 
 async def test_a_connection_that_breaks_in_the_middle_loses_and_repeats_nothing(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         received: list[str] = []
         for number in range(30):
             await maja.send(str(number))
@@ -84,31 +84,33 @@ async def test_a_connection_that_breaks_in_the_middle_loses_and_repeats_nothing(
             if number % 5 == 0:
                 drop(maja)
             if number % 2:
-                received += bodies(await take(heard, "new_msg", count=2))
+                received += bodies(await take(received_events, "new_msg", count=2))
 
     assert received == [str(number) for number in range(30)]
 
 
 async def test_a_message_sent_from_within_the_loop_waits_for_the_connection_and_blocks_nothing(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
-        heard, answers = await joined(emil), await joined(maja)
+        received_events, answers = await joined(emil), await joined(maja)
         for number in range(3):
             await maja.send(f"ping {number}")
-            await take(heard, "new_msg", count=1 if number == 0 else 2)  # from the second on, the own pong before it
+            await take(
+                received_events, "new_msg", count=1 if number == 0 else 2
+            )  # from the second on, the own pong before it
             drop(emil)
             async with asyncio.timeout(10):
                 await emil.send(f"pong {number}")
-        said = await take(answers, "new_msg", count=6)
+        sent_message = await take(answers, "new_msg", count=6)
 
-    assert bodies(said) == [f"{word} {number}" for number in range(3) for word in ("ping", "pong")]
+    assert bodies(sent_message) == [f"{word} {number}" for number in range(3) for word in ("ping", "pong")]
 
 
 async def test_what_happened_while_away_comes_at_the_return(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja:
         async with live(app, app.home.emil) as emil:
-            heard = await joined(emil)
+            received_events = await joined(emil)
             first, second, third = [await maja.send(text) for text in ("first", "second", "third")]
-            await take(heard, "new_msg", count=3)
+            await take(received_events, "new_msg", count=3)
             position = emil.position
         await maja.edit(first["message_id"], "first, edited")
         await maja.react(second["message_id"], "👍")
@@ -151,12 +153,12 @@ async def test_more_than_a_page_of_messages_and_changes_is_caught_up_with(app: R
 async def test_a_slow_consumer_gets_everything_and_the_queue_stays_bounded(app: RunningApp) -> None:
     many = MAX_EVENTS + 50
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         for number in range(many):
             await maja.send(str(number))
         assert emil._joined is not None
         assert len(emil._joined.channel._events) <= MAX_EVENTS
-        received = await take(heard, "new_msg", count=many)
+        received = await take(received_events, "new_msg", count=many)
 
     assert bodies(received) == [str(number) for number in range(many)]
 
@@ -176,10 +178,10 @@ async def test_the_last_messages_come_first_if_they_are_wanted(app: RunningApp) 
 
 async def test_another_iteration_goes_on_where_a_cancelled_one_stopped(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         for number in range(4):
             await maja.send(str(number))
-        received = await take(heard, "new_msg", count=2)
+        received = await take(received_events, "new_msg", count=2)
         for _ in range(2):
             waiting = asyncio.create_task(take(emil.events(), "head", count=99))
             await asyncio.sleep(0.1)
@@ -247,12 +249,14 @@ async def test_text_that_json_cannot_represent_is_refused_before_it_is_sent(app:
 
 async def test_what_was_taken_from_the_loop_is_acknowledged_and_ones_own_is_not(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil, acknowledge="read") as emil:
-        heard, told = await joined(emil), await joined(maja)
+        received_events, reported = await joined(emil), await joined(maja)
         await emil.send("mine")
         await maja.send("yours")
-        await take(heard, "new_msg", count=2)
-        reading = asyncio.create_task(take(heard, "new_msg", count=1))  # asks for more: it is done with those before
-        statuses = await take(told, "message_status", count=2)
+        await take(received_events, "new_msg", count=2)
+        reading = asyncio.create_task(
+            take(received_events, "new_msg", count=1)
+        )  # asks for more: it is done with those before
+        statuses = await take(reported, "message_status", count=2)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
 
@@ -264,20 +268,20 @@ async def test_what_was_taken_from_the_loop_is_acknowledged_and_ones_own_is_not(
 
 async def test_typing_is_shown(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         await joined(maja)
         await maja.typing()
-        [typing] = await take(heard, "typing", count=1)
+        [typing] = await take(received_events, "typing", count=1)
 
     assert (typing["user_id"], typing["typing"]) == (app.home.maja.user_id, True)
 
 
 async def test_it_ends_when_the_user_is_removed(app: RunningApp) -> None:
     async with live(app, app.home.emil) as emil, app.http(app.home.maja) as maja:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         await maja.delete(f"/conversations/{app.talks.group}/members/{app.home.emil.user_id}")
         with pytest.raises(Refused) as refused:
-            await take(heard, "new_msg", count=1)
+            await take(received_events, "new_msg", count=1)
         with pytest.raises(Refused):
             await emil.send("let me in")
 
@@ -286,10 +290,10 @@ async def test_it_ends_when_the_user_is_removed(app: RunningApp) -> None:
 
 async def test_it_ends_when_the_device_is_signed_out(app: RunningApp) -> None:
     async with live(app, app.home.emil) as emil, app.http(app.home.emil) as http:
-        heard = await joined(emil)
+        received_events = await joined(emil)
         await http.delete("/sessions/current")
         with pytest.raises(SignedOut) as signed_out:
-            await take(heard, "new_msg", count=1)
+            await take(received_events, "new_msg", count=1)
 
     assert signed_out.value.code == "invalid_token"
 
@@ -319,11 +323,11 @@ async def test_conversations_share_a_socket(app: RunningApp) -> None:
             one, other = await joined(family), await joined(group)
             await group.send("to the group")
             await family.send("to the family")
-            heard = [bodies(await take(each, "new_msg", count=1)) for each in (one, other)]
+            received_events = [bodies(await take(each, "new_msg", count=1)) for each in (one, other)]
             assert client._connection._socket is not None
             assert len(client._connection._socket._channels) == 2
 
-    assert heard == [["to the family"], ["to the group"]]
+    assert received_events == [["to the family"], ["to the group"]]
 
 
 @asynccontextmanager
@@ -345,12 +349,12 @@ async def test_a_server_that_is_killed_and_started_again_costs_no_message(tmp_pa
         FamichatServer(tmp_path / "data", settings=KEYS) as server,
         two_in_a_conversation(server, talkers) as (speaking, listening),
     ):
-        heard = await joined(listening)
+        received_events = await joined(listening)
         sending = asyncio.create_task(send_all(speaking, 60))
-        received = await take(heard, "new_msg", count=10)
+        received = await take(received_events, "new_msg", count=10)
         server.kill()
         await server.start()
-        received += await take(heard, "new_msg", count=50)
+        received += await take(received_events, "new_msg", count=50)
         await sending
 
     assert bodies(received) == [str(number) for number in range(60)]
@@ -369,19 +373,19 @@ async def test_a_server_that_was_restored_from_a_backup_is_read_from_its_end(tmp
         FamichatServer(tmp_path / "data", settings=KEYS) as server,
         two_in_a_conversation(server, talkers) as (speaking, listening),
     ):
-        heard = await joined(listening)
+        received_events = await joined(listening)
         await speaking.send("kept")
         assert famichat("backup", backup, data_dir=tmp_path / "data", **keys).returncode == 0
         await speaking.send("lost")
-        before = await take(heard, "new_msg", count=2)
+        before = await take(received_events, "new_msg", count=2)
         await server.stop()
         assert famichat("restore", backup, data_dir=tmp_path / "restored").returncode == 0
         after = FamichatServer(tmp_path / "restored", settings={"PORT": str(server.port)})
         after.port = server.port
         async with after:
-            [join] = await take(heard, "joined", count=1)
+            [join] = await take(received_events, "joined", count=1)
             await speaking.send("new")
-            again = await take(heard, "new_msg", count=2)
+            again = await take(received_events, "new_msg", count=2)
             position = listening.position
 
     assert bodies(before) == ["kept", "lost"]

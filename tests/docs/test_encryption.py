@@ -20,10 +20,10 @@ BLOCKS = re.findall(r"^```json(?: refused (\d+) (\w+))?\n(.*?)^```$", PAGE, re.M
 def test_a_payload_on_the_page_is_parsed_completely(example: str) -> None:
     payload = json.loads(example)
     draft = Draft.parse(payload)
-    said = {"encryption_version": payload.pop("version_tag", None), **payload}
+    sent = {"encryption_version": payload.pop("version_tag", None), **payload}
 
     assert draft.envelope.status == "enabled"
-    for field, value in said.items():
+    for field, value in sent.items():
         assert value == getattr(draft, field, ...) or value == getattr(draft.envelope, field), field
 
 

@@ -52,15 +52,15 @@ def examples(language: str) -> list[str]:
 async def test_the_terminal_examples_work_in_this_order(app: RunningApp) -> None:
     [lines] = examples("console")
     signed_in = {"FAMICHAT_URL": app.url, "FAMICHAT_TOKEN": app.token(app.home.maja)}
-    told = {}
+    reported = {}
     for line in lines.splitlines():
         _, *arguments = shlex.split(line)
         done = await asyncio.to_thread(CliRunner().invoke, program, arguments, env=signed_in)
         assert done.exit_code == 0, (line, done.output)
-        told[arguments[1]] = done.output
+        reported[arguments[1]] = done.output
 
-    assert told["rename"] == "Renamed to Crayfish party.\n"
-    listed = {each["name"]: each for each in json.loads(told["list"])["conversations"]}
+    assert reported["rename"] == "Renamed to Crayfish party.\n"
+    listed = {each["name"]: each for each in json.loads(reported["list"])["conversations"]}
     assert listed["Crayfish party"]["history"] == "all"
     assert {(each["user_id"], each["role"]) for each in listed["Crayfish party"]["members"]} == {
         (app.home.maja.user_id, "admin"),
@@ -74,7 +74,7 @@ async def test_the_terminal_examples_work_in_this_order(app: RunningApp) -> None
 
 async def start(app: RunningApp, *command: str, group: str = "") -> asyncio.subprocess.Process:
     """Run an example from the page in a shell."""
-    ids = {person.username.upper(): person.user_id for person in app.home.everybody}
+    ids = {person.username.upper(): person.user_id for person in app.home.everyone}
     variables = {"FAMICHAT_URL": app.url, "TOKEN": app.token(app.home.maja), "GROUP": group, **ids}
     return await asyncio.create_subprocess_exec(
         *command,
@@ -104,6 +104,6 @@ async def test_the_examples_work_in_this_order(app: RunningApp) -> None:
             place = f"/conversations/{group}/members/"
             for each in (app.home.emil, app.home.inga, app.home.nils):
                 await nils.delete(place + each.user_id)
-        heard, errors = await listener.communicate()
+        received, errors = await listener.communicate()
 
-    assert (heard, errors) == (b"I am in Fika\nI am out\n", b"")
+    assert (received, errors) == (b"I am in Fika\nI am out\n", b"")

@@ -60,7 +60,7 @@ class House:
     family_id: str
     invite_id: str
     talks: dict[str, str]
-    said: dict[tuple[str, str], str]
+    sent: dict[tuple[str, str], str]
 
 
 class Scene:
@@ -149,9 +149,9 @@ def to_it(method: str, rest: str, body: dict[str, Any] | None = None) -> Act:
 
 def to_message(whose: str, method: str, rest: str = "", body: dict[str, Any] | None = None) -> Act:
     def ask(scene: Scene) -> Awaitable[str]:
-        said = scene.house.said
-        own = None if scene.actor is None else said.get((scene.of, scene.actor.user_id))
-        message_id = own or said[scene.of, THEIRS] if whose == OWN else said[scene.of, THEIRS]
+        sent = scene.house.sent
+        own = None if scene.actor is None else sent.get((scene.of, scene.actor.user_id))
+        message_id = own or sent[scene.of, THEIRS] if whose == OWN else sent[scene.of, THEIRS]
         return scene.ask(method, f"{scene.it}/messages/{message_id}{rest}", body)
 
     return ask
@@ -163,7 +163,7 @@ ACTS: dict[str, Act] = {
     "send a message": to_it("POST", "/messages", {"body": "hello"}),
     "upload a file": to_it("POST", "/attachments", {"size": 1}),
     "reply to a message": lambda scene: scene.ask(
-        "POST", f"{scene.it}/messages", {"body": "hello", "reply_to": scene.house.said[scene.of, THEIRS]}
+        "POST", f"{scene.it}/messages", {"body": "hello", "reply_to": scene.house.sent[scene.of, THEIRS]}
     ),
     "react to a message": to_message(THEIRS, "PUT", "/reaction", {"emoji": "❤"}),
     "edit their own message": to_message(OWN, "PATCH", "", {"body": "other words"}),
@@ -245,12 +245,12 @@ def set_up(session: Session, people: dict[str, Person]) -> House:
         "family": create_family_conversation(session, maja, family_id),
     }
     talks = {kind: each.conversation.id for kind, each in made.items()}
-    said = what_was_said(session, people, talks)
+    sent = what_was_said(session, people, talks)
     leave_direct(session, people["nils"].user_id, talks[ENDED])
     assign_admin(session, maja, talks["group"], inga)
     remove_from_group(session, maja, talks["group"], people["nils"].user_id)
     remove_member(session, maja, family_id, people["olle"].user_id)
-    return House(family_id, invite(session, maja, family_id).invite.id, talks, said)
+    return House(family_id, invite(session, maja, family_id).invite.id, talks, sent)
 
 
 def what_was_said(session: Session, people: dict[str, Person], talks: dict[str, str]) -> dict[tuple[str, str], str]:
@@ -262,13 +262,13 @@ def what_was_said(session: Session, people: dict[str, Person], talks: dict[str, 
         "group": ("maja", "emil", "nils", "sven"),
         "family": ("maja", "emil", "olle", "sven"),
     }
-    said = {}
+    sent = {}
     for kind, names in speakers.items():
         for name in names:
             [message_id] = say(session, talks[kind], people[name], "hello")
-            said[kind, people[name].user_id] = message_id
-        said[kind, THEIRS] = said[kind, people["maja" if kind == "direct" else names[-1]].user_id]
-    return said
+            sent[kind, people[name].user_id] = message_id
+        sent[kind, THEIRS] = sent[kind, people["maja" if kind == "direct" else names[-1]].user_id]
+    return sent
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +280,7 @@ def people(shared_app: RunningApp) -> dict[str, Person]:
         more = database.run(lambda session: [person(session, name) for name in ("sven", "gun", "olle", "siri")])
     finally:
         database.close()
-    return {each.username: each for each in (*home.everybody, home.ada, *more)}
+    return {each.username: each for each in (*home.everyone, home.ada, *more)}
 
 
 def test_the_table_lists_each_action_once() -> None:

@@ -84,8 +84,8 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
         await emil.join(topic)
         joined = await maja.join(topic)
         assert (await maja.ask(topic, "new_msg", encrypted)).status == "ok"
-        heard = (await emil.assert_broadcast(topic, "new_msg")).payload
-        await emil.ask(topic, "react", {"message_id": heard["message_id"], "emoji": "❤"})
+        received_events = (await emil.assert_broadcast(topic, "new_msg")).payload
+        await emil.ask(topic, "react", {"message_id": received_events["message_id"], "emoji": "❤"})
         updated = (await maja.assert_broadcast(topic, "message_updated")).payload
         await emil.ask(topic, "message_ack", {"seq": 1})
         received = (await maja.assert_broadcast(topic, "message_status")).payload
@@ -95,8 +95,8 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
 
     assert set(joined) == set(join)
     assert set(joined["conversation"]) == set(join["conversation"])
-    assert set(heard) == set(message)
-    assert {key: heard[key] for key in encrypted} == encrypted
+    assert set(received_events) == set(message)
+    assert {key: received_events[key] for key in encrypted} == encrypted
     assert set(updated) == set(changed)
     assert set(updated["reactions"][0]) == set(changed["reactions"][0])
     assert set(received) == set(status)

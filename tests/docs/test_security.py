@@ -130,11 +130,11 @@ async def a_stranger(house: House) -> None:
     async with house.app.site() as site:
         answers = [await site.get(path) for path in ("/", "/events", "/api/openapi.json", "/healthz", "/api/v1/setup")]
         known = await site.post("/api/v1/sessions", json={"username": "maja", "password": "not the password"})
-        nobody = await site.post("/api/v1/sessions", json={"username": "nobody", "password": "not the password"})
-    said = "".join(each.text for each in answers)
+        no_one = await site.post("/api/v1/sessions", json={"username": "nobody", "password": "not the password"})
+    sent = "".join(each.text for each in answers)
     assert {each.status_code for each in answers} == {200}
-    assert "Sundqvist" not in said
-    assert known.content == nobody.content
+    assert "Sundqvist" not in sent
+    assert known.content == no_one.content
 
 
 CHECKS: dict[str, Callable[[House], Awaitable[None]]] = {

@@ -71,7 +71,7 @@ class Row:
     expected: Statuses
     body: Mapping[str, Any] | None = None
     path: str = ""
-    nobody: int = 401
+    no_one: int = 401
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -95,11 +95,11 @@ MESSAGE = f"{CONVERSATION}/messages/{{message_id}}"
 ATTACHMENT = "/attachments/{attachment_id}"
 AT_THE_START = {"upload-offset": "0"}
 MATRIX = [
-    Row("get", "/setup", ALL, nobody=200),
-    Row("post", "/setup", (409,) * 5, {"code": "x", "family_name": "x", "username": "x", "password": "x"}, nobody=409),
+    Row("get", "/setup", ALL, no_one=200),
+    Row("post", "/setup", (409,) * 5, {"code": "x", "family_name": "x", "username": "x", "password": "x"}, no_one=409),
     Row("post", "/sessions", (401,) * 5, {"username": "maja", "password": "wrong"}),
     Row("post", "/sessions/refresh", (401,) * 5, {"refresh_token": "wrong"}),
-    Row("post", "/sessions/passkey/options", ALL, nobody=200),
+    Row("post", "/sessions/passkey/options", ALL, no_one=200),
     Row("post", "/sessions/passkey", (401,) * 5, {"credential": {}}),
     Row("delete", "/sessions/current", (204,) * 5),
     Row("get", "/me", ALL),
@@ -152,9 +152,9 @@ MATRIX = [
     Row("post", "/families/{family_id}/invites", (201, 403, 403, 404, 404), {}),
     Row("get", "/families/{family_id}/invites", ADMIN_OF_FAMILY),
     Row("delete", "/families/{family_id}/invites/{invite_id}", (204, 403, 403, 404, 404)),
-    Row("post", "/invites/preview", ALL, {"token": "{token}"}, nobody=200),
+    Row("post", "/invites/preview", ALL, {"token": "{token}"}, no_one=200),
     Row("post", "/invites/accept", (404, 404, 404, 404, 200), {"token": "{token}"}),
-    Row("get", "/invites/{token}", ALL, nobody=200),
+    Row("get", "/invites/{token}", ALL, no_one=200),
     Row("post", "/invites/{token}/accept", (404, 404, 404, 404, 200)),  # Ada comes first, and it works once
     Row("get", "/conversations", ALL),
     Row("post", "/conversations/self", (200, 201, 201, 201, 201)),
@@ -282,7 +282,7 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
     issued = invite(session, home.maja.user_id, home.family_id, "member")
     lost = add_device(session, home.maja.user_id, "Maja's old phone")
     revoke_device(session, home.maja.user_id, lost.id)
-    [said] = say(session, talks.group, home.maja, "look")
+    [sent] = say(session, talks.group, home.maja, "look")
     ids = {kind: getattr(talks, kind) for kind in CONVERSATION_TYPES} | {
         "family_id": home.family_id,
         "user_id": olle.user_id,
@@ -296,7 +296,7 @@ def set_up(session: Session, app: RunningApp) -> tuple[dict[str, Any], Person]:
         "token": issued.token,
         "invite_id": issued.invite.id,
         "message_id": say(session, talks.group, home.emil, "hej")[0],
-        "attachment_id": attach(session, talks.group, home.maja, said),
+        "attachment_id": attach(session, talks.group, home.maja, sent),
         "upload_id": attach(session, talks.group, home.maja),
     }
     return ids, Person(home.maja.user_id, lost.id, "maja")
@@ -326,8 +326,8 @@ def filled(value: Any, ids: Mapping[str, Any]) -> Any:
 @pytest.mark.parametrize("row", MATRIX, ids=str)
 async def test_a_route_works_for_the_intended_users_only(stage: Stage, row: Row) -> None:
     async with stage.app.http() as client:
-        for nobody in (None, stage.revoked):
-            assert (await ask(stage, client, nobody, row, stage.ids)).status_code == row.nobody, nobody
+        for no_one in (None, stage.revoked):
+            assert (await ask(stage, client, no_one, row, stage.ids)).status_code == row.no_one, no_one
 
         # The least privileged user comes first, so that no earlier request can cause the refusal.
         for who, expected in reversed(list(zip(stage.people, row.expected, strict=True))):

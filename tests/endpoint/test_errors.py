@@ -24,12 +24,12 @@ async def test_a_denial_over_http_is_reported_with_the_user_and_the_route(
     shared_app: RunningApp, emitted: list[Event]
 ) -> None:
     home, group = shared_app.home, f"/conversations/{shared_app.talks.group}"
-    async with shared_app.http(home.emil) as emil, shared_app.http(home.ada) as ada, shared_app.http() as nobody:
+    async with shared_app.http(home.emil) as emil, shared_app.http(home.ada) as ada, shared_app.http() as no_one:
         await emil.patch(group, json={"name": "Mine"})
         await ada.get(group)
-        await nobody.get("/me")
-        await nobody.get("/invites/no-such-invitation")
-        await nobody.post("/sessions", json={"username": "emil", "password": "wrong"})
+        await no_one.get("/me")
+        await no_one.get("/invites/no-such-invitation")
+        await no_one.post("/sessions", json={"username": "emil", "password": "wrong"})
 
     route = "/api/v1/conversations/{conversation_id}"
     assert denied(emitted) == [

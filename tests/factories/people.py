@@ -46,7 +46,7 @@ class Household:
     ada: Person
 
     @property
-    def everybody(self) -> tuple[Person, ...]:
+    def everyone(self) -> tuple[Person, ...]:
         """The four Sundqvists, the admin first."""
         return (self.maja, self.emil, self.inga, self.nils)
 

@@ -27,14 +27,14 @@ async def test_a_database_that_goes_away_is_told_and_outlived(tmp_path: Path) ->
                 await load.talk_on()
                 await asyncio.to_thread(postgres.stop, "immediate")
                 await asyncio.sleep(AWAY_SECONDS)
-                told = load.outcomes["unavailable"]
+                reported = load.outcomes["unavailable"]
                 answer = await talkers.try_to_read(server.url)
                 await asyncio.to_thread(postgres.start)
                 await load.talk_on(patience=10)
             history = await talkers.history(server.url, load.records)
 
     assert check(history) == []
-    assert told > 0, "nobody was told that it cannot be stored"
+    assert reported > 0, "nobody was told that it cannot be stored"
     assert set(load.outcomes) == {"acked", "unavailable"}
     assert max(wait for chatter in load.chatters for wait in chatter.waits) < 5
     assert answer.status_code == 503

@@ -60,8 +60,8 @@ async def test_other_settings_leave_every_stored_message_readable_and_required_o
     database_url: str, tmp_path: Path
 ) -> None:
     async with running_app(database_url, tmp_path) as app:
-        said = [await post(app, {"body": "hej"}), await post(app, SEALED)]
-    before = [message["body"] for message in said]
+        sent = [await post(app, {"body": "hej"}), await post(app, SEALED)]
+    before = [message["body"] for message in sent]
     assert before == ["hej", "9d_-x"]
 
     for policy in ("forbidden", "required", "optional", "forbidden"):

@@ -56,26 +56,26 @@ def as_shown(sent: dict[str, Any]) -> dict[str, Any]:
 @given(data=st.data())
 async def test_every_field_of_an_envelope_survives_every_way(app: RunningApp, data: st.DataObject) -> None:
     maja, topic = app.home.maja, f"message:direct:{app.talks.direct}"
-    said = data.draw(st.lists(plain | encrypted(maja.device_id), min_size=2, max_size=6))
+    sent_message = data.draw(st.lists(plain | encrypted(maja.device_id), min_size=2, max_size=6))
     async with app.connect(app.home.emil) as emil, app.connect(maja) as socket, app.http(maja) as http:
         before = (await emil.join(topic))["last_seq"]
         await socket.join(topic)
-        for number, payload in enumerate(said):
+        for number, payload in enumerate(sent_message):
             if number % 2:
                 answer = await http.post(f"/conversations/{app.talks.direct}/messages", json=payload)
                 assert answer.status_code == 201, answer.text
             else:
                 assert (await socket.ask(topic, "new_msg", payload)).status == "ok"
-        heard = [(await emil.assert_broadcast(topic, "new_msg")).payload for _ in said]
+        received = [(await emil.assert_broadcast(topic, "new_msg")).payload for _ in sent_message]
         fetched = (await socket.ask(topic, "fetch", {"after_seq": before})).response["messages"]
         page = (await http.get(f"/conversations/{app.talks.direct}/messages?after_seq={before}")).json()["messages"]
     async with app.connect(app.home.emil) as emil:
         resumed = (await emil.join(topic, {"last_seq": before}))["messages"]
     exported = [each for each in await asyncio.to_thread(exported_by_maja, app) if each.pop("record") == "message"]
 
-    for shown, sent in zip(heard, said, strict=True):
+    for shown, sent in zip(received, sent_message, strict=True):
         assert {field: shown[field] for field in as_shown(sent)} == as_shown(sent)
-    assert heard == fetched == page == resumed == exported[before:]
+    assert received == fetched == page == resumed == exported[before:]
 
 
 def exported_by_maja(app: RunningApp) -> list[dict[str, Any]]:

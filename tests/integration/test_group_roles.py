@@ -37,12 +37,12 @@ class Group(RuleBasedStateMachine):
     """The model of one group. `roles` are the expected roles; the family's members are read, not modelled."""
 
     database: Database
-    everybody: dict[str, Person]
+    everyone: dict[str, Person]
 
     @initialize(history=st.sampled_from(["joined", "all"]))
     def meet(self, history: Any) -> None:
         """Create a new family of the same five users, in which Maja creates a group with Emil and Inga."""
-        ids = {name: each.user_id for name, each in self.everybody.items()}
+        ids = {name: each.user_id for name, each in self.everyone.items()}
 
         def begin(session: Session) -> tuple[str, str]:
             family = create_family(session, f"Sundqvist {new_id()}", ids["sven"])
@@ -99,9 +99,9 @@ class Group(RuleBasedStateMachine):
                 lambda session: remove_member(session, self.ids["sven"], self.family_id, self.ids[who])
             )
             self.roles.pop(who, None)
-            assert bool(removal.heirs) == (admins_before == [who] and bool(self.roles))
-            for heir in removal.heirs:
-                self.roles[next(name for name in NAMES if self.ids[name] == heir.user_id)] = "admin"
+            assert bool(removal.promoted) == (admins_before == [who] and bool(self.roles))
+            for promoted in removal.promoted:
+                self.roles[next(name for name in NAMES if self.ids[name] == promoted.user_id)] = "admin"
 
     @rule(who=names, role=st.sampled_from(["admin", "member"]))
     def come_to_the_family(self, who: str, role: Any) -> None:
@@ -161,8 +161,8 @@ class Group(RuleBasedStateMachine):
 
 
 def test_a_group_always_has_an_admin_and_no_stranger_has_a_role(database: Database) -> None:
-    everybody = database.run(lambda session: {name: person(session, name) for name in NAMES})
-    machine = type("Group", (Group,), {"database": database, "everybody": everybody})
+    everyone = database.run(lambda session: {name: person(session, name) for name in NAMES})
+    machine = type("Group", (Group,), {"database": database, "everybody": everyone})
 
     run_state_machine_as_test(
         machine,

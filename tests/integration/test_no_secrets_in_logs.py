@@ -49,7 +49,7 @@ class Day:
 
     url: str
     data: Path
-    spoken: list[str] = field(default_factory=list)
+    with_messages: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     metrics: str = ""
     database: str = ""
@@ -61,7 +61,7 @@ class Day:
     def secrets(self) -> list[str]:
         """All secrets."""
         chosen = [PASSWORD, WRONG_PASSWORD, EMAIL, BODY, CIPHERTEXT, KEY_ID, VERSION, FORGED]
-        return [*chosen, *self.spoken, *kept_secret(self.data)]
+        return [*chosen, *self.with_messages, *kept_secret(self.data)]
 
 
 def dumped(url: str) -> str:
@@ -115,7 +115,7 @@ async def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 async def live(day: Day, http: httpx.AsyncClient, code: str) -> None:
-    day.spoken.append(code)
+    day.with_messages.append(code)
     token, conversation = await move_in(day, http, code)
     await talk(day, token, conversation)
     await go_wrong_over_http(day, http, token, conversation)
@@ -142,8 +142,10 @@ async def move_in(day: Day, http: httpx.AsyncClient, code: str) -> tuple[str, st
     email_taken = await http.post(f"/api/v1/invites/{invite['token']}/accept", json=taken)
     conversation: str = (await http.post("/api/v1/conversations/family", headers=bearer)).json()["id"]
     day.refusals += [answer.text for answer in (wrong_code, wrong, revoked, email_taken)]
-    day.spoken += [invite["token"]]
-    day.spoken += [each[name] for each in (session, other, renewed) for name in ("access_token", "refresh_token")]
+    day.with_messages += [invite["token"]]
+    day.with_messages += [
+        each[name] for each in (session, other, renewed) for name in ("access_token", "refresh_token")
+    ]
     return session["access_token"], conversation
 
 
@@ -162,11 +164,11 @@ async def talk(day: Day, token: str, conversation: str) -> None:
 async def go_wrong_over_http(day: Day, http: httpx.AsyncClient, token: str, conversation: str) -> None:
     bearer = {"authorization": f"Bearer {token}"}
     messages = f"/api/v1/conversations/{conversation}/messages"
-    said = {"body": BODY, "client_id": "1"}
-    await http.post(messages, headers=bearer, json=said)
+    sent = {"body": BODY, "client_id": "1"}
+    await http.post(messages, headers=bearer, json=sent)
     asked: list[dict[str, Any]] = [
-        {"json": {**said, "body": BODY + "!"}},
-        {"json": {**said, "surprise": BODY}},
+        {"json": {**sent, "body": BODY + "!"}},
+        {"json": {**sent, "surprise": BODY}},
         {"json": {"body": [BODY]}},
         {"json": {"body": BODY, "encryption_flag": True, "key_id": f"{KEY_ID}!"}},
         {"content": f'{{"body": "{BODY}", "body": "{BODY}"}}'},
@@ -210,7 +212,7 @@ async def go_wrong_on_the_socket(day: Day, http: httpx.AsyncClient, token: str, 
         polled = (await http.get("/socket/longpoll", params={"vsn": "2.0.0", "token": offered})).json()
         session = {"vsn": "2.0.0", "token": polled.get("token", FORGED)}
         await http.post("/socket/longpoll", params=session, content=BODY)
-        day.spoken.append(session["token"])
+        day.with_messages.append(session["token"])
 
 
 def go_wrong_on_the_line(day: Day) -> None:
@@ -259,11 +261,11 @@ async def test_nothing_went_wrong_inside(day: Day) -> None:
 
 
 async def test_no_error_answer_repeats_a_secret_or_shows_the_inside(day: Day) -> None:
-    told = "\n".join(day.refusals)
+    reported = "\n".join(day.refusals)
 
-    assert [secret for secret in day.secrets if hidden_in(told, secret)] == []
-    assert "Traceback" not in told
-    assert "/famichat/" not in told
+    assert [secret for secret in day.secrets if hidden_in(reported, secret)] == []
+    assert "Traceback" not in reported
+    assert "/famichat/" not in reported
 
 
 async def test_the_metrics_hold_no_secret(day: Day) -> None:
@@ -278,5 +280,5 @@ async def test_the_traces_hold_no_secret(day: Day) -> None:
 
 async def test_the_database_holds_nothing_that_was_said_and_no_address(day: Day) -> None:
     assert "anna" in day.database, "this is the right one"
-    sealed = [PASSWORD, WRONG_PASSWORD, EMAIL, EMAIL.upper(), BODY, FORGED, *day.spoken, *kept_secret(day.data)]
+    sealed = [PASSWORD, WRONG_PASSWORD, EMAIL, EMAIL.upper(), BODY, FORGED, *day.with_messages, *kept_secret(day.data)]
     assert [secret for secret in sealed if hidden_in(day.database, secret)] == []

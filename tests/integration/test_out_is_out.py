@@ -72,18 +72,18 @@ class Guest:
         for topic in topics:
             await asyncio.gather(self.socket.join(topic), self.poller.ask(topic, "phx_join"))
         forget(self.socket)
-        self.poller.heard.clear()
+        self.poller.received.clear()
 
     async def tries_everything(self, topic: str) -> None:
         """Read, send and join concurrently; the replies are those for an unknown conversation."""
         conversation = f"/conversations/{topic.rsplit(':', 1)[1]}"
-        read, said, rejoined, polled = await asyncio.gather(
+        read, sent, rejoined, polled = await asyncio.gather(
             self.http.get(f"{conversation}/messages"),
             self.http.post(f"{conversation}/messages", json={"body": "wait"}),
             self.socket.join(topic, status="error"),
             self.poller.ask(topic, "phx_join"),
         )
-        assert (read.status_code, said.status_code, polled) == (404, 404, "error")
+        assert (read.status_code, sent.status_code, polled) == (404, 404, "error")
         assert rejoined == {"reason": "not_found"}
 
     async def hears_out(self) -> None:
@@ -93,7 +93,7 @@ class Guest:
 
 
 @asynccontextmanager
-async def everybody(stage: Stage) -> AsyncIterator[list[Guest]]:
+async def everyone(stage: Stage) -> AsyncIterator[list[Guest]]:
     async with AsyncExitStack() as opened:
 
         async def come(who: Person) -> Guest:
@@ -112,10 +112,10 @@ async def talking(client: ChannelClient, *topics: str) -> AsyncIterator[None]:
 
     async def talk(topic: str, *, changing: bool) -> None:
         while True:
-            said = await client.ask(topic, "new_msg", {"body": "and then"})
-            assert said.status == "ok"
+            sent = await client.ask(topic, "new_msg", {"body": "and then"})
+            assert sent.status == "ok"
             for event, rest in CHANGES if changing else ():
-                answer = await client.ask(topic, event, {"message_id": said.response["message_id"], **rest})
+                answer = await client.ask(topic, event, {"message_id": sent.response["message_id"], **rest})
                 assert answer.status == "ok"
 
     talkers = [asyncio.create_task(talk(topic, changing=number == 0)) for topic in topics for number in range(TALKERS)]
@@ -182,16 +182,16 @@ def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) ->
     """Check that a guest received no message stored after the commit, and no event after the close of a channel."""
     conversation_id = topic.rsplit(":", 1)[1]
     last, last_change = without_them(told_to_others, conversation_id, guest.person.user_id)
-    for frames in (guest.socket.received, guest.poller.heard):
+    for frames in (guest.socket.received, guest.poller.received):
         assert all(each["seq"] <= last for each in messages(frames, topic)), "heard what was said after the commit"
         assert all(each["change"] <= last_change for each in changes(frames, topic)), "heard what changed after it"
         assert about(after_the_end(frames, topic), conversation_id) <= {"conversation_left"}
 
 
-async def joins(maja: httpx.AsyncClient, somebody: httpx.AsyncClient, family_id: str) -> None:
+async def joins(maja: httpx.AsyncClient, someone: httpx.AsyncClient, family_id: str) -> None:
     """Add a guest to the family by an invitation."""
     token = (await maja.post(f"/families/{family_id}/invites", json={})).raise_for_status().json()["token"]
-    (await somebody.post(f"/invites/{token}/accept")).raise_for_status()
+    (await someone.post(f"/invites/{token}/accept")).raise_for_status()
 
 
 async def comes_back(maja: httpx.AsyncClient, guest: Guest, family_id: str, group_id: str) -> None:
@@ -211,7 +211,7 @@ async def test_nothing_reaches_a_removed_member_while_others_send(stage: Stage) 
         app.http(home.maja) as maja,
         app.connect(home.inga) as inga,
         app.connect(home.maja) as witness,
-        everybody(stage) as guests,
+        everyone(stage) as guests,
     ):
         ways: cycle[tuple[str, Callable[[Guest], httpx.AsyncClient], tuple[str, ...]]] = cycle(
             [
@@ -223,11 +223,11 @@ async def test_nothing_reaches_a_removed_member_while_others_send(stage: Stage) 
             ]
         )
 
-        async def goes(guest: Guest) -> tuple[Guest, tuple[str, ...]]:
+        async def continues(guest: Guest) -> tuple[Guest, tuple[str, ...]]:
             place, who_asks, lost = next(ways)
             await asyncio.sleep(pause.random() * 0.05)
-            gone = await who_asks(guest).delete(f"{place}/{guest.person.user_id}")
-            assert gone.status_code == 204
+            removed = await who_asks(guest).delete(f"{place}/{guest.person.user_id}")
+            assert removed.status_code == 204
             for topic in lost:  # immediately after the removal
                 await guest.tries_everything(topic)
             await guest.hears_out()
@@ -240,7 +240,7 @@ async def test_nothing_reaches_a_removed_member_while_others_send(stage: Stage) 
             async with talking(inga, group, family):
                 await asyncio.gather(*(guest.listen(group, family) for guest in guests))
                 forget(witness)
-                departures = await asyncio.gather(*(goes(guest) for guest in guests))
+                departures = await asyncio.gather(*(continues(guest) for guest in guests))
             await witness.heartbeat()
             for guest, lost in departures:
                 for topic in lost:
@@ -276,8 +276,8 @@ async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(st
             assert refreshed.status_code == 401
             await hears_no_more(app, token, socket, poller)
         end = rfc3339(await signed_out_at(device_id))
-        for heard in (messages(socket.received, topic), messages(poller.heard, topic)):
-            assert all(each["inserted_at"] <= end for each in heard), "heard what was said after the commit"
+        for received in (messages(socket.received, topic), messages(poller.received, topic)):
+            assert all(each["inserted_at"] <= end for each in received), "heard what was said after the commit"
 
     async with app.http(home.emil) as emil, app.http() as http, app.connect(home.inga) as inga:
         await inga.join(topic)
@@ -301,8 +301,8 @@ async def test_nothing_reaches_a_deleted_account_while_others_send(stage: Stage)
             await asyncio.gather(socket.join(topic), poller.ask(topic, "phx_join"))
             await together.wait()
             await asyncio.sleep(pause.random() * 0.05)
-            gone = await http.request("DELETE", "/me", json={"password": PASSWORD})
-            assert gone.status_code == 204
+            removed = await http.request("DELETE", "/me", json={"password": PASSWORD})
+            assert removed.status_code == 204
             await hears_no_more(app, app.token(who), socket, poller)
         return who, socket, poller
 
@@ -315,9 +315,9 @@ async def test_nothing_reaches_a_deleted_account_while_others_send(stage: Stage)
             together = asyncio.Barrier(GUESTS)
             forget(witness)
             async with talking(inga, topic):
-                gone = await asyncio.gather(*(says_farewell(each, together) for each in some))
+                removed = await asyncio.gather(*(says_farewell(each, together) for each in some))
             await witness.heartbeat()
-            for who, socket, poller in gone:
+            for who, socket, poller in removed:
                 last, _ = without_them(witness.received, app.talks.family, who.user_id)
-                for heard in (messages(socket.received, topic), messages(poller.heard, topic)):
-                    assert all(each["seq"] <= last for each in heard), "heard what was said after the commit"
+                for received in (messages(socket.received, topic), messages(poller.received, topic)):
+                    assert all(each["seq"] <= last for each in received), "heard what was said after the commit"

@@ -49,7 +49,7 @@ class Neighbours:
 
 
 @dataclass
-class Said:
+class SentMessage:
     """The model of a message. `first` is the original body, `signs` are the reactions by user."""
 
     seq: int
@@ -74,7 +74,7 @@ class Talk:
     about: str
     members: set[str]
     admin: str
-    said: list[Said] = field(default_factory=list)
+    sent_messages: list[SentMessage] = field(default_factory=list)
     changes: int = 0
 
     @property
@@ -117,8 +117,8 @@ class Histories(RuleBasedStateMachine):
         self.roster = {**dict.fromkeys(FAMILY, "home"), OUTSIDER: "away"}
         self.talks: list[Talk] = []
         self.listening: set[tuple[str, str]] = set()
-        self.heard: dict[tuple[str, str], tuple[int, int]] = {}
-        self.told: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        self.received_events: dict[tuple[str, str], tuple[int, int]] = {}
+        self.reported: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         self.told_changes: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         self.count = 0
         self.stack = AsyncExitStack()
@@ -156,19 +156,21 @@ class Histories(RuleBasedStateMachine):
         if who not in talk.members:
             assert self.run(socket.join(talk.topic, status="error")) == {"reason": "not_found"}
             return
-        has = None if afresh >= MOSTLY else self.heard.get((who, talk.id))
+        has = None if afresh >= MOSTLY else self.received_events.get((who, talk.id))
         last_seq, last_change = has or (None, 0)
         joined = self.run(socket.join(talk.topic, {"last_seq": last_seq, "last_change": last_change}))
-        missed = [m for m in talk.said if m.seq <= (last_seq or 0) and m.change > last_change]
+        missed = [m for m in talk.sent_messages if m.seq <= (last_seq or 0) and m.change > last_change]
 
-        assert [each["seq"] for each in joined["messages"]] == [m.seq for m in talk.said if m.seq > (last_seq or 0)]
-        assert (joined["last_seq"], joined["recovered"], joined["has_more"]) == (len(talk.said), True, False)
+        assert [each["seq"] for each in joined["messages"]] == [
+            m.seq for m in talk.sent_messages if m.seq > (last_seq or 0)
+        ]
+        assert (joined["last_seq"], joined["recovered"], joined["has_more"]) == (len(talk.sent_messages), True, False)
         assert [each["change"] for each in joined["changes"]] == sorted(m.change for m in missed)
         for each in (*joined["messages"], *joined["changes"]):
-            self.is_as_it_must(each, talk.said[each["seq"] - 1])
+            self.is_as_it_must(each, talk.sent_messages[each["seq"] - 1])
         assert (joined["last_change"], joined["has_more_changes"]) == (talk.changes, False)
         self.listening.add((who, talk.id))
-        self.heard[who, talk.id] = len(talk.said), talk.changes
+        self.received_events[who, talk.id] = len(talk.sent_messages), talk.changes
 
     @precondition(lambda self: self.talks)
     @rule(someone=picks, pick=picks)
@@ -183,50 +185,56 @@ class Histories(RuleBasedStateMachine):
             assert sent is None
             return
         assert sent is not None
-        said = Said(len(talk.said) + 1, sent["message_id"], who, body["client_id"], body["body"])
-        assert sent["seq"] == said.seq
-        talk.said.append(said)
-        self.tell(talk, self.told, said.seq)
+        sent_message = SentMessage(
+            len(talk.sent_messages) + 1, sent["message_id"], who, body["client_id"], body["body"]
+        )
+        assert sent["seq"] == sent_message.seq
+        talk.sent_messages.append(sent_message)
+        self.tell(talk, self.reported, sent_message.seq)
 
-    @precondition(lambda self: any(talk.said for talk in self.talks))
+    @precondition(lambda self: any(talk.sent_messages for talk in self.talks))
     @rule(someone=picks, pick=picks, which=picks, act=st.sampled_from(("edit_msg", "delete_msg", "react", "unreact")))
     def change(self, someone: int, pick: int, which: int, act: str) -> None:
         """A user changes a message: over the WebSocket if joined, otherwise over HTTP."""
-        spoken = [talk for talk in self.talks if talk.said]
-        talk = spoken[pick % len(spoken)]
-        said = talk.said[which % len(talk.said)]
-        own = act == "edit_msg" and someone < MOSTLY and not self.is_gone(said.who)
-        who = said.who if own else self.someone(someone, talk)
-        if act == "delete_msg" and who != said.who and talk.admin not in talk.members:
+        with_messages = [talk for talk in self.talks if talk.sent_messages]
+        talk = with_messages[pick % len(with_messages)]
+        sent_message = talk.sent_messages[which % len(talk.sent_messages)]
+        own = act == "edit_msg" and someone < MOSTLY and not self.is_gone(sent_message.who)
+        who = sent_message.who if own else self.someone(someone, talk)
+        if act == "delete_msg" and who != sent_message.who and talk.admin not in talk.members:
             return  # the group has another admin now, or no members
         self.count += 1
-        code, rest = self._change(who, talk, said, act)
+        code, rest = self._change(who, talk, sent_message, act)
 
-        assert code == self._what_comes_of_change(who, talk, said, act)
-        if code is not None or not self._changes(who, said, act, rest):
+        assert code == self._what_comes_of_change(who, talk, sent_message, act)
+        if code is not None or not self._changes(who, sent_message, act, rest):
             return
         talk.changes += 1
-        said.change = talk.changes
-        self.tell(talk, self.told_changes, said.change)
+        sent_message.change = talk.changes
+        self.tell(talk, self.told_changes, sent_message.change)
 
-    @precondition(lambda self: any(talk.said for talk in self.talks))
+    @precondition(lambda self: any(talk.sent_messages for talk in self.talks))
     @rule(pick=picks, which=picks, other_body=st.booleans())
     def repeat(self, pick: int, which: int, *, other_body: bool) -> None:
         """A user sends a message again, possibly with another body under its client id; nothing is announced."""
-        spoken = [talk for talk in self.talks if talk.said]
-        talk = spoken[pick % len(spoken)]
-        said = talk.said[which % len(talk.said)]
-        body = {"body": said.first + "!" * other_body, "client_id": said.client_id}
-        answer = self.ask(said.who, "POST", talk.path, body)
+        with_messages = [talk for talk in self.talks if talk.sent_messages]
+        talk = with_messages[pick % len(with_messages)]
+        sent_message = talk.sent_messages[which % len(talk.sent_messages)]
+        body = {"body": sent_message.first + "!" * other_body, "client_id": sent_message.client_id}
+        answer = self.ask(sent_message.who, "POST", talk.path, body)
 
-        if self.is_gone(said.who):
+        if self.is_gone(sent_message.who):
             assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
-        elif said.who not in talk.members:
+        elif sent_message.who not in talk.members:
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         elif other_body:
             assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
         else:
-            assert (answer.status_code, answer.json()["seq"], answer.json()["body"]) == (200, said.seq, said.body)
+            assert (answer.status_code, answer.json()["seq"], answer.json()["body"]) == (
+                200,
+                sent_message.seq,
+                sent_message.body,
+            )
 
     @precondition(lambda self: self.listening)
     @rule(pick=picks)
@@ -247,7 +255,7 @@ class Histories(RuleBasedStateMachine):
         if who not in talk.members:
             assert page is None
             return
-        expected = [m for m in talk.said if m.seq > after]
+        expected = [m for m in talk.sent_messages if m.seq > after]
         assert page is not None
         for got, must in zip(page["messages"], expected[:limit], strict=True):
             self.is_as_it_must(got, must)
@@ -295,8 +303,8 @@ class Histories(RuleBasedStateMachine):
             for name, socket in self.sockets.items():
                 if not self.is_gone(name):
                     self.run(socket.heartbeat())
-                heard = [(f.topic, f.payload["seq"]) for f in socket.received if f.event == "new_msg"]
-                assert heard == self.told[name], name
+                received_events = [(f.topic, f.payload["seq"]) for f in socket.received if f.event == "new_msg"]
+                assert received_events == self.reported[name], name
                 changed = [(f.topic, f.payload["change"]) for f in socket.received if f.event == "message_updated"]
                 assert changed == self.told_changes[name], name
         finally:
@@ -316,15 +324,15 @@ class Histories(RuleBasedStateMachine):
         found = kind != "group" and self.find(kind, about) is not None
         return Outcome(200 if found else 201, None, about, frozenset(people))
 
-    def _what_comes_of_change(self, who: str, talk: Talk, said: Said, act: str) -> str | None:
+    def _what_comes_of_change(self, who: str, talk: Talk, sent_message: SentMessage, act: str) -> str | None:
         if who not in talk.members:
             return "not_found"
-        own = who == said.who
+        own = who == sent_message.who
         if act == "delete_msg":
             return None if own or (talk.kind == "group" and who == talk.admin) else "not_sender"
         if act == "edit_msg" and not own:
             return "not_sender"
-        if said.body is None:
+        if sent_message.body is None:
             return "message_deleted"
         return "contact_ended" if act != "unreact" and not self.is_open(talk) else None
 
@@ -332,33 +340,33 @@ class Histories(RuleBasedStateMachine):
         """Whether members may send: the two of a direct conversation must both be in the family."""
         return talk.kind != "direct" or all(self.roster[name] == "home" for name in talk.about.split("+"))
 
-    def _changes(self, who: str, said: Said, act: str, rest: dict[str, Any]) -> bool:
+    def _changes(self, who: str, sent_message: SentMessage, act: str, rest: dict[str, Any]) -> bool:
         """Apply the change to the model's message; return whether it changed."""
-        before = said.body, dict(said.signs)
+        before = sent_message.body, dict(sent_message.signs)
         match act:
             case "edit_msg":
-                said.body = rest["body"]
+                sent_message.body = rest["body"]
             case "delete_msg":
-                said.body, said.signs = None, {}
+                sent_message.body, sent_message.signs = None, {}
             case "react":
-                said.signs[who] = rest["emoji"]
+                sent_message.signs[who] = rest["emoji"]
             case _:
-                said.signs.pop(who, None)
-        return before != (said.body, said.signs)
+                sent_message.signs.pop(who, None)
+        return before != (sent_message.body, sent_message.signs)
 
-    def is_as_it_must(self, view: dict[str, Any], said: Said) -> None:
+    def is_as_it_must(self, view: dict[str, Any], sent_message: SentMessage) -> None:
         signs = {each["user_id"]: each["emoji"] for each in view["reactions"]}
-        assert (view["seq"], view["body"], view["change"]) == (said.seq, said.body, said.change)
-        assert view["user_id"] == self.id_of(said.who)
-        assert signs == {self.id_of(name): sign for name, sign in said.signs.items()}
-        assert (view["deleted_at"] is None) == (said.body is not None)
+        assert (view["seq"], view["body"], view["change"]) == (sent_message.seq, sent_message.body, sent_message.change)
+        assert view["user_id"] == self.id_of(sent_message.who)
+        assert signs == {self.id_of(name): sign for name, sign in sent_message.signs.items()}
+        assert (view["deleted_at"] is None) == (sent_message.body is not None)
 
-    def tell(self, talk: Talk, told: defaultdict[str, list[tuple[str, int]]], number: int) -> None:
+    def tell(self, talk: Talk, reported: defaultdict[str, list[tuple[str, int]]], number: int) -> None:
         """Record that every joined device must receive the message or change of this number."""
         for name in talk.members:
             if (name, talk.id) in self.listening:
-                told[name].append((talk.topic, number))
-                self.heard[name, talk.id] = len(talk.said), talk.changes
+                reported[name].append((talk.topic, number))
+                self.received_events[name, talk.id] = len(talk.sent_messages), talk.changes
 
     def _request(self, kind: str, other: str) -> dict[str, Any]:
         match kind:
@@ -384,18 +392,18 @@ class Histories(RuleBasedStateMachine):
         assert answer.json()["code"] == ("contact_ended" if who in talk.members else "not_found")
         return None
 
-    def _change(self, who: str, talk: Talk, said: Said, act: str) -> tuple[str | None, dict[str, Any]]:
+    def _change(self, who: str, talk: Talk, sent_message: SentMessage, act: str) -> tuple[str | None, dict[str, Any]]:
         rest: dict[str, Any] = {
             "edit_msg": {"body": f"other {self.count}"},
             "react": {"emoji": f"{self.count % 3}"},
         }.get(act, {})
         if (who, talk.id) in self.listening:
             event, emoji = ("react", {"emoji": None}) if act == "unreact" else (act, {})
-            payload = {"message_id": said.id, **rest, **emoji}
+            payload = {"message_id": sent_message.id, **rest, **emoji}
             reply = self.run(self.sockets[who].ask(talk.topic, event, payload))
             return (None if reply.status == "ok" else reply.response["reason"]), rest
         method = {"edit_msg": "PATCH", "react": "PUT"}.get(act, "DELETE")
-        path = f"{talk.path}/{said.id}{'/reaction' if 'react' in act else ''}"
+        path = f"{talk.path}/{sent_message.id}{'/reaction' if 'react' in act else ''}"
         answer = self.ask(who, method, path, rest or None)
         return (None if answer.is_success else answer.json()["code"]), rest
 
@@ -420,8 +428,8 @@ class Histories(RuleBasedStateMachine):
 
     def someone(self, number: int, talk: Talk) -> str:
         """Choose a user, in most cases a member of the conversation."""
-        everybody = [name for name in (*FAMILY, OUTSIDER) if not self.is_gone(name)]
-        among = sorted(talk.members) if number < MOSTLY and talk.members else everybody
+        everyone = [name for name in (*FAMILY, OUTSIDER) if not self.is_gone(name)]
+        among = sorted(talk.members) if number < MOSTLY and talk.members else everyone
         return among[number % len(among)]
 
     def is_gone(self, who: str) -> bool:

@@ -95,8 +95,8 @@ class Comings:
                 try:
                     await self._stay(admin, http, f"/families/{family}", guest)
                     if stay == STAYS + number:
-                        gone = await http.request("DELETE", "/me", json={"password": PASSWORD})
-                        self.done["gone for good"] += gone.is_success
+                        removed = await http.request("DELETE", "/me", json={"password": PASSWORD})
+                        self.done["gone for good"] += removed.is_success
                 except httpx.TransportError:
                     await asyncio.sleep(0.02)
 

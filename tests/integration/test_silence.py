@@ -23,7 +23,7 @@ async def knock_everywhere(app: RunningApp, client: ChannelClient, who: Person, 
     await client.join(f"user:{who.user_id}")
     ids = [getattr(app.talks, kind) for kind in kinds]
     topics = [f"message:{kind}:{each}" for each in ids for kind in ("self", "direct", "group", "family")]
-    topics += [f"user:{other.user_id}" for other in (*app.home.everybody, app.home.ada) if other is not who]
+    topics += [f"user:{other.user_id}" for other in (*app.home.everyone, app.home.ada) if other is not who]
     for topic in [*topics, *(f"message:{each}" for each in ids), *ids]:
         await client.join(topic, status="error")
 

@@ -56,9 +56,9 @@ async def test_a_message_sent_on_one_node_is_heard_on_the_other_once(nodes: Node
 
         for n in range(20):
             await maja.ask(nodes.topic, "new_msg", {"body": str(n)})
-        heard = [(await emil.assert_broadcast(nodes.topic, "new_msg")).payload["seq"] for _ in range(20)]
+        received = [(await emil.assert_broadcast(nodes.topic, "new_msg")).payload["seq"] for _ in range(20)]
 
-        assert heard == list(range(1, 21))
+        assert received == list(range(1, 21))
         await emil.refute_broadcast(nodes.topic, "new_msg")
 
 

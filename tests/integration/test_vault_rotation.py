@@ -61,25 +61,25 @@ async def test_people_talk_on_while_every_server_takes_a_new_key(
 ) -> None:
     operator = Operator(tmp_path / "data", database_url)
     async with nodes(database_url, tmp_path) as servers:
-        said = [f"before {n}" for n in range(20)]
-        for number, body in enumerate(said):
+        sent = [f"before {n}" for n in range(20)]
+        for number, body in enumerate(sent):
             await say(servers[number % len(servers)], body)
         if len(servers) > 1:
             await asyncio.to_thread(operator, "vault", "rotate", "--prepare")
             shutil.copy(tmp_path / "data" / "secrets.json", tmp_path / "other")
         rotating = asyncio.create_task(asyncio.to_thread(operator, "vault", "rotate"))
         while not rotating.done():
-            said.append(f"meanwhile {len(said)}")
-            await say(servers[len(said) % len(servers)], said[-1])
-            assert [await bodies(each) for each in servers] == [said[-200:]] * len(servers)
+            sent.append(f"meanwhile {len(sent)}")
+            await say(servers[len(sent) % len(servers)], sent[-1])
+            assert [await bodies(each) for each in servers] == [sent[-200:]] * len(servers)
         rotated = await rotating
-        said.append("after")
+        sent.append("after")
         await say(servers[-1], "after")
-        assert [await bodies(each) for each in servers] == [said[-200:]] * len(servers)
+        assert [await bodies(each) for each in servers] == [sent[-200:]] * len(servers)
         status = await asyncio.to_thread(operator, "vault", "status")
 
     assert (rotated["version"], rotated["unopened"], status["sealing"], status["unfinished"]) == (2, 0, 2, False)
-    assert [sum(each["sealed"].values()) for each in status["keys"]] == [0, len(said) + 5]
+    assert [sum(each["sealed"].values()) for each in status["keys"]] == [0, len(sent) + 5]
     assert emitted.count(VaultKeyUsed(version=2)) == len(servers)
     assert [type(event) for event in emitted if isinstance(event, VaultKeyMissing | VaultNotKept)] == []
     assert (VaultResealed in map(type, emitted)) is (len(servers) == 1)
@@ -93,13 +93,13 @@ async def test_a_server_that_lacks_the_key_of_the_others_says_so_once_and_goes_o
     vault = Vault(VAULT.keys)
     keeper = KeyRotation(database, vault, kept=None)
     async with running(keeper):
-        told = await _told(emitted, VaultKeyMissing)
+        reported = await _told(emitted, VaultKeyMissing)
         vault.learn(newer)
         async with asyncio.timeout(10):
             while vault.sealing_version != 2:  # noqa: ASYNC110 - the vault has no event for it
                 await asyncio.sleep(0.02)
 
-    assert told == [VaultKeyMissing(version=2)]
+    assert reported == [VaultKeyMissing(version=2)]
 
 
 async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
@@ -109,13 +109,13 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
     database.run(lambda session: settle(session, VAULT.keys, use_newest=True))
     keeper = KeyRotation(database, vault, here.kept_vault_keys)
     async with running(keeper):
-        told = await _told(emitted, VaultNotKept)
+        reported = await _told(emitted, VaultNotKept)
         here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
         async with asyncio.timeout(10):
             while 2 not in vault.keys:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)
 
-    assert told == [VaultNotKept(error_type="SecretsMissing")]
+    assert reported == [VaultNotKept(error_type="SecretsMissing")]
 
 
 async def _told(emitted: list[Event], kind: type[Event]) -> list[Event]:

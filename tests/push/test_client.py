@@ -212,12 +212,12 @@ async def test_an_endless_answer_is_not_read() -> None:
     assert sent < 16 * 1024 * 1024
 
 
-@pytest.mark.parametrize("said", [b"H", b"HTTP/1.1 201 Created\r\nx: ", b""], ids=["status", "headers", "nothing"])
-async def test_a_slow_service_times_out(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"H", b"HTTP/1.1 201 Created\r\nx: ", b""], ids=["status", "headers", "nothing"])
+async def test_a_slow_service_times_out(sent: bytes) -> None:
     async def dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(said)
-        while said:
-            writer.write(b"a" if len(said) > 1 else b"")
+        writer.write(sent)
+        while sent:
+            writer.write(b"a" if len(sent) > 1 else b"")
             await writer.drain()
             await asyncio.sleep(0.02)
         await reader.read()

@@ -6,7 +6,8 @@ from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import change_profile
 from famichat.chat.access import conversation_for
 from famichat.chat.messages.history import messages_before
-from famichat.push.notification import Said, notices
+from famichat.chat.messages.schema import MessageView
+from famichat.push.notification import notices
 from famichat.push.preferences import PushPreferences, change_preferences
 from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.database import Database
@@ -19,7 +20,7 @@ AUTH = "BTBZMqHH6r4Tts7J_aSIgg"
 
 
 def test_a_notification_contains_the_display_name_of_the_sender(database: Database, household: Household) -> None:
-    def talk(session: Session) -> list[Said]:
+    def talk(session: Session) -> list[MessageView]:
         conversation_id = direct_of(session, household)
         change_profile(session, household.maja.user_id, {"display_name": parse_display_name("Mum 🌷")})
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
@@ -29,14 +30,14 @@ def test_a_notification_contains_the_display_name_of_the_sender(database: Databa
         access = conversation_for(session, household.emil.user_id, conversation_id)
         return messages_before(session, access, vault=VAULT)["messages"]
 
-    said = database.run(talk)
-    [notice] = database.run_read(lambda session: notices(session, said, GROUND.policies))
+    messages = database.run(talk)
+    [notice] = database.run_read(lambda session: notices(session, messages, GROUND.policies))
 
     assert notice.payload["sender"] == "Mum 🌷"
 
 
 def test_a_deleted_message_sends_no_notification(database: Database, household: Household) -> None:
-    def talk(session: Session) -> tuple[str, list[str], list[Said]]:
+    def talk(session: Session) -> tuple[str, list[str], list[MessageView]]:
         conversation_id = direct_of(session, household)
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
@@ -45,10 +46,10 @@ def test_a_deleted_message_sends_no_notification(database: Database, household: 
         return conversation_id, ids, messages_before(session, access, vault=VAULT)["messages"]
 
     def ringing() -> list[str]:
-        found = database.run_read(lambda session: notices(session, said, GROUND.policies))
-        return [each.said["message_id"] for each in found]
+        found = database.run_read(lambda session: notices(session, messages, GROUND.policies))
+        return [notification.message["message_id"] for notification in found]
 
-    conversation_id, ids, said = database.run(talk)
+    conversation_id, ids, messages = database.run(talk)
     assert ringing() == ids
     database.run(lambda session: do(session, household.maja, conversation_id, ids[0], DELETE))
 
@@ -58,7 +59,7 @@ def test_a_deleted_message_sends_no_notification(database: Database, household: 
 def test_a_device_is_not_notified_of_messages_from_before_its_subscription(
     database: Database, household: Household
 ) -> None:
-    def talk(session: Session) -> list[Said]:
+    def talk(session: Session) -> list[MessageView]:
         conversation_id = direct_of(session, household)
         say(session, conversation_id, household.maja, "before")
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
@@ -67,14 +68,14 @@ def test_a_device_is_not_notified_of_messages_from_before_its_subscription(
         access = conversation_for(session, household.emil.user_id, conversation_id)
         return messages_before(session, access, vault=VAULT)["messages"]
 
-    said = database.run(talk)
-    found = database.run_read(lambda session: notices(session, said, GROUND.policies))
+    messages = database.run(talk)
+    found = database.run_read(lambda session: notices(session, messages, GROUND.policies))
 
-    assert [each.said["body"] for each in found] == ["after"]
+    assert [notification.message["body"] for notification in found] == ["after"]
 
 
 def test_a_shortened_text_ends_with_an_ellipsis(database: Database, household: Household) -> None:
-    def talk(session: Session) -> list[Said]:
+    def talk(session: Session) -> list[MessageView]:
         conversation_id = direct_of(session, household)
         browser = Subscription.parse("https://push.example.org/a", P256DH, AUTH)
         subscribe(session, household.emil.device_id, browser, VAULT, INDEX)
@@ -83,7 +84,7 @@ def test_a_shortened_text_ends_with_an_ellipsis(database: Database, household: H
         access = conversation_for(session, household.emil.user_id, conversation_id)
         return messages_before(session, access, vault=VAULT)["messages"]
 
-    said = database.run(talk)
-    found = database.run_read(lambda session: notices(session, said, GROUND.policies))
+    messages = database.run(talk)
+    found = database.run_read(lambda session: notices(session, messages, GROUND.policies))
 
-    assert [each.payload.get("body") for each in found] == ["a" * 500, "b" * 499 + "…"]
+    assert [notification.payload.get("body") for notification in found] == ["a" * 500, "b" * 499 + "…"]

@@ -224,13 +224,13 @@ async def test_a_background_tab_shows_its_own_notification_and_none_is_pushed(ru
     await rung.ask(emil, "PATCH", "/me/push", {"content": "full"})
     topic = f"user:{emil.user_id}"
     async with rung.device(emil, foreground=False) as client:
-        said = await rung.say(rung.app.home.maja, "supper is ready")
+        sent = await rung.say(rung.app.home.maja, "supper is ready")
         await client.ask(rung.topic, "message_ack", {"seq": 1})
         rung.clock.limit = notifier.PUSH_AFTER_SECONDS - 1
         shown = (await client.assert_broadcast(topic, "notification")).payload
         confirmed = await client.ask(topic, "notified", {"conversation_id": shown["conversation_id"], "seq": 1})
 
-        assert (shown["message_id"], shown["body"]) == (said["message_id"], "supper is ready")
+        assert (shown["message_id"], shown["body"]) == (sent["message_id"], "supper is ready")
         assert confirmed.status == "ok"
         assert await rung.notify() == []
 

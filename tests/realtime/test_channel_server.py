@@ -10,7 +10,7 @@ from famichat.realtime.channel import Deferred
 from famichat.telemetry.events import ChannelCrashed, Event
 from tests.support.channel_client import ChannelClient, Frame
 from tests.support.raw_websocket import TEXT, encode, raw_websocket
-from tests.support.room import Room, house
+from tests.support.room import Room, home
 
 CLOSE, REPLY = "phx_close", "phx_reply"
 
@@ -31,7 +31,7 @@ class Refusing(Room):
 
 
 async def test_rule_20_a_refused_join_says_why_and_the_connection_stays() -> None:
-    async with house(Refusing) as served, ChannelClient.connect(served.url) as client:
+    async with home(Refusing) as served, ChannelClient.connect(served.url) as client:
         response = await client.join("room:1", status="error")
         await client.heartbeat()
 
@@ -41,7 +41,7 @@ async def test_rule_20_a_refused_join_says_why_and_the_connection_stays() -> Non
 
 @pytest.mark.parametrize("fault", ["crash", "wrong", "unencodable"])
 async def test_rule_20_a_join_that_raises_is_answered_join_crashed(fault: str, emitted: list[Event]) -> None:
-    async with house(Refusing) as served, ChannelClient.connect(served.url) as client:
+    async with home(Refusing) as served, ChannelClient.connect(served.url) as client:
         assert await client.join("room:1", {fault: True}, status="error") == {"reason": "join crashed"}
         await client.heartbeat()
 
@@ -50,7 +50,7 @@ async def test_rule_20_a_join_that_raises_is_answered_join_crashed(fault: str, e
 
 
 async def test_what_is_pipelined_behind_a_refused_join_is_unmatched() -> None:
-    async with house(Refusing) as served, ChannelClient.connect(served.url) as client:
+    async with home(Refusing) as served, ChannelClient.connect(served.url) as client:
         join = await client.send_join("room:1")
         ref = await client.push("room:1", "shout", {})
         await client.assert_reply(join, "error")
@@ -86,7 +86,7 @@ class SlowJoin(Room):
 
 
 async def test_rule_21_the_join_reply_comes_first_and_nothing_said_meanwhile_is_lost() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         ref = await SlowJoin.in_the_middle(client)
         served.pubsub.broadcast("room:1", "shout", {"number": 1})
         served.pubsub.broadcast("room:1", "shout", {"number": 2, "known": True})
@@ -100,7 +100,7 @@ async def test_rule_21_the_join_reply_comes_first_and_nothing_said_meanwhile_is_
 
 
 async def test_what_a_join_returned_is_no_news_when_it_is_broadcast_after_the_reply() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         served.pubsub.broadcast("room:1", "shout", {"number": 1, "known": True})
         served.pubsub.broadcast("room:1", "shout", {"number": 2})
@@ -120,7 +120,7 @@ async def test_a_channel_that_fails_to_filter_a_broadcast_does_not_keep_it_from_
             return bool(1 / 0) if self.fails else True
 
     async with (
-        house(Filter) as served,
+        home(Filter) as served,
         ChannelClient.connect(served.url) as failing,
         ChannelClient.connect(served.url) as other,
     ):
@@ -133,7 +133,7 @@ async def test_a_channel_that_fails_to_filter_a_broadcast_does_not_keep_it_from_
 
 
 async def test_rule_22_what_is_pipelined_behind_a_join_is_handled_after_it_in_order() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.send_join("room:1")
         refs = [await client.push("room:1", "echo", {"number": number}) for number in range(20)]
         for number, ref in enumerate(refs):
@@ -143,7 +143,7 @@ async def test_rule_22_what_is_pipelined_behind_a_join_is_handled_after_it_in_or
 
 
 async def test_rule_22_channels_do_not_wait_for_each_other() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         slow = await SlowJoin.in_the_middle(client, "room:slow")
         await client.join("room:fast")
         SlowJoin.gate.set()
@@ -151,7 +151,7 @@ async def test_rule_22_channels_do_not_wait_for_each_other() -> None:
 
 
 async def test_a_flood_during_a_join_refuses_it_instead_of_growing() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         ref = await SlowJoin.in_the_middle(client)
         for number in range(1200):
             served.pubsub.broadcast("room:1", "shout", {"number": number})
@@ -162,7 +162,7 @@ async def test_a_flood_during_a_join_refuses_it_instead_of_growing() -> None:
 
 
 async def test_rule_23_a_duplicate_join_replaces_and_closes_the_older_channel() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.join("room:1")
         await client.assert_push("room:1", CLOSE)
@@ -181,7 +181,7 @@ async def test_rule_23_a_refused_duplicate_still_closes_the_older_channel() -> N
                 raise JoinRefused("no")
             return {}
 
-    async with house(Once) as served, ChannelClient.connect(served.url) as client:
+    async with home(Once) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.join("room:1", {"again": True}, status="error")
         await client.assert_push("room:1", CLOSE)
@@ -190,7 +190,7 @@ async def test_rule_23_a_refused_duplicate_still_closes_the_older_channel() -> N
 
 
 async def test_rule_23_version_1_hears_no_close_on_a_duplicate_join() -> None:
-    async with house() as served, ChannelClient.connect(served.url, vsn="1.0.0") as client:
+    async with home() as served, ChannelClient.connect(served.url, vsn="1.0.0") as client:
         await client.join("room:1")
         await client.join("room:1")
         await client.refute_push("room:1", CLOSE)
@@ -200,7 +200,7 @@ async def test_rule_23_version_1_hears_no_close_on_a_duplicate_join() -> None:
 
 @pytest.mark.parametrize("vsn", ["1.0.0", "2.0.0"])
 async def test_rule_23_leave_and_join_back_to_back_close_once_and_join(vsn: str) -> None:
-    async with house() as served, ChannelClient.connect(served.url, vsn=vsn) as client:
+    async with home() as served, ChannelClient.connect(served.url, vsn=vsn) as client:
         await client.join("room:1")
         leave = await client.push("room:1", "phx_leave")
         join = await client.send_join("room:1")
@@ -218,7 +218,7 @@ async def test_a_stuck_channel_does_not_keep_its_successor_out() -> None:
             return None
 
     async with (
-        house(Stuck, limits=Limits(shutdown_timeout=0.1)) as served,
+        home(Stuck, limits=Limits(shutdown_timeout=0.1)) as served,
         ChannelClient.connect(served.url) as client,
     ):
         await client.join("room:1")
@@ -229,7 +229,7 @@ async def test_a_stuck_channel_does_not_keep_its_successor_out() -> None:
 
 
 async def test_rule_25_a_join_without_join_ref_gets_pushes_under_its_ref() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url) as client:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.send(None, "7", "room:1", "phx_join", {"seconds": 0})
         reply = await client.assert_reply("7")
         push = await client.assert_push("room:1", "presence_state")
@@ -240,7 +240,7 @@ async def test_rule_25_a_join_without_join_ref_gets_pushes_under_its_ref() -> No
 
 
 async def test_rule_26_a_push_with_null_ref_still_gets_its_reply() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.send("1", None, "room:1", "echo", {"a": 1})
 
@@ -248,7 +248,7 @@ async def test_rule_26_a_push_with_null_ref_still_gets_its_reply() -> None:
 
 
 async def test_rule_26_an_unknown_event_is_answered_and_crashes_nothing() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
 
         assert (await client.ask("room:1", "unknown")).response == {"reason": "unmatched event"}
@@ -256,7 +256,7 @@ async def test_rule_26_an_unknown_event_is_answered_and_crashes_nothing() -> Non
 
 
 async def test_rules_28_and_29_the_sender_hears_its_own_broadcast_before_its_reply() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         ref = await client.push("room:1", "shout", {"a": 1})
         await client.assert_reply(ref)
@@ -266,7 +266,7 @@ async def test_rules_28_and_29_the_sender_hears_its_own_broadcast_before_its_rep
 
 async def test_rule_28_a_broadcast_may_leave_out_the_sending_channel() -> None:
     async with (
-        house() as served,
+        home() as served,
         ChannelClient.connect(served.url) as client,
         ChannelClient.connect(served.url) as other,
     ):
@@ -279,7 +279,7 @@ async def test_rule_28_a_broadcast_may_leave_out_the_sending_channel() -> None:
 
 async def test_rule_29_one_senders_messages_keep_their_order_at_every_receiver() -> None:
     async with (
-        house() as served,
+        home() as served,
         ChannelClient.connect(served.url) as client,
         ChannelClient.connect(served.url, vsn="1.0.0") as other,
     ):
@@ -293,7 +293,7 @@ async def test_rule_29_one_senders_messages_keep_their_order_at_every_receiver()
 
 
 async def test_rule_31_leaving_is_answered_then_closed_and_nothing_follows() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         ref = await client.push("room:1", "phx_leave")
         await client.assert_push("room:1", CLOSE)
@@ -305,7 +305,7 @@ async def test_rule_31_leaving_is_answered_then_closed_and_nothing_follows() -> 
 
 
 async def test_rule_32_a_channel_that_the_server_ends_is_closed() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.push("room:1", "stop")
         close = await client.assert_push("room:1", CLOSE, {})
@@ -316,7 +316,7 @@ async def test_rule_32_a_channel_that_the_server_ends_is_closed() -> None:
 
 async def test_rule_33_a_crash_ends_that_channel_only(emitted: list[Event]) -> None:
     async with (
-        house() as served,
+        home() as served,
         ChannelClient.connect(served.url) as client,
         ChannelClient.connect(served.url) as other,
     ):
@@ -338,7 +338,7 @@ async def test_rule_33_a_crash_ends_that_channel_only(emitted: list[Event]) -> N
 
 
 async def test_rule_34_a_lost_client_leaves_every_channel_once() -> None:
-    async with house() as served:
+    async with home() as served:
         async with ChannelClient.connect(served.url) as client:
             await client.join("room:1")
             await client.join("room:2")
@@ -350,7 +350,7 @@ async def test_rule_34_a_lost_client_leaves_every_channel_once() -> None:
 
 
 async def test_what_a_client_sent_before_it_went_is_still_handled() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as other:
+    async with home() as served, ChannelClient.connect(served.url) as other:
         await other.join("room:1")
         async with ChannelClient.connect(served.url) as client:
             await client.send_join("room:1")
@@ -374,7 +374,7 @@ class Later(Room):
 
 async def test_a_channel_goes_on_while_a_reply_is_deferred() -> None:
     Later.waiting = []
-    async with house(Later) as served, ChannelClient.connect(served.url) as client:
+    async with home(Later) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         refs = [await client.push("room:1", "later") for _ in range(10)]
         assert (await client.ask("room:1", "echo")).status == "ok"
@@ -386,7 +386,7 @@ async def test_a_channel_goes_on_while_a_reply_is_deferred() -> None:
 
 async def test_the_number_of_pending_replies_is_limited() -> None:
     Later.waiting = []
-    async with house(Later, limits=Limits(max_deferred=3)) as served, ChannelClient.connect(served.url) as client:
+    async with home(Later, limits=Limits(max_deferred=3)) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         refs = [await client.push("room:1", "later") for _ in range(6)]
         async with asyncio.timeout(10):
@@ -403,7 +403,7 @@ async def test_the_number_of_pending_replies_is_limited() -> None:
 
 async def test_leaving_waits_for_what_is_owed() -> None:
     Later.waiting = []
-    async with house(Later) as served, ChannelClient.connect(served.url) as client:
+    async with home(Later) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         owed = await client.push("room:1", "later")
         leave = await client.push("room:1", "phx_leave")
@@ -416,7 +416,7 @@ async def test_leaving_waits_for_what_is_owed() -> None:
 
 async def test_a_deferred_reply_that_raises_crashes_the_channel() -> None:
     Later.waiting = []
-    async with house(Later) as served, ChannelClient.connect(served.url) as client:
+    async with home(Later) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.push("room:1", "later")
         await client.heartbeat()
@@ -429,7 +429,7 @@ async def test_a_deferred_reply_that_raises_crashes_the_channel() -> None:
 async def test_evicting_closes_at_once_and_lets_nothing_through_afterwards() -> None:
     Later.waiting = []
     async with (
-        house(Later) as served,
+        home(Later) as served,
         ChannelClient.connect(served.url, "ann") as ann,
         ChannelClient.connect(served.url, "ben") as ben,
     ):
@@ -451,7 +451,7 @@ async def test_evicting_closes_at_once_and_lets_nothing_through_afterwards() -> 
 
 
 async def test_evicting_someone_who_is_still_joining_refuses_the_join() -> None:
-    async with house(SlowJoin) as served, ChannelClient.connect(served.url, "ann") as ann:
+    async with home(SlowJoin) as served, ChannelClient.connect(served.url, "ann") as ann:
         ref = await SlowJoin.in_the_middle(ann)
         served.pubsub.evict("room:1", "user:ann")
         served.pubsub.broadcast("room:1", "shout", {})
@@ -468,7 +468,7 @@ async def test_a_leave_that_raises_is_reported_and_affects_no_other_channel(emit
         async def terminate(self, reason: TerminateReason) -> None:
             raise RuntimeError("a secret s3cr3t")
 
-    async with house(BadLeaver) as served, ChannelClient.connect(served.url) as client:
+    async with home(BadLeaver) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.leave("room:1")
         await client.assert_push("room:1", CLOSE)
@@ -482,7 +482,7 @@ async def test_a_wrong_return_from_handle_in_crashes_the_channel() -> None:
         async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | None:
             return {"reason": "not a reply"}  # type: ignore[return-value] # the mistake to catch
 
-    async with house(Wrong) as served, ChannelClient.connect(served.url) as client:
+    async with home(Wrong) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         await client.push("room:1", "anything")
         await client.assert_push("room:1", "phx_error")
@@ -502,7 +502,7 @@ async def test_what_cannot_be_encoded_crashes_the_channel_that_sent_it() -> None
 
     topic = "room:" + "x" * 300
     async with (
-        house(Unencodable) as served,
+        home(Unencodable) as served,
         ChannelClient.connect(served.url) as client,
         ChannelClient.connect(served.url) as neighbour,
     ):
@@ -521,7 +521,7 @@ async def test_a_channel_that_cannot_even_be_made_is_answered_join_crashed() -> 
         def __init__(self, *_: object) -> None:
             raise RuntimeError("a secret s3cr3t")
 
-    async with house(Broken) as served, ChannelClient.connect(served.url) as client:
+    async with home(Broken) as served, ChannelClient.connect(served.url) as client:
         assert await client.join("room:1", status="error") == {"reason": "join crashed"}
         await client.heartbeat()
 
@@ -538,7 +538,7 @@ async def test_a_client_with_much_to_say_does_not_hold_up_the_others() -> None:
     joins = [b'["1","1","%s","phx_join",{}]' % topic.encode() for topic in ("room:long", "room:short")]
     frames = [*joins, *(b'["1","2","%s","say",{}]' % topic.encode() for topic in say)]
     async with (
-        house(Talkative) as served,
+        home(Talkative) as served,
         raw_websocket(served.server.host, served.server.port, "/socket/websocket?vsn=2.0.0") as raw,
     ):
         raw.write(b"".join(encode(TEXT, frame) for frame in frames))

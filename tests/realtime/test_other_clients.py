@@ -15,7 +15,7 @@ from famichat.realtime import (
 from famichat.realtime.channel import Deferred
 from tests.support.channel_client import ChannelClient
 from tests.support.realtime_server import running_server
-from tests.support.room import Room, house
+from tests.support.room import Room, home
 
 HEARTBEAT_INTERVAL = 30  # seconds; JavaScript, Swift and Kotlin. `realtime` sends one every 25 s
 GRACE = 10  # seconds for a slow network
@@ -26,7 +26,7 @@ def test_rule_19_a_client_that_sends_a_heartbeat_every_30_seconds_is_not_idle() 
 
 
 async def test_rule_19_dart_gets_its_first_heartbeat_answered_before_it_joins() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as dart:
+    async with home() as served, ChannelClient.connect(served.url) as dart:
         await dart.send(None, "1", "phoenix", "heartbeat", {})
         await dart.assert_reply("1", "ok", {})
         assert await dart.join("room:1") == {}
@@ -54,7 +54,7 @@ class SupabaseSocket(SocketHandler):
 async def test_rule_51_the_python_client_realtime_joins_and_broadcasts_on_a_prefixed_topic() -> None:
     SupabaseRoom.left = list[TerminateReason]()
     config: dict[str, Any] = {"broadcast": {"ack": False, "self": True}, "presence": {"key": ""}, "private": False}
-    said = {"type": "broadcast", "event": "new_msg", "payload": {"body": "hello"}}
+    sent = {"type": "broadcast", "event": "new_msg", "payload": {"body": "hello"}}
     endpoint = Endpoint(SupabaseSocket(), check_origin=False)
     async with (
         running_server(endpoint, None) as server,
@@ -62,12 +62,12 @@ async def test_rule_51_the_python_client_realtime_joins_and_broadcasts_on_a_pref
     ):
         assert await client.join("realtime:room", {"config": config, "access_token": "token"}) == {}
         await client.push("realtime:room", "access_token", {"access_token": "new"})
-        await client.push("realtime:room", "broadcast", said)
-        await client.assert_broadcast("realtime:room", "broadcast", said)
+        await client.push("realtime:room", "broadcast", sent)
+        await client.assert_broadcast("realtime:room", "broadcast", sent)
 
 
 async def test_rule_52_a_client_that_reads_only_text_gets_no_binary_frame_and_only_string_refs() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as swift:
+    async with home() as served, ChannelClient.connect(served.url) as swift:
         await swift.join("room:1")
         await swift.ask("room:1", "echo", {"a": 1})
         await swift.push("room:1", "shout", {"a": 1})
@@ -80,7 +80,7 @@ async def test_rule_52_a_client_that_reads_only_text_gets_no_binary_frame_and_on
 
 
 async def test_rule_52_a_phx_close_carries_the_join_ref_by_which_clients_tell_their_own() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as kotlin:
+    async with home() as served, ChannelClient.connect(served.url) as kotlin:
         await kotlin.join("room:1")
         first = kotlin.join_refs["room:1"]
         await kotlin.join("room:1")

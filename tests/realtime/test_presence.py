@@ -7,7 +7,7 @@ from famichat.realtime import Channel, Presence, PubSub, Socket, TerminateReason
 from famichat.realtime.presence import State
 from tests.realtime.test_pubsub import Listener, Wire
 from tests.support.channel_client import ChannelClient
-from tests.support.room import Room, house
+from tests.support.room import Room, home
 from tests.support.running import running
 
 
@@ -41,7 +41,7 @@ def metas(state: State, key: str) -> list[dict[str, Any]]:
 async def test_rules_41_42_and_45_the_joiner_gets_its_own_diff_then_the_state() -> None:
     pubsub = PubSub()
     Guest.presence = Presence(pubsub)
-    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
+    async with home(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
         await ann.join("room:1")
         state = await ann.assert_push("room:1", "presence_state")
         diff = await ann.assert_broadcast("room:1", "presence_diff")
@@ -56,7 +56,7 @@ async def test_rules_41_42_and_45_the_joiner_gets_its_own_diff_then_the_state() 
 async def test_rule_41_a_rejoin_gets_the_state_again() -> None:
     pubsub = PubSub()
     Guest.presence = Presence(pubsub)
-    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
+    async with home(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
         await ann.join("room:1")
         first = await ann.assert_push("room:1", "presence_state")
         await ann.join("room:1")
@@ -70,7 +70,7 @@ async def test_rule_41_a_rejoin_gets_the_state_again() -> None:
 async def test_rule_43_two_devices_are_two_metas_and_a_leave_lists_only_its_own() -> None:
     pubsub = PubSub()
     Guest.presence = Presence(pubsub)
-    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as one:
+    async with home(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as one:
         await one.join("room:1")
         own = metas((await one.assert_push("room:1", "presence_state")).payload, "ann")
         async with ChannelClient.connect(served.url, "ann") as two:
@@ -88,7 +88,7 @@ async def test_rule_43_two_devices_are_two_metas_and_a_leave_lists_only_its_own(
 async def test_rule_44_an_update_is_one_diff_that_names_the_older_ref() -> None:
     pubsub = PubSub()
     Guest.presence = Presence(pubsub)
-    async with house(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
+    async with home(Guest, pubsub=pubsub) as served, ChannelClient.connect(served.url, "ann") as ann:
         await ann.join("room:1")
         old = metas((await ann.assert_push("room:1", "presence_state")).payload, "ann")[0]
         await ann.push("room:1", "update", {"status": "away"})
@@ -103,7 +103,7 @@ async def test_rule_44_an_update_is_one_diff_that_names_the_older_ref() -> None:
 async def test_rule_45_leave_close_crash_and_loss_all_end_a_presence() -> None:
     pubsub = PubSub()
     Guest.presence = Presence(pubsub)
-    async with house(Guest, pubsub=pubsub) as served:
+    async with home(Guest, pubsub=pubsub) as served:
         for end in ("phx_leave", "stop", "crash", None):
             async with ChannelClient.connect(served.url, "ann") as ann:
                 await ann.join("room:1")
@@ -125,7 +125,7 @@ def test_rule_43_extra_fields_go_into_state_and_diff_alike() -> None:
 
     presence = Presence(pubsub, fetch=named)
     presence.track(guest(), "ann", {})
-    diff = listener.heard[0].payload
+    diff = listener.received[0].payload
 
     assert presence.list("room:1")["ann"]["name"] == "Ann"
     assert isinstance(diff, dict)
@@ -137,22 +137,22 @@ def test_untracking_an_untracked_presence_sends_nothing() -> None:
     pubsub.subscribe("room:1", listener)
     Presence(pubsub).untrack(guest())
 
-    assert listener.heard == []
+    assert listener.received == []
 
 
 def test_a_hidden_user_leaves_at_once_is_tracked_invisibly_and_can_return() -> None:
     pubsub, listener = PubSub(), Listener()
     pubsub.subscribe("room:1", listener)
     presence = Presence(pubsub)
-    first, second, gone = guest(), guest(), guest()
+    first, second, removed = guest(), guest(), guest()
     presence.track(first, "ann", {})
     presence.track(guest(), "ben", {})
     presence.set_hidden("ann", hidden=True)
     assert set(presence.list("room:1")) == {"ben"}
     presence.track(second, "ann", {})
-    presence.track(gone, "ann", {})
+    presence.track(removed, "ann", {})
     presence.update(second, "ann", {"status": "away"})
-    presence.untrack(gone)
+    presence.untrack(removed)
     presence.set_hidden("ann", hidden=True)
     assert [list(leaves) for leaves in _told(listener, "leaves")] == [[], [], ["ann"]]
 
@@ -176,7 +176,7 @@ async def test_a_hidden_user_is_hidden_on_all_nodes() -> None:
 
 
 def _told(listener: Listener, what: str) -> list[Any]:
-    return [broadcast.payload[what] for broadcast in listener.heard if isinstance(broadcast.payload, dict)]
+    return [broadcast.payload[what] for broadcast in listener.received if isinstance(broadcast.payload, dict)]
 
 
 async def until(condition: Any) -> None:
@@ -210,7 +210,9 @@ async def test_a_new_node_learns_the_current_presences() -> None:
         there.track(guest(), "ben", {})
         async with running(there):
             await until(lambda: set(there.list("room:1")) == {"ann", "ben"} == set(here.list("room:1")))
-            joins = [broadcast.payload["joins"] for broadcast in listener.heard if isinstance(broadcast.payload, dict)]
+            joins = [
+                broadcast.payload["joins"] for broadcast in listener.received if isinstance(broadcast.payload, dict)
+            ]
 
             assert [list(join) for join in joins] == [["ann"], ["ben"]]
         assert set(here.list("room:1")) == {"ann"}
@@ -222,9 +224,9 @@ async def test_a_change_that_was_missed_is_made_up_at_the_next_heartbeat() -> No
     async with running(here, there):
         await asyncio.sleep(0.05)
         hearers, wire.hearers[:] = list(wire.hearers), []
-        gone, come = guest(), guest()
-        here.track(gone, "ann", {})
-        here.untrack(gone)
+        removed, come = guest(), guest()
+        here.track(removed, "ann", {})
+        here.untrack(removed)
         here.track(come, "ben", {})
         wire.hearers[:] = hearers
         await until(lambda: set(there.list("room:1")) == {"ben"})

@@ -12,11 +12,11 @@ from famichat.telemetry.events import BrokerNoteIgnored, Event
 class Listener:
     def __init__(self, *ids: str) -> None:
         self.ids = frozenset(ids)
-        self.heard: list[Broadcast] = []
+        self.received: list[Broadcast] = []
         self.evicted = self.disconnected = False
 
     def deliver(self, dispatch: Dispatch) -> None:
-        self.heard.append(dispatch.broadcast)
+        self.received.append(dispatch.broadcast)
 
     def evict(self) -> None:
         self.evicted = True
@@ -39,14 +39,14 @@ class Node:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def subscribe(self, hear: Callable[[dict[str, Any]], None]) -> None:
-        self._hear = hear
-        self._wire.hearers.append(hear)
+    def subscribe(self, receive: Callable[[dict[str, Any]], None]) -> None:
+        self._hear = receive
+        self._wire.hearers.append(receive)
 
     def publish(self, note: dict[str, Any]) -> None:
-        for hear in self._wire.hearers:
-            if hear is not self._hear:
-                hear(note)
+        for receive in self._wire.hearers:
+            if receive is not self._hear:
+                receive(note)
 
 
 def test_a_broadcast_reaches_the_subscribers_of_its_topic_but_not_the_excluded() -> None:
@@ -56,8 +56,8 @@ def test_a_broadcast_reaches_the_subscribers_of_its_topic_but_not_the_excluded()
     pubsub.subscribe("b", other)
     pubsub.broadcast("a", "e", {"n": 1}, exclude=two)
 
-    assert one.heard == [Broadcast("a", "e", {"n": 1})]
-    assert two.heard == other.heard == []
+    assert one.received == [Broadcast("a", "e", {"n": 1})]
+    assert two.received == other.received == []
 
 
 def test_a_broadcast_may_be_for_those_with_an_id_or_for_all_but_them_on_every_node() -> None:
@@ -72,8 +72,8 @@ def test_a_broadcast_may_be_for_those_with_an_id_or_for_all_but_them_on_every_no
     here.broadcast("a", "for me", {}, only="user:me")
     here.broadcast("a", "for the others", {}, without="user:me")
 
-    assert mine.heard == mine_there.heard == [Broadcast("a", "for me", {})]
-    assert yours.heard == yours_there.heard == [Broadcast("a", "for the others", {})]
+    assert mine.received == mine_there.received == [Broadcast("a", "for me", {})]
+    assert yours.received == yours_there.received == [Broadcast("a", "for the others", {})]
 
 
 def test_an_unsubscribed_subscriber_receives_nothing_and_leaves_no_state() -> None:
@@ -85,7 +85,7 @@ def test_an_unsubscribed_subscriber_receives_nothing_and_leaves_no_state() -> No
     pubsub.disconnected(one)
     pubsub.broadcast("a", "e", {})
 
-    assert one.heard == []
+    assert one.received == []
     assert (pubsub._topics, pubsub._connections) == ({}, {})
 
 
@@ -112,7 +112,7 @@ def test_a_subscriber_may_unsubscribe_during_delivery() -> None:
     pubsub.subscribe("a", stayer)
     pubsub.broadcast("a", "e", {})
 
-    assert len(leaver.heard) == len(stayer.heard) == 1
+    assert len(leaver.received) == len(stayer.received) == 1
 
 
 def test_rule_13_a_dispatch_is_encoded_once_for_each_serializer_version() -> None:
@@ -135,7 +135,7 @@ def test_everything_reaches_the_other_nodes_too() -> None:
     here.evict("a", "user:ann")
     here.disconnect("user:ann")
 
-    assert ann.heard == [Broadcast("a", "e", {"n": 1}), Broadcast("a", "e", b"bytes")]
+    assert ann.received == [Broadcast("a", "e", {"n": 1}), Broadcast("a", "e", b"bytes")]
     assert ann.evicted
     assert ann.disconnected
 

@@ -29,7 +29,7 @@ async def hears(pubsub: PubSub, listener: Listener, payload: dict[str, int] | by
     """Broadcast until it is received, because a single message of the broker may be lost."""
     wanted = Broadcast("a", "e", payload)
     async with asyncio.timeout(10):
-        while wanted not in listener.heard:
+        while wanted not in listener.received:
             pubsub.broadcast("a", "e", payload)
             await asyncio.sleep(0.02)
 
@@ -46,12 +46,12 @@ async def test_nodes_hear_each_other_before_and_after_an_outage(redis: Redis, em
         redis.kill()
         await asyncio.sleep(0.1)
         here.broadcast("a", "e", {"n": 2})
-        assert local.heard[-1] == Broadcast("a", "e", {"n": 2})
+        assert local.received[-1] == Broadcast("a", "e", {"n": 2})
         redis.start()
         await hears(here, remote, {"n": 3})
 
     assert any(isinstance(event, BrokerUnreachable) for event in emitted)
-    assert [heard for heard in local.heard if heard.payload == {"n": 2}] == [Broadcast("a", "e", {"n": 2})]
+    assert [received for received in local.received if received.payload == {"n": 2}] == [Broadcast("a", "e", {"n": 2})]
 
 
 async def test_an_unreachable_broker_does_not_affect_the_node() -> None:
@@ -63,7 +63,7 @@ async def test_an_unreachable_broker_does_not_affect_the_node() -> None:
             pubsub.broadcast("a", "e", {"n": number})
         await asyncio.sleep(0.05)
 
-    assert len(listener.heard) == 20_000
+    assert len(listener.received) == 20_000
     assert len(broker._waiting) <= 10_000
 
 
@@ -84,4 +84,4 @@ async def test_foreign_messages_on_the_channel_are_ignored(redis: Redis) -> None
             broker._on_message(foreign)
         broker._on_message(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
 
-    assert listener.heard == [Broadcast("a", "e", {})]
+    assert listener.received == [Broadcast("a", "e", {})]

@@ -36,25 +36,25 @@ SMUGGLED = {
 SLOW = 100
 
 
-async def answers_to(app: RunningApp, said: bytes) -> list[int]:
+async def answers_to(app: RunningApp, sent: bytes) -> list[int]:
     """The statuses of all answers until the server hangs up, or waits for more."""
     where = urlsplit(app.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    writer.write(said)
-    heard = b""
+    writer.write(sent)
+    received = b""
     try:
         async with asyncio.timeout(0.5):
             while more := await reader.read(65536):
-                heard += more
+                received += more
     except TimeoutError:
         pass
     finally:
         writer.close()
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", heard)]
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", received)]
 
 
 async def test_no_second_request_hides_in_an_ambiguous_one(shared_app: RunningApp) -> None:
-    answers = await asyncio.gather(*(answers_to(shared_app, said) for said in SMUGGLED.values()))
+    answers = await asyncio.gather(*(answers_to(shared_app, sent) for sent in SMUGGLED.values()))
 
     assert await answers_to(shared_app, HIDDEN + HIDDEN) == [200, 200], "two that are two get two answers"
     for name, statuses in zip(SMUGGLED, answers, strict=True):

@@ -25,9 +25,13 @@ async def test_the_sender_of_a_message_cannot_be_forged(app: RunningApp) -> None
         await maja.join(topic)
         sent = await maja.ask(topic, "new_msg", {"body": "x", **claimed})
         if sent.status == "ok":
-            heard = (await emil.assert_broadcast(topic, "new_msg")).payload
-            assert not [name for name, value in claimed.items() if heard.get(name, heard) == value]
-            assert (heard["user_id"], heard["device_id"], heard["seq"]) == (home.maja.user_id, home.maja.device_id, 1)
+            received = (await emil.assert_broadcast(topic, "new_msg")).payload
+            assert not [name for name, value in claimed.items() if received.get(name, received) == value]
+            assert (received["user_id"], received["device_id"], received["seq"]) == (
+                home.maja.user_id,
+                home.maja.device_id,
+                1,
+            )
         else:
             assert sent.response["reason"] == "invalid_message"
 
@@ -61,7 +65,7 @@ async def test_both_databases_refuse_the_same_json_on_every_entrance(app: Runnin
         for text in NOT_STRICT:
             answer = await http.post(path, content=text, headers=as_json)
             got[text] = (answer.status_code, answer.json()["code"])
-        said = (await http.get(path)).json()["messages"]
+        sent_message = (await http.get(path)).json()["messages"]
     # Valid JSON with invalid values gets the same result by frame and by request.
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
@@ -70,5 +74,5 @@ async def test_both_databases_refuse_the_same_json_on_every_entrance(app: Runnin
 
     assert got.pop("")[0] in (400, 422)
     assert set(got.values()) == {(400, "invalid_json")}, got
-    assert said == []
+    assert sent_message == []
     assert set(reasons) <= {"invalid_message", "invalid_encryption_metadata"}

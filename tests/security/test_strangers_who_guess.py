@@ -77,9 +77,9 @@ async def test_a_page_of_another_site_changes_nothing(app: RunningApp) -> None:
         as_text = await maja.post(
             f"{path}/messages", content='{"body": "x"}', headers={"content-type": "text/plain", **form}
         )
-        said = (await maja.get(f"{path}/messages")).json()["messages"]
+        sent = (await maja.get(f"{path}/messages")).json()["messages"]
 
     assert {each.status_code for each in refused} <= {401, 404, 405}
     assert not any("access-control" in name for each in (*refused, preflight) for name in each.headers)
     assert as_text.status_code == 422, "a body that a form can send is no JSON"
-    assert said == []
+    assert sent == []

@@ -69,12 +69,12 @@ def lookalikes(name: str) -> list[str]:
 def test_a_name_cannot_look_like_the_name_of_another_user() -> None:
     judged = 0
     for name in ("admin", "inga", "olof", "sofia"):
-        somebody = parse_username(name)
+        someone = parse_username(name)
         for typed in lookalikes(name):
             judged += 1
             try:
                 twin = parse_username(typed)
             except InvalidUsername:
                 continue
-            assert twin.key == somebody.key or twin.look == somebody.look, typed.encode("unicode_escape")
+            assert twin.key == someone.key or twin.look == someone.look, typed.encode("unicode_escape")
     assert judged >= 200

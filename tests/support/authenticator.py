@@ -61,8 +61,8 @@ class Authenticator:
         return head + struct.pack(">BI", self.flags | more_flags, self.sign_count)
 
     def _client_data(self, kind: str, options: dict[str, Any]) -> bytes:
-        told = {"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": False}
-        return json.dumps(told).encode()
+        reported = {"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": False}
+        return json.dumps(reported).encode()
 
     def _credential(self, **response: bytes) -> dict[str, Any]:
         shown = bytes_to_base64url(self.credential_id)

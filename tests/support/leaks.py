@@ -82,21 +82,21 @@ _watches: list[Watch] = []
 
 def remember(value: Any, name: str = "") -> None:
     """Register a payload that a test sends or receives."""
-    for watch in _watches[-1:]:
-        watch.remember(value, name)
+    for timer in _watches[-1:]:
+        timer.remember(value, name)
 
 
 def look(text: str, teller: str) -> None:
     """Check a text that outsiders may read."""
-    for watch in _watches[-1:]:
-        watch.look(text, teller)
+    for timer in _watches[-1:]:
+        timer.look(text, teller)
 
 
 @contextmanager
 def watched(secrets: tuple[str, ...] = SECRETS) -> Iterator[list[str]]:
     """Watch during the block; yield the tests that leaked a secret, and through which output."""
-    watch = Watch(secrets)
-    _watches.append(watch)
+    timer = Watch(secrets)
+    _watches.append(timer)
     make, render = logging.getLogRecordFactory(), Metrics.render
     ours = logging.getLogger("famichat")
     level = ours.level
@@ -104,26 +104,26 @@ def watched(secrets: tuple[str, ...] = SECRETS) -> Iterator[list[str]]:
     def make_and_look(*args: object, **named: object) -> logging.LogRecord:
         record: logging.LogRecord = make(*args, **named)
         fault = record.exc_info[1] if record.exc_info else None
-        watch.look(f"{record.msg} {record.args} {fault}", record.name)
+        timer.look(f"{record.msg} {record.args} {fault}", record.name)
         return record
 
     def render_and_look(self: Metrics) -> bytes:
         text = render(self)
-        watch.look(text.decode(), "metrics")
+        timer.look(text.decode(), "metrics")
         return text
 
     def look_at(event: Event) -> None:
-        watch.look(str(event), event.name)
+        timer.look(str(event), event.name)
 
     logging.setLogRecordFactory(make_and_look)
     ours.setLevel(logging.DEBUG)
     Metrics.render = render_and_look  # type: ignore[method-assign]  # for as long as the block runs
     detach = attach(look_at)
     try:
-        yield watch.leaks
+        yield timer.leaks
     finally:
         detach()
         Metrics.render = render  # type: ignore[method-assign]  # as it was
         ours.setLevel(level)
         logging.setLogRecordFactory(make)
-        _watches.remove(watch)
+        _watches.remove(timer)

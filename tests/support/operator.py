@@ -41,7 +41,7 @@ class Operator:
         """Run a command that fails, and return its error code."""
         result = self.run(*arguments, given=given)
         assert result.exit_code == 1, result.output
-        said = result.stderr.splitlines()[-1]
-        assert said.startswith("famichat: ")
-        assert said.endswith(")")
-        return said[said.rindex("(") + 1 : -1]
+        sent = result.stderr.splitlines()[-1]
+        assert sent.startswith("famichat: ")
+        assert sent.endswith(")")
+        return sent[sent.rindex("(") + 1 : -1]

@@ -19,7 +19,7 @@ class Poller:
     """
 
     def __init__(self, url: str, token: str) -> None:
-        self.heard: list[Frame] = []
+        self.received: list[Frame] = []
         self._http = httpx.AsyncClient(base_url=url, timeout=30)
         self._opening = {"vsn": "2.0.0", "token": token}
         self._refs = itertools.count(1)
@@ -49,7 +49,7 @@ class Poller:
         """Poll once; return the messages and the status in the response body."""
         answer = (await self._http.get("/socket/longpoll", params=self._params, timeout=30)).json()
         frames = [Frame(*json.loads(message)) for message in answer.get("messages", [])]
-        self.heard += frames
+        self.received += frames
         return frames, answer["status"]
 
     @property

@@ -106,7 +106,7 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(
+async def home(
     channel: type[Room] = Room,
     *,
     limits: Limits | None = None,

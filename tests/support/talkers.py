@@ -106,7 +106,7 @@ def _opened(database_url: str) -> Iterator[Database]:
 
 def _move_in(session: Session) -> Talkers:
     home = people.household(session)
-    maja, emil, inga, nils = home.everybody
+    maja, emil, inga, nils = home.everyone
     tablet = people.Person(maja.user_id, add_device(session, maja.user_id, "maja's tablet").id, "maja's tablet")
     family = create_family_conversation(session, maja.user_id).conversation
     direct = create_direct_conversation(session, maja.user_id, emil.user_id, blind_index=people.INDEX).conversation

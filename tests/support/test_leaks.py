@@ -13,52 +13,52 @@ from tests.support.otlp import collector
 CANARY = "canary of a test of the watcher"
 
 
-def tellers(told: list[str]) -> list[str]:
-    return [leak.split(",")[0] for leak in told]
+def tellers(reported: list[str]) -> list[str]:
+    return [leak.split(",")[0] for leak in reported]
 
 
 def test_a_secret_in_a_log_an_error_or_an_event_is_seen() -> None:
     logger = logging.getLogger("famichat.leaky")
     fault = ValueError(CANARY)
-    with watched((CANARY,)) as told:
+    with watched((CANARY,)) as reported:
         logger.warning("signing in with %s", CANARY)
         logger.error("it failed", exc_info=fault)
         logger.debug("%s, said quietly", CANARY)
         emit(events.AuthorizationDenied(door=CANARY, reason="not_found"))
         logger.warning("nothing to see")
 
-    assert tellers(told) == ["famichat.leaky"] * 3 + ["famichat.authorization.denied"]
+    assert tellers(reported) == ["famichat.leaky"] * 3 + ["famichat.authorization.denied"]
 
 
 @pytest.mark.parametrize("name", ["body", "access_token", "password", "email"])
 def test_what_a_test_has_sent_is_a_secret_from_then_on(name: str) -> None:
     logger = logging.getLogger("famichat.leaky")
-    with watched(()) as told:
+    with watched(()) as reported:
         logger.warning("dinner at six, in confidence")
         leaks.remember({"messages": [{name: "dinner at six, in confidence"}], "name": "the whole family"})
         logger.warning("dinner at six, in confidence")
         logger.warning("the whole family")
 
-    assert tellers(told) == ["famichat.leaky"]
+    assert tellers(reported) == ["famichat.leaky"]
 
 
 def test_words_of_the_program_are_never_secrets() -> None:
-    with watched(()) as told:
+    with watched(()) as reported:
         leaks.remember({"body": events.AuthorizationDenied.name})
         emit(events.AuthorizationDenied(door="socket", reason="not_found"))
         logging.getLogger("famichat.leaky").warning(events.AuthorizationDenied.name)
 
-    assert told == []
+    assert reported == []
 
 
 def test_a_secret_among_the_metrics_or_the_spans_is_seen() -> None:
     metrics = Metrics()
     metrics.record(events.RequestRefused(door="http", reason=CANARY))
-    with watched((CANARY,)) as told, collector() as traces:
+    with watched((CANARY,)) as reported, collector() as traces:
         metrics.render()
         httpx.post(f"{traces.url}/v1/traces", content=_span_named(CANARY))
 
-    assert tellers(told) == ["metrics", "spans"]
+    assert tellers(reported) == ["metrics", "spans"]
 
 
 async def test_an_error_that_repeats_the_request_is_seen() -> None:
@@ -67,11 +67,11 @@ async def test_an_error_that_repeats_the_request_is_seen() -> None:
         return httpx.Response(422, content=request.content, headers={"content-type": kind})
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(echo), event_hooks=hooks(), base_url="http://x") as http:
-        with watched(()) as told:
+        with watched(()) as reported:
             await http.post("/refused", json={"body": CANARY})
             await http.post("/answered", json={"body": CANARY})
 
-    assert tellers(told) == ["an error answer"]
+    assert tellers(reported) == ["an error answer"]
 
 
 def _span_named(name: str) -> bytes:

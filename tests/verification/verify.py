@@ -64,17 +64,17 @@ class Witness:
     name: str
     process: "subprocess.Popen[str]"
     record: Record
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
 
     def listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            said = json.loads(line)
-            self.record.note(self.name, f"{said['event']} {json.dumps(said['payload'], ensure_ascii=False)}")
-            self.heard.append(said)
+            sent = json.loads(line)
+            self.record.note(self.name, f"{sent['event']} {json.dumps(sent['payload'], ensure_ascii=False)}")
+            self.received.append(sent)
 
     def all(self, event: str) -> list[dict[str, Any]]:
-        return [said["payload"] for said in self.heard if said["event"] == event]
+        return [sent["payload"] for sent in self.received if sent["event"] == event]
 
     def expect(self, event: str) -> dict[str, Any]:
         """Wait for the first such event."""
@@ -115,18 +115,20 @@ def _follow(record: Record, stack: ExitStack, demo: dict[str, Any], tokens: dict
     _check(record, f"curl was answered {status}", holds=status == httpx.codes.OK)
     for witness in (maja, inga):
         witness.expect("new_msg")
-    told = maja.expect("message_status")
+    reported = maja.expect("message_status")
     status, refused = _curl(url, tokens["ada"], conversation, "I should not be heard", record)
     time.sleep(QUIET)
 
     for witness in (maja, inga):
-        heard = witness.all("new_msg")
-        same = [message["message_id"] for message in heard] == [answered["message_id"]]
-        _check(record, f"{witness.name} heard it exactly once", holds=same and heard[0]["body"] == BODY)
-    acknowledged = (told["seq"], told["status"]) == (answered["seq"], "read") and len(inga.all("acknowledged")) == 1
+        received = witness.all("new_msg")
+        same = [message["message_id"] for message in received] == [answered["message_id"]]
+        _check(record, f"{witness.name} heard it exactly once", holds=same and received[0]["body"] == BODY)
+    acknowledged = (reported["seq"], reported["status"]) == (answered["seq"], "read") and len(
+        inga.all("acknowledged")
+    ) == 1
     _check(record, "inga acknowledged it, and maja heard of that", holds=acknowledged)
-    nobody = (status, refused["code"]) == (httpx.codes.NOT_FOUND, "not_found")
-    _check(record, "the outsider was refused, and nobody heard a thing", holds=nobody)
+    no_one = (status, refused["code"]) == (httpx.codes.NOT_FOUND, "not_found")
+    _check(record, "the outsider was refused, and nobody heard a thing", holds=no_one)
 
 
 @contextmanager
@@ -198,8 +200,8 @@ def _curl(url: str, token: str, conversation: str, body: str, record: Record) ->
 def _check_log(record: Record, log: Path, secret: list[str]) -> None:
     """The server's log of it."""
     text = log.read_text()
-    told = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    story = [each for each in told if each["event"].startswith("famichat.message_channel.")]
+    reported = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    story = [each for each in reported if each["event"].startswith("famichat.message_channel.")]
     for each in story:
         fields = {name: value for name, value in each.items() if name not in {"event", "level", "timestamp"}}
         record.note("log", f"{each['event']} {json.dumps(fields)}")

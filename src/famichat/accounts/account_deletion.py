@@ -30,11 +30,11 @@ def erase_account(session: Session, user_id: str) -> None:
         user_id: the user.
     """
     for name, key, rule in _references(session, User.__tablename__):
-        theirs = table(name, column(key, Id))
+        user_table = table(name, column(key, Id))
         if rule == "CASCADE" and name not in _DELETED_LATER | _KEPT:
-            session.execute(delete(theirs).where(theirs.c[key] == user_id))
+            session.execute(delete(user_table).where(user_table.c[key] == user_id))
         elif rule == "SET NULL":
-            session.execute(update(theirs).where(theirs.c[key] == user_id).values({key: None}))
+            session.execute(update(user_table).where(user_table.c[key] == user_id).values({key: None}))
     _erase_devices(session, user_id)
     emptied = dict.fromkeys(each.name for each in User.__table__.columns if each.nullable)
     session.execute(update(User).where(User.id == user_id).values({**emptied, "deleted_at": now()}))
@@ -45,9 +45,9 @@ def _erase_devices(session: Session, user_id: str) -> None:
     devices = select(Device.id).where(Device.user_id == user_id)
     mark_access_removed(session)
     for name, key, rule in _references(session, Device.__tablename__):
-        theirs = table(name, column(key, Id))
+        user_table = table(name, column(key, Id))
         if rule == "CASCADE":
-            session.execute(delete(theirs).where(theirs.c[key].in_(devices)))
+            session.execute(delete(user_table).where(user_table.c[key].in_(devices)))
     session.execute(update(Device).where(Device.user_id == user_id).values(name=_NOTHING, revoked_at=now()))
 
 

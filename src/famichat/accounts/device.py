@@ -66,8 +66,8 @@ def add_device(session: Session, user_id: str, name: str, kind: DeviceKind | Non
 
 def devices_of(session: Session, user_id: str) -> list[Device]:
     """Return the devices that a user is signed in on, oldest first."""
-    theirs = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).order_by(Device.id)
-    return list(session.execute(theirs).scalars())
+    statement = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).order_by(Device.id)
+    return list(session.execute(statement).scalars())
 
 
 def kinds_of(session: Session, device_ids: Iterable[str]) -> Mapping[str, DeviceKind | None]:
@@ -78,8 +78,8 @@ def kinds_of(session: Session, device_ids: Iterable[str]) -> Mapping[str, Device
 
 def is_signed_in(session: Session, user_id: str, device_id: str) -> bool:
     """Return whether the device belongs to the user and is not revoked."""
-    theirs = select(Device.id).where(Device.id == device_id, Device.user_id == user_id, Device.revoked_at.is_(None))
-    return session.execute(theirs).scalar_one_or_none() is not None
+    statement = select(Device.id).where(Device.id == device_id, Device.user_id == user_id, Device.revoked_at.is_(None))
+    return session.execute(statement).scalar_one_or_none() is not None
 
 
 def revoke_device(session: Session, user_id: str, device_id: str) -> None:
@@ -100,8 +100,8 @@ def revoke_devices(session: Session, user_id: str) -> list[str]:
 def _revoke(session: Session, user_id: str, only: str | None = None) -> list[str]:
     if only is not None and not is_id(only):
         return []
-    theirs = update(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).values(revoked_at=now())
-    one_or_all = theirs if only is None else theirs.where(Device.id == only)
+    statement = update(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).values(revoked_at=now())
+    one_or_all = statement if only is None else statement.where(Device.id == only)
     mark_access_removed(session)
     return list(session.execute(one_or_all.returning(Device.id)).scalars())
 

@@ -158,8 +158,8 @@ def revoke_invite(session: Session, family_id: str, invite_id: str) -> None:
 
 def revoke_invites_by(session: Session, family_id: str, user_id: str) -> None:
     """Revoke the open invites of a user who is no longer an admin of the family."""
-    theirs = update(Invite).where(Invite.family_id == family_id, Invite.created_by_id == user_id, *_is_open())
-    session.execute(theirs.values(revoked_at=now()))
+    statement = update(Invite).where(Invite.family_id == family_id, Invite.created_by_id == user_id, *_is_open())
+    session.execute(statement.values(revoked_at=now()))
 
 
 def _is_open() -> tuple[ColumnElement[bool], ...]:

@@ -74,13 +74,13 @@ def profile_of(session: Session, user_id: str) -> Profile:
 
 def profiles_of(session: Session, user_ids: Collection[str] | Select[Any]) -> list[Profile]:
     """Return the profiles of these users, oldest account first, without deleted accounts."""
-    theirs = (
+    statement = (
         select(User.id, User.username, User.display_name, User.color, ProfilePicture.id)
         .outerjoin(ProfilePicture, ProfilePicture.user_id == User.id)
         .where(User.id.in_(user_ids), User.deleted_at.is_(None))
         .order_by(User.id)
     )
-    return [Profile(*row) for row in session.execute(theirs)]
+    return [Profile(*row) for row in session.execute(statement)]
 
 
 def change_profile(session: Session, user_id: str, change: ProfileChange) -> ProfileResult:

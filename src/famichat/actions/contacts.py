@@ -140,8 +140,10 @@ async def _change(
     for changed in await services.write(work):
         services.broadcasts.contact_changed(changed.topic, pair, hidden=changed.hidden)
         # The second user of the pair receives no event when contact ends, because it would reveal a block.
-        told = pair[:1] if changed.hidden else pair
-        services.broadcasts.conversation_updated({id_: changed.views[id_] for id_ in told if id_ in changed.views})
+        recipients = pair[:1] if changed.hidden else pair
+        services.broadcasts.conversation_updated(
+            {id_: changed.views[id_] for id_ in recipients if id_ in changed.views}
+        )
 
 
 def _contact_change(

@@ -137,9 +137,9 @@ def _emit_group_changes(removal: Removal, actor_id: str) -> None:
     for kind, id_ in removal.left:
         if kind == "group":
             emit(events.GroupMemberRemoved(conversation_id=id_, user_id=removal.user_id, removed_by_id=actor_id))
-    for heir in removal.heirs:
+    for promoted in removal.promoted:
         emit(
             events.GroupRoleChanged(
-                conversation_id=heir.conversation_id, user_id=heir.user_id, role="admin", changed_by_id=actor_id
+                conversation_id=promoted.conversation_id, user_id=promoted.user_id, role="admin", changed_by_id=actor_id
             )
         )

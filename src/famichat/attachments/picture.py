@@ -67,11 +67,11 @@ def clean(
     arguments = (PICTURES[content_type], str(MAX_PIXELS), str(edge), "keep" if into is None else "clean")
     with _worker(arguments) as (standard_input, standard_output):
         _feed(standard_input, source)
-        told = _told(standard_output.readline())
-        for piece in _pieces(standard_output, told["picture"]):
+        header = _header(standard_output.readline())
+        for piece in _pieces(standard_output, header["picture"]):
             if into is not None:
                 into(piece)
-        return Picture(told["width"], told["height"], b"".join(_pieces(standard_output, told["thumbnail"])))
+        return Picture(header["width"], header["height"], b"".join(_pieces(standard_output, header["thumbnail"])))
 
 
 def make_avatar(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
@@ -82,8 +82,8 @@ def make_avatar(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
     """
     with _worker((PICTURES[content_type], str(MAX_PIXELS), str(edge), "square")) as (standard_input, standard_output):
         _feed(standard_input, source)
-        told = _told(standard_output.readline())
-        return b"".join(_pieces(standard_output, told["thumbnail"]))
+        header = _header(standard_output.readline())
+        return b"".join(_pieces(standard_output, header["thumbnail"]))
 
 
 @contextmanager
@@ -96,12 +96,12 @@ def _worker(arguments: tuple[str, ...]) -> Iterator[tuple[IO[bytes], IO[bytes]]]
         stderr=subprocess.DEVNULL,
         env=environment,
     )
-    watch = threading.Timer(TIMEOUT_SECONDS, process.kill)
-    watch.start()
+    timeout = threading.Timer(TIMEOUT_SECONDS, process.kill)
+    timeout.start()
     try:
         yield cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     finally:
-        watch.cancel()
+        timeout.cancel()
         process.kill()
         process.stdout.close()  # type: ignore[union-attr]  # it is a pipe, see above
         process.wait()
@@ -116,13 +116,13 @@ def _feed(standard_input: IO[bytes], source: Iterable[bytes]) -> None:
         return  # the worker has stopped reading; its output tells why, or it has crashed
 
 
-def _told(line: bytes) -> dict[str, int]:
+def _header(line: bytes) -> dict[str, int]:
     if not line.endswith(b"\n"):
         raise PictureRefused
-    told: dict[str, int] = json.loads(line)
-    if "too_many_pixels" in told:
+    header: dict[str, int] = json.loads(line)
+    if "too_many_pixels" in header:
         raise PictureRefused(too_many_pixels=True)
-    return told
+    return header
 
 
 def _pieces(standard_output: IO[bytes], size: int) -> Iterator[bytes]:

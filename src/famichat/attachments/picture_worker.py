@@ -93,8 +93,8 @@ def work(
     else:
         new = _rewritten(image, upright, kind, orientation)
     width, height = reversed(size) if orientation >= _SIDEWAYS else size
-    told = {"width": width, "height": height, "picture": len(new), "thumbnail": small.getbuffer().nbytes}
-    answer.write(json.dumps(told).encode() + b"\n")
+    header = {"width": width, "height": height, "picture": len(new), "thumbnail": small.getbuffer().nbytes}
+    answer.write(json.dumps(header).encode() + b"\n")
     answer.write(new)
     answer.write(small.getbuffer())
     answer.flush()

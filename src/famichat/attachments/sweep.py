@@ -60,8 +60,8 @@ def _forget_unsent(session: Session) -> int:
     from_future = update(Attachment).where(Attachment.created_at > now() + CLOCK_TOLERANCE)
     session.execute(from_future.where(Attachment.message_id.is_(None)).values(created_at=now()))
     old = Attachment.created_at < now() - timedelta(hours=UNSENT_HOURS)
-    gone = delete(Attachment).where(Attachment.message_id.is_(None), old).returning(Attachment.id)
-    return len(session.execute(gone).all())
+    unused = delete(Attachment).where(Attachment.message_id.is_(None), old).returning(Attachment.id)
+    return len(session.execute(unused).all())
 
 
 def _wanted(session: Session) -> set[str]:

@@ -114,8 +114,8 @@ def conversations_of(session: Session, user_id: str, *, hidden: bool = False, ar
 
 def everyones_access(session: Session, conversation_id: str) -> list[Access]:
     """Return the access of every member of a conversation, to build the view of each."""
-    theirs = _accesses().where(Participant.conversation_id == conversation_id).order_by(Participant.user_id)
-    return [_access(row) for row in session.execute(theirs)]
+    statement = _accesses().where(Participant.conversation_id == conversation_id).order_by(Participant.user_id)
+    return [_access(row) for row in session.execute(statement)]
 
 
 def role_of() -> Any:

@@ -119,13 +119,13 @@ def delete_orphans(session: Session) -> bool:
 
 
 def _families_of(session: Session, user_id: str) -> list[str]:
-    theirs = select(FamilyMembership.family_id).where(FamilyMembership.user_id == user_id)
-    return list(session.execute(theirs).scalars())
+    statement = select(FamilyMembership.family_id).where(FamilyMembership.user_id == user_id)
+    return list(session.execute(statement).scalars())
 
 
 def _conversations_of(session: Session, user_id: str) -> list[str]:
-    theirs = select(Participant.conversation_id).where(Participant.user_id == user_id)
-    return list(session.execute(theirs).scalars())
+    statement = select(Participant.conversation_id).where(Participant.user_id == user_id)
+    return list(session.execute(statement).scalars())
 
 
 def _check_can_leave_family(session: Session, family_id: str, user_id: str) -> None:

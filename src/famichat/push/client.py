@@ -157,5 +157,5 @@ def _judged(answer: httpx.Response) -> PushResponse:
 
 
 def _retry_after(answer: httpx.Response) -> float:
-    told = answer.headers.get("retry-after", "")
-    return min(float(told), _MAX_RETRY_AFTER) if told.isascii() and told.isdigit() else 0.0
+    header = answer.headers.get("retry-after", "")
+    return min(float(header), _MAX_RETRY_AFTER) if header.isascii() and header.isdigit() else 0.0

@@ -31,8 +31,6 @@ from famichat.storage.base import first_id_at, now
 from famichat.storage.crypto.vault import Vault
 
 _MAX_BODY = 500
-Said = MessageView
-"""A message as it was broadcast to its conversation."""
 
 
 class NotificationPayload(TypedDict):
@@ -61,25 +59,25 @@ class Notification:
     Attributes:
         user_id: the recipient.
         device_id: the device.
-        said: the message.
+        message: the message.
         record: the device's subscription.
         payload: what the device shows.
     """
 
     user_id: str
     device_id: str
-    said: Said
+    message: MessageView
     record: PushSubscription
     payload: NotificationPayload
 
     @property
     def claim(self) -> Claim:
         """The key of the position that this notification advances."""
-        return self.device_id, self.said["conversation_id"]
+        return self.device_id, self.message["conversation_id"]
 
 
 def notices(
-    session: Session, said: Sequence[Said], policies: EncryptionPolicies, claimed_by: str | None = None
+    session: Session, messages: Sequence[MessageView], policies: EncryptionPolicies, claimed_by: str | None = None
 ) -> list[Notification]:
     """Return the notifications to send for these messages, in the current state of the database.
 
@@ -89,32 +87,32 @@ def notices(
 
     Args:
         session: a read transaction.
-        said: the messages.
+        messages: the messages.
         policies: encryption policies of the conversation types.
         claimed_by: a device that has claimed the notifications: restrict the result to it, and ignore its claim.
     """
-    moment, said = now(), _still_there(session, said)
+    moment, messages = now(), _without_deleted(session, messages)
     rows: dict[str, list[Row[Any]]] = {}
-    query = _devices({each["conversation_id"] for each in said}, claimed_by)
+    query = _devices({message["conversation_id"] for message in messages}, claimed_by)
     for row in session.execute(query):
         rows.setdefault(row.Participant.conversation_id, []).append(row)
-    names = _names(session, {each["user_id"] for each in said})
+    names = _names(session, {message["user_id"] for message in messages})
     return [
         Notification(
             row.Participant.user_id,
             row.PushSubscription.device_id,
-            each,
+            message,
             row.PushSubscription,
-            _payload(each, row, names, policies),
+            _payload(message, row, names, policies),
         )
-        for each in said
-        for row in rows.get(each["conversation_id"], [])
-        if _concerns(each, row, claimed=claimed_by is not None)
+        for message in messages
+        for row in rows.get(message["conversation_id"], [])
+        if _concerns(message, row, claimed=claimed_by is not None)
         and not preferences_in(row.StoredPushPreferences).is_quiet(moment)
     ]
 
 
-def recent_messages(session: Session, vault: Vault, since: datetime, until: datetime, limit: int) -> list[Said]:
+def recent_messages(session: Session, vault: Vault, since: datetime, until: datetime, limit: int) -> list[MessageView]:
     """Return the messages that were stored in a period, oldest first, at most the newest `limit`."""
     between = (Message.id >= first_id_at(since)) & (Message.id < first_id_at(until))
     found = session.execute(select(Message).where(between).order_by(Message.id.desc()).limit(limit)).scalars()
@@ -126,11 +124,11 @@ def encoded_payload(payload: Mapping[str, Any]) -> bytes:
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _still_there(session: Session, said: Sequence[Said]) -> list[Said]:
-    ids = {each["message_id"] for each in said}
+def _without_deleted(session: Session, messages: Sequence[MessageView]) -> list[MessageView]:
+    ids = {message["message_id"] for message in messages}
     deleted = select(Message.id).where(Message.id.in_(ids), Message.deleted_at.is_not(None))
-    gone = set(session.execute(deleted).scalars())
-    return [each for each in said if each["message_id"] not in gone]
+    deleted_ids = set(session.execute(deleted).scalars())
+    return [message for message in messages if message["message_id"] not in deleted_ids]
 
 
 def _devices(conversation_ids: set[str], only: str | None) -> Any:
@@ -172,40 +170,42 @@ def _devices(conversation_ids: set[str], only: str | None) -> Any:
 
 
 def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
-    return {each.user_id: each.shown_name for each in profiles_of(session, user_ids)}
+    return {profile.user_id: profile.shown_name for profile in profiles_of(session, user_ids)}
 
 
-def _concerns(said: Said, row: Row[Any], *, claimed: bool) -> bool:
-    participant, seq = row.Participant, said["seq"]
-    if participant.user_id == said["user_id"] or not is_visible(seq, participant.visible_from_seq):
+def _concerns(message: MessageView, row: Row[Any], *, claimed: bool) -> bool:
+    participant, seq = row.Participant, message["seq"]
+    if participant.user_id == message["user_id"] or not is_visible(seq, participant.visible_from_seq):
         return False
-    if datetime.fromisoformat(said["inserted_at"]) < row.PushSubscription.created_at:
+    if datetime.fromisoformat(message["inserted_at"]) < row.PushSubscription.created_at:
         return False
     return bool(seq > max(row.read_seq, row.attended_seq, 0 if claimed else row.notified_seq))
 
 
-def _payload(said: Said, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies) -> NotificationPayload:
+def _payload(
+    message: MessageView, row: Row[Any], names: dict[str, str], policies: EncryptionPolicies
+) -> NotificationPayload:
     talk: Conversation = row.Conversation
     chosen: PushPreferences = preferences_in(row.StoredPushPreferences)
-    sealed = said["encryption_flag"] or (
+    sealed = message["encryption_flag"] or (
         policies.status(talk.type, required_once=talk.encryption_required) == "enabled"
     )
     content: Content = "none" if sealed else chosen.content
-    told: NotificationPayload = {
+    payload: NotificationPayload = {
         "kind": "message",
         "conversation_id": talk.id,
         "conversation_type": talk.type,
-        "message_id": said["message_id"],
-        "seq": said["seq"],
+        "message_id": message["message_id"],
+        "seq": message["seq"],
         "content": content,
     }
     if content != "none":
-        told["sender_id"] = said["user_id"]
-        told["sender"] = names.get(said["user_id"])
-        told["conversation_name"] = talk.name
-    if content == "full" and said["message_type"] == "text" and said["body"] is not None:
-        told["body"] = _shortened(said["body"])
-    return told
+        payload["sender_id"] = message["user_id"]
+        payload["sender"] = names.get(message["user_id"])
+        payload["conversation_name"] = talk.name
+    if content == "full" and message["message_type"] == "text" and message["body"] is not None:
+        payload["body"] = _shortened(message["body"])
+    return payload
 
 
 def _shortened(text: str) -> str:

@@ -20,8 +20,9 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from famichat.chat.messages.schema import MessageView
 from famichat.push.client import PushClient, PushResponse
-from famichat.push.notification import Notification, Said, encoded_payload, notices, recent_messages
+from famichat.push.notification import Notification, encoded_payload, notices, recent_messages
 from famichat.push.position import Claim, claim, take_read
 from famichat.push.sender import PushSender, PushServices
 from famichat.push.subscription import PushSubscription
@@ -58,21 +59,21 @@ class PushNotifier:
         self._sender = PushSender(services, client)
         self._show_in_tabs = show_in_tabs
         self._batch = 0
-        self._said: dict[tuple[int, str, str], Said] = {}
+        self._queued: dict[tuple[int, str, str], MessageView] = {}
         self._wake = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """Number of queued messages and notifications."""
-        return len(self._said) + self._sender.waiting
+        return len(self._queued) + self._sender.waiting
 
-    def said(self, message: Said) -> None:
+    def enqueue(self, message: MessageView) -> None:
         """Queue a message. Of several in one batch from one sender in one conversation, only the latest is kept."""
         key = self._batch, message["conversation_id"], message["user_id"]
-        self._said.pop(key, None)
-        self._said[key] = message
-        if len(self._said) > MAX_WAITING:
-            del self._said[next(iter(self._said))]
+        self._queued.pop(key, None)
+        self._queued[key] = message
+        if len(self._queued) > MAX_WAITING:
+            del self._queued[next(iter(self._queued))]
             emit(events.PushDropped())
         self._wake.set()
 
@@ -94,11 +95,11 @@ class PushNotifier:
         started = now()
         await sleep(RECOVERY_AFTER_SECONDS)
         since, vault = started - RECOVERED_PERIOD, self._services.vault
-        said = await self._services.database.read(
+        messages = await self._services.database.read(
             lambda session: recent_messages(session, vault, since, started, limit=MAX_WAITING)
         )
         async with asyncio.TaskGroup() as workers:
-            await self._push(said, workers)
+            await self._push(messages, workers)
 
     async def test(self, device_id: str) -> PushResponse | None:
         """Send a test notification to a device now. Returns None if it has no subscription.
@@ -119,16 +120,16 @@ class PushNotifier:
         except Exception as error:  # noqa: BLE001 - a bug that one batch meets must not cancel the others
             report_crash(_TASK, error)
         finally:
-            self._said = {key: message for key, message in self._said.items() if key[0] != batch}
+            self._queued = {key: message for key, message in self._queued.items() if key[0] != batch}
 
-    def _in_batch(self, batch: int) -> list[Said]:
-        return [message for key, message in self._said.items() if key[0] == batch]
+    def _in_batch(self, batch: int) -> list[MessageView]:
+        return [message for key, message in self._queued.items() if key[0] == batch]
 
-    async def _push(self, said: list[Said], workers: asyncio.TaskGroup) -> None:
+    async def _push(self, messages: list[MessageView], workers: asyncio.TaskGroup) -> None:
         newest: dict[Claim, Notification] = {}
-        for notification in await self._unacknowledged(said):
+        for notification in await self._unacknowledged(messages):
             known = newest.get(notification.claim)
-            if known is None or known.said["seq"] < notification.said["seq"]:
+            if known is None or known.message["seq"] < notification.message["seq"]:
                 newest[notification.claim] = notification
         async for _, (claimed, read) in without_failures(_TASK, list(newest.values()), self._claim):
             if claimed:
@@ -136,15 +137,15 @@ class PushNotifier:
             for key in claimed:
                 self._sender.start(newest[key], read.get(key[0], []), workers)
 
-    async def _unacknowledged(self, said: list[Said]) -> list[Notification]:
-        return [each async for _, found in without_failures(_TASK, said, self._read) for each in found]
+    async def _unacknowledged(self, messages: list[MessageView]) -> list[Notification]:
+        return [each async for _, found in without_failures(_TASK, messages, self._read) for each in found]
 
-    async def _read(self, said: Sequence[Said]) -> list[Notification]:
-        return await self._services.database.read(lambda session: notices(session, said, self._services.policies))
+    async def _read(self, messages: Sequence[MessageView]) -> list[Notification]:
+        return await self._services.database.read(lambda session: notices(session, messages, self._services.policies))
 
     async def _claim(self, notifications: Sequence[Notification]) -> tuple[set[Claim], dict[str, list[str]]]:
         def work(session: Session) -> tuple[set[Claim], dict[str, list[str]]]:
-            claimed = claim(session, ((*each.claim, each.said["seq"]) for each in notifications))
+            claimed = claim(session, ((*each.claim, each.message["seq"]) for each in notifications))
             return claimed, take_read(session, {device_id for device_id, _ in claimed})
 
         return await self._services.database.transaction(work)

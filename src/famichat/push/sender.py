@@ -68,7 +68,7 @@ class PushSender:
             workers: runs the task.
         """
         self._make_room(notification.user_id)
-        self._latest[notification.claim] = notification.said["seq"]
+        self._latest[notification.claim] = notification.message["seq"]
         task = workers.create_task(self._send(notification, read), name="push")
         self._sending[task] = notification.user_id
         task.add_done_callback(self._sending.pop)
@@ -117,15 +117,18 @@ class PushSender:
         except Exception as error:  # noqa: BLE001 - a bug that one notification meets must not cancel the others
             report_crash("push", error)
         finally:
-            if self._latest.get(notification.claim) == notification.said["seq"]:
+            if self._latest.get(notification.claim) == notification.message["seq"]:
                 del self._latest[notification.claim]
 
     async def _try(self, notification: Notification, read: list[str], attempt: int) -> PushResponse | None:
         """Send once, if still wanted: the message may have been read, the device signed out, the user removed."""
-        if self._latest.get(notification.claim) != notification.said["seq"]:
+        if self._latest.get(notification.claim) != notification.message["seq"]:
             return None  # a newer message of this conversation replaces it
         ask = partial(
-            notices, said=[notification.said], policies=self._services.policies, claimed_by=notification.device_id
+            notices,
+            messages=[notification.message],
+            policies=self._services.policies,
+            claimed_by=notification.device_id,
         )
         still = await self._services.database.read(ask)
         if not still:
@@ -133,7 +136,9 @@ class PushSender:
         payload = still[0].payload
         if read:
             payload["read"] = read
-        topic = encoded(self._services.index.digest("push_topic", notification.said["conversation_id"])[:_TOPIC_BYTES])
+        topic = encoded(
+            self._services.index.digest("push_topic", notification.message["conversation_id"])[:_TOPIC_BYTES]
+        )
         return await self.post(still[0].record, encoded_payload(payload), topic, attempt)
 
     async def _post_unless_open(self, subscription: Subscription, payload: bytes, topic: str | None) -> PushResponse:

@@ -121,8 +121,8 @@ def unsubscribe(session: Session, device_id: str, only: bytes | None = None) -> 
         device_id: the device.
         only: remove it only if its `endpoint_index` is still this one; the device may have subscribed again.
     """
-    theirs = delete(PushSubscription).where(PushSubscription.device_id == device_id)
-    session.execute(theirs if only is None else theirs.where(PushSubscription.endpoint_index == only))
+    statement = delete(PushSubscription).where(PushSubscription.device_id == device_id)
+    session.execute(statement if only is None else statement.where(PushSubscription.endpoint_index == only))
 
 
 def is_subscribed(session: Session, device_id: str) -> bool:

@@ -133,9 +133,9 @@ class Presence:
 
     def untrack(self, channel: Channel) -> None:
         """Untrack a channel's client; does nothing if it is not tracked."""
-        gone = [entry for entry in self._tracked.pop(channel, {}).values() if entry.key not in self._hidden_keys]
-        if gone:
-            self._change([], gone)
+        untracked = [entry for entry in self._tracked.pop(channel, {}).values() if entry.key not in self._hidden_keys]
+        if untracked:
+            self._change([], untracked)
 
     def set_hidden(self, key: str, *, hidden: bool) -> None:
         """Hide or show all present and future entries of a key, on all nodes."""

@@ -55,9 +55,9 @@ async def test_a_verified_assertion_signs_in_on_a_new_device(database: Database,
 
 async def test_one_of_fifty_concurrent_uses_of_an_assertion_succeeds(database: Database, maja: Identity) -> None:
     await keep(database, maja, Registration(b"credential", b"public key", 0))
-    came = await asyncio.gather(*(enter(database, b"same", 0) for _ in range(50)), return_exceptions=True)
+    arrived = await asyncio.gather(*(enter(database, b"same", 0) for _ in range(50)), return_exceptions=True)
 
-    assert sorted(type(each).__name__ for each in came) == ["Identity"] + ["InvalidCredentials"] * 49
+    assert sorted(type(each).__name__ for each in arrived) == ["Identity"] + ["InvalidCredentials"] * 49
 
 
 async def test_an_assertion_without_a_higher_counter_is_refused_as_a_copy(database: Database, maja: Identity) -> None:

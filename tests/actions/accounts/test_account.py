@@ -76,8 +76,8 @@ async def test_a_password_that_the_operator_sets_signs_every_device_out(
     result = await set_password_by_operator(running.services, emil.user_id, NEW_PASSWORD)
 
     assert result.device_ids == (emil.device_id,)
-    told = [each for each in emitted if isinstance(each, DeviceRevoked)]
-    assert told == [DeviceRevoked(user_id=emil.user_id, device_id=emil.device_id, cause="password_reset")]
+    reported = [each for each in emitted if isinstance(each, DeviceRevoked)]
+    assert reported == [DeviceRevoked(user_id=emil.user_id, device_id=emil.device_id, cause="password_reset")]
     assert running.closed() == [f"device:{emil.device_id}"]
     page = await read_audit_log(running.services, identity(emil), None, None)
     assert [each.action for each in page.entries] == ["device_revoked", "password_reset"]

@@ -28,8 +28,8 @@ async def test_an_invite_is_emitted_with_its_creator(running: RunningServices, e
     by_operator = await create_invite_by_operator(services, home.family_id, "admin", DAY)
 
     assert created.url == f"{PUBLIC_URL}/invite#{created.token}"
-    told = [each for each in emitted if isinstance(each, InviteCreated)]
-    assert [(each.invite_id, each.role, each.created_by_id) for each in told] == [
+    reported = [each for each in emitted if isinstance(each, InviteCreated)]
+    assert [(each.invite_id, each.role, each.created_by_id) for each in reported] == [
         (created.invite.id, "member", home.maja.user_id),
         (by_operator.invite.id, "admin", None),
     ]

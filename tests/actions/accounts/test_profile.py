@@ -30,9 +30,9 @@ async def test_a_changed_profile_is_emitted_and_announced_to_contacts_only(
 
     assert emitted[-1] == changed(maja.user_id, display_name_changed=True, color_changed=True)
     assert {each.user_id for each in await list_people(running.services, maja)} == {
-        each.user_id for each in home.everybody
+        each.user_id for each in home.everyone
     }
-    for each in home.everybody:
+    for each in home.everyone:
         assert running.events(each.user_id) == ["person_updated"]
     assert running.events(home.ada.user_id) == []
     assert [note["payload"] for _, note in running.published] == [{"person": person_view(profile)}] * 4

@@ -26,9 +26,9 @@ async def test_the_first_member_is_emitted_and_signed_in(tmp_path: Path, emitted
             await set_up_server(services, code, "Berg", replace(ACCOUNT, username="emil"), DEVICE, ADDRESS)
         assert await services.identify(member.session.access_token) == member.session.identity
 
-    told = [each for each in emitted if isinstance(each, FamilyMemberAdded | SessionStarted)]
+    reported = [each for each in emitted if isinstance(each, FamilyMemberAdded | SessionStarted)]
     user_id, device_id = member.session.identity.user_id, member.session.identity.device_id
-    assert told == [
+    assert reported == [
         FamilyMemberAdded(family_id=member.family_id, user_id=user_id),
         SessionStarted(user_id=user_id, device_id=device_id),
     ]

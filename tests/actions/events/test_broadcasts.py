@@ -30,7 +30,7 @@ async def second_device(app: RunningApp, who: Person) -> Person:
     return Person(who.user_id, session["device_id"], who.username)
 
 
-def heard(client: ChannelClient, event: str) -> list[Frame]:
+def received_events(client: ChannelClient, event: str) -> list[Frame]:
     return [frame for frame in client.received if frame.event == event]
 
 
@@ -47,12 +47,12 @@ async def test_with_read_receipts_off_only_the_own_devices_receive_them(shared_a
         for client in (maja, emil, own):
             await client.join(topic)
         sent = (await maja.ask(topic, "new_msg", {"body": "did you see this?"})).response
-        before = len(heard(maja, "message_status"))
+        before = len(received_events(maja, "message_status"))
         await choose(app, app.home.emil, read=False)
         await emil.ask(topic, "message_ack", {"seq": sent["seq"], "status": "read"})
 
-        told = await own.assert_broadcast(topic, "message_status", {"user_id": app.home.emil.user_id})
-        assert (told.payload["status"], told.payload["seq"]) == ("read", sent["seq"])
+        reported = await own.assert_broadcast(topic, "message_status", {"user_id": app.home.emil.user_id})
+        assert (reported.payload["status"], reported.payload["seq"]) == ("read", sent["seq"])
         received = await maja.assert_broadcast(topic, "message_status")
         assert received.payload["status"] == "delivered"
         next_one = (await maja.ask(topic, "new_msg", {"body": "and this?"})).response
@@ -60,7 +60,9 @@ async def test_with_read_receipts_off_only_the_own_devices_receive_them(shared_a
         await maja.assert_broadcast(topic, "message_status", {"status": "delivered", "seq": next_one["seq"]})
         await emil.ask(topic, "message_ack", {"seq": next_one["seq"], "status": "read"})
         await settle(maja)
-        assert len(heard(maja, "message_status")) == before + 2, "reading what was received is no news for others"
+        assert len(received_events(maja, "message_status")) == before + 2, (
+            "reading what was received is no news for others"
+        )
         assert await read_by_emil(app, app.home.maja) == {0}
         assert max(await read_by_emil(app, emils_tablet)) == next_one["seq"]
 
@@ -90,8 +92,8 @@ async def test_with_typing_indicators_off_only_the_own_other_devices_receive_the
         await emil.assert_broadcast(topic, "typing", {"user_id": app.home.maja.user_id})
 
         await settle(maja)
-        assert not heard(maja, "typing")
-        assert not heard(emil, "typing")[1:], "nobody hears oneself"
+        assert not received_events(maja, "typing")
+        assert not received_events(emil, "typing")[1:], "nobody hears oneself"
         await choose(app, app.home.emil, typing=True)
         await emil.push(topic, "typing", {"typing": True})
         await maja.assert_broadcast(topic, "typing", {"user_id": app.home.emil.user_id})
@@ -117,7 +119,7 @@ async def test_with_presence_off_a_user_appears_offline(shared_app: RunningApp) 
 
 
 def diffs(client: ChannelClient) -> list[dict[str, Any]]:
-    return [frame.payload for frame in heard(client, "presence_diff")]
+    return [frame.payload for frame in received_events(client, "presence_diff")]
 
 
 async def test_reading_updates_the_unread_count_on_the_own_devices_only(shared_app: RunningApp) -> None:
@@ -138,5 +140,5 @@ async def test_reading_updates_the_unread_count_on_the_own_devices_only(shared_a
         await own.assert_push(f"user:{app.home.emil.user_id}", "unread", {**news, "unread": 0})
         await settle(maja)
 
-    assert len(heard(maja, "unread")) == 1
-    assert len(heard(own, "unread")) == 2, "what was only received is as unread as before"
+    assert len(received_events(maja, "unread")) == 1
+    assert len(received_events(own, "unread")) == 2, "what was only received is as unread as before"

@@ -54,7 +54,7 @@ def test_each_type_has_its_people(database: Database, household: Household, kind
 
     assert created.created
     assert created.conversation.type == kind
-    assert {person.username for person in household.everybody if person.user_id in people} == expected
+    assert {person.username for person in household.everyone if person.user_id in people} == expected
     assert len(people) == len(expected)
 
 

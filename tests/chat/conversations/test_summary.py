@@ -83,9 +83,9 @@ def test_a_newcomer_has_missed_nothing(database: Database, household: Household)
         return group
 
     group = database.run(fill)
-    everybody = database.run_read(lambda session: unread_counts(session, everyones_access(session, group)))
+    everyone = database.run_read(lambda session: unread_counts(session, everyones_access(session, group)))
 
-    assert {user_id: count for (_, user_id), count in everybody.items()} == {
+    assert {user_id: count for (_, user_id), count in everyone.items()} == {
         household.maja.user_id: 1,
         household.emil.user_id: 2,
         household.inga.user_id: 3,

@@ -73,8 +73,8 @@ def test_the_ledger_of_a_family_has_what_its_admins_did_and_nothing_of_groups_or
     database.run(lambda session: remove_member(session, emil, family, nils))
 
     page = database.run_read(lambda session: family_audit_log(session, maja, family))
-    told = [(entry.action, entry.user_id, entry.by_name) for entry in page.entries]
-    assert told == [("family_member_removed", nils, "emil"), ("family_role_changed", emil, "maja")]
+    reported = [(entry.action, entry.user_id, entry.by_name) for entry in page.entries]
+    assert reported == [("family_member_removed", nils, "emil"), ("family_role_changed", emil, "maja")]
     older = database.run_read(lambda session: family_audit_log(session, maja, family, page.entries[0].id, 1))
     assert ([entry.id for entry in older.entries], older.has_more) == ([page.entries[1].id], False)
 
@@ -82,4 +82,4 @@ def test_the_ledger_of_a_family_has_what_its_admins_did_and_nothing_of_groups_or
 def test_an_admin_administers_every_member_of_the_family(database: Database, household: Household) -> None:
     people = database.run_read(lambda session: people_of(session, household.maja.user_id, household.family_id))
 
-    assert set(people) == {each.user_id for each in household.everybody}
+    assert set(people) == {each.user_id for each in household.everyone}

@@ -43,7 +43,7 @@ def test_each_member_has_a_role_in_the_family(database: Database, household: Hou
     def role(user_id: str) -> str:
         return database.run_read(lambda session: role_in(session, household.family_id, user_id))
 
-    assert [role(each.user_id) for each in household.everybody] == ["admin", "member", "member", "member"]
+    assert [role(each.user_id) for each in household.everyone] == ["admin", "member", "member", "member"]
 
 
 def test_strangers_cannot_tell_a_family_from_none(database: Database, household: Household) -> None:

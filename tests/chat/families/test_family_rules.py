@@ -64,7 +64,7 @@ class Days(RuleBasedStateMachine):
         self.roster: dict[str, str] = {}
         self.hidden: set[tuple[str, str]] = set()
         self.archived: set[tuple[str, str]] = set()
-        self.came: dict[tuple[str, str], int] = {}
+        self.arrived: dict[tuple[str, str], int] = {}
         self.look_around()
         self.create("maja", "emil", "inga", "group")
 
@@ -210,7 +210,7 @@ class Days(RuleBasedStateMachine):
                 furthest = read.get((access.conversation.id, access.user_id), 0)
                 new = [each for each in page if each["user_id"] != access.user_id and each["seq"] > furthest]
                 assert overview.unread == len(new)
-                first = self.came[access.conversation.id, access.user_id] + 1
+                first = self.arrived[access.conversation.id, access.user_id] + 1
                 assert [each["seq"] for each in page] == list(range(first, access.conversation.last_seq + 1))
 
         if self.changed:
@@ -260,7 +260,9 @@ class Days(RuleBasedStateMachine):
             }
             heads = {each.id: each.last_seq for each in session.scalars(select(Conversation))}
             present = [(talk, user_id) for talk, members in self.members.items() for user_id in members]
-            self.came = {(talk, user_id): self.came.get((talk, user_id), heads[talk]) for talk, user_id in present}
+            self.arrived = {
+                (talk, user_id): self.arrived.get((talk, user_id), heads[talk]) for talk, user_id in present
+            }
 
         self.look(ask)
         self.changed = True

@@ -53,8 +53,8 @@ def family_talk(database: Database, household: Household) -> str:
     """The Sundqvists' family conversation with seven messages."""
     maja = household.maja.user_id
     made = database.run(lambda session: create_family_conversation(session, maja, household.family_id))
-    spoken = update(Conversation).where(Conversation.id == made.conversation.id).values(last_seq=7)
-    database.run(lambda session: session.execute(spoken))
+    with_messages = update(Conversation).where(Conversation.id == made.conversation.id).values(last_seq=7)
+    database.run(lambda session: session.execute(with_messages))
     return made.conversation.id
 
 
@@ -161,8 +161,8 @@ async def test_one_of_two_admins_who_leave_concurrently_stays(database: Database
         )
 
         assert sorted(type(each).__name__ for each in results) == ["LastAdmin", "Removal"]
-        [gone] = [each.user_id for each in results if isinstance(each, Removal)]
-        await database.transaction(lambda session, it=gone: add_member(session, family_id, it, "admin"))  # type: ignore[misc]  # as above
+        [removed] = [each.user_id for each in results if isinstance(each, Removal)]
+        await database.transaction(lambda session, it=removed: add_member(session, family_id, it, "admin"))  # type: ignore[misc]  # as above
 
 
 async def test_of_two_admins_who_demote_each_other_at_once_one_succeeds(

@@ -215,7 +215,7 @@ def test_a_group_that_keeps_an_admin_gets_no_other(database: Database, household
 
     removal = do(database, remove_member, household.maja, household.family_id, household.emil)
 
-    assert removal.heirs == ()
+    assert removal.promoted == ()
     assert roles(database, group) == {household.maja.user_id: "admin", household.inga.user_id: "member"}
 
 
@@ -367,14 +367,14 @@ async def test_a_removed_member_can_be_cut_off_before_later_messages_are_announc
         for _ in range(25):
             announced.clear()
             removing = asyncio.create_task(cut_off())
-            said = []
+            sent = []
             while not removing.done():
-                said.append(asyncio.create_task(say_it(journal)))
+                sent.append(asyncio.create_task(say_it(journal)))
                 await asyncio.sleep(0.0005)
-            await asyncio.gather(*said)
+            await asyncio.gather(*sent)
             at_removal = await removing
 
             before = announced[: announced.index("out")]
             assert all(int(seq) <= at_removal for seq in before)
-            assert len(announced) == len(said) + 1
+            assert len(announced) == len(sent) + 1
             do(database, add_to_group, household.maja, group, household.emil)

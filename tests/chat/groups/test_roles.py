@@ -39,7 +39,7 @@ def do(database: Database, change: Change, granter_id: str, conversation_id: str
 def admins(database: Database, household: Household, conversation_id: str) -> set[str]:
     return {
         each.username
-        for each in (*household.everybody, household.ada)
+        for each in (*household.everyone, household.ada)
         if database.run_read(lambda session, it=each.user_id: is_admin(session, conversation_id, it))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     }
 

@@ -93,36 +93,36 @@ async def test_what_waits_together_is_committed_together(journal: Journal, make:
 
 
 async def test_others_are_told_in_order_and_before_the_sender(journal: Journal, make: Make) -> None:
-    told: list[int] = []
+    reported: list[int] = []
     order: list[str] = []
 
-    futures = [journal.append(make(), lambda stored: told.append(stored.seq)) for _ in range(5)]
-    futures[0].add_done_callback(lambda _: order.append(f"acknowledged after {len(told)}"))
+    futures = [journal.append(make(), lambda stored: reported.append(stored.seq)) for _ in range(5)]
+    futures[0].add_done_callback(lambda _: order.append(f"acknowledged after {len(reported)}"))
     await asyncio.gather(*futures)
 
-    assert told == [1, 2, 3, 4, 5]
+    assert reported == [1, 2, 3, 4, 5]
     assert order == ["acknowledged after 5"]
 
 
 async def test_others_are_told_although_the_sender_is_gone(journal: Journal, make: Make) -> None:
-    told: list[int] = []
+    reported: list[int] = []
 
-    journal.append(make(), lambda stored: told.append(stored.seq)).cancel()
+    journal.append(make(), lambda stored: reported.append(stored.seq)).cancel()
     await journal.close()
 
-    assert told == [1]
+    assert reported == [1]
 
 
 async def test_a_repeat_gets_the_first_answer_and_stores_and_tells_nothing(
     database: Database, journal: Journal, make: Make
 ) -> None:
-    told: list[int] = []
-    first = await journal.append(make(client_id="a", fingerprint=b"f"), lambda stored: told.append(stored.seq))
+    reported: list[int] = []
+    first = await journal.append(make(client_id="a", fingerprint=b"f"), lambda stored: reported.append(stored.seq))
 
-    again = await journal.append(make(client_id="a", fingerprint=b"f"), lambda stored: told.append(stored.seq))
+    again = await journal.append(make(client_id="a", fingerprint=b"f"), lambda stored: reported.append(stored.seq))
 
     assert (again.id, again.seq, again.inserted_at, again.repeat) == (first.id, first.seq, first.inserted_at, True)
-    assert told == [1]
+    assert reported == [1]
     assert len(rows(database)) == 1
 
 

@@ -51,10 +51,10 @@ class Talk:
         self.database = database
         self.home = household
         self.id = database.run(lambda session: group_of(session, household))
-        self.said = database.run(lambda session: say(session, self.id, household.emil, "one", "two", "three"))
+        self.sent = database.run(lambda session: say(session, self.id, household.emil, "one", "two", "three"))
 
     def do(self, who: Person, change: Change, which: int = 0) -> ChangeResult:
-        return self.database.run(lambda session: do(session, who, self.id, self.said[which], change))
+        return self.database.run(lambda session: do(session, who, self.id, self.sent[which], change))
 
     def refused(self, who: Person, change: Change, which: int = 0) -> type[ChatError]:
         """Return the error type; nothing was written."""
@@ -67,14 +67,14 @@ class Talk:
     def set(self, **columns: Any) -> None:
         self.database.run(
             lambda session: session.execute(
-                update(Message).where(Message.id == self.said[0]).values(**columns, checksum=None)
+                update(Message).where(Message.id == self.sent[0]).values(**columns, checksum=None)
             )
         )
 
     def versions(self) -> list[Any]:
         def look(session: Session) -> list[Any]:
             access = conversation_for(session, self.home.inga.user_id, self.id)
-            return [each["body"] for each in former_versions(session, access, self.said[0], vault=VAULT)["edits"]]
+            return [each["body"] for each in former_versions(session, access, self.sent[0], vault=VAULT)["edits"]]
 
         return self.database.run_read(look)
 
@@ -140,7 +140,7 @@ def test_a_deleted_message_keeps_its_place_and_nothing_else(talk: Talk) -> None:
     assert (view["deleted_by"], view["reactions"], view["change"]) == (talk.home.emil.user_id, [], 3)
     assert view["deleted_at"] is not None
     assert (talk.count(MessageEdit), talk.count(Reaction), talk.versions()) == (0, 0, [])
-    row = talk.database.run_read(lambda session: session.get_one(Message, talk.said[0]))
+    row = talk.database.run_read(lambda session: session.get_one(Message, talk.sent[0]))
     assert (row.body, row.fingerprint) == (None, b"\x01" * 32)
 
 
@@ -158,7 +158,7 @@ def test_an_admin_of_the_group_deletes_any_message_and_is_named(talk: Talk) -> N
     assert not talk.do(talk.home.maja, DELETE).changed
     [entry] = talk.database.run_read(lambda session: audit_log_of(session, talk.home.emil.user_id)).entries
     assert (entry.action, entry.by_name, entry.name) == ("message_deleted", "maja", "Fika")
-    assert (entry.conversation_id, entry.message_id) == (talk.id, talk.said[0])
+    assert (entry.conversation_id, entry.message_id) == (talk.id, talk.sent[0])
 
 
 def test_what_one_takes_away_oneself_is_in_no_ledger(talk: Talk) -> None:
@@ -213,8 +213,8 @@ def test_what_must_be_encrypted_stays_so(talk: Talk, change: Change) -> None:
     required = ChangeServices(VAULT, EncryptionPolicies({"group": "required"}))
     forbidden = ChangeServices(VAULT, EncryptionPolicies({"group": "forbidden"}))
     opaque = edit("q83v", **ENVELOPE)
-    request = asked(talk.home.emil, talk.id, talk.said[0], change)
-    secret = asked(talk.home.emil, talk.id, talk.said[0], opaque)
+    request = asked(talk.home.emil, talk.id, talk.sent[0], change)
+    secret = asked(talk.home.emil, talk.id, talk.sent[0], opaque)
 
     with pytest.raises(EncryptionRequired):
         talk.database.run(lambda session: make_change(session, request, required))
@@ -249,11 +249,11 @@ def test_what_another_device_sealed_is_refused_and_an_edit_names_the_device_that
 
 
 def test_an_earlier_body_does_not_open_in_the_place_of_the_present_one(talk: Talk) -> None:
-    before = talk.database.run_read(lambda session: session.get_one(Message, talk.said[0]).body)
+    before = talk.database.run_read(lambda session: session.get_one(Message, talk.sent[0]).body)
     talk.do(talk.home.emil, edit("uno"))
     talk.set(body=before)
     [view] = talk.database.run_read(
-        lambda session: message_views(session, [session.get_one(Message, talk.said[0])], VAULT)
+        lambda session: message_views(session, [session.get_one(Message, talk.sent[0])], VAULT)
     )
 
     assert (view["body"], view["error_code"]) == (None, 603)
@@ -281,7 +281,7 @@ def test_a_message_from_before_joining_is_not_found(talk: Talk) -> None:
 
 def test_a_message_of_another_conversation_is_not_found(talk: Talk) -> None:
     other = talk.database.run(lambda session: direct_of(session, talk.home))
-    for message_id in (talk.said[0], new_id(), "malformed"):
+    for message_id in (talk.sent[0], new_id(), "malformed"):
         request = asked(talk.home.emil, other, message_id, DELETE)
         with pytest.raises(NotFound):
             talk.database.run(lambda session, request=request: make_change(session, request, talk_ground()))  # type: ignore[misc]  # mypy cannot infer a lambda's default

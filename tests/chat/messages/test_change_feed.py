@@ -72,16 +72,16 @@ class Talk:
         self.database = database
         self.home = household
         self.id = database.run(lambda session: group_of(session, household))
-        self.said: list[tuple[Person, str]] = []
+        self.sent: list[tuple[Person, str]] = []
 
     def access(self, session: Session, who: Person | None = None) -> Access:
         return conversation_for(session, (who or self.home.inga).user_id, self.id)
 
     def say(self, who: Person, body: str) -> None:
-        self.said += [(who, each) for each in self.database.run(lambda session: say(session, self.id, who, body))]
+        self.sent += [(who, each) for each in self.database.run(lambda session: say(session, self.id, who, body))]
 
     def do(self, who: Person, which: int, change: Change) -> None:
-        self.database.run(lambda session: do(session, who, self.id, self.said[which][1], change))
+        self.database.run(lambda session: do(session, who, self.id, self.sent[which][1], change))
 
     def feed(self, asked: ChangesRequest, who: Person | None = None) -> ChangePage:
         return self.database.run_read(lambda session: asked.read(session, self.access(session, who), VAULT))
@@ -116,14 +116,14 @@ def test_a_resuming_client_has_the_state_of_a_fresh_reader(
     people = household.maja, household.emil, household.inga
     for act, pick, other in history:
         who = people[pick % 3]
-        if act == "say" or (not talk.said and act not in {"resume", "catch up"}):
+        if act == "say" or (not talk.sent and act not in {"resume", "catch up"}):
             talk.say(who, f"{other}")
         elif act == "resume":
             readers[0].resume()
         elif act == "catch up":
             readers[1].catch_up()
         else:
-            change(talk, act, who, pick % len(talk.said), other)
+            change(talk, act, who, pick % len(talk.sent), other)
 
     readers[0].resume()
     while readers[1].messages != talk.afresh():
@@ -134,7 +134,7 @@ def test_a_resuming_client_has_the_state_of_a_fresh_reader(
 
 
 def change(talk: Talk, act: str, who: Person, which: int, other: int) -> None:
-    author = talk.said[which][0]
+    author = talk.sent[which][0]
     wanted: dict[str, tuple[Person, Change]] = {
         "edit": (author, edit(f"{other} in other words")),
         "delete": (author, DELETE),
@@ -219,7 +219,7 @@ def test_the_earlier_versions_of_a_message_come_in_pages(talk: Talk) -> None:
         talk.do(talk.home.emil, 0, edit(f"{number}" * 50_000))
 
     def read(session: Session, before: int | None) -> tuple[list[int], bool]:
-        found = former_versions(session, talk.access(session), talk.said[0][1], before, vault=VAULT)
+        found = former_versions(session, talk.access(session), talk.sent[0][1], before, vault=VAULT)
         assert all(len(each["body"] or "") == 50_000 for each in found["edits"])
         return [each["version"] for each in found["edits"]], found["has_more"]
 

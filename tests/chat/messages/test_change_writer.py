@@ -30,7 +30,7 @@ async def changes(database: Database) -> AsyncIterator[ChangeWriter]:
 
 
 @pytest.fixture
-def said(database: Database, household: Household) -> tuple[str, str]:
+def sent(database: Database, household: Household) -> tuple[str, str]:
     """A group, and Emil's messages in it."""
 
     def fill(session: Session) -> tuple[str, str]:
@@ -41,9 +41,9 @@ def said(database: Database, household: Household) -> tuple[str, str]:
 
 
 async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_are_news(
-    changes: ChangeWriter, household: Household, said: tuple[str, str], emitted: list[Event]
+    changes: ChangeWriter, household: Household, sent: tuple[str, str], emitted: list[Event]
 ) -> None:
-    told: list[ChangeResult] = []
+    reported: list[ChangeResult] = []
     wanted: list[tuple[Person, Change]] = [
         (household.emil, edit("hejsan")),
         (household.inga, react("❤")),
@@ -52,10 +52,10 @@ async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_a
         (household.maja, DELETE),
         (household.emil, DELETE),
     ]
-    answers = [changes.make(asked(who, *said, change), told.append) for who, change in wanted]
+    answers = [changes.make(asked(who, *sent, change), reported.append) for who, change in wanted]
     outcomes = await asyncio.gather(*answers)
 
-    assert [each.view["change"] for each in told] == [1, 2, 3, 4]
+    assert [each.view["change"] for each in reported] == [1, 2, 3, 4]
     assert [each.changed for each in outcomes] == [True, True, False, True, True, False]
     about = [each.name for each in emitted if isinstance(each, MessageEdited | MessageReacted | MessageDeleted)]
     assert [name.rsplit(".", 1)[1] for name in about] == ["edited", "reacted", "reacted", "deleted"]
@@ -64,22 +64,22 @@ async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_a
 
 
 async def test_a_refused_change_does_not_concern_its_neighbours(
-    changes: ChangeWriter, household: Household, said: tuple[str, str]
+    changes: ChangeWriter, household: Household, sent: tuple[str, str]
 ) -> None:
-    told: list[ChangeResult] = []
-    conversation_id, message_id = said
+    reported: list[ChangeResult] = []
+    conversation_id, message_id = sent
     wanted = [(household.inga, message_id), (household.ada, message_id), (household.maja, new_id())]
-    answers = [changes.make(asked(who, conversation_id, what, react("❤")), told.append) for who, what in wanted]
+    answers = [changes.make(asked(who, conversation_id, what, react("❤")), reported.append) for who, what in wanted]
     first, stranger, absent = await asyncio.gather(*answers, return_exceptions=True)
 
     assert isinstance(first, ChangeResult)
     assert isinstance(stranger, NotFound)
     assert isinstance(absent, NotFound)
-    assert told == [first]
+    assert reported == [first]
 
 
 async def test_a_change_that_the_database_refuses_does_not_concern_its_neighbours(
-    changes: ChangeWriter, household: Household, said: tuple[str, str]
+    changes: ChangeWriter, household: Household, sent: tuple[str, str]
 ) -> None:
     class Refused(Deletion):
         def make(self, session: Session, *_: object) -> bool:
@@ -87,29 +87,29 @@ async def test_a_change_that_the_database_refuses_does_not_concern_its_neighbour
             session.flush()
             return True
 
-    told: list[ChangeResult] = []
+    reported: list[ChangeResult] = []
     wanted: list[tuple[Person, Change]] = [(household.inga, react("❤")), (household.maja, Refused())]
-    answers = [changes.make(asked(who, *said, change), told.append) for who, change in [*wanted, *wanted[:1]]]
+    answers = [changes.make(asked(who, *sent, change), reported.append) for who, change in [*wanted, *wanted[:1]]]
     first, refused, again = await asyncio.gather(*answers, return_exceptions=True)
 
     assert isinstance(refused, IntegrityError)
     assert [isinstance(each, ChangeResult) and each.changed for each in (first, again)] == [True, False]
-    assert told == [first]
+    assert reported == [first]
 
 
 async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(
-    database: Database, household: Household, said: tuple[str, str]
+    database: Database, household: Household, sent: tuple[str, str]
 ) -> None:
     """Two servers on one database, if it supports two; each announces its own changes in order."""
     databases = [database] if database.dialect == "sqlite" else [database, Database(database.url.render_as_string())]
     servers = [ChangeWriter(each, GROUND) for each in databases]
-    told: list[list[int]] = [[] for _ in servers]
+    reported: list[list[int]] = [[] for _ in servers]
     people = household.maja, household.emil, household.inga
 
     def ask(number: int) -> Awaitable[ChangeResult]:
         who, which = people[number % 3], number % len(servers)
         change: Change = edit(f"{number}") if who is household.emil else react(f"{number}")
-        return servers[which].make(asked(who, *said, change), lambda done: told[which].append(done.view["change"]))
+        return servers[which].make(asked(who, *sent, change), lambda done: reported[which].append(done.view["change"]))
 
     await asyncio.gather(*map(ask, range(AT_ONCE)))
     for server in servers:
@@ -117,11 +117,11 @@ async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(
     for other in databases[1:]:
         other.close()
 
-    assert all(each == sorted(each) for each in told)
-    assert sorted(number for each in told for number in each) == list(range(1, AT_ONCE + 1))
+    assert all(each == sorted(each) for each in reported)
+    assert sorted(number for each in reported for number in each) == list(range(1, AT_ONCE + 1))
 
     def look(session: Session) -> tuple[int, int, int]:
-        message = session.get_one(Message, said[1])
-        return session.get_one(Conversation, said[0]).last_change, message.change, message.edits
+        message = session.get_one(Message, sent[1])
+        return session.get_one(Conversation, sent[0]).last_change, message.change, message.edits
 
     assert database.run_read(look) == (AT_ONCE, AT_ONCE, len(range(1, AT_ONCE, 3)))

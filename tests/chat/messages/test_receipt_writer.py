@@ -28,7 +28,7 @@ async def receipts(database: Database) -> AsyncIterator[ReceiptWriter]:
 
 
 @pytest.fixture
-def said(database: Database, household: Household) -> tuple[str, list[str]]:
+def sent(database: Database, household: Household) -> tuple[str, list[str]]:
     """The conversation of Maja and Emil, and the ids of Emil's messages."""
 
     def fill(session: Session) -> tuple[str, list[str]]:
@@ -80,10 +80,10 @@ def test_a_malformed_acknowledgement_is_refused(payload: dict[str, Any], field: 
 
 
 async def test_one_that_is_refused_does_not_refuse_its_neighbours(
-    database: Database, household: Household, said: tuple[str, list[str]], receipts: ReceiptWriter
+    database: Database, household: Household, sent: tuple[str, list[str]], receipts: ReceiptWriter
 ) -> None:
-    conversation_id, ids = said
-    told: list[AckResult] = []
+    conversation_id, ids = sent
+    reported: list[AckResult] = []
     maja, emil, ada = household.maja, household.emil, household.ada
     asked = [
         ack(maja, conversation_id, 2),
@@ -93,7 +93,9 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
         ack(emil, conversation_id, None, ids[3]),
         ack(maja, conversation_id, 1),
     ]
-    answers = await asyncio.gather(*(receipts.acknowledge(each, told.append) for each in asked), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(receipts.acknowledge(each, reported.append) for each in asked), return_exceptions=True
+    )
     places = database.run_read(
         lambda session: positions(session, conversation_for(session, maja.user_id, conversation_id))
     )
@@ -107,13 +109,13 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
         AckResult(asked[5], None, 1, moved=False, for_others="read"),
     ]
     assert {(each["user_id"], each["read_seq"]) for each in places} == {(maja.user_id, 2), (emil.user_id, 4)}
-    assert [each.seq for each in told] == [2, 4], "who moved nowhere is not announced"
+    assert [each.seq for each in reported] == [2, 4], "who moved nowhere is not announced"
 
 
 async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
-    database: Database, household: Household, said: tuple[str, list[str]], receipts: ReceiptWriter
+    database: Database, household: Household, sent: tuple[str, list[str]], receipts: ReceiptWriter
 ) -> None:
-    conversation_id, _ = said
+    conversation_id, _ = sent
     maja, emil = household.maja, household.emil
     database.run(lambda session: change_privacy(session, maja.user_id, read_receipts=False))
 
@@ -123,7 +125,7 @@ async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
         ack(maja, conversation_id, 3),  # received before
         ack(emil, conversation_id, 3),
     ]
-    told = [await receipts.acknowledge(each, lambda _written: None) for each in asked]
+    reported = [await receipts.acknowledge(each, lambda _written: None) for each in asked]
 
     def shown_to(who: Person) -> list[tuple[str, int, int]]:
         places = database.run_read(
@@ -131,7 +133,7 @@ async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
         )
         return sorted((each["user_id"], each["delivered_seq"], each["read_seq"]) for each in places)
 
-    assert [(each.moved, each.for_others) for each in told] == [
+    assert [(each.moved, each.for_others) for each in reported] == [
         (True, "delivered"),
         (True, "delivered"),
         (True, None),

@@ -32,12 +32,14 @@ async def send(
     policy: Policy = "optional",
     kind: ConversationType = "direct",
 ) -> tuple[SentMessage, list[MessageView]]:
-    journal, told = Journal(database), list[MessageView]()
+    journal, reported = Journal(database), list[MessageView]()
     path = SendPath(journal, VAULT, INDEX, EncryptionPolicies({kind: policy}))
     try:
         sender = Sender(who.user_id, who.device_id)
-        sent = await path.send(sender, kind, conversation_id, Draft.parse(payload), lambda _, view: told.append(view))
-        return sent, told
+        sent = await path.send(
+            sender, kind, conversation_id, Draft.parse(payload), lambda _, view: reported.append(view)
+        )
+        return sent, reported
     finally:
         await journal.close()
 
@@ -51,12 +53,12 @@ def direct_id(database: Database, household: Household) -> str:
 async def test_a_message_is_told_and_kept_with_all_that_it_says_of_its_encryption(
     database: Database, household: Household, direct_id: str, payload: dict[str, Any]
 ) -> None:
-    sent, [told] = await send(database, household.maja, direct_id, payload)
+    sent, [reported] = await send(database, household.maja, direct_id, payload)
     row = database.run_read(lambda session: session.get_one(Message, sent.message_id))
 
-    said = {field: value for field, value in payload.items() if field != "body"}
-    assert {**told, **payload} == told
-    assert {field: getattr(row, field) for field in said} == said
+    sent_message = {field: value for field, value in payload.items() if field != "body"}
+    assert {**reported, **payload} == reported
+    assert {field: getattr(row, field) for field in sent_message} == sent_message
     assert (row.body == payload["body"].encode()) is payload.get("encryption_flag", False)
 
 
@@ -77,9 +79,9 @@ async def test_a_device_cannot_say_that_another_one_has_sealed_it(
     database: Database, household: Household, direct_id: str
 ) -> None:
     mine = {**SEALED, **PROTOCOL, "sender_device_id": household.maja.device_id}
-    _, [told] = await send(database, household.maja, direct_id, mine)
+    _, [reported] = await send(database, household.maja, direct_id, mine)
 
-    assert told["sender_device_id"] == household.maja.device_id
+    assert reported["sender_device_id"] == household.maja.device_id
     with pytest.raises(InvalidEncryptionMetadata) as raised:
         await send(database, household.emil, direct_id, mine)
     assert raised.value.details == {"field": "sender_device_id", "error_code": 602}
@@ -92,9 +94,9 @@ async def test_the_same_client_id_under_another_envelope_is_a_conflict(
 ) -> None:
     first = {**SEALED, **PROTOCOL, "client_id": new_id()}
     sent, _ = await send(database, household.maja, direct_id, first)
-    again, told = await send(database, household.maja, direct_id, first)
+    again, reported = await send(database, household.maja, direct_id, first)
 
-    assert (again.message_id, again.repeat, told) == (sent.message_id, True, [])
+    assert (again.message_id, again.repeat, reported) == (sent.message_id, True, [])
     with pytest.raises(Conflict):
         await send(database, household.maja, direct_id, {**first, **other})
 

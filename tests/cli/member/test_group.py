@@ -29,7 +29,7 @@ async def in_json(app: RunningApp, who: Person, *arguments: str) -> dict[str, An
 async def test_group_commands_print_text(shared_app: RunningApp) -> None:
     maja, emil = shared_app.home.maja, shared_app.home.emil
     made = await group(shared_app, maja, "create", "Words", "emil", "inga")
-    said = [
+    sent = [
         await group(shared_app, maja, *arguments)
         for arguments in (
             ("add", "Words", "nils"),
@@ -42,7 +42,7 @@ async def test_group_commands_print_text(shared_app: RunningApp) -> None:
     left = await group(shared_app, emil, "leave", "Other words")
 
     assert made.stdout.startswith("Created Words: ")
-    assert [each.stdout for each in said] == [
+    assert [each.stdout for each in sent] == [
         "Added nils to Words.\n",
         "nils is now an admin of Words.\n",
         "Renamed to Other words.\n",

@@ -15,7 +15,7 @@ def test_a_listener_receives_everything_once_across_a_server_restart(tmp_path: P
             listening.event("joined")
             seq = famichat("send", "family", "before", **people).stdout.strip()
             changed: list[str] = []
-            heard = [listening.event("new_msg")["body"]]
+            received_events = [listening.event("new_msg")["body"]]
             server.end()
 
             with started(*demo, ready["url"].rpartition(":")[2]) as again:
@@ -23,10 +23,12 @@ def test_a_listener_receives_everything_once_across_a_server_restart(tmp_path: P
                 famichat("send", "family", "while nobody listened, or after", **people)
                 famichat("edit", "family", seq, "in other words", **people)
                 famichat("send", "family", "after", **people)
-                while heard[-1] != "after" or not changed:
+                while received_events[-1] != "after" or not changed:
                     received = json.loads(listening.line())
                     if received["event"] in {"new_msg", "message_updated"}:
-                        (heard if received["event"] == "new_msg" else changed).append(received["payload"]["body"])
+                        (received_events if received["event"] == "new_msg" else changed).append(
+                            received["payload"]["body"]
+                        )
 
-    assert heard == ["before", "while nobody listened, or after", "after"]
+    assert received_events == ["before", "while nobody listened, or after", "after"]
     assert changed == ["in other words"]

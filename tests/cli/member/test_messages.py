@@ -76,10 +76,10 @@ def test_a_sent_message_reaches_a_listener_live(maja: Terminal, emil: Terminal) 
     with emil.start("listen", "direct", "--history", "0", "--json") as listening:
         assert json.loads(listening.line())["event"] == "joined"
         sent = json.loads(maja.run("send", "direct", "hello from here", "--json").stdout)
-        heard = listening.event("new_msg")
+        received = listening.event("new_msg")
 
-    assert heard == sent
-    assert heard["body"] == "hello from here"
+    assert received == sent
+    assert received["body"] == "hello from here"
 
 
 def test_displayed_messages_are_acknowledged_except_the_own_ones(maja: Terminal, emil: Terminal) -> None:

@@ -73,14 +73,14 @@ def test_a_directory_of_its_own_is_gone_at_the_end(tmp_path: Path, how: signal.S
 
 
 def test_a_given_directory_stays_and_gives_the_same_people_again(tmp_path: Path) -> None:
-    said = []
+    sent = []
     for _ in range(2):
         with started("demo", "--port", "0", "--json", "--data-dir", tmp_path / "demo") as demo:
-            said.append(json.loads(demo.line()))
-            assert _me(said[-1], said[-1]["users"][0])["username"] == "maja"
+            sent.append(json.loads(demo.line()))
+            assert _me(sent[-1], sent[-1]["users"][0])["username"] == "maja"
             assert demo.end() == 0
 
-    first, second = ({**each, "url": ""} for each in said)
+    first, second = ({**each, "url": ""} for each in sent)
     assert first == second
     assert stat.S_IMODE((tmp_path / "demo" / "demo.json").stat().st_mode) == 0o600
 

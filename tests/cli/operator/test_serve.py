@@ -45,12 +45,12 @@ def test_later_starts_print_no_code_and_keep_all_sessions(tmp_path: Path) -> Non
             "password": "a long enough one",
             "code": ready["setup_code"],
         }
-        came = httpx.post(f"{ready['url']}/api/v1/setup", json=setup, trust_env=False).json()
+        arrived = httpx.post(f"{ready['url']}/api/v1/setup", json=setup, trust_env=False).json()
         server.end()
 
     with started(*arguments) as server:
         ready = json.loads(server.line())
-        bearer = {"authorization": f"Bearer {came['access_token']}"}
+        bearer = {"authorization": f"Bearer {arrived['access_token']}"}
         me = httpx.get(f"{ready['url']}/api/v1/me", headers=bearer, trust_env=False)
 
     assert ready["setup_code"] is None

@@ -137,8 +137,10 @@ def test_what_the_operator_does_is_emitted_as_what_users_do(at_home: Operator, e
     at_home("family", "role", "Berg", "bo", "admin")
     at_home("user", "delete", "bo", "--yes")
 
-    told = [each for each in emitted if each.name.startswith(("famichat.family.", "famichat.invite.", "famichat.acc"))]
-    assert told[-5:] == [
+    reported = [
+        each for each in emitted if each.name.startswith(("famichat.family.", "famichat.invite.", "famichat.acc"))
+    ]
+    assert reported[-5:] == [
         FamilyMemberAdded(family_id=berg["id"], user_id=bo),
         InviteCreated(family_id=berg["id"], invite_id=issued, role="member", created_by_id=None),
         FamilyRoleChanged(family_id=berg["id"], user_id=bo, role="admin", changed_by_id=None),

@@ -92,13 +92,13 @@ def test_a_rotation_that_is_killed_goes_on_when_the_command_is_given_again(
     with started("vault", "rotate", "--json", data_dir=at_home.data_dir) as rotating:
         json.loads(rotating.line())
         code = rotating.end(how)
-        said = rotating.errors()
+        sent = rotating.errors()
     between = sealed_with(at_home)
     readable = notes(at_home)
     again = at_home("vault", "rotate")
 
     assert code == (1 if how is signal.SIGINT else -signal.SIGKILL)
-    assert how is signal.SIGKILL or said.endswith("(stopped)\n")
+    assert how is signal.SIGKILL or sent.endswith("(stopped)\n")
     assert 0 < between[2] < MANY
     assert again["version"] == 2, "the same key as before, not another one"
     assert again["resealed"] + between[2] == MANY + 1

@@ -41,8 +41,8 @@ async def test_a_photo_is_seen_by_the_others_without_where_it_was_taken(app: Run
         sent = await upload(maja, app.talks.direct, photo(size=(160, 120)), name="sommar.jpg")
         message = await say_with(maja, app.talks.direct, sent["id"])
 
-        heard = await emil.assert_broadcast(topic, "new_msg", message)
-        [shown] = heard.payload["attachments"]
+        received = await emil.assert_broadcast(topic, "new_msg", message)
+        [shown] = received.payload["attachments"]
         seen = await fetched(emils, shown["id"])
         small = await fetched(emils, shown["id"], "thumbnail")
 
@@ -323,10 +323,10 @@ async def test_a_cancelled_upload_is_gone(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, 10)
         await send_piece(maja, begun["id"], 0, b"12345")
-        gone = await maja.delete(f"/attachments/{begun['id']}")
+        removed = await maja.delete(f"/attachments/{begun['id']}")
         after = await send_piece(maja, begun["id"], 5, b"12345")
 
-    assert (gone.status_code, after.status_code) == (204, 404)
+    assert (removed.status_code, after.status_code) == (204, 404)
     assert not list(app.settings.effective_files_dir.glob(f"*/{begun['id']}*"))
 
 

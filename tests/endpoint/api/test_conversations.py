@@ -296,11 +296,11 @@ async def test_a_group_says_what_newcomers_see_of_it(app: RunningApp) -> None:
 
 
 async def test_every_route_requires_a_token(app: RunningApp) -> None:
-    async with app.http() as nobody:
+    async with app.http() as no_one:
         for method, path in (
             ("GET", "/conversations"),
             ("POST", "/conversations/self"),
             ("GET", f"/conversations/{app.talks.direct}"),
             ("PUT", f"/conversations/{app.talks.direct}/hidden"),
         ):
-            assert (await nobody.request(method, path)).status_code == 401
+            assert (await no_one.request(method, path)).status_code == 401

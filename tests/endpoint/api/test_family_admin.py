@@ -55,6 +55,6 @@ async def test_an_admin_sees_the_disk_usage_and_the_time_of_the_last_backup(app:
     assert after["database_bytes"] == before["database_bytes"]
     assert after["database_bytes"] in {10_000_000, 20_000_000}  # a database used by many tests before takes more space
     assert {each["user_id"]: each["file_bytes"] for each in after["people"]} == {
-        each.user_id: 10_000_000 * (each is app.home.maja) for each in app.home.everybody
+        each.user_id: 10_000_000 * (each is app.home.maja) for each in app.home.everyone
     }
     assert all(each["file_bytes"] == 0 for each in before["people"])

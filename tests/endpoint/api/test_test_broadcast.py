@@ -24,8 +24,8 @@ async def test_one_request_is_one_broadcast_to_all_subscribers(app: RunningApp) 
 
         assert answer.status_code == 200, answer.text
         assert (answer.json()["topic"], answer.json()["event"], answer.json()["seq"]) == (topic, "new_msg", 1)
-        heard = (await emil.assert_broadcast(topic, "new_msg", {"body": "ding"})).payload
-        assert (heard["encryption_flag"], heard["encryption_version"], heard["key_id"]) == (
+        received = (await emil.assert_broadcast(topic, "new_msg", {"body": "ding"})).payload
+        assert (received["encryption_flag"], received["encryption_version"], received["key_id"]) == (
             True,
             "v1.0.0",
             "KEY_FAMILY_v1",
@@ -64,11 +64,11 @@ async def test_a_refused_request_broadcasts_nothing(
 
 async def test_an_outsider_and_a_request_without_a_token_cause_no_broadcast(app: RunningApp) -> None:
     topic = f"message:direct:{app.talks.direct}"
-    async with app.connect(app.home.emil) as emil, app.http(app.home.ada) as ada, app.http() as nobody:
+    async with app.connect(app.home.emil) as emil, app.http(app.home.ada) as ada, app.http() as no_one:
         await emil.join(topic)
 
         assert (await ada.post("/test/broadcast", json=request(app))).status_code == 404
-        refused = await nobody.post("/test/broadcast", json=request(app))
+        refused = await no_one.post("/test/broadcast", json=request(app))
 
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
         assert refused.headers["www-authenticate"] == "Bearer"

@@ -16,7 +16,7 @@ def topic_of(app: RunningApp, kind: str = "group") -> str:
     return f"message:{kind}:{getattr(app.talks, kind)}"
 
 
-async def said(client: ChannelClient, topic: str, body: str = "hej") -> str:
+async def sent(client: ChannelClient, topic: str, body: str = "hej") -> str:
     message_id: str = (await client.ask(topic, "new_msg", {"body": body})).response["message_id"]
     return message_id
 
@@ -26,7 +26,7 @@ async def test_all_members_including_the_sender_receive_the_changed_message(app:
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.http(app.home.inga) as inga:
         for client in (maja, emil):
             await client.join(topic)
-        message_id = await said(emil, topic)
+        message_id = await sent(emil, topic)
         for actor, event, rest in (
             (emil, "edit_msg", {"body": "hejsan"}),
             (maja, "react", {"emoji": "❤"}),
@@ -35,22 +35,22 @@ async def test_all_members_including_the_sender_receive_the_changed_message(app:
             answer = await actor.ask(topic, event, {"message_id": message_id, **rest})
             assert (answer.status, answer.response) == ("ok", {})
 
-        heard: list[dict[str, Any]] = []
+        received_events: list[dict[str, Any]] = []
         for client in (maja, emil):
-            heard = [(await client.assert_broadcast(topic, "message_updated")).payload for _ in range(3)]
-            assert [each["change"] for each in heard] == [1, 2, 3]
-            assert [each["body"] for each in heard] == ["hejsan", "hejsan", None]
-            assert [len(each["reactions"]) for each in heard] == [0, 1, 0]
-            assert [each["deleted_by"] for each in heard] == [None, None, app.home.maja.user_id]
+            received_events = [(await client.assert_broadcast(topic, "message_updated")).payload for _ in range(3)]
+            assert [each["change"] for each in received_events] == [1, 2, 3]
+            assert [each["body"] for each in received_events] == ["hejsan", "hejsan", None]
+            assert [len(each["reactions"]) for each in received_events] == [0, 1, 0]
+            assert [each["deleted_by"] for each in received_events] == [None, None, app.home.maja.user_id]
         page = (await inga.get(f"/conversations/{app.talks.group}/messages")).json()
-    assert page["messages"] == [heard[-1]]
+    assert page["messages"] == [received_events[-1]]
 
 
 async def test_a_change_without_effect_is_answered_and_not_broadcast(app: RunningApp) -> None:
     topic = topic_of(app)
     async with app.connect(app.home.emil) as emil:
         await emil.join(topic)
-        message_id = await said(emil, topic)
+        message_id = await sent(emil, topic)
         for event, rest in (("edit_msg", {"body": "hej"}), ("react", {"emoji": None})):
             assert (await emil.ask(topic, event, {"message_id": message_id, **rest})).response == {}
 
@@ -80,7 +80,7 @@ async def test_a_refused_change_has_a_stable_code(
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         for client in (maja, emil):
             await client.join(topic)
-        named = {"theirs": await said(maja, topic), "deleted": await said(emil, topic)}
+        named = {"theirs": await sent(maja, topic), "deleted": await sent(emil, topic)}
         await emil.ask(topic, "delete_msg", {"message_id": named["deleted"]})
         asked = {name: named.get(value, value) if isinstance(value, str) else value for name, value in payload.items()}
         answer = await emil.ask(topic, event, asked)
@@ -106,7 +106,7 @@ async def test_an_encrypted_reaction_is_carried_as_it_came(app: RunningApp) -> N
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         for client in (maja, emil):
             await client.join(topic)
-        secret = {"message_id": await said(emil, topic), "emoji": "q83vASNFZ4k", **ENVELOPE}
+        secret = {"message_id": await sent(emil, topic), "emoji": "q83vASNFZ4k", **ENVELOPE}
         assert (await maja.ask(topic, "react", secret)).status == "ok"
         [reaction] = (await emil.assert_broadcast(topic, "message_updated")).payload["reactions"]
 
@@ -119,10 +119,10 @@ async def test_a_rejoin_brings_what_has_changed_meanwhile(app: RunningApp) -> No
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         joined = await maja.join(topic)
         await emil.join(topic)
-        first, second = await said(emil, topic, "one"), await said(emil, topic, "two")
+        first, second = await sent(emil, topic, "one"), await sent(emil, topic, "two")
         await emil.ask(topic, "edit_msg", {"message_id": first, "body": "uno"})
         await maja.leave(topic)
-        third = await said(emil, topic, "three")
+        third = await sent(emil, topic, "three")
         for message_id in (first, second, third):
             await emil.ask(topic, "react", {"message_id": message_id, "emoji": "❤"})
         found = await maja.join(topic, {"last_seq": 2, "last_change": 1, "epoch": joined["epoch"]})
@@ -141,15 +141,15 @@ async def test_a_new_member_receives_no_changes_to_earlier_messages(app: Running
     topic = topic_of(app)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.nils) as nils, app.http(app.home.maja) as http:
         await maja.join(topic)
-        before = await said(maja, topic, "before Nils")
+        before = await sent(maja, topic, "before Nils")
         await http.post(f"/conversations/{app.talks.group}/members", json={"user_id": app.home.nils.user_id})
         await nils.join(topic)
-        after = await said(maja, topic, "after")
+        after = await sent(maja, topic, "after")
         for message_id in (before, after):
             await maja.ask(topic, "react", {"message_id": message_id, "emoji": "❤"})
 
-        heard = await nils.assert_broadcast(topic, "message_updated")
-        assert heard.payload["message_id"] == after
+        received_events = await nils.assert_broadcast(topic, "message_updated")
+        assert received_events.payload["message_id"] == after
         await nils.heartbeat()
         assert before not in repr(nils.received)
         refused = await nils.ask(topic, "react", {"message_id": before, "emoji": "❤"})
@@ -163,7 +163,7 @@ async def test_joining_while_others_change_misses_nothing(app: RunningApp) -> No
     topic = topic_of(app)
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await maja.join(topic)
-        message_id = await said(maja, topic)
+        message_id = await sent(maja, topic)
         changing = asyncio.create_task(_react_often(maja, topic, message_id, 40))
         position, seen = 0, {0}
         while not changing.done():

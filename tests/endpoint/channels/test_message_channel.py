@@ -169,11 +169,11 @@ async def test_a_message_reaches_all_members_and_the_sender_before_the_reply(
 
         ref = await maja.push(topic, "new_msg", {"body": "Hej på er", "client_id": "c1"})
         reply = await maja.assert_reply(ref)
-        heard = (await emil.assert_broadcast(topic, "new_msg")).payload
+        received_events = (await emil.assert_broadcast(topic, "new_msg")).payload
 
     assert set(reply.response) == {"message_id", "seq", "inserted_at"}
-    assert set(heard) == MESSAGE_FIELDS
-    assert heard == {
+    assert set(received_events) == MESSAGE_FIELDS
+    assert received_events == {
         **reply.response,
         "conversation_id": app.talks.group,
         "user_id": app.home.maja.user_id,
@@ -197,10 +197,10 @@ async def test_a_message_reaches_all_members_and_the_sender_before_the_reply(
     }
     order = [frame.event for frame in maja.received if frame.event == "new_msg" or frame.ref == ref]
     assert order == ["new_msg", "phx_reply"]
-    (told,) = of(MessageBroadcast, emitted)
-    assert isinstance(told, MessageBroadcast)
-    assert (told.broadcast_event, told.conversation_type) == ("new_msg", "group")
-    assert told.payload_bytes == len(dumps([None, None, topic, "new_msg", heard]))
+    (reported,) = of(MessageBroadcast, emitted)
+    assert isinstance(reported, MessageBroadcast)
+    assert (reported.broadcast_event, reported.conversation_type) == ("new_msg", "group")
+    assert reported.payload_bytes == len(dumps([None, None, topic, "new_msg", received_events]))
     assert len(of(MessageSent, emitted)) == 1
 
 
@@ -214,13 +214,13 @@ async def test_live_messages_equal_the_messages_read_later(app: RunningApp) -> N
             "reply_to": first["message_id"], "message_type": "note", "client_id": "x",
         }  # fmt: skip
         await maja.ask(topic, "new_msg", encrypted)
-        heard = [(await maja.assert_broadcast(topic, "new_msg")).payload for _ in range(2)]
+        received_events = [(await maja.assert_broadcast(topic, "new_msg")).payload for _ in range(2)]
         joined = await emil.join(topic)
         fetched = (await emil.ask(topic, "fetch", {"after_seq": 0})).response
 
-    assert joined["messages"] == heard
-    assert fetched == {"messages": heard, "has_more": False}
-    assert (heard[1]["encryption_version"], heard[1]["key_id"], heard[1]["body"]) == (
+    assert joined["messages"] == received_events
+    assert fetched == {"messages": received_events, "has_more": False}
+    assert (received_events[1]["encryption_version"], received_events[1]["key_id"], received_events[1]["body"]) == (
         "v1.0.0", "KEY_FAMILY_v1", "q83vASNFZ4k",
     )  # fmt: skip
 
@@ -249,10 +249,10 @@ async def test_pipelined_messages_of_one_sender_keep_their_order(app: RunningApp
 
         refs = [await maja.push(topic, "new_msg", {"body": str(n)}) for n in range(100)]
         seqs = [(await maja.assert_reply(ref)).response["seq"] for ref in refs]
-        heard = [(await emil.assert_broadcast(topic, "new_msg")).payload for _ in range(100)]
+        received_events = [(await emil.assert_broadcast(topic, "new_msg")).payload for _ in range(100)]
 
     assert seqs == list(range(1, 101))
-    assert [(message["seq"], message["body"]) for message in heard] == [(n + 1, str(n)) for n in range(100)]
+    assert [(message["seq"], message["body"]) for message in received_events] == [(n + 1, str(n)) for n in range(100)]
 
 
 @pytest.mark.parametrize(
@@ -314,8 +314,8 @@ async def test_typing_reaches_the_other_members_only_and_is_not_stored(app: Runn
 
         await maja.push(topic, "typing", {"typing": True})
 
-        heard = await emil.assert_broadcast(topic, "typing")
-        assert heard.payload == {
+        received_events = await emil.assert_broadcast(topic, "typing")
+        assert received_events.payload == {
             "user_id": app.home.maja.user_id, "device_id": app.home.maja.device_id, "typing": True
         }  # fmt: skip
         await maja.refute_broadcast(topic, "typing")
@@ -468,10 +468,10 @@ async def test_receipts_contain_the_device_kind_but_not_the_device_name(app: Run
         await maja.ask(topic, "new_msg", {"body": "for the tablet"})
         await emil.ask(topic, "message_ack", {"seq": 1})
 
-        told = await maja.assert_broadcast(topic, "message_status", {"device_kind": "tablet", "seq": 1})
+        reported = await maja.assert_broadcast(topic, "message_status", {"device_kind": "tablet", "seq": 1})
         (receipt,) = (await maja.join(topic))["receipts"]
 
-    assert set(told.payload) == {"conversation_id", "user_id", "device_id", "device_kind", "status", "seq"}
+    assert set(reported.payload) == {"conversation_id", "user_id", "device_id", "device_kind", "status", "seq"}
     assert (receipt["device_id"], receipt["device_kind"]) == (session["device_id"], "tablet")
     assert "name" not in receipt
 

@@ -37,7 +37,7 @@ class Line:
             await self.say(data)
             await asyncio.sleep(0.05)
 
-    async def heard(self) -> bytes:
+    async def received(self) -> bytes:
         """Return everything that the server sends until it disconnects."""
         async with asyncio.timeout(5):
             return await self.reader.read()
@@ -72,14 +72,14 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_silent_client_is_disconnected(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as silent:
-        assert await silent.heard() == b""
+        assert await silent.received() == b""
 
 
 async def test_an_incomplete_request_head_gets_an_error(shared_app: RunningApp, impatient: None) -> None:
     async with line(shared_app) as slow:
         await slow.say(REQUEST)
 
-        assert (await slow.heard()).startswith(b"HTTP/1.1 408 ")
+        assert (await slow.received()).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_slow_client_gets_no_additional_time(shared_app: RunningApp, impatient: None) -> None:
@@ -94,7 +94,7 @@ async def test_the_second_request_on_a_connection_gets_no_more_time(shared_app: 
         assert (await slow.answer()).startswith(b"HTTP/1.1 200 ")
         await slow.say(REQUEST)
 
-        assert b"HTTP/1.1 408 " in await slow.heard()
+        assert b"HTTP/1.1 408 " in await slow.received()
 
 
 async def test_a_client_with_an_incomplete_body_is_disconnected(shared_app: RunningApp, impatient: None) -> None:
@@ -102,7 +102,7 @@ async def test_a_client_with_an_incomplete_body_is_disconnected(shared_app: Runn
         head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         await slow.say(head + b'Content-Length: 10\r\n\r\n{"')
 
-        assert await slow.heard() == b""
+        assert await slow.received() == b""
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_the_connections_per_address_are_limited(migrated_sqlite: Path, tm
     url = f"sqlite:///{tmp_path / 'famichat.db'}"
     async with running_app(url, tmp_path, connections_per_address=2) as app, line(app), line(app) as silent:
         async with line(app) as one_too_many:
-            assert (await one_too_many.heard()).startswith(b"HTTP/1.1 429 ")
+            assert (await one_too_many.received()).startswith(b"HTTP/1.1 429 ")
         async with line(app, "127.0.0.9") as from_elsewhere:
             await from_elsewhere.say(REQUEST + b"\r\n")
             assert (await from_elsewhere.answer()).startswith(b"HTTP/1.1 200 ")
@@ -167,7 +167,7 @@ async def test_pipelined_requests_are_all_answered_in_order(shared_app: RunningA
     async with line(shared_app) as eager:
         more = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" * 200
         await eager.say(more + REQUEST + b"Connection: close\r\n\r\n")
-        statuses = re.findall(rb"HTTP/1\.1 (\d{3})", await eager.heard())
+        statuses = re.findall(rb"HTTP/1\.1 (\d{3})", await eager.received())
 
     assert statuses == [b"200", b"404"] * 200 + [b"200"]
 
@@ -188,7 +188,7 @@ async def test_one_address_cannot_take_all_connections(
     async with running_app(f"sqlite:///{tmp_path / 'famichat.db'}", tmp_path) as app, AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(line(app, f"127.0.0.{last}")) for last in addresses]
 
-        assert (await lines[-1].heard()).startswith(b"HTTP/1.1 " + status)
+        assert (await lines[-1].received()).startswith(b"HTTP/1.1 " + status)
         assert not any(each.reader.at_eof() for each in lines[:-1])
 
 

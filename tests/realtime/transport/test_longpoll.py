@@ -17,7 +17,7 @@ from famichat.realtime.transport.longpoll import LongPollSession
 from famichat.realtime.transport.origin import OriginCheck
 from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient, encode_binary_push
-from tests.support.room import House, Room, house
+from tests.support.room import House, Room, home
 
 # A session survives a pause of 1.5 windows between two polls. Only tests of expiry use a short window.
 PATIENT, QUICK = Limits(longpoll_window=30), Limits(longpoll_window=0.5)
@@ -112,7 +112,7 @@ async def serving(
     channel: type[Room] = Room, limits: Limits = PATIENT, *, check_origin: OriginCheck = False
 ) -> AsyncIterator[tuple[House, Poller]]:
     async with (
-        house(channel, limits=limits, app=app, check_origin=check_origin) as served,
+        home(channel, limits=limits, app=app, check_origin=check_origin) as served,
         httpx.AsyncClient(base_url=served.server.url, timeout=10) as http,
     ):
         yield served, Poller(http)

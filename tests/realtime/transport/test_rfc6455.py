@@ -19,7 +19,7 @@ from tests.support.raw_websocket import (
     encode,
     raw_websocket,
 )
-from tests.support.room import house
+from tests.support.room import home
 
 PATH = "/socket/websocket?vsn=2.0.0"
 JOIN = b'["1","1","room:1","phx_join",{}]'
@@ -27,7 +27,7 @@ JOIN = b'["1","1","room:1","phx_join",{}]'
 
 @pytest.fixture
 async def raw() -> AsyncIterator[RawWebSocket]:
-    async with house() as served, raw_websocket(served.server.host, served.server.port, PATH) as line:
+    async with home() as served, raw_websocket(served.server.host, served.server.port, PATH) as line:
         line.send(TEXT, JOIN)
         await line.frame()
         yield line
@@ -255,7 +255,7 @@ async def test_5_1_of_the_rfc_an_unmasked_frame_is_a_protocol_error(raw: RawWebS
 
 
 async def test_a_lost_connection_is_cleaned_up() -> None:
-    async with house() as served:
+    async with home() as served:
         async with raw_websocket(served.server.host, served.server.port, PATH) as line:
             line.send(TEXT, JOIN)
             await line.frame()

@@ -26,7 +26,7 @@ from tests.support.raw_websocket import (
     raw_connection,
     raw_websocket,
 )
-from tests.support.room import House, Room, house
+from tests.support.room import House, Room, home
 
 PATH = "/socket/websocket?vsn=2.0.0"
 
@@ -47,7 +47,7 @@ def offer(*tokens: str, phoenix: bool = True) -> str:
 
 
 async def test_rule_1_other_methods_are_400_and_other_paths_404() -> None:
-    async with house() as served:
+    async with home() as served:
         assert (await handshake(served, method="POST")).status == 400
         assert (await handshake(served, "/other/websocket")).status == 404
         assert (await handshake(served, "/socket/websocket/?vsn=2.0.0")).status == 101
@@ -72,21 +72,21 @@ async def test_rule_1_other_methods_are_400_and_other_paths_404() -> None:
 async def test_rule_2_the_upgrade_itself_is_checked_last(
     headers: dict[str, str | None], path: str, status: int
 ) -> None:
-    async with house(check_origin=["https://good.example"]) as served:
+    async with home(check_origin=["https://good.example"]) as served:
         response = await handshake(served, path, headers)
 
         assert (response.status, response.body) == (status, b"")
 
 
 async def test_rule_3_no_version_means_the_first() -> None:
-    async with house() as served, raw_websocket(served.server.host, served.server.port, "/socket/websocket") as raw:
+    async with home() as served, raw_websocket(served.server.host, served.server.port, "/socket/websocket") as raw:
         raw.send(TEXT, b'{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}')
 
         assert json.loads((await raw.frame()).data)["event"] == "phx_reply"
 
 
 async def test_rule_4_a_refusal_is_403_without_a_body_before_the_upgrade(emitted: list[Event]) -> None:
-    async with house() as served:
+    async with home() as served:
         response = await handshake(served, PATH + "&token=nobody")
 
         assert (response.status, response.body) == (403, b"")
@@ -94,7 +94,7 @@ async def test_rule_4_a_refusal_is_403_without_a_body_before_the_upgrade(emitted
 
 
 async def test_an_application_that_breaks_is_500_without_a_body(emitted: list[Event]) -> None:
-    async with house() as served:
+    async with home() as served:
         response = await handshake(served, PATH + "&token=broken")
 
         assert (response.status, response.body) == (500, b"")
@@ -102,7 +102,7 @@ async def test_an_application_that_breaks_is_500_without_a_body(emitted: list[Ev
 
 
 async def test_rule_5_the_last_parameter_wins_and_brackets_nest() -> None:
-    async with house() as served:
+    async with home() as served:
         await handshake(served, PATH + "&token=a&token=b&user[name]=ann")
 
         assert served.rooms.requests[0].params == {"vsn": "2.0.0", "token": "b", "user": {"name": "ann"}}
@@ -127,7 +127,7 @@ async def test_rule_5_the_last_parameter_wins_and_brackets_nest() -> None:
 async def test_rule_6_a_token_may_come_as_a_subprotocol(
     protocols: str | None, status: int, answered: str | None, asked: list[str | None]
 ) -> None:
-    async with house() as served:
+    async with home() as served:
         response = await handshake(served, headers={"Sec-WebSocket-Protocol": protocols})
 
         assert response.status == status
@@ -136,7 +136,7 @@ async def test_rule_6_a_token_may_come_as_a_subprotocol(
 
 
 async def test_rule_7_the_origin_is_checked_against_the_request_by_default() -> None:
-    async with house(check_origin="conn") as served:
+    async with home(check_origin="conn") as served:
         own = f"{served.server.host}:{served.server.port}"
 
         assert (await handshake(served, headers={"Host": own, "Origin": f"http://{own}"})).status == 101
@@ -146,7 +146,7 @@ async def test_rule_7_the_origin_is_checked_against_the_request_by_default() -> 
 
 
 async def test_rule_8_compression_is_not_negotiated() -> None:
-    async with house() as served:
+    async with home() as served:
         response = await handshake(served, headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
 
         assert response.status == 101
@@ -154,19 +154,19 @@ async def test_rule_8_compression_is_not_negotiated() -> None:
 
 
 async def test_a_token_is_not_shown_by_a_requests_repr() -> None:
-    async with house() as served:
+    async with home() as served:
         await handshake(served, headers={"Sec-WebSocket-Protocol": offer("s3cr3t")})
 
         assert "s3cr3t" not in repr(served.rooms.requests[0]).replace(repr(served.rooms.requests[0].headers), "")
 
 
 async def test_a_full_server_is_503() -> None:
-    async with house(limits=Limits(max_connections=1)) as served, ChannelClient.connect(served.url):
+    async with home(limits=Limits(max_connections=1)) as served, ChannelClient.connect(served.url):
         assert (await handshake(served)).status == 503
 
 
 async def test_an_address_at_its_connection_limit_is_429(emitted: list[Event]) -> None:
-    async with house(limits=Limits(max_per_address=1)) as served:
+    async with home(limits=Limits(max_per_address=1)) as served:
         async with ChannelClient.connect(served.url):
             assert (await handshake(served)).status == 429
         await served.until_connections(0)
@@ -180,7 +180,7 @@ async def test_an_address_at_its_connection_limit_is_429(emitted: list[Event]) -
 
 async def test_rule_35_a_silent_client_is_closed_with_1002() -> None:
     async with (
-        house(limits=Limits(idle_timeout=0.1)) as served,
+        home(limits=Limits(idle_timeout=0.1)) as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
         raw.send(PING, b"any bytes count")
@@ -190,7 +190,7 @@ async def test_rule_35_a_silent_client_is_closed_with_1002() -> None:
 
 async def test_rule_36_a_frame_over_the_limit_closes_that_connection_with_1009() -> None:
     async with (
-        house(limits=Limits(max_frame_bytes=1000)) as served,
+        home(limits=Limits(max_frame_bytes=1000)) as served,
         ChannelClient.connect(served.url) as neighbour,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
@@ -206,7 +206,7 @@ async def test_rule_36_a_frame_over_the_limit_closes_that_connection_with_1009()
 
 async def test_rule_36_the_limit_counts_a_fragmented_message_as_a_whole() -> None:
     async with (
-        house(limits=Limits(max_frame_bytes=1000)) as served,
+        home(limits=Limits(max_frame_bytes=1000)) as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
         raw.send(TEXT, b"x" * 600, fin=False)
@@ -216,7 +216,7 @@ async def test_rule_36_the_limit_counts_a_fragmented_message_as_a_whole() -> Non
 
 async def test_a_message_in_endless_fragments_is_closed_with_1009() -> None:
     async with (
-        house(limits=Limits(max_fragments=100)) as served,
+        home(limits=Limits(max_fragments=100)) as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
         raw.send(TEXT, b"[", fin=False)
@@ -243,7 +243,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_rules_37_and_53_a_malformed_frame_closes_that_connection_only_with_1011(data: bytes) -> None:
-    async with house() as served, ChannelClient.connect(served.url) as neighbour:
+    async with home() as served, ChannelClient.connect(served.url) as neighbour:
         await neighbour.join("room:1")
         async with raw_websocket(served.server.host, served.server.port, PATH) as raw:
             raw.send(TEXT, data)
@@ -253,7 +253,7 @@ async def test_rules_37_and_53_a_malformed_frame_closes_that_connection_only_wit
 
 @pytest.mark.parametrize("data", [b"", b"\x00\x09", b'["1","1","room:1","echo",{}]', b"\x01\x00\x00\x00\x00"])
 async def test_rules_16_and_37_a_malformed_binary_frame_closes_with_1011(data: bytes) -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.send_raw(data)
 
         assert await client.closed() == 1011
@@ -261,7 +261,7 @@ async def test_rules_16_and_37_a_malformed_binary_frame_closes_with_1011(data: b
 
 async def test_rule_38_a_disconnect_closes_every_connection_of_that_id_with_1001() -> None:
     async with (
-        house() as served,
+        home() as served,
         ChannelClient.connect(served.url, "ann") as one,
         ChannelClient.connect(served.url, "ann") as two,
         ChannelClient.connect(served.url, "ben") as ben,
@@ -277,7 +277,7 @@ async def test_rule_38_a_disconnect_closes_every_connection_of_that_id_with_1001
 
 async def test_rules_39_and_40_a_drain_closes_all_connections_with_1012_without_a_push() -> None:
     async with (
-        house() as served,
+        home() as served,
         ChannelClient.connect(served.url) as talking,
         ChannelClient.connect(served.url) as silent,
     ):
@@ -290,7 +290,7 @@ async def test_rules_39_and_40_a_drain_closes_all_connections_with_1012_without_
 
 
 async def test_rule_39_uvicorns_own_shutdown_closes_with_1012() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         served.websockets[0].shutdown()
 
         assert await client.closed() == 1012
@@ -298,7 +298,7 @@ async def test_rule_39_uvicorns_own_shutdown_closes_with_1012() -> None:
 
 async def test_a_client_that_does_not_answer_a_close_is_cut_off() -> None:
     async with (
-        house(limits=Limits(close_timeout=0.1)) as served,
+        home(limits=Limits(close_timeout=0.1)) as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
         await served.endpoint.drain()
@@ -333,7 +333,7 @@ class _Counted:
 
 
 async def test_two_hundred_frames_of_one_turn_leave_in_one_write() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         writes = Writes(served)
         for number in range(200):
@@ -353,7 +353,7 @@ async def test_a_broadcast_is_encoded_once_for_each_serializer_version(monkeypat
         return original(frame)
 
     async with (
-        house() as served,
+        home() as served,
         ChannelClient.connect(served.url) as one,
         ChannelClient.connect(served.url) as two,
         ChannelClient.connect(served.url, vsn="1.0.0") as old,
@@ -370,7 +370,7 @@ async def test_a_broadcast_is_encoded_once_for_each_serializer_version(monkeypat
 
 async def test_a_burst_larger_than_the_queue_reaches_a_client_that_reads() -> None:
     limits = Limits(queue_frames=100, queue_bytes=10_000)
-    async with house(limits=limits) as served, ChannelClient.connect(served.url) as client:
+    async with home(limits=limits) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         for number in range(500):
             served.pubsub.broadcast("room:1", "shout", {"number": number})
@@ -398,7 +398,7 @@ async def stuck_reader(served: House) -> socket.socket:
 
 async def test_a_stuck_reader_is_closed_and_other_clients_are_not_affected(emitted: list[Event]) -> None:
     limits = Limits(queue_frames=500, queue_bytes=500_000, close_timeout=0.2)
-    async with house(limits=limits) as served, ChannelClient.connect(served.url) as neighbour:
+    async with home(limits=limits) as served, ChannelClient.connect(served.url) as neighbour:
         await neighbour.join("room:1")
         stuck = await stuck_reader(served)
         slowest = 0.0
@@ -422,7 +422,7 @@ async def test_a_stuck_reader_is_closed_and_other_clients_are_not_affected(emitt
 
 async def test_a_slow_consumer_that_wakes_up_reads_4008() -> None:
     limits = Limits(queue_frames=50, queue_bytes=100_000)
-    async with house(limits=limits) as served, ChannelClient.connect(served.url) as client:
+    async with home(limits=limits) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         protocol = served.websockets[0]
         protocol.pause_writing()
@@ -434,7 +434,7 @@ async def test_a_slow_consumer_that_wakes_up_reads_4008() -> None:
 
 async def test_one_frame_larger_than_the_queue_is_sent_all_the_same() -> None:
     limits = Limits(queue_bytes=1000)
-    async with house(limits=limits) as served, ChannelClient.connect(served.url) as client:
+    async with home(limits=limits) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         protocol = served.websockets[0]
         protocol.pause_writing()
@@ -451,7 +451,7 @@ async def test_a_client_that_does_not_read_its_answers_is_not_served_more() -> N
             handled.append(event)
             return await super().handle_in(event, payload)
 
-    async with house(Counting) as served, ChannelClient.connect(served.url) as client:
+    async with home(Counting) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         protocol = served.websockets[0]
         protocol.pause_writing()
@@ -465,7 +465,7 @@ async def test_a_client_that_does_not_read_its_answers_is_not_served_more() -> N
 
 async def test_pings_from_someone_who_never_reads_end_in_a_cut(emitted: list[Event]) -> None:
     limits = Limits(queue_frames=100, queue_bytes=50_000, close_timeout=0.1)
-    async with house(limits=limits) as served, raw_websocket(served.server.host, served.server.port, PATH) as raw:
+    async with home(limits=limits) as served, raw_websocket(served.server.host, served.server.port, PATH) as raw:
         protocol = served.websockets[0]
         protocol.pause_writing()
         for _ in range(300):
@@ -490,7 +490,7 @@ class Gated(Room):
 
 async def test_reading_pauses_while_the_channels_have_enough_to_do() -> None:
     Gated.gate = asyncio.Event()
-    async with house(Gated, limits=Limits(inbox_frames=10)) as served, ChannelClient.connect(served.url) as client:
+    async with home(Gated, limits=Limits(inbox_frames=10)) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         refs = [await client.push("room:1", "echo", {"fill": "x" * 1000}) for _ in range(2000)]
         protocol = served.websockets[0]
@@ -510,7 +510,7 @@ def load(protocol: WebSocketProtocol) -> tuple[bool, int]:
 
 async def test_a_crashed_channel_leaves_nothing_to_do_behind() -> None:
     Gated.gate = asyncio.Event()
-    async with house(Gated) as served, ChannelClient.connect(served.url) as client:
+    async with home(Gated) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         for event in ("crash", "echo", "echo"):
             await client.push("room:1", event)
@@ -525,7 +525,7 @@ async def test_a_crashed_channel_leaves_nothing_to_do_behind() -> None:
 
 
 async def test_the_connections_of_one_client_are_limited() -> None:
-    async with house(limits=Limits(max_per_client=1)) as served:
+    async with home(limits=Limits(max_per_client=1)) as served:
         served.rooms.client = "ann"
         async with raw_websocket(served.server.host, served.server.port, PATH):
             async with raw_connection(served.server.host, served.server.port) as second:
@@ -541,7 +541,7 @@ async def test_the_connections_of_one_client_are_limited() -> None:
 
 async def test_frames_that_come_too_early_wait_in_order() -> None:
     async with (
-        house() as served,
+        home() as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
         served.rooms.waits = [0.01, 0.01, 0.0, 0.01]
@@ -555,7 +555,7 @@ async def test_frames_that_come_too_early_wait_in_order() -> None:
 
 async def test_incomplete_frames_beyond_the_budget_are_closed_with_1013() -> None:
     async with (
-        house() as served,
+        home() as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
         raw_websocket(served.server.host, served.server.port, PATH) as other,
     ):
@@ -575,7 +575,7 @@ async def test_incomplete_frames_beyond_the_budget_are_closed_with_1013() -> Non
 
 async def test_a_frame_that_is_never_complete_is_closed() -> None:
     async with (
-        house(limits=Limits(frame_timeout=0.1, idle_timeout=0.2)) as served,
+        home(limits=Limits(frame_timeout=0.1, idle_timeout=0.2)) as served,
         raw_websocket(served.server.host, served.server.port, PATH) as raw,
     ):
         raw.write(encode(BINARY, bytes(1000))[:100])
@@ -591,7 +591,7 @@ async def test_a_frame_that_is_never_complete_is_closed() -> None:
 async def test_a_client_is_not_idle_while_it_is_we_who_do_not_read() -> None:
     Gated.gate = asyncio.Event()
     limits = Limits(inbox_frames=1, idle_timeout=0.1)
-    async with house(Gated, limits=limits) as served, ChannelClient.connect(served.url) as client:
+    async with home(Gated, limits=limits) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         refs = [await client.push("room:1", "echo") for _ in range(3)]
         await asyncio.sleep(0.25)
@@ -603,7 +603,7 @@ async def test_a_client_is_not_idle_while_it_is_we_who_do_not_read() -> None:
 
 
 async def test_rule_15_bytes_go_through_in_both_directions() -> None:
-    async with house() as served, ChannelClient.connect(served.url) as client:
+    async with home() as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         data = bytes(range(256)) * 300
 
@@ -617,7 +617,7 @@ async def test_rule_17_bytes_for_version_1_become_an_error_or_are_dropped(emitte
         async def handle_in(self, event: str, payload: Any) -> Any:
             return await super().handle_in(event, b"bytes")
 
-    async with house(Binary) as served, ChannelClient.connect(served.url, vsn="1.0.0") as client:
+    async with home(Binary) as served, ChannelClient.connect(served.url, vsn="1.0.0") as client:
         await client.join("room:1")
 
         assert (await client.ask("room:1", "echo")).response == {"reason": "binary_unsupported"}
@@ -627,12 +627,12 @@ async def test_rule_17_bytes_for_version_1_become_an_error_or_are_dropped(emitte
 
 
 async def test_a_connection_is_reported_by_transport_and_version(emitted: list[Event]) -> None:
-    async with house() as served, ChannelClient.connect(served.url, "s3cr3t"):
+    async with home() as served, ChannelClient.connect(served.url, "s3cr3t"):
         assert ConnectionOpened(transport="websocket", vsn="2.0.0") in emitted
         assert "s3cr3t" not in repr(emitted)
 
 
 async def test_a_client_that_closes_is_answered_with_its_own_code() -> None:
-    async with house() as served, raw_websocket(served.server.host, served.server.port, PATH) as raw:
+    async with home() as served, raw_websocket(served.server.host, served.server.port, PATH) as raw:
         raw.send(CLOSE, (3001).to_bytes(2, "big") + b"bye")
         await raw.assert_closed(3001)

@@ -87,9 +87,9 @@ def strangers() -> Iterator[tuple[str, io.BytesIO]]:
     yield "not a tar file", io.BytesIO(b"not a tar" * 200)
 
 
-@pytest.mark.parametrize(("said", "stream"), [*strangers()], ids=lambda value: value if isinstance(value, str) else "")
-def test_a_file_that_is_no_famichat_backup_is_refused(said: str, stream: io.BytesIO, folder: Path) -> None:
-    with pytest.raises(BackupDamaged, match=said):
+@pytest.mark.parametrize(("sent", "stream"), [*strangers()], ids=lambda value: value if isinstance(value, str) else "")
+def test_a_file_that_is_no_famichat_backup_is_refused(sent: str, stream: io.BytesIO, folder: Path) -> None:
+    with pytest.raises(BackupDamaged, match=sent):
         archive.read(stream, folder)
 
 

@@ -37,7 +37,7 @@ def test_a_newer_key_seals_at_once_where_that_is_wanted_and_waits_elsewhere(data
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "reported"),
     [
         ({1: ONE}, "vault key 2 is missing"),
         ({1: OTHER, 2: TWO}, "vault key 1 is not the key of this database"),
@@ -45,13 +45,13 @@ def test_a_newer_key_seals_at_once_where_that_is_wanted_and_waits_elsewhere(data
     ],
 )
 def test_a_lost_or_a_wrong_key_is_named_and_nothing_is_changed(
-    database: Database, keys: dict[int, bytes], told: str
+    database: Database, keys: dict[int, bytes], reported: str
 ) -> None:
     settled(database, {1: ONE, 2: TWO})
 
     with pytest.raises(WrongVaultKeys) as raised:
         settled(database, keys)
-    assert str(raised.value).startswith(f"{told}. Restore secrets.json")
+    assert str(raised.value).startswith(f"{reported}. Restore secrets.json")
     assert [key.version for key in database.run_read(known_keys)] == [1, 2]
 
 

@@ -60,8 +60,8 @@ class KnownPasskey:
 
 def passkeys_of(session: Session, user_id: str) -> list[Passkey]:
     """Return a user's passkeys, oldest first."""
-    theirs = select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id)
-    return list(session.execute(theirs).scalars())
+    statement = select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id)
+    return list(session.execute(statement).scalars())
 
 
 def add_passkey(session: Session, identity: Identity, registration: Registration) -> Passkey:

@@ -77,9 +77,9 @@ def check_password(password: str, *names: str) -> None:
 def _guesses(password: str, names: tuple[str, ...]) -> float:
     """Return how many attempts an attacker needs who tries common passwords, names, words and patterns first."""
     folded = [typed_text.fold(name) for name in names]
-    words = [word for name in folded for word in (name, *re.split(r"[\W_]+", name)) if word]
+    known_words = [word for name in folded for word in (name, *re.split(r"[\W_]+", name)) if word]
     # The estimator looks these up in lower case. Folded, a password also equals its full-width form.
-    return float(zxcvbn(typed_text.fold(password)[:_MAX_ESTIMATED], [*_LISTED, *words])["guesses"])
+    return float(zxcvbn(typed_text.fold(password)[:_MAX_ESTIMATED], [*_LISTED, *known_words])["guesses"])
 
 
 def _checked_hash(password: str, names: tuple[str, ...]) -> str:

@@ -56,7 +56,7 @@ class Broadcasts:
         topic = ConversationTopic(sent.conversation_type, sent.conversation_id)
         self._to_conversation(topic, "new_msg", view, received_at)
         self._unread.changed(sent.conversation_id)
-        self._push_notifier.said(view)
+        self._push_notifier.enqueue(view)
 
     def message_updated(self, result: ChangeResult) -> None:
         """Announce a changed message to its conversation. Sends no push notifications and changes no unread count."""

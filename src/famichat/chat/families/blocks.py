@@ -15,8 +15,8 @@ from famichat.storage.upsert import insert_for
 
 def blocked_by(session: Session, user_id: str) -> list[Block]:
     """Return the blocks that a user has made, the oldest first."""
-    theirs = select(Block).where(Block.user_id == user_id).order_by(Block.inserted_at, Block.blocked_id)
-    return list(session.execute(theirs).scalars())
+    statement = select(Block).where(Block.user_id == user_id).order_by(Block.inserted_at, Block.blocked_id)
+    return list(session.execute(statement).scalars())
 
 
 def block(session: Session, user_id: str, blocked_id: str) -> list[Conversation]:

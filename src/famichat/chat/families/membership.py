@@ -35,13 +35,13 @@ class Removal:
     Attributes:
         user_id: the removed user.
         left: the conversations of the family (type and id) from which the user was removed.
-        heirs: the members who became admins of groups whose only admin was the removed user.
+        promoted: the members who became admins of groups whose only admin was the removed user.
         direct: the ids of the user's direct conversations, in which contact may have ended.
     """
 
     user_id: str
     left: tuple[tuple[ConversationType, str], ...]
-    heirs: tuple[PromotedAdmin, ...] = ()
+    promoted: tuple[PromotedAdmin, ...] = ()
     direct: tuple[str, ...] = ()
 
 
@@ -240,7 +240,7 @@ def _leave_conversations(session: Session, actor_id: str, family_id: str, user_i
         if conversation.type == "family":
             remove_participant(session, conversation.id, user_id)
     groups = [conversation for conversation in conversations if conversation.type == "group"]
-    heirs = remove_from_groups(session, actor_id, groups, user_id)
+    promoted = remove_from_groups(session, actor_id, groups, user_id)
     return Removal(
-        user_id, tuple((conversation.type, conversation.id) for conversation in conversations), heirs, direct
+        user_id, tuple((conversation.type, conversation.id) for conversation in conversations), promoted, direct
     )

@@ -108,8 +108,8 @@ def remove_participant(session: Session, conversation_id: str, user_id: str) -> 
     """Delete a user's membership and role in a conversation. The caller must have locked the conversation."""
     withdraw(session, conversation_id, user_id)
     mark_access_removed(session)
-    theirs = (Participant.conversation_id == conversation_id, Participant.user_id == user_id)
-    session.execute(delete(Participant).where(*theirs))
+    statement = (Participant.conversation_id == conversation_id, Participant.user_id == user_id)
+    session.execute(delete(Participant).where(*statement))
 
 
 def remove_from_groups(

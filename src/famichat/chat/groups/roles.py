@@ -151,8 +151,8 @@ def record_role(session: Session, granter_id: str, group: Conversation, user_id:
 
 def withdraw(session: Session, conversation_id: str, user_id: str) -> None:
     """Delete the recorded role of a user, who need not have one."""
-    theirs = (GroupPrivilege.conversation_id == conversation_id, GroupPrivilege.user_id == user_id)
-    session.execute(delete(GroupPrivilege).where(*theirs))
+    statement = (GroupPrivilege.conversation_id == conversation_id, GroupPrivilege.user_id == user_id)
+    session.execute(delete(GroupPrivilege).where(*statement))
 
 
 def require_other_admin(session: Session, conversation_id: str) -> None:

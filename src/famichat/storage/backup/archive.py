@@ -69,10 +69,10 @@ class Manifest:
             BackupDamaged: the text is anything else, or an unknown format.
         """
         try:
-            told: dict[str, Any] = json.loads(text)
-            if told.pop("format") != _FORMAT or told["database"] not in DATABASES:
+            header: dict[str, Any] = json.loads(text)
+            if header.pop("format") != _FORMAT or header["database"] not in DATABASES:
                 raise BackupDamaged("unknown format")
-            return cls(**told)
+            return cls(**header)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BackupDamaged("the manifest is unreadable") from error
 

@@ -8,7 +8,7 @@ from sqlalchemy import URL
 
 from famichat.storage.errors import StorageError
 
-_SAID = 300
+_MAX_OUTPUT = 300
 
 
 class ProgramMissing(StorageError):
@@ -21,8 +21,8 @@ class ProgramMissing(StorageError):
 class ProgramFailed(StorageError):
     """A system program exited with an error; the message includes its output."""
 
-    def __init__(self, program: str, said: str) -> None:
-        super().__init__(f"{program} failed: {' '.join(said.split())[:_SAID]}")
+    def __init__(self, program: str, output: str) -> None:
+        super().__init__(f"{program} failed: {' '.join(output.split())[:_MAX_OUTPUT]}")
 
 
 def run(program: str, *arguments: str, url: URL | None = None) -> None:

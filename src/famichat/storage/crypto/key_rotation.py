@@ -35,7 +35,7 @@ class KeyRotation:
         self._database = database
         self._vault = vault
         self._kept = kept
-        self._told: object = None
+        self._reported: object = None
 
     async def run(self) -> None:
         """Follow key rotations every second, until cancelled. A transaction that has begun is still completed."""
@@ -81,6 +81,6 @@ class KeyRotation:
             emit(events.VaultResealed(version=version, unopened=walk.unopened, duration_seconds=seconds))
 
     def _tell_once(self, event: events.VaultNotKept | events.VaultKeyMissing) -> None:
-        if event != self._told:
+        if event != self._reported:
             emit(event)
-        self._told = event
+        self._reported = event

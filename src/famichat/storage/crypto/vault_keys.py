@@ -27,10 +27,10 @@ class WrongVaultKeys(StorageError):
     """
 
     def __init__(self, missing: list[int], wrong: list[int]) -> None:
-        told = [f"vault key {version} is missing" for version in missing]
-        told += [f"vault key {version} is not the key of this database" for version in wrong]
+        problems = [f"vault key {version} is missing" for version in missing]
+        problems += [f"vault key {version} is not the key of this database" for version in wrong]
         super().__init__(
-            f"{'; '.join(told)}. Restore secrets.json or FAMICHAT_VAULT_KEYS: "
+            f"{'; '.join(problems)}. Restore secrets.json or FAMICHAT_VAULT_KEYS: "
             "without the right keys the stored data cannot be read"
         )
         self.missing = missing

@@ -71,15 +71,17 @@ async def test_all_connections_end_and_the_deletion_is_announced(app: RunningApp
         assert sorted(closed) == sorted(own)
         _, polled = await poller.poll()
         assert polled == 403
-        told = [(await witness.assert_broadcast(f"user:{home.maja.user_id}", "conversation_updated")) for _ in range(3)]
-        views = {each.payload["conversation"]["type"]: each.payload["conversation"] for each in told}
+        reported = [
+            (await witness.assert_broadcast(f"user:{home.maja.user_id}", "conversation_updated")) for _ in range(3)
+        ]
+        views = {each.payload["conversation"]["type"]: each.payload["conversation"] for each in reported}
         assert set(views) == {"direct", "group", "family"}
         for view in views.values():
             assert emil.user_id not in {member["user_id"] for member in view["members"]}
         assert [member["user_id"] for member in views["direct"]["members"]] == [home.maja.user_id]
-        gone: set[str] = set()
-        while emil.user_id not in gone:
-            gone |= set((await witness.assert_broadcast(topics(app)["group"], "presence_diff")).payload["leaves"])
+        removed: set[str] = set()
+        while emil.user_id not in removed:
+            removed |= set((await witness.assert_broadcast(topics(app)["group"], "presence_diff")).payload["leaves"])
         people = (await maja.get(f"/families/{home.family_id}/members")).json()["members"]
         assert emil.user_id not in {each["user_id"] for each in people}
 
@@ -179,16 +181,16 @@ async def test_a_deleted_user_receives_nothing_while_others_send(database_url: s
         topic = topics(app)["family"]
         await inga.join(topic)
         talkers = [asyncio.create_task(talk(inga, topic)) for _ in range(3)]
-        ended = [await goes(app, guest, topic, pause.random() * 0.05) for guest in guests]
+        ended = [await continues(app, guest, topic, pause.random() * 0.05) for guest in guests]
         assert not any(each.done() for each in talkers), "they talked all the time"
         for each in talkers:
             each.cancel()
         await asyncio.gather(*talkers, return_exceptions=True)
-    for guest, heard in zip(guests, ended, strict=True):
-        gone = database.run_read(lambda session, it=guest: session.get_one(User, it.user_id).deleted_at)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        said = [frame.payload for frame in heard if frame.event == "new_msg"]
-        assert said, "it listened"
-        assert all(each["inserted_at"] <= rfc3339(gone) for each in said), "heard what was said after the commit"
+    for guest, received in zip(guests, ended, strict=True):
+        removed = database.run_read(lambda session, it=guest: session.get_one(User, it.user_id).deleted_at)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        sent = [frame.payload for frame in received if frame.event == "new_msg"]
+        assert sent, "it listened"
+        assert all(each["inserted_at"] <= rfc3339(removed) for each in sent), "heard what was said after the commit"
     database.close()
 
 
@@ -202,7 +204,7 @@ async def talk(client: ChannelClient, topic: str) -> None:
         assert (await client.ask(topic, "new_msg", {"body": "and then"})).status == "ok"
 
 
-async def goes(app: RunningApp, guest: Person, topic: str, after: float) -> list[Frame]:
+async def continues(app: RunningApp, guest: Person, topic: str, after: float) -> list[Frame]:
     """Listen for a while, then delete the account; return everything received."""
     async with (
         app.connect(guest) as socket,
@@ -215,7 +217,7 @@ async def goes(app: RunningApp, guest: Person, topic: str, after: float) -> list
         read = await http.get(f"/conversations/{app.talks.family}/messages")
         _, polled = await poller.poll()
         assert (read.status_code, polled, await socket.closed()) == (401, 403, 1001)
-        return [*socket.received, *poller.heard]
+        return [*socket.received, *poller.received]
 
 
 async def test_concurrent_actions_of_a_deleted_user_leave_no_data(database_url: str, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def test_a_profile_is_visible_to_the_family_and_at_every_sign_in(app: Runn
 
 async def test_people_are_those_who_share_a_family_or_a_conversation(app: RunningApp) -> None:
     home = app.home
-    assert set(await people(app, home.maja)) == {each.user_id for each in home.everybody}
+    assert set(await people(app, home.maja)) == {each.user_id for each in home.everyone}
     assert set(await people(app, home.ada)) == {home.ada.user_id}
 
     database = Database(app.settings.effective_database_url)
@@ -157,21 +157,21 @@ async def test_a_new_picture_has_a_new_address_and_the_former_one_leads_nowhere(
         first = (await put(http, photo())).json()["picture"]
         second = (await put(http, photo("image/png"))).json()["picture"]
         former, present = await site.get(first), await site.get(second)
-        gone = (await http.delete("/me/picture")).json()
+        removed = (await http.delete("/me/picture")).json()
         after = await site.get(second)
 
     assert first != second
     assert [each.status_code for each in (former, present, after)] == [404, 200, 404]
-    assert gone["picture"] is None
+    assert removed["picture"] is None
 
 
 async def test_an_avatar_is_visible_to_contacts_only(app: RunningApp) -> None:
     async with app.http(app.home.inga) as http:
         address = (await put(http, photo())).json()["picture"]
     wrong = [address.replace(app.home.inga.user_id, app.home.maja.user_id), f"{address[:-36]}{new_id()}"]
-    async with app.site(app.home.maja) as maja, app.site(app.home.ada) as ada, app.site() as nobody:
+    async with app.site(app.home.maja) as maja, app.site(app.home.ada) as ada, app.site() as no_one:
         answers = [await maja.get(each) for each in (*wrong, f"{address[:-36]}nonsense")] + [await ada.get(address)]
-        assert (await nobody.get(address)).status_code == 401
+        assert (await no_one.get(address)).status_code == 401
 
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(404, "not_found")}
     assert len({each.content for each in answers}) == 1

@@ -223,9 +223,9 @@ async def test_no_password_and_no_token_is_in_the_database_or_in_an_event(
         session = await sign_in(http)
         await http.post("/sessions", json={**MAJA, "password": "a wrong password"})
 
-    said = repr(emitted)
+    sent = repr(emitted)
     for secret in (PASSWORD, "a wrong password", session["access_token"], session["refresh_token"]):
-        assert secret not in said
+        assert secret not in sent
 
 
 async def test_an_unknown_name_takes_about_as_long_as_a_wrong_password(app: RunningApp) -> None:
@@ -244,5 +244,5 @@ async def test_an_unknown_name_takes_about_as_long_as_a_wrong_password(app: Runn
                 await http.post("/sessions", json={"username": name, "password": "not the password"})
                 taken.append(time.perf_counter() - began)
 
-    olle, nobody = (min(taken) for taken in times.values())  # whatever else the machine does only adds to it
-    assert 0.5 < olle / nobody < 2
+    olle, no_one = (min(taken) for taken in times.values())  # whatever else the machine does only adds to it
+    assert 0.5 < olle / no_one < 2
