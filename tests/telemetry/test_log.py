@@ -50,7 +50,7 @@ def test_records_below_the_level_are_not_written(capsys: pytest.CaptureFixture[s
 
 
 def test_a_broadcast_record_contains_the_event_name(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging("INFO", "json")
+    configure_logging("DEBUG", "json")
 
     log_event(
         events.MessageBroadcast(
@@ -64,6 +64,11 @@ def test_a_broadcast_record_contains_the_event_name(capsys: pytest.CaptureFixtur
 
     record = json.loads(capsys.readouterr().err)
     assert (record["event"], record["broadcast_event"]) == ("famichat.message_channel.broadcast", "new_msg")
+
+
+@pytest.mark.parametrize("event", [events.MessageSent, events.MessageBroadcast, events.MessageAcknowledged])
+def test_a_message_writes_no_log_line_at_level_info(event: type[events.Event]) -> None:
+    assert event.level == "debug"
 
 
 def test_people_can_read_the_console_format(capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,7 +135,7 @@ def _follow(record: Record, stack: ExitStack, demo: dict[str, Any], tokens: dict
 def _demo(log: Path) -> Iterator[dict[str, Any]]:
     """A demo server on a free port, with its log in a file."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}
-    settings = {"FAMICHAT_LOG_LEVEL": "INFO", "FAMICHAT_LOG_FORMAT": "json"}
+    settings = {"FAMICHAT_LOG_LEVEL": "DEBUG", "FAMICHAT_LOG_FORMAT": "json"}
     command = [sys.executable, "-m", "famichat", "demo", "--port", "0", "--json"]
     with (
         log.open("w") as errors,

@@ -58,6 +58,7 @@ class MessageBroadcast(Event):
     """
 
     name: ClassVar[str] = "famichat.message_channel.broadcast"
+    level: ClassVar[Level] = "debug"
     conversation_type: str
     conversation_id: str
     broadcast_event: str
@@ -81,6 +82,7 @@ class MessageAcknowledged(Event):
     """A device's delivery or read receipt was stored."""
 
     name: ClassVar[str] = "famichat.message_channel.ack"
+    level: ClassVar[Level] = "debug"
     conversation_id: str
     user_id: str
     device_id: str
@@ -98,6 +100,7 @@ class MessageSent(Event):
     """A message was stored, or had been stored before (`repeat`)."""
 
     name: ClassVar[str] = "famichat.message.sent"
+    level: ClassVar[Level] = "debug"
     conversation_type: str
     body_bytes: int
     store_seconds: float
