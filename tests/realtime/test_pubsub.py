@@ -147,3 +147,12 @@ def test_an_unreadable_message_from_a_node_is_ignored(note: dict[str, Any], emit
     wire.hearers[0](note)
 
     assert all(isinstance(event, BrokerNoteIgnored) for event in emitted)
+
+
+def test_without_a_broker_only_topics_of_this_node_may_have_subscribers() -> None:
+    alone, with_others = PubSub(), PubSub(Wire().node())
+    alone.subscribe("a", Listener())
+
+    assert alone.may_have_subscribers("a")
+    assert not alone.may_have_subscribers("b")
+    assert with_others.may_have_subscribers("b"), "a client of another node may have joined it"

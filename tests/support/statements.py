@@ -17,7 +17,7 @@ Transaction = Literal["read", "write", "journal"]
 
 def count_statements(database: Database, work: Callable[[Session], T]) -> int:
     """How many statements `work`, which only reads, sends."""
-    with _listening(database) as seen:
+    with read_statements(database) as seen:
         database.run_read(work)
     return len(seen)
 
@@ -55,7 +55,8 @@ def transactions() -> Iterator[list[Transaction]]:
 
 
 @contextmanager
-def _listening(database: Database) -> Iterator[list[str]]:
+def read_statements(database: Database) -> Iterator[list[str]]:
+    """The statements that read-only transactions send while the block runs."""
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:

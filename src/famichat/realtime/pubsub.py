@@ -162,6 +162,10 @@ class PubSub:
         """The topics with a subscriber on this node."""
         return tuple(self._topics)
 
+    def may_have_subscribers(self, topic: str) -> bool:
+        """Return whether a broadcast on a topic can reach a client. Subscribers on other nodes are unknown."""
+        return topic in self._topics or self._broker is not None
+
     def disconnected_since(self, moment: float, ids: frozenset[str]) -> bool:
         """Return whether one of these ids was disconnected since a time.
 

@@ -18,7 +18,7 @@ from tests.factories.talk import direct_of, say
 def unread(database: Database, who: Person, conversation_id: str) -> int:
     def look(session: Session) -> int:
         access = conversation_for(session, who.user_id, conversation_id)
-        return unread_counts(session, [access])[conversation_id, who.user_id]
+        return unread_counts(session, [(access.conversation.id, access.user_id)])[conversation_id, who.user_id]
 
     return database.run_read(look)
 
@@ -83,7 +83,9 @@ def test_a_newcomer_has_missed_nothing(database: Database, household: Household)
         return group
 
     group = database.run(fill)
-    everyone = database.run_read(lambda session: unread_counts(session, everyones_access(session, group)))
+    everyone = database.run_read(
+        lambda session: unread_counts(session, [(group, each.user_id) for each in everyones_access(session, group)])
+    )
 
     assert {user_id: count for (_, user_id), count in everyone.items()} == {
         household.maja.user_id: 1,

@@ -296,7 +296,7 @@ def test_a_change_is_nothing_to_read_and_shows_no_hidden_conversation(talk: Talk
 
     def outside(session: Session) -> Any:
         access = conversation_for(session, inga, talk.id)
-        unread = unread_counts(session, [access])
+        unread = unread_counts(session, [(access.conversation.id, access.user_id)])
         return unread, access.participant.hidden_at, access.conversation.updated_at, access.conversation.last_seq
 
     talk.database.run(lambda session: hide_conversation(session, inga, talk.id))

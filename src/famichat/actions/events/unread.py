@@ -1,16 +1,18 @@
 """Publishes unread counts shortly after they change: once per conversation, however many messages arrive meanwhile."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.actions.events.payloads import UnreadCount
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.topics import user_topic
-from famichat.chat.access import everyones_access
 from famichat.chat.conversations.summary import unread_counts
+from famichat.chat.records.conversation import Conversation
+from famichat.chat.records.participant import Participant
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
 from famichat.storage.halving import without_failures
@@ -21,7 +23,7 @@ _Changed = tuple[str, set[str] | None]  # a conversation, and its only readers w
 
 
 class UnreadCounts:
-    """Pushes `unread` to the devices of the members of a conversation that changed.
+    """Pushes `unread` to the devices of the members of a conversation that changed, if they joined their `user:` topic.
 
     Args:
         database: the source of the counts; clients do not count.
@@ -65,25 +67,35 @@ class UnreadCounts:
                     self._pubsub.broadcast(user_topic(user_id), "unread", payload)
 
     async def _read(self, changed: Sequence[_Changed]) -> list[tuple[str, UnreadCount]]:
-        return await self._database.read(partial(_counts, changed))
+        return await self._database.read(partial(_counts, dict(changed), self._listens))
+
+    def _listens(self, user_id: str) -> bool:
+        return self._pubsub.may_have_subscribers(user_topic(user_id))
 
 
-def _counts(changed: Sequence[_Changed], session: Session) -> list[tuple[str, UnreadCount]]:
-    accesses = [
-        access
-        for conversation_id, readers in changed
-        for access in everyones_access(session, conversation_id)
-        if readers is None or access.user_id in readers
-    ]
-    unread = unread_counts(session, accesses)
+def _counts(
+    changed: Mapping[str, set[str] | None], listens: Callable[[str], bool], session: Session
+) -> list[tuple[str, UnreadCount]]:
+    """Count for the members whose count changed and who listen, with two queries for all conversations."""
+    members = (
+        select(Participant.conversation_id, Participant.user_id, Conversation.last_seq)
+        .join(Conversation, Conversation.id == Participant.conversation_id)
+        .where(Participant.conversation_id.in_(changed))
+    )
+    last_seqs = {
+        (conversation_id, user_id): last_seq
+        for conversation_id, user_id, last_seq in session.execute(members)
+        if ((readers := changed[conversation_id]) is None or user_id in readers) and listens(user_id)
+    }
+    unread = unread_counts(session, last_seqs) if last_seqs else {}
     return [
         (
-            access.user_id,
+            user_id,
             {
-                "conversation_id": access.conversation.id,
-                "last_seq": access.conversation.last_seq,
-                "unread": unread.get((access.conversation.id, access.user_id), 0),
+                "conversation_id": conversation_id,
+                "last_seq": last_seq,
+                "unread": unread.get((conversation_id, user_id), 0),
             },
         )
-        for access in accesses
+        for (conversation_id, user_id), last_seq in last_seqs.items()
     ]

@@ -3,7 +3,7 @@
 The number of queries does not depend on the number of conversations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, func, select
@@ -61,7 +61,7 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
     epoch = current_epoch(session)
     members = _members(session, {access.conversation.id for access in accesses})
     last_messages = _last_messages(session, accesses)
-    unread = unread_counts(session, accesses)
+    unread = unread_counts(session, [(access.conversation.id, access.user_id) for access in accesses])
     states = contacts(session, accesses)
     return [
         ConversationSummary(
@@ -76,15 +76,14 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
     ]
 
 
-def unread_counts(session: Session, accesses: Sequence[Access]) -> dict[tuple[str, str], int]:
-    """Count the unread messages of each member, by conversation id and user id.
+def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Count the unread messages of members, by conversation id and user id.
 
     Unread are the messages of others after the last one that the member has read on any device. Because `seq` has no
     gaps, their number is the difference of two positions minus the member's own messages in between. Only the own
     messages are counted row by row, so the cost does not grow with the number of unread messages.
     """
-    ids = {access.conversation.id for access in accesses}
-    user_ids = {access.user_id for access in accesses}
+    ids, user_ids = map(set, zip(*members, strict=True)) if members else (set(), set())
     furthest = (
         select(Receipt.conversation_id, Receipt.user_id, func.max(Receipt.read_seq).label("seq"))
         .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(user_ids))
