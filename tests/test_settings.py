@@ -71,9 +71,7 @@ def test_all_errors_are_reported_together_under_their_setting_names(monkeypatch:
         ("VAULT_KEYS", '{"1": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}'),
     ],
 )
-def test_a_secret_that_stands_in_a_sample_starts_no_server(
-    monkeypatch: pytest.MonkeyPatch, name: str, sample: str
-) -> None:
+def test_the_secret_of_a_sample_file_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, sample: str) -> None:
     monkeypatch.setenv(f"FAMICHAT_{name}", sample)
     [fault] = _faults()
 
@@ -115,7 +113,9 @@ def test_vault_keys_are_given_by_version(monkeypatch: pytest.MonkeyPatch) -> Non
         (f'{{"0": "{KEY}"}}', "versions must be between 1 and 65535"),
     ],
 )
-def test_malformed_vault_keys_are_a_fault_in_words(monkeypatch: pytest.MonkeyPatch, written: str, words: str) -> None:
+def test_malformed_vault_keys_are_reported_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, written: str, words: str
+) -> None:
     monkeypatch.setenv("FAMICHAT_VAULT_KEYS", written)
 
     (fault,) = _faults()
@@ -124,7 +124,7 @@ def test_malformed_vault_keys_are_a_fault_in_words(monkeypatch: pytest.MonkeyPat
     assert words in fault
 
 
-def test_a_file_that_is_no_toml_is_a_fault_in_words(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "famichat.toml").write_text("port 4001")
 
     (fault,) = _faults()

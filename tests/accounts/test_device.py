@@ -35,7 +35,7 @@ def test_an_unknown_device_kind_is_refused(database: Database, household: Househ
         database.run(lambda session: add_device(session, household.maja.user_id, "mine", "fridge"))  # type: ignore[arg-type]  # as no caller may
 
 
-def test_a_revoked_device_is_gone_for_good(database: Database, household: Household) -> None:
+def test_a_revoked_device_cannot_come_back(database: Database, household: Household) -> None:
     maja = household.maja
     database.run(lambda session: revoke_device(session, maja.user_id, maja.device_id))
 

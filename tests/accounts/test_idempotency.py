@@ -43,7 +43,7 @@ def test_a_key_with_another_request_is_refused(database: Database, household: Ho
         create(database, household.maja.user_id, "key", {"size": 6})
 
 
-async def test_fifty_concurrent_requests_with_one_key_create_one_thing(
+async def test_fifty_concurrent_requests_with_one_key_create_one_resource(
     database: Database, household: Household
 ) -> None:
     request = KeyedRequest.of("key", "create")

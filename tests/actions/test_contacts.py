@@ -28,7 +28,7 @@ async def contact(running: RunningServices, who: Person, conversation_id: str) -
     return (await get_conversation(running.services, identity(who), conversation_id))["contact"]
 
 
-async def test_only_the_blocking_user_is_told(running: RunningServices) -> None:
+async def test_only_the_blocking_user_gets_the_update(running: RunningServices) -> None:
     home, direct = running.home, running.talks.direct
 
     await block_user(running.services, identity(home.maja), home.emil.user_id)
@@ -47,7 +47,7 @@ async def test_only_the_blocking_user_is_told(running: RunningServices) -> None:
     assert await contact(running, home.emil, direct) == "open"
 
 
-async def test_removal_from_the_family_is_told_to_both(running: RunningServices) -> None:
+async def test_both_users_learn_of_a_removal_from_the_family(running: RunningServices) -> None:
     home, direct = running.home, running.talks.direct
 
     await remove_family_member(running.services, identity(home.maja), home.family_id, home.emil.user_id)
@@ -60,7 +60,7 @@ async def test_removal_from_the_family_is_told_to_both(running: RunningServices)
     assert [each["contact"] for each in updated if each["id"] == direct] == ["ended", "ended"]
 
 
-async def test_a_return_to_the_family_is_told_to_both(running: RunningServices) -> None:
+async def test_both_users_learn_of_a_return_to_the_family(running: RunningServices) -> None:
     home, direct, services = running.home, running.talks.direct, running.services
     await remove_family_member(services, identity(home.maja), home.family_id, home.emil.user_id)
     created = await create_invite(services, identity(home.maja), home.family_id, "member", timedelta(days=1))
@@ -76,7 +76,7 @@ async def test_a_return_to_the_family_is_told_to_both(running: RunningServices) 
     assert [each["contact"] for each in updated if each["id"] == direct] == ["open", "open"]
 
 
-async def test_the_other_member_is_told_that_one_left_and_came_back(running: RunningServices) -> None:
+async def test_the_other_member_learns_that_a_user_left_and_came_back(running: RunningServices) -> None:
     home, direct = running.home, running.talks.direct
 
     await remove_group_member(running.services, identity(home.emil), direct, home.emil.user_id)

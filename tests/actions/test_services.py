@@ -75,7 +75,7 @@ def everything_granted(session: Session) -> list[Any]:
     return [session.execute(text(query)).all() for query in queries]
 
 
-async def test_arguments_are_passed_on_and_reading_sees_what_was_written(database: Database) -> None:
+async def test_arguments_are_passed_on_and_a_read_sees_earlier_writes(database: Database) -> None:
     services = services_of(database)
     home, _ = await services.write(move_in)
     members = await services.read(members_of, home.family_id)

@@ -71,6 +71,6 @@ def test_a_name_is_written_so_that_it_cannot_become_a_header() -> None:
     )
 
 
-def test_there_is_no_small_picture_of_what_is_none() -> None:
+def test_a_file_that_is_not_a_picture_has_no_thumbnail() -> None:
     with pytest.raises(NotFound):
         open_download(attachment(None, PLAIN), "thumbnail", VAULT)

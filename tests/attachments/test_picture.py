@@ -208,7 +208,7 @@ def test_a_picture_that_says_it_is_small_is_not_decoded_larger(content_type: str
 
 
 @pytest.mark.parametrize("content_type", CONVERTED)
-def test_a_kind_of_picture_that_phones_make_goes_through_the_worker(content_type: str) -> None:
+def test_the_worker_accepts_each_picture_format_of_phones(content_type: str) -> None:
     reported, new = cleaned(photo(content_type, (1600, 900)), content_type)
 
     assert (reported.width, reported.height) == Image.open(io.BytesIO(new)).size == (900, 1600)

@@ -79,7 +79,7 @@ async def test_it_pauses_filters_and_clears(demo: Server, person: SignedIn) -> N
     await expect(page.get_by_text("No events yet.")).to_be_visible()
 
 
-async def test_a_topic_that_is_not_ones_own_is_refused_in_words(demo: Server, person: SignedIn) -> None:
+async def test_the_user_topic_of_another_user_is_refused_with_a_message(demo: Server, person: SignedIn) -> None:
     watcher = await person(demo.url)
     async with httpx.AsyncClient(base_url=f"{demo.url}/api/v1", trust_env=False, timeout=30) as http:
         token = await _token(demo, http)

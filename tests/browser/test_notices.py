@@ -236,7 +236,7 @@ async def test_a_message_sounds_in_one_tab_and_in_none_where_it_is_read(of_the_f
     await _notes(tabs, 6)
 
 
-async def test_title_and_badge_count_what_is_unread(demo: Server, of_the_family: SignedIn) -> None:
+async def test_title_and_badge_show_the_unread_count(demo: Server, of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.context.add_init_script("Navigator.prototype.setAppBadge = async count => { window.badge = count }")
     await maja.page.reload()

@@ -155,7 +155,7 @@ async def test_a_text_message_does_not_wait_for_a_large_upload(of_the_family: Si
     await expect(sent.last.get_by_role("button", name="film.bin")).to_be_visible()
 
 
-async def test_an_upload_that_was_cut_goes_on_after_a_reload(of_the_family: SignedIn) -> None:
+async def test_an_interrupted_upload_resumes_after_a_reload(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")

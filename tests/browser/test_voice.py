@@ -66,7 +66,7 @@ async def shape(voice: Locator) -> list[float]:
     return [float(height) for height in heights]
 
 
-async def test_a_voice_note_is_heard_by_the_other(of_the_family: SignedIn) -> None:
+async def test_the_recipient_can_play_a_voice_note(of_the_family: SignedIn) -> None:
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await emil.context.add_init_script(f"({PLAYERS})(1)")
     await emil.page.reload()
@@ -179,7 +179,7 @@ async def grave(page: Page) -> list[Any]:
     return found
 
 
-async def test_a_note_that_becomes_too_long_is_ended_and_lies_ready(of_the_family: SignedIn) -> None:
+async def test_a_voice_note_that_reaches_the_limit_stops_and_can_be_sent(of_the_family: SignedIn) -> None:
     maja = await of_the_family("maja")
     await maja.open("Notes to self")
     await maja.page.clock.install()

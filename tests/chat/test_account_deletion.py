@@ -89,7 +89,7 @@ def live_a_little(session: Session, household: Household) -> dict[str, str]:
     return talks
 
 
-def test_nothing_is_left_but_an_id_and_what_was_said_to_others(database: Database, household: Household) -> None:
+def test_only_the_id_and_sent_messages_of_a_deleted_account_remain(database: Database, household: Household) -> None:
     emil = household.emil
     talks = database.run(lambda session: live_a_little(session, household))
     secrets = (emil.user_id, emil.device_id, "emil", "emil's phone", "Emil's computer")
@@ -111,7 +111,7 @@ def test_nothing_is_left_but_an_id_and_what_was_said_to_others(database: Databas
         assert [(each["user_id"], each["body"]) for each in page] == [(emil.user_id, "hej"), (emil.user_id, "hopp")]
 
 
-def test_what_others_are_granted_and_what_is_on_record_for_them_stays(database: Database, household: Household) -> None:
+def test_privileges_and_audit_events_of_others_remain(database: Database, household: Household) -> None:
     talks = database.run(lambda session: live_a_little(session, household))
 
     go(database, household.emil)
@@ -225,7 +225,7 @@ def test_a_group_without_other_members_is_deleted_too(database: Database, househ
     assert database.run_read(lambda session: session.get(Conversation, group)) is None
 
 
-def test_a_direct_conversation_is_kept_by_the_other_until_that_one_goes_too(
+def test_a_direct_conversation_remains_until_both_accounts_are_deleted(
     database: Database, household: Household
 ) -> None:
     maja, emil = household.maja, household.emil

@@ -15,7 +15,7 @@ from famichat.chat.conversations.view_settings import MUTED_INDEFINITELY
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.journal.entry import Attached, Entry, Stored
 from famichat.chat.messages.content import seal_text
-from famichat.chat.messages.reaction import Sign
+from famichat.chat.messages.reaction import ReactionRequest
 from famichat.chat.messages.versions import edit_view
 from famichat.chat.messages.view import message_view, sent_view
 from famichat.chat.records.attachment import Attachment, AttachmentSecrets
@@ -113,8 +113,11 @@ def views() -> dict[str, object]:
     with_a_photo = Stored(MESSAGE, 43, SENT, repeat=False, conversation_type="direct", attachments=attached)
     photo = record("Dinner at six?", plain)
     photo.attachments = [Attachment(**attachment())]
-    reactions = [Sign("❤", plain).reaction(MESSAGE, USER, VAULT), Sign("9d_-x", MLS).reaction(MESSAGE, DEVICE, VAULT)]
-    broken = Sign("❤", plain).reaction(MESSAGE, USER, VAULT)
+    reactions = [
+        ReactionRequest("❤", plain).to_row(MESSAGE, USER, VAULT),
+        ReactionRequest("9d_-x", MLS).to_row(MESSAGE, DEVICE, VAULT),
+    ]
+    broken = ReactionRequest("❤", plain).to_row(MESSAGE, USER, VAULT)
     broken.emoji = b"\x01\x00"
     unreadable = record("hej", plain)
     unreadable.body = b"\x01\x00"

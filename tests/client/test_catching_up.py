@@ -155,7 +155,7 @@ async def test_a_message_that_is_pushed_twice_is_delivered_once() -> None:
         assert await take(conversation.events(), 2) == new(1, 2)
 
 
-async def test_the_head_reveals_what_was_not_pushed() -> None:
+async def test_the_head_reveals_a_missed_broadcast() -> None:
     server = Server()
     async with listening(server) as conversation:
         await server.joined.wait()
@@ -236,7 +236,7 @@ async def test_a_channel_that_ends_is_joined_again_on_the_same_socket(event: str
     assert len(server._sockets) == 1
 
 
-async def test_what_is_refused_for_now_is_asked_again() -> None:
+async def test_a_temporary_refusal_is_retried() -> None:
     server = Server()
     server.refusals = {
         "phx_join": [{"reason": "unavailable"}, {"reason": "rate_limited", "retry_in_ms": 5}],
@@ -253,7 +253,7 @@ async def test_what_is_refused_for_now_is_asked_again() -> None:
     assert len({payload["client_id"] for name, payload in server.received if name == "new_msg"}) == 1
 
 
-async def test_what_is_refused_for_good_is_raised_everywhere() -> None:
+async def test_a_permanent_refusal_is_raised_to_every_caller() -> None:
     server = Server()
     server.refusals = {"phx_join": [{"reason": "not_found"}]}
     async with listening(server) as conversation:

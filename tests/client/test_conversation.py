@@ -105,7 +105,7 @@ async def test_a_message_sent_from_within_the_loop_waits_for_the_connection_and_
     assert bodies(sent_message) == [f"{word} {number}" for number in range(3) for word in ("ping", "pong")]
 
 
-async def test_what_happened_while_away_comes_at_the_return(app: RunningApp) -> None:
+async def test_missed_changes_arrive_after_a_reconnect(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja:
         async with live(app, app.home.emil) as emil:
             received_events = await joined(emil)
@@ -176,7 +176,7 @@ async def test_the_last_messages_come_first_if_they_are_wanted(app: RunningApp) 
     assert bodies(earlier + later) == ["3", "4", "5"]
 
 
-async def test_another_iteration_goes_on_where_a_cancelled_one_stopped(app: RunningApp) -> None:
+async def test_a_new_iteration_continues_where_a_cancelled_one_stopped(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil) as emil:
         received_events = await joined(emil)
         for number in range(4):
@@ -227,7 +227,7 @@ async def test_the_same_client_id_for_another_message_is_refused(app: RunningApp
     assert refused.value.code == "conflict"
 
 
-async def test_a_message_that_breaks_the_connection_is_not_repeated_for_ever(app: RunningApp) -> None:
+async def test_a_message_that_breaks_the_connection_is_not_retried_forever(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja:
         with pytest.raises(Refused) as refused:
             await maja.send("not \0 allowed")
@@ -247,7 +247,7 @@ async def test_text_that_json_cannot_represent_is_refused_before_it_is_sent(app:
     assert sent["seq"] == 1
 
 
-async def test_what_was_taken_from_the_loop_is_acknowledged_and_ones_own_is_not(app: RunningApp) -> None:
+async def test_received_messages_are_acknowledged_and_own_messages_are_not(app: RunningApp) -> None:
     async with live(app, app.home.maja) as maja, live(app, app.home.emil, acknowledge="read") as emil:
         received_events, reported = await joined(emil), await joined(maja)
         await emil.send("mine")

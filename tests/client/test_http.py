@@ -32,7 +32,7 @@ def stored(saved: SavedSession) -> Session:
     return session
 
 
-async def test_an_expired_token_is_refreshed_and_the_new_one_is_on_disk(app: RunningApp, tmp_path: Path) -> None:
+async def test_an_expired_token_is_refreshed_and_the_new_token_is_saved(app: RunningApp, tmp_path: Path) -> None:
     saved = await signed_in(app, tmp_path)
     before = stored(saved)
     async with Http(saved) as http:
@@ -51,7 +51,7 @@ async def test_requests_at_the_same_time_refresh_once(app: RunningApp, tmp_path:
         await other.get("/me")
 
 
-async def test_a_refresh_goes_on_when_the_caller_is_cancelled_and_the_client_closed(
+async def test_a_refresh_completes_although_its_caller_is_cancelled_and_the_client_closed(
     app: RunningApp, tmp_path: Path
 ) -> None:
     saved = await signed_in(app, tmp_path)
@@ -151,7 +151,7 @@ async def test_a_socket_is_opened_with_a_refreshed_token(app: RunningApp, tmp_pa
     assert stored(saved).access_token != "expired"
 
 
-async def test_without_a_session_one_is_told_to_sign_in(tmp_path: Path) -> None:
+async def test_a_command_without_a_session_asks_to_sign_in(tmp_path: Path) -> None:
     with pytest.raises(SignedOut) as signed_out:
         Http(SavedSession(tmp_path / "none.json"))
     assert signed_out.value.code == "unauthorized"

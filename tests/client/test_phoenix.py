@@ -117,7 +117,7 @@ async def test_a_channel_that_the_server_ends_leaves_the_socket_open(event: str)
         assert not other.is_ended
 
 
-async def test_a_channel_that_nobody_reads_ends_when_its_queue_is_full() -> None:
+async def test_a_channel_without_a_reader_ends_when_its_queue_is_full() -> None:
     async def flood(server: ServerConnection, frame: Frame) -> None:
         await reply(server, frame)
         for number in range(MAX_EVENTS + 10):
@@ -198,7 +198,7 @@ async def test_heartbeats_are_sent_and_keep_the_connection() -> None:
     assert {tuple(frame[i] for i in (0, 2, 3)) for frame in beats} == {(None, "phoenix", "heartbeat")}
 
 
-async def test_what_is_no_frame_closes_the_connection() -> None:
+async def test_a_malformed_frame_closes_the_connection() -> None:
     async def nonsense(server: ServerConnection, frame: Frame) -> None:
         await server.send("{nonsense")
 

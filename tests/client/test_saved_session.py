@@ -14,7 +14,7 @@ def saved(tmp_path: Path) -> SavedSession:
     return SavedSession(tmp_path / "config" / "famichat" / "session.json")
 
 
-def test_who_signs_in_is_remembered_until_forgotten(saved: SavedSession) -> None:
+def test_a_sign_in_is_remembered_until_sign_out(saved: SavedSession) -> None:
     saved.save(MAJA)
     remembered = saved.load()
     saved.forget()
@@ -47,7 +47,7 @@ def test_a_write_that_fails_leaves_the_old_session_and_nothing_else(
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"url": 1}', '{"surprise": 1}'])
-def test_a_damaged_file_is_told_in_words(saved: SavedSession, text: str) -> None:
+def test_a_damaged_file_is_reported_in_a_sentence(saved: SavedSession, text: str) -> None:
     saved.save(MAJA)
     saved.path.write_text(text)
 

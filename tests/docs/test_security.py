@@ -154,5 +154,5 @@ async def test_every_row_is_tested() -> None:
 
 
 @pytest.mark.parametrize("row", CHECKS)
-async def test_who_can_read_what(house: House, row: str) -> None:
+async def test_each_user_reads_only_permitted_messages(house: House, row: str) -> None:
     await CHECKS[row](house)

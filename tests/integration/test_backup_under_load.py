@@ -16,7 +16,7 @@ from tests.support.talkers import KEYS, Talkers, move_in
 
 
 @pytest.mark.timeout(120)
-async def test_what_was_acknowledged_before_the_backup_is_there_after_the_restore(
+async def test_messages_acknowledged_before_a_backup_exist_after_the_restore(
     tmp_path: Path, database_url: str, request: pytest.FixtureRequest
 ) -> None:
     talkers, file = move_in(database_url), tmp_path / "backup.tar"

@@ -17,7 +17,7 @@ LOST_ANSWERS = 5
 
 
 @pytest.mark.timeout(120)
-async def test_a_database_that_goes_away_is_told_and_outlived(tmp_path: Path) -> None:
+async def test_a_lost_database_is_reported_and_the_server_recovers(tmp_path: Path) -> None:
     with running_postgres() as postgres:
         database_url = postgres.create("famichat")
         talkers = move_in(database_url)

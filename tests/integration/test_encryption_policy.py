@@ -56,7 +56,7 @@ async def test_every_door_refuses_what_the_policy_refuses_and_nothing_is_stored(
     assert joined["encryption_status"] == shown["encryption_status"] == ("enabled" if code == REQUIRED else "disabled")
 
 
-async def test_other_settings_leave_every_stored_message_readable_and_required_once_is_for_ever(
+async def test_changed_settings_keep_messages_readable_and_required_encryption_stays_required(
     database_url: str, tmp_path: Path
 ) -> None:
     async with running_app(database_url, tmp_path) as app:

@@ -278,7 +278,7 @@ async def test_the_traces_hold_no_secret(day: Day) -> None:
     assert [secret for secret in [*day.secrets, "anna", "Berg"] if hidden_in(day.traces, secret)] == []
 
 
-async def test_the_database_holds_nothing_that_was_said_and_no_address(day: Day) -> None:
+async def test_the_database_contains_no_message_text_and_no_address(day: Day) -> None:
     assert "anna" in day.database, "this is the right one"
     sealed = [PASSWORD, WRONG_PASSWORD, EMAIL, EMAIL.upper(), BODY, FORGED, *day.with_messages, *kept_secret(day.data)]
     assert [secret for secret in sealed if hidden_in(day.database, secret)] == []

@@ -11,7 +11,7 @@ from tests.support.talkers import KEYS, move_in
 BREAKS = 40
 
 
-async def test_who_is_cut_off_and_comes_back_misses_nothing_and_gets_nothing_twice(
+async def test_a_reconnected_client_misses_nothing_and_receives_nothing_twice(
     tmp_path: Path, database_url: str
 ) -> None:
     """Clients rejoin between commits: messages in the join reply must not be pushed again."""

@@ -48,7 +48,7 @@ async def nodes(
             yield Nodes(one, replace(one, url=ready.url, settings=second), redis)
 
 
-async def test_a_message_sent_on_one_node_is_heard_on_the_other_once(nodes: Nodes) -> None:
+async def test_a_message_sent_on_one_node_arrives_on_the_other_once(nodes: Nodes) -> None:
     async with nodes.one.connect(nodes.one.home.maja) as maja, nodes.other.connect(nodes.one.home.emil) as emil:
         await maja.join(nodes.topic)
         await emil.join(nodes.topic)
@@ -87,7 +87,7 @@ async def test_a_device_revoked_on_one_node_is_closed_on_the_other_within_a_seco
         assert time.monotonic() - began < 1
 
 
-async def test_who_missed_the_last_message_while_the_broker_was_away_learns_of_it(nodes: Nodes) -> None:
+async def test_a_client_that_missed_the_last_message_during_a_broker_outage_learns_of_it(nodes: Nodes) -> None:
     async with nodes.one.connect(nodes.one.home.maja) as maja, nodes.other.connect(nodes.one.home.emil) as emil:
         await maja.join(nodes.topic)
         await emil.join(nodes.topic)

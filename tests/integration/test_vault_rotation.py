@@ -85,7 +85,7 @@ async def test_people_talk_on_while_every_server_takes_a_new_key(
     assert (VaultResealed in map(type, emitted)) is (len(servers) == 1)
 
 
-async def test_a_server_that_lacks_the_key_of_the_others_says_so_once_and_goes_on(
+async def test_a_server_without_the_key_of_the_other_nodes_warns_once_and_continues(
     database: Database, emitted: list[Event]
 ) -> None:
     newer = {**VAULT.keys, 2: b"\x08" * KEY_BYTES}

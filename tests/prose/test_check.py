@@ -30,7 +30,7 @@ def test_a_ceiling_has_to_follow_its_figure() -> None:
     ]
 
 
-def test_a_ceiling_of_a_group_that_is_gone_fails() -> None:
+def test_a_ceiling_of_a_group_that_does_not_exist_fails() -> None:
     assert check.problems({}, {"a": {"pronouns": 2.0}}) == [
         '"a" is in ceilings.toml, but does not exist. Run with --update.'
     ]

@@ -93,7 +93,7 @@ def test_the_rate_is_per_thousand_words() -> None:
     assert figures.rate("phrases") == 0
 
 
-def test_no_words_have_no_rate() -> None:
+def test_a_text_without_words_has_no_rate() -> None:
     assert measure([]).rate("phrases") == 0
 
 

@@ -100,7 +100,7 @@ async def post(endpoint: str, **settings: Any) -> tuple[PushResponse, float]:
 
 
 @pytest.mark.parametrize(("shown", "outcome"), [("localhost", "sent"), ("push.example.org", "unreachable")])
-async def test_a_certificate_must_be_for_the_name_although_the_address_is_what_is_connected_to(
+async def test_the_certificate_is_checked_for_the_host_name_although_the_connection_uses_the_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str, outcome: str
 ) -> None:
     file = certificate(tmp_path, shown)

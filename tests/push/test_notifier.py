@@ -396,7 +396,7 @@ async def test_a_browser_belongs_to_the_last_user_who_signed_in(rung: Rung) -> N
     assert browser.read(rung.service.requests[0][2]) == {"kind": "test"}
 
 
-async def test_without_the_setting_nothing_goes_to_this_machine(app: RunningApp) -> None:
+async def test_without_the_setting_no_request_reaches_the_local_machine(app: RunningApp) -> None:
     async with push_service() as service, app.http(app.home.emil) as http:
         for url in (service.url, service.url.replace("http:", "https:")):
             browser = Browser(f"{url}/x")

@@ -49,7 +49,7 @@ async def test_rule_20_a_join_that_raises_is_answered_join_crashed(fault: str, e
         assert any(isinstance(event, ChannelCrashed) and event.stage == "join" for event in emitted)
 
 
-async def test_what_is_pipelined_behind_a_refused_join_is_unmatched() -> None:
+async def test_messages_pipelined_behind_a_refused_join_are_unmatched() -> None:
     async with home(Refusing) as served, ChannelClient.connect(served.url) as client:
         join = await client.send_join("room:1")
         ref = await client.push("room:1", "shout", {})
@@ -85,7 +85,7 @@ class SlowJoin(Room):
         return isinstance(broadcast.payload, dict) and not broadcast.payload.get("known")
 
 
-async def test_rule_21_the_join_reply_comes_first_and_nothing_said_meanwhile_is_lost() -> None:
+async def test_rule_21_the_join_reply_comes_first_and_no_concurrent_message_is_lost() -> None:
     async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         ref = await SlowJoin.in_the_middle(client)
         served.pubsub.broadcast("room:1", "shout", {"number": 1})
@@ -99,7 +99,7 @@ async def test_rule_21_the_join_reply_comes_first_and_nothing_said_meanwhile_is_
         assert events == [(REPLY, None), ("early", None), ("shout", 1), ("shout", 3), ("presence_state", None)]
 
 
-async def test_what_a_join_returned_is_no_news_when_it_is_broadcast_after_the_reply() -> None:
+async def test_a_message_in_the_join_reply_is_not_broadcast_to_the_client_again() -> None:
     async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
         served.pubsub.broadcast("room:1", "shout", {"number": 1, "known": True})
@@ -132,7 +132,7 @@ async def test_a_channel_that_fails_to_filter_a_broadcast_does_not_keep_it_from_
         await failing.assert_push("room:1", "phx_error")
 
 
-async def test_rule_22_what_is_pipelined_behind_a_join_is_handled_after_it_in_order() -> None:
+async def test_rule_22_messages_pipelined_behind_a_join_are_handled_after_it_in_order() -> None:
     async with home(SlowJoin) as served, ChannelClient.connect(served.url) as client:
         await client.send_join("room:1")
         refs = [await client.push("room:1", "echo", {"number": number}) for number in range(20)]
@@ -349,7 +349,7 @@ async def test_rule_34_a_lost_client_leaves_every_channel_once() -> None:
         assert served.endpoint.connections == 0
 
 
-async def test_what_a_client_sent_before_it_went_is_still_handled() -> None:
+async def test_messages_sent_before_a_disconnect_are_still_handled() -> None:
     async with home() as served, ChannelClient.connect(served.url) as other:
         await other.join("room:1")
         async with ChannelClient.connect(served.url) as client:
@@ -372,7 +372,7 @@ class Later(Room):
         return await super().handle_in(event, payload)
 
 
-async def test_a_channel_goes_on_while_a_reply_is_deferred() -> None:
+async def test_a_channel_handles_messages_while_a_reply_is_deferred() -> None:
     Later.waiting = []
     async with home(Later) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
@@ -401,7 +401,7 @@ async def test_the_number_of_pending_replies_is_limited() -> None:
             await client.assert_reply(ref)
 
 
-async def test_leaving_waits_for_what_is_owed() -> None:
+async def test_a_leave_waits_for_pending_replies() -> None:
     Later.waiting = []
     async with home(Later) as served, ChannelClient.connect(served.url) as client:
         await client.join("room:1")
@@ -488,7 +488,7 @@ async def test_a_wrong_return_from_handle_in_crashes_the_channel() -> None:
         await client.assert_push("room:1", "phx_error")
 
 
-async def test_what_cannot_be_encoded_crashes_the_channel_that_sent_it() -> None:
+async def test_a_payload_that_cannot_be_encoded_crashes_only_its_channel() -> None:
     class Unencodable(Room):
         async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
             match event:

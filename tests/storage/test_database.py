@@ -43,7 +43,7 @@ def test_a_reader_cannot_write(database: Database) -> None:
     assert names(database) == ["Safe"]
 
 
-async def test_the_event_loop_goes_on_while_a_transaction_waits(database: Database) -> None:
+async def test_the_event_loop_is_free_while_a_transaction_waits(database: Database) -> None:
     waiting, go_on = threading.Event(), threading.Event()
 
     def work(session: Session) -> str:

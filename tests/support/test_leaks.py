@@ -31,7 +31,7 @@ def test_a_secret_in_a_log_an_error_or_an_event_is_seen() -> None:
 
 
 @pytest.mark.parametrize("name", ["body", "access_token", "password", "email"])
-def test_what_a_test_has_sent_is_a_secret_from_then_on(name: str) -> None:
+def test_a_text_that_a_test_sent_counts_as_a_secret(name: str) -> None:
     logger = logging.getLogger("famichat.leaky")
     with watched(()) as reported:
         logger.warning("dinner at six, in confidence")
@@ -42,7 +42,7 @@ def test_what_a_test_has_sent_is_a_secret_from_then_on(name: str) -> None:
     assert tellers(reported) == ["famichat.leaky"]
 
 
-def test_words_of_the_program_are_never_secrets() -> None:
+def test_identifiers_of_the_program_are_never_secrets() -> None:
     with watched(()) as reported:
         leaks.remember({"body": events.AuthorizationDenied.name})
         emit(events.AuthorizationDenied(door="socket", reason="not_found"))

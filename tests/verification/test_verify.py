@@ -6,7 +6,7 @@ import pytest
 from tests.verification.verify import main
 
 
-def test_one_notification_goes_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_notification_arrives_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "verification.log"
 
     with patch("sys.argv", ["verify", "--log", str(log)]):

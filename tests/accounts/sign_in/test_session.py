@@ -199,7 +199,7 @@ def test_a_password_that_changed_during_verification_starts_no_session(
         database.run(lambda session: start_session(session, household.maja.user_id, NewDevice("tablet"), PASSWORD_HASH))
 
 
-def test_an_account_that_is_gone_starts_no_session(database: Database, household: Household) -> None:
+def test_a_deleted_account_starts_no_session(database: Database, household: Household) -> None:
     with pytest.raises(InvalidCredentials):
         database.run(lambda session: start_session(session, new_id(), NewDevice("tablet")))
 

@@ -230,7 +230,7 @@ def test_a_removed_member_does_not_get_it_by_creating_it_again(database: Databas
     assert household.maja.user_id not in members
 
 
-def test_what_must_be_encrypted_is_so_from_the_beginning(database: Database, household: Household) -> None:
+def test_required_encryption_applies_from_the_first_message(database: Database, household: Household) -> None:
     created = database.run(
         lambda session: create_self_conversation(session, household.maja.user_id, encryption_required=True)
     )

@@ -12,7 +12,7 @@ from tests.factories.people import INDEX, Household
 from tests.factories.talk import direct_of, group_of, say
 
 
-def test_who_leaves_a_direct_conversation_comes_back_by_opening_it_again(
+def test_a_user_who_left_a_direct_conversation_returns_by_opening_it_again(
     database: Database, household: Household
 ) -> None:
     maja, emil = household.maja, household.emil

@@ -51,7 +51,7 @@ def test_the_furthest_of_ones_devices_counts(database: Database, household: Hous
 
 
 @pytest.mark.parametrize(("history", "after_return"), [("joined", 0), ("all", 3)])
-def test_a_returning_member_has_unread_only_what_is_visible(
+def test_only_visible_messages_are_unread_for_a_returning_member(
     database: Database, household: Household, history: History, after_return: int
 ) -> None:
     maja, emil, inga = household.maja, household.emil, household.inga

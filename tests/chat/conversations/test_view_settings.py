@@ -110,7 +110,7 @@ def test_muting_may_end(database: Database, household: Household, direct_id: str
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_who_is_not_in_it_cannot(database: Database, household: Household, direct_id: str, what: Change) -> None:
+def test_an_outsider_cannot(database: Database, household: Household, direct_id: str, what: Change) -> None:
     for user_id, conversation_id in (
         (household.ada.user_id, direct_id),
         (household.maja.user_id, new_id()),
@@ -159,7 +159,7 @@ def big_family(session: Session, household: Household) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize(("do", "undo"), [CHANGES[0:2], CHANGES[2:4], CHANGES[4:6]])
-def test_it_is_told_whether_it_was_so_already(
+def test_the_result_says_whether_anything_changed(
     database: Database, household: Household, direct_id: str, do: Change, undo: Change
 ) -> None:
     outcomes = [
@@ -170,7 +170,7 @@ def test_it_is_told_whether_it_was_so_already(
     assert outcomes == [False, True, False, True, False]
 
 
-async def test_the_next_message_shows_what_is_hidden_and_leaves_what_is_archived(
+async def test_the_next_message_shows_a_hidden_conversation_and_keeps_an_archived_one(
     database: Database, household: Household, direct_id: str, journal: Journal
 ) -> None:
     for what in (hide_conversation, archive_conversation, mute_conversation):

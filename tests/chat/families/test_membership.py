@@ -97,7 +97,7 @@ def test_a_removed_member_leaves_the_family_its_conversation_and_its_groups(
     assert sorted(left) == sorted([maja, inga])
 
 
-def test_what_belongs_to_another_family_stays(database: Database, household: Household) -> None:
+def test_data_of_another_family_remains(database: Database, household: Household) -> None:
     emil = household.emil.user_id
     database.run(lambda s: add_member(s, household.other_family_id, emil, "member"))
     theirs = database.run(lambda s: create_family_conversation(s, emil, household.other_family_id)).conversation.id

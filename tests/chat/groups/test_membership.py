@@ -90,7 +90,7 @@ def test_adding_an_admin_again_takes_nothing_away(database: Database, household:
 
 
 @pytest.mark.parametrize(("history", "first"), [("joined", 3), ("all", 1)])
-def test_newcomers_see_what_was_chosen_when_the_group_was_made(
+def test_new_members_see_the_history_chosen_when_the_group_was_created(
     database: Database, household: Household, history: Any, first: int
 ) -> None:
     maja, others = household.maja.user_id, [household.emil.user_id, household.inga.user_id]

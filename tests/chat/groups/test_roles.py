@@ -55,9 +55,7 @@ def test_the_creator_of_the_group_is_its_only_admin(database: Database, househol
         assert not database.run_read(lambda session, it=(conversation_id, user_id): is_admin(session, *it))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 
-def test_a_promotion_and_a_demotion_write_over_what_was_granted(
-    database: Database, household: Household, group: str
-) -> None:
+def test_a_role_change_replaces_the_granted_privileges(database: Database, household: Household, group: str) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
     first = privilege(database, group, emil)
     promoted = do(database, assign_admin, maja, group, emil)
@@ -76,7 +74,7 @@ def test_a_promotion_and_a_demotion_write_over_what_was_granted(
 
 
 @every_change
-def test_what_is_so_already_is_left_as_it_is(
+def test_a_change_to_the_current_state_changes_nothing(
     database: Database, household: Household, group: str, change: Change
 ) -> None:
     maja, emil = household.maja.user_id, household.emil.user_id
@@ -191,7 +189,9 @@ async def test_fifty_promotions_at_once_grant_once(database: Database, household
     assert admins(database, household, group) == {"maja", "emil"}
 
 
-def test_who_granted_is_forgotten_with_the_account(database: Database, household: Household, group: str) -> None:
+def test_a_deleted_account_is_removed_as_the_granter_of_privileges(
+    database: Database, household: Household, group: str
+) -> None:
     emil = household.emil.user_id
     granter = new_id()
 

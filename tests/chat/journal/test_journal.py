@@ -86,13 +86,13 @@ async def test_messages_get_their_seq_without_gaps_in_the_order_of_appending(
     assert rows(database) == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
 
 
-async def test_what_waits_together_is_committed_together(journal: Journal, make: Make, emitted: list[Event]) -> None:
+async def test_queued_writes_are_committed_together(journal: Journal, make: Make, emitted: list[Event]) -> None:
     await asyncio.gather(*[journal.append(make(), ignore) for _ in range(100)])
 
     assert [event.messages for event in emitted if isinstance(event, JournalBatchWritten)] == [100]
 
 
-async def test_others_are_told_in_order_and_before_the_sender(journal: Journal, make: Make) -> None:
+async def test_messages_are_broadcast_in_order_and_before_the_acknowledgement(journal: Journal, make: Make) -> None:
     reported: list[int] = []
     order: list[str] = []
 
@@ -104,7 +104,7 @@ async def test_others_are_told_in_order_and_before_the_sender(journal: Journal, 
     assert order == ["acknowledged after 5"]
 
 
-async def test_others_are_told_although_the_sender_is_gone(journal: Journal, make: Make) -> None:
+async def test_others_get_the_message_although_the_sender_disconnected(journal: Journal, make: Make) -> None:
     reported: list[int] = []
 
     journal.append(make(), lambda stored: reported.append(stored.seq)).cancel()
@@ -151,12 +151,12 @@ async def test_the_same_client_id_with_another_body_is_a_conflict(journal: Journ
     ],
     ids=["no such conversation", "the wrong type", "not a participant", "not that person's device"],
 )
-async def test_a_stranger_is_told_not_found(journal: Journal, make: Make, changes: dict[str, str]) -> None:
+async def test_an_outsider_gets_not_found(journal: Journal, make: Make, changes: dict[str, str]) -> None:
     with pytest.raises(JournalRefusal, match="not_found"):
         await journal.append(make(**changes), ignore)
 
 
-async def test_a_revoked_device_is_told_not_found(database: Database, journal: Journal, make: Make) -> None:
+async def test_a_revoked_device_gets_not_found(database: Database, journal: Journal, make: Make) -> None:
     entry = make()
 
     def revoke(session: Session) -> None:

@@ -91,7 +91,7 @@ def talk(database: Database, household: Household) -> Talk:
     return Talk(database, household)
 
 
-def test_an_edit_says_it_in_other_words_and_keeps_the_former_ones(talk: Talk) -> None:
+def test_an_edit_replaces_the_body_and_keeps_the_earlier_version(talk: Talk) -> None:
     first = talk.do(talk.home.emil, edit("uno"))
     second = talk.do(talk.home.emil, edit("eins"))
 
@@ -161,7 +161,7 @@ def test_an_admin_of_the_group_deletes_any_message_and_is_named(talk: Talk) -> N
     assert (entry.conversation_id, entry.message_id) == (talk.id, talk.sent[0])
 
 
-def test_what_one_takes_away_oneself_is_in_no_ledger(talk: Talk) -> None:
+def test_own_removals_are_not_in_the_account_history(talk: Talk) -> None:
     talk.do(talk.home.emil, DELETE)
 
     assert talk.database.run_read(lambda session: audit_log_of(session, talk.home.emil.user_id)).entries == []
@@ -177,7 +177,7 @@ def test_outside_groups_only_the_sender_deletes_a_message(database: Database, ho
         database.run(work)
 
 
-def test_nothing_can_be_done_to_what_is_deleted(talk: Talk) -> None:
+def test_a_deleted_message_cannot_be_changed(talk: Talk) -> None:
     talk.do(talk.home.emil, DELETE)
 
     for change in (edit("zombie"), react("❤"), react(None)):
@@ -209,7 +209,7 @@ def test_a_reaction_that_is_there_already_is_no_change(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("change", [edit("plain"), react("❤")])
-def test_what_must_be_encrypted_stays_so(talk: Talk, change: Change) -> None:
+def test_required_encryption_stays_required(talk: Talk, change: Change) -> None:
     required = ChangeServices(VAULT, EncryptionPolicies({"group": "required"}))
     forbidden = ChangeServices(VAULT, EncryptionPolicies({"group": "forbidden"}))
     opaque = edit("q83v", **ENVELOPE)
@@ -226,13 +226,13 @@ def test_what_must_be_encrypted_stays_so(talk: Talk, change: Change) -> None:
     assert talk.do(talk.home.emil, DELETE).changed, "taking away needs no key"
 
 
-def test_what_was_encrypted_is_not_edited_into_the_clear(talk: Talk) -> None:
+def test_an_encrypted_message_cannot_be_edited_to_plaintext(talk: Talk) -> None:
     talk.do(talk.home.emil, edit("q83v", **ENVELOPE))
 
     assert talk.refused(talk.home.emil, edit("plain")) is EncryptionRequired
 
 
-def test_what_another_device_sealed_is_refused_and_an_edit_names_the_device_that_made_it(talk: Talk) -> None:
+def test_an_envelope_of_another_device_is_refused_and_an_edit_names_its_device(talk: Talk) -> None:
     tablet = talk.database.run(lambda session: add_device(session, talk.home.emil.user_id, "Emil's tablet")).id
     emil = replace(talk.home.emil, device_id=tablet)
     sealed = {**ENVELOPE, "protocol": "mls10", "epoch": 7, "sender_device_id": tablet}

@@ -40,7 +40,7 @@ def sent(database: Database, household: Household) -> tuple[str, str]:
     return database.run(fill)
 
 
-async def test_changes_are_told_in_the_order_of_their_numbers_and_only_if_they_are_news(
+async def test_changes_are_broadcast_in_order_and_only_once(
     changes: ChangeWriter, household: Household, sent: tuple[str, str], emitted: list[Event]
 ) -> None:
     reported: list[ChangeResult] = []

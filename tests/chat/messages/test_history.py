@@ -125,13 +125,13 @@ def test_pages_put_together_are_the_whole(talk: Talk, limit: int) -> None:
     assert forward == backward == list(range(FROM, SAID + 1))
 
 
-def test_each_message_has_the_body_that_was_said(talk: Talk) -> None:
+def test_each_message_has_the_body_that_was_sent(talk: Talk) -> None:
     assert [view["body"] for view in talk.after(SAID - 3)["messages"]] == ["448", "449", "450"]
 
 
 @each_database
 @given(last_seq=st.integers(0, SAID), with_epoch=st.booleans())
-def test_resuming_gives_exactly_what_was_missed(talk: Talk, last_seq: int, with_epoch: bool) -> None:  # noqa: FBT001 - Hypothesis gives it by name
+def test_a_resume_returns_exactly_the_missed_messages(talk: Talk, last_seq: int, with_epoch: bool) -> None:  # noqa: FBT001 - Hypothesis gives it by name
     found = talk.resume(last_seq, talk.epoch if with_epoch else None)
     missed = [seq for seq in range(FROM, SAID + 1) if seq > last_seq]
 
@@ -167,7 +167,7 @@ def test_a_place_that_was_never_reached_starts_over_and_says_so(talk: Talk) -> N
     assert seqs(found)[-1] == SAID
 
 
-def test_who_missed_nothing_gets_nothing(talk: Talk) -> None:
+def test_a_resume_without_missed_messages_returns_none(talk: Talk) -> None:
     found = talk.resume(SAID, talk.epoch)
 
     assert (found.recovered, found.messages, found.has_more) == (True, [], False)

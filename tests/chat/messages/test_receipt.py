@@ -129,7 +129,7 @@ async def test_acknowledgements_at_once_end_at_the_furthest(
     assert any(answer.moved for answer in answers)
 
 
-def test_the_database_refuses_to_have_read_what_was_not_received(
+def test_the_database_refuses_a_read_position_beyond_the_delivered_one(
     database: Database, household: Household, direct_id: str
 ) -> None:
     database.run(lambda session: ack(session, household.maja, direct_id, 3, "delivered"))

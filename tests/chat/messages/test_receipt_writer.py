@@ -112,7 +112,7 @@ async def test_one_that_is_refused_does_not_refuse_its_neighbours(
     assert [each.seq for each in reported] == [2, 4], "who moved nowhere is not announced"
 
 
-async def test_what_a_discreet_person_reads_is_at_most_received_for_the_others(
+async def test_without_read_receipts_a_read_message_is_shown_as_delivered(
     database: Database, household: Household, sent: tuple[str, list[str]], receipts: ReceiptWriter
 ) -> None:
     conversation_id, _ = sent

@@ -50,7 +50,7 @@ def direct_id(database: Database, household: Household) -> str:
 
 
 @pytest.mark.parametrize("payload", [{"body": "hej"}, SEALED, {**SEALED, **PROTOCOL}])
-async def test_a_message_is_told_and_kept_with_all_that_it_says_of_its_encryption(
+async def test_a_message_is_broadcast_and_stored_with_its_encryption_fields(
     database: Database, household: Household, direct_id: str, payload: dict[str, Any]
 ) -> None:
     sent, [reported] = await send(database, household.maja, direct_id, payload)
@@ -101,7 +101,7 @@ async def test_the_same_client_id_under_another_envelope_is_a_conflict(
         await send(database, household.maja, direct_id, {**first, **other})
 
 
-async def test_what_was_sent_before_there_were_protocols_is_still_a_repeat_of_itself(
+async def test_a_message_from_before_encryption_protocols_is_still_recognized_as_a_repeat(
     database: Database, household: Household, direct_id: str
 ) -> None:
     await send(database, household.maja, direct_id, {**SEALED, "client_id": "the same"})
@@ -143,7 +143,7 @@ async def test_the_policy_decides_before_anything_is_stored(
 
 
 @pytest.mark.parametrize("policy", ["optional", "forbidden"])
-async def test_what_was_required_once_takes_ciphertext_only_whatever_the_settings_say_by_now(
+async def test_a_conversation_created_with_required_encryption_accepts_ciphertext_only(
     database: Database, household: Household, direct_id: str, policy: Policy
 ) -> None:
     database.run(lambda session: session.execute(update(Conversation).values(encryption_required=True)))

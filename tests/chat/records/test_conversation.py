@@ -54,7 +54,9 @@ def test_a_member_does_not_rename_it(
 
 
 @pytest.mark.parametrize("kind", ["self", "direct"])
-def test_what_has_no_name_gets_none(database: Database, household: Household, talks: dict[str, str], kind: str) -> None:
+def test_only_a_group_can_be_renamed(
+    database: Database, household: Household, talks: dict[str, str], kind: str
+) -> None:
     with pytest.raises(NotGroupConversation):
         database.run(lambda session: call_it(session, household.maja, talks[kind], "Hemligt"))
 

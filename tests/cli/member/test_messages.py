@@ -133,7 +133,7 @@ def test_the_same_client_id_sends_a_message_once(maja: Terminal) -> None:
     assert json.loads(first)["message_id"] == json.loads(again)["message_id"]
 
 
-def test_a_conversation_goes_by_id_topic_or_name(maja: Terminal) -> None:
+def test_a_conversation_is_found_by_id_topic_or_name(maja: Terminal) -> None:
     listed = json.loads(maja.run("conversations", "--json").stdout)["conversations"]
     group = maja.demo["conversations"]["group"]
 

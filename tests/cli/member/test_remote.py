@@ -42,7 +42,7 @@ def test_a_server_that_is_not_famichat_is_reported(remote: Remote, path: str) ->
     assert refused.value.code == "unreachable"
 
 
-def test_a_code_of_a_newer_server_is_passed_on_with_its_words(remote: Remote) -> None:
+def test_an_unknown_error_code_of_a_newer_server_is_shown_with_its_message(remote: Remote) -> None:
     with pytest.raises(Refused, match="So it is") as refused:
         remote.get("/409/problem")
     assert refused.value.code == "strange"

@@ -68,7 +68,7 @@ def test_files_are_backed_up_and_restored_even_after_a_killed_attempt(
     assert {each["check"]: each["status"] for each in elsewhere("doctor")["checks"]}["files"] == "ok"
 
 
-def test_a_file_that_goes_while_the_backup_is_taken_is_left_out(tmp_path: Path) -> None:
+def test_a_file_that_is_deleted_during_a_backup_is_left_out(tmp_path: Path) -> None:
     name = "files/00/01a21c4e-166d-70a3-8a1b-34628bd00000"
     stream = io.BytesIO()
 

@@ -12,7 +12,7 @@ from tests.support.postgres import Postgres
 from tests.support.program import ROOT, famichat
 
 
-def test_migrating_makes_what_is_missing_and_may_be_repeated(operator: Operator) -> None:
+def test_a_migration_creates_missing_tables_and_can_be_repeated(operator: Operator) -> None:
     assert operator("migrate") == operator("migrate") == {"revision": newest()}
     assert (operator.data_dir / "famichat.db").is_file()
 

@@ -62,7 +62,7 @@ def not_under_nohup() -> Iterator[None]:
 
 @pytest.mark.usefixtures("not_under_nohup")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_directory_of_its_own_is_gone_at_the_end(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_temporary_directory_is_deleted_at_the_end(tmp_path: Path, how: signal.Signals) -> None:
     with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
         demo.line()
         during = list(tmp_path.glob("famichat-*/famichat.db"))

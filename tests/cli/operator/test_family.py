@@ -17,7 +17,7 @@ def test_a_family_needs_a_name(at_home: Operator) -> None:
     assert at_home.refused("family", "add", " ", "--admin", "anna") == "invalid_name"
 
 
-def test_families_of_one_name_are_told_apart_by_id(at_home: Operator) -> None:
+def test_families_with_the_same_name_are_distinguished_by_id(at_home: Operator) -> None:
     second = at_home("family", "add", "Berg", "--admin", "anna")["id"]
 
     assert at_home.refused("invite", "create", "Berg") == "ambiguous"

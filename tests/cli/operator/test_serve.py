@@ -123,7 +123,7 @@ def test_starting_as_root_prints_a_warning(tmp_path: Path) -> None:
     assert warned == (os.geteuid() == 0)
 
 
-def test_what_a_server_makes_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_files_that_a_server_creates_are_private_to_its_owner(tmp_path: Path) -> None:
     with started("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json") as server:
         server.line()
         data = tmp_path / "data"

@@ -130,7 +130,7 @@ def test_people_read_a_table(at_home: Operator) -> None:
     assert anna.startswith("anna  ")
 
 
-def test_what_the_operator_does_is_emitted_as_what_users_do(at_home: Operator, emitted: list[Event]) -> None:
+def test_operator_actions_emit_the_same_events_as_user_actions(at_home: Operator, emitted: list[Event]) -> None:
     (berg,) = at_home("family", "list")["families"]
     bo = at_home("user", "add", "bo", "--family", "Berg", "--generate-password")["id"]
     issued = at_home("invite", "create", "Berg")["id"]

@@ -58,7 +58,7 @@ def sealed_with(at_home: Operator) -> dict[int, int]:
     return {each["version"]: sum(each["sealed"].values()) for each in keys}
 
 
-def test_a_new_key_seals_everything_and_the_old_one_may_go(at_home: Operator) -> None:
+def test_after_a_rotation_the_old_key_can_be_removed(at_home: Operator) -> None:
     fill(at_home, 250)
     before = at_home("vault", "status")
     rotated = at_home("vault", "rotate")
@@ -85,9 +85,7 @@ def test_the_output_is_readable_text(at_home: Operator) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_rotation_that_is_killed_goes_on_when_the_command_is_given_again(
-    at_home: Operator, how: signal.Signals
-) -> None:
+def test_a_killed_rotation_continues_when_the_command_is_repeated(at_home: Operator, how: signal.Signals) -> None:
     fill(at_home, MANY)
     with started("vault", "rotate", "--json", data_dir=at_home.data_dir) as rotating:
         json.loads(rotating.line())

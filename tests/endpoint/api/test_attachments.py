@@ -53,7 +53,7 @@ async def test_a_photo_is_seen_by_the_others_without_where_it_was_taken(app: Run
     assert not SECRETS.search(seen.content + small.content)
 
 
-async def test_an_upload_that_was_cut_goes_on_where_it_was(app: RunningApp) -> None:
+async def test_an_interrupted_upload_continues_at_its_offset(app: RunningApp) -> None:
     data = os.urandom(300_000)
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -100,7 +100,7 @@ async def test_two_requests_do_not_write_into_one_upload(app: RunningApp) -> Non
     assert third.json()["finished"]
 
 
-async def test_an_attachment_goes_with_one_message_only(app: RunningApp) -> None:
+async def test_an_attachment_belongs_to_one_message_only(app: RunningApp) -> None:
     """A file belongs to one message. Zulip lost a file shared by two messages when the first was deleted."""
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, b"%PDF-1.7")
@@ -198,7 +198,7 @@ async def test_a_photo_of_any_phone_is_seen_in_any_browser(app: RunningApp, kind
 
 
 @pytest.mark.parametrize("kind", ["heic", "avif", "tiff"])
-async def test_an_original_of_any_phone_goes_as_it_is_and_has_a_small_one(app: RunningApp, kind: str) -> None:
+async def test_an_original_photo_is_sent_unchanged_with_a_thumbnail(app: RunningApp, kind: str) -> None:
     data = photo(f"image/{kind}")
     async with app.http(app.home.maja) as maja:
         sent = await upload(maja, app.talks.direct, data, name=f"IMG_1.{kind}", keep_metadata=True)
@@ -319,7 +319,7 @@ async def test_announced_uploads_reserve_their_disk_space(app: RunningApp, monke
     }
 
 
-async def test_a_cancelled_upload_is_gone(app: RunningApp) -> None:
+async def test_a_cancelled_upload_is_deleted(app: RunningApp) -> None:
     async with app.http(app.home.maja) as maja:
         begun = await announce(maja, app.talks.direct, 10)
         await send_piece(maja, begun["id"], 0, b"12345")

@@ -160,7 +160,7 @@ async def test_accepting_requires_a_new_or_an_existing_account(app: RunningApp) 
         ({"device_name": "\n"}, (422, "invalid_device_name")),
     ],
 )
-async def test_what_cannot_be_used_is_named_and_the_invitation_stays_good(
+async def test_a_refused_field_is_named_and_the_invitation_stays_valid(
     app: RunningApp, changes: dict[str, Any], expected: tuple[int, str]
 ) -> None:
     token = (await invite(app))["token"]

@@ -342,7 +342,7 @@ async def test_presence_shows_joins_and_leaves(app: RunningApp) -> None:
 # Coming back
 
 
-async def test_a_rejoin_with_last_seq_brings_exactly_what_was_missed(app: RunningApp) -> None:
+async def test_a_rejoin_with_last_seq_returns_exactly_the_missed_messages(app: RunningApp) -> None:
     topic = topic_of(app, "direct")
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)
@@ -391,7 +391,7 @@ async def test_large_messages_come_in_pages_that_fit_a_slow_line(app: RunningApp
 
 
 @pytest.mark.parametrize("params", [{"last_seq": 99}, {"last_seq": 0, "epoch": "another"}])
-async def test_a_client_of_another_history_is_told_to_start_over(app: RunningApp, params: dict[str, object]) -> None:
+async def test_a_client_with_another_epoch_is_told_to_start_over(app: RunningApp, params: dict[str, object]) -> None:
     topic = topic_of(app, "self")
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic)

@@ -136,14 +136,14 @@ async def test_rule_47_a_session_joins_talks_and_hears() -> None:
         assert await poller.messages(1) == [[None, None, "room:1", "shout", {"a": 2}]]
 
 
-async def test_rule_47_a_poll_without_news_ends_with_204_after_the_window() -> None:
+async def test_rule_47_a_poll_without_messages_ends_with_204_after_the_window() -> None:
     async with serving(limits=QUICK) as (_, poller):
         token = await poller.open()
 
         assert await poller.get() == {"status": 204, "token": token, "messages": []}
 
 
-async def test_rule_47_news_end_a_waiting_poll_at_once(polls: Polls) -> None:
+async def test_rule_47_a_message_ends_a_waiting_poll_immediately(polls: Polls) -> None:
     async with serving() as (served, poller):
         await poller.open()
         await poller.post(JOIN)

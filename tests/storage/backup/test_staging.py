@@ -21,7 +21,7 @@ with staging(Path(sys.argv[1]), DataDir(Path(sys.argv[2]))) as folder:
 """
 
 
-def test_a_killed_backup_is_deleted_and_a_running_one_is_not(tmp_path: Path) -> None:
+def test_the_rest_of_a_killed_backup_is_deleted_and_a_running_backup_is_not(tmp_path: Path) -> None:
     data, elsewhere = tmp_path / "data", tmp_path / "disk"
     data.mkdir()
     elsewhere.mkdir()

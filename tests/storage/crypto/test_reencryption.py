@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 import famichat.app.server  # noqa: F401 - imports every model
 from famichat.accounts.user import User, email_of
-from famichat.chat.messages.reaction import Sign
+from famichat.chat.messages.reaction import ReactionRequest
 from famichat.chat.messages.view import body_of
 from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.message_edit import MessageEdit
@@ -52,7 +52,7 @@ def change_the_first(session: Session, household: Household) -> None:
     """Edit Maja's first message, and add a heart reaction by Emil."""
     message = session.execute(select(Message).where(Message.seq == 1)).scalar_one()
     session.add(MessageEdit.of(message, message.body or b""))
-    session.add(Sign("❤", Envelope()).reaction(message.id, household.emil.user_id, VAULT))
+    session.add(ReactionRequest("❤", Envelope()).to_row(message.id, household.emil.user_id, VAULT))
     message.edits = 1
     message.body = VAULT.seal(BODY_PURPOSE, b"no. 0", body_aad(message.id, 1))
 

@@ -61,7 +61,7 @@ def test_nothing_can_be_read_off_the_disk_and_only_the_owner_may_look(path: Path
 
 
 @pytest.mark.parametrize("cut", [1, 1000, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES])
-def test_an_upload_goes_on_where_it_was_cut(path: Path, cut: int) -> None:
+def test_an_interrupted_upload_resumes_at_its_offset(path: Path, cut: int) -> None:
     write(path, DATA[:cut], finish=False)
     with SealedWriter(path, KEY, "name") as writer:
         assert writer.size == size_of(path) == cut

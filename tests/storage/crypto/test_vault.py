@@ -24,7 +24,7 @@ def test_the_same_text_is_sealed_differently_each_time() -> None:
     assert VAULT.seal("body", b"hello", "row-1") != SEALED
 
 
-def test_a_sealed_value_does_not_show_what_is_in_it() -> None:
+def test_a_sealed_value_does_not_reveal_its_plaintext() -> None:
     assert b"hello" not in SEALED
 
 
@@ -72,7 +72,7 @@ def test_no_changed_byte_opens(position: int, change: int) -> None:
         VAULT.open("body", bytes(changed), "row-1")
 
 
-def test_a_new_key_seals_what_is_new_and_the_old_one_still_opens_what_is_old() -> None:
+def test_a_new_key_seals_new_values_and_the_old_key_still_opens_old_ones() -> None:
     rotated = Vault({1: KEY, 2: secrets.token_bytes(32)})
 
     assert rotated.open("body", SEALED, "row-1") == b"hello"

@@ -3,12 +3,12 @@ import { expect, test } from "vitest"
 import { attachment, message } from "../models/fixtures"
 import { open, openFile, opens, seal, sealFile } from "./seal"
 
-test("what is sealed here opens here", async () => {
+test("a sealed text can be opened", async () => {
   const sealed = await seal("Dinner at six?")
   expect(await open(message(1, sealed))).toEqual({ kind: "text", text: "Dinner at six?" })
 })
 
-test("what cannot be read says why", async () => {
+test("a text that cannot be decrypted gives the reason", async () => {
   expect(await open(message(1, { body: null, deleted_at: "2026-11-23T12:00:00Z" }))).toEqual({ kind: "deleted" })
   expect(await open(message(1, { body: null, error_code: 603 }))).toEqual({ kind: "broken" })
   expect(await open(message(1, { encryption_flag: true }))).toEqual({ kind: "locked" })
@@ -21,7 +21,7 @@ test("a file is where the server says it is", async () => {
   expect(await sealFile(new Blob(["sound"]))).toMatchObject({ encrypted: false })
 })
 
-test("an encrypted file is locked, and nobody is asked where it is", async () => {
+test("an encrypted file is locked and its URL is not requested", async () => {
   const locked = { ...attachment, encrypted: true }
   const asked = () => Promise.reject(new Error("asked"))
   expect(opens(locked)).toBe(false)

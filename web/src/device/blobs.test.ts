@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest"
 
 import { BlobStore } from "./blobs"
 
-test("what was kept is there after a restart, until it is removed", async () => {
+test("a stored blob survives a restart until it is removed", async () => {
   const before = new BlobStore("maja")
   const key = before.put(new Blob(["photo"]))
   await before.stored([key])
@@ -17,7 +17,7 @@ test("what was kept is there after a restart, until it is removed", async () => 
   await after.close()
 })
 
-test("what no draft names goes, unless it is so new that its draft may be being written", async () => {
+test("a blob without a draft is deleted unless it is new", async () => {
   const blobs = new BlobStore("emil")
   const [wanted, left] = [blobs.put(new Blob(["1"])), blobs.put(new Blob(["2"]))]
   await blobs.stored([wanted, left])

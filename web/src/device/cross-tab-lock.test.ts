@@ -33,7 +33,7 @@ test("a turn ends also when its work fails", async () => {
   expect(await withLock("failing", async () => "the next")).toBe("the next")
 })
 
-test("a tab that is closed in its turn keeps nobody waiting for long", async () => {
+test("a closed tab releases its lock after a short wait", async () => {
   vi.useFakeTimers({ toFake: ["Date", "setInterval", "clearInterval"] })
   const [gone, waiting] = [await tab(), await tab()]
   await new Promise<void>((begun) => {
@@ -69,7 +69,7 @@ test("of all tabs that come with the same, one is the first", async () => {
   expect(await first("019a-1")).toHaveLength(0) // a tab that was late
 })
 
-test("what one tab has spent the others know", async () => {
+test("other tabs know what one tab has used", async () => {
   const [one, other] = [await tab(), await tab()]
   expect(await other.isSpent("session", "first")).toBe(false)
   await one.markSpent("session", "first")

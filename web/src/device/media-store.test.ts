@@ -19,7 +19,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-test("what was viewed is there after a restart", async () => {
+test("viewed media survive a restart", async () => {
   await new MediaStore("maja").put("a", photo(3), origin)
   expect(await sizes(new MediaStore("maja"), "a", "b")).toEqual([3, undefined])
   expect(await sizes(new MediaStore("emil"), "a")).toEqual([undefined])

@@ -15,7 +15,7 @@ const known = (count: number) => ({
   receipts: new Map([["inga", { delivered: count, read: 1 }]]),
 })
 
-test("what was seen last time is there again: the end of each conversation", async () => {
+test("the end of each conversation is restored", async () => {
   const kept = new LocalDatabase("recalling", () => undefined)
   const recall = new OfflineCache(kept)
   recall.schedule("kitchen", () => known(500))
@@ -27,7 +27,7 @@ test("what was seen last time is there again: the end of each conversation", asy
   expect(timelines.get("kitchen")?.receipts).toEqual([["inga", { delivered: 501, read: 1 }]])
 })
 
-test("a conversation that is gone is forgotten", async () => {
+test("a removed conversation is deleted", async () => {
   const recall = new OfflineCache(new LocalDatabase("leaving", () => undefined))
   recall.schedule("kitchen", () => known(3))
   await recall.flush()
@@ -36,7 +36,7 @@ test("a conversation that is gone is forgotten", async () => {
   expect((await recall.load()).conversations).toEqual([])
 })
 
-test("signing out forgets what others wrote, and keeps one's own unsent words", async () => {
+test("signing out deletes received messages and keeps own unsent ones", async () => {
   const kept = new LocalDatabase("signing out", () => undefined)
   const [recall, wire] = [new OfflineCache(kept), new TabChannel("signing out")]
   const desk = new Drafts(kept, wire)

@@ -46,7 +46,7 @@ afterEach(async () => {
   tabs = []
 })
 
-test("what was written is shown at once, and in the same order after a restart", async () => {
+test("drafts are shown immediately, and in the same order after a restart", async () => {
   const first = await tab()
   const written = Promise.all(["one", "two", "three"].map((id) => first.mailbox.write(outgoing(id))))
   expect(first.waiting).toEqual(["one", "two", "three"])
@@ -54,7 +54,7 @@ test("what was written is shown at once, and in the same order after a restart",
   expect((await tab()).waiting).toEqual(["one", "two", "three"])
 })
 
-test("what is on the server waits no longer, in any tab", async () => {
+test("a stored message is no longer queued in any tab", async () => {
   const [first, second] = [await tab(), await tab()]
   await first.mailbox.write(outgoing("one"))
   await expect.poll(() => second.waiting).toEqual(["one"])
@@ -86,7 +86,7 @@ test("only one tab has the turn in a conversation, and only for what still waits
   expect(await second.mailbox.claim(outgoing("two"))).toBe(true)
 })
 
-test("what is being written has the turn at once, and takes it from the others", async () => {
+test("a tab in which the user writes gets the lock first", async () => {
   const [first, second] = [await tab(), await tab()]
   const written = first.mailbox.write(outgoing("one"))
   expect(await first.mailbox.claim(outgoing("one"))).toBe(true)
@@ -95,7 +95,7 @@ test("what is being written has the turn at once, and takes it from the others",
   expect(await second.mailbox.claim(outgoing("one"))).toBe(false)
 })
 
-test("what has been written asks like everybody else: another tab may be sending it by now", async () => {
+test("a finished draft waits for the lock: another tab may be sending it", async () => {
   const [first, second] = [await tab(), await tab()]
   await first.mailbox.write(outgoing("one"))
   expect(await second.mailbox.claim(outgoing("one"))).toBe(true)
@@ -109,7 +109,7 @@ test("of many tabs that ask at the same moment, one gets the turn", async () => 
   expect(answers.filter(Boolean)).toHaveLength(1)
 })
 
-test("words that become a message leave the desk, on the device and in the other tab", async () => {
+test("a text that is sent leaves the composer, on the device and in the other tab", async () => {
   const [first, second] = [await tab(), await tab()]
   await first.desk.write("kitchen", "hel", "Kitchen")
   await expect.poll(() => second.desk.all.get("kitchen")?.text).toBe("hel")
@@ -120,7 +120,7 @@ test("words that become a message leave the desk, on the device and in the other
   expect((await tab()).desk.all.size).toBe(0)
 })
 
-test("a tab that opens while another sends its words does not bring them back", async () => {
+test("a tab that opens while another sends does not restore the sent text", async () => {
   const first = await tab()
   await first.desk.write("kitchen", "hel", "Kitchen")
   const opening = new Tab()

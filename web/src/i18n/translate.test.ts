@@ -31,7 +31,7 @@ test("a count chooses the form", () => {
   expect(translator("ja")("shelf.unread", { n: 1 })).toBe("未読 1 件")
 })
 
-test("what is filled in is not filled in again", () => {
+test("an inserted value is not expanded again", () => {
   expect(translator("en")("room.newFrom", { name: "{text}", text: "hi" })).toBe("{text}: hi")
 })
 
@@ -40,7 +40,7 @@ test("the first language that we speak is chosen, else English", () => {
   expect(choose(["sv-SE"])).toBe("en")
 })
 
-test("an unknown refusal still gets words", () => {
+test("an unknown error code still gets a text", () => {
   expect(refusalKey("weak_password")).toBe("error.weak_password")
   expect(refusalKey("teapot")).toBe("error.unknown")
 })
@@ -50,7 +50,7 @@ test("names are joined as the language does it", () => {
   expect(joined("ja", ["Maja", "Emil"])).toContain("Maja")
 })
 
-test("what Famichat is called here is said in every sentence, and only in ours", () => {
+test("the instance's name replaces Famichat in every text of the interface only", () => {
   const t = translator("en", "Sundqvists")
   expect(t("page.old")).toBe("There's a new version of Sundqvists.")
   expect(t("room.newFrom", { name: "Maja", text: "Famichat!" })).toBe("Maja: Famichat!")

@@ -31,7 +31,7 @@ test("a newer state of a conversation keeps the message that it does not know ye
   expect(shelf[0]).toMatchObject({ name: "Big kitchen", last_seq: 5, last_message: { seq: 5 } })
 })
 
-test("a hidden or archived conversation is put away; one that was left is gone", () => {
+test("a hidden or archived conversation is not listed; one that was left is removed", () => {
   const shelf = upsert(
     upsert(two, conversation("kitchen", { hidden: true })),
     conversation("attic", { archived: true }),
@@ -58,7 +58,7 @@ test("unread messages are counted per conversation, and together without those t
   expect(totalUnread(muted("2026-11-23T11:00:00Z"), now)).toBe(5)
 })
 
-test("when the newest message changes, that is what is listed, and nothing moves", () => {
+test("a change of the newest message updates the list without moving the conversation", () => {
   const newest = message(2, { conversation_id: "kitchen" })
   const shelf = [conversation("garden"), conversation("kitchen", { last_seq: 2, last_message: newest })]
   const after = withChangedMessage(shelf, { ...newest, body: "better", change: 3 })

@@ -30,7 +30,7 @@ test("heartbeats are shown when asked for", () => {
   expect(matching(frames, "", true)).toHaveLength(1)
 })
 
-test("what describes the encryption stands out, and an encrypted body is not shown, however deep it is", () => {
+test("encryption fields stand out, and an encrypted body is not shown at any depth", () => {
   const sealed = { body: "q83vASNF", encryption_flag: true, encryption_version: "v1.0.0", key_id: "KEY" }
   const shown = lines({ response: { messages: [sealed] } })
   expect(shown.map((line) => line.text).join("\n")).not.toContain("q83v")

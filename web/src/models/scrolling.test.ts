@@ -158,7 +158,7 @@ describe("near an edge", () => {
     expect(extended(reading, far, long, undefined)).toEqual({ state: reading, load: [] })
   })
 
-  test("the viewport slides over what is here", () => {
+  test("the viewport slides over the loaded messages", () => {
     const up = extended(reading, { ...far, above: REACH_PX - 1 }, long, undefined)
     expect(startOf(up.state.viewport, long)).toBeLessThan(startOf(reading.viewport, long))
     const down = extended(reading, { ...far, below: REACH_PX - 1 }, long, undefined)
@@ -166,7 +166,7 @@ describe("near an edge", () => {
     expect([up.load, down.load]).toEqual([[], []])
   })
 
-  test("older messages are fetched at the top of what is here", () => {
+  test("older messages are fetched at the top of the loaded ones", () => {
     const top = { ...reading, viewport: around(1, long) }
     expect(extended(top, { ...far, above: 0 }, long, undefined)).toEqual({ state: top, load: ["older"] })
   })

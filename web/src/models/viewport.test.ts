@@ -24,7 +24,7 @@ test("the end is drawn, and no more than fits, however long the conversation is"
   expect(places(AT_END, long).at(-1)).toBe(100_100)
 })
 
-test("what comes is drawn at the end", () => {
+test("new messages are drawn at the end", () => {
   expect(places(AT_END, receive(long, messages(100_101, 100_101))).at(-1)).toBe(100_101)
 })
 
@@ -61,7 +61,7 @@ test("a short conversation is drawn whole", () => {
   }
 })
 
-test("what was drawn at the end of the past stays in its place when more comes behind it", () => {
+test("messages at the end of the history stay in place when more arrive", () => {
   const past = receive(emptyTimeline("e1", 100), messages(101, 300))
   const pane = anchored(AT_END, past)
   expect(atBottom(pane, past)).toBe(true)

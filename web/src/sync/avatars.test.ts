@@ -37,7 +37,7 @@ test("a picture is fetched once, and there at the next start without a server", 
   expect(away.download).not.toHaveBeenCalled()
 })
 
-test("the picture that somebody had before is forgotten, also on the device", async () => {
+test("an earlier avatar is deleted, also on the device", async () => {
   const faces = await arrival(answering(), "former", FIRST)
   await faces.keepOnly(new Set([SECOND]))
   const session = answering()
@@ -45,7 +45,7 @@ test("the picture that somebody had before is forgotten, also on the device", as
   expect(session.download).toHaveBeenCalledTimes(1)
 })
 
-test("what a server that is away did not give is asked for again when it is back, and what it refuses is not", async () => {
+test("an avatar is requested again after a network failure, not after a refusal", async () => {
   const session = server(() => Promise.reject(new Unreachable("")))
   const faces = new AvatarCache(session, kept("away"))
   faces.of(FIRST)
@@ -63,7 +63,7 @@ test("what a server that is away did not give is asked for again when it is back
   expect(session.download).toHaveBeenCalledTimes(2)
 })
 
-test("nobody's picture is no question", () => {
+test("no avatar causes no request", () => {
   const session = answering()
   expect(new AvatarCache(session, kept("nobody")).of(null)).toBeUndefined()
   expect(session.download).not.toHaveBeenCalled()

@@ -51,7 +51,7 @@ test("the conversation with the newest message comes first", async () => {
   expect(client.conversations.map(({ id }) => id)).toEqual(["kitchen", "attic"])
 })
 
-test("what was seen last is shown at the next start, before the server responds", async () => {
+test("the last state is shown at the next start, before the server responds", async () => {
   const { server, kitchen, client } = await start()
   kitchen.add({ body: "cached" })
   await pass(500)
@@ -76,7 +76,7 @@ test("a page that is hidden stores what it shows at once", async () => {
   expect(placesIn(await startDisconnected(server))).toEqual([4])
 })
 
-test("signing out forgets what others wrote, and keeps what was not sent", async () => {
+test("signing out deletes received messages and keeps unsent ones", async () => {
   const { server, kitchen, client } = await start()
   kitchen.add()
   await pass(500)
@@ -113,7 +113,7 @@ test("a list that could not be loaded is requested again after three seconds", a
   expect(client.ready).toBe(true)
 })
 
-test("a reconnected client loads the list again, and removes conversations that are gone", async () => {
+test("a reconnected client loads the list again and removes conversations that no longer exist", async () => {
   const { server, client } = await start()
   server.conversations.delete("attic")
   server.phoenix.handle(/attic/, "phx_join", () => undefined)
@@ -141,7 +141,7 @@ test("a new member whose name is not known has the contacts loaded again", async
   await eventually(() => expect(client.contacts.people.get("oskar")?.username).toBe("oskar"))
 })
 
-test("a member who is gone has the contacts loaded again", async () => {
+test("a removed member makes the client load the contacts again", async () => {
   const { server, kitchen, client } = await start()
   const members = kitchen.summary.members.filter(({ user_id }) => user_id !== "nils")
   server.http.on("GET /people", () => ({ people: ["maja", "inga"].map(person) }))
@@ -156,7 +156,7 @@ test("a renamed conversation shows its new name", async () => {
   expect(client.summary("kitchen")?.name).toBe("Cooking")
 })
 
-test("a user who is removed from a conversation no longer has it, and keeps what was not sent there", async () => {
+test("a removed user loses the conversation and keeps the unsent messages", async () => {
   const { server, client } = await start()
   server.phoenix.handle(/^message:/, "new_msg", () => undefined)
   await client.send("kitchen", "unsent")
@@ -188,7 +188,7 @@ test("a conversation that the user returns to is no longer among the removed one
   expect(client.removed.has("kitchen")).toBe(false)
 })
 
-test("a user who leaves a group is not told that it is gone", async () => {
+test("a user who leaves a group gets no notice of the removal", async () => {
   const { server, client } = await start()
   server.http.on("DELETE /conversations/kitchen/members/maja", () => new Response(null, { status: 204 }))
   await client.leave("kitchen")

@@ -61,7 +61,7 @@ test("a recording is there after a restart, with its sound, its length and its s
   expect(after.desk.all.get("kitchen")?.text).toBe("Listen")
 })
 
-test("what is chosen in one tab lies in the other, too, and the words stay beside it", async () => {
+test("files chosen in one tab appear in the other, next to the draft text", async () => {
   const [first, second] = [await tab(), await tab()]
   await first.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
   await expect.poll(() => names(second)).toEqual(["a", "b"])
@@ -70,7 +70,7 @@ test("what is chosen in one tab lies in the other, too, and the words stay besid
   expect(names(first)).toEqual(["a", "b"])
 })
 
-test("what is taken away is gone, with its bytes", async () => {
+test("a removed file is deleted with its bytes", async () => {
   const maja = await tab()
   await maja.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
   const [gone, stays] = maja.tray.keys
@@ -82,7 +82,7 @@ test("what is taken away is gone, with its bytes", async () => {
   expect(maja.desk.all.size).toBe(0)
 })
 
-test("what became a message lies there no longer, and its bytes are left to the message", async () => {
+test("a file that was sent leaves the composer, and its bytes belong to the message", async () => {
   const [first, second] = [await tab(), await tab()]
   await first.tray.add("kitchen", [note], "Kitchen")
   await expect.poll(() => names(second)).toEqual(["note.webm"])
@@ -93,7 +93,7 @@ test("what became a message lies there no longer, and its bytes are left to the 
   expect(await (await first.tray.bytes(sent ?? expect.fail())).text()).toBe("sound")
 })
 
-test("bytes that are lost are missed when somebody wants to hear them", async () => {
+test("lost bytes are reported when the user plays them", async () => {
   const maja = await tab()
   await maja.tray.add("kitchen", [note], "Kitchen")
   const [lost] = maja.tray.of("kitchen")
@@ -101,7 +101,7 @@ test("bytes that are lost are missed when somebody wants to hear them", async ()
   await expect(maja.tray.bytes(lost ?? expect.fail())).rejects.toMatchObject({ code: "file_gone" })
 })
 
-test("what has no bytes on this device is not promised", async () => {
+test("a file without bytes on this device is not listed", async () => {
   const before = await tab()
   await before.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
   await before.blobs.remove(before.tray.keys.slice(0, 1))

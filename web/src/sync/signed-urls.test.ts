@@ -40,7 +40,7 @@ test("how long an address is good does not depend on this device's clock", async
   vi.useRealTimers()
 })
 
-test("an address is asked for once while it is good, and anew when it is about to expire", async () => {
+test("a signed URL is requested once while valid, and again shortly before it expires", async () => {
   const [good, stale] = [addresses(5), addresses(0.2)]
   for (const each of [good, stale]) await each.open(attachment)
   expect(await good.open(attachment)).toMatchObject({ file: "/files/1" })
@@ -54,12 +54,12 @@ test("a file is loaded, also when its address expired sooner than this device's 
   expect(await (await addresses(5).bytes(attachment, "file")).text()).toBe("of /files/2")
 })
 
-test("whoever may not see a file any more is told so", async () => {
+test("a user who lost access to a file is told so", async () => {
   answering(() => Response.json({ code: "not_found" }, { status: 404 }))
   await expect(addresses(5).bytes(attachment, "file")).rejects.toEqual(new ApiError(404, "not_found"))
 })
 
-test("without a network there is no file, and what is encrypted is not even asked for", async () => {
+test("without a network there is no file, and an encrypted one is not requested", async () => {
   answering(() => {
     throw new TypeError("no network")
   })

@@ -244,7 +244,7 @@ test("the text and the good files are sent without the refused one, and not uplo
   await eventually(() => expect(client.outbox).toEqual([]))
 })
 
-test("a refused message moves back to the composer, before what is there, and can be sent again", async () => {
+test("a refused message moves back to the composer, before its text, and can be sent again", async () => {
   await sendGoodAndBad()
   client.saveDraft("kitchen", "and hello", "Kitchen")
   await client.pendingAttachments.add("kitchen", [{ kind: "file", name: "third", blob: new Blob(["3"]) }], "Kitchen")

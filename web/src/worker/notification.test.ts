@@ -5,7 +5,7 @@ import { notificationFor, readIn, DEFAULT_TEXTS } from "./notification"
 const message = { kind: "message", conversation_id: "kitchen", conversation_type: "group", content: "none" }
 const shown = (told: object) => notificationFor(`${JSON.stringify(told)}     `, DEFAULT_TEXTS)
 
-test("without content, a notice names nobody", () => {
+test("a notification without content names no one", () => {
   expect(shown(message)).toEqual({
     title: "Famichat",
     body: "New message",
@@ -20,7 +20,7 @@ test("with the sender, it says who wrote where, and not what", () => {
   expect(shown({ ...told, conversation_name: null })).toMatchObject({ title: "inga" })
 })
 
-test("with everything, it says what was written", () => {
+test("a notification with full content shows the text", () => {
   const told = { ...message, content: "full", sender: "inga", conversation_name: null, body: "Buns are ready" }
   expect(shown(told)).toMatchObject({ title: "inga", body: "Buns are ready" })
 })
@@ -37,13 +37,13 @@ test("a test says that it is one, and leads nowhere", () => {
   expect(shown({ kind: "test" })).toEqual({ title: "Famichat", body: DEFAULT_TEXTS.test, tag: "test" })
 })
 
-test("whatever cannot be understood is shown as something new", () => {
+test("an unknown payload is shown as a new message", () => {
   for (const told of ["", "null", "[]", "{", "7", '{"kind": "dance"}']) {
     expect(notificationFor(told, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
   }
 })
 
-test("combining marks cannot cover what is around the notification", () => {
+test("combining marks cannot cover the text around the notification", () => {
   const marked = `Z${"\u0300".repeat(120)}`
   const { title, body } = shown({ ...message, conversation_name: marked, body: marked })
   expect([title.length, body.length]).toEqual([9, 9])

@@ -18,7 +18,7 @@ from famichat.chat.contact import require_open
 from famichat.chat.encryption_policy import EncryptionPolicies, check_sender
 from famichat.chat.errors import EncryptionRequired, MessageDeleted, NotSender, TooLate
 from famichat.chat.messages.content import seal_text
-from famichat.chat.messages.reaction import Sign
+from famichat.chat.messages.reaction import ReactionRequest
 from famichat.chat.messages.send import Draft
 from famichat.chat.messages.view import body_of
 from famichat.chat.records.attachment import forget_attachments
@@ -172,18 +172,18 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class React:
-    """Sets the user's reaction to a message, replacing an earlier one; or removes it, if `sign` is None."""
+    """Sets the user's reaction to a message, replacing an earlier one; or removes it, if `reaction` is None."""
 
-    sign: Sign | None
+    reaction: ReactionRequest | None
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> "React":
         """Parse a `react` payload.
 
         Raises:
-            ChatError: see `Sign.parse`.
+            ChatError: see `ReactionRequest.parse`.
         """
-        return cls(Sign.parse(payload))
+        return cls(ReactionRequest.parse(payload))
 
     def make(self, session: Session, by: Actor, message: Message, ground: ChangeServices) -> bool:
         """Set or remove the reaction on behalf of `by`.
@@ -205,17 +205,17 @@ class React:
         """
         if message.deleted_at is not None:
             raise MessageDeleted
-        if self.sign is not None:
+        if self.reaction is not None:
             require_open(session, by.access)
-            _check(by, self.sign.envelope, ground)
+            _check(by, self.reaction.envelope, ground)
         current = session.get(Reaction, (message.id, by.access.user_id))
-        if self.sign is None:
+        if self.reaction is None:
             if current is not None:
                 session.delete(current)
             return current is not None
-        if current is not None and self.sign.is_in(current, ground.vault):
+        if current is not None and self.reaction.is_in(current, ground.vault):
             return False
-        session.merge(self.sign.reaction(message.id, by.access.user_id, ground.vault))
+        session.merge(self.reaction.to_row(message.id, by.access.user_id, ground.vault))
         return True
 
 

@@ -163,11 +163,11 @@ def _event(result: ChangeResult) -> events.Event:
                 own=result.view["user_id"] == request.user_id,
                 duration_seconds=seconds,
             )
-        case React(sign):
+        case React(reaction):
             return events.MessageReacted(
                 conversation_type=kind,
                 conversation_id=request.conversation_id,
                 user_id=request.user_id,
-                taken_back=sign is None,
+                taken_back=reaction is None,
                 duration_seconds=seconds,
             )

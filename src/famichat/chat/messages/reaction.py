@@ -32,14 +32,14 @@ _DISALLOWED_CATEGORIES = frozenset({"Cc", "Zs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class ReactionRequest:
     """A parsed reaction that is not stored yet."""
 
     emoji: str
     envelope: Envelope
 
     @classmethod
-    def parse(cls, payload: Mapping[str, Any]) -> "Sign | None":
+    def parse(cls, payload: Mapping[str, Any]) -> "ReactionRequest | None":
         """Parse a `react` payload. Returns None, which removes the reaction, if `emoji` is null.
 
         Raises:
@@ -51,7 +51,7 @@ class Sign:
         envelope = envelope_of(payload)
         return cls(_emoji(payload.get("emoji"), encrypted=envelope.encryption_flag), envelope)
 
-    def reaction(self, message_id: str, user_id: str, vault: Vault) -> Reaction:
+    def to_row(self, message_id: str, user_id: str, vault: Vault) -> Reaction:
         """Build the row of this reaction."""
         return Reaction(
             message_id=message_id,

@@ -98,9 +98,7 @@ async def test_one_of_five_concurrent_setups_succeeds(new: New) -> None:
         ({"username": None}, "invalid_request"),
     ],
 )
-async def test_what_cannot_be_used_is_named_and_the_code_stays_good(
-    new: New, changes: dict[str, Any], code: str
-) -> None:
+async def test_a_refused_field_is_named_and_the_code_stays_valid(new: New, changes: dict[str, Any], code: str) -> None:
     answer = await new.set_up(**changes)
 
     assert (answer.status_code, answer.json()["code"]) == (422, code)

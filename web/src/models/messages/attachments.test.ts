@@ -21,7 +21,7 @@ const enclosure: PendingAttachment = {
   keep_metadata: false,
 }
 
-test("the server is told what it may know, and of what is encrypted only the size", () => {
+test("the server learns only the size of an encrypted file", () => {
   expect(uploadRequest(enclosure)).toEqual({ size: 1000, name: "summer.jpg", keep_metadata: false })
   expect(uploadRequest({ ...enclosure, duration_ms: 5, waveform: [1] })).toMatchObject({
     duration_ms: 5,
@@ -37,7 +37,7 @@ test("a message is called after what it carries", () => {
   expect(messageTypeOf([])).toBe("file")
 })
 
-test("what is shown of a file goes by what it is", () => {
+test("a file is shown according to its type", () => {
   expect(attachmentKind({ ...attachment, content_type: "image/png", thumbnail: true })).toBe("image")
   expect(attachmentKind({ ...attachment, content_type: "audio/ogg", duration_ms: 10 })).toBe("voice")
   expect(attachmentKind({ ...attachment, duration_ms: 10 })).toBe("file")

@@ -8,7 +8,7 @@ const his = message(1, { user_id: "nils" })
 const soon = new Date(new Date(his.inserted_at).getTime() + 60_000)
 const aDayLater = new Date(new Date(his.inserted_at).getTime() + 24 * 60 * 60 * 1000)
 
-test("what one said oneself can be edited for a day, and deleted for ever", () => {
+test("own messages can be edited for a day and deleted at any time", () => {
   expect(messageActions(his, kitchen, "nils", soon)).toMatchObject({
     edit: true,
     remove: true,
@@ -18,7 +18,7 @@ test("what one said oneself can be edited for a day, and deleted for ever", () =
   expect(messageActions(his, kitchen, "nils", aDayLater)).toMatchObject({ edit: false, remove: true })
 })
 
-test("what others said can be answered, and nothing else", () => {
+test("messages of others can only be replied to", () => {
   expect(messageActions(his, kitchen, "maja", soon)).toMatchObject({
     edit: false,
     remove: false,
@@ -27,7 +27,7 @@ test("what others said can be answered, and nothing else", () => {
   })
 })
 
-test("an admin of a group can delete what others said, and of nothing else", () => {
+test("an admin can delete messages of others in groups only", () => {
   const admins = { members: [{ user_id: "maja", role: "admin" as const }] }
   expect(messageActions(his, conversation("kitchen", admins), "maja", soon)).toMatchObject({
     edit: false,
@@ -37,23 +37,23 @@ test("an admin of a group can delete what others said, and of nothing else", () 
   expect(messageActions(his, family, "maja", soon)).toMatchObject({ remove: false })
 })
 
-test("nothing can be done to what is deleted", () => {
+test("a deleted message has no actions", () => {
   const gone = message(1, { user_id: "nils", deleted_at: his.inserted_at, edited_at: his.inserted_at })
   expect(Object.values(messageActions(gone, kitchen, "nils", soon))).toEqual([false, false, false, false, false])
 })
 
-test("what was edited has something that it said before", () => {
+test("an edited message has an edit history", () => {
   expect(messageActions(his, kitchen, "maja", soon).history).toBe(false)
   expect(messageActions({ ...his, edited_at: his.inserted_at }, kitchen, "maja", soon).history).toBe(true)
 })
 
 test.each(["text", "image", "file", "voice"])(
-  "what goes with a message, here %s, may get other words",
+  "the caption of an attachment, here %s, can be edited",
   (message_type) => {
     expect(messageActions({ ...his, message_type }, kitchen, "nils", soon).edit).toBe(true)
   },
 )
 
-test("what another client says in its own way is not edited as words", () => {
+test("a message of a type unknown to this client cannot be edited as text", () => {
   expect(messageActions({ ...his, message_type: "poll" }, kitchen, "nils", soon).edit).toBe(false)
 })

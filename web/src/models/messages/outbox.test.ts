@@ -22,12 +22,12 @@ import {
 
 const two = withMessage(withMessage([], outgoing("first")), outgoing("second"))
 
-test("what was written is due in the order in which it was written, in its own conversation", () => {
+test("drafts are due in the order of writing, per conversation", () => {
   const outbox = withMessage(two, outgoing("elsewhere", "garden"))
   expect(sendable(outbox, "kitchen").map((each) => each.client_id)).toEqual(["first", "second"])
 })
 
-test("words pass a message that has been bringing its files for a while, one after the other; nothing else does", () => {
+test("only texts overtake a message with a long upload, in order", () => {
   const film = { key: "k", kind: "file", name: "film", size: 9, encrypted: false, keep_metadata: false } as const
   const files = (id: string) => ({ ...outgoing(id), enclosures: [film] })
   const outbox = [files("film"), files("photo"), outgoing("first"), outgoing("second")]
@@ -41,13 +41,13 @@ test("words pass a message that has been bringing its files for a while, one aft
   expect(after(true, "first")).toBeUndefined()
 })
 
-test("what is on the server is not due any more, and saying so again changes nothing", () => {
+test("a stored draft is no longer due, and storing it twice changes nothing", () => {
   const outbox = withoutMessage(withoutMessage(two, "first"), "first")
   expect(sendable(outbox, "kitchen").map((each) => each.client_id)).toEqual(["second"])
   expect(withoutMessage(outbox, null)).toEqual(outbox)
 })
 
-test("what was refused stays, is not sent by itself, and keeps its client_id when tried again", () => {
+test("a refused draft stays, is not sent automatically, and keeps its client_id when retried", () => {
   const refused = withRefusal(two, "first", "message_too_large")
   expect(sendable(refused, "kitchen").map((each) => each.client_id)).toEqual(["second"])
   expect(waitingIn(refused, "kitchen")).toHaveLength(2)

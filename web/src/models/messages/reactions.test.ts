@@ -18,7 +18,7 @@ test("each emoji is there once, with its people, the first one first", () => {
   expect(groupReactions([])).toEqual([])
 })
 
-test("one knows what one reacted with oneself", () => {
+test("the user's own reactions are marked", () => {
   expect(emojiOf(signs, "inga")).toBe("❤️")
   expect(emojiOf(signs, "nils")).toBeUndefined()
   expect(emojiOf(signs, "olle")).toBeUndefined()

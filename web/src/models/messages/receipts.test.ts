@@ -31,11 +31,11 @@ function words(receipts: Receipts, seq: number, of = others): string {
   return statusText(translator("en"), "en", names, deliveryStatus(receipts, seq, of))
 }
 
-test("a stored message is on the server until somebody's device says more", () => {
+test('a stored message is "Sent" until a device acknowledges it', () => {
   expect(words(none, 1)).toBe("Sent")
 })
 
-test("what was said before one came counts, each person by the furthest device", () => {
+test("earlier messages count too, each person by the furthest device", () => {
   const receipts = fromReceipts([
     { user_id: "inga", device_id: "a", device_kind: "tablet", delivered_seq: 3, read_seq: 1 },
     { user_id: "inga", device_id: "b", device_kind: "phone", delivered_seq: 2, read_seq: 2 },
@@ -46,7 +46,7 @@ test("what was said before one came counts, each person by the furthest device",
   expect(words(receipts, 4)).toBe("Sent")
 })
 
-test("each step is told in words, with names", () => {
+test("each status is shown as text with names", () => {
   const delivered = withStatus(none, says("inga", "delivered", 5))
   expect(words(delivered, 5)).toBe("Delivered to Gran's tablet")
   expect(words(delivered, 6)).toBe("Sent")
@@ -55,26 +55,26 @@ test("each step is told in words, with names", () => {
   expect(words(withStatus(read, says("nils", "read", 5)), 5)).toBe("Read by everyone")
 })
 
-test("who has read it has it, and nothing moves back", () => {
+test("a read message is delivered, and no status moves back", () => {
   const receipts = withStatus(withStatus(none, says("inga", "read", 7)), says("inga", "delivered", 3))
   expect(receipts.get("inga")).toEqual({ delivered: 7, read: 7, on: { tablet: 7 } })
 })
 
-test("what one's own devices say makes no claim about the others", () => {
+test("receipts of the user's own devices do not count", () => {
   expect(words(withStatus(none, says("maja", "read", 5)), 5)).toBe("Sent")
 })
 
-describe("somebody to whom it is alone", () => {
+describe("a direct conversation", () => {
   test("is called by name, not everyone", () => {
     expect(words(withStatus(none, says("inga", "read", 1)), 1, ["inga"])).toBe("Read by Gran")
   })
 
-  test("may be nobody, in notes to self", () => {
+  test("has no recipient in notes to self", () => {
     expect(words(none, 1, [])).toBe("Sent")
   })
 })
 
-test("what waits, and what was refused, is told too", () => {
+test("waiting and refused messages have a status too", () => {
   const t = translator("en")
   expect(statusText(t, "en", names, { state: "device" })).toBe("Waiting to send")
   expect(statusText(t, "en", names, { state: "refused", reason: "message_too_large" })).toBe(
@@ -94,13 +94,13 @@ test("where a message is, is known of each person apart", () => {
 describe("on what a message is", () => {
   const arrived = (...told: Parameters<typeof says>[]) => told.map((each) => says(...each)).reduce(withStatus, none)
 
-  test("is told by kind, each kind once", () => {
+  test("names each kind of device once", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 6, "phone"])
     expect(words(receipts, 6)).toBe("Delivered to Gran's phone")
     expect(words(receipts, 5)).toBe("Delivered to Gran's phone and tablet")
   })
 
-  test("is told of each who has it, while somebody has not", () => {
+  test("names each recipient until all have it", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["nils", "delivered", 5, "computer"])
     expect(words(receipts, 5, ["inga", "nils", "emil"])).toBe("Delivered to Gran's tablet and Nils's computer")
     expect(words(receipts, 5)).toBe("Delivered to everyone")
@@ -111,7 +111,7 @@ describe("on what a message is", () => {
     expect(words(new Map([["inga", { delivered: 5, read: 0 }]]), 5)).toBe("Delivered to Gran's device")
   })
 
-  test("is told in Japanese, too", () => {
+  test("is shown in Japanese, too", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 5, "phone"])
     const at = deliveryStatus(receipts, 5, others)
     expect(statusText(translator("ja"), "ja", names, at)).toBe("Granのスマートフォン、タブレットに届きました")

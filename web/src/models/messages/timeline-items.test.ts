@@ -13,7 +13,7 @@ const draft: OutgoingMessage = {
 }
 const said = [message(1)]
 
-test("what waits stands at the end", () => {
+test("drafts are shown at the end", () => {
   const shown = timelineItems(said, [draft], "maja")
   expect(shown.map((each) => [each.kind, each.id])).toEqual([
     ["stored", "m1"],
@@ -29,7 +29,7 @@ test("once it is stored it is shown once, under the same identity", () => {
   ])
 })
 
-test("somebody else's client_id is not mine", () => {
+test("the client_id of another user does not match a draft", () => {
   const stored = [...said, message(2, { user_id: "inga", client_id: "mine" })]
   expect(timelineItems(stored, [draft], "maja")).toHaveLength(3)
 })

@@ -33,23 +33,23 @@ function joined(change: Partial<JoinReply>): JoinReply {
 }
 
 describe("receiving", () => {
-  test("what follows is appended", () => {
+  test("the next message is appended", () => {
     const timeline = receive(emptyTimeline("e1", 3), messages(4, 6))
     expect(seqs(timeline)).toEqual([4, 5, 6])
     expect(missingAfter(timeline)).toBeUndefined()
   })
 
-  test("what comes twice is there once", () => {
+  test("a repeated message is shown once", () => {
     const once = receive(emptyTimeline("e1", 0), messages(1, 3))
     expect(seqs(receive(receive(once, messages(1, 3)), [message(2)]))).toEqual([1, 2, 3])
   })
 
-  test("what changed takes the place of what was", () => {
+  test("a changed message replaces the earlier version", () => {
     const timeline = receive(receive(emptyTimeline("e1", 0), messages(1, 3)), [message(2, { body: "better" })])
     expect(timeline.messages[1]?.body).toBe("better")
   })
 
-  test("what comes too early waits, and shows where to fetch from", () => {
+  test("a message that arrives too early waits, and the gap is known", () => {
     const gap = receive(emptyTimeline("e1", 0), [message(1), message(3)])
     expect(seqs(gap)).toEqual([1])
     expect(missingAfter(gap)).toBe(1)
@@ -65,7 +65,7 @@ describe("receiving", () => {
     ])
   })
 
-  test("what was said before our stretch begins is not news", () => {
+  test("a message before the loaded range is not new", () => {
     expect(seqs(receive(emptyTimeline("e1", 10), messages(8, 11)))).toEqual([11])
   })
 
@@ -77,7 +77,7 @@ describe("receiving", () => {
 })
 
 describe("reading back", () => {
-  test("a page goes in front", () => {
+  test("a page of older messages is prepended", () => {
     const timeline = prepend(receive(emptyTimeline("e1", 6), messages(7, 8)), page(4, 6))
     expect(seqs(timeline)).toEqual([4, 5, 6, 7, 8])
     expect(hasOlder(timeline)).toBe(true)
@@ -98,7 +98,7 @@ describe("reading back", () => {
 describe("joining again", () => {
   const known = receive(emptyTimeline("e1", 0), messages(1, 3))
 
-  test("goes on where we were", () => {
+  test("continues at the last position", () => {
     const timeline = resume(known, joined({ last_seq: 5, messages: messages(4, 5) }))
     expect(seqs(timeline)).toEqual([1, 2, 3, 4, 5])
     expect(missingAfter(timeline)).toBeUndefined()
@@ -122,10 +122,10 @@ describe("joining again", () => {
   })
 })
 
-describe("what is kept", () => {
+describe("the stored end of a conversation", () => {
   const kept = newestPart(receive(emptyTimeline("e1", 0), messages(1, 500)), 120)
 
-  test("is the end, and one goes on from there", () => {
+  test("is the end, and the timeline continues from there", () => {
     const timeline = restore(kept)
     expect(seqs(timeline)).toEqual(messages(381, 500).map((each) => each.seq))
     expect(hasOlder(timeline)).toBe(true)
@@ -137,10 +137,10 @@ describe("what is kept", () => {
   })
 })
 
-describe("somebody who was out of a group for a while", () => {
+describe("a user who was out of a group for a while", () => {
   const known = receive(emptyTimeline("e1", 0), messages(1, 3))
 
-  test("goes on where the server lets them read again, and does not wait for what lies between", () => {
+  test("continues at the first visible message and does not wait for the hidden ones", () => {
     const timeline = resume(known, joined({ last_seq: 12, messages: messages(10, 12) }))
     expect(seqs(timeline)).toEqual([10, 11, 12])
     expect(missingAfter(timeline)).toBeUndefined()
@@ -154,7 +154,7 @@ describe("somebody who was out of a group for a while", () => {
     expect(seqs(timeline)).toEqual([10, 11, 12])
   })
 
-  test("a page that goes on without a gap is simply taken in", () => {
+  test("a page without a gap is added", () => {
     expect(seqs(receiveNext(known, messages(3, 5)))).toEqual([1, 2, 3, 4, 5])
     expect(receiveNext(known, [])).toEqual(known)
   })
@@ -165,7 +165,7 @@ describe("changes", () => {
   const changed = (seq: number, change: number) => message(seq, { change, body: `after ${change}` })
   const body = (timeline: Timeline, seq: number) => messageAt(timeline, seq)?.body
 
-  test("a change takes the place of what was, and is counted", () => {
+  test("a change replaces the message and advances the change position", () => {
     const timeline = applyChange(applyChange(three, changed(2, 1)), changed(2, 2))
     expect(body(timeline, 2)).toBe("after 2")
     expect([timeline.changes, missingChangesAfter(timeline)]).toEqual([2, undefined])
@@ -191,7 +191,7 @@ describe("changes", () => {
     expect(missingChangesAfter(applyChanges(some, { changes: [], has_more: false, last_change: 9 }))).toBeUndefined()
   })
 
-  test("a page that was on its way when an earlier message changed does not bring back what was", () => {
+  test("a page requested before a change does not bring back the earlier version", () => {
     const late = applyChange(emptyTimeline("e1", 10), changed(8, 1))
     expect(late.messages).toEqual([])
     const read = prepend(late, { messages: messages(6, 10), has_more: true })
@@ -204,7 +204,7 @@ describe("changes", () => {
     expect(body(receive(gap, [message(4), message(5)]), 5)).toBe("after 1")
   })
 
-  test("coming back brings what has changed meanwhile", () => {
+  test("a resume brings the changes made meanwhile", () => {
     const reply = joined({ last_seq: 4, messages: [changed(4, 3)], last_change: 3, changes: [changed(1, 2)] })
     const timeline = resume(three, reply)
     expect([1, 4].map((seq) => body(timeline, seq))).toEqual(["after 2", "after 3"])
@@ -221,14 +221,14 @@ describe("changes", () => {
     expect([timeline.changes, timeline.changesHead]).toEqual([5, 5])
   })
 
-  test("what is kept remembers up to which change", () => {
+  test("the stored end has its change position", () => {
     const kept = newestPart(applyChange(three, changed(3, 1)), 2)
     expect(restore(kept)).toMatchObject({ changes: 1, last: 3, before: 1 })
     const { changes: _, ...old } = kept
     expect(restore(old).changes).toBe(0)
   })
 
-  test("any loss and any order of what is told live ends in what a fresh reader sees", () => {
+  test("any loss and any order of live events ends in the state that a new reader sees", () => {
     let seed = 7
     const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below
     for (let round = 0; round < 200; round += 1) {
@@ -272,7 +272,7 @@ describe("a stretch of the past", () => {
     expect(timelineFromPage(present, { messages: [], has_more: false })).toBeUndefined()
   })
 
-  test("does not bring back what a message said before it was changed", () => {
+  test("does not bring back the earlier version of a message", () => {
     const changed = applyChange(present, message(300, { change: 4, body: "new" }))
     const here = timelineFromPage(present, { messages: messages(201, 500), has_more: true })
     expect(here && messageAt(merge(here, changed) ?? changed, 300)?.body).toBe("new")

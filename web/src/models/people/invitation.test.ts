@@ -16,7 +16,7 @@ test("from the server's own computer it leads to where the server is for others"
   }
 })
 
-test("a link that nobody else can open is known", () => {
+test("a link that only this machine can open is recognized", () => {
   expect(["http://localhost/invite#abc", "http://127.0.0.1:4000/invite#abc", told].map(isLocalOnly)).toEqual([
     true,
     true,

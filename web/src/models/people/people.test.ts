@@ -24,7 +24,7 @@ test("a colour is the same everywhere, and the demo's family has different ones"
   expect(colours.every((each) => each >= 0 && each < 8)).toBe(true)
 })
 
-test("the others are everybody but me", () => {
+test("the others are all members except the user", () => {
   expect(others(conversation("kitchen"), "maja")).toEqual(["inga", "nils"])
 })
 
@@ -34,20 +34,20 @@ test("the newest name counts", () => {
   expect(people.get("1")).toBe(gran)
 })
 
-test("somebody is called by the chosen name, or else by the username, also as an older version kept it", () => {
+test("a person is shown by display name, or else by username, also from an older cache", () => {
   const inga = unknownPerson("1", "inga")
   expect(shownName({ ...inga, display_name: "Gran 🌻" })).toBe("Gran 🌻")
   expect(shownName(inga)).toBe("inga")
   expect(shownName(JSON.parse('{"username": "inga"}') as typeof inga)).toBe("inga")
 })
 
-test("a chosen colour counts; else one by the username, whatever somebody is called", () => {
+test("a chosen colour is used, or else one derived from the username", () => {
   const inga = unknownPerson("1", "inga")
   expect(colourOf({ ...inga, color: "rose" })).toBe(COLOURS.indexOf("rose"))
   expect(colourOf({ ...inga, display_name: "Gran" })).toBe(colour("inga"))
 })
 
-test("whoever is in no family and no conversation any more has no name any more", () => {
+test("people without a shared family or conversation are removed", () => {
   const known = new Map(["inga", "nils", "gone"].map((id) => [id, unknownPerson(id, id)]))
   const people = currentPeople(known, [unknownPerson("nils", "Nils")], [conversation("kitchen")])
   expect([...people].map(([id, { username }]) => [id, username]).sort()).toEqual([
@@ -56,7 +56,7 @@ test("whoever is in no family and no conversation any more has no name any more"
   ])
 })
 
-test("who talked with somebody that is gone is left alone, and nobody else is", () => {
+test("only conversations with a deleted account are without a recipient", () => {
   const direct = { ...conversation("two"), type: "direct" } as const
   expect(isPartnerGone(direct, "maja")).toBe(false)
   expect(isPartnerGone({ ...direct, members: direct.members.slice(0, 1) }, direct.members[0]?.user_id ?? "")).toBe(true)

@@ -14,7 +14,7 @@ test("notes stay as they are, and a direct conversation can only be left", () =>
   expect(can("direct", { maja: "member", inga: "member" })).toEqual(["leave"])
 })
 
-test("a family's conversation can be renamed by its admins, and nobody leaves it", () => {
+test("a family conversation can be renamed by its admins, and no one can leave it", () => {
   expect(can("family", { maja: "admin", inga: "member" })).toEqual(["rename"])
   expect(can("family", { maja: "member", inga: "admin" })).toEqual([])
 })
@@ -30,7 +30,7 @@ test("a group's members can leave, its admins do everything", () => {
   ])
 })
 
-test("the last admin stays, except where nobody else is left", () => {
+test("the last admin stays unless there is no other member", () => {
   expect(can("group", { maja: "admin", inga: "member" })).not.toContain("leave")
   expect(can("group", { maja: "admin" })).toContain("leave")
   expect(isLastAdmin(of("group", { maja: "admin", inga: "member" }), "inga")).toBe(false)

@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 
 import { currentTypists, TYPING_EXPIRES_MS, noteTyping } from "./typing"
 
-test("somebody types until saying otherwise, or saying nothing for a while", () => {
+test("a typing indicator ends with a stop event or after a timeout", () => {
   const both = noteTyping(noteTyping(new Map(), "inga", true, 0), "nils", true, 5_000)
   expect(currentTypists(both, 5_000)).toEqual(["inga", "nils"])
   expect(currentTypists(both, TYPING_EXPIRES_MS)).toEqual(["nils"])

@@ -81,7 +81,7 @@ test.each([
   expect(linkify(said)).toEqual([{ kind: "words", text: said }])
 })
 
-test("nothing is lost or invented, whatever is said", () => {
+test("no text is lost or added", () => {
   for (const said of [
     "",
     "one\ntwo",
@@ -118,7 +118,7 @@ test.each([
   expect(steps(repeated(60_000))).toBeLessThan(6 * 60_000)
 })
 
-test("a few emoji alone are large; with words, in numbers, or as digits they are not", () => {
+test("a few emoji alone are large; with text, in large numbers or as digits they are not", () => {
   expect(["🥦", "👨‍👩‍👧‍👦 ❤️", "🇸🇪🇯🇵"].every(onlyEmoji)).toBe(true)
   expect(["", "ok 🥦", "7", "🥦".repeat(7), "🥦".repeat(30_000)].some(onlyEmoji)).toBe(false)
 })

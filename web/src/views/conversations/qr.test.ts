@@ -20,7 +20,7 @@ function seen(text: string) {
   return { width: side, height: side, data }
 }
 
-test("a camera reads what was drawn", () => {
+test("a camera can read the QR code", () => {
   const link = "https://chat.sundqvist.example/invite#Zm9yIG9uZSBwZXJzb24sIG9uY2Uh-_8"
   expect(decodeQR(seen(link))).toBe(link)
 })
