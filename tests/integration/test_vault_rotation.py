@@ -33,7 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def nodes(database_url: str, folder: Path) -> AsyncIterator[list[RunningApp]]:
     """The servers of a deployment with key files: one on SQLite, two on PostgreSQL."""
-    DataDir(folder / "data").put_back(Secrets(SECRET, dict(VAULT.keys)))
+    DataDir(folder / "data").restore_secrets(Secrets(SECRET, dict(VAULT.keys)))
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(running_app(database_url, folder, secret_key=None, vault_keys=None))
         servers = [first]
@@ -110,7 +110,7 @@ async def test_keys_that_cannot_be_read_just_now_are_asked_for_again(
     keeper = KeyRotation(database, vault, here.kept_vault_keys)
     async with running(keeper):
         reported = await _told(emitted, VaultNotKept)
-        here.put_back(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
+        here.restore_secrets(Secrets(SECRET, {**VAULT.keys, 2: b"\x08" * KEY_BYTES}))
         async with asyncio.timeout(10):
             while 2 not in vault.keys:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.02)

@@ -93,7 +93,7 @@ def test_a_crash_while_the_secrets_were_made_leaves_nothing_in_the_way(data_dir:
 
 
 def test_the_first_of_two_concurrent_creations_wins(data_dir: DataDir) -> None:
-    with patch.object(DataDir, "_kept", autospec=True, side_effect=[None, Secrets("the first", VAULT_KEYS)]):
+    with patch.object(DataDir, "_stored", autospec=True, side_effect=[None, Secrets("the first", VAULT_KEYS)]):
         data_dir.path.mkdir(parents=True)
         data_dir.secrets_file.write_text("of the first")
 

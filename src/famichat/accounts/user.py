@@ -139,7 +139,7 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
     try:
         session.flush()
     except IntegrityError as error:
-        raise _taken(error) from error
+        raise _taken_error(error) from error
     return user
 
 
@@ -185,7 +185,7 @@ def email_of(user: User, vault: Vault) -> str | None:
     return None if user.email is None else vault.open(EMAIL, user.email, user.id).decode()
 
 
-def _taken(error: IntegrityError) -> Exception:
+def _taken_error(error: IntegrityError) -> Exception:
     # The first line names the column (SQLite) or the constraint (PostgreSQL); later lines may contain user input.
     first_line = str(error.orig).partition("\n")[0]
     if "email_index" in first_line:

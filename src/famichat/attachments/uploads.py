@@ -59,7 +59,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Inspected:
     """The result of inspecting a completely received file."""
 
     name: str | None
@@ -94,14 +94,14 @@ class Uploads:
         self._workers.shutdown(wait=True)
 
     async def begin(
-        self, identity: Identity, conversation_id: str, announced: UploadRequest, key: str | None = None
+        self, identity: Identity, conversation_id: str, request: UploadRequest, key: str | None = None
     ) -> Upload:
         """Start an upload into a conversation.
 
         Args:
             identity: the uploading device.
             conversation_id: the conversation.
-            announced: the file.
+            request: the file.
             key: the request's idempotency key. A repeated request returns the same upload, unless it was cancelled.
 
         Raises:
@@ -111,28 +111,28 @@ class Uploads:
             EncryptionRequired, InvalidEncryptionMetadata: the file violates the conversation's encryption policy.
             FileTooLarge, QuotaExceeded, TooManyUploads, ServerFull: a limit is exceeded.
         """
-        if announced.size > self.quota.file_bytes:
+        if request.size > self.quota.file_bytes:
             raise FileTooLarge(max_bytes=self.quota.file_bytes)
 
-        request = KeyedRequest.of(key, "upload", conversation_id, asdict(announced))
+        keyed = KeyedRequest.of(key, "upload", conversation_id, asdict(request))
 
         def work(session: Session) -> Upload:
             access = conversation_for(session, identity.user_id, conversation_id)
             require_open(session, access)
             conversation = access.conversation
             policy = self._policies.of(conversation.type, required_once=conversation.encryption_required)
-            if policy == "required" and not announced.encrypted:
+            if policy == "required" and not request.encrypted:
                 raise EncryptionRequired
-            if policy == "forbidden" and announced.encrypted:
+            if policy == "forbidden" and request.encrypted:
                 raise InvalidEncryptionMetadata(field="encrypted")
-            earlier_id = earlier_result(session, identity.user_id, request)
+            earlier_id = earlier_result(session, identity.user_id, keyed)
             earlier = None if earlier_id is None else session.get(Attachment, earlier_id)
             if earlier is not None:
                 return self._upload(earlier)
-            check_quota(session, identity.user_id, announced.size, self.quota)
-            self._reserve(session, announced.size)
-            upload = self._written_down(session, identity.user_id, conversation.id, announced)
-            remember_result(session, identity.user_id, request, upload.attachment.id)
+            check_quota(session, identity.user_id, request.size, self.quota)
+            self._reserve(session, request.size)
+            upload = self._new_upload(session, identity.user_id, conversation.id, request)
+            remember_result(session, identity.user_id, keyed, upload.attachment.id)
             return upload
 
         return await self._database.transaction(work)
@@ -174,7 +174,7 @@ class Uploads:
         """
         upload = await self.find(identity, attachment_id)
         if upload.attachment.finished_at is not None:
-            return _checked(upload, offset)
+            return _with_offset(upload, offset)
         try:
             writer = await asyncio.to_thread(self._writer, upload)
         except BlockingIOError:
@@ -185,7 +185,7 @@ class Uploads:
             # Read again under the writer's lock: meanwhile the upload may have been completed or cancelled.
             upload = await self.find(identity, attachment_id)
             if upload.attachment.finished_at is None:
-                await self._take(_checked(replace(upload, offset=writer.size), offset), writer, pieces)
+                await self._take(_with_offset(replace(upload, offset=writer.size), offset), writer, pieces)
                 # Inspection may have changed `size`, but the client counts the bytes that it sent.
                 upload = replace(await self.find(identity, attachment_id), offset=writer.size)
         except OSError as error:
@@ -223,23 +223,23 @@ class Uploads:
         if not self._files.has_room_for(expected + size):
             raise ServerFull
 
-    def _written_down(self, session: Session, user_id: str, conversation_id: str, announced: UploadRequest) -> Upload:
+    def _new_upload(self, session: Session, user_id: str, conversation_id: str, request: UploadRequest) -> Upload:
         attachment_id = new_id()
         secrets = AttachmentSecrets(
             key=base64.b64encode(new_key()).decode(),
-            name=announced.safe_name,
-            waveform=announced.waveform,
-            sha256=announced.sha256,
+            name=request.safe_name,
+            waveform=request.waveform,
+            sha256=request.sha256,
         )
         attachment = Attachment(
             id=attachment_id,
             conversation_id=conversation_id,
             user_id=user_id,
-            size=announced.size,
-            content_type=announced.content_type,
-            encrypted=announced.encrypted,
-            keep_metadata=announced.keep_metadata,
-            duration_ms=announced.duration_ms,
+            size=request.size,
+            content_type=request.content_type,
+            encrypted=request.encrypted,
+            keep_metadata=request.keep_metadata,
+            duration_ms=request.duration_ms,
             sealed=secrets.seal(self._vault, attachment_id),
         )
         session.add(attachment)
@@ -267,27 +267,27 @@ class Uploads:
             await self._finish(upload, writer)
 
     async def _finish(self, upload: Upload, writer: SealedWriter) -> None:
-        def look() -> _Found:
+        def inspect() -> _Inspected:
             writer.finish()
-            return self._look(upload)
+            return self._inspect(upload)
 
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._workers, look)
+            inspected = await asyncio.get_running_loop().run_in_executor(self._workers, inspect)
         except (ChecksumMismatch, PictureTooLarge, PictureUnreadable) as fault:
             await asyncio.to_thread(self._files.remove, [upload.attachment.id])
             emit(events.UploadRefused(reason=fault.code, size_bytes=upload.attachment.size))
             raise
-        sealed = replace(upload.secrets, name=found.name).seal(self._vault, upload.attachment.id)
-        await self._database.transaction(lambda session: _complete(session, upload.attachment.id, found, sealed))
-        if found.picture is not None and not upload.attachment.keep_metadata:
+        sealed = replace(upload.secrets, name=inspected.name).seal(self._vault, upload.attachment.id)
+        await self._database.transaction(lambda session: _complete(session, upload.attachment.id, inspected, sealed))
+        if inspected.picture is not None and not upload.attachment.keep_metadata:
             await asyncio.to_thread(self._files.upload(upload.attachment.id).unlink, missing_ok=True)
         emit(
             events.UploadFinished(
-                content_type=found.content_type, size_bytes=found.size, encrypted=upload.attachment.encrypted
+                content_type=inspected.content_type, size_bytes=inspected.size, encrypted=upload.attachment.encrypted
             )
         )
 
-    def _look(self, upload: Upload) -> _Found:
+    def _inspect(self, upload: Upload) -> _Inspected:
         attachment, secrets = upload.attachment, upload.secrets
         path = self._files.upload(attachment.id)
         if secrets.sha256 is not None:
@@ -297,27 +297,27 @@ class Uploads:
             if digest.hexdigest() != secrets.sha256:
                 raise ChecksumMismatch
         if attachment.encrypted:
-            return _Found(secrets.name, attachment.size, PLAIN)
+            return _Inspected(secrets.name, attachment.size, PLAIN)
         content_type = _sniffed(path, secrets.file_key)
         if content_type in PICTURES:
             return self._picture(upload, content_type)
-        return _Found(secrets.name, attachment.size, content_type)
+        return _Inspected(secrets.name, attachment.size, content_type)
 
-    def _picture(self, upload: Upload, sniffed: str) -> _Found:
+    def _picture(self, upload: Upload, sniffed: str) -> _Inspected:
         attachment, name = upload.attachment, upload.secrets.name
         try:
             return self._original(upload, sniffed) if attachment.keep_metadata else self._cleaned(upload, sniffed)
         except PictureRefused as refused:
             if attachment.keep_metadata:  # offered for download like any other file, and never displayed
-                return _Found(name, attachment.size, PLAIN if sniffed in SHOWN else sniffed)
+                return _Inspected(name, attachment.size, PLAIN if sniffed in SHOWN else sniffed)
             raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused
 
-    def _original(self, upload: Upload, sniffed: str) -> _Found:
+    def _original(self, upload: Upload, sniffed: str) -> _Inspected:
         picture = clean(self._source(upload), sniffed, into=None)
-        self._keep_small(upload, picture)
-        return _Found(upload.secrets.name, upload.attachment.size, sniffed, picture)
+        self._store_thumbnail(upload, picture)
+        return _Inspected(upload.secrets.name, upload.attachment.size, sniffed, picture)
 
-    def _cleaned(self, upload: Upload, sniffed: str) -> _Found:
+    def _cleaned(self, upload: Upload, sniffed: str) -> _Inspected:
         key, name = upload.secrets.file_key, upload.secrets.name
         new = self._files.picture(upload.attachment.id)
         new.unlink(missing_ok=True)
@@ -325,16 +325,16 @@ class Uploads:
             picture = clean(self._source(upload), sniffed, into=writer.write)
             writer.finish()
             size = writer.size
-        self._keep_small(upload, picture)
+        self._store_thumbnail(upload, picture)
         content_type = _sniffed(new, key)
         if name is not None and content_type != sniffed:
             name = renamed(name, content_type)
-        return _Found(name, size, content_type, picture)
+        return _Inspected(name, size, content_type, picture)
 
-    def _keep_small(self, upload: Upload, picture: Picture) -> None:
-        small = self._files.thumbnail(upload.attachment.id)
-        small.unlink(missing_ok=True)
-        with SealedWriter(small, upload.secrets.file_key, small.name) as writer:
+    def _store_thumbnail(self, upload: Upload, picture: Picture) -> None:
+        thumbnail = self._files.thumbnail(upload.attachment.id)
+        thumbnail.unlink(missing_ok=True)
+        with SealedWriter(thumbnail, upload.secrets.file_key, thumbnail.name) as writer:
             writer.write(picture.thumbnail)
             writer.finish()
 
@@ -344,14 +344,14 @@ class Uploads:
 
 
 def _own(session: Session, user_id: str, attachment_id: str) -> Attachment:
-    found = session.get(Attachment, attachment_id) if is_id(attachment_id) else None
-    if found is None or found.user_id != user_id or found.message_id is not None:
+    attachment = session.get(Attachment, attachment_id) if is_id(attachment_id) else None
+    if attachment is None or attachment.user_id != user_id or attachment.message_id is not None:
         raise NotFound
-    conversation_for(session, user_id, found.conversation_id)  # removed members can no longer upload
-    return found
+    conversation_for(session, user_id, attachment.conversation_id)  # removed members can no longer upload
+    return attachment
 
 
-def _checked(upload: Upload, offset: int) -> Upload:
+def _with_offset(upload: Upload, offset: int) -> Upload:
     if upload.offset != offset:
         raise WrongOffset(offset=upload.offset)
     return upload
@@ -361,14 +361,14 @@ def _sniffed(path: Path, key: bytes) -> str:
     return sniff(b"".join(read(path, key, path.name, 0, SNIFFED_BYTES)))
 
 
-def _complete(session: Session, attachment_id: str, found: _Found, sealed: bytes) -> None:
-    picture = found.picture
+def _complete(session: Session, attachment_id: str, inspected: _Inspected, sealed: bytes) -> None:
+    picture = inspected.picture
     session.execute(
         update(Attachment)
         .where(Attachment.id == attachment_id, Attachment.finished_at.is_(None))
         .values(
-            size=found.size,
-            content_type=found.content_type,
+            size=inspected.size,
+            content_type=inspected.content_type,
             sealed=sealed,
             width=picture.width if picture else None,
             height=picture.height if picture else None,

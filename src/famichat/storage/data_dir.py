@@ -145,8 +145,8 @@ class DataDir:
         """
         if secret_key is not None and vault_keys is not None:
             return Secrets(secret_key, dict(vault_keys))
-        kept = self._kept() or self._made()
-        return Secrets(secret_key or kept.secret_key, dict(vault_keys or kept.vault_keys))
+        stored = self._stored() or self._created()
+        return Secrets(secret_key or stored.secret_key, dict(vault_keys or stored.vault_keys))
 
     def kept_vault_keys(self) -> dict[int, bytes]:
         """Return the stored vault keys by version. Safe while a server runs.
@@ -156,10 +156,10 @@ class DataDir:
             SecretsMissing: the file does not exist.
             OSError: the file cannot be read.
         """
-        kept = self._kept()
-        if kept is None:
+        stored = self._stored()
+        if stored is None:
             raise SecretsMissing(self.secrets_file)
-        return kept.vault_keys
+        return stored.vault_keys
 
     def add_vault_key(self, version: int) -> None:
         """Generate and store a vault key, unless this version exists. A running server picks it up.
@@ -167,9 +167,11 @@ class DataDir:
         Raises:
             SecretsDamaged, SecretsMissing, OSError: see `kept_vault_keys`.
         """
-        with self._alone_with_secrets() as kept:
-            if version not in kept.vault_keys:
-                self._replace(replace(kept, vault_keys={**kept.vault_keys, version: secrets.token_bytes(KEY_BYTES)}))
+        with self._alone_with_secrets() as stored:
+            if version not in stored.vault_keys:
+                self._replace(
+                    replace(stored, vault_keys={**stored.vault_keys, version: secrets.token_bytes(KEY_BYTES)})
+                )
 
     def drop_vault_key(self, version: int) -> None:
         """Delete a stored vault key. Anything still encrypted with it is lost, so check that nothing is.
@@ -177,21 +179,21 @@ class DataDir:
         Raises:
             SecretsDamaged, SecretsMissing, OSError: see `kept_vault_keys`.
         """
-        with self._alone_with_secrets() as kept:
-            left = {each: key for each, key in kept.vault_keys.items() if each != version}
-            if left != kept.vault_keys:
-                self._replace(replace(kept, vault_keys=left))
+        with self._alone_with_secrets() as stored:
+            left = {each: key for each, key in stored.vault_keys.items() if each != version}
+            if left != stored.vault_keys:
+                self._replace(replace(stored, vault_keys=left))
 
-    def put_back(self, kept: Secrets) -> None:
+    def restore_secrets(self, backed_up: Secrets) -> None:
         """Store secrets from a backup. Vault keys that exist already are kept.
 
         Raises:
             OSError: the file cannot be written.
         """
-        if self._keep(kept) == kept:
+        if self._keep(backed_up) == backed_up:
             return
         with self._alone_with_secrets() as here:
-            self._replace(replace(here, vault_keys={**kept.vault_keys, **here.vault_keys}))
+            self._replace(replace(here, vault_keys={**backed_up.vault_keys, **here.vault_keys}))
 
     def note_backup(self, taken_at: datetime) -> None:
         """Record when the last backup was taken.
@@ -268,7 +270,7 @@ class DataDir:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
-    def _kept(self) -> Secrets | None:
+    def _stored(self) -> Secrets | None:
         try:
             return Secrets.from_json(self.secrets_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -276,7 +278,7 @@ class DataDir:
         except ValueError as error:
             raise SecretsDamaged(self.secrets_file) from error
 
-    def _made(self) -> Secrets:
+    def _created(self) -> Secrets:
         if (self.path / "famichat.db").exists():
             raise SecretsMissing(self.secrets_file)
         return self._keep(Secrets.fresh())
@@ -301,10 +303,10 @@ class DataDir:
         descriptor = os.open(self.path / "secrets.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            kept = self._kept()
-            if kept is None:
+            stored = self._stored()
+            if stored is None:
                 raise SecretsMissing(self.secrets_file)
-            yield kept
+            yield stored
         finally:
             os.close(descriptor)
 

@@ -124,7 +124,7 @@ def test_an_older_backup_can_be_restored_with_the_current_keys(at_home: Operator
     at_home("vault", "rotate")
     at_home("vault", "retire", "1")
     kept = DataDir(at_home.data_dir).secrets()
-    DataDir(places[1].data_dir).put_back(kept)
+    DataDir(places[1].data_dir).restore_secrets(kept)
     for place in places:
         place("restore", str(file))
 

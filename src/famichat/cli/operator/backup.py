@@ -39,7 +39,7 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
     target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
     with open_readonly(data_dir) as data:
         here, settings = DataDir(data.settings.data_dir), data.settings
-        with _written(target, here) as (stream, folder):
+        with _archive_file(target, here) as (stream, folder):
             server = Server(
                 data.database,
                 lambda: here.secrets(settings.secret_key, settings.vault_keys),
@@ -92,7 +92,7 @@ def _sentence(result: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _written(target: Path, data_dir: DataDir) -> Iterator[tuple[IO[bytes], Path]]:
+def _archive_file(target: Path, data_dir: DataDir) -> Iterator[tuple[IO[bytes], Path]]:
     """Yield a stream to write to and a directory for temporary files. `target` is created whole, or not at all."""
     if target == _PIPE:
         with staging(data_dir.path, data_dir) as folder:

@@ -55,7 +55,7 @@ class EndpointPort(Protocol):
     pubsub: PubSub
     limits: Limits
 
-    def gone(self, connection: "Connection") -> None:
+    def disconnected(self, connection: "Connection") -> None:
         """Remove a connection that is closed and whose channels have all ended."""
         ...
 
@@ -194,7 +194,7 @@ class Connection:
     def _release_if_over(self) -> None:
         if not self._open and not self._channels:
             self._over.set()
-            self._endpoint.gone(self)
+            self._endpoint.disconnected(self)
 
     def _send(self, frame: Encoded) -> None:
         if frame.binary and not self._transport.carries_binary:

@@ -204,7 +204,7 @@ class Endpoint:
             self._per_client.enter(admitted.client)
         return connection
 
-    def gone(self, connection: Connection) -> None:
+    def disconnected(self, connection: Connection) -> None:
         """Remove a connection that has ended."""
         admitted = self._connections.pop(connection, None)
         if admitted is None:

@@ -117,18 +117,18 @@ def restore(stream: IO[bytes], place: Place) -> Restored:
             manifest = archive.read(stream, folder)
             _check_fits(manifest, database)
             keys = _keys(manifest, folder, place)
-            return Restored(manifest, _put_back(folder, place, database, keys))
+            return Restored(manifest, _restore_data(folder, place, database, keys))
     finally:
         database.close()
 
 
-def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | None) -> str:
+def _restore_data(folder: Path, place: Place, database: Database, keys: Secrets | None) -> str:
     copy = folder / archive.DATABASES[database.dialect]
     postgres = database.dialect == "postgresql"
     epoch = _script(copy) if postgres else _renamed(copy)
     if keys is not None:
-        place.data_dir.put_back(keys)  # keys first: a database without keys would get new ones
-    _put_files(folder / archive.FILES, place.files_dir)
+        place.data_dir.restore_secrets(keys)  # keys first: a database without keys would get new ones
+    _move_files(folder / archive.FILES, place.files_dir)
     if postgres:
         script = f"--file={copy.with_suffix('.sql')}"
         options = ("--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", script)
@@ -141,7 +141,7 @@ def _put_back(folder: Path, place: Place, database: Database, keys: Secrets | No
     return epoch
 
 
-def _put_files(staged: Path, target: Path) -> None:
+def _move_files(staged: Path, target: Path) -> None:
     """Move files to their directory, which may be on another disk."""
     for folder in sorted(staged.glob("*")):
         (target / folder.name).mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ class SealedWriter:
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE), "r+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._number, self._tail = self._found()
+            self._number, self._tail = self._read_end()
         except OSError:
             self._file.close()
             raise
@@ -84,25 +84,25 @@ class SealedWriter:
         """Append bytes. They reach the file once they fill a piece, or with `keep`."""
         self._tail += data
         while len(self._tail) > PIECE_BYTES:  # hold the final piece back: it is sealed differently
-            self._put(self._tail[:PIECE_BYTES], last=False)
+            self._write_piece(self._tail[:PIECE_BYTES], last=False)
             self._number += 1
             self._tail = self._tail[PIECE_BYTES:]
 
     def keep(self) -> None:
         """Write buffered bytes to the file, so that a later writer can continue."""
         if self._tail:
-            self._put(self._tail, last=False)
+            self._write_piece(self._tail, last=False)
 
     def finish(self) -> None:
         """Write the last piece, marked as such, and sync the file to disk."""
-        self._put(self._tail, last=True)
+        self._write_piece(self._tail, last=True)
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Release the lock."""
         self._file.close()
 
-    def _put(self, piece: bytes, *, last: bool) -> None:
+    def _write_piece(self, piece: bytes, *, last: bool) -> None:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, piece, _bound_to(self._name, self._number, last=last))
         start = self._number * _STRIDE
@@ -110,7 +110,7 @@ class SealedWriter:
         if os.pwrite(self._file.fileno(), sealed, start) != len(sealed):
             raise OSError("short write: the disk took only part of the piece")
 
-    def _found(self) -> tuple[int, bytes]:
+    def _read_end(self) -> tuple[int, bytes]:
         """Return the index and the plaintext of the last intact piece."""
         count = -(-os.fstat(self._file.fileno()).st_size // _STRIDE)
         for number in (count - 1, count - 2):
