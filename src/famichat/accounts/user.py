@@ -143,8 +143,8 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
     return user
 
 
-def free_usernames(session: Session, wanted: Username, family_id: str) -> list[str]:
-    """Return `SUGGESTIONS` usernames that are similar to a taken one and free, for a user who joins this family.
+def free_usernames(session: Session, wanted: Username, family_id: str | None) -> list[str]:
+    """Return `SUGGESTIONS` usernames that are similar to a taken one and free, for a user who may join a family.
 
     The digits are random: if they were consecutive, a gap would reveal the username of another user.
     """

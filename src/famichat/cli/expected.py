@@ -6,7 +6,9 @@ from typing import IO, Any
 import click
 from sqlalchemy.exc import DBAPIError
 
+from famichat.accounts.errors import UsernameTaken
 from famichat.cli.refusal import MISUSED, Refused
+from famichat.error_codes import CODES
 from famichat.errors import FamichatError
 from famichat.settings import SettingsFaults
 from famichat.storage.backup.archive import BackupDamaged
@@ -66,8 +68,15 @@ def to_message(fault: Exception) -> click.ClickException | None:
         if isinstance(fault, kind):
             return Refused(code, sentence or str(fault))
     if isinstance(fault, FamichatError):
-        return Refused(fault.code, str(fault.details.get("detail", "")))
+        return _from_expected(fault)
     return None
+
+
+def _from_expected(fault: FamichatError) -> Refused:
+    if isinstance(fault, UsernameTaken) and "suggestions" in fault.details:
+        names = ", ".join(fault.details["suggestions"])
+        return Refused(fault.code, f"{CODES[fault.code].title} These are free: {names}")
+    return Refused(fault.code, str(fault.details.get("detail", "")))
 
 
 def _problem_behind(fault: StorageUnavailable) -> DatabaseUnusable:

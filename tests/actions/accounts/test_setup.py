@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode
+from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode, UsernameTaken
+from famichat.accounts.user import Newcomer
+from famichat.actions.accounts.account import add_account_by_operator
 from famichat.actions.accounts.setup import NewAccount, needs_setup, set_up_server
 from famichat.app.services import build_services
 from famichat.settings import Settings
@@ -32,3 +34,16 @@ async def test_the_first_member_is_emitted_and_signed_in(tmp_path: Path, emitted
         FamilyMemberAdded(family_id=member.family_id, user_id=user_id),
         SessionStarted(user_id=user_id, device_id=device_id),
     ]
+
+
+async def test_a_name_that_the_operator_has_given_away_is_answered_with_free_ones(tmp_path: Path) -> None:
+    async with build_services(Settings(data_dir=tmp_path)) as services:
+        await add_account_by_operator(services, Newcomer.parse("maja", None), PASSWORD, None, "member")
+        with pytest.raises(UsernameTaken) as refusal:
+            await set_up_server(services, services.setup_code or "", "Berg", ACCOUNT, DEVICE, ADDRESS)
+        suggestion = refusal.value.details["suggestions"][0]
+        account = replace(ACCOUNT, username=suggestion)
+        member = await set_up_server(services, services.setup_code or "", "Berg", account, DEVICE, ADDRESS)
+
+    assert suggestion.startswith("maja")
+    assert member.family_id

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from famichat.storage.data_dir import DataDir
@@ -95,7 +96,9 @@ def test_a_common_password_is_refused(operator: Operator) -> None:
 
 
 def test_usernames_and_addresses_are_unique(at_home: Operator) -> None:
-    assert at_home.refused("user", "add", "Anna", "--generate-password") == "username_taken"
+    refusal = at_home.run("user", "add", "Anna", "--generate-password")
+    assert refusal.exit_code == 1
+    assert re.search(r"These are free: Anna\d+, Anna\d+, Anna\d+ \(username_taken\)", refusal.stderr)
     taken = ("user", "add", "bo", "--email", "anna@example.org", "--generate-password")
     assert at_home.refused(*taken) == "email_taken"
 

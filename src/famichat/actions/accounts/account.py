@@ -15,6 +15,7 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Newcomer, User, register
 from famichat.actions.accounts.devices import announce_device_revoked
 from famichat.actions.accounts.sessions import verify_account_password
+from famichat.actions.accounts.setup import suggest_usernames
 from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
@@ -86,7 +87,8 @@ async def add_account_by_operator(
         add_member(session, family_id, user_id, role)
         return user_id, family_conversation_views(session, family_id, services.policies, services.vault)
 
-    user_id, views = await services.write(work)
+    async with suggest_usernames(services, newcomer.username, family_id):
+        user_id, views = await services.write(work)
     if family_id is not None:
         emit(events.FamilyMemberAdded(family_id=family_id, user_id=user_id))
     if views is not None:

@@ -7,16 +7,16 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts import invite as invites
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import InvalidCredentials, InvalidInvite, UsernameTaken
+from famichat.accounts.errors import InvalidCredentials, InvalidInvite
 from famichat.accounts.idempotency import KeyedRequest
 from famichat.accounts.invite import Invite, IssuedInvite, open_invites
 from famichat.accounts.sign_in.attempt import finish_sign_in
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import Identity, still_signed_in
-from famichat.accounts.user import Newcomer, free_usernames
+from famichat.accounts.user import Newcomer
 from famichat.actions.accounts.sessions import verify_account_password
-from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member
+from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member, suggest_usernames
 from famichat.actions.contacts import ContactChange, announce_to_both, changes_in_direct
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
@@ -190,11 +190,8 @@ async def accept_invite_as_new_user(
     newcomer = Newcomer.parse(account.username, account.email)
     try:
         invitation = await services.read(join.read_invitation, token)  # hashing a password is expensive
-        try:
+        async with suggest_usernames(services, newcomer.username, invitation.family_id):
             return await _accept_as_new_user(services, token, newcomer, account.password, device)
-        except UsernameTaken:
-            suggestions = await services.read(free_usernames, newcomer.username, invitation.family_id)
-            raise UsernameTaken(suggestions=suggestions) from None
     except InvalidInvite:
         await services.read(invites.accepted_invite, token)
         return await _accept_again(services, token, account, device, address)

@@ -1,16 +1,19 @@
 """First run: create the first family and its admin with the setup code that the server printed."""
 
 import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import AlreadySetUp, InvalidCredentials, InvalidSetupCode
+from famichat.accounts.errors import AlreadySetUp, InvalidCredentials, InvalidSetupCode, UsernameTaken
+from famichat.accounts.names.username import Username
 from famichat.accounts.sign_in.attempt import finish_sign_in
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
-from famichat.accounts.user import Newcomer
+from famichat.accounts.user import Newcomer, free_usernames
 from famichat.actions.accounts.sessions import DeviceSession, announce_session_started, verify_account_password
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
@@ -82,7 +85,8 @@ async def _set_up(services: Services, family_name: str, account: NewAccount, dev
         joined = set_up(session, family_name, newcomer, password_hash, services.vault, services.index)
         return joined, start_session(session, joined.user_id, device)
 
-    joined, started = await services.write(work)
+    async with suggest_usernames(services, newcomer.username):
+        joined, started = await services.write(work)
     return announce_new_member(services, joined, started)
 
 
@@ -101,6 +105,20 @@ async def _set_up_again(
 
     joined, started = await services.write(work)
     return announce_new_member(services, joined, started)
+
+
+@asynccontextmanager
+async def suggest_usernames(services: Services, wanted: Username, family_id: str | None = None) -> AsyncIterator[None]:
+    """Add free usernames to the error of a block that creates an account whose username is taken.
+
+    Raises:
+        UsernameTaken: the block raised it; with `suggestions`.
+    """
+    try:
+        yield
+    except UsernameTaken:
+        suggestions = await services.read(free_usernames, wanted, family_id)
+        raise UsernameTaken(suggestions=suggestions) from None
 
 
 def announce_new_member(services: Services, joined: JoinedFamily, started: StartedSession) -> NewMember:
