@@ -152,6 +152,9 @@ class Scene:
         await expect(page.get_by_text("The whole server")).to_be_visible()
         yield "family-care"
         await page.get_by_role("button", name="Invite someone to Sundqvist").click()
+        await page.get_by_role("button", name="For an adult").wait_for()
+        yield "invite-whom"
+        await page.get_by_role("button", name="For an adult").click()
         await page.get_by_role("img", name="QR code for this link").wait_for()
         yield "invite"
         await page.keyboard.press("Escape")

@@ -36,8 +36,10 @@ async def test_an_admin_manages_the_family_and_sees_no_messages(of_the_family: S
 
     invitations = _section(page, "Open invitations")
     await invitations.get_by_role("button", name="Invite someone to Sundqvist").click()
+    await maja.page.get_by_role("button", name="For a child").click()
     await maja.page.get_by_role("dialog").locator("output").wait_for()
     await maja.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    await expect(invitations.get_by_text("Joins as a child")).to_be_visible()
     await invitations.get_by_role("button", name="Cancel invitation").click()
     await expect(invitations.get_by_text("No open invitations.")).to_be_visible()
 

@@ -1,4 +1,4 @@
-/** What a family admin can see and do. It never includes messages. */
+/** Family administration: what admins can do, and what any adult can do for a child. It never includes messages. */
 import type { Session } from "./session"
 import type { ChildContact, FamilyAuditLog, FamilyStorage, Invite, Member, MemberDevice } from "../api/types"
 

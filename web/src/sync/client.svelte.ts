@@ -39,7 +39,7 @@ import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
-import type { ConversationSummary, Message, Person } from "../api/types"
+import type { ConversationSummary, Family, Message, Person } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../api/random-id"
 import { Uploads } from "./uploads.svelte"
@@ -251,12 +251,12 @@ export class ChatClient {
     return summary
   }
 
-  /** Creates an invitation link to a family for one person. */
-  async invite(familyId: string): Promise<string> {
+  /** Creates an invitation link to a family for one person, who joins with this role. */
+  async invite(familyId: string, role: Family["role"]): Promise<string> {
     const invite_ = await this.session.request<{ token: string; url: string }>(
       "POST",
       `/families/${familyId}/invites`,
-      {},
+      { role },
     )
     return invitationLink(location, invite_.token, invite_.url)
   }

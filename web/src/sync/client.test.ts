@@ -262,7 +262,8 @@ test("an invitation link leads to this server", async () => {
     token: "t0ken",
     url: "https://chat.example/#/invite/t0ken",
   }))
-  expect(await client.invite("sundqvist")).toContain("t0ken")
+  expect(await client.invite("sundqvist", "child")).toContain("t0ken")
+  expect(server.http.requestsTo("POST /families/sundqvist/invites")[0]?.body).toEqual({ role: "child" })
 })
 
 test("a member is removed from a group", async () => {
