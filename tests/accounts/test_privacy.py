@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from famichat.accounts.privacy import PrivacySettings, change_privacy, privacy_of, users_without_read_receipts
+from famichat.accounts.privacy import PrivacySettings, change_privacy, privacy_of
 from famichat.storage.database import Database
 from tests.factories.people import Household
 
@@ -45,12 +45,3 @@ def test_a_setting_can_be_turned_on_again(database: Database, household: Househo
     database.run(lambda session: change_privacy(session, nils, read_receipts=True))
 
     assert database.run_read(lambda session: privacy_of(session, nils)) == replace(EVERYTHING, typing_indicators=False)
-
-
-def test_users_with_a_setting_turned_off_are_found_among_many(database: Database, household: Household) -> None:
-    everyone = {each.user_id for each in household.everyone}
-    database.run(lambda session: change_privacy(session, household.nils.user_id, read_receipts=False))
-    database.run(lambda session: change_privacy(session, household.inga.user_id, typing_indicators=False))
-
-    assert database.run_read(lambda session: users_without_read_receipts(session, everyone)) == {household.nils.user_id}
-    assert database.run_read(lambda session: users_without_read_receipts(session, ())) == set()

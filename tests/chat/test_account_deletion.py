@@ -27,7 +27,6 @@ from famichat.chat.families.membership import add_member, change_role, remove_me
 from famichat.chat.groups.membership import remove_from_group
 from famichat.chat.groups.roles import assign_admin, is_admin
 from famichat.chat.messages.history import messages_before
-from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import Family
 from famichat.chat.records.group_privilege import GroupPrivilege
@@ -38,7 +37,7 @@ from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.base import now
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, PASSWORD_HASH, VAULT, Household, Person
-from tests.factories.talk import direct_of, group_of, say
+from tests.factories.talk import acknowledged, direct_of, group_of, say
 
 BROWSER = Subscription(
     "https://push.example.org/a",
@@ -78,7 +77,7 @@ def live_a_little(session: Session, household: Household) -> dict[str, str]:
     }
     for talk in talks.values():
         say(session, talk, emil, "hej", "hopp")
-        acknowledge(session, conversation_for(session, emil.user_id, talk), emil.device_id, 2, "read")
+        acknowledged(session, talk, emil, 2)
     start_session(session, emil.user_id, NewDevice("Emil's computer"))
     subscribe(session, emil.device_id, BROWSER, VAULT, INDEX)
     change_preferences(session, emil.user_id, PushPreferences("full"))

@@ -10,9 +10,11 @@ from famichat.chat.conversations.create import create_direct_conversation, creat
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.messages.change import Change, ChangeServices, Deletion, Edit, React
 from famichat.chat.messages.change_writer import ChangeRequest, ChangeResult, make_change
+from famichat.chat.messages.receipt import Status
 from famichat.chat.records.attachment import Attachment, AttachmentSecrets
 from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
 from famichat.chat.records.message import BODY_PURPOSE, Message
+from famichat.chat.records.receipt import Receipt
 from famichat.storage.base import new_id, now
 from tests.factories.people import INDEX, VAULT, Household, Person
 
@@ -38,6 +40,18 @@ def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fie
         ids.append(message_id)
     session.flush()
     return ids
+
+
+def acknowledged(
+    session: Session, conversation_id: str, who: Person, seq: int, status: Status = "read", device_id: str | None = None
+) -> None:
+    """Store a receipt of a user's device, by default the first one. Positions do not move back."""
+    key = {"conversation_id": conversation_id, "device_id": device_id or who.device_id}
+    receipt = session.get(Receipt, key) or Receipt(**key, user_id=who.user_id, delivered_seq=0, read_seq=0)
+    receipt.delivered_seq = max(receipt.delivered_seq, seq)
+    receipt.read_seq = max(receipt.read_seq, seq if status == "read" else 0)
+    session.add(receipt)
+    session.flush()
 
 
 def asked(who: Person, conversation_id: str, message_id: str, change: Change) -> ChangeRequest:

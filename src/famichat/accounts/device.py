@@ -1,7 +1,6 @@
 """Devices: the signed-in browsers and programs of a user."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -68,12 +67,6 @@ def devices_of(session: Session, user_id: str) -> list[Device]:
     """Return the devices that a user is signed in on, oldest first."""
     statement = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).order_by(Device.id)
     return list(session.execute(statement).scalars())
-
-
-def kinds_of(session: Session, device_ids: Iterable[str]) -> Mapping[str, DeviceKind | None]:
-    """Return the kind of each of these devices, by id."""
-    kinds = select(Device.id, Device.kind).where(Device.id.in_(set(device_ids)))
-    return {row.id: row.kind for row in session.execute(kinds)}
 
 
 def is_signed_in(session: Session, user_id: str, device_id: str) -> bool:

@@ -4,10 +4,8 @@ All are on by default. A user who turns one off still sees those of other people
 (docs/decisions/0006-read-and-typing-notices.md).
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
@@ -48,14 +46,6 @@ def change_privacy(
     user.presence_notices = user.presence_notices if presence is None else presence
     session.flush()
     return _settings(user)
-
-
-def users_without_read_receipts(session: Session, user_ids: Collection[str]) -> set[str]:
-    """Return those of these users whose read receipts are off."""
-    if not user_ids:
-        return set()
-    turned_off = select(User.id).where(User.id.in_(user_ids), User.read_notices.is_(False))
-    return set(session.execute(turned_off).scalars())
 
 
 def _settings(user: User) -> PrivacySettings:

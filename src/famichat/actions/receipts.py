@@ -6,7 +6,8 @@ from typing import Any
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.events.topics import ConversationTopic
 from famichat.actions.services import Services
-from famichat.chat.messages.receipt_writer import Acknowledgement, AckResult, parse_status
+from famichat.chat.messages.receipt_batch import Acknowledgement, AckResult
+from famichat.chat.messages.receipt_writer import parse_status
 
 
 def acknowledge_messages(

@@ -8,11 +8,10 @@ from famichat.chat.access import conversation_for, everyones_access
 from famichat.chat.conversations.create import create_group_conversation
 from famichat.chat.conversations.summary import unread_counts
 from famichat.chat.groups.membership import add_to_group, remove_from_group
-from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.records.conversation import History
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
-from tests.factories.talk import direct_of, say
+from tests.factories.talk import acknowledged, direct_of, say
 
 
 def unread(database: Database, who: Person, conversation_id: str) -> int:
@@ -21,10 +20,6 @@ def unread(database: Database, who: Person, conversation_id: str) -> int:
         return unread_counts(session, [(access.conversation.id, access.user_id)])[conversation_id, who.user_id]
 
     return database.run_read(look)
-
-
-def read(session: Session, who: Person, device_id: str, conversation_id: str, seq: int) -> None:
-    acknowledge(session, conversation_for(session, who.user_id, conversation_id), device_id, seq, "read")
 
 
 def test_ones_own_messages_are_never_unread(database: Database, household: Household) -> None:
@@ -42,9 +37,9 @@ def test_the_furthest_of_ones_devices_counts(database: Database, household: Hous
         direct = direct_of(session, household)
         say(session, direct, household.emil, *"abcde")
         tablet = add_device(session, maja.user_id, "tablet").id
-        read(session, maja, maja.device_id, direct, 2)
-        read(session, maja, tablet, direct, 4)
-        acknowledge(session, conversation_for(session, maja.user_id, direct), maja.device_id, 5, "delivered")
+        acknowledged(session, direct, maja, 2)
+        acknowledged(session, direct, maja, 4, device_id=tablet)
+        acknowledged(session, direct, maja, 5, "delivered")
         return direct
 
     assert unread(database, maja, database.run(fill)) == 1
@@ -60,7 +55,7 @@ def test_only_visible_messages_are_unread_for_a_returning_member(
         made = create_group_conversation(session, maja.user_id, "Fika", [emil.user_id, inga.user_id], history=history)
         group = made.conversation.id
         say(session, group, maja, "1", "2")
-        read(session, emil, emil.device_id, group, 2)
+        acknowledged(session, group, emil, 2)
         remove_from_group(session, emil.user_id, group, emil.user_id)
         say(session, group, maja, "3", "4", "5")
         add_to_group(session, maja.user_id, group, emil.user_id)

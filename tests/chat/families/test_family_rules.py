@@ -33,7 +33,6 @@ from famichat.chat.groups.roles import assign_admin, assign_member
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.history import messages_before
-from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.message import BODY_PURPOSE
@@ -41,6 +40,7 @@ from famichat.chat.records.receipt import Receipt
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, VAULT, Household, Person, household
+from tests.factories.talk import acknowledged
 from tests.support.effort import repetitions
 
 EXAMPLES, STEPS = repetitions(8, long=100), 40
@@ -133,9 +133,9 @@ class Days(RuleBasedStateMachine):
 
     @rule(who=names, pick=picks)
     def read(self, who: str, pick: int) -> None:
-        def read_all(session: Session, talk: str) -> object:
+        def read_all(session: Session, talk: str) -> None:
             access = conversation_for(session, self.id(who), talk)
-            return acknowledge(session, access, self.person(who).device_id, access.conversation.last_seq, "read")
+            acknowledged(session, talk, self.person(who), access.conversation.last_seq)
 
         self.of(pick, read_all)
 

@@ -11,7 +11,8 @@ from famichat.accounts.privacy import change_privacy
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.chat.messages.receipt import Status, positions
-from famichat.chat.messages.receipt_writer import Acknowledgement, AckResult, ReceiptWriter, parse_status
+from famichat.chat.messages.receipt_batch import Acknowledgement, AckResult
+from famichat.chat.messages.receipt_writer import ReceiptWriter, parse_status
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person

@@ -13,7 +13,6 @@ from famichat.chat.conversations.view_settings import archive_conversation, hide
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.journal.entry import Attached, Entry, Stored
 from famichat.chat.messages.history import messages_before
-from famichat.chat.messages.receipt import acknowledge
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.view import message_view, sent_view
 from famichat.chat.records.attachment import Attachment
@@ -23,7 +22,7 @@ from famichat.storage.base import now, rfc3339
 from famichat.storage.database import Database
 from famichat.telemetry.events import DecryptionFailed, Event
 from tests.factories.people import VAULT, Household, Person
-from tests.factories.talk import attach, direct_of, group_of, say
+from tests.factories.talk import acknowledged, attach, direct_of, group_of, say
 from tests.support.statements import count_statements
 
 MESSAGE_FIELDS = [
@@ -262,9 +261,8 @@ def test_unread_are_messages_of_others_after_the_furthest_device(
     unread = [outside(database, who, direct_id)["unread"] for who in (household.maja, household.emil)]
 
     def read(session: Session) -> None:
-        access = conversation_for(session, household.maja.user_id, direct_id)
-        acknowledge(session, access, household.maja.device_id, 2, "read")
-        acknowledge(session, access, household.maja.device_id, 6, "delivered")
+        acknowledged(session, direct_id, household.maja, 2)
+        acknowledged(session, direct_id, household.maja, 6, "delivered")
 
     database.run(read)
 

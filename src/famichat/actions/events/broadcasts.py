@@ -15,7 +15,7 @@ from famichat.actions.events.topics import ConversationTopic, connections_of_dev
 from famichat.actions.events.unread import UnreadCounts
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.change_writer import ChangeResult
-from famichat.chat.messages.receipt_writer import AckResult
+from famichat.chat.messages.receipt_batch import AckResult
 from famichat.chat.messages.schema import MessageStatus, MessageView
 from famichat.chat.messages.send import SentMessage
 from famichat.push.notifier import PushNotifier

@@ -162,7 +162,7 @@ class SqliteStatements:
             "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d FROM json_each(?)) AS wanted "
             "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
             "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL",
-            (_json(senders),),
+            (json_of(senders),),
         )
         return {(row[0], row[1], row[2]) for row in rows}
 
@@ -181,7 +181,7 @@ class SqliteStatements:
             "SELECT m.conversation_id, m.user_id, m.client_id, m.id, m.seq, m.inserted_at, m.fingerprint "
             "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS k FROM json_each(?)) AS wanted "
             "JOIN messages m ON m.conversation_id = wanted.c AND m.user_id = wanted.u AND m.client_id = wanted.k",
-            (_json(keys),),
+            (json_of(keys),),
         )
         return dict(_known(row, _from_sqlite_time(row[5])) for row in rows)
 
@@ -200,7 +200,7 @@ class SqliteStatements:
             "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS m FROM json_each(?)) AS wanted "
             "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
             "JOIN messages m ON m.id = wanted.m AND m.conversation_id = wanted.c AND m.seq >= p.visible_from_seq",
-            (_json(replies),),
+            (json_of(replies),),
         )
         return {(row[0], row[1], row[2]) for row in rows}
 
@@ -212,13 +212,13 @@ class SqliteStatements:
             "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS a FROM json_each(?)) AS wanted "
             "JOIN attachments a ON a.id = wanted.a AND a.conversation_id = wanted.c AND a.user_id = wanted.u "
             "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL",
-            (_json(keys),),
+            (json_of(keys),),
         )
         return dict(map(_attached, rows))
 
     def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """See `Statements.insert`."""
-        inserted_at = _sqlite_time(timestamp)
+        inserted_at = sqlite_time(timestamp)
         self._cursor.executemany(
             f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
             [_row(entry, seq, timestamp, inserted_at) for entry, seq in rows],
@@ -232,7 +232,7 @@ class SqliteStatements:
         """See `Statements.move`."""
         self._cursor.executemany(
             "UPDATE conversations SET last_seq = ?, updated_at = ? WHERE id = ?",
-            [(seq, _sqlite_time(timestamp), conversation_id) for conversation_id, seq in heads.items()],
+            [(seq, sqlite_time(timestamp), conversation_id) for conversation_id, seq in heads.items()],
         )
         self._cursor.execute(
             "UPDATE conversation_participants SET hidden_at = NULL "
@@ -266,7 +266,7 @@ class PostgresStatements:
             "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, d) "
             "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
             "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL",
-            _arrays(senders),
+            arrays(senders),
         )
         return {(row[0], row[1], row[2]) for row in rows}
 
@@ -284,7 +284,7 @@ class PostgresStatements:
             "SELECT m.conversation_id::text, m.user_id::text, m.client_id, m.id::text, m.seq, m.inserted_at, "
             "m.fingerprint FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) AS wanted (c, u, k) "
             "JOIN messages m ON m.conversation_id = wanted.c AND m.user_id = wanted.u AND m.client_id = wanted.k",
-            _arrays(keys),
+            arrays(keys),
         )
         return dict(_known(row, row[5].astimezone(UTC)) for row in rows)
 
@@ -302,7 +302,7 @@ class PostgresStatements:
             "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, m) "
             "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
             "JOIN messages m ON m.id = wanted.m AND m.conversation_id = wanted.c AND m.seq >= p.visible_from_seq",
-            _arrays(replies),
+            arrays(replies),
         )
         return {(row[0], row[1], row[2]) for row in rows}
 
@@ -317,16 +317,16 @@ class PostgresStatements:
             "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, a) "
             "JOIN attachments a ON a.id = wanted.a AND a.conversation_id = wanted.c AND a.user_id = wanted.u "
             "WHERE a.finished_at IS NOT NULL AND a.message_id IS NULL FOR UPDATE OF a",
-            _arrays(keys),
+            arrays(keys),
         )
         return dict(map(_attached, rows))
 
     def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """See `Statements.insert`."""
-        arrays = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
+        parameters = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         self._cursor.execute(
-            f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({arrays})".encode(),  # noqa: S608 - constants only  # nosec B608
-            _arrays([_row(entry, seq, timestamp, timestamp) for entry, seq in rows]),
+            f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({parameters})".encode(),  # noqa: S608 - constants only  # nosec B608
+            arrays([_row(entry, seq, timestamp, timestamp) for entry, seq in rows]),
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
@@ -334,7 +334,7 @@ class PostgresStatements:
         self._cursor.execute(
             "UPDATE attachments SET message_id = wanted.m, position = wanted.p "
             "FROM unnest(%s::uuid[], %s::smallint[], %s::uuid[]) AS wanted (m, p, a) WHERE attachments.id = wanted.a",
-            _arrays(attached),
+            arrays(attached),
         )
 
     def move(self, heads: Mapping[str, int], timestamp: datetime) -> None:
@@ -362,15 +362,18 @@ def _attached(row: Any) -> tuple[AttachmentKey, Attached]:
     )
 
 
-def _json(values: Iterable[tuple[str | None, ...]]) -> str:
+def json_of(values: Iterable[str | tuple[str | None, ...]]) -> str:
+    """Return values as a JSON array, the parameter of SQLite's `json_each`."""
     return json.dumps(list(values))
 
 
-def _arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+def arrays(values: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Return rows as columns, the parameters of PostgreSQL's `unnest`."""
     return [list(column) for column in zip(*values, strict=True)]
 
 
-def _sqlite_time(timestamp: datetime) -> str:
+def sqlite_time(timestamp: datetime) -> str:
+    """Return a timestamp as SQLite stores it."""
     # The format in which SQLAlchemy stores a DateTime on SQLite: naive, in UTC.
     return timestamp.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 

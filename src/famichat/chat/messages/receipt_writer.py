@@ -6,74 +6,15 @@ slow.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from famichat.accounts.device import DeviceKind, kinds_of
-from famichat.accounts.privacy import users_without_read_receipts
-from famichat.chat.access import conversation_for
-from famichat.chat.errors import ChatError, InvalidMessage
-from famichat.chat.messages.history import seq_of
+from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.page import seq_param
-from famichat.chat.messages.receipt import Status, acknowledge
-from famichat.chat.messages.schema import MessageStatus
-from famichat.chat.records.conversation import ConversationType
+from famichat.chat.messages.receipt import Status
+from famichat.chat.messages.receipt_batch import Acknowledgement, AckResult, write_receipts
 from famichat.storage.database import Database
 from famichat.storage.group_commit import GroupCommit
 from famichat.telemetry import emit, events
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """A device's acknowledgement of all messages up to one, given by `seq` or by `message_id`.
-
-    `attended` tells whether the user is looking at the app, so that the device needs no notification. `received_at` is
-    the time of arrival, by `time.perf_counter`, in seconds.
-    """
-
-    user_id: str
-    device_id: str
-    conversation_type: ConversationType
-    conversation_id: str
-    seq: int | None
-    message_id: str | None
-    status: Status
-    attended: bool = True
-    received_at: float = field(default_factory=time.perf_counter, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AckResult:
-    """The result of an acknowledgement.
-
-    Attributes:
-        request: the acknowledgement.
-        device_kind: the kind that the device has declared, if any.
-        seq: the acknowledged position.
-        moved: whether the position of the device advanced.
-        for_others: the status to announce to the other members. If the user has turned read receipts off, a read is
-            announced as delivered, if that position advanced, or not at all.
-    """
-
-    request: Acknowledgement
-    device_kind: DeviceKind | None
-    seq: int
-    moved: bool
-    for_others: Status | None
-
-    def view(self, status: Status) -> MessageStatus:
-        """Build the payload of `message_status`."""
-        return {
-            "conversation_id": self.request.conversation_id,
-            "user_id": self.request.user_id,
-            "device_id": self.request.device_id,
-            "device_kind": self.device_kind,
-            "status": status,
-            "seq": self.seq,
-        }
 
 
 def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, Status]:
@@ -122,7 +63,7 @@ class ReceiptWriter:
         await self._queue.close()
 
     async def _write(self, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-        written = await self._database.transaction(lambda session: _write_all(session, batch))
+        written = await self._database.on_journal(lambda: write_receipts(self._database, batch))
         for each in written:
             if isinstance(each, AckResult):
                 emit(
@@ -137,33 +78,3 @@ class ReceiptWriter:
                     )
                 )
         return written
-
-
-def _write_all(session: Session, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-    discreet = users_without_read_receipts(session, {request.user_id for request in batch if request.status == "read"})
-    kinds = kinds_of(session, (request.device_id for request in batch))
-    return [
-        _write_one(session, request, kinds.get(request.device_id), discreet=request.user_id in discreet)
-        for request in batch
-    ]
-
-
-def _write_one(
-    session: Session, request: Acknowledgement, kind: DeviceKind | None, *, discreet: bool
-) -> AckResult | Exception:
-    try:
-        access = conversation_for(session, request.user_id, request.conversation_id, request.conversation_type)
-        seq = request.seq if request.message_id is None else seq_of(session, access, request.message_id)
-        if seq is None:
-            raise InvalidMessage(field="seq")
-        write = partial(acknowledge, session, access, request.device_id, seq, attended=request.attended)
-        if not discreet or request.status == "delivered":
-            moved = write(request.status).moved
-            return AckResult(request, kind, seq, moved, request.status)
-        # The user has turned read receipts off. Write the two positions one after the other, to know separately whether
-        # the public one (delivered) advanced: only that may be announced, or the others could infer the read.
-        received = write("delivered").moved
-        read = write("read").moved
-        return AckResult(request, kind, seq, read, "delivered" if received else None)
-    except ChatError as refusal:
-        return refusal
