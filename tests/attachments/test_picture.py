@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import json
 import re
 import resource
+import struct
 import subprocess
 import sys
 import time
@@ -61,6 +63,27 @@ def swapped_profile() -> bytes:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     names = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}
     return re.sub(rb"[rb]XYZ", lambda found: names[found[0]], profile)
+
+
+def with_chunk(png: bytes, name: bytes, content: bytes) -> bytes:
+    """The PNG with this chunk after its header."""
+    crc = zlib.crc32(name + content).to_bytes(4)
+    return png[:33] + len(content).to_bytes(4) + name + content + crc + png[33:]
+
+
+P3_COLOUR, P3_GREEN_IN_SRGB = (100, 180, 100), (65, 183, 90)
+"""A green in Display P3 and, rounded, in sRGB."""
+
+
+def display_p3(content_type: str, transfer: int = 13) -> bytes:
+    """A green picture whose colours are named as Display P3 by code points, without a profile."""
+    image = Image.new("RGB", (64, 64), P3_COLOUR)
+    data = encoded(image, PICTURES[content_type], **({} if content_type == "image/png" else {"quality": 100}))
+    if content_type == "image/png":
+        return with_chunk(data, b"cICP", bytes((12, transfer, 0, 1)))
+    named, count = re.subn(rb"(?<=colrnclx)..\0.", struct.pack(">HH", 12, transfer), data, flags=re.DOTALL)
+    assert count == 1
+    return named
 
 
 @pytest.mark.parametrize("content_type", TYPES)
@@ -144,11 +167,19 @@ def test_a_tiff_with_more_than_one_image_is_refused(more: dict[str, Any]) -> Non
 
 
 def test_a_16_bit_tiff_is_refused() -> None:
-    data = io.BytesIO()
-    Image.new("I;16", (8, 8), 40_000).save(data, "TIFF")
+    grey = encoded(Image.new("I;16", (8, 8), 40_000), "TIFF")
+    # Pillow writes no 16-bit colours: the samples of a picture with 8 bits, twice as wide, are declared as 16 bits.
+    colours = encoded(Image.new("RGB", (16, 8), "red"), "TIFF")
+    bits = struct.pack("<3H", 8, 8, 8)
+    assert colours.count(bits) == 1
+    colours = colours.replace(bits, struct.pack("<3H", 16, 16, 16)).replace(
+        struct.pack("<HHII", 256, 4, 1, 16), struct.pack("<HHII", 256, 4, 1, 8)
+    )
 
-    with pytest.raises(ValueError, match="more than a picture"):
-        worked(data.getvalue(), "image/tiff")
+    for data in (grey, colours):
+        assert Image.open(io.BytesIO(data)).size == (8, 8)
+        with pytest.raises(ValueError, match="more than a picture"):
+            worked(data, "image/tiff")
 
 
 def test_the_worker_answers_with_both_pictures() -> None:
@@ -380,6 +411,49 @@ def test_the_thumbnail_has_the_colours_that_the_profile_defines(content_type: st
 
     assert "icc_profile" not in small.info
     assert (red < 40, blue > 215) == (True, True)
+
+
+@pytest.mark.parametrize("content_type", ["image/avif", "image/heic", "image/png"])
+def test_colours_that_are_named_by_code_points_survive(content_type: str) -> None:
+    data = display_p3(content_type)
+
+    line, rest = worked(data, content_type)
+    size = json.loads(line)["picture"]
+    new, small = (Image.open(io.BytesIO(part)) for part in (rest[:size], rest[size:]))
+
+    if content_type == "image/png":
+        assert struct.pack(">I4s4B", 4, b"cICP", 12, 13, 0, 1) in rest[:size]
+    else:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(new.info["icc_profile"]))
+        in_srgb = ImageCms.profileToProfile(new, profile, ImageCms.createProfile("sRGB"))
+        assert in_srgb.getpixel((32, 32)) == pytest.approx(P3_GREEN_IN_SRGB, abs=6)  # type: ignore[union-attr]
+    assert small.convert("RGB").getpixel((32, 32)) == pytest.approx(P3_GREEN_IN_SRGB, abs=8)
+
+
+@pytest.mark.parametrize("content_type", ["image/avif", "image/heic"])
+def test_an_hdr_picture_is_refused_rather_than_pale(content_type: str) -> None:
+    with pytest.raises(ValueError, match="HDR"):
+        worked(display_p3(content_type, transfer=16), content_type)
+
+
+def test_a_png_with_another_gamma_keeps_it() -> None:
+    data = with_chunk(encoded(Image.new("RGB", (8, 8), "teal"), "PNG"), b"gAMA", struct.pack(">I", 100_000))
+
+    _, new = worked(data, "image/png")
+
+    assert Image.open(io.BytesIO(new)).info["gamma"] == 1.0
+
+
+@pytest.mark.parametrize("megabytes", [120, 150, 190])
+def test_a_picture_that_needs_too_much_memory_is_too_large_rather_than_damaged(megabytes: int) -> None:
+    image = Image.new("RGB", (4000, 2500), "#88aacc")
+    data = encoded(image, "WEBP", lossless=True, quality=0, method=0)
+    little = f"from famichat.attachments import picture_worker as it; it._MEMORY = {megabytes} << 20; it.main()"
+    command = (sys.executable, "-c", little, "WEBP", str(picture.MAX_PIXELS), "64", "clean")
+
+    worker = subprocess.run(command, input=data, capture_output=True, check=False)
+
+    assert worker.stdout == b'{"too_many_pixels": 1}\n', worker.stderr[-300:]
 
 
 def test_a_damaged_profile_does_not_matter() -> None:

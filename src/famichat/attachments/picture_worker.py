@@ -3,8 +3,10 @@
     python -m famichat.attachments.picture_worker JPEG <max pixels> <thumbnail edge> clean|keep|square
 
 The output is a line of JSON with the sizes of what follows: the cleaned picture (only with `clean`), and the thumbnail
-of the whole picture or, with `square`, of its centre. If a decoder fails, the process ends without output.
-Metadata of JPEGs that are too large to be decoded, and of PNGs with 16 bits per colour, is removed losslessly.
+of the whole picture or, with `square`, of its centre. If a decoder fails, the process ends without output. If the
+memory does not suffice, the picture is reported as too large.
+Metadata of JPEGs that are too large to be decoded, and of PNGs with more colours than the encoder writes (16 bits, code
+points or another gamma), is removed losslessly.
 """
 
 import io
@@ -21,6 +23,7 @@ from PIL.Image import Transpose
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
+from famichat.attachments.color_profile import PQ, code_points, named_profile
 from famichat.attachments.lossless import without_metadata
 
 _MEMORY, _CPU_SECONDS = 1024 * 1024 * 1024, 20
@@ -43,6 +46,10 @@ _TURNS = {
 _SIDEWAYS = 5  # from this orientation on, width and height change places
 # TIFF 6.0 and DNG 1.7 tags: NewSubfileType, its reduced-resolution flag, and SubIFDs and DNGVersion of raw pictures.
 _SUBFILE, _REDUCED, _RAW = 254, 1, {330, 50706}
+_BITS_PER_SAMPLE, _SHALLOW = 258, 8
+_SRGB_GAMMA, _SAME_GAMMA = 0.45455, 0.01
+_TOO_MANY = b'{"too_many_pixels": 1}\n'
+_NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY of libwebp, as Pillow reports it
 
 
 def main() -> None:
@@ -70,16 +77,22 @@ def work(
     source: IO[bytes], answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool, square: bool = False
 ) -> None:
     """Process one picture; see the module's docstring."""
+    try:
+        _work(source.read(), answer, kind, pixels=pixels, edge=edge, keep=keep, square=square)
+    except MemoryError:
+        answer.write(_TOO_MANY)
+
+
+def _work(data: bytes, answer: IO[bytes], kind: str, *, pixels: int, edge: int, keep: bool, square: bool) -> None:
     Image.MAX_IMAGE_PIXELS = None  # the limits are checked below, before anything is decoded
-    data = source.read()
     image = _opened(data, kind)
     area = image.width * image.height * _frames(image)
     reducible = isinstance(image, JpegImageFile)
     if area > (pixels if reducible else min(pixels, DECODED_PIXELS)):
-        answer.write(b'{"too_many_pixels": 1}\n')
+        answer.write(_TOO_MANY)
         return
     size, orientation = image.size, _orientation(image)
-    as_it_is = area > DECODED_PIXELS or (kind == "PNG" and data[_BIT_DEPTH] == _DEEP)
+    as_it_is = area > DECODED_PIXELS or (kind == "PNG" and _has_more_colours(image, data))
     if reducible and (keep or as_it_is):
         image.draft(None, _fitted(size, 2 * edge, square=square))
     # The frames of an animation are decoded one after another, from a picture that still has all its information.
@@ -113,13 +126,27 @@ def _opened(data: bytes, kind: str) -> Image.Image:
     if isinstance(image, TiffImageFile) and not _is_all_there_is(image):
         message = "more than a picture"
         raise ValueError(message)
+    points = code_points(data, kind)
+    if kind != "PNG" and points is not None and points[1] == PQ:
+        message = "an HDR picture, which would lose its brightness"
+        raise ValueError(message)
+    # PNG 3rd edition, 4.3: code points have priority over a profile. In other formats it is the other way round.
+    if (kind == "PNG" or not image.info.get("icc_profile")) and (profile := named_profile(data, kind)):
+        image.info["icc_profile"] = profile
     return image
 
 
+def _has_more_colours(png: Image.Image, data: bytes) -> bool:
+    """Return whether re-encoding a PNG would lose depth or colour information other than a profile."""
+    gamma = png.info.get("gamma", _SRGB_GAMMA)
+    other_gamma = "srgb" not in png.info and "icc_profile" not in png.info and abs(gamma - _SRGB_GAMMA) > _SAME_GAMMA
+    return data[_BIT_DEPTH] == _DEEP or code_points(data, "PNG") is not None or other_gamma
+
+
 def _is_all_there_is(tiff: TiffImageFile) -> bool:
-    """Return whether the TIFF holds one plain picture, so that converting it loses nothing (no pages, no raw data)."""
+    """Return whether the TIFF holds one plain picture of 8 bits per colour, so that converting it loses nothing."""
     one = tiff.n_frames == 1 and not tiff.tag_v2.get(_SUBFILE, 0) & _REDUCED and not _RAW & set(tiff.tag_v2)
-    return one and not tiff.mode.startswith(("I", "F"))
+    return one and max(tiff.tag_v2.get(_BITS_PER_SAMPLE, (1,))) <= _SHALLOW
 
 
 def _frames(image: Image.Image) -> int:
@@ -200,7 +227,12 @@ def _rewritten(image: Image.Image, upright: Image.Image, kind: str, orientation:
         options |= more
     if kind == "JPEG" and upright.mode not in {"L", "RGB"}:
         upright = _in_srgb(upright)
-    upright.save(new, kind, icc_profile=upright.info.get("icc_profile"), **options)
+    try:
+        upright.save(new, kind, icc_profile=upright.info.get("icc_profile"), **options)
+    except ValueError as error:
+        if str(error) == _NO_MEMORY:
+            raise MemoryError from error
+        raise
     return new.getvalue()
 
 
