@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +16,7 @@ from typing import Any, Final, Self
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, async_playwright
 
-from tests.support import leaks
+from tests.support import leaks, warm
 
 ROOT: Final = Path(__file__).parents[2]
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -116,8 +114,8 @@ class Server:
             "FAMICHAT_PUBLIC_URL": self.url,
             **{f"FAMICHAT_{name}": value for name, value in settings.items()},
         }
-        self._command = [sys.executable, "-m", "famichat", task, "--data-dir", str(data_dir), "--json"]
-        self._process: subprocess.Popen[str] | None = None
+        self._command = ("famichat", task, "--data-dir", str(data_dir), "--json", "--port", str(self._port))
+        self._process: warm.WarmProcess | None = None
 
     def behind(self, url: str) -> None:
         """Let the users reach it at the address of a proxy. Call before `start`."""
@@ -125,18 +123,13 @@ class Server:
 
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""
+        environment = {**os.environ, **self._settings}
+        output, stdout = os.pipe()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._command, "--port", str(self._port)],
-                cwd=ROOT,
-                env={**os.environ, **self._settings},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+            self._process = warm.start(*self._command, environment=environment, stdout=stdout, stderr=log)
+        os.close(stdout)
+        self._output = os.fdopen(output, encoding="utf-8")  # open until it ends: it may write more
+        line = self._output.readline()
         assert line, self.log.read_text()
         self.reported = json.loads(line)
         return self
@@ -147,7 +140,8 @@ class Server:
         if process is None:
             return
         process.send_signal(how)
-        process.communicate(timeout=30)
+        process.wait(timeout=30)
+        self._output.close()
         leaks.look(self.logged(), "a server's log")
 
     def logged(self) -> str:
@@ -168,14 +162,14 @@ class Person:
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def timer(self, page: Page) -> Page:
+    def observe(self, page: Page) -> Page:
         page.on("pageerror", lambda error: self.faults.append(f"{error}"))
         page.on("console", lambda sent: self._noticed(sent.type, sent.text))
         page.on("request", self._requested)
         return page
 
     async def another_tab(self) -> Page:
-        return self.timer(await self.context.new_page())
+        return self.observe(await self.context.new_page())
 
     async def until(self, question: str, asked: Any = None) -> None:
         """Wait until an asynchronous JavaScript predicate is true.
@@ -255,7 +249,7 @@ async def someone(browser: Browser, url: str, **wishes: Any) -> Person:
     context = await browser.new_context(**{"locale": "en-GB", **wishes})
     context.set_default_timeout(10_000)
     person = Person(context, await context.new_page(), url)
-    person.timer(person.page)
+    person.observe(person.page)
     return person
 
 

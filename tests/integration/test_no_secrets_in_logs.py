@@ -107,9 +107,8 @@ async def day(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
             day.metrics = (await http.get("/metrics")).text
         day.database = dumped(database) if database else ""
         assert server.end() == 0
-        assert server.process.stdout is not None
         day.traces = traces.text
-        day.output, day.log = server.process.stdout.read(), server.errors()
+        day.output, day.log = server.output.read(), server.errors()
     day.database = day.database or files_of(data)
     yield day
 

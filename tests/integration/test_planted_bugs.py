@@ -25,7 +25,7 @@ CAUGHT_AS = {
 @pytest.mark.parametrize("bug", CAUGHT_AS)
 async def test_a_planted_bug_is_caught(bug: Bug, tmp_path: Path) -> None:
     talkers = move_in(sqlite_in(tmp_path / "data"))
-    program = ("-m", "tests.support.sabotaged", bug)
+    program = ("tests.support.sabotaged", bug)
     async with FamichatServer(tmp_path / "data", settings=KEYS, program=program) as server:
         load = Load(server.socket_url, talkers.seats, patience=3)
         async with load:

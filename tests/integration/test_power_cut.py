@@ -52,7 +52,7 @@ async def test_a_server_that_does_not_sync_is_caught(tmp_path: Path) -> None:
     with loop_disk(tmp_path) as disk:
         data_dir = disk.mount_point / "data"
         talkers = move_in(sqlite_in(data_dir))
-        program = ("-m", "tests.support.sabotaged", Bug.SYNC_OFF)
+        program = ("tests.support.sabotaged", Bug.SYNC_OFF)
         async with FamichatServer(data_dir, settings=KEYS, log=tmp_path / "server.log", program=program) as server:
             load = Load(server.socket_url, talkers.seats, patience=3)
             async with load:

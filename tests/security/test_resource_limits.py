@@ -22,14 +22,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MOST_SECONDS = 0.2
 MOST_BYTES = 64 * MIB
-FEW_FILES = """
-import resource, sys
-hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-from famichat.__main__ import main
-main()
-"""
-"""A server that starts with the small soft limit of many systems."""
 
 JSON = b"[" + b"{}," * (MIB // 3 - 1) + b"{}]"
 Attack = Callable[["Victim"], Awaitable[None]]
@@ -98,7 +90,9 @@ async def victim(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Vict
     folder = tmp_path_factory.mktemp("victim")
     talkers = move_in(sqlite_in(folder / "data"))
     settings = KEYS | {"RATE_LIMITS": "on"}
-    async with FamichatServer(folder / "data", settings=settings, program=("-c", FEW_FILES, "serve")) as server:
+    async with FamichatServer(
+        folder / "data", settings=settings, program=("tests.support.few_files", "serve")
+    ) as server:
         victim = Victim(server, talkers)
         try:
             for attack in ATTACKS.values():  # allocate what stays allocated

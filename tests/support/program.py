@@ -9,17 +9,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import IO, Any, Final, TextIO
 
-from tests.support import leaks
+from tests.support import leaks, warm
 
-ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 60.0
 
 
@@ -31,16 +29,15 @@ def famichat(*arguments: object, given: str = "", **settings: Any) -> "subproces
         given: standard input.
         settings: `FAMICHAT_*` variables, in lower case and without the prefix; or others, in capitals.
     """
-    ended = subprocess.run(
-        _command(arguments),
-        input=given,
-        env=_environment(settings),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write(given.encode())
+        stdin.seek(0)
+        process = _start(arguments, settings, stdin=stdin, stdout=stdout, stderr=stderr)
+        try:
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+        ended = subprocess.CompletedProcess([*map(str, arguments)], process.wait(), _text(stdout), _text(stderr))
     leaks.look(ended.stderr, "a program's standard error")
     return ended
 
@@ -49,14 +46,15 @@ def famichat(*arguments: object, given: str = "", **settings: Any) -> "subproces
 class Started:
     """A long-running command."""
 
-    process: "subprocess.Popen[str]"
+    process: warm.WarmProcess
+    output: TextIO
+    error_output: TextIO
 
     def line(self) -> str:
         """Return the next line of standard output; fail with the output so far if the process ends or times out."""
-        assert self.process.stdout is not None
         impatience = threading.Timer(PATIENCE, self.process.kill)
         impatience.start()
-        line = self.process.stdout.readline()
+        line = self.output.readline()
         impatience.cancel()
         if not line:
             raise AssertionError(f"it ended with {self.process.wait()}: {self.errors()}")
@@ -72,8 +70,7 @@ class Started:
 
     def errors(self) -> str:
         """Return the standard error of the ended process."""
-        assert self.process.stderr is not None
-        written = self.process.stderr.read()
+        written = self.error_output.read()
         leaks.look(written, "a program's standard error")
         return written
 
@@ -86,24 +83,24 @@ class Started:
 @contextmanager
 def started(*arguments: object, **settings: Any) -> Iterator[Started]:
     """Start a command and stop it at the end of the block; fail if it does not stop."""
-    with subprocess.Popen(
-        _command(arguments),
-        env=_environment(settings),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    ) as process:
+    (out, stdout), (err, stderr) = os.pipe(), os.pipe()
+    with os.fdopen(out, encoding="utf-8") as output, os.fdopen(err, encoding="utf-8") as errors:
+        process = _start(arguments, settings, stdout=stdout, stderr=stderr)
+        os.close(stdout)
+        os.close(stderr)
         try:
-            yield Started(process)
+            yield Started(process, output, errors)
         finally:
             process.terminate()
             _ended(process)
 
 
-def _ended(process: "subprocess.Popen[str]") -> None:
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def _ended(process: warm.WarmProcess) -> None:
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -111,8 +108,8 @@ def _ended(process: "subprocess.Popen[str]") -> None:
         raise
 
 
-def _command(arguments: tuple[object, ...]) -> list[str]:
-    return [sys.executable, "-m", "famichat", *map(str, arguments)]
+def _start(arguments: tuple[object, ...], settings: dict[str, Any], **files: IO[bytes] | int) -> warm.WarmProcess:
+    return warm.start("famichat", *map(str, arguments), environment=_environment(settings), **files)
 
 
 def _environment(settings: dict[str, Any]) -> dict[str, str]:

@@ -11,18 +11,14 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import httpx
 
-from tests.support import leaks
-
-ROOT: Final = Path(__file__).parents[2]
+from tests.support import leaks, warm
 
 
 class FamichatServer:
@@ -31,7 +27,7 @@ class FamichatServer:
     Args:
         data_dir: where it keeps its secrets, and its SQLite database.
         database_url: a PostgreSQL to use instead of SQLite.
-        program: what Python runs; a test that plants a bug puts its own module here.
+        program: the module that Python runs, with its arguments; a test that plants a bug puts its own module here.
         settings: more `FAMICHAT_*` variables, without the prefix.
         log: file for its output; beside the data by default.
     """
@@ -41,13 +37,13 @@ class FamichatServer:
         data_dir: Path,
         *,
         database_url: str | None = None,
-        program: tuple[str, ...] = ("-m", "famichat", "serve"),
+        program: tuple[str, ...] = ("famichat", "serve"),
         settings: dict[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
         self.port = _free_port()
         self.log = log or data_dir.with_name(f"{data_dir.name}.log")
-        self._command = [sys.executable, *program]
+        self._program = program
         self._settings = {
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url or "",
@@ -56,7 +52,7 @@ class FamichatServer:
             "LOG_LEVEL": "WARNING",
             **(settings or {}),
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: warm.WarmProcess | None = None
 
     @property
     def url(self) -> str:
@@ -74,9 +70,7 @@ class FamichatServer:
         """Start it and wait until it is ready; return the seconds that this took."""
         began = time.monotonic()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once; readiness is awaited below
-                self._command, cwd=ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+            self._process = warm.start(*self._program, environment=self._environment(), stdout=log, stderr=log)
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as http:
             while not await self._is_ready(http):
                 if self._process.poll() is not None or time.monotonic() > began + patience:
@@ -116,7 +110,7 @@ class FamichatServer:
         if self._process is not None:
             self.kill()
 
-    def _running(self) -> "subprocess.Popen[bytes]":
+    def _running(self) -> warm.WarmProcess:
         if self._process is None:
             raise RuntimeError("the server is not running")
         return self._process

@@ -9,7 +9,8 @@ from famichat.storage.data_dir import DataDir
 from famichat.storage.migrate import newest
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
-from tests.support.program import ROOT, famichat
+from tests.support.program import famichat
+from tests.support.warm import ROOT
 
 
 def test_a_migration_creates_missing_tables_and_can_be_repeated(operator: Operator) -> None:

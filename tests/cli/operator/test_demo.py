@@ -20,8 +20,7 @@ def test_json_output_has_all_connection_data_in_one_line(tmp_path: Path) -> None
         found = {each["id"]: each["type"] for each in admin.get("/conversations").json()["conversations"]}
         admin.close()
         code = demo.end()
-        assert demo.process.stdout is not None
-        rest = demo.process.stdout.read()
+        rest = demo.output.read()
 
     assert set(ready) == {"url", "families", "users", "conversations"}
     assert [set(family) for family in ready["families"]] == [{"id", "name"}] * 2

@@ -12,7 +12,7 @@ import pytest
 from famichat.storage.backup.backup import check_file
 from famichat.storage.data_dir import DataDir
 from tests.support.operator import Operator
-from tests.support.program import ROOT
+from tests.support.warm import ROOT
 
 
 @pytest.mark.timeout(120)
