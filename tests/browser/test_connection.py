@@ -18,11 +18,6 @@ from tests.support.silent_proxy import SilentProxy
 pytestmark = pytest.mark.timeout(120)
 PHONE: Final = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
 RECOVERY_MS: Final = 5_000
-# Makes the page one of another version than the server's, and reports that another tab activated a new worker.
-_BECOME_OLD: Final = """() => {
-    document.documentElement.prepend(document.createComment("/assets/index-older.js"))
-    navigator.serviceWorker.dispatchEvent(new Event("controllerchange"))
-}"""
 
 
 @dataclass
@@ -82,15 +77,3 @@ async def test_the_state_of_the_connection_has_a_line_of_its_own(of_the_family: 
     assert below["y"] >= line["height"]
     await maja.context.set_offline(offline=False)
     await expect(status).to_have_count(0, timeout=RECOVERY_MS)
-
-
-async def test_a_new_version_is_offered_and_one_tap_changes_to_it(of_the_family: SignedIn) -> None:
-    maja = await of_the_family("maja", **PHONE)
-    await maja.page.evaluate("navigator.serviceWorker.ready")
-    await maja.page.evaluate(_BECOME_OLD)
-    notice = maja.page.get_by_role("status").filter(has_text="There's a new version of Famichat.")
-    await expect(notice).to_be_visible()
-
-    await notice.get_by_role("button", name="Reload").click()
-    await expect(notice).to_have_count(0)
-    await expect(maja.page.get_by_role("heading", name="Chats")).to_be_visible()
