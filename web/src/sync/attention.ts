@@ -4,7 +4,10 @@ import type { Channel } from "phoenix"
 import { showInTab, withdrawRead } from "../session/tab-notifications"
 import type { NotificationPayload } from "../api/types"
 
-/** The server assumes the background after 45 seconds without a report. */
+/**
+ * The server assumes the background after 45 seconds without a report. Without a reply to a report, the client probes
+ * the connection: a device that only receives notices a dead one in this time.
+ */
 const REPORT_EVERY_MS = 30_000
 const CHANGES = ["visibilitychange", "focus", "blur", "pageshow", "pagehide"]
 

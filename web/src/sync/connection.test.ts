@@ -129,6 +129,21 @@ describe("after a silent network change", () => {
     expect(conversationOf(client).timeline.messages.map(({ body }) => body)).toEqual(["Buns are ready"])
   })
 
+  test.each(["visible", "hidden"])(
+    "a page that is %s and only receives notices it by its report of the foreground, within 35 seconds",
+    async (visibilityState) => {
+      const server = new ChatServer()
+      const kitchen = server.add("kitchen")
+      const client = await startClient(server)
+      Object.assign(document, { visibilityState })
+      await pass(10_000)
+      server.phoenix.silence()
+      kitchen.add({ body: "Buns are ready" })
+      await pass(35_000)
+      expect(conversationOf(client).timeline.messages.map(({ body }) => body)).toEqual(["Buns are ready"])
+    },
+  )
+
   test("an upload continues on the new connection", async () => {
     const server = new ChatServer()
     server.add("kitchen")
