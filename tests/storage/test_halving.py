@@ -45,6 +45,13 @@ async def test_one_bad_item_among_500_takes_few_attempts() -> None:
     assert work.attempts <= 20
 
 
+async def test_a_single_item_is_tried_twice_because_its_first_attempt_may_have_been_stored() -> None:
+    work = Work({1})
+    [part] = [part async for part in in_halves([1], work)]
+
+    assert (work.attempts, type(part.result)) == (2, ValueError)
+
+
 async def test_an_unreachable_database_is_tried_once() -> None:
     work = Work({1}, error=StorageUnreachable)
     parts = [part async for part in in_halves(range(500), work)]

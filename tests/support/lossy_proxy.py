@@ -9,11 +9,17 @@ STORES_MESSAGES: Final = b"INSERT INTO messages"
 
 
 class LossyProxy:
-    """Forwards bytes in both directions until it is told to lose a response. Use it as a context manager."""
+    """Forwards bytes in both directions until it is told to lose a response. Use it as a context manager.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: the port of PostgreSQL.
+        statement: only connections that have sent this statement lose the response to a commit.
+    """
+
+    def __init__(self, port: int, statement: bytes = STORES_MESSAGES) -> None:
         self.lost = asyncio.Event()
         self._upstream = port
+        self._statement = statement
         self._armed = False
         self._server: asyncio.Server | None = None
 
@@ -25,7 +31,7 @@ class LossyProxy:
         return port
 
     def lose_an_answer(self) -> None:
-        """Forward the next commit that stores messages, and cut the connection instead of forwarding the response."""
+        """Forward the next commit on such a connection, and cut the connection instead of forwarding the response."""
         self.lost.clear()
         self._armed = True
 
@@ -54,7 +60,7 @@ class LossyProxy:
     ) -> None:
         stores = False
         while data := await client.read(65536):
-            stores = stores or STORES_MESSAGES in data
+            stores = stores or self._statement in data
             if self._armed and stores and COMMIT in data:
                 self._armed = False
                 back.cancel()

@@ -136,6 +136,7 @@ class Database:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with Session(self._writing, expire_on_commit=False) as session, session.begin():
+                    self._connect(session, "transaction")
                     if attempt > OPEN_ATTEMPTS:
                         _block_journal(session)
                     return work(session)
@@ -154,6 +155,7 @@ class Database:
         """
         try:
             with Session(self._reading, expire_on_commit=False) as session, session.begin():
+                self._connect(session, "read")
                 if self.dialect == "postgresql":
                     session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
                 return work(session)
@@ -245,14 +247,20 @@ class Database:
         except sqlite3.Error as error:
             emit(events.StorageFailed(operation="checkpoint", error_type=type(error).__name__))
 
+    def _connect(self, session: Session, operation: str) -> None:
+        """Connect a session now, to tell a database that cannot be reached from a commit whose outcome is unknown."""
+        try:
+            session.connection()
+        except DBAPIError as error:
+            if error.statement is None and self._cannot_now(error.orig):
+                raise _unavailable(operation, error.orig, StorageUnreachable) from error
+            raise
+
     def _explain(self, error: DBAPIError, operation: str) -> Exception:
         """Turn a failure of the database into StorageUnavailable; return a faulty statement's error unchanged."""
         if not (self._cannot_now(error.orig) or error.connection_invalidated or _lost_a_race(error)):
             return error
-        # SQLAlchemy reports a failure to connect without a statement.
-        return _unavailable(
-            operation, error.orig, StorageUnreachable if error.statement is None else StorageUnavailable
-        )
+        return _unavailable(operation, error.orig)
 
     def _cannot_now(self, error: BaseException | None) -> bool:
         # SQLite reports a damaged file as a plain DatabaseError.

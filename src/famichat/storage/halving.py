@@ -4,6 +4,9 @@ A batch fails because of one item (a damaged row, a violated constraint), becaus
 full, a statement that exceeds its time limit), or because the database is away. Halving keeps the other items working
 in the first two cases. It stops at once in the third, and in any case after `HALVING_SECONDS`, so that callers get an
 answer.
+
+A failure may also hide a success: the reply to a commit was lost. So every item is tried twice before it fails, in a
+part of the batch or, if it is the only one, on its own.
 """
 
 import time
@@ -43,6 +46,7 @@ async def in_halves(
     """
     waiting, gives_up_at = deque([items] if items else []), time.monotonic() + HALVING_SECONDS
     given_up: Exception | None = None
+    repeated = False
     while waiting:
         part = waiting.popleft()
         if given_up is not None:
@@ -56,6 +60,10 @@ async def in_halves(
             elif len(part) > 1:
                 middle = len(part) // 2
                 waiting.extendleft([part[middle:], part[:middle]])
+                continue
+            elif len(items) == 1 and not repeated:
+                repeated = True
+                waiting.append(part)
                 continue
             yield Part(part, error)
         else:

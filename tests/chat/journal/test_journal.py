@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
@@ -15,13 +15,18 @@ from famichat.chat.journal import batch
 from famichat.chat.journal import journal as journal_module
 from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
 from famichat.chat.journal.journal import Journal
+from famichat.chat.records.attachment import Attachment
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.participant import Participant
-from famichat.storage import group_commit
+from famichat.storage import group_commit, halving
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
-from famichat.storage.errors import StorageUnavailable
+from famichat.storage.errors import StorageUnavailable, StorageUnreachable
 from famichat.telemetry.events import Event, JournalBatchWritten
+from tests.factories.people import Household, Person
+from tests.factories.talk import attach, group_of
+from tests.support.lossy_commits import lossy_commits
+from tests.support.lossy_proxy import STORES_MESSAGES
 
 Make = Callable[..., Entry]
 
@@ -31,6 +36,27 @@ async def journal(database: Database) -> AsyncIterator[Journal]:
     opened = Journal(database)
     yield opened
     await opened.close()
+
+
+def entry_of(
+    user_id: str, device_id: str, conversation_id: str, kind: str = "self", attachment_ids: tuple[str, ...] = ()
+) -> Entry:
+    return Entry(
+        id=new_id(),
+        conversation_id=conversation_id,
+        conversation_type=kind,
+        user_id=user_id,
+        device_id=device_id,
+        message_type="text",
+        body=b"sealed",
+        client_id=None,
+        fingerprint=None,
+        reply_to_id=None,
+        encryption_flag=False,
+        encryption_version=None,
+        key_id=None,
+        attachment_ids=attachment_ids,
+    )
 
 
 @pytest.fixture
@@ -48,26 +74,18 @@ def make(database: Database) -> Make:
 
     database.run(prepare)
 
-    template = Entry(
-        id=new_id(),
-        conversation_id=conversation_id,
-        conversation_type="self",
-        user_id=user_id,
-        device_id=device_id,
-        message_type="text",
-        body=b"sealed",
-        client_id=None,
-        fingerprint=None,
-        reply_to_id=None,
-        encryption_flag=False,
-        encryption_version=None,
-        key_id=None,
-    )
+    template = entry_of(user_id, device_id, conversation_id)
     return lambda **changes: replace(template, id=new_id(), **changes)
 
 
 def ignore(_: Stored) -> None:
     """Ignore the announcement."""
+
+
+def finished_uploads(session: Session, conversation_id: str, who: Person) -> list[str]:
+    uploads = [attach(session, conversation_id, who) for _ in range(2)]
+    session.execute(update(Attachment).values(finished_at=now()))
+    return uploads
 
 
 def rows(database: Database) -> list[tuple[str, int]]:
@@ -250,25 +268,98 @@ async def test_messages_too_many_for_one_commit_are_stored_in_smaller_ones(
     assert rows(database) == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
 
 
-async def test_a_batch_that_was_stored_although_its_commit_seemed_to_fail_is_not_stored_twice(
-    database: Database, journal: Journal, make: Make, monkeypatch: pytest.MonkeyPatch
+async def test_messages_whose_commit_lost_its_reply_are_stored_and_announced_once_and_in_order(
+    database_url: str, make: Make
 ) -> None:
-    written, calls = batch.write_batch, iter([True])
-
-    async def lose_the_reply(
-        database: Database, entries: list[Entry], uncertain: Collection[str]
-    ) -> list[batch.Outcome]:
-        outcomes = await written(database, entries, uncertain)
-        if next(calls, False):
-            raise StorageUnavailable("the connection was lost during the commit")
-        return outcomes
-
-    monkeypatch.setattr(journal_module, "write_batch", lose_the_reply)
+    announced: list[str] = []
     entries = [make(), make(client_id="a", fingerprint=b"f"), make()]
-    stored = await asyncio.gather(*[journal.append(entry, ignore) for entry in entries])
+    async with lossy_commits(database_url, STORES_MESSAGES) as (database, lose_a_reply):
+        journal = Journal(database)
+        lose_a_reply()
+        stored = await asyncio.gather(*[journal.append(each, lambda it: announced.append(it.id)) for each in entries])
+        again = await journal.append(make(client_id="a", fingerprint=b"f"), lambda it: announced.append(it.id))
 
-    assert [each.seq for each in stored] == [1, 2, 3]
-    assert rows(database) == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
+    assert [(each.id, each.seq) for each in stored] == [(entry.id, seq) for seq, entry in enumerate(entries, 1)]
+    assert [(each.id, each.repeat) for each in stored] == [(entry.id, False) for entry in entries]
+    assert (again.id, again.repeat) == (entries[1].id, True)
+    assert announced == [entry.id for entry in entries]
+
+
+async def test_a_single_message_whose_commit_lost_its_reply_is_looked_up_and_announced_with_its_attachments(
+    database_url: str, household: Household
+) -> None:
+    announced: list[Stored] = []
+    async with lossy_commits(database_url, STORES_MESSAGES) as (database, lose_a_reply):
+        conversation_id = await database.transaction(lambda session: group_of(session, household))
+        uploads = await database.transaction(lambda session: finished_uploads(session, conversation_id, household.emil))
+        entry = entry_of(
+            household.emil.user_id,
+            household.emil.device_id,
+            conversation_id,
+            "group",
+            attachment_ids=tuple(reversed(uploads)),
+        )
+        journal = Journal(database)
+        lose_a_reply()
+        stored = await journal.append(entry, announced.append)
+
+    assert announced == [stored]
+    assert (stored.id, stored.repeat) == (entry.id, False)
+    assert [each.id for each in stored.attachments] == list(reversed(uploads))
+
+
+async def test_a_message_that_could_not_be_looked_up_is_announced_when_its_sender_repeats_it(
+    database_url: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[str] = []
+    first = make(client_id="a", fingerprint=b"f")
+    async with lossy_commits(database_url, STORES_MESSAGES) as (database, lose_a_reply):
+        journal = Journal(database)
+        with monkeypatch.context() as patched:
+            patched.setattr(halving, "HALVING_SECONDS", -1)
+            lose_a_reply()
+            with pytest.raises(StorageUnavailable):
+                await journal.append(first, lambda it: announced.append(it.id))
+        repeats = [make(client_id="a", fingerprint=b"f") for _ in range(2)]
+        stored = await asyncio.gather(*[journal.append(each, lambda it: announced.append(it.id)) for each in repeats])
+
+    assert [(each.id, each.repeat) for each in stored] == [(first.id, False), (first.id, True)]
+    assert announced == [first.id]
+
+
+async def test_a_stored_message_is_acknowledged_although_its_sender_was_signed_out_before_it_was_looked_up(
+    database: Database, make: Make
+) -> None:
+    entry = make()
+    await batch.write_batch(database, [entry])
+
+    def revoke(session: Session) -> None:
+        session.get_one(Device, entry.device_id).revoked_at = now()
+
+    database.run(revoke)
+
+    [outcome] = await batch.write_batch(database, [entry], {entry.id})
+    assert isinstance(outcome, Stored)
+    assert not outcome.repeat
+
+
+async def test_the_journal_forgets_the_oldest_uncertain_messages_first(
+    database: Database, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    async def fail(_: Database, __: list[Entry], uncertain: Collection[str]) -> list[batch.Outcome]:
+        seen.append(list(uncertain))
+        raise StorageUnreachable("journal")
+
+    monkeypatch.setattr(journal_module, "write_batch", fail)
+    monkeypatch.setattr(journal_module, "MAX_UNCERTAIN", 2)
+    journal, entries = Journal(database), [make() for _ in range(4)]
+    for entry in entries:
+        with pytest.raises(StorageUnavailable):
+            await journal.append(entry, ignore)
+
+    assert seen[-1] == [entries[1].id, entries[2].id]
 
 
 async def test_a_message_brings_a_hidden_conversation_back(database: Database, journal: Journal, make: Make) -> None:

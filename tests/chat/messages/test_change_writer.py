@@ -18,6 +18,7 @@ from famichat.storage.database import Database
 from famichat.telemetry.events import Event, MessageDeleted, MessageEdited, MessageReacted
 from tests.factories.people import Household, Person
 from tests.factories.talk import DELETE, GROUND, asked, edit, group_of, react, say
+from tests.support.lossy_commits import lossy_commits
 
 AT_ONCE = 50
 
@@ -95,6 +96,24 @@ async def test_a_change_that_the_database_refuses_does_not_concern_its_neighbour
     assert isinstance(refused, IntegrityError)
     assert [isinstance(each, ChangeResult) and each.changed for each in (first, again)] == [True, False]
     assert reported == [first]
+
+
+@pytest.mark.parametrize("change", [edit("hejsan"), react("❤"), DELETE], ids=lambda change: type(change).__name__)
+async def test_a_change_whose_commit_lost_its_reply_is_announced_once(
+    database_url: str, household: Household, sent: tuple[str, str], change: Change
+) -> None:
+    announced: list[int] = []
+
+    def announce(result: ChangeResult) -> None:
+        announced.append(result.view["change"])
+
+    async with lossy_commits(database_url, b"UPDATE messages") as (database, lose_a_reply):
+        changes = ChangeWriter(database, GROUND)
+        lose_a_reply()
+        await changes.make(asked(household.emil, *sent, change), announce)
+        await changes.make(asked(household.emil, *sent, change), announce)
+
+    assert announced == [1]
 
 
 async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(

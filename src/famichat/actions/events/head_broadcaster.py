@@ -1,7 +1,7 @@
 """Broadcasts the latest positions of every conversation with subscribers on this node, every few seconds.
 
-Broadcasts between nodes may be lost, and a message is not broadcast if the reply to its commit was lost. A client that
-missed a message notices the gap with the next message; a client that missed the last message notices it here.
+Broadcasts between nodes may be lost, and a node may crash between a commit and its broadcast. A client that missed a
+message notices the gap with the next message; a client that missed the last message notices it here.
 """
 
 import asyncio

@@ -25,11 +25,12 @@ async def write_batch(
     Args:
         database: the database; the batch runs in its journal thread.
         entries: the messages, in the order in which they get their `seq`.
-        uncertain: the ids of entries that an earlier call may have stored, because it is unknown whether its commit
-            succeeded. They are looked up first, and not stored twice.
+        uncertain: the ids of messages that earlier calls may have stored, because it is unknown whether their commits
+            succeeded. Of the entries, these are looked up first, and not stored twice.
 
     Returns:
-        one outcome per entry, in the same order.
+        one outcome per entry, in the same order. A message that is found stored although its id is uncertain is no
+        repeat, because it was never announced.
 
     Raises:
         StorageUnavailable: the database cannot store the batch, or did not confirm the commit. In the latter case the
@@ -64,7 +65,10 @@ class _Batch:
         self._open = statements.open_contacts(direct) if direct else set()
         keys = {key for entry in entries if (key := entry.client_key) is not None}
         self._known = statements.known(keys) if keys else {}
-        self._stored = statements.stored(uncertain) if uncertain else {}
+        retried = [entry.id for entry in entries if entry.id in uncertain]
+        self._stored = statements.stored(retried) if retried else {}
+        unannounced = self._stored.keys() | {known.id for known in self._known.values() if known.id in uncertain}
+        self._unannounced = statements.taken(unannounced) if unannounced else {}
         replies = {(e.conversation_id, e.user_id, e.reply_to_id) for e in entries if e.reply_to_id}
         self._replies = statements.replies(replies) if replies else set()
         attachment_keys = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
@@ -75,27 +79,13 @@ class _Batch:
         self._moved: dict[str, int] = {}
 
     def place(self, entry: Entry) -> Outcome:
-        """Accept or refuse one message, and assign its `seq` if it is new.
-
-        A message that an earlier call has stored, unconfirmed, counts as a repeat: other clients find it with the next
-        broadcast of the conversation's head.
-        """
+        """Accept or refuse one message, and assign its `seq` if it is new."""
         head = self._heads.get(entry.conversation_id)
-        sender = (entry.conversation_id, entry.user_id, entry.device_id)
-        if head is None or entry.conversation_type not in {None, head.type} or sender not in self._senders:
+        if head is None:
             return JournalRefusal("not_found")
-        if head.type in entry.required_types and not entry.encryption_flag:
-            return JournalRefusal("encryption_required")
-        key = entry.client_key
-        known = self._stored.get(entry.id) or (None if key is None else self._known.get(key))
-        if known is not None:
-            if known.fingerprint != entry.fingerprint:
-                return JournalRefusal("conflict")
-            return Stored(known.id, known.seq, known.inserted_at, repeat=True, conversation_type=head.type)
-        if head.type == "direct" and entry.conversation_id not in self._open:
-            return JournalRefusal("contact_ended")
-        refusal = self._refuse(entry, head)
-        return refusal or self._next(entry, head, key)
+        if (stored := self._stored.get(entry.id)) is not None:  # accepted earlier, whatever has changed since
+            return self._found(stored, head)
+        return self._refuse_sender(entry, head) or self._repeat(entry, head) or self._place_new(entry, head)
 
     def store(self) -> None:
         """Write the new rows and advance the heads of their conversations."""
@@ -104,6 +94,38 @@ class _Batch:
             if self._attached:
                 self._statements.attach(self._attached)
             self._statements.move(self._moved, self._moment)
+
+    def _refuse_sender(self, entry: Entry, head: Head) -> JournalRefusal | None:
+        sender = (entry.conversation_id, entry.user_id, entry.device_id)
+        if entry.conversation_type not in {None, head.type} or sender not in self._senders:
+            return JournalRefusal("not_found")
+        if head.type in entry.required_types and not entry.encryption_flag:
+            return JournalRefusal("encryption_required")
+        return None
+
+    def _repeat(self, entry: Entry, head: Head) -> Outcome | None:
+        key = entry.client_key
+        known = None if key is None else self._known.get(key)
+        if known is None:
+            return None
+        return self._found(known, head) if known.fingerprint == entry.fingerprint else JournalRefusal("conflict")
+
+    def _found(self, known: KnownMessage, head: Head) -> Stored:
+        """Return the position of a stored message; the first time, an unannounced one is no repeat."""
+        attachments = self._unannounced.pop(known.id, None)
+        return Stored(
+            known.id,
+            known.seq,
+            known.inserted_at,
+            repeat=attachments is None,
+            conversation_type=head.type,
+            attachments=attachments or (),
+        )
+
+    def _place_new(self, entry: Entry, head: Head) -> Outcome:
+        if head.type == "direct" and entry.conversation_id not in self._open:
+            return JournalRefusal("contact_ended")
+        return self._refuse(entry, head) or self._next(entry, head, entry.client_key)
 
     def _refuse(self, entry: Entry, head: Head) -> JournalRefusal | None:
         if entry.reply_to_id and (entry.conversation_id, entry.user_id, entry.reply_to_id) not in self._replies:

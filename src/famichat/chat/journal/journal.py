@@ -22,17 +22,23 @@ OnStored = Callable[[Stored], None]
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """Limit of the sealed bodies in the queue, in bytes. Further messages are refused until a batch is written."""
 
+MAX_UNCERTAIN = 10_000
+"""How many messages with an unknown outcome the journal remembers; the oldest is forgotten first."""
+
 
 @dataclass(slots=True)
 class _Queued:
-    """A message in the queue. `tried` is set once a write has begun, whose outcome may stay unknown."""
+    """A message in the queue. `begun` is set with its first write."""
 
     entry: Entry
-    tried: bool = False
+    begun: bool = False
 
 
 class Journal:
     """Stores messages in the order in which they are appended.
+
+    If the reply to a commit is lost, its messages may be stored, but are not announced. Their ids are remembered until
+    they are found, by the next attempt to write them or when their sender repeats them, and they are announced then.
 
     Args:
         database: stores the messages.
@@ -42,6 +48,7 @@ class Journal:
         self._database = database
         self._queue: GroupCommit[_Queued, Stored] = GroupCommit("journal", self._write)
         self._waiting_bytes = 0
+        self._uncertain: dict[str, None] = {}
 
     @property
     def depth(self) -> int:
@@ -75,11 +82,21 @@ class Journal:
         await self._queue.close()
 
     async def _write(self, batch: list[_Queued]) -> list[Outcome]:
-        uncertain = {queued.entry.id for queued in batch if queued.tried}
         for queued in batch:
-            self._waiting_bytes -= 0 if queued.tried else len(queued.entry.body)
-            queued.tried = True
+            self._waiting_bytes -= 0 if queued.begun else len(queued.entry.body)
+            queued.begun = True
+        entries = [queued.entry for queued in batch]
         started = time.perf_counter()
-        outcomes = await write_batch(self._database, [queued.entry for queued in batch], uncertain)
+        try:
+            outcomes = await write_batch(self._database, entries, self._uncertain)
+        except StorageUnavailable:
+            self._uncertain |= dict.fromkeys(entry.id for entry in entries)
+            for forgotten in list(self._uncertain)[:-MAX_UNCERTAIN]:
+                del self._uncertain[forgotten]
+            raise
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            self._uncertain.pop(entry.id, None)
+            if isinstance(outcome, Stored):
+                self._uncertain.pop(outcome.id, None)
         emit(events.JournalBatchWritten(messages=len(batch), duration_seconds=time.perf_counter() - started))
         return outcomes

@@ -54,6 +54,9 @@ class Statements(Protocol):
     def attachments(self, keys: set[AttachmentKey]) -> dict[AttachmentKey, Attached]:
         """Return the completed uploads of these users in these conversations that belong to no message yet."""
 
+    def taken(self, message_ids: Collection[str]) -> dict[str, tuple[Attached, ...]]:
+        """Return the attachments of these messages, by message id and in order; none for a message without any."""
+
     def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """Insert messages, each with its `seq`; `timestamp` is in UTC."""
 
@@ -216,6 +219,16 @@ class SqliteStatements:
         )
         return dict(map(_attached, rows))
 
+    def taken(self, message_ids: Collection[str]) -> dict[str, tuple[Attached, ...]]:
+        """See `Statements.taken`."""
+        rows = self._cursor.execute(
+            "SELECT message_id, user_id, id, size, content_type, encrypted, width, height, thumbnail_bytes, "
+            "duration_ms, sealed FROM attachments WHERE message_id IN (SELECT value FROM json_each(?)) "
+            "ORDER BY position",
+            (json_of(message_ids),),
+        )
+        return _taken(message_ids, rows)
+
     def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """See `Statements.insert`."""
         inserted_at = sqlite_time(timestamp)
@@ -321,6 +334,16 @@ class PostgresStatements:
         )
         return dict(map(_attached, rows))
 
+    def taken(self, message_ids: Collection[str]) -> dict[str, tuple[Attached, ...]]:
+        """See `Statements.taken`."""
+        rows = self._cursor.execute(
+            "SELECT message_id::text, user_id::text, id::text, size, content_type, encrypted, width, height, "
+            "thumbnail_bytes, duration_ms, sealed FROM attachments WHERE message_id = ANY(%s::uuid[]) "
+            "ORDER BY position",
+            (list(message_ids),),
+        )
+        return _taken(message_ids, rows)
+
     def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
         """See `Statements.insert`."""
         parameters = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
@@ -360,6 +383,14 @@ def _attached(row: Any) -> tuple[AttachmentKey, Attached]:
     return (conversation_id, user_id, attachment_id), Attached(
         attachment_id, size, content_type, bool(encrypted), width, height, small, duration, bytes(sealed)
     )
+
+
+def _taken(message_ids: Iterable[str], rows: Iterable[Any]) -> dict[str, tuple[Attached, ...]]:
+    taken: dict[str, tuple[Attached, ...]] = dict.fromkeys(message_ids, ())
+    for row in rows:
+        (message_id, _, _), attached = _attached(row)
+        taken[message_id] += (attached,)
+    return taken
 
 
 def json_of(values: Iterable[str | tuple[str | None, ...]]) -> str:

@@ -20,8 +20,12 @@ from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.view import message_views
 from famichat.chat.records.conversation import ConversationType
 from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
 from famichat.storage.group_commit import GroupCommit
 from famichat.telemetry import emit, events
+
+MAX_UNCERTAIN = 10_000
+"""How many messages with an unannounced change the writer remembers; the oldest is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,15 @@ class ChangeWriter:
         self._database = database
         self._ground = ground
         self._queue: GroupCommit[ChangeRequest, ChangeResult] = GroupCommit("changes", self._write)
+        self._uncertain: dict[str, None] = {}
 
     def make(self, request: ChangeRequest, announce: Callable[[ChangeResult], None]) -> Awaitable[ChangeResult]:
         """Queue a change, synchronously; await the result to know that it is written.
 
         Args:
             request: the request that was made.
-            announce: called in the event loop after the commit, in the order of the changes, if the message changed.
+            announce: called in the event loop after the commit, in the order of the changes, if the message changed;
+                also if it is unchanged now, but may have changed with a commit whose reply was lost.
 
         Raises:
             StorageUnavailable: the queue is full; or, when awaited, it is unknown whether the change was written:
@@ -94,14 +100,26 @@ class ChangeWriter:
                 device is signed out.
             ChatError: when awaited; see the `make` method of each change.
         """
-        return self._queue.append(request, lambda result: announce(result) if result.changed else None)
+        return self._queue.append(request, partial(self._on_written, announce))
 
     async def close(self) -> None:
         """Write everything queued, then return."""
         await self._queue.close()
 
+    def _on_written(self, announce: Callable[[ChangeResult], None], result: ChangeResult) -> None:
+        message_id = result.request.message_id
+        if result.changed or message_id in self._uncertain:
+            self._uncertain.pop(message_id, None)
+            announce(result)
+
     async def _write(self, batch: list[ChangeRequest]) -> list[ChangeResult | Exception]:
-        outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
+        try:
+            outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
+        except StorageUnavailable:
+            self._uncertain |= dict.fromkeys(request.message_id for request in batch)
+            for forgotten in list(self._uncertain)[:-MAX_UNCERTAIN]:
+                del self._uncertain[forgotten]
+            raise
         for each in outcomes:
             if isinstance(each, ChangeResult) and each.changed:
                 emit(_event(each))
