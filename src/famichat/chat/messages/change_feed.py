@@ -60,7 +60,8 @@ def changes_after(
             anyway.
         vault: opens the bodies.
     """
-    query = access.visible_messages().where(CHANGED, Message.change > after_change).order_by(Message.change)
+    # SQLite starts its scan of the index at the first of two lower bounds, so the position precedes `CHANGED`.
+    query = access.visible_messages().where(Message.change > after_change, CHANGED).order_by(Message.change)
     if up_to_seq is not None:
         query = query.where(Message.seq <= up_to_seq)
     page = fitting_rows(session, access, query, limit)

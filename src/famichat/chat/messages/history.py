@@ -101,7 +101,7 @@ def messages_after(
     session: Session, access: Access, after_seq: int, limit: int = MAX_PAGE, *, vault: Vault
 ) -> MessagePage:
     """Return the first messages after a `seq`, oldest first."""
-    forward = access.visible_messages().where(Message.seq > after_seq).order_by(Message.seq)
+    forward = access.visible_messages(after_seq).order_by(Message.seq)
     page = fitting_rows(session, access, forward, limit)
     first = max(after_seq + 1, access.participant.visible_from_seq or 1)
     return {"messages": _views(access, without_gaps(page.rows, first), page, vault), "has_more": page.has_more}
