@@ -16,9 +16,15 @@ from famichat.storage.migrate import newest
 
 
 class Postgres:
-    """One running cluster. `start`, `stop` and `kill` let a test take the database away for a while."""
+    """One running cluster. `start`, `stop` and `kill` let a test take the database away for a while.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for its data.
+        durable: whether a commit reaches the disk. The tests kill processes but not the machine, so for them the page
+            cache is durable enough.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.data = folder / "data"
         self.port = _free_port()
         self._log = folder / "log"
@@ -30,9 +36,8 @@ class Postgres:
             "port": self.port,
             "unix_socket_directories": "",
             "max_connections": 200,
-            # The tests kill processes but not the machine, so the page cache is durable enough.
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": "on" if durable else "off",
+            "full_page_writes": "on" if durable else "off",
         }
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
@@ -40,6 +45,11 @@ class Postgres:
     def url(self, name: str = "postgres") -> str:
         """The address of one of its databases, as Famichat's settings take it."""
         return f"postgresql://famichat@127.0.0.1:{self.port}/{name}"
+
+    @property
+    def pid(self) -> int:
+        """The main process of the running cluster."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def start(self) -> None:
         """Start the cluster and wait until it answers."""
@@ -120,14 +130,14 @@ DO $$ BEGIN EXECUTE (
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A fresh cluster for as long as the block runs."""
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """A fresh cluster for as long as the block runs; see `Postgres` for the argument."""
     with tempfile.TemporaryDirectory(prefix="famichat-postgres-") as name:
         folder = Path(name)
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             os.chown(folder, user.pw_uid, user.pw_gid)
-        postgres = Postgres(folder)
+        postgres = Postgres(folder, durable=durable)
         postgres.start()
         try:
             yield postgres
