@@ -15,7 +15,7 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was used between two moments.
+    """The resources used between two moments.
 
     Attributes:
         seconds: the time that passed.

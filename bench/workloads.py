@@ -1,4 +1,4 @@
-"""The workloads: what the clients of a running server do, and what is measured."""
+"""The workloads: the actions of the clients of a running server, and the measurements."""
 
 import asyncio
 import gc
