@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
-from tests.browser.household import CHROMIUM, ROOT, Person, Server, a_browser, someone
+from tests.browser.household import CHROMIUM, PATIENCE_MS, ROOT, Person, Server, a_browser, someone
 
 SignedIn = Callable[..., Awaitable[Person]]
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,6 +20,8 @@ from tests.support import leaks, warm
 
 ROOT: Final = Path(__file__).parents[2]
 CHROMIUM: Final = "/usr/bin/chromium"
+# How long a test waits for what it expects, also on a busy machine.
+PATIENCE_MS: Final = 30_000
 # Options of a browser without automatic prompts and background requests.
 QUIET: Final = (
     "--no-sandbox",
@@ -176,7 +178,7 @@ class Person:
 
         Playwright's `wait_for_function` treats the promise itself as a true result.
         """
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_MS / 1000):
             while not await self.page.evaluate(question, asked):  # noqa: ASYNC110 - IndexedDB has no event for other pages
                 await asyncio.sleep(0.1)
 
@@ -247,7 +249,7 @@ async def a_browser() -> AsyncIterator[Browser]:
 async def someone(browser: Browser, url: str, **wishes: Any) -> Person:
     """Open a separate browser context for a user."""
     context = await browser.new_context(**{"locale": "en-GB", **wishes})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     person = Person(context, await context.new_page(), url)
     person.observe(person.page)
     return person

@@ -105,7 +105,7 @@ async def test_the_app_can_be_installed_and_opens_without_a_server(demo: Server,
     demo.stop(signal.SIGKILL)
     await maja.page.goto(demo.url)
     await maja.open("emil")
-    await expect(maja.messages().get_by_text("something green")).to_be_visible(timeout=20_000)
+    await expect(maja.messages().get_by_text("something green")).to_be_visible()
     await maja.say("Written without a network")
     await expect(maja.page.get_by_text("Waiting to send")).to_be_visible()
     assert await maja.page.evaluate(_KEPT) == kept  # no message text

@@ -81,7 +81,7 @@ async def test_pasted_and_dropped_files_are_attached_and_sent(of_the_family: Sig
     await maja.page.reload()
     await expect(tray(maja).get_by_role("img", name="Photo: pasted.png")).to_be_visible()
     await maja.page.get_by_role("button", name="Send", exact=True).click()
-    await expect(emil.messages().get_by_role("button", name="Photo: pasted.png")).to_be_visible(timeout=20_000)
+    await expect(emil.messages().get_by_role("button", name="Photo: pasted.png")).to_be_visible()
     await expect(emil.messages().get_by_role("button", name="Save dropped.pdf")).to_be_visible()
     await expect(tray(maja)).to_have_count(0)
 
@@ -95,7 +95,7 @@ async def test_an_original_that_no_browser_here_shows_is_seen_small_and_saved_wh
     await maja.page.get_by_label("Send original photos").check()
     await maja.page.get_by_role("button", name="Send", exact=True).click()
 
-    await emil.messages().get_by_role("button", name="Photo: IMG_1.heic").click(timeout=20_000)
+    await emil.messages().get_by_role("button", name="Photo: IMG_1.heic").click()
     large = emil.page.get_by_role("dialog").get_by_role("img", name="Photo: IMG_1.heic")
     await expect(large).to_have_js_property("naturalWidth", 480)
     async with emil.page.expect_download() as download:
@@ -112,7 +112,7 @@ async def test_a_photo_is_seen_by_the_other_without_where_it_was_taken(demo: Ser
     await maja.say("Look!")
 
     seen = emil.messages().get_by_role("button", name="Photo: lake.jpg")
-    await expect(seen).to_be_visible(timeout=20_000)
+    await expect(seen).to_be_visible()
     await expect(emil.messages().get_by_text("Look!")).to_be_visible()
     small = seen.locator("img")
     await expect(small).to_have_js_property("naturalWidth", 480)
@@ -147,7 +147,7 @@ async def test_a_text_message_does_not_wait_for_a_large_upload(of_the_family: Si
     await choose(maja, file("film.bin", "application/octet-stream", os.urandom(PIECE)))
     await maja.say("The whole film")
     await maja.say("Call me when you have seen it")
-    await expect(emil.messages().get_by_text("Call me when you have seen it")).to_be_visible(timeout=20_000)
+    await expect(emil.messages().get_by_text("Call me when you have seen it")).to_be_visible()
     received.set()
 
     sent = emil.messages().locator("[data-entry]")
@@ -177,7 +177,7 @@ async def test_an_interrupted_upload_resumes_after_a_reload(of_the_family: Signe
     await maja.page.reload()
 
     saved = emil.messages().get_by_role("button", name="Save film.bin")
-    await expect(saved).to_have_count(1, timeout=20_000)
+    await expect(saved).to_have_count(1)
     await expect(emil.messages().get_by_text("File", exact=True)).to_have_count(0)  # no generic label beside the type
     assert offsets == [0, PIECE, PIECE, 2 * PIECE]
     async with emil.page.expect_download() as download:
@@ -194,11 +194,11 @@ async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_remo
     for choice in ("Send original as a file (includes place and time)", "Delete"):
         await choose(maja, damaged)
         await maja.page.get_by_role("button", name="Send", exact=True).click()
-        await expect(maja.page.get_by_text("The place can't be removed from this photo")).to_be_visible(timeout=20_000)
+        await expect(maja.page.get_by_text("The place can't be removed from this photo")).to_be_visible()
         await maja.page.get_by_role("button", name=choice).click()
         await expect(maja.page.get_by_text("The place can't be removed from this photo")).to_be_hidden()
 
-    await expect(maja.messages().get_by_role("button", name="Save x.heic")).to_have_count(1, timeout=20_000)
+    await expect(maja.messages().get_by_role("button", name="Save x.heic")).to_have_count(1)
     await expect(maja.messages().get_by_text("x.heic")).to_have_count(1)
     assert [reported for reported in maja.faults if "422" not in reported] == []
     assert len(maja.faults) == 2  # the browser logs both refused requests

@@ -98,7 +98,7 @@ async def test_a_message_written_while_the_server_is_away_waits_and_arrives_once
     await expect(maja.page.get_by_role("status").filter(has_text="Can't reach your server")).to_be_visible()
     demo.start()
 
-    await expect(emil.messages().get_by_text("Can you hear me?")).to_have_count(1, timeout=30_000)
+    await expect(emil.messages().get_by_text("Can you hear me?")).to_have_count(1)
     await expect(maja.page.get_by_text("Read by emil").last).to_be_visible()
     await expect(maja.messages().get_by_text("Can you hear me?")).to_have_count(1)
     await emil.say("Loud and clear")
@@ -128,7 +128,7 @@ async def test_data_survives_closing_the_tab_and_is_available_offline(demo: Serv
     await expect(shell.get_by_label("Message to emil")).to_have_value("Half a sen")
     demo.start()
     await maja.listed("Notes to self", shell).click()
-    await expect(shell.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
+    await expect(shell.get_by_text("Waiting to send")).to_have_count(0)
     await expect(shell.get_by_text("Sent", exact=True).last).to_be_visible()
     sent_message = await maja.messages(shell).inner_text()
     assert re.findall(r"Buy (\w+)", sent_message) == ["candles", "matches"]
@@ -225,10 +225,10 @@ async def test_two_tabs_share_drafts_and_send_each_message_once(demo: Server, of
         await expect(page.get_by_text("Waiting to send")).to_have_count(len(lines))
     demo.start()
     for page in (maja.page, tab):
-        await expect(page.get_by_text("Waiting to send")).to_have_count(0, timeout=30_000)
+        await expect(page.get_by_text("Waiting to send")).to_have_count(0)
         # One tab has sent it; the other shows it after it has reconnected.
         sent_message = maja.messages(page).get_by_text(re.compile(r"\d+\. line"))
-        await expect(sent_message).to_have_count(len(lines), timeout=30_000)
+        await expect(sent_message).to_have_count(len(lines))
     # A tab that gets no reply in time repeats a message under the same ID, and the server stores it once.
     frames = [(line, frame) for line in lines for frame in pushed if f'"{line}"' in frame and '"new_msg"' in frame]
     sent = {(line, json.loads(frame)[4]["client_id"]) for line, frame in frames}

@@ -60,7 +60,7 @@ async def test_an_open_page_of_the_old_version_changes_to_the_new_one_and_keeps_
 
     for who in (with_worker, without):
         await who.page.evaluate("dispatchEvent(new Event('online'))")  # do not wait for the next attempt
-        await expect(who.page.get_by_text("There's a new version of Famichat.")).to_be_visible(timeout=15_000)
+        await expect(who.page.get_by_text("There's a new version of Famichat.")).to_be_visible()
         await expect(who.page.get_by_label("Message to")).to_have_value(re.compile("^Half a thought"))
     # The worker has stored all files of the old version, including those that a page loads later.
     await _settings(with_worker)

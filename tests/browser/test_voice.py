@@ -79,7 +79,7 @@ async def test_the_recipient_can_play_a_voice_note(of_the_family: SignedIn) -> N
     await maja.page.get_by_role("button", name="Send", exact=True).click()
 
     received = note(emil.messages())
-    await expect(received).to_be_visible(timeout=20_000)
+    await expect(received).to_be_visible()
     await expect(emil.messages().get_by_text("Voice message", exact=True)).to_have_count(0)
     assert await seconds_of(received) == pytest.approx(long, abs=0.002)
     bars = await shape(received)
@@ -104,7 +104,7 @@ async def test_the_keys_seek_and_only_one_note_plays(of_the_family: SignedIn) ->
         await expect(note(tray(maja))).to_be_visible()
         await maja.page.get_by_role("button", name="Send", exact=True).click()
         await expect(note(maja.messages())).to_have_count(count)
-        await expect(maja.page.get_by_text("Waiting to send")).to_have_count(0, timeout=20_000)
+        await expect(maja.page.get_by_text("Waiting to send")).to_have_count(0)
     first, second = note(maja.messages()).first, note(maja.messages()).last
 
     await first.get_by_role("button", name="Play").focus()
@@ -148,7 +148,7 @@ async def test_a_note_recorded_offline_survives_a_reload_and_is_sent_later(
     await expect(tray(maja)).to_have_count(0)
 
     await maja.context.set_offline(False)
-    await expect(note(emil.messages())).to_have_count(2, timeout=30_000)
+    await expect(note(emil.messages())).to_have_count(2)
     await expect(maja.page.get_by_text("Waiting to send")).to_have_count(0)
     await expect(note(maja.messages())).to_have_count(2)
 

@@ -110,7 +110,7 @@ async def test_a_display_name_and_an_avatar_appear_in_an_open_browser_at_once(of
     await expect(shown.get_by_role("button", name="Cancel")).to_be_visible()
     await shown.get_by_role("button", name="Use this photo").click()
     face = run.locator("img")
-    await expect(face).to_have_js_property("naturalWidth", 256, timeout=20_000)
+    await expect(face).to_have_js_property("naturalWidth", 256)
 
     await maja.until(_A_FACE_IS_KEPT)
     await maja.context.set_offline(offline=True)
