@@ -65,7 +65,7 @@ async def test_every_background_task_is_restarted_when_it_is_killed(
 
     monkeypatch.setattr(Lifecycle, "start", start_counted)
     names = {
-        *("broker", "head broadcasts", "key rotation", "notifications from before the start", "presence"),
+        *("broker", "head broadcasts", "key rotation", "missed notifications", "presence"),
         *("push notifications", "sweep", "unread counts"),
     }
     settings = settings_for(database_url, tmp_path).model_copy(update={"pubsub_url": "redis://127.0.0.1:1/0"})

@@ -51,7 +51,7 @@ def _scaled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         server, "transport_limits", lambda settings: replace(transport_limits(settings), idle_timeout=60 * SCALE)
     )
-    for name in ("BATCH_SECONDS", "SHOW_AFTER_SECONDS", "PUSH_AFTER_SECONDS", "RECOVERY_AFTER_SECONDS"):
+    for name in ("BATCH_SECONDS", "SHOW_AFTER_SECONDS", "PUSH_AFTER_SECONDS", "RECOVERY_SECONDS"):
         monkeypatch.setattr(notifier, name, getattr(notifier, name) * max(SCALE, 1 / 8))
 
 

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         due = self._seconds + seconds
+        await asyncio.sleep(0.005)  # a loop of sleeps must not take all the time of the event loop
         while self.limit < due:  # noqa: ASYNC110 - the limit is no event
             await asyncio.sleep(0.005)
         self._seconds = max(self._seconds, due)
@@ -42,8 +44,8 @@ class Observed(notifier.PushNotifier):
         super().__init__(*args)
         self.recovered = asyncio.Event()
 
-    async def recover(self) -> None:
-        await super().recover()
+    async def _recover(self, since: datetime, until: datetime) -> None:
+        await super()._recover(since, until)
         self.recovered.set()
 
 

@@ -73,7 +73,7 @@ def build_delivery(
     lifecycle.start("push notifications", push_notifier.run)
     presence = Presence(pubsub)
     if background:
-        lifecycle.start("notifications from before the start", push_notifier.recover)
+        lifecycle.start("missed notifications", push_notifier.recover)
         lifecycle.start("head broadcasts", HeadBroadcaster(persistence.database, pubsub).run)
         lifecycle.start("presence", presence.run)
     return Delivery(

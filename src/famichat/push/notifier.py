@@ -9,14 +9,16 @@ second, the tabs of devices that did not acknowledge are asked to show a notific
 the devices that did neither are notified by Web Push. A batch costs one timer and two queries, however many messages
 and devices it concerns.
 
-A notification is a hint: a message is stored before it comes here. The waiting messages are lost when the server stops,
-so each start looks for messages of the last minutes that no device was notified of.
+A notification is a hint: a message is stored before it comes here. A node that stops or crashes loses its waiting
+messages, so every node looks for messages of all nodes that no device was notified of: after its start for those of the
+last minutes, then every ten seconds.
 """
 
 import asyncio
 from asyncio import sleep
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -27,6 +29,7 @@ from famichat.push.position import Claim, claim, take_read
 from famichat.push.sender import PushSender, PushServices
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import now
+from famichat.storage.errors import StorageUnavailable
 from famichat.storage.halving import without_failures
 from famichat.telemetry import emit, events
 from famichat.telemetry.crash import report_crash
@@ -35,8 +38,9 @@ BATCH_SECONDS = 0.5
 SHOW_AFTER_SECONDS = 1.0
 PUSH_AFTER_SECONDS = 4.0
 """How long a device has to acknowledge a message in the foreground."""
-RECOVERY_AFTER_SECONDS = 10.0
-"""How long after a start devices have to reconnect, before they are notified of messages from before it."""
+RECOVERY_SECONDS = 10.0
+"""How often a node looks for messages without notifications, and how old they are by then: their own node has handled
+them, unless it stopped; and after a start, devices have had time to reconnect."""
 RECOVERED_PERIOD = timedelta(minutes=10)
 MAX_WAITING = 1000
 _TASK = "push notifications"
@@ -88,15 +92,22 @@ class PushNotifier:
                 workers.create_task(self._notify(batch, workers), name="push batch")
 
     async def recover(self) -> None:
-        """Notify devices of the messages that a node was stopped or crashed with, and of those only.
+        """Notify devices of the messages that a node stopped or crashed with, and of those only, until cancelled.
 
-        Runs once after each start. Claims ensure that no device is notified twice.
+        Claims ensure that no device is notified twice, whichever node finds the message.
         """
-        started = now()
-        await sleep(RECOVERY_AFTER_SECONDS)
-        since, vault = started - RECOVERED_PERIOD, self._services.vault
+        since = now() - RECOVERED_PERIOD
+        while True:
+            until = now()
+            await sleep(RECOVERY_SECONDS)
+            with suppress(StorageUnavailable):  # reported; the next round looks again
+                await self._recover(since, until)
+                since = until
+
+    async def _recover(self, since: datetime, until: datetime) -> None:
+        vault = self._services.vault
         messages = await self._services.database.read(
-            lambda session: recent_messages(session, vault, since, started, limit=MAX_WAITING)
+            lambda session: recent_messages(session, vault, since, until, limit=MAX_WAITING)
         )
         async with asyncio.TaskGroup() as workers:
             await self._push(messages, workers)
