@@ -122,11 +122,14 @@ class Spare:
 _LOCK_MS = 500
 _REVISION = b"SELECT version_num FROM alembic_version"
 _EMPTY = b"""
-DO $$ BEGIN EXECUTE (
-  SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
-  WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'history')
-); END $$
+DO $$ DECLARE tables text[]; emptied text; BEGIN
+  SELECT array_agg(quote_ident(tablename)) INTO tables FROM pg_tables
+    WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'history');
+  EXECUTE 'LOCK TABLE ' || array_to_string(tables, ', ') || ' IN ACCESS EXCLUSIVE MODE';
+  FOREACH emptied IN ARRAY tables LOOP EXECUTE 'DELETE FROM ' || emptied; END LOOP;
+END $$
 """
+"""The lock waits for transactions that a test left open. DELETE takes 2 ms and TRUNCATE 40: it makes new files."""
 
 
 @contextmanager
