@@ -43,7 +43,7 @@ from tests.factories.people import INDEX, VAULT, Household, Person, household
 from tests.factories.talk import acknowledged
 from tests.support.effort import repetitions
 
-EXAMPLES, STEPS = repetitions(8, long=100), 40
+EXAMPLES, STEPS = repetitions(4, long=100), 40
 NAMES = ("maja", "emil", "inga", "nils", "ada")
 names = st.sampled_from(NAMES)
 picks = st.integers(0, 20)
