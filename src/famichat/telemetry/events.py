@@ -426,6 +426,15 @@ class RateLimitThrottled(Event):
     retry_in_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardedHeaderIgnored(Event):
+    """A peer that is no trusted proxy sent `X-Forwarded-For`; a missing one must be in FAMICHAT_TRUSTED_PROXIES."""
+
+    name: ClassVar[str] = "famichat.forwarded_header.ignored"
+    level: ClassVar[Level] = "warning"
+    peer: str
+
+
 # Storage
 
 

@@ -3,6 +3,7 @@ from ipaddress import ip_network
 import pytest
 
 from famichat.endpoint.http.proxies import Proxies
+from famichat.telemetry.events import Event, ForwardedHeaderIgnored
 
 OURS = Proxies([ip_network("192.0.2.10"), ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
 
@@ -26,6 +27,18 @@ def test_a_household_counts_as_one_address(peer: str | None, address: str) -> No
 def test_headers_from_an_untrusted_proxy_are_ignored(peer: str | None) -> None:
     assert OURS.address(peer, "203.0.113.7") == OURS.address(peer, "")
     assert Proxies().address("127.0.0.1", "203.0.113.7") == "127.0.0.1"
+
+
+def test_a_header_from_an_untrusted_peer_is_reported_once_for_public_and_once_for_private_peers(
+    emitted: list[Event],
+) -> None:
+    proxies = Proxies([ip_network("10.0.0.0/8")])
+    for peer in ("1.1.1.1", "8.8.8.8", "172.17.0.1", "127.0.0.1", "10.0.0.1"):
+        proxies.address(peer, "")
+        for _ in range(2):
+            proxies.address(peer, "203.0.113.7")
+
+    assert emitted == [ForwardedHeaderIgnored(peer="1.1.1.1"), ForwardedHeaderIgnored(peer="172.17.0.1")]
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.10", "::ffff:192.0.2.10", "fd00::1"])
