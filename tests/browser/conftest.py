@@ -1,5 +1,6 @@
 """Fixtures: several users at real browsers, and the real server."""
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,22 @@ def _what_it_takes() -> None:
         pytest.skip("needs the built pages: cd web && npm ci && npm run build")
 
 
+@pytest.fixture(scope="session")
+def demo_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of a demo that no one has used, to copy: its database and its family take time to create."""
+    path = tmp_path_factory.mktemp("template") / "demo"
+    Server(path).start().stop()
+    return path
+
+
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "demo").start()
+def demo_dir(demo_template: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(demo_template, tmp_path / "demo")
+
+
+@pytest.fixture
+def demo(demo_dir: Path) -> Iterator[Server]:
+    server = Server(demo_dir).start()
     yield server
     server.stop()
 

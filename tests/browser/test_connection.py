@@ -30,8 +30,8 @@ class Home:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def home(tmp_path: Path) -> AsyncIterator[Home]:
-    server = Server(tmp_path / "demo")
+async def home(demo_dir: Path) -> AsyncIterator[Home]:
+    server = Server(demo_dir)
     async with SilentProxy(urlsplit(server.url).port or 0) as network:
         server.behind(network.url)
         await asyncio.to_thread(server.start)

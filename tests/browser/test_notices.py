@@ -66,10 +66,10 @@ _KEPT = """async () => (await Promise.all((await caches.keys()).map(async name =
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Server]:
+def demo(demo_dir: Path) -> Iterator[Server]:
     """A server that may send to the push service of the tests, under another name."""
     settings = {"PUSH_PRIVATE_ADDRESSES": "true", "APP_NAME": "Sundqvists", "APP_COLOR": "#1b6ca8"}
-    server = Server(tmp_path / "demo", settings=settings).start()
+    server = Server(demo_dir, settings=settings).start()
     yield server
     server.stop()
 
