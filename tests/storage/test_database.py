@@ -58,6 +58,19 @@ async def test_the_event_loop_is_free_while_a_transaction_waits(database: Databa
     assert (await transaction).startswith("database")
 
 
+async def test_authentication_does_not_wait_behind_other_reads(database: Database) -> None:
+    go_on = threading.Event()
+    reads = [asyncio.create_task(database.read(lambda _: go_on.wait(30))) for _ in range(20)]
+
+    try:
+        identity = await asyncio.wait_for(database.read_for_authentication(lambda _: "maja"), 10)
+    finally:
+        go_on.set()
+        await asyncio.gather(*reads)
+
+    assert identity == "maja"
+
+
 def test_a_wrong_statement_is_a_fault_of_ours_and_not_of_the_database(database: Database, emitted: list[Event]) -> None:
     family = Family(id=new_id(), name="Once")
     database.run(lambda session: session.add(family))

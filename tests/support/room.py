@@ -68,6 +68,8 @@ class Rooms(SocketHandler):
             raise JoinRefused
         if name == "broken":
             raise RuntimeError("a secret s3cr3t")
+        if name == "slow":
+            await asyncio.sleep(60)
         return Connected(frozenset({f"user:{name}"}), name, client=self.client, pace=self._pace)
 
     def _pace(self, _size: int) -> float:

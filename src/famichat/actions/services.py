@@ -147,4 +147,4 @@ class Services:
         if not token:
             raise Unauthorized
         claims = self.tokens.read(token)
-        return await self.database.read(lambda session: authenticate(session, claims))
+        return await self.database.read_for_authentication(lambda session: authenticate(session, claims))

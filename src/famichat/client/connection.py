@@ -63,7 +63,7 @@ class Connection:
             if refused.response.status_code == _FORBIDDEN:
                 await self._check_session()
             else:
-                await asyncio.sleep(self._waits.delay())
+                await asyncio.sleep(self._waits.delay(_retry_after(refused)))
         except (WebSocketException, OSError, TimeoutError):  # the server is away, or restarts
             await asyncio.sleep(self._waits.delay())
         return None
@@ -83,3 +83,8 @@ class Connection:
             retry_in = fault.retry_in if isinstance(fault, Refused) else None
         if self._http.session.access_token == stale:
             await asyncio.sleep(self._waits.delay(retry_in))
+
+
+def _retry_after(refused: InvalidStatus) -> float | None:
+    seconds = refused.response.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isascii() and seconds.isdigit() else None

@@ -36,6 +36,7 @@ MAX_ATTEMPTS = 12
 OPEN_ATTEMPTS = 3
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _READERS = 4
+_AUTHENTICATORS = 2
 _POSTGRES_CONNECTIONS = 8
 _BUSY_SECONDS = 5
 _TIMEOUT_MS = 5000
@@ -59,11 +60,12 @@ class Database:
             self._writers = self._journalists = ThreadPoolExecutor(1, "database-writer")
             self._readers = ThreadPoolExecutor(_READERS, "database-reader")
         else:
-            self._writing = self._reading = _postgres(self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS)
+            self._writing = self._reading = _postgres(self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS + _AUTHENTICATORS)
             # The journal locks the rows it depends on, so it never has to retry.
             self._journaling = _postgres(self.url, "READ COMMITTED", 1)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
+        self._authenticators = ThreadPoolExecutor(_AUTHENTICATORS, "database-authenticator")
         self._reserve: DiskReserve | None = None
         self._driver: Any = self._journaling.dialect.loaded_dbapi
         self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
@@ -94,6 +96,14 @@ class Database:
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run read-only `work` on a consistent snapshot; see `run_read`."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.run_read, work)
+
+    async def read_for_authentication(self, work: Callable[[Session], T]) -> T:
+        """Run read-only `work` like `read`, in threads of its own.
+
+        A request is authenticated before it costs anything else. If thousands of clients reconnect, that must not wait
+        behind their joins, or the handshakes of the last ones time out.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._authenticators, self.run_read, work)
 
     async def ping(self) -> None:
         """Run a trivial query, to find out whether the database answers.
@@ -222,7 +232,7 @@ class Database:
 
         If this process wrote to SQLite, the database file is complete afterwards: a copy of it alone has every commit.
         """
-        for executor in (self._journalists, self._writers, self._readers):
+        for executor in (self._journalists, self._writers, self._readers, self._authenticators):
             executor.shutdown(wait=True)
         # Readers first: the WAL can be emptied only when no reader uses it, and SQLite deletes it when the last
         # connection closes, if that connection may write.
@@ -336,7 +346,12 @@ def _sqlite_readers(url: URL) -> Engine:
         return connection
 
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=0, **_NO_PARAMETERS_IN_LOGS
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=_READERS + _AUTHENTICATORS,
+        max_overflow=0,
+        **_NO_PARAMETERS_IN_LOGS,
     )
     event.listen(engine, "begin", _begin)
     return engine

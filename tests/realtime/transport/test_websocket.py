@@ -162,7 +162,17 @@ async def test_a_token_is_not_shown_by_a_requests_repr() -> None:
 
 async def test_a_full_server_is_503() -> None:
     async with home(limits=Limits(max_connections=1)) as served, ChannelClient.connect(served.url):
-        assert (await handshake(served)).status == 503
+        refused = await handshake(served)
+
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_handshake_that_takes_too_long_is_503_and_not_a_fault(emitted: list[Event]) -> None:
+    async with home(limits=Limits(connect_timeout=0.01)) as served:
+        refused = await handshake(served, PATH + "&token=slow")
+
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+    assert [each.reason for each in emitted if isinstance(each, ConnectionRefused)] == ["timeout"]
 
 
 async def test_an_address_at_its_connection_limit_is_429(emitted: list[Event]) -> None:

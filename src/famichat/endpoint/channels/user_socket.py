@@ -14,7 +14,8 @@ from famichat.endpoint.http.context import Context
 from famichat.errors import FamichatError
 from famichat.realtime.channel import Channel, JoinRefused
 from famichat.realtime.socket import Socket
-from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler
+from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler, Unavailable
+from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
 
@@ -34,6 +35,7 @@ class UserSocket(SocketHandler):
 
         Raises:
             JoinRefused: the token is missing, malformed, expired or revoked, or the device connects too often.
+            Unavailable: the database did not answer, so the token cannot be checked.
         """
         try:
             identity = await self._context.identify(request.token or request.params.get("token"))
@@ -41,7 +43,9 @@ class UserSocket(SocketHandler):
         except FamichatError as fault:
             report_denied("socket", fault)
             emit(events.RequestRefused(door="socket", reason=fault.code))
-            raise JoinRefused(fault.code) from fault
+            # After a 403, clients assume that their token is invalid.
+            refusal = Unavailable if isinstance(fault, StorageUnavailable) else JoinRefused
+            raise refusal(fault.code) from fault
         return Connected(
             user_ids(identity.user_id, identity.device_id),
             ConnectedDevice(identity),

@@ -36,6 +36,8 @@ Pace = Callable[[int], float]
 """See `Connected.pace`."""
 
 SUBPROTOCOL = "phoenix"
+RETRY_AFTER = "5"
+"""Seconds that a client should wait after 429 or 503 (RFC 9110, section 10.2.3). Our clients add jitter to it."""
 _BEARER = "base64url.bearer.phx."
 
 
@@ -173,7 +175,7 @@ class Endpoint:
 
         Raises:
             JoinRefused: the version is unknown, or the application refuses the client.
-            Unavailable: the server has reached its connection limit.
+            Unavailable: the server has reached its connection limit, or the application did not decide in time.
             TooManyConnections: the client's address, or the client itself, has reached its connection limit.
         """
         address = self._address_of(request)
@@ -186,6 +188,10 @@ class Endpoint:
         except JoinRefused:
             emit(ConnectRefused(transport=transport, reason="application"))
             raise
+        except TimeoutError:
+            # A reconnect storm, not a bug: the client retries later.
+            emit(ConnectRefused(transport=transport, reason="timeout"))
+            raise Unavailable from None
         if self.pubsub.disconnected_since(asked_at, connected.ids):
             self._refuse(transport, "disconnected")
         if connected.client is not None and self._per_client.is_full(connected.client):

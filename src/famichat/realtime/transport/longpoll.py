@@ -25,6 +25,7 @@ from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
 from famichat.realtime.transport.endpoint import (
+    RETRY_AFTER,
     Admitted,
     ConnectRequest,
     Endpoint,
@@ -344,7 +345,9 @@ class UpgradeRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await Response(status_code=await self._status(Request(scope, receive)))(scope, receive, send)
+        status = await self._status(Request(scope, receive))
+        headers = {"retry-after": RETRY_AFTER} if status in {429, 503} else None
+        await Response(status_code=status, headers=headers)(scope, receive, send)
 
     async def _status(self, request: Request) -> int:
         if request.method != "GET":

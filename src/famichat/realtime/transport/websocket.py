@@ -24,6 +24,7 @@ from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
 from famichat.realtime.transport.endpoint import (
+    RETRY_AFTER,
     Admitted,
     ConnectRequest,
     Endpoint,
@@ -238,7 +239,10 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _reject(self, status: HTTPStatus) -> None:
         if self._ws.state is State.CONNECTING and not self._transport.is_closing() and not self._ws.eof_sent:
-            self._ws.send_response(self._ws.reject(status, ""))
+            response = self._ws.reject(status, "")
+            if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+                response.headers["Retry-After"] = RETRY_AFTER
+            self._ws.send_response(response)
             self._write_protocol()
 
     # Frames
