@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config"
 
 import { baselineCss } from "./build/baseline-css"
 import { browserCheck } from "./build/browser-check"
+import { compressed } from "./build/compress"
 import { sharedHead } from "./build/head"
 import { atMost } from "./build/size"
 import { SUPPORTED_BROWSERS } from "./build/supported-browsers"
@@ -12,10 +13,11 @@ export default defineConfig({
   plugins: [
     svelte(),
     sharedHead("head.html"),
-    atMost(150_000, "index"),
     browserCheck("build/old-browser.js"),
     baselineCss("docs"),
     serviceWorker("src/worker/worker.ts", "index", ["favicon.svg", "icon-192.png"]),
+    atMost(130_000, "index"),
+    compressed(),
   ],
   build: {
     outDir: "../src/famichat/static",

@@ -17,7 +17,7 @@ from tests.support.effort import repetitions
 from tests.support.server import FamichatServer
 from tests.support.talkers import KEYS
 
-USERS = repetitions(10, long=100)
+USERS = repetitions(3, long=100)
 DEVICES = 10
 PATIENCE_SECONDS = 120
 

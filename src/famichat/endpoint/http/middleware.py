@@ -1,10 +1,11 @@
-"""ASGI middleware for every HTTP request: limits the size of request bodies and adds security headers."""
+"""ASGI middleware for every HTTP request: limits request bodies, compresses responses and adds security headers."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from famichat.endpoint.http.compression import compressing
 from famichat.endpoint.http.errors import problem, too_much_in_flight
 from famichat.endpoint.http.proxies import Proxies
 from famichat.realtime.transport.byte_budget import ByteBudget
@@ -51,7 +52,7 @@ class TooMuchInFlight(HTTPException):
 
 
 class HttpMiddleware:
-    """Limits request bodies, answers HEAD, and adds security headers to responses.
+    """Limits request bodies, answers HEAD, compresses responses, and adds security headers to them.
 
     Args:
         app: the application to wrap.
@@ -92,6 +93,7 @@ class HttpMiddleware:
         limited = not scope["path"].startswith(self._unlimited)
         max_bytes = self._max_bytes(scope["path"])
         send = self._with_headers(send, _API_HEADERS if scope["path"].startswith(_API_PREFIX) else {})
+        send = compressing(scope, send)
         if limited and _content_length(scope) > max_bytes:
             await problem("request_too_large")(scope, receive, send)
             return

@@ -7,10 +7,11 @@ import mimetypes
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from famichat.chat.errors import NotFound
+from famichat.endpoint.http.compression import preferred
 from famichat.endpoint.http.context import InContext
 from famichat.endpoint.pages.brand import STYLE_PATH, Brand
 
@@ -31,6 +32,8 @@ LOGO_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 _STATIC = Path(str(files("famichat"))) / "static"
 _PERMANENT = "public, max-age=31536000, immutable"
+_CODINGS = {"br": ".br", "gzip": ".gz"}
+"""The suffixes of the files that `web/build/compress.ts` writes, the smallest first."""
 _MAX_NAME = 255  # bytes; a longer name makes the file system raise an error
 
 router = APIRouter(include_in_schema=False)
@@ -69,9 +72,9 @@ async def manifest(context: InContext) -> Response:
 
 
 @router.get("/assets/{name}")
-async def asset(name: str) -> Response:
+async def asset(name: str, request: Request) -> Response:
     """Return a script, style sheet or font. Its name contains a hash of its content, so it is cached permanently."""
-    return _file(f"assets/{name}", CONTENT_SECURITY_POLICY, _PERMANENT)
+    return _asset(f"assets/{name}", request)
 
 
 @router.get("/favicon.svg")
@@ -105,6 +108,23 @@ def _file(name: str, policy: str, cache: str = "no-cache") -> Response:
     return FileResponse(_path(name), headers=_headers(policy, cache), media_type=kind)
 
 
+def _asset(name: str, request: Request) -> Response:
+    """Return the compressed file that the client prefers. A range refers to the original, which clients resume."""
+    path = _path(name)
+    files = {coding: path.with_name(path.name + suffix) for coding, suffix in _CODINGS.items()}
+    available = [coding for coding, file in files.items() if file.is_file()]
+    if not available:
+        return _file(name, CONTENT_SECURITY_POLICY, _PERMANENT)
+    asked = "" if "range" in request.headers else request.headers.get("accept-encoding", "")
+    coding = preferred(asked, available)
+    # RFC 9110, section 8.8.3.3: each coding is a representation of its own, with its own entity tag.
+    headers = {"vary": "Accept-Encoding", "etag": f'"{path.name}-{coding or "identity"}"'}
+    if coding is not None:
+        headers["content-encoding"] = coding
+    headers |= _headers(CONTENT_SECURITY_POLICY, _PERMANENT)
+    return FileResponse(files.get(coding or "", path), headers=headers, media_type=mimetypes.guess_type(name)[0])
+
+
 def _read(name: str) -> bytes:
     return _path(name).read_bytes()
 
@@ -112,7 +132,8 @@ def _read(name: str) -> bytes:
 def _path(name: str) -> Path:
     # `name` is one path segment, or "assets/" and one segment: the router does not match slashes.
     file = _STATIC / name
-    if len(name.encode()) > _MAX_NAME or ".." in name or "\\" in name or not file.is_file():
+    is_safe = len(name.encode()) <= _MAX_NAME and ".." not in name and "\\" not in name
+    if not is_safe or file.suffix in _CODINGS.values() or not file.is_file():
         raise NotFound
     return file
 
