@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, event, inspect
+from sqlalchemy import BigInteger, Connection, event
 from sqlalchemy.orm import Mapped, Mapper, mapped_column
 
 from famichat.storage.crypto.sealed_columns import is_sealed
@@ -29,10 +29,20 @@ class Checked:
     @property
     def is_intact(self) -> bool:
         """Whether the row is as it was written. Rows without a checksum count as intact."""
-        try:
-            return self.checksum is None or self.checksum == row_checksum(_values(self))
-        except orjson.JSONEncodeError:  # SQLite stores any bytes in any column
-            return False
+        return is_intact(type(self), self)
+
+
+def is_intact(record: type[Checked], row: Any) -> bool:
+    """Return whether a row of a mapped class is as it was written. Rows without a checksum count as intact.
+
+    Args:
+        record: the mapped class.
+        row: an instance of it, or any object with the same attributes.
+    """
+    try:
+        return row.checksum is None or row.checksum == row_checksum(_values(record, row))
+    except orjson.JSONEncodeError:  # SQLite stores any bytes in any column
+        return False
 
 
 def row_checksum(values: Mapping[str, Any]) -> int:
@@ -53,11 +63,11 @@ def row_checksum(values: Mapping[str, Any]) -> int:
     return zlib.crc32(orjson.dumps(present, option=orjson.OPT_SORT_KEYS))
 
 
-def _values(row: Any) -> dict[str, Any]:
-    columns, sealed = _covered(inspect(type(row)))
+def _values(record: type[Any], row: Any) -> dict[str, Any]:
+    columns, sealed = _covered(record.__mapper__)
     values = {name: getattr(row, name) for name in columns}
     # Of a sealed value only the presence is covered: re-encryption with a new vault key replaces it.
-    return values | {name: getattr(row, name) is not None for name in sealed if is_sealed(row, name)}
+    return values | {name: getattr(row, name) is not None for name in sealed if is_sealed(record, row, name)}
 
 
 @cache
@@ -78,11 +88,11 @@ def _before_insert(mapper: Mapper[Any], _: Connection, row: Any) -> None:
         if default is not None and getattr(row, attribute.key) is None:
             made: Any = default
             setattr(row, attribute.key, made.arg(None) if callable(made.arg) else made.arg)
-    row.checksum = row_checksum(_values(row))
+    row.checksum = row_checksum(_values(type(row), row))
 
 
 def _before_update(_: Mapper[Any], __: Connection, row: Any) -> None:
-    row.checksum = row_checksum(_values(row))
+    row.checksum = row_checksum(_values(type(row), row))
 
 
 event.listen(Checked, "before_insert", _before_insert, propagate=True)

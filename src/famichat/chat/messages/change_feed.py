@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access
 from famichat.chat.messages.page import MAX_PAGE, fitting_rows, page_size, seq_param
 from famichat.chat.messages.schema import ChangePage
-from famichat.chat.messages.view import message_view
 from famichat.chat.records.message import CHANGED, Message
 from famichat.storage.crypto.vault import Vault
 
@@ -66,5 +65,5 @@ def changes_after(
         query = query.where(Message.seq <= up_to_seq)
     page = fitting_rows(session, access, query, limit)
     # A damaged message is left out: only its row says when it changed. The page of messages shows that it is damaged.
-    views = [message_view(row, vault, page.reactions.get(row.id, ())) for row in page.rows if row]
+    views = [page.view(row, vault) for row in page.rows if row]
     return {"changes": views, "has_more": page.has_more, "last_change": access.conversation.last_change}

@@ -14,8 +14,9 @@ from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change_feed import changes_after
 from famichat.chat.messages.page import MAX_PAGE, PageRows, fitting_rows, page_size, seq_param, visible_message
+from famichat.chat.messages.row import MessageRow
 from famichat.chat.messages.schema import ChangePage, MessagePage, MessageView
-from famichat.chat.messages.view import EPOCH, damaged_view, message_view, message_views
+from famichat.chat.messages.view import EPOCH, damaged_view, message_views
 from famichat.chat.records.message import Message
 from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import Vault
@@ -121,7 +122,7 @@ def messages_before(
     return {"messages": _views(access, without_gaps(rows, first), page, vault), "has_more": page.has_more}
 
 
-def without_gaps(rows: Sequence[Message | None], first: int) -> Iterator[tuple[int, Message | None]]:
+def without_gaps(rows: Sequence[MessageRow | None], first: int) -> Iterator[tuple[int, MessageRow | None]]:
     """Yield the rows of a page with their positions, and None for each position without an intact row.
 
     Positions have no gaps, so that of a damaged row follows from the intact rows around it. A gap between intact rows
@@ -141,7 +142,7 @@ def without_gaps(rows: Sequence[Message | None], first: int) -> Iterator[tuple[i
 
 
 def _views(
-    access: Access, rows: Iterable[tuple[int, Message | None]], page: PageRows, vault: Vault
+    access: Access, rows: Iterable[tuple[int, MessageRow | None]], page: PageRows, vault: Vault
 ) -> list[MessageView]:
     views: list[MessageView] = []
     time = next((rfc3339(row.inserted_at) for row in page.rows if row), EPOCH)
@@ -151,7 +152,7 @@ def _views(
         if row is None:
             views.append(damaged_view(access.conversation.id, seq, time))
         else:
-            views.append(message_view(row, vault, page.reactions.get(row.id, ())))
+            views.append(page.view(row, vault))
             time = views[-1]["inserted_at"]
     return views
 

@@ -10,10 +10,14 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage, MessageDamaged, NotFound
-from famichat.chat.messages.view import reactions_among
+from famichat.chat.messages.row import MessageRow, attachments_of, message_rows
+from famichat.chat.messages.schema import MessageView
+from famichat.chat.messages.view import reactions_among, row_view
+from famichat.chat.records.attachment import Attachment
 from famichat.chat.records.message import Message
 from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import is_id
+from famichat.storage.crypto.vault import Vault
 from famichat.telemetry import emit, events
 
 MAX_PAGE = 200
@@ -75,12 +79,18 @@ class PageRows:
     Attributes:
         rows: the messages, in the order of the query; None for each whose row is damaged.
         reactions: their reactions, by message id.
+        attachments: their attachments, by message id.
         has_more: whether the query has more messages.
     """
 
-    rows: list[Message | None]
+    rows: list[MessageRow | None]
     reactions: Mapping[str, Sequence[Reaction]]
+    attachments: Mapping[str, Sequence[Attachment]]
     has_more: bool
+
+    def view(self, row: MessageRow, vault: Vault) -> MessageView:
+        """Build the JSON of an intact message of this page."""
+        return row_view(row, vault, self.reactions.get(row.id, ()), self.attachments.get(row.id, ()))
 
 
 def fitting_rows(session: Session, access: Access, query: Select[Message], limit: int) -> PageRows:
@@ -97,19 +107,20 @@ def fitting_rows(session: Session, access: Access, query: Select[Message], limit
         row if row is not None and row.is_intact and row.conversation_id == access.conversation.id else None
         for row in _readable_rows(session, query, limit + 1)
     ]
-    reactions = reactions_among(session, [each for each in found if each is not None])
+    intact = [each for each in found if each is not None]
+    reactions = reactions_among(session, intact)
     count = min(limit, fit(0 if each is None else _size(each, reactions.get(each.id, ())) for each in found))
-    return PageRows(found[:count], reactions, len(found) > count)
+    return PageRows(found[:count], reactions, attachments_of(session, intact[:count]), len(found) > count)
 
 
-def _readable_rows(session: Session, query: Select[Message], limit: int) -> list[Message | None]:
+def _readable_rows(session: Session, query: Select[Message], limit: int) -> list[MessageRow | None]:
     """Return the first messages of a query; None for each whose row cannot even be read.
 
     SQLite stores any bytes in any column, so a damaged row may be unreadable, which fails the whole query. Then each
     row is read on its own.
     """
     try:
-        return list(session.execute(query.limit(limit)).scalars())
+        return list(message_rows(session, query.limit(limit)))
     except (DBAPIError, ValueError, TypeError):
         if session.get_bind().dialect.name != "sqlite":
             raise
@@ -119,10 +130,10 @@ def _readable_rows(session: Session, query: Select[Message], limit: int) -> list
         return [row or None for row in rows if row is not False]
 
 
-def _readable_row(session: Session, query: Select[Message]) -> Message | Literal[False] | None:
+def _readable_row(session: Session, query: Select[Message]) -> MessageRow | Literal[False] | None:
     """Return the message of a query; False if there is none, None if it cannot be read."""
     try:
-        return session.execute(query).scalars().first() or False
+        return next(iter(message_rows(session, query)), False)
     except (DBAPIError, ValueError, TypeError):
         return None
 
@@ -141,5 +152,5 @@ def fit(sizes: Iterable[int]) -> int:
     return count
 
 
-def _size(message: Message, reactions: Iterable[Reaction]) -> int:
+def _size(message: MessageRow, reactions: Iterable[Reaction]) -> int:
     return len(message.body or b"") + sum(len(each.emoji) + _REACTION_BYTES for each in reactions)

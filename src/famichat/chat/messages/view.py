@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.content import open_text
 from famichat.chat.messages.reaction import reaction_view, reactions_to
+from famichat.chat.messages.row import MessageRow
 from famichat.chat.messages.schema import MessageView, ReactionView
-from famichat.chat.records.attachment import attachment_views
+from famichat.chat.records.attachment import Attachment, attachment_views
 from famichat.chat.records.envelope_columns import EnvelopeSource, envelope_fields
 from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.reaction import Reaction
@@ -31,7 +32,7 @@ def message_views(session: Session, messages: Sequence[Message], vault: Vault) -
     return [message_view(each, vault, reactions.get(each.id, ())) for each in messages]
 
 
-def reactions_among(session: Session, messages: Sequence[Message]) -> dict[str, list[Reaction]]:
+def reactions_among(session: Session, messages: Sequence[Message | MessageRow]) -> dict[str, list[Reaction]]:
     """Return the reactions to messages by message id. Messages that never changed have none and are not queried."""
     changed = [each.id for each in messages if each.change]
     return reactions_to(session, changed) if changed else {}
@@ -45,6 +46,16 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
     """
     if not message.is_intact:
         return damaged_view(message.conversation_id, message.seq, EPOCH)
+    return row_view(message, vault, reactions, message.attachments)
+
+
+def row_view(
+    message: Message | MessageRow,
+    vault: Vault,
+    reactions: Sequence[Reaction],
+    attachments: Sequence[Attachment],
+) -> MessageView:
+    """Build the JSON of a stored message whose row is intact; see `message_view`."""
     view = _build(
         message,
         message_id=message.id,
@@ -59,7 +70,7 @@ def message_view(message: Message, vault: Vault, reactions: Sequence[Reaction] =
     try:
         view["body"] = body_of(message, vault)
         if message.deleted_at is None:
-            view["attachments"] = attachment_views(message.attachments, vault)
+            view["attachments"] = attachment_views(attachments, vault)
     except UnsealError:
         view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
@@ -165,7 +176,7 @@ def _build(
     }
 
 
-def body_of(message: Message, vault: Vault) -> str | None:
+def body_of(message: Message | MessageRow, vault: Vault) -> str | None:
     """Return the current body of a message; None if it was deleted.
 
     Raises:

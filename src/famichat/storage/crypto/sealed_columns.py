@@ -92,9 +92,9 @@ def sealed_as(purpose: str, bound_to: Callable[[Any], str], *, unless: str | Non
     return {_KEY: _Declaration(purpose, bound_to, unless)}
 
 
-def is_sealed(row: Any, name: str) -> bool:
+def is_sealed(record: type[Any], row: Any, name: str) -> bool:
     """Return whether the vault sealed this column of a row, which may hold a client's own ciphertext instead."""
-    declared: _Declaration | None = type(row).__mapper__.columns[name].info.get(_KEY)
+    declared: _Declaration | None = record.__mapper__.columns[name].info.get(_KEY)
     return declared is not None and (declared.unless is None or not getattr(row, declared.unless))
 
 
