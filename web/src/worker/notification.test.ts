@@ -3,7 +3,7 @@ import { expect, test } from "vitest"
 import { notificationFor, readIn, DEFAULT_TEXTS } from "./notification"
 
 const message = { kind: "message", conversation_id: "kitchen", conversation_type: "group", content: "none" }
-const shown = (told: object) => notificationFor(`${JSON.stringify(told)}     `, DEFAULT_TEXTS)
+const shown = (payload: object) => notificationFor(`${JSON.stringify(payload)}     `, DEFAULT_TEXTS)
 
 test("a notification without content names no one", () => {
   expect(shown(message)).toEqual({
@@ -15,21 +15,21 @@ test("a notification without content names no one", () => {
 })
 
 test("with the sender, it says who wrote where, and not what", () => {
-  const told = { ...message, content: "sender", sender: "inga", conversation_name: "Holiday" }
-  expect(shown(told)).toMatchObject({ title: "inga · Holiday", body: "New message" })
-  expect(shown({ ...told, conversation_name: null })).toMatchObject({ title: "inga" })
+  const payload = { ...message, content: "sender", sender: "inga", conversation_name: "Holiday" }
+  expect(shown(payload)).toMatchObject({ title: "inga · Holiday", body: "New message" })
+  expect(shown({ ...payload, conversation_name: null })).toMatchObject({ title: "inga" })
 })
 
 test("a notification with full content shows the text", () => {
-  const told = { ...message, content: "full", sender: "inga", conversation_name: null, body: "Buns are ready" }
-  expect(shown(told)).toMatchObject({ title: "inga", body: "Buns are ready" })
+  const payload = { ...message, content: "full", sender: "inga", conversation_name: null, body: "Buns are ready" }
+  expect(shown(payload)).toMatchObject({ title: "inga", body: "Buns are ready" })
 })
 
 test("it knows which message it is about, and which conversations were read meanwhile", () => {
   expect(shown({ ...message, seq: 7 })).toMatchObject({ seq: 7 })
   expect(readIn(JSON.stringify({ ...message, read: ["attic"] }))).toEqual(["attic"])
-  for (const told of ["", JSON.stringify(message), JSON.stringify({ ...message, read: "attic" })]) {
-    expect(readIn(told)).toEqual([])
+  for (const payload of ["", JSON.stringify(message), JSON.stringify({ ...message, read: "attic" })]) {
+    expect(readIn(payload)).toEqual([])
   }
 })
 
@@ -38,8 +38,8 @@ test("a test says that it is one, and leads nowhere", () => {
 })
 
 test("an unknown payload is shown as a new message", () => {
-  for (const told of ["", "null", "[]", "{", "7", '{"kind": "dance"}']) {
-    expect(notificationFor(told, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
+  for (const payload of ["", "null", "[]", "{", "7", '{"kind": "dance"}']) {
+    expect(notificationFor(payload, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })
   }
 })
 
