@@ -78,7 +78,7 @@ async def test_the_python_example_works(app: RunningApp, example: str) -> None:
 
 
 async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(app: RunningApp) -> None:
-    join, message, changed, status, ledger, encrypted, people = map(json.loads, examples("json"))
+    join, message, changed, status, statuses, ledger, encrypted, people = map(json.loads, examples("json"))
     topic = f"message:direct:{app.talks.direct}"
     async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
         await emil.join(topic)
@@ -89,6 +89,10 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
         updated = (await maja.assert_broadcast(topic, "message_updated")).payload
         await emil.ask(topic, "message_ack", {"seq": 1})
         received = (await maja.assert_broadcast(topic, "message_status")).payload
+        await maja.join(topic, {"message_statuses": True})
+        await maja.ask(topic, "new_msg", encrypted | {"client_id": "2"})
+        await emil.ask(topic, "message_ack", {"seq": 2})
+        coalesced = (await maja.assert_broadcast(topic, "message_statuses")).payload
         done = await done_to_emil(app)
     async with app.http(app.home.maja) as http:
         seen = (await http.get("/people")).json()
@@ -100,6 +104,8 @@ async def test_the_payloads_on_the_page_have_the_fields_that_the_server_sends(ap
     assert set(updated) == set(changed)
     assert set(updated["reactions"][0]) == set(changed["reactions"][0])
     assert set(received) == set(status)
+    assert set(coalesced) == set(statuses)
+    assert set(coalesced["statuses"][0]) == set(statuses["statuses"][0])
     assert set(done) == set(ledger)
     assert set(done["entries"][0]) == set(ledger["entries"][0])
     assert set(seen) == set(people)

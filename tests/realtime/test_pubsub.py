@@ -156,3 +156,21 @@ def test_without_a_broker_only_topics_of_this_node_may_have_subscribers() -> Non
     assert alone.may_have_subscribers("a")
     assert not alone.may_have_subscribers("b")
     assert with_others.may_have_subscribers("b"), "a client of another node may have joined it"
+
+
+def test_an_optional_event_reaches_only_those_who_listen_to_it_on_all_nodes() -> None:
+    wire = Wire()
+    here, there = PubSub(wire.node()), PubSub(wire.node())
+    plain, supports, remote = Listener(), Listener("id"), Listener()
+    here.subscribe("a", plain)
+    for pubsub, listener in ((here, supports), (there, remote)):
+        pubsub.subscribe("a", listener)
+        pubsub.listen("a", "many", listener)
+    here.broadcast("a", "many", {"n": 1}, optional=True)
+    here.broadcast("a", "many", {"n": 2}, optional=True, only="id")
+    here.unsubscribe("a", supports, "many")
+    here.broadcast("a", "many", {"n": 3}, optional=True)
+
+    assert plain.received == []
+    assert [broadcast.payload for broadcast in supports.received] == [{"n": 1}, {"n": 2}]
+    assert [broadcast.payload for broadcast in remote.received] == [{"n": 1}, {"n": 3}]

@@ -230,7 +230,8 @@ class Conversation:
         socket = await self._connection.socket()
         channel, position = socket.channel(self.topic), self._position
         try:
-            response = await channel.join({} if position is None else asdict(position))
+            params = {} if position is None else asdict(position)
+            response = await channel.join({**params, "message_statuses": True})
         except Disconnected:
             if not socket.is_closed:
                 await asyncio.sleep(waits.delay())
@@ -344,6 +345,8 @@ class Conversation:
                 missing, delivered = self._before_change(channel, payload), self._changes([payload])
             case "head":
                 missing, delivered = self._before_head(channel, payload), _deliver(Event(name, payload))
+            case "message_statuses":
+                missing, delivered = _deliver(), _deliver(*_statuses(payload))
             case _:
                 missing, delivered = _deliver(), _deliver(Event(name, payload))
         async for event in missing:
@@ -402,3 +405,9 @@ class Conversation:
 async def _deliver(*events: Event) -> AsyncIterator[Event]:
     for event in events:
         yield event
+
+
+def _statuses(payload: dict[str, Any]) -> list[Event]:
+    """Split `message_statuses` into one `message_status` per device, which is what the server sends by default."""
+    conversation_id = payload["conversation_id"]
+    return [Event("message_status", {**each, "conversation_id": conversation_id}) for each in payload["statuses"]]

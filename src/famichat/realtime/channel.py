@@ -55,6 +55,10 @@ class ChannelPort(Protocol):
         """Send an event to the subscribers of the topic; with `only`, to connections with this id."""
         ...
 
+    def listen(self, event: str) -> None:
+        """Receive an optional event of the topic."""
+        ...
+
     def close(self) -> None:
         """End the channel."""
         ...
@@ -120,6 +124,10 @@ class Channel:
             only: an id; only connections with this id receive the event.
         """
         self.line.broadcast(event, payload, exclude_self=exclude_self, only=only)
+
+    def listen(self, event: str) -> None:
+        """Receive an optional event of the topic, which only some clients support; see `PubSub.broadcast`."""
+        self.line.listen(event)
 
     def close(self) -> None:
         """End this channel with `phx_close`, after which clients do not rejoin (rule 32)."""

@@ -93,6 +93,7 @@ class ChannelServer:
         self._was_replaced = False
         self._silent = False
         self._over = asyncio.Event()
+        self._optional_events: list[str] = []
 
     def start(self, join: Message, size: int) -> None:
         """Start the task that joins and runs the channel.
@@ -159,6 +160,12 @@ class ChannelServer:
         """Send an event to the topic."""
         exclude = self if exclude_self else None
         self._connection.pubsub.broadcast(self.joined_topic.topic, event, payload, exclude=exclude, only=only)
+
+    def listen(self, event: str) -> None:
+        """Receive an optional event of the topic until the channel ends."""
+        if not self._silent:
+            self._optional_events.append(event)
+            self._connection.pubsub.listen(self.joined_topic.topic, event, self)
 
     def close(self) -> None:
         """End the channel at the application's request (rule 32)."""
@@ -350,7 +357,7 @@ class ChannelServer:
         self._connection.handled(frames, size)
 
     def _unsubscribe(self) -> None:
-        self._connection.pubsub.unsubscribe(self.joined_topic.topic, self)
+        self._connection.pubsub.unsubscribe(self.joined_topic.topic, self, *self._optional_events)
 
     def _break_off_after(self, timeout: float) -> None:
         if not self._task.done():

@@ -24,6 +24,7 @@ from famichat.realtime.message import Broadcast, Payload
 from famichat.realtime.serializer import Encoded, Serializer
 
 _T = TypeVar("_T")
+_K = TypeVar("_K")
 
 _REMEMBERED_DISCONNECTS = 1000
 
@@ -97,6 +98,7 @@ class PubSub:
 
     def __init__(self, broker: Broker | None = None) -> None:
         self._topics: dict[str, dict[Subscriber, None]] = {}
+        self._listeners: dict[tuple[str, str], dict[Subscriber, None]] = {}
         self._connections: dict[str, dict[Disconnectable, None]] = {}
         self._disconnects: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED_DISCONNECTS)
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -112,9 +114,15 @@ class PubSub:
         """Subscribe a channel to a topic."""
         self._topics.setdefault(topic, {})[subscriber] = None
 
-    def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:
-        """End a subscription; does nothing if there is none."""
+    def listen(self, topic: str, event: str, subscriber: Subscriber) -> None:
+        """Also deliver an optional event of a topic to a subscriber; see `broadcast`."""
+        self._listeners.setdefault((topic, event), {})[subscriber] = None
+
+    def unsubscribe(self, topic: str, subscriber: Subscriber, *optional_events: str) -> None:
+        """End a subscription and those to optional events; does nothing if there is none."""
         _forget(self._topics, topic, subscriber)
+        for event in optional_events:
+            _forget(self._listeners, (topic, event), subscriber)
 
     def broadcast(
         self,
@@ -125,6 +133,7 @@ class PubSub:
         exclude: Subscriber | None = None,
         only: str | None = None,
         without: str | None = None,
+        optional: bool = False,
     ) -> int:
         """Send an event to the subscribers of a topic, on all nodes.
 
@@ -135,6 +144,7 @@ class PubSub:
             exclude: a subscriber of this node that does not receive the event.
             only: an id; only connections with this id receive the event.
             without: an id; connections with this id do not receive the event.
+            optional: whether only subscribers that `listen` to the event receive it.
 
         Returns:
             The bytes of the encoded frame; 0 if the topic has no subscriber on this node.
@@ -143,8 +153,9 @@ class PubSub:
             TypeError: the payload cannot be encoded; no subscriber received it.
         """
         audience = {key: each for key, each in (("only", only), ("without", without)) if each is not None}
-        dispatch = self._broadcast_here(Broadcast(topic, event, payload), exclude, **audience)
-        self.publish("broadcast", {"topic": topic, "event": event, "payload": payload, **audience})
+        dispatch = self._broadcast_here(Broadcast(topic, event, payload), exclude, optional=optional, **audience)
+        note = {"topic": topic, "event": event, "payload": payload, **audience}
+        self.publish("broadcast", {**note, "optional": True} if optional else note)
         return dispatch.frame_bytes
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's own word
@@ -203,10 +214,17 @@ class PubSub:
         self._broadcast_here(Broadcast(topic, event, payload), None)
 
     def _broadcast_here(
-        self, broadcast: Broadcast, exclude: Subscriber | None, only: str | None = None, without: str | None = None
+        self,
+        broadcast: Broadcast,
+        exclude: Subscriber | None,
+        only: str | None = None,
+        without: str | None = None,
+        *,
+        optional: bool = False,
     ) -> Dispatch:
         dispatch = Dispatch(broadcast)
-        for subscriber in _copy(self._topics.get(broadcast.topic)):
+        listeners = self._listeners.get((broadcast.topic, broadcast.event))
+        for subscriber in _copy(listeners if optional else self._topics.get(broadcast.topic)):
             meant = (only is None or only in subscriber.ids) and without not in subscriber.ids
             if meant and subscriber is not exclude:
                 subscriber.deliver(dispatch)
@@ -214,7 +232,8 @@ class PubSub:
 
     def _on_broadcast(self, message: dict[str, Any]) -> None:
         broadcast = Broadcast(message["topic"], message["event"], message["payload"])
-        self._broadcast_here(broadcast, None, message.get("only"), message.get("without"))
+        only, without, optional = message.get("only"), message.get("without"), message.get("optional", False)
+        self._broadcast_here(broadcast, None, only, without, optional=optional)
 
     def _disconnect_here(self, id: str) -> None:  # noqa: A002 - see disconnect
         self._disconnects.append((time.monotonic(), id))
@@ -240,7 +259,7 @@ def _copy(found: Iterable[_T] | None) -> tuple[_T, ...]:
     return tuple(found or ())
 
 
-def _forget(index: dict[str, dict[_T, None]], key: str, value: _T) -> None:
+def _forget(index: dict[_K, dict[_T, None]], key: _K, value: _T) -> None:
     found = index.get(key)
     if found is not None:
         found.pop(value, None)

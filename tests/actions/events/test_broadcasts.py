@@ -72,6 +72,32 @@ async def test_with_read_receipts_off_only_the_own_devices_receive_them(shared_a
         await maja.assert_broadcast(topic, "message_status", {"status": "read", "seq": last["seq"]})
 
 
+async def test_with_read_receipts_off_coalesced_receipts_reveal_no_more(shared_app: RunningApp) -> None:
+    app, topic = shared_app, topic_of(shared_app)
+    supports = {"message_statuses": True}
+    emils_tablet = await second_device(app, app.home.emil)
+    async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.connect(emils_tablet) as own:
+        for client in (maja, emil, own):
+            await client.join(topic, supports)
+        sent = (await maja.ask(topic, "new_msg", {"body": "did you see this?"})).response
+        await choose(app, app.home.emil, read=False)
+        await emil.ask(topic, "message_ack", {"seq": sent["seq"], "status": "delivered"})
+        await emil.ask(topic, "message_ack", {"seq": sent["seq"], "status": "read"})
+
+        told = await maja.assert_broadcast(topic, "message_statuses")
+        assert [(each["status"], each["seq"]) for each in told.payload["statuses"]] == [("delivered", sent["seq"])]
+        await settle(own)
+        seen = [
+            each["status"] for frame in received_events(own, "message_statuses") for each in frame.payload["statuses"]
+        ]
+        assert sorted(seen) == ["delivered", "read"]
+        assert len(received_events(maja, "message_statuses")) == 1
+        assert not received_events(maja, "message_status"), (
+            "a client that supports the other event does not get this one"
+        )
+        await choose(app, app.home.emil, read=True)
+
+
 async def read_by_emil(app: RunningApp, who: Person) -> set[int]:
     """Return the `read_seq` values of Emil's devices in the join reply of a user."""
     async with app.connect(who) as client:

@@ -35,6 +35,10 @@ async def test_events_of_a_conversation_have_the_declared_types(app: RunningApp)
         events["message_updated"] = (await maja.assert_broadcast(topic, "message_updated")).payload
         await emil.ask(topic, "message_ack", {"seq": 1, "status": "read"})
         events["message_status"] = (await maja.assert_broadcast(topic, "message_status")).payload
+        await maja.join(topic, {"message_statuses": True})
+        await emil.ask(topic, "new_msg", {"body": "hopp"})
+        await emil.ask(topic, "message_ack", {"seq": 2, "status": "read"})
+        events["message_statuses"] = (await maja.assert_broadcast(topic, "message_statuses")).payload
         await emil.push(topic, "typing", {"typing": True})
         events["typing"] = (await maja.assert_broadcast(topic, "typing")).payload
         replies["fetch"] = (await maja.ask(topic, "fetch", {})).response

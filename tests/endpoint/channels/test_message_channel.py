@@ -527,7 +527,7 @@ async def test_unread_counts_reach_the_own_devices(app: RunningApp) -> None:
 async def test_a_message_over_the_budget_is_sent_all_the_same_and_warned_of(
     app: RunningApp, emitted: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("famichat.actions.events.broadcasts.BUDGET_SECONDS", 0.0)
+    monkeypatch.setattr("famichat.actions.events.broadcast_report.BUDGET_SECONDS", 0.0)
     async with app.connect(app.home.maja) as maja:
         await maja.join(topic_of(app, "direct"))
         ref = await maja.push(topic_of(app, "direct"), "new_msg", {"body": "late"})

@@ -205,6 +205,15 @@ export interface components {
     readonly DeviceRevoked: {
       readonly device_id: string
     }
+    /** @description One device received, or its user read, every message up to `seq`. */
+    readonly DeviceStatus: {
+      readonly user_id: string
+      readonly device_id: string
+      readonly device_kind: components["schemas"]["DeviceKind"] | null
+      /** @enum {string} */
+      readonly status: "delivered" | "read"
+      readonly seq: number
+    }
     /** @description All devices of one user. */
     readonly Devices: {
       readonly devices: readonly components["schemas"]["Device"][]
@@ -536,15 +545,20 @@ export interface components {
       /** @description At most 10 of the caller's finished uploads; the body may be empty then. */
       readonly attachment_ids?: readonly string[] | null
     }
-    /** @description One device received, or its user read, every message up to `seq`. */
+    /** @description The newest status of one device in a conversation. */
     readonly MessageStatus: {
-      readonly conversation_id: string
       readonly user_id: string
       readonly device_id: string
       readonly device_kind: components["schemas"]["DeviceKind"] | null
       /** @enum {string} */
       readonly status: "delivered" | "read"
       readonly seq: number
+      readonly conversation_id: string
+    }
+    /** @description The newest statuses of the devices that advanced in a conversation since the last such event. */
+    readonly MessageStatuses: {
+      readonly conversation_id: string
+      readonly statuses: readonly components["schemas"]["DeviceStatus"][]
     }
     /** @description When the mute ends; without a time, never. */
     readonly Muting: {
@@ -1001,6 +1015,7 @@ export type CredentialRequest = Schemas["CredentialRequest"]
 export type Device = Schemas["Device"]
 export type DeviceKind = Schemas["DeviceKind"]
 export type DeviceRevoked = Schemas["DeviceRevoked"]
+export type DeviceStatus = Schemas["DeviceStatus"]
 export type Devices = Schemas["Devices"]
 export type DirectRequest = Schemas["DirectRequest"]
 export type Edit = Schemas["Edit"]
@@ -1037,6 +1052,7 @@ export type Message = Schemas["Message"]
 export type MessagePage = Schemas["MessagePage"]
 export type MessageRequest = Schemas["MessageRequest"]
 export type MessageStatus = Schemas["MessageStatus"]
+export type MessageStatuses = Schemas["MessageStatuses"]
 export type Muting = Schemas["Muting"]
 export type NewInvite = Schemas["NewInvite"]
 export type NewMember = Schemas["NewMember"]

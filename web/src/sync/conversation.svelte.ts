@@ -34,6 +34,7 @@ import type {
   JoinReply,
   Message,
   MessageStatus,
+  MessageStatuses,
   MessagePage,
   ErrorReply,
   SendReply,
@@ -100,7 +101,7 @@ export class Conversation {
     void context.reader.open(this.timeline.messages)
     const position = () => {
       const { last, changes, epoch } = this.timeline
-      return { last_seq: last, last_change: changes, epoch }
+      return { last_seq: last, last_change: changes, epoch, message_statuses: true }
     }
     this.#channel = context.socket.channel(`message:${summary.type}:${summary.id}`, position)
     this.#readReceipts = new ReadReceipts(context.me, this.#channel, () => (this.joined ? this.timeline : undefined))
@@ -263,6 +264,10 @@ export class Conversation {
     })
     this.#channel.on("message_status", (status: MessageStatus) => {
       this.receipts = withStatus(this.receipts, status)
+      this.context.remember(this.id)
+    })
+    this.#channel.on("message_statuses", ({ statuses }: MessageStatuses) => {
+      this.receipts = statuses.reduce(withStatus, this.receipts)
       this.context.remember(this.id)
     })
     this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {

@@ -39,7 +39,7 @@ const joins = (server: ChatServer) =>
 
 test("a first join names the end of the conversation, and reads the newest page on request", async () => {
   const { server, conversation, client } = await start(200)
-  expect(joins(server)).toEqual([{ last_seq: 200, last_change: 0, epoch: "e1" }])
+  expect(joins(server)).toEqual([{ last_seq: 200, last_change: 0, epoch: "e1", message_statuses: true }])
   expect(placesIn(client)).toEqual([])
   conversation.loadInitial(0)
   await eventually(() => expect(placesIn(client)).toEqual(range(141, 200)))
@@ -120,7 +120,7 @@ test("a rejoin names the last message, the last change and the epoch, and receiv
     kitchen.add({}, true)
     kitchen.change(2, { deleted_at: "2026-11-23T12:00:00Z", body: null }, true)
   })
-  expect(joins(server).at(-1)).toEqual({ last_seq: 3, last_change: 1, epoch: "e1" })
+  expect(joins(server).at(-1)).toEqual({ last_seq: 3, last_change: 1, epoch: "e1", message_statuses: true })
   expect(placesIn(client)).toEqual([1, 2, 3, 4])
   expect(conversation.timeline.messages[1]?.deleted_at).not.toBeNull()
   expect(conversation.timeline.changes).toBe(2)
@@ -322,6 +322,19 @@ test("the receipts of others come with the join and advance live", async () => {
   const status = { conversation_id: "kitchen", user_id: "inga", device_id: "tablet", device_kind: null }
   server.phoenix.push(kitchen.topic, "message_status", { ...status, status: "read", seq: 5 })
   expect(conversation.receipts.get("inga")).toMatchObject({ delivered: 5, read: 5 })
+})
+
+test("one event can advance the receipts of several devices", async () => {
+  const server = new ChatServer()
+  const kitchen = server.add("kitchen", 5)
+  const conversation = conversationOf(await startClient(server))
+  const status = (user_id: string, status: string, seq: number) => {
+    return { user_id, device_id: `${user_id}'s`, device_kind: null, status, seq }
+  }
+  const statuses = [status("inga", "delivered", 5), status("inga", "read", 4), status("nils", "delivered", 3)]
+  server.phoenix.push(kitchen.topic, "message_statuses", { conversation_id: "kitchen", statuses })
+  expect(conversation.receipts.get("inga")).toMatchObject({ delivered: 5, read: 4 })
+  expect(conversation.receipts.get("nils")).toMatchObject({ delivered: 3, read: 0 })
 })
 
 test("a conversation that refuses the join as not found is removed", async () => {

@@ -1,8 +1,8 @@
 """Publishes events to conversations and users, always after the commit."""
 
-import time
 from collections.abc import Iterable, Mapping
 
+from famichat.actions.events.broadcast_report import report_broadcast
 from famichat.actions.events.payloads import (
     ConversationChanged,
     ConversationLeft,
@@ -10,19 +10,19 @@ from famichat.actions.events.payloads import (
     PersonUpdated,
     PersonView,
 )
+from famichat.actions.events.receipt_broadcaster import ReceiptBroadcaster
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.actions.events.unread import UnreadCounts
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_batch import AckResult
-from famichat.chat.messages.schema import MessageStatus, MessageView
+from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.send import SentMessage
 from famichat.push.notifier import PushNotifier
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
 
-BUDGET_SECONDS = 0.2
 CONTACT_CHANGED = "contact_changed"
 """An event between nodes and their channels that no client receives."""
 
@@ -44,6 +44,7 @@ class Broadcasts:
         self._unread = unread
         self._removals = removals
         self._push_notifier = push_notifier
+        self._receipts = ReceiptBroadcaster(pubsub)
 
     def message_sent(self, sent: SentMessage, view: MessageView, received_at: float) -> None:
         """Announce a new message to its conversation, update unread counts, and notify inattentive devices.
@@ -65,21 +66,10 @@ class Broadcasts:
         self._to_conversation(topic, "message_updated", view, result.request.received_at)
 
     def acknowledged(self, result: AckResult) -> None:
-        """Announce that a device has received or read more of a conversation than before.
-
-        Members other than the reader may receive less than the reader's own devices: see `AckResult.for_others`.
-        """
-        request, for_others = result.request, result.for_others
-        topic = ConversationTopic(request.conversation_type, request.conversation_id)
-        received_at, own = request.received_at, connections_of_user(request.user_id)
-        if for_others == request.status:
-            self._to_conversation(topic, "message_status", result.view(for_others), received_at)
-        else:
-            self._to_conversation(topic, "message_status", result.view(request.status), received_at, only=own)
-            if for_others is not None:
-                self._to_conversation(topic, "message_status", result.view(for_others), received_at, without=own)
-        if request.status == "read":
-            self._unread.changed(topic.conversation_id, request.user_id)
+        """Announce that a device has received or read more of a conversation than before; update its unread count."""
+        self._receipts.announce(result)
+        if result.request.status == "read":
+            self._unread.changed(result.request.conversation_id, result.request.user_id)
 
     def conversation_created(
         self, topic: ConversationTopic, views: Mapping[str, ConversationView], *, created: bool
@@ -164,31 +154,6 @@ class Broadcasts:
                 payload: ConversationChanged = {"conversation": view}
                 self._pubsub.broadcast(user_topic(user_id), event, payload)
 
-    def _to_conversation(
-        self,
-        topic: ConversationTopic,
-        event: str,
-        payload: MessageView | MessageStatus,
-        received_at: float,
-        *,
-        only: str | None = None,
-        without: str | None = None,
-    ) -> None:
-        """Publish an event on a conversation's topic, and measure the time since its cause arrived."""
-        payload_bytes = self._pubsub.broadcast(str(topic), event, payload, only=only, without=without)
-        elapsed = time.perf_counter() - received_at
-        emit(
-            events.MessageBroadcast(
-                conversation_type=topic.type,
-                conversation_id=topic.conversation_id,
-                broadcast_event=event,
-                payload_bytes=payload_bytes,
-                since_receipt_seconds=elapsed,
-            )
-        )
-        if elapsed > BUDGET_SECONDS:
-            emit(
-                events.BroadcastOverBudget(
-                    conversation_type=topic.type, since_receipt_seconds=elapsed, budget_seconds=BUDGET_SECONDS
-                )
-            )
+    def _to_conversation(self, topic: ConversationTopic, event: str, payload: MessageView, received_at: float) -> None:
+        payload_bytes = self._pubsub.broadcast(str(topic), event, payload)
+        report_broadcast(topic, event, payload_bytes, received_at)

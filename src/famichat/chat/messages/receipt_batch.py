@@ -19,7 +19,7 @@ from famichat.chat.journal.receipt_statements import (
     SqliteReceiptStatements,
 )
 from famichat.chat.messages.receipt import Status
-from famichat.chat.messages.schema import MessageStatus
+from famichat.chat.messages.schema import DeviceStatus
 from famichat.chat.records.conversation import ConversationType
 from famichat.storage.base import is_id, now
 from famichat.storage.database import Database
@@ -65,10 +65,9 @@ class AckResult:
     moved: bool
     for_others: Status | None
 
-    def view(self, status: Status) -> MessageStatus:
-        """Build the payload of `message_status`."""
+    def view(self, status: Status) -> DeviceStatus:
+        """Build the payload of `message_status`, without the conversation."""
         return {
-            "conversation_id": self.request.conversation_id,
             "user_id": self.request.user_id,
             "device_id": self.request.device_id,
             "device_kind": self.device_kind,

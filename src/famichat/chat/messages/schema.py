@@ -107,12 +107,24 @@ class ReceiptView(TypedDict):
     read_seq: int
 
 
-class MessageStatus(TypedDict):
+class DeviceStatus(TypedDict):
     """One device received, or its user read, every message up to `seq`."""
 
-    conversation_id: str
     user_id: str
     device_id: str
     device_kind: DeviceKind | None
     status: Literal["delivered", "read"]
     seq: int
+
+
+class MessageStatus(DeviceStatus):
+    """The newest status of one device in a conversation."""
+
+    conversation_id: str
+
+
+class MessageStatuses(TypedDict):
+    """The newest statuses of the devices that advanced in a conversation since the last such event."""
+
+    conversation_id: str
+    statuses: list[DeviceStatus]

@@ -21,7 +21,14 @@ from famichat.actions.events.payloads import (
     UserJoinReply,
 )
 from famichat.chat.conversations.schema import JoinReply
-from famichat.chat.messages.schema import ChangePage, MessagePage, MessageStatus, MessageView, SendReply
+from famichat.chat.messages.schema import (
+    ChangePage,
+    MessagePage,
+    MessageStatus,
+    MessageStatuses,
+    MessageView,
+    SendReply,
+)
 from famichat.push.notification import NotificationPayload
 
 
@@ -44,6 +51,7 @@ TOPICS: Final[Mapping[str, TopicEvents]] = {
             "new_msg": MessageView,
             "message_updated": MessageView,
             "message_status": MessageStatus,
+            "message_statuses": MessageStatuses,
             "typing": Typing,
             "presence_state": PresenceState,
             "presence_diff": PresenceDiff,

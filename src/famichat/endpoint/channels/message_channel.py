@@ -10,6 +10,7 @@ from famichat.actions.conversations import join_conversation
 from famichat.actions.events import presence
 from famichat.actions.events.broadcasts import CONTACT_CHANGED
 from famichat.actions.events.payloads import Typing
+from famichat.actions.events.receipt_broadcaster import STATUS, STATUSES
 from famichat.actions.events.topics import ConversationTopic, connections_of_user
 from famichat.actions.receipts import acknowledge_messages
 from famichat.chat.access import is_visible
@@ -145,6 +146,7 @@ class MessageChannel(Channel):
 
     async def _join(self, params: dict[str, Any]) -> JoinReply:
         self._address = ConversationTopic.parse(self.topic)
+        self.listen(STATUSES if _supports_statuses(params) else STATUS)
         joined = await join_conversation(self._context, self._identity, self._address, params)
         resume = joined.resume
         self._discreet, self._visible_from = joined.discreet, joined.visible_from_seq
@@ -236,3 +238,11 @@ class MessageChannel(Channel):
         except Exception as error:  # noqa: BLE001 - see above; `error_reply` logs unexpected errors
             report_denied("message_channel", error, self._identity.user_id)
             return error_reply(error)
+
+
+def _supports_statuses(params: Mapping[str, Any]) -> bool:
+    """Return whether the client declares that it supports `message_statuses` instead of `message_status`."""
+    supports = params.get("message_statuses", False)
+    if not isinstance(supports, bool):
+        raise InvalidMessage(field="message_statuses")
+    return supports

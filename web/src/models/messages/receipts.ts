@@ -1,5 +1,5 @@
 /** Delivery and read positions of the other members, and the resulting status of a message. */
-import type { MessageStatus, Receipt, DeviceKind } from "../../api/types"
+import type { DeviceStatus, Receipt, DeviceKind } from "../../api/types"
 import { DEVICE_KINDS } from "../people/device-kind"
 
 /** A member's positions in a conversation. */
@@ -36,7 +36,7 @@ export type DeliveryStatus =
 const NOTHING_RECEIVED: ReceiptPosition = { delivered: 0, read: 0 }
 
 /** Applies a device's receipt. Positions only increase, and read implies delivered. */
-export function withStatus(receipts: Receipts, { user_id, device_kind, status, seq }: MessageStatus): Receipts {
+export function withStatus(receipts: Receipts, { user_id, device_kind, status, seq }: DeviceStatus): Receipts {
   const position = { device_kind, delivered_seq: seq, read_seq: status === "read" ? seq : 0 }
   return new Map(receipts).set(user_id, advance(receipts.get(user_id), position))
 }
