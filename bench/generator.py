@@ -78,7 +78,13 @@ class Client(asyncio.Protocol):
             self.deliver(stamps, data)
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """Send bytes.
+
+        Raises:
+            ConnectionError: the connection is lost.
+        """
+        if self._transport.is_closing():
+            raise ConnectionError(f"user {self.user} is disconnected")
         self._transport.write(data)
 
     async def expect(self, pattern: str) -> bytes:
