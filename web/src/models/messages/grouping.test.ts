@@ -44,3 +44,11 @@ test("when something comes between, the first part keeps the name", () => {
   const between = groupByDay([first, at("nils", "2026-11-22T12:00:05"), second], groupByDay([first, second]))
   expect(between[0]?.groups.map(({ key: name }) => name)).toEqual([1, 2, 3])
 })
+
+test("a run that is unchanged is the same object", () => {
+  const [inga, nils] = [at("inga", "2026-11-22T12:00:00"), at("nils", "2026-11-22T12:00:05")]
+  const before = groupByDay([inga, nils])
+  const after = groupByDay([inga, nils, at("nils", "2026-11-22T12:00:09")], before)
+  expect(after[0]?.groups[0]).toBe(before[0]?.groups[0])
+  expect(after[0]?.groups[1]).not.toBe(before[0]?.groups[1])
+})

@@ -24,26 +24,45 @@ const PAUSE_MS = 5 * 60_000
 /**
  * Groups messages, which are in order. A pause of five minutes starts a new run.
  *
- * @param before the previous grouping: a run that shares a message with a previous run keeps its key.
+ * @param before the previous grouping: a run that shares a message with a previous run keeps its key, and a run that is
+ *   unchanged is the same object, so that nothing in it is updated.
  */
 export function groupByDay<Item extends Groupable>(
   items: readonly Item[],
   before: readonly DayGroup<Item>[] = [],
 ): readonly DayGroup<Item>[] {
-  const keys = keysIn(before)
-  const free = new Set(keys.values())
-  let highest = Math.max(0, ...free)
+  const known = new Map<string, MessageGroup<Item>>()
+  for (const { groups } of before) for (const group of groups) for (const { id } of group.items) known.set(id, group)
+  const free = new Set(known.values())
+  let highest = 0
+  for (const { key } of free) highest = Math.max(highest, key)
   return split(items).map(({ date, groups }) => ({
     date,
     groups: groups.map((group) => {
-      const key = group.items.map(({ id }) => keys.get(id)).find((each) => each !== undefined && free.delete(each))
-      return { key: key ?? (highest += 1), ...group }
+      const same = firstFree(group.items, known, free)
+      if (same && isSame(group.items, same.items)) return same
+      return { key: same?.key ?? (highest += 1), ...group }
     }),
   }))
 }
 
-function keysIn<Item extends Groupable>(days: readonly DayGroup<Item>[]): ReadonlyMap<string, number> {
-  return new Map(days.flatMap(({ groups }) => groups.flatMap((group) => group.items.map(({ id }) => [id, group.key]))))
+/** Find the previous run that shares a message with these, and take it. */
+function firstFree<Item extends Groupable>(
+  items: readonly Item[],
+  known: ReadonlyMap<string, MessageGroup<Item>>,
+  free: Set<MessageGroup<Item>>,
+): MessageGroup<Item> | undefined {
+  for (const { id } of items) {
+    const group = known.get(id)
+    if (group && free.delete(group)) return group
+  }
+  return undefined
+}
+
+function isSame<Item>(items: readonly Item[], others: readonly Item[]): boolean {
+  if (items.length !== others.length) return false
+  for (const [index, item] of items.entries()) if (item !== others[index]) return false
+  return true
 }
 
 function split<Item extends Groupable>(items: readonly Item[]) {

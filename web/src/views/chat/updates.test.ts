@@ -115,10 +115,15 @@ const KITCHEN = [1, 2, 3, 4, 5, 6].map((seq) => message(seq, { user_id: seq % 2 
 const GARDEN = [1, 2, 3].map((seq) =>
   message(seq, { conversation_id: "garden", message_id: `g${seq}`, client_id: `gc${seq}`, user_id: "maja" }),
 )
-const SUMMARIES = [summary("kitchen", KITCHEN), summary("garden", GARDEN)]
+const DRAWN = 120
+const HALL = Array.from({ length: DRAWN }, (_, index) =>
+  message(index + 1, { conversation_id: "hall", message_id: `h${index + 1}`, client_id: `hc${index + 1}` }),
+)
+const SUMMARIES = [summary("kitchen", KITCHEN), summary("garden", GARDEN), summary("hall", HALL)]
 const JOINED: Readonly<Record<string, JoinReply>> = {
   "message:group:kitchen": joined("kitchen", KITCHEN),
   "message:group:garden": joined("garden", GARDEN),
+  "message:group:hall": joined("hall", HALL),
 }
 
 function summary(id: string, messages: readonly Message[]): ConversationSummary {
@@ -253,6 +258,16 @@ test("a new message runs its own bubble and no other", async () => {
   expect(Object.keys(received).sort()).toEqual(["kitchen", "kitchen/m7"])
   const sent = await runsOf(() => client.send("kitchen", "hello"))
   expect(onlyBubbles(sent)).toEqual([`kitchen/${client.outbox[0]?.client_id}`])
+})
+
+test("a new message runs at most 200 derivations and effects while 120 bubbles are drawn", async () => {
+  panes.push(mount(ChatPane, { target: document.body, props: { client, id: "hall", leave: () => undefined } }))
+  await settled()
+  expect(document.querySelectorAll('[data-entry^="h"]')).toHaveLength(DRAWN)
+  const next = message(DRAWN + 1, { conversation_id: "hall", message_id: "h121", client_id: "hc121", user_id: "inga" })
+  const received = await runsOf(() => emit("new_msg", next, "hall"))
+  expect(onlyBubbles(received).sort()).toEqual(["hall/h1", "hall/h121"]) // The first one is no longer drawn.
+  expect(Object.values(received).reduce((sum, each) => sum + each, 0)).toBeLessThan(200)
 })
 
 test("an edited message runs its own bubble and no other", async () => {
