@@ -1,4 +1,4 @@
-from famichat.realtime.transport.byte_budget import ByteBudget
+from famichat.realtime.transport.byte_budget import ByteBudget, HeldBytes
 
 
 def test_one_address_cannot_use_up_the_budget_of_others() -> None:
@@ -31,3 +31,11 @@ def test_released_bytes_are_free_again() -> None:
 
     assert budget.total == 0
     assert budget.add("a", 10)
+
+
+def test_a_connection_counts_what_it_holds_now() -> None:
+    budget = ByteBudget(per_address_limit=10, total_limit=10)
+    held, other = HeldBytes(budget, "a"), HeldBytes(budget, "a")
+
+    assert [held.count(8), held.count(5), other.count(6), other.count(0)] == [True, True, False, True]
+    assert (budget.total, held.size) == (5, 5)

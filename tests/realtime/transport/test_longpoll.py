@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from famichat.realtime import Endpoint, Limits, LongPoll, UpgradeRequired
+from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.longpoll import LongPollSession
 from famichat.realtime.transport.origin import OriginCheck
 from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClosed
@@ -343,6 +344,23 @@ async def test_a_session_that_is_not_fetched_has_a_bounded_queue(emitted: list[E
 
         assert any(isinstance(event, SlowConsumerClosed) for event in emitted)
         assert await poller.post(JOIN) == 410
+
+
+async def test_unfetched_frames_beyond_the_budget_end_the_session() -> None:
+    async with serving(limits=Limits(longpoll_window=5)) as (served, poller):
+        budget = served.endpoint.byte_budget = ByteBudget(per_address_limit=100_000)
+        await poller.open()
+        await poller.post(JOIN)
+        await poller.messages(1)
+        served.pubsub.broadcast("room:1", "shout", {"fill": "x" * 90_000})
+        held = budget.total
+        await poller.messages(1)
+        fetched = budget.total
+        for _ in range(3):
+            served.pubsub.broadcast("room:1", "shout", {"fill": "x" * 90_000})
+
+        assert await poller.post(JOIN) == 410
+        assert (50_000 < held < 90_000, fetched, budget.total) == (True, 0, 0)
 
 
 async def test_the_number_of_sessions_is_limited() -> None:

@@ -1,10 +1,11 @@
 import asyncio
+import math
 from typing import Any, cast
 
 import pytest
 
 from famichat.realtime import Limits
-from famichat.realtime.transport.outbox import Outbox
+from famichat.realtime.transport.outbox import UNCOUNTED_BYTES, Outbox
 
 
 class Transport:
@@ -14,15 +15,25 @@ class Transport:
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
+    def get_write_buffer_size(self) -> int:
+        return sum(map(len, self.written))
+
 
 class Setting:
     def __init__(self, **limits: Any) -> None:
         self.transport = Transport()
         self.overflows = 0
-        self.outbox = Outbox(cast("asyncio.Transport", self.transport), Limits(**limits), self._overflow)
+        self.counted: list[int] = []
+        self.budget = math.inf
+        transport = cast("asyncio.Transport", self.transport)
+        self.outbox = Outbox(transport, Limits(**limits), self._overflow, self._count)
 
     def _overflow(self) -> None:
         self.overflows += 1
+
+    def _count(self, size: int) -> bool:
+        self.counted.append(size)
+        return size <= self.budget
 
 
 async def test_the_frames_of_one_turn_are_one_write() -> None:
@@ -103,4 +114,28 @@ async def test_a_client_that_reads_nothing_for_too_long_is_reported() -> None:
     setting.outbox.pause()
     setting.outbox.resume()
     await asyncio.sleep(0.01)
+    assert setting.overflows == 1
+
+
+async def test_unread_bytes_are_counted_in_steps_until_the_client_reads() -> None:
+    setting = Setting()
+    setting.outbox.put(bytes(UNCOUNTED_BYTES + 5))
+    setting.outbox.flush()
+    assert setting.counted == []
+    setting.outbox.pause()
+    for _ in range(100):
+        setting.outbox.put(bytes(UNCOUNTED_BYTES // 50))
+    setting.outbox.resume()
+
+    assert setting.counted == [5, pytest.approx(5 + UNCOUNTED_BYTES, rel=0.05), 0]
+
+
+async def test_a_client_overflows_when_the_bytes_of_all_clients_are_too_many() -> None:
+    setting = Setting()
+    setting.budget = UNCOUNTED_BYTES
+    setting.outbox.pause()
+    setting.outbox.put(bytes(2 * UNCOUNTED_BYTES))
+    assert setting.overflows == 0
+    setting.outbox.put(bytes(2 * UNCOUNTED_BYTES))
+
     assert setting.overflows == 1

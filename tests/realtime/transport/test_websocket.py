@@ -430,6 +430,29 @@ async def test_a_stuck_reader_is_closed_and_other_clients_are_not_affected(emitt
         assert served.left == ["gone"]
 
 
+async def test_unread_frames_beyond_the_budget_close_the_slow_consumers_only(emitted: list[Event]) -> None:
+    async with home(limits=Limits(close_timeout=0.1)) as served, ChannelClient.connect(served.url) as neighbour:
+        budget = served.endpoint.byte_budget = ByteBudget(per_address_limit=400_000)
+        await neighbour.join("room:1")
+        stuck = [await stuck_reader(served) for _ in range(3)]
+        most_held = number = 0
+        async with asyncio.timeout(20):
+            while len(served.websockets) > 1:
+                number += 1
+                served.pubsub.broadcast("room:1", "shout", {"number": number, "fill": "x" * 10_000})
+                await neighbour.assert_broadcast("room:1", "shout", {"number": number})
+                most_held = max(most_held, budget.total)
+        await neighbour.heartbeat()
+        for each in stuck:
+            each.close()
+
+        closed = [event for event in emitted if isinstance(event, SlowConsumerClosed)]
+        assert len(closed) == 3
+        assert sum(event.queued_bytes for event in closed) < 800_000, "not the budget, but the queues were full"
+        assert 0 < most_held < 500_000
+        assert budget.total == 0
+
+
 async def test_a_slow_consumer_that_wakes_up_reads_4008() -> None:
     limits = Limits(queue_frames=50, queue_bytes=100_000)
     async with home(limits=limits) as served, ChannelClient.connect(served.url) as client:
@@ -564,23 +587,21 @@ async def test_frames_that_come_too_early_wait_in_order() -> None:
 
 
 async def test_incomplete_frames_beyond_the_budget_are_closed_with_1013() -> None:
-    async with (
-        home() as served,
-        raw_websocket(served.server.host, served.server.port, PATH) as raw,
-        raw_websocket(served.server.host, served.server.port, PATH) as other,
-    ):
+    async with home() as served:
         served.endpoint.byte_budget = ByteBudget(per_address_limit=100_000)
+        where = served.server.host, served.server.port, PATH
         incomplete = encode(BINARY, bytes(60_000))[:-1]
-        other.write(incomplete)
-        async with asyncio.timeout(5):
-            while served.endpoint.byte_budget.total < 59_000:  # noqa: ASYNC110 - the budget has no event for it
-                await asyncio.sleep(0.005)
-        raw.write(incomplete)
-        await raw.assert_closed(1013)
-        other.writer.close()
-        await served.until_connections(0)
+        async with raw_websocket(*where) as raw, raw_websocket(*where) as other:
+            other.write(incomplete)
+            async with asyncio.timeout(5):
+                while served.endpoint.byte_budget.total < 59_000:  # noqa: ASYNC110 - the budget has no event for it
+                    await asyncio.sleep(0.005)
+            raw.write(incomplete)
+            await raw.assert_closed(1013)
+            other.writer.close()
+            await served.until_connections(0)
 
-        assert served.endpoint.byte_budget.total == 0
+            assert served.endpoint.byte_budget.total == 0
 
 
 async def test_a_frame_that_is_never_complete_is_closed() -> None:

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from famichat.actions.rate_limit import Address
 from famichat.endpoint.http.proxies import Proxies
-from famichat.realtime.transport.byte_budget import ByteBudget
+from famichat.realtime.transport.byte_budget import ByteBudget, HeldBytes
 from famichat.realtime.transport.connection_counter import ConnectionCounter
 from famichat.realtime.transport.websocket import WebSocketProtocol
 from famichat.telemetry import emit, events
@@ -54,9 +54,7 @@ class HttpProtocol(HttpToolsProtocol):
     _send_deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _received_bytes = 0
-    _unread_bytes = 0
     _upgraded = False
-    _address: Address | None = None
     _counted_address: Address | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
@@ -66,11 +64,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = bytearray()
         peername = transport.get_extra_info("peername")
         peer = peername[0] if isinstance(peername, tuple) else ""
-        self._address = None if self.proxies.is_trusted(peer) else self.proxies.address(peer, "")
+        address = None if self.proxies.is_trusted(peer) else self.proxies.address(peer, "")
+        self._unread_bytes = HeldBytes(self.byte_budget, address)
         if len(self.connections) > self.max_connections:
             emit(events.ConnectionRefused(transport="http", reason="full"))
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
-        elif self._address is not None and not self._count_connection(self._address):
+        elif address is not None and not self._count_connection(address):
             emit(events.ConnectionRefused(transport="http", reason="crowded"))
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS)
         else:
@@ -151,17 +150,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _count_unread(self, size: int) -> bool:
         """Count this many unread bytes instead of those before. Returns whether the limits are kept."""
-        self.byte_budget.remove(self._address, self._unread_bytes)
-        self._unread_bytes = size
         if size == 0 and self._send_deadline is not None:
             self._send_deadline.cancel()
             self._send_deadline = None
-        return self.byte_budget.add(self._address, size)
+        return self._unread_bytes.count(size)
 
     def _on_slow_reader(self) -> None:
-        if not self._unread_bytes:
+        if not self._unread_bytes.size:
             return  # it has read everything meanwhile
-        emit(events.SlowConsumerClosed(queued_frames=0, queued_bytes=self._unread_bytes))
+        emit(events.SlowConsumerClosed(queued_frames=0, queued_bytes=self._unread_bytes.size))
         self.transport.abort()
 
     def _close(self) -> None:

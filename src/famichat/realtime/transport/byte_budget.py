@@ -1,4 +1,4 @@
-"""Counts the bytes that the server holds for its clients: requests it has not handled, and responses not yet read."""
+"""Counts the bytes that the server holds for its clients: what it has not handled, and what they have not read."""
 
 from collections import Counter
 
@@ -39,3 +39,23 @@ class ByteBudget:
             self._held[address] -= size
             if self._held[address] <= 0:
                 del self._held[address]
+
+
+class HeldBytes:
+    """The bytes that one connection holds, counted in a budget.
+
+    Args:
+        budget: counts the bytes of all connections.
+        address: see `ByteBudget.add`.
+    """
+
+    def __init__(self, budget: ByteBudget, address: str | None) -> None:
+        self._budget = budget
+        self._address = address
+        self.size = 0
+
+    def count(self, size: int) -> bool:
+        """Count this many bytes instead of those before, and return whether both limits are kept."""
+        self._budget.remove(self._address, self.size)
+        self.size = size
+        return self._budget.add(self._address, size)

@@ -122,7 +122,7 @@ class Endpoint:
         host: the endpoint's own host, for `check_origin=True`.
         path: the mount path: the WebSocket is at `<path>/websocket`, the long poll at `<path>/longpoll`.
         address_of: returns the client address, for the limit per address.
-        byte_budget: counts the bytes of incomplete frames.
+        byte_budget: counts the bytes of incomplete and of unread frames.
     """
 
     def __init__(

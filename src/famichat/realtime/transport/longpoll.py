@@ -23,6 +23,7 @@ from famichat.realtime.channel import JoinRefused
 from famichat.realtime.events import ChannelFailed, ConnectRefused, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
+from famichat.realtime.transport.byte_budget import HeldBytes
 from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
 from famichat.realtime.transport.endpoint import (
     RETRY_AFTER,
@@ -33,6 +34,7 @@ from famichat.realtime.transport.endpoint import (
     Unavailable,
     read_offer,
 )
+from famichat.realtime.transport.outbox import UNCOUNTED_BYTES
 
 _SESSION = "phx-longpoll."
 _OK, _NO_CONTENT, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
@@ -50,6 +52,8 @@ class LongPollSession:
         self._limits = endpoint.limits
         self._waiting: list[bytes] = []
         self._size = 0
+        self._held = HeldBytes(endpoint.byte_budget, admitted.address)
+        self._check_at = min(UNCOUNTED_BYTES, self._limits.queue_bytes)
         self._frames_ready = asyncio.Event()
         self._receiving = asyncio.Event()
         self._receiving.set()
@@ -115,17 +119,15 @@ class LongPollSession:
         self._size += len(frame.data)
         self._frames_ready.set()
         self._fetched.clear()
-        full = self._size > self._limits.queue_bytes or len(self._waiting) > self._limits.queue_frames
-        if full and len(self._waiting) > 1:
-            emit(OutboxOverflowed(queued_frames=len(self._waiting), queued_bytes=self._size))
-            self._connection.close(SLOW_CONSUMER)
+        if self._size > self._check_at or len(self._waiting) > self._limits.queue_frames:
+            self._check()
 
     def close(self, code: int, reason: str) -> None:
         """End the session; the client gets 410 at its next poll."""
         self._open = False
-        self._waiting.clear()
+        self._take()
         self._sessions.pop(self.token, None)
-        for event in (self._frames_ready, self._receiving, self._fetched):
+        for event in (self._frames_ready, self._receiving):
             event.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -145,8 +147,19 @@ class LongPollSession:
 
     # Inside
 
+    def _check(self) -> None:
+        """Count the queue, and end the session if it is too large for this client or for all of them."""
+        self._check_at = min(self._size + UNCOUNTED_BYTES, self._limits.queue_bytes)
+        full = self._size > self._limits.queue_bytes or len(self._waiting) > self._limits.queue_frames
+        # One frame alone may be larger than the whole queue.
+        if not self._held.count(max(0, self._size - UNCOUNTED_BYTES)) or (full and len(self._waiting) > 1):
+            emit(OutboxOverflowed(queued_frames=len(self._waiting), queued_bytes=self._size))
+            self._connection.close(SLOW_CONSUMER)
+
     def _take(self) -> list[bytes]:
         taken, self._waiting, self._size = self._waiting, [], 0
+        self._held.count(0)
+        self._check_at = min(UNCOUNTED_BYTES, self._limits.queue_bytes)
         self._fetched.set()
         return taken
 

@@ -22,6 +22,7 @@ from famichat.realtime.channel import JoinRefused
 from famichat.realtime.events import ChannelFailed, FrameRejected, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
+from famichat.realtime.transport.byte_budget import HeldBytes
 from famichat.realtime.transport.connection import PROTOCOL_ERROR, SERVICE_RESTART, SLOW_CONSUMER, Connection
 from famichat.realtime.transport.endpoint import (
     RETRY_AFTER,
@@ -70,10 +71,10 @@ class WebSocketProtocol(asyncio.Protocol):
         self._unparsed = bytearray()
         self._frames: deque[Frame] = deque()
         self._handling = False
-        self._held_bytes = 0
+        self._received_bytes: HeldBytes | None = None
+        self._unread_bytes: HeldBytes | None = None
         self._pace: Pace = lambda _size: 0.0
         self._pace_timer: asyncio.TimerHandle | None = None
-        self._address: str | None = None
         self._last_received_at = self._loop.time()
         self._incomplete_since: float | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -86,7 +87,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection from uvicorn's HTTP protocol, which then passes the request to `data_received`."""
         self._transport = cast("asyncio.Transport", transport)
-        self._outbox = Outbox(self._transport, self._limits, self._overflow)
+        self._outbox = Outbox(self._transport, self._limits, self._overflow, self._count_unread)
         self._server_state.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -231,7 +232,9 @@ class WebSocketProtocol(asyncio.Protocol):
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
         self._ws.send_response(response)
         self._write_protocol()
-        self._address, self._pace = admitted.address, admitted.pace
+        self._received_bytes = HeldBytes(self.endpoint.byte_budget, admitted.address)
+        self._unread_bytes = HeldBytes(self.endpoint.byte_budget, admitted.address)
+        self._pace = admitted.pace
         self._connection = self.endpoint.open(admitted, self)
         self.on_admitted_or_lost()
         self.resume_receiving()
@@ -302,15 +305,13 @@ class WebSocketProtocol(asyncio.Protocol):
         """Count the bytes of incomplete and unhandled frames. Disconnect the client if there are too many."""
         held = len(self._unparsed) + len(self._ws.reader.buffer)
         held += sum(map(len, self._fragments)) + sum(len(frame.data) for frame in self._frames)
-        if held == self._held_bytes or self._address is None:
+        if self._received_bytes is None or held == self._received_bytes.size:
             return
-        self.endpoint.byte_budget.remove(self._address, self._held_bytes)
-        self._held_bytes = held
         if held == 0:
             self._incomplete_since = None
         elif self._incomplete_since is None:
             self._incomplete_since = self._loop.time()
-        if not self.endpoint.byte_budget.add(self._address, held):
+        if not self._received_bytes.count(held):
             emit(FrameRejected(reason="too many bytes in flight", size_bytes=held))
             self._fail(CloseCode.TRY_AGAIN_LATER, "too many bytes in flight")
             self._client_gone()
@@ -365,6 +366,9 @@ class WebSocketProtocol(asyncio.Protocol):
                 self.resume_receiving()
             else:
                 self._transport.close()
+
+    def _count_unread(self, size: int) -> bool:
+        return self._unread_bytes is None or self._unread_bytes.count(size)
 
     def _overflow(self) -> None:
         frames, size = self._outbox.frames, self._outbox.size
