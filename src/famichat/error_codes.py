@@ -78,6 +78,7 @@ CODES: dict[str, Code] = {
     "picture_unreadable": Code(
         422, "Location data cannot be removed from this image. Send the original or another image."
     ),
+    "file_damaged": Code(410, "This file was damaged on the disk of the server."),
     "range_not_satisfiable": Code(416, "The requested range is beyond the end of the file."),
     "server_full": Code(503, "The server has no space left for files."),
     # server faults

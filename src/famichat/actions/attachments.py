@@ -135,6 +135,7 @@ async def open_file(services: Services, token: str) -> Download:
 
     Raises:
         NotFound: the URL is invalid or expired, or the file may no longer be seen; the reason is not revealed.
+        FileDamaged: the row of the file was modified on the disk.
         RateLimited: too many requests from this device.
     """
     grant = services.signed_urls.read(token)

@@ -25,6 +25,8 @@ from famichat.chat.messages.change_writer import ChangeWriter
 from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
 from famichat.settings import Settings
+from famichat.storage.damage_check import DamageCheck
+from famichat.storage.database import Database
 from famichat.telemetry.metrics import Metrics
 
 _MEGABYTE = 1024 * 1024
@@ -64,7 +66,7 @@ async def start_services(
         settings: the process's settings.
         lifecycle: runs the background tasks, drains the write queues and closes the database, in reverse order.
         metrics: where the services register their gauges.
-        background: whether to run the periodic tasks of a server: sweep, key rotation, head broadcasts and presence.
+        background: whether to run the periodic tasks of a server: sweep, check for damage, key rotation, head broadcasts and presence.
     """
     pubsub = build_pubsub(settings, lifecycle)
     data = await open_persistence(settings, lifecycle, background=background)
@@ -79,6 +81,7 @@ async def start_services(
     lifecycle.on_stop_in_thread(uploads.close)
     if background:
         lifecycle.start("sweep", Sweep(data.database, files).run)
+        _start_damage_check(data.database, lifecycle, metrics)
     receipts = ReceiptWriter(data.database)
     lifecycle.on_stop_await(receipts.close)
     delivery = build_delivery(settings, data, pubsub, lifecycle, background=background)
@@ -111,6 +114,15 @@ async def start_services(
         public_url=settings.effective_public_url,
         data_dir=data.data_dir,
     )
+
+
+def _start_damage_check(database: Database, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    if database.file is not None:
+        check = DamageCheck(database, database.file)
+        lifecycle.start("check for damage", check.run)
+        metrics.gauge(
+            "famichat_database_damaged_places", "Damage found by the last check of the database", lambda: check.places
+        )
 
 
 async def _setup_code(data: Persistence) -> str | None:

@@ -8,16 +8,18 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from famichat.attachments.content_type import SHOWN
-from famichat.attachments.errors import RangeNotSatisfiable
+from famichat.attachments.errors import FileDamaged, RangeNotSatisfiable
 from famichat.attachments.files import Files
 from famichat.attachments.signed_url import Part
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import NotFound
-from famichat.chat.records.attachment import Attachment, secrets_of
+from famichat.chat.records.attachment import Attachment, AttachmentSecrets, secrets_of
 from famichat.chat.records.message import Message
 from famichat.storage.base import is_id
 from famichat.storage.crypto.sealed_file import read
 from famichat.storage.crypto.vault import Vault
+from famichat.storage.errors import UnsealError
+from famichat.telemetry import emit, events
 
 _RANGE = re.compile(r"bytes=(?:(\d{1,15})-(\d{1,15})?|-(\d{1,15}))", re.ASCII)
 
@@ -75,12 +77,16 @@ class Download:
         """Yield the bytes of a range, decrypted piece by piece.
 
         Raises:
-            UnsealError: the file was modified.
+            FileDamaged: the file was modified. Everything yielded before is authentic.
             OSError: the file is missing or unreadable.
         """
         attachment = self.attachment
         path = files.thumbnail(attachment.id) if self.part == "thumbnail" else files.of(attachment)
-        return read(path, secrets_of(attachment, vault).file_key, path.name, span.start, span.stop)
+        key = _secrets_of(attachment, vault).file_key
+        try:
+            yield from read(path, key, path.name, span.start, span.stop)
+        except UnsealError as error:
+            raise _damaged(attachment) from error
 
 
 def visible(session: Session, user_id: str, attachment_id: str) -> Attachment:
@@ -108,15 +114,27 @@ def open_download(attachment: Attachment, part: Part, vault: Vault) -> Download:
 
     Raises:
         NotFound: the attachment has no thumbnail.
-        UnsealError: its secrets cannot be decrypted.
+        FileDamaged: its row was modified, or its vault key is missing.
     """
     if part == "thumbnail":
         if not attachment.thumbnail_bytes:
             raise NotFound
         return Download("image/webp", "inline", attachment.thumbnail_bytes, attachment, part)
     inline = attachment.content_type in SHOWN and not attachment.encrypted
-    disposition = _disposition("inline" if inline else "attachment", secrets_of(attachment, vault).name)
+    disposition = _disposition("inline" if inline else "attachment", _secrets_of(attachment, vault).name)
     return Download(attachment.content_type, disposition, attachment.size, attachment, part)
+
+
+def _secrets_of(attachment: Attachment, vault: Vault) -> AttachmentSecrets:
+    try:
+        return secrets_of(attachment, vault)
+    except UnsealError as error:
+        raise _damaged(attachment) from error
+
+
+def _damaged(attachment: Attachment) -> FileDamaged:
+    emit(events.AttachmentDamaged(attachment_id=attachment.id))
+    return FileDamaged()
 
 
 def _disposition(kind: str, name: str | None) -> str:

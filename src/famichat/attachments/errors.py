@@ -61,6 +61,12 @@ class PictureUnreadable(AttachmentError):
     code = "picture_unreadable"
 
 
+class FileDamaged(AttachmentError):
+    """A stored file or its row was modified on the disk, so that it cannot be decrypted."""
+
+    code = "file_damaged"
+
+
 class RangeNotSatisfiable(AttachmentError):
     """The requested range starts beyond the end of the file, `details["size"]`."""
 

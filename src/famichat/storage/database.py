@@ -70,6 +70,11 @@ class Database:
         self._driver: Any = self._journaling.dialect.loaded_dbapi
         self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
 
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for PostgreSQL."""
+        return _sqlite_path(self.url) if self.dialect == "sqlite" else None
+
     async def transaction(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction on a writer thread and commit; see `run`."""
         return await asyncio.get_running_loop().run_in_executor(self._writers, self.run, work)

@@ -469,6 +469,19 @@ class MessageDamaged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseDamaged(Event):
+    """The daily check found damage in the database. `first` names its place, never the content.
+
+    Run `famichat doctor` for details, check the disk and restore a backup.
+    """
+
+    name: ClassVar[str] = "famichat.database.damaged"
+    level: ClassVar[Level] = "error"
+    places: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionRetried(Event):
     """A serializable transaction conflicted with another one and was retried."""
 
@@ -600,6 +613,15 @@ class AttachmentsSwept(Event):
     name: ClassVar[str] = "famichat.attachment.swept"
     unsent: int
     strays: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentDamaged(Event):
+    """A stored file, or its row, is damaged: it cannot be decrypted, and nothing of the damaged part is served."""
+
+    name: ClassVar[str] = "famichat.attachment.damaged"
+    level: ClassVar[Level] = "error"
+    attachment_id: str
 
 
 # The process and telemetry itself

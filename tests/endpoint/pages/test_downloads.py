@@ -6,9 +6,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from famichat.attachments import signed_url
+from famichat.chat.records.attachment import Attachment
 from famichat.endpoint.pages import downloads
+from famichat.storage.crypto.sealed_file import PIECE_BYTES
+from famichat.storage.database import Database
+from famichat.telemetry.events import AttachmentDamaged, Event
 from tests.support.app import RunningApp
 from tests.support.photos import photo
 from tests.support.uploading import address, announce, fetched, say_with, send_piece, upload
@@ -146,7 +151,9 @@ async def test_an_address_expires(app: RunningApp, monkeypatch: pytest.MonkeyPat
     assert answer.status_code == 404
 
 
-async def test_a_file_that_was_damaged_or_lost_is_not_given_out(app: RunningApp) -> None:
+async def test_a_file_that_was_damaged_or_lost_is_named_and_not_given_out(
+    app: RunningApp, emitted: list[Event]
+) -> None:
     async with app.http(app.home.maja) as maja, page() as browser:
         sent = await upload(maja, app.talks.direct, b"hej")
         where = await address(maja, sent["id"])
@@ -157,7 +164,39 @@ async def test_a_file_that_was_damaged_or_lost_is_not_given_out(app: RunningApp)
         path.unlink()
         lost = await browser.get(where)
 
-    assert {(answer.status_code, answer.json()["code"]) for answer in (damaged, lost)} == {(503, "unavailable")}
+    assert (damaged.status_code, damaged.json()["code"]) == (410, "file_damaged")
+    assert (lost.status_code, lost.json()["code"]) == (503, "unavailable")
+    assert AttachmentDamaged(attachment_id=sent["id"]) in emitted
+
+
+async def test_a_download_ends_before_the_damaged_part(app: RunningApp, emitted: list[Event]) -> None:
+    received = bytearray()
+    async with app.http(app.home.maja) as maja, page() as browser:
+        sent = await upload(maja, app.talks.direct, b"a" * (2 * PIECE_BYTES))
+        [path] = app.settings.effective_files_dir.glob(f"*/{sent['id']}")
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with browser.stream("GET", await address(maja, sent["id"])) as answer:
+                async for chunk in answer.aiter_bytes():
+                    received += chunk
+
+    assert bytes(received) == b"a" * len(received)
+    assert len(received) <= PIECE_BYTES
+    assert AttachmentDamaged(attachment_id=sent["id"]) in emitted
+
+
+async def test_a_file_with_a_damaged_row_is_named_and_not_given_out(app: RunningApp, emitted: list[Event]) -> None:
+    database = Database(app.settings.effective_database_url)
+    async with app.http(app.home.maja) as maja, page() as browser:
+        sent = await upload(maja, app.talks.direct, b"hej")
+        where = await address(maja, sent["id"])
+        database.run(lambda session: session.execute(update(Attachment).values(sealed=b"damaged" * 9)))
+        database.close()
+        answer = await browser.get(where)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "file_damaged")
+    assert AttachmentDamaged(attachment_id=sent["id"]) in emitted
 
 
 async def test_nothing_of_a_file_can_be_read_off_the_disk(app: RunningApp) -> None:

@@ -784,6 +784,7 @@ export interface components {
         | "checksum_mismatch"
         | "picture_too_large"
         | "picture_unreadable"
+        | "file_damaged"
         | "range_not_satisfiable"
         | "server_full"
         | "unavailable"

@@ -415,6 +415,7 @@ export const en = {
   "error.checksum_mismatch": "The file was damaged on the way. Send it again.",
   "error.picture_too_large": "This photo is too large.",
   "error.picture_unreadable": "The place can't be removed from this photo. Try it as a JPEG.",
+  "error.file_damaged": "This file was damaged on the server.",
   "error.file_locked": "This device can't open the file.",
   "error.file_gone": "The file is no longer on this device. Choose it again.",
   "error.file_changed": "The file was changed or deleted. Choose it again.",

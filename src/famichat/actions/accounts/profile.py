@@ -12,9 +12,11 @@ from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
 from famichat.actions.events.payloads import PersonView, ProfileView
 from famichat.actions.services import Services
+from famichat.attachments.errors import FileDamaged
 from famichat.chat.errors import NotFound
 from famichat.chat.families.contacts import contacts_of, require_contact
 from famichat.storage.base import is_id
+from famichat.storage.errors import UnsealError
 from famichat.telemetry import emit, events
 
 
@@ -51,14 +53,17 @@ async def read_avatar(services: Services, actor: Identity, user_id: str, avatar_
 
     Raises:
         NotFound: the actor may not see this person, or the avatar was replaced or removed.
-        UnsealError: the stored image is damaged.
+        FileDamaged: the stored image was modified on the disk.
     """
 
     def work(session: Session) -> bytes | None:
         require_contact(session, actor.user_id, user_id)
         return avatar_of(session, user_id, avatar_id, services.vault) if is_id(avatar_id) else None
 
-    image = await services.read(work)
+    try:
+        image = await services.read(work)
+    except UnsealError as error:  # the vault has reported it
+        raise FileDamaged from error
     if image is None:
         raise NotFound
     return image

@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from famichat.actions.attachments import open_file
 from famichat.attachments.downloads import ByteRange
 from famichat.endpoint.http.context import InContext
-from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
 router = APIRouter(include_in_schema=False)
@@ -24,6 +24,7 @@ async def file(token: str, request: Request, context: InContext) -> Response:
 
     Raises:
         NotFound: the URL is invalid or expired, or the device may no longer see the file.
+        FileDamaged: the file was modified on the disk.
         RangeNotSatisfiable: the range begins after the end of the file.
     """
     file = await open_file(context, token)
@@ -47,7 +48,7 @@ def _first(contents: Iterator[bytes]) -> bytes:
     """Read the first chunk before the response starts, so that an unreadable file can still get an error response."""
     try:
         return next(contents)
-    except (OSError, UnsealError) as error:
+    except OSError as error:
         emit(events.StorageFailed(operation="files", error_type=type(error).__name__))
         raise StorageUnavailable("files") from error
 

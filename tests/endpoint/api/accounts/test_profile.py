@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
+from famichat.accounts.profile import ProfilePicture
 from famichat.accounts.user import COLORS
 from famichat.chat.families.membership import remove_member
 from famichat.endpoint.api.accounts.profile import MAX_AVATAR_BYTES
@@ -175,6 +177,18 @@ async def test_an_avatar_is_visible_to_contacts_only(app: RunningApp) -> None:
 
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(404, "not_found")}
     assert len({each.content for each in answers}) == 1
+
+
+async def test_a_damaged_avatar_is_named_and_not_given_out(app: RunningApp) -> None:
+    async with app.http(app.home.inga) as http:
+        address = (await put(http, photo())).json()["picture"]
+    database = Database(app.settings.effective_database_url)
+    database.run(lambda session: session.execute(update(ProfilePicture).values(sealed=b"damaged" * 9)))
+    database.close()
+    async with app.site(app.home.maja) as maja:
+        answer = await maja.get(address)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "file_damaged")
 
 
 @pytest.mark.parametrize(
