@@ -2,21 +2,23 @@
 
 import asyncio
 import re
-import statistics
 import time
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections import defaultdict
 from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
-from tests.support.history import Attempt, History, check
+from tests.support.history import History, check
 from tests.support.load import Load
 from tests.support.server import FamichatServer
 from tests.support.stuck_reader import StuckReader
 from tests.support.talkers import KEYS, move_in, sqlite_in
 
 STUCK = 5
+BEHIND = 40  # messages; a busy machine reaches 7, and about 500 are sent before the readers are closed
 
 
 @pytest.mark.timeout(120)
@@ -35,15 +37,16 @@ async def test_stuck_readers_are_closed_and_other_clients_do_not_wait(
                 await asyncio.sleep(0.1)
                 assert not any(reader.is_cut for reader in readers)
                 assert await load.wait_until(lambda: all(reader.is_cut for reader in readers)), "never closed"
-                closed_after = time.monotonic() - stuck_since
+                closed_at = time.monotonic()
             await load.talk_on(100)
         history = await talkers.history(server.url, load.records)
         await server.stop()  # writes how often warnings were repeated
-    quiet, beside = delays(history, before=stuck_since), delays(history, since=stuck_since)
+    behind = lags(history, seat.conv, stuck_since, closed_at)
     with capsys.disabled():
         print(  # noqa: T201 - the record asked for
-            f"\n{STUCK} stuck readers were closed after {closed_after:.1f} s; "
-            f"p95 of delivery {p95(quiet) * 1000:.1f} ms without, {p95(beside) * 1000:.1f} ms beside them"
+            f"\n{STUCK} stuck readers were closed after {closed_at - stuck_since:.1f} s; "
+            f"until then, other devices received {min(map(len, behind.values()))} messages each "
+            f"and were at most {max(map(max, behind.values()))} behind"
         )
 
     assert check(history) == []
@@ -51,19 +54,21 @@ async def test_stuck_readers_are_closed_and_other_clients_do_not_wait(
     closed = [line for line in server.log.read_text().splitlines() if "slow_consumer_closed" in line]
     repeated = [re.search(r"repeated=(\d+)", line) for line in closed]
     assert sum(int(each[1]) if each else 1 for each in repeated) == STUCK
-    assert p95(beside) < 3 * p95(quiet) + 0.05
+    assert behind.keys() == {seat.device for seat in talkers.seats if seat.conv == load.chatters[0].seat.conv}
+    assert max(map(max, behind.values())) < BEHIND
 
 
-def delays(history: History, *, since: float = 0.0, before: float = float("inf")) -> list[float]:
-    """Return the delivery times of the messages of a period, for each device."""
-    sent = {(a.conv, a.user, a.client_id): a.t_invoke for a in history.attempts if is_within(a, since, before)}
-    keyed = ((r.t, (r.conv, r.entry.author, r.entry.client_id)) for r in history.received)
-    return [t - sent[key] for t, key in keyed if key in sent]
-
-
-def is_within(attempt: Attempt, since: float, before: float) -> bool:
-    return attempt.acked and since <= attempt.t_invoke < before
-
-
-def p95(seconds: Iterable[float]) -> float:
-    return statistics.quantiles(seconds, n=20)[-1]
+def lags(history: History, conv: str, since: float, until: float) -> dict[str, list[int]]:
+    """Count, for each message that a device receives, the later messages that were acknowledged before it arrived."""
+    acked = sorted(
+        (each.t_ok, each.outcome)
+        for each in history.attempts
+        if each.conv == conv and each.t_ok is not None and isinstance(each.outcome, int)
+    )
+    times = [t for t, _ in acked]
+    heads = list(accumulate((seq for _, seq in acked), max, initial=0))
+    found = defaultdict(list)
+    for each in history.received:
+        if each.conv == conv and since <= each.t < until:
+            found[each.device].append(max(0, heads[bisect_left(times, each.t)] - each.entry.seq))
+    return found
