@@ -66,7 +66,7 @@ class FamichatServer:
     def pid(self) -> int:
         return self._running().pid
 
-    async def start(self, patience: float = 30.0) -> float:
+    async def start(self, patience: float = 60.0) -> float:
         """Start it and wait until it is ready; return the seconds that this took."""
         began = time.monotonic()
         with self.log.open("ab") as log:
