@@ -5,6 +5,7 @@ A difference is a change of the protocol. `python -m tests.chat.test_golden > te
 
 import json
 import sys
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.journal.entry import Attached, Entry, Stored
 from famichat.chat.messages.content import seal_text
 from famichat.chat.messages.reaction import ReactionRequest
+from famichat.chat.messages.row import MessageRow
 from famichat.chat.messages.versions import edit_view
 from famichat.chat.messages.view import message_view, sent_view
 from famichat.chat.records.attachment import Attachment, AttachmentSecrets
@@ -169,7 +171,8 @@ def conversation(kind: str, last: Message | None = None) -> object:
         muted_until=MUTED_INDEFINITELY if group else None,
     )
     members = ConversationMember(USER, "admin", hides=group), ConversationMember(DEVICE, "member", hides=False)
-    summary = ConversationSummary(Access(talk, place, "member"), MESSAGE, members, last, 3, None)
+    row = None if last is None else MessageRow(*(getattr(last, field.name) for field in fields(MessageRow)))
+    summary = ConversationSummary(Access(talk, place, "member"), MESSAGE, members, row, 3, None)
     return conversation_view(summary, POLICIES, {} if last is None else {last.id: message_view(last, VAULT)})
 
 

@@ -21,6 +21,7 @@ from famichat.chat.conversations.summary import unread_counts
 from famichat.chat.conversations.view import conversation_view, conversation_views
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry
+from famichat.chat.list_cursor import ListCursor
 from famichat.chat.messages.change_feed import changes_after
 from famichat.chat.messages.history import PageRequest, ResumeFrom, resume
 from famichat.chat.messages.receipt import positions
@@ -146,6 +147,14 @@ def _list(grown: Grown, session: Session) -> int:
     return sum(1 + len(each["members"]) for each in views)
 
 
+def _list_page(grown: Grown, session: Session) -> int:
+    maja, limit = grown.household.maja.user_id, GROUPS // 2
+    first = conversations_of(session, maja, limit=limit)
+    page = conversations_of(session, maja, after=ListCursor.of(first[-1].conversation), limit=limit)
+    views = conversation_views(session, page, GROUND.policies, VAULT)
+    return len(first) + sum(1 + len(each["members"]) for each in views)
+
+
 def _conversation(grown: Grown, session: Session) -> int:
     conversation_view(session, grown.access(session), GROUND.policies, VAULT)
     return len(positions(session, grown.access(session)))
@@ -166,6 +175,7 @@ READS: dict[str, Read] = {
     "changes after the last one": _changes(LARGE // 8),
     "unread counts": _unread,
     "the list": _list,
+    "the second page of the list": _list_page,
     "a conversation and its receipts": _conversation,
 }
 

@@ -182,6 +182,27 @@ async def test_a_conversation_is_found_by_id_topic_name_and_type(app: RunningApp
         assert app.home.emil.user_id in [each["user_id"] for each in await http.people()]
 
 
+@pytest.mark.parametrize("page_size", [1, 3, 200])
+async def test_each_conversation_is_found_once_on_pages_of_any_size(app: RunningApp, page_size: int) -> None:
+    async with Http(Session(app.url, app.token(app.home.maja))) as http:
+        paged = [each async for each in http.each_conversation(page_size=page_size)]
+
+        assert paged == await http.conversations()
+        assert [each async for each in http.each_conversation(archived=True, page_size=page_size)] == []
+
+
+async def test_a_conversation_that_becomes_active_while_a_client_pages_is_found(app: RunningApp) -> None:
+    async with Http(Session(app.url, app.token(app.home.maja))) as http:
+        listed = [each["id"] for each in await http.conversations()]
+        paged: list[str] = []
+        async for each in http.each_conversation(page_size=2):
+            if not paged:
+                await http.send(listed[-1], "hej")
+            paged.append(each["id"])
+
+    assert paged == listed
+
+
 async def test_a_name_of_two_conversations_is_ambiguous(app: RunningApp) -> None:
     others = [app.home.emil.user_id, app.home.inga.user_id]
     async with Http(Session(app.url, app.token(app.home.maja))) as http:

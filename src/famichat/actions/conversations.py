@@ -18,9 +18,10 @@ from famichat.chat.access import conversation_for, conversations_of
 from famichat.chat.contact import hidden_people
 from famichat.chat.conversations import create, view_settings
 from famichat.chat.conversations.rename import rename
-from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.conversations.schema import ConversationList, ConversationView
 from famichat.chat.conversations.view import conversation_view, conversation_views, views_by_member
 from famichat.chat.conversations.view_settings import ViewSettingsResult
+from famichat.chat.list_cursor import ListCursor
 from famichat.chat.messages.history import Resume, ResumeFrom, resume
 from famichat.chat.messages.receipt import positions
 from famichat.chat.messages.schema import ReceiptView
@@ -109,24 +110,38 @@ async def join_conversation(
 
 
 async def list_conversations(
-    services: Services, actor: Identity, *, hidden: bool, archived: bool
-) -> list[ConversationView]:
-    """Return the actor's conversations, the most recently active first.
+    services: Services,
+    actor: Identity,
+    *,
+    hidden: bool,
+    archived: bool,
+    after: ListCursor | None = None,
+    limit: int | None = None,
+) -> ConversationList:
+    """Return the actor's conversations, or a page of them, the most recently active first.
 
     Args:
         services: the services of this server.
         actor: the authenticated user and device.
         hidden: True for the hidden conversations only, False for the others only.
         archived: likewise for archived conversations.
+        after: only the conversations behind this position.
+        limit: the page size. With it, the result has a `next_cursor`; None for all conversations.
 
     Raises:
         RateLimited: too many reads.
     """
     services.rate_limits.check("read", actor)
+    one_more = None if limit is None else limit + 1
 
-    def work(session: Session) -> list[ConversationView]:
-        found = conversations_of(session, actor.user_id, hidden=hidden, archived=archived)
-        return conversation_views(session, found, services.policies, services.vault)
+    def work(session: Session) -> ConversationList:
+        found = conversations_of(session, actor.user_id, hidden=hidden, archived=archived, after=after, limit=one_more)
+        page = found[:limit]
+        views = conversation_views(session, page, services.policies, services.vault)
+        if limit is None:
+            return {"conversations": views}
+        end = ListCursor.of(page[-1].conversation) if len(found) > limit else None
+        return {"conversations": views, "next_cursor": None if end is None else str(end)}
 
     return await services.read(work)
 

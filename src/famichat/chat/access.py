@@ -7,16 +7,17 @@ transaction as the operation itself.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
+from famichat.chat.list_cursor import ListCursor
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
-from famichat.storage.base import is_id
+from famichat.storage.base import Id, UtcDateTime, is_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,15 @@ def conversation_for(session: Session, user_id: str, conversation_id: str, type:
     return _access(row)
 
 
-def conversations_of(session: Session, user_id: str, *, hidden: bool = False, archived: bool = False) -> list[Access]:
+def conversations_of(
+    session: Session,
+    user_id: str,
+    *,
+    hidden: bool = False,
+    archived: bool = False,
+    after: ListCursor | None = None,
+    limit: int | None = None,
+) -> list[Access]:
     """Return the conversations of a user, the most recently active first.
 
     Args:
@@ -106,13 +115,18 @@ def conversations_of(session: Session, user_id: str, *, hidden: bool = False, ar
         user_id: the user.
         hidden: return only conversations that the user has hidden, or only those that are not hidden.
         archived: likewise for archived conversations.
+        after: only the conversations behind this position of the list.
+        limit: the maximum number of conversations; None for all.
     """
     mine = _accesses().where(
         Participant.user_id == user_id,
         Participant.hidden_at.is_not(None) if hidden else Participant.hidden_at.is_(None),
         Participant.archived_at.is_not(None) if archived else Participant.archived_at.is_(None),
     )
-    newest_first = mine.order_by(Conversation.updated_at.desc(), Conversation.id.desc())
+    if after is not None:
+        position = tuple_(Conversation.updated_at, Conversation.id)
+        mine = mine.where(position < tuple_(after.updated_at, after.id, types=[UtcDateTime(), Id()]))
+    newest_first = mine.order_by(Conversation.updated_at.desc(), Conversation.id.desc()).limit(limit)
     return [_access(row) for row in session.execute(newest_first)]
 
 

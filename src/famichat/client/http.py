@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, Self
 
@@ -209,6 +209,43 @@ class Http:
         """List the user's conversations, most recent first; hidden and archived ones are not included."""
         found: list[dict[str, Any]] = (await self.get("/conversations"))["conversations"]
         return found
+
+    async def each_conversation(
+        self, *, hidden: bool = False, archived: bool = False, page_size: int = 200
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Page through the user's conversations, most recent first, and yield each once.
+
+        A conversation that becomes active in the meantime moves to the front. So after the last page, the first pages
+        are read again until one has nothing new.
+
+        Args:
+            hidden: True for the hidden conversations only, False for the others only.
+            archived: likewise for archived conversations.
+            page_size: the number of conversations per request, 1 to 200.
+        """
+        query = {"hidden": hidden, "archived": archived, "limit": page_size}
+        seen: set[str] = set()
+        for again in (False, True):
+            pages = 0
+            async for page in self._conversation_pages(query):
+                new = [each for each in page if each["id"] not in seen]
+                if again and not new:
+                    return
+                for each in new:
+                    seen.add(each["id"])
+                    yield each
+                pages += 1
+            if pages == 1:
+                return  # a single response is one snapshot
+
+    async def _conversation_pages(self, query: Mapping[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self.get("/conversations", **query, **cursor)
+            yield page["conversations"]
+            if page["next_cursor"] is None:
+                return
+            cursor = {"cursor": page["next_cursor"]}
 
     async def find_conversation(self, wanted: str) -> dict[str, Any]:
         """Return a conversation.

@@ -119,6 +119,57 @@ async def test_a_list_contains_the_callers_conversations_only(app: RunningApp) -
     assert all(each.keys() == FIELDS for each in lists[0])
 
 
+async def test_pages_together_are_the_whole_list(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        whole = (await maja.get("/conversations")).json()
+        two = (await maja.get("/conversations", params={"limit": 2})).json()
+        others = (await maja.get("/conversations", params={"limit": 2, "cursor": two["next_cursor"]})).json()
+        rest = (await maja.get("/conversations", params={"cursor": two["next_cursor"]})).json()
+
+    assert whole.keys() == rest.keys() == {"conversations"}
+    assert two.keys() == others.keys() == {"conversations", "next_cursor"}
+    assert two["conversations"] + others["conversations"] == whole["conversations"]
+    assert rest["conversations"] == others["conversations"]
+    assert others["next_cursor"] is None
+
+
+async def test_a_page_contains_only_hidden_conversations_if_these_are_requested(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja:
+        for conversation_id in (app.talks.group, app.talks.direct):
+            await maja.put(f"/conversations/{conversation_id}/hidden")
+        query = {"hidden": True, "limit": 1}
+        first = (await maja.get("/conversations", params=query)).json()
+        second = (await maja.get("/conversations", params={**query, "cursor": first["next_cursor"]})).json()
+
+    pages = first["conversations"], second["conversations"]
+    assert [len(page) for page in pages] == [1, 1]
+    assert {page[0]["id"] for page in pages} == {app.talks.group, app.talks.direct}
+    assert second["next_cursor"] is None
+
+
+async def test_the_last_page_of_no_conversations_is_empty(app: RunningApp) -> None:
+    async with app.http(app.home.ada) as ada:
+        answer = await ada.get("/conversations", params={"limit": 1000})
+
+    assert answer.json() == {"conversations": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wrong"),
+    [
+        ("cursor", "", "Value error, must be the `next_cursor` of an earlier page"),
+        ("cursor", "1.nothing", "Value error, must be the `next_cursor` of an earlier page"),
+        ("limit", "0", "Input should be greater than or equal to 1"),
+        ("limit", "-1", "Value error, a whole number is written in digits"),
+    ],
+)
+async def test_a_malformed_cursor_or_limit_is_refused(app: RunningApp, field: str, value: str, wrong: str) -> None:
+    async with app.http(app.home.maja) as maja:
+        problem = await a_problem(await maja.get("/conversations", params={field: value}), 422, "invalid_request")
+
+    assert problem["errors"] == [{"field": field, "problem": wrong}]
+
+
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 async def test_a_conversation_of_others_is_not_found(app: RunningApp, method: str) -> None:
     body = {"name": "Mitt"} if method == "PATCH" else None

@@ -179,6 +179,8 @@ export interface components {
     /** @description Conversations, the one with the latest activity first. */
     readonly ConversationList: {
       readonly conversations: readonly components["schemas"]["Conversation"][]
+      /** @description The `cursor` of the next page, null on the last. Only present if `limit` was given. */
+      readonly next_cursor?: string | null
     }
     /** @enum {string} */
     readonly ConversationType: "self" | "direct" | "group" | "family"

@@ -1,6 +1,6 @@
 """The JSON types of conversations, the same on every transport. See `chat/messages/schema.py` for those of messages."""
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
@@ -55,6 +55,12 @@ class ConversationList(TypedDict):
     """Conversations, the one with the latest activity first."""
 
     conversations: list[ConversationView]
+    next_cursor: NotRequired[
+        Annotated[
+            str | None,
+            Field(description="The `cursor` of the next page, null on the last. Only present if `limit` was given."),
+        ]
+    ]
 
 
 class JoinReply(TypedDict):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, read_up_to, role_of, with_roles
 from famichat.chat.contact import Contact, contacts
+from famichat.chat.messages.row import MessageRow, message_rows
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
@@ -43,7 +44,7 @@ class ConversationSummary:
     access: Access
     epoch: str
     members: tuple[ConversationMember, ...]
-    last_message: Message | None
+    last_message: MessageRow | None
     unread: int
     contact: Contact | None
 
@@ -116,25 +117,31 @@ def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dic
 def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[ConversationMember]]:
     members: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
     query = (
-        with_roles(select(Participant, role_of().label("role")))
+        with_roles(
+            select(
+                Participant.conversation_id,
+                Participant.user_id,
+                role_of().label("role"),
+                Participant.hidden_at.is_not(None).label("hides"),
+            )
+        )
         .where(Participant.conversation_id.in_(conversation_ids))
         .order_by(Participant.joined_at, Participant.user_id)
     )
     for row in session.execute(query):
-        each = row.Participant
-        members[each.conversation_id].append(ConversationMember(each.user_id, row.role, each.hidden_at is not None))
+        members[row.conversation_id].append(ConversationMember(row.user_id, row.role, row.hides))
     return members
 
 
-def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, Message]:
+def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, MessageRow]:
     ids = {access.conversation.id for access in accesses}
     newest = (
         select(Message)
         .join(Conversation, and_(Conversation.id == Message.conversation_id, Conversation.last_seq == Message.seq))
         .where(Conversation.id.in_(ids))
     )
-    return {message.conversation_id: message for message in session.execute(newest).scalars()}
+    return {row.conversation_id: row for row in message_rows(session, newest)}
 
 
-def _visible(message: Message | None, access: Access) -> Message | None:
+def _visible(message: MessageRow | None, access: Access) -> MessageRow | None:
     return message if message is not None and access.can_see(message.seq) else None

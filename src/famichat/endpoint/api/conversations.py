@@ -9,10 +9,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from famichat.actions import conversations as actions
 from famichat.chat.conversations.schema import ConversationList, ConversationView
 from famichat.chat.conversations.view_settings import MUTED_INDEFINITELY
+from famichat.chat.list_cursor import ListCursor
+from famichat.chat.messages.page import MAX_PAGE
 from famichat.chat.records.conversation import History
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
-from famichat.endpoint.schemas.parameters import IdempotencyKey
+from famichat.endpoint.schemas.parameters import Cursor, IdempotencyKey, Limit
 
 router = api_router("/conversations", "conversations")
 
@@ -77,10 +79,22 @@ class Muting(_Request):
 
 @router.get("", summary="List conversations", response_model=ConversationList)
 async def list_conversations(
-    caller: Caller, context: InContext, *, hidden: bool = False, archived: bool = False
-) -> dict[str, list[ConversationView]]:
-    """List the caller's conversations, the most recently active first: by default those neither hidden nor archived."""
-    return {"conversations": await actions.list_conversations(context, caller, hidden=hidden, archived=archived)}
+    caller: Caller,
+    context: InContext,
+    *,
+    hidden: bool = False,
+    archived: bool = False,
+    limit: Limit = None,
+    cursor: Cursor = None,
+) -> ConversationList:
+    """List the caller's conversations, the most recently active first: by default those neither hidden nor archived.
+
+    Without `limit`, all of them are returned. With it, `next_cursor` is the `cursor` of the next page. A conversation
+    that becomes active while a client pages moves to the front: read the first page again to find it.
+    """
+    after = None if cursor is None else ListCursor.parse(cursor)
+    page = None if limit is None else min(limit, MAX_PAGE)
+    return await actions.list_conversations(context, caller, hidden=hidden, archived=archived, after=after, limit=page)
 
 
 @router.get("/{conversation_id}", summary="Show a conversation", **_SHAPE)

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Header, Query
 from pydantic import AfterValidator, BeforeValidator
 
+from famichat.chat.list_cursor import ListCursor
 from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
 
 
@@ -23,6 +24,20 @@ Limit = Annotated[
     Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}."),
 ]
 """The page size."""
+
+
+def _list_cursor(text: str | None) -> str | None:
+    if text is not None:
+        ListCursor.parse(text)
+    return text
+
+
+Cursor = Annotated[
+    str | None,
+    AfterValidator(_list_cursor),
+    Query(description="The `next_cursor` of the previous page. Only the conversations behind it are returned."),
+]
+"""The end of the previous page of the conversation list; `ListCursor.parse` accepts it."""
 
 IdempotencyKey = Annotated[
     str | None,
