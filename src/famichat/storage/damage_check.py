@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from famichat.storage.database import Database
@@ -37,10 +38,8 @@ class DamageCheck:
         self._stopping.clear()
         try:
             while True:
-                try:
+                with suppress(StorageUnavailable):  # the database has reported it
                     await self.once()
-                except StorageUnavailable:
-                    pass  # the database has reported it
                 await asyncio.sleep(EVERY_SECONDS)
         finally:
             self._stopping.set()  # or the threads would delay the stop of the server

@@ -171,15 +171,20 @@ async def test_a_file_that_was_damaged_or_lost_is_named_and_not_given_out(
 
 async def test_a_download_ends_before_the_damaged_part(app: RunningApp, emitted: list[Event]) -> None:
     received = bytearray()
+
+    async def download(browser: httpx.AsyncClient, where: str) -> None:
+        async with browser.stream("GET", where) as answer:
+            async for chunk in answer.aiter_bytes():
+                received.extend(chunk)
+
     async with app.http(app.home.maja) as maja, page() as browser:
         sent = await upload(maja, app.talks.direct, b"a" * (2 * PIECE_BYTES))
         [path] = app.settings.effective_files_dir.glob(f"*/{sent['id']}")
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        where = await address(maja, sent["id"])
         with pytest.raises(httpx.RemoteProtocolError):
-            async with browser.stream("GET", await address(maja, sent["id"])) as answer:
-                async for chunk in answer.aiter_bytes():
-                    received += chunk
+            await download(browser, where)
 
     assert bytes(received) == b"a" * len(received)
     assert len(received) <= PIECE_BYTES
