@@ -66,8 +66,8 @@ async def start_services(
         settings: the process's settings.
         lifecycle: runs the background tasks, drains the write queues and closes the database, in reverse order.
         metrics: where the services register their gauges.
-        background: whether to run the periodic tasks of a server: sweep, check for damage, key rotation, head broadcasts and
-            presence.
+        background: whether to run the periodic tasks of a server: sweep, check for damage, key rotation, head
+            broadcasts and presence.
     """
     pubsub = build_pubsub(settings, lifecycle)
     data = await open_persistence(settings, lifecycle, background=background)

@@ -172,7 +172,7 @@ async def test_a_file_that_was_damaged_or_lost_is_named_and_not_given_out(
 async def test_a_download_ends_before_the_damaged_part(app: RunningApp, emitted: list[Event]) -> None:
     received = bytearray()
 
-    async def download(browser: httpx.AsyncClient, where: str) -> None:
+    async def download(browser: httpx.AsyncClient, where: httpx.URL) -> None:
         async with browser.stream("GET", where) as answer:
             async for chunk in answer.aiter_bytes():
                 received.extend(chunk)
