@@ -1,28 +1,63 @@
-import ast
-from pathlib import Path
+"""What a server loads that uses no optional part: each library below takes megabytes and start-up time."""
+
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 
-import famichat.app
+from tests.support.program import started
 
-MAX_IMPORTS = 25
-MODULES = sorted(Path(famichat.app.__path__[0]).glob("*.py"))
+SERVE = """
+import json, os, signal, sys
+from pathlib import Path
+from famichat.cli.operator.serve import run
+from famichat.settings import load_settings
 
+def report(ready):
+    print(json.dumps(sorted(sys.modules)), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
 
-def imported_modules(source: str) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
-        elif isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-    return names
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_no_module_of_app_imports_more_than_25_modules(module: Path) -> None:
-    assert len(imported_modules(module.read_text())) <= MAX_IMPORTS
+run(load_settings(host="127.0.0.1", port=0, data_dir=Path(sys.argv[1])), report)
+"""
 
 
-def test_imports_inside_functions_count_too() -> None:
-    assert imported_modules("import a, b.c\ndef f():\n    from d import e, f\n    from d import g") == {"a", "b.c", "d"}
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The modules of a new process that starts a server on SQLite for the second time."""
+    folder = tmp_path_factory.mktemp("default-server")
+    with started("serve", "--port", "0", data_dir=folder) as first:
+        first.line()
+        assert first.end() == 0
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}
+    second = subprocess.run(
+        [sys.executable, "-c", SERVE, str(folder)],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(json.loads(second.stdout))
+
+
+@pytest.mark.parametrize(
+    ("library", "use"),
+    [
+        ("alembic", "migrating a database"),
+        ("confusable_homoglyphs.confusables", "nothing: its data is read from its file"),
+        ("http_ece", "sending a push notification"),
+        ("httpx", "sending a push notification"),
+        ("mako", "migrating a database"),
+        ("OpenSSL", "a passkey"),
+        ("opentelemetry.sdk", "tracing"),
+        ("PIL", "a custom logo"),
+        ("psycopg", "PostgreSQL"),
+        ("redis", "several nodes"),
+        ("webauthn", "a passkey"),
+        ("zxcvbn", "a new password"),
+    ],
+)
+def test_a_default_server_does_not_load_a_library_before_its_use(loaded: set[str], library: str, use: str) -> None:
+    assert library not in loaded, f"only needed for {use}"

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.x509.oid import NameOID
 
-from famichat.push.client import PushClient, PushResponse
+from famichat.push.client import PushClient
 from famichat.push.public_ip import ForbiddenAddress, resolve
+from famichat.push.response import PushResponse
 from famichat.push.subscription import Subscription
 from famichat.push.vapid import Vapid
 from tests.factories.people import SECRET

@@ -38,6 +38,7 @@ from famichat.storage.base import new_id
 from famichat.storage.crypto import vault_keys  # noqa: F401 - they, too, are models
 from famichat.storage.database import Database
 from famichat.storage.integrity import damaged_rows
+from famichat.storage.revision import NewerDatabaseError, newest
 from tests.support.postgres import Postgres
 
 
@@ -54,7 +55,7 @@ def test_migrating_a_migrated_database_changes_nothing(database: Database) -> No
 def test_a_database_of_a_newer_famichat_is_refused(database: Database) -> None:
     database.run(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
-    with pytest.raises(migrate.NewerDatabaseError, match="9999"):
+    with pytest.raises(NewerDatabaseError, match="9999"):
         migrate.upgrade(database)
 
 
@@ -90,7 +91,7 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
             connection.execute(text(statement), values)
         before = everything(connection)
 
-    assert migrate.upgrade(database) == ("0001", migrate.newest())
+    assert migrate.upgrade(database) == ("0001", newest())
 
     with database.migrating() as connection:
         after = everything(connection)

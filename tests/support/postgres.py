@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from famichat.storage.migrate import newest
+from famichat.storage.revision import newest
 
 
 class Postgres:

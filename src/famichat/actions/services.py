@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
 from famichat.accounts.errors import Unauthorized
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
-from famichat.accounts.sign_in.webauthn import WebAuthn
 from famichat.actions.events.broadcasts import Broadcasts
 from famichat.actions.rate_limit import RateLimits
 from famichat.attachments.avatars import AvatarMaker
@@ -28,6 +27,9 @@ from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.telemetry.tracing import Tracing
 
+if TYPE_CHECKING:
+    from famichat.accounts.sign_in.webauthn import WebAuthn  # loads a large library
+
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
@@ -44,7 +46,7 @@ class Services:
     vault: Vault
     index: BlindIndex
     tokens: Tokens
-    webauthn: WebAuthn
+    webauthn: "Callable[[], WebAuthn]"
     policies: EncryptionPolicies
     send_path: SendPath
     changes: ChangeWriter

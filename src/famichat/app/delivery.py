@@ -16,7 +16,6 @@ from famichat.push.sender import PushServices
 from famichat.push.vapid import Vapid
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
-from famichat.realtime.redis_broker import RedisBroker
 from famichat.settings import Settings
 
 
@@ -43,6 +42,8 @@ def build_pubsub(settings: Settings, lifecycle: Lifecycle) -> PubSub:
     """Connect to the broker that other nodes use, if the settings name one."""
     if settings.pubsub_url is None:
         return PubSub()
+    from famichat.realtime.redis_broker import RedisBroker  # noqa: PLC0415 - a large library that only several nodes need
+
     broker = RedisBroker(settings.pubsub_url)
     lifecycle.start("broker", broker.run)
     return PubSub(broker)

@@ -1,11 +1,12 @@
 """Builds the services that actions use, for the server and for the operator's commands."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.accounts.sign_in.webauthn import WebAuthn
 from famichat.actions.rate_limit import RateLimits
 from famichat.actions.services import Services
 from famichat.app.delivery import build_delivery, build_pubsub
@@ -28,6 +29,9 @@ from famichat.settings import Settings
 from famichat.storage.damage_check import DamageCheck
 from famichat.storage.database import Database
 from famichat.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from famichat.accounts.sign_in.webauthn import WebAuthn
 
 _MEGABYTE = 1024 * 1024
 
@@ -95,7 +99,7 @@ async def start_services(
         vault=data.vault,
         index=data.index,
         tokens=Tokens(data.secret_key),
-        webauthn=WebAuthn(settings.effective_public_url, data.secret_key),
+        webauthn=_webauthn(settings.effective_public_url, data.secret_key),
         policies=data.policies,
         send_path=SendPath(journal, data.vault, data.index, data.policies),
         changes=changes,
@@ -124,6 +128,16 @@ def _start_damage_check(database: Database, lifecycle: Lifecycle, metrics: Metri
         metrics.gauge(
             "famichat_database_damaged_places", "Damage found by the last check of the database", lambda: check.places
         )
+
+
+def _webauthn(public_url: str, secret_key: str) -> "Callable[[], WebAuthn]":
+    @cache
+    def build() -> "WebAuthn":
+        from famichat.accounts.sign_in.webauthn import WebAuthn  # noqa: PLC0415 - a large library for passkeys only
+
+        return WebAuthn(public_url, secret_key)
+
+    return build
 
 
 async def _setup_code(data: Persistence) -> str | None:

@@ -18,8 +18,8 @@ from famichat.storage.backup.restore import KeysNotInBackup, NotEmpty, OtherData
 from famichat.storage.crypto.vault_keys import WrongVaultKeys
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
 from famichat.storage.errors import StorageUnavailable, UnsealError
-from famichat.storage.migrate import NewerDatabaseError
 from famichat.storage.problems import DatabaseUnusable, problem_of
+from famichat.storage.revision import NewerDatabaseError
 
 _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (DirectoryInUse, "directory_in_use", ""),

@@ -23,9 +23,10 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from famichat.chat.messages.schema import MessageView
-from famichat.push.client import PushClient, PushResponse
+from famichat.push.client import PushClient
 from famichat.push.notification import Notification, encoded_payload, notices, recent_messages
 from famichat.push.position import Claim, claim, take_read
+from famichat.push.response import PushResponse
 from famichat.push.sender import PushSender, PushServices
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import now

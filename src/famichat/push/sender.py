@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.push.circuit_breaker import CircuitBreaker
-from famichat.push.client import PushClient, PushResponse
+from famichat.push.client import PushClient
 from famichat.push.notification import Notification, encoded_payload, notices
 from famichat.push.position import Claim
+from famichat.push.response import PushResponse
 from famichat.push.slots import UserSlots
 from famichat.push.subscription import PushSubscription, Subscription, opened, unsubscribe
 from famichat.push.vapid import encoded

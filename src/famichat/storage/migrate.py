@@ -1,26 +1,14 @@
 """Migrates a database to the newest schema in one transaction; an interrupted migration changes nothing."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from famichat.storage.base import Base
 from famichat.storage.database import Database
+from famichat.storage.revision import MIGRATIONS, NewerDatabaseError, is_known, newest, revision
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x66616D69  # "fami": serialises the migrations of processes that start together
-
-
-class NewerDatabaseError(Exception):
-    """The database was migrated by a newer version of Famichat. Nothing was changed."""
-
-    def __init__(self, revision: str) -> None:
-        super().__init__(f"The database is at revision {revision}, which is newer than this version of Famichat")
-        self.revision = revision
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
@@ -36,8 +24,6 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         before, head = revision(connection), newest()
-        if head is None:
-            raise LookupError("this installation of Famichat has no migrations")
         if before == head:
             return before, head
         if before is not None and not is_known(before):
@@ -45,21 +31,6 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         command.upgrade(_config(connection), "head")
         _check_references(connection)
         return before, head
-
-
-def newest() -> str | None:
-    """Return the revision that this program works with."""
-    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-
-
-def revision(connection: Connection) -> str | None:
-    """Return the revision of a database, or None if it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def is_known(revision: str) -> bool:
-    """Return whether this program can migrate a database from that revision."""
-    return revision in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
 
 
 def make(database: Database, message: str) -> None:
@@ -88,7 +59,7 @@ def _check_references(connection: Connection) -> None:
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
     config.attributes["metadata"] = Base.metadata

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
-from famichat.storage.migrate import revision, upgrade
 from famichat.storage.problems import DatabaseUnusable, problem_of
+from famichat.storage.revision import newest, revision
 
 _OLDEST_POSTGRES = 15_00_00
 _ID = text("SELECT database_id FROM history")
@@ -37,8 +37,12 @@ def open_database(url: str, data_dir: DataDir) -> Database:
         check_file(database, data_dir)
         with _problems_named(), database.migrating() as connection:
             check_connection(connection, data_dir)
-        with _problems_named():
-            upgrade(database)
+            at = revision(connection)
+        if at != newest():
+            from famichat.storage.migrate import upgrade  # noqa: PLC0415 - loads a large library
+
+            with _problems_named():
+                upgrade(database)
         with _problems_named(), database.migrating() as connection:
             data_dir.note_database(str(connection.execute(_ID).scalar_one()))
     except BaseException:

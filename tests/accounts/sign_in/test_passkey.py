@@ -5,6 +5,7 @@ import pytest
 
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
+from famichat.accounts.sign_in.credential import Assertion, Registration
 from famichat.accounts.sign_in.passkey import (
     MAX_PASSKEYS,
     add_passkey,
@@ -15,7 +16,6 @@ from famichat.accounts.sign_in.passkey import (
     remove_passkey,
 )
 from famichat.accounts.sign_in.token import Identity
-from famichat.accounts.sign_in.webauthn import Assertion, Registration
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Person, person

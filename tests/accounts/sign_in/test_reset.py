@@ -6,6 +6,7 @@ from sqlalchemy import update
 from famichat.accounts.audit_log import audit_log_of
 from famichat.accounts.device import devices_of
 from famichat.accounts.errors import InvalidEmail, InvalidToken
+from famichat.accounts.sign_in.credential import Registration
 from famichat.accounts.sign_in.passkey import add_passkey, passkeys_of
 from famichat.accounts.sign_in.reset import (
     RESET_LIFE,
@@ -17,7 +18,6 @@ from famichat.accounts.sign_in.reset import (
     set_password_by_operator,
 )
 from famichat.accounts.sign_in.token import Identity, hash_secret
-from famichat.accounts.sign_in.webauthn import Registration
 from famichat.accounts.user import Newcomer, User, register
 from famichat.storage.base import now
 from famichat.storage.database import Database

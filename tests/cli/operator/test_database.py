@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from famichat.storage.data_dir import DataDir
-from famichat.storage.migrate import newest
+from famichat.storage.revision import newest
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
 from tests.support.program import famichat

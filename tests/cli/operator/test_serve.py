@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from famichat.storage.migrate import newest
+from famichat.storage.revision import newest
 from tests.support.program import famichat, started
 
 ANNA = {"family_name": "Berg", "username": "anna", "password": "a long enough one"}

@@ -15,11 +15,10 @@ True
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from itertools import groupby
 
-from confusable_homoglyphs.confusables import (  # type: ignore[import-untyped]  # it ships none
-    confusables_data,
-)
+import orjson
 
 from famichat import typed_text
 from famichat.accounts.errors import InvalidUsername
@@ -132,8 +131,10 @@ def _prototypes() -> dict[str, str]:
     """Return the prototype of each confusable character.
 
     The library stores the Consortium's arrows (source to prototype) in both directions. A source has one arrow, and a
-    prototype is never a source, so the end with more arrows, or more characters, is the prototype.
+    prototype is never a source, so the end with more arrows, or more characters, is the prototype. Its module would
+    keep the whole table in memory; the result is a small part of it.
     """
+    confusables_data = orjson.loads(files("confusable_homoglyphs").joinpath("confusables.json").read_bytes())
     neighbours = {_bare(char): [_bare(other["c"]) for other in others] for char, others in confusables_data.items()}
     return {
         char: target

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from famichat.accounts.device import MAX_DEVICE_NAME, Device, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, NoSuchPasskey
 from famichat.accounts.idempotency import earlier_result
+from famichat.accounts.sign_in.credential import CHALLENGE_SECONDS, Assertion, Registration
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.sign_in.token import Identity
-from famichat.accounts.sign_in.webauthn import CHALLENGE_SECONDS, Assertion, Registration
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, now
 from famichat.storage.upsert import insert_for
 

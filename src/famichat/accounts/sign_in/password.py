@@ -12,7 +12,6 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships none
 
 from famichat import typed_text
 from famichat.accounts.errors import WeakPassword
@@ -76,6 +75,9 @@ def check_password(password: str, *names: str) -> None:
 
 def _guesses(password: str, names: tuple[str, ...]) -> float:
     """Return how many attempts an attacker needs who tries common passwords, names, words and patterns first."""
+    # Its word lists are large, and only a new password needs them.
+    from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # noqa: PLC0415 - see above; it ships no types
+
     folded = [typed_text.fold(name) for name in names]
     known_words = [word for name in folded for word in (name, *re.split(r"[\W_]+", name)) if word]
     # The estimator looks these up in lower case. Folded, a password also equals its full-width form.

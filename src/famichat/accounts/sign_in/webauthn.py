@@ -12,8 +12,7 @@ import hashlib
 import ipaddress
 import json
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,34 +30,13 @@ from webauthn.helpers.structs import (
 )
 
 from famichat.accounts.errors import InvalidCredentials, InvalidPasskey, PasskeysUnavailable
+from famichat.accounts.sign_in.credential import CHALLENGE_SECONDS, Assertion, Credential, Registration
 from famichat.storage.base import is_future, now
 
-CHALLENGE_SECONDS = 5 * 60
 _CHALLENGE_BYTES = 32
 _MAX_CREDENTIAL_ID = 1023  # WebAuthn, 4: Credential ID
 # What the libraries, base64 and JSON raise for malformed input.
 _INVALID_INPUT = (WebAuthnException, BadData, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-
-Credential = Mapping[str, Any]
-"""The result of `PublicKeyCredential.toJSON()` in a browser."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A verified registration: the credential id, the public key (COSE), and the signature counter."""
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Assertion:
-    """A verified assertion: the credential id, the hash of the answered challenge, and the new signature counter."""
-
-    credential_id: bytes
-    challenge_hash: bytes
-    sign_count: int
 
 
 class WebAuthn:
@@ -191,21 +169,6 @@ class WebAuthn:
     def _signer(self, purpose: str) -> TimestampSigner:
         salt = f"famichat.passkey.{purpose}"
         return TimestampSigner(self._secret, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
-
-
-def credential_id_of(credential: Credential) -> bytes:
-    """Return the unverified credential id in a browser's response.
-
-    Raises:
-        InvalidCredentials: it is missing or malformed.
-    """
-    raw_id = credential.get("rawId")
-    if not isinstance(raw_id, str):  # base64 also accepts other types
-        raise InvalidCredentials
-    try:
-        return base64url_to_bytes(raw_id)
-    except ValueError:
-        raise InvalidCredentials from None
 
 
 def _is_domain(host: str) -> bool:

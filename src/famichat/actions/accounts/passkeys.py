@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from famichat.accounts.device import NewDevice
 from famichat.accounts.errors import InvalidCredentials
 from famichat.accounts.sign_in import passkey as passkeys
+from famichat.accounts.sign_in.credential import Credential, credential_id_of
 from famichat.accounts.sign_in.login_throttle import reset_attempts
 from famichat.accounts.sign_in.passkey import Passkey, finish_passkey_sign_in, known_passkey, passkeys_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
-from famichat.accounts.sign_in.webauthn import Credential, credential_id_of
 from famichat.actions.accounts.sessions import DeviceSession, announce_session_started, verify_account_password
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
@@ -43,7 +43,7 @@ async def begin_passkey_registration(
         return [each.credential_id for each in passkeys_of(session, actor.user_id)]
 
     known = await services.write(work)
-    return services.webauthn.registration_options(actor.user_id, actor.username, known)
+    return services.webauthn().registration_options(actor.user_id, actor.username, known)
 
 
 async def add_passkey(services: Services, actor: Identity, credential: Credential) -> Passkey:
@@ -59,7 +59,7 @@ async def add_passkey(services: Services, actor: Identity, credential: Credentia
         InvalidPasskey: the credential is malformed, expired, already registered, for another site or user, or exceeds
             the number of passkeys per user.
     """
-    registration = services.webauthn.verify_registration(actor.user_id, credential)
+    registration = services.webauthn().verify_registration(actor.user_id, credential)
 
     def work(session: Session) -> Passkey:
         still_signed_in(session, actor)
@@ -85,7 +85,7 @@ async def begin_passkey_sign_in(services: Services, address: Address) -> dict[st
         PasskeysUnavailable: browsers have no passkeys for this server's address.
     """
     services.rate_limits.check("sign_in", address)
-    return services.webauthn.assertion_options()
+    return services.webauthn().assertion_options()
 
 
 async def sign_in_with_passkey(
@@ -109,7 +109,7 @@ async def sign_in_with_passkey(
     known = await services.read(known_passkey, credential_id)
     with _refusals_name(known.user_id):
         # The counter is compared in the transaction, where a repeated request can be told from a cloned authenticator.
-        assertion = services.webauthn.verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
+        assertion = services.webauthn().verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
         started = await services.write_with_reserve(finish_passkey_sign_in, assertion, device)
     return announce_session_started(services, started)
 

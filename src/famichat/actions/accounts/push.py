@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.actions.services import Services
-from famichat.push.client import PushResponse
 from famichat.push.preferences import Content, PushPreferences, QuietHours, change_preferences, preferences_of
+from famichat.push.response import PushResponse
 from famichat.push.subscription import Subscription, is_subscribed, subscribe, unsubscribe
 
 

@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
-
-import psycopg
+from typing import TYPE_CHECKING, Any, Protocol
 
 from famichat.chat.journal.statements import arrays, json_of, sqlite_time
+
+if TYPE_CHECKING:
+    import psycopg  # a large library that only PostgreSQL needs
 
 Reader = tuple[str, str, str]
 """A conversation, a user and a device of that user."""
@@ -119,7 +120,7 @@ class PostgresReceiptStatements:
     Another node may change the members or the positions until then; afterwards both stay as they are until the commit.
     """
 
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+    def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
         self._cursor = cursor
 
     def readings(self, readers: set[Reader]) -> dict[Reader, Reading]:

@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
-
-import psycopg
+from typing import TYPE_CHECKING, Any, Protocol
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, KnownMessage
 from famichat.storage.checksum import row_checksum
+
+if TYPE_CHECKING:
+    import psycopg  # a large library that only PostgreSQL needs
 
 Sender = tuple[str, str, str]
 Reply = tuple[str, str, str]
@@ -260,7 +261,7 @@ class PostgresStatements:
     Conversation rows are locked in the order of their ids, the order of `chat.lock`: any other order could deadlock.
     """
 
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+    def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
         self._cursor = cursor
 
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:

@@ -25,8 +25,8 @@ from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.integrity import damaged_rows, find_damage
-from famichat.storage.migrate import newest, revision
 from famichat.storage.opening import check_connection, check_file
+from famichat.storage.revision import newest, revision
 
 _PRIVATE = 0o077
 _SAMPLE = 20

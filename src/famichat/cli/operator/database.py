@@ -14,7 +14,8 @@ from famichat.cli.options import data_dir_option, json_option, print_result, tab
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.data_dir import DataDir, DirectoryInUse
-from famichat.storage.migrate import make, newest
+from famichat.storage.migrate import make
+from famichat.storage.revision import newest
 
 
 @click.command()

@@ -27,7 +27,7 @@ from famichat.storage.data_dir import Secrets
 from famichat.storage.database import Database
 from famichat.storage.epoch import current_epoch
 from famichat.storage.errors import StorageError, UnsealError
-from famichat.storage.migrate import revision
+from famichat.storage.revision import revision
 
 _PURPOSE = "backup"
 _SECRET_KEY = "secret_key"  # noqa: S105 - a name  # nosec B105

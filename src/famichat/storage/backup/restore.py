@@ -25,7 +25,8 @@ from famichat.storage.data_dir import DATABASE_ID, LAST_BACKUP, DataDir, Secrets
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
 from famichat.storage.errors import StorageError
-from famichat.storage.migrate import NewerDatabaseError, is_known, upgrade
+from famichat.storage.migrate import upgrade
+from famichat.storage.revision import NewerDatabaseError, is_known
 
 _STAGING, _PRIVATE_DIR = ".restore-", 0o700
 # "files": encrypted files left by a killed attempt; they are restored again.
