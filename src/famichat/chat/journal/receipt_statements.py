@@ -3,6 +3,8 @@
 `chat/messages/receipt_batch.py` makes the decisions; these classes only read and write.
 """
 
+from __future__ import annotations  # a large library is imported for annotations only
+
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from famichat.chat.journal.statements import arrays, json_of, sqlite_time
 
 if TYPE_CHECKING:
-    import psycopg  # a large library that only PostgreSQL needs
+    import psycopg
 
 Reader = tuple[str, str, str]
 """A conversation, a user and a device of that user."""
@@ -120,7 +122,7 @@ class PostgresReceiptStatements:
     Another node may change the members or the positions until then; afterwards both stay as they are until the commit.
     """
 
-    def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
         self._cursor = cursor
 
     def readings(self, readers: set[Reader]) -> dict[Reader, Reading]:

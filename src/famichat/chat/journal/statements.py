@@ -3,6 +3,8 @@
 `batch.py` makes the decisions; these classes only read and write.
 """
 
+from __future__ import annotations  # a large library is imported for annotations only
+
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
@@ -14,7 +16,7 @@ from famichat.chat.journal.entry import Attached, ClientKey, Entry, KnownMessage
 from famichat.storage.checksum import row_checksum
 
 if TYPE_CHECKING:
-    import psycopg  # a large library that only PostgreSQL needs
+    import psycopg
 
 Sender = tuple[str, str, str]
 Reply = tuple[str, str, str]
@@ -261,7 +263,7 @@ class PostgresStatements:
     Conversation rows are locked in the order of their ids, the order of `chat.lock`: any other order could deadlock.
     """
 
-    def __init__(self, cursor: "psycopg.Cursor[Any]") -> None:
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
         self._cursor = cursor
 
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
