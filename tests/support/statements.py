@@ -44,6 +44,7 @@ def transactions() -> Iterator[list[Transaction]]:
 
     kinds: dict[str, Transaction] = {
         "read": "read",
+        "read_for_authentication": "read",
         "transaction": "write",
         "between_batches": "write",
         "on_journal": "journal",
