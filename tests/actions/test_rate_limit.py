@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,3 +196,68 @@ async def test_over_http_the_answer_says_it_in_the_body_and_in_the_header(strict
         assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited"), path
         assert 990_000 < refused.json()["retry_in_ms"] <= 1_000_000
         assert int(refused.headers["retry-after"]) == -(-refused.json()["retry_in_ms"] // 1000)
+
+
+async def exhaust_the_address(http: httpx.AsyncClient) -> None:
+    """As an attacker behind the same address does."""
+    for path, body in [
+        ("/sessions", {"username": "stranger", "password": "x"}),
+        ("/sessions/refresh", {"refresh_token": "x"}),
+        ("/sessions/passkey", {"credential": {"rawId": "eA"}}),
+        ("/invites/x/accept", {"username": "x", "password": "y"}),
+    ]:
+        answers = [await http.post(path, json=body) for _ in range(4)]
+        assert answers[-1].status_code == 429, path
+
+
+async def test_an_attacker_locks_out_no_account_that_is_used_at_the_same_address(strict_app: RunningApp) -> None:
+    home, maja = strict_app.home, {"username": "Maja", "password": PASSWORD}
+    async with strict_app.http() as http, strict_app.http(home.maja) as signed_in:
+        session = (await http.post("/sessions", json=maja)).raise_for_status().json()
+        await exhaust_the_address(http)
+        answers = {
+            "refresh": await http.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]}),
+            "sign in": await http.post("/sessions", json=maja),
+            "password required again": await signed_in.post("/me/passkeys/options", json={"password": "wrong"}),
+            "invite": await signed_in.post("/invites/x/accept"),
+            "passkey": await http.post("/sessions/passkey/options"),
+            "account not used here": await http.post("/sessions", json={"username": "emil", "password": PASSWORD}),
+        }
+        more = [await http.post("/sessions", json=maja) for _ in range(2)]
+
+    assert {name: each.status_code for name, each in answers.items()} == {
+        "refresh": 200,
+        "sign in": 201,
+        "password required again": 401,
+        "invite": 404,
+        "passkey": 200,
+        "account not used here": 429,
+    }
+    assert [each.status_code for each in more] == [201, 429], "the account has a limit of its own"
+
+
+async def test_an_account_that_continues_its_session_is_used_at_its_address(strict_app: RunningApp) -> None:
+    emil = {"username": "emil", "password": PASSWORD}
+    transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+    async with (
+        strict_app.http() as http,
+        httpx.AsyncClient(base_url=http.base_url, transport=transport) as elsewhere,
+    ):
+        session = (await http.post("/sessions", json=emil)).raise_for_status().json()
+        await elsewhere.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})
+        await exhaust_the_address(elsewhere)
+
+        assert (await elsewhere.post("/sessions", json=emil)).status_code == 201
+
+
+def test_the_accounts_used_at_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_FORGET_AFTER", 2)
+    monkeypatch.setitem(LIMITS, "sign_in", Limit(burst=1, per_second=1))
+    limits = RateLimits(enabled=True, clock=Clock())
+    for account in ("maja", "emil", "maja", "lea"):
+        limits.remember_use(HERE, account)
+    for account in ("maja", "lea", "emil"):
+        limits.check_sign_in(HERE, account)
+
+    with pytest.raises(RateLimited):  # emil was forgotten, and used up the limit of the address
+        limits.check_sign_in(HERE, "emil")

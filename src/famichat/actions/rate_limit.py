@@ -20,6 +20,11 @@ Address = NewType("Address", str)
 """The address of an unauthenticated client. A separate type, so that nothing else is counted by mistake."""
 
 
+def account_at(address: Address, account: str) -> Address:
+    """Return the key under which an account is counted at an address, apart from others at this address."""
+    return Address(f"{address} {account}")
+
+
 class RateLimited(FamichatError):
     """The caller exceeded a rate limit. Nothing was done; retry after `retry_in_ms`."""
 
@@ -109,6 +114,7 @@ class RateLimits:
         self.enabled = enabled
         self._clock = clock
         self._buckets: dict[_Key, tuple[float, float]] = {}
+        self._used_at: dict[Address, None] = {}
 
     def check(self, name: LimitName, who: Identity | Address) -> None:
         """Count one request, for the device and its user, or for the address of an unauthenticated client.
@@ -123,6 +129,31 @@ class RateLimits:
         wait = self.wait(name, who)
         if wait:
             raise RateLimited(wait)
+
+    def check_sign_in(self, address: Address, account: str) -> None:
+        """Count one attempt to sign in: for the account, if it is used at this address, otherwise for the address.
+
+        So an attacker does not lock out the accounts that are used at a shared address.
+
+        Args:
+            address: the client address.
+            account: the name or e-mail address, folded.
+
+        Raises:
+            RateLimited: the limit is exceeded; the request is not counted.
+        """
+        own = account_at(address, account)
+        self.check("sign_in", own if own in self._used_at else address)
+
+    def remember_use(self, address: Address, account: str) -> None:
+        """Remember that an account was used at an address: it has signed in or continued its session."""
+        if not self.enabled:
+            return
+        own = account_at(address, account)
+        self._used_at.pop(own, None)
+        self._used_at[own] = None
+        if len(self._used_at) > _FORGET_AFTER:
+            del self._used_at[next(iter(self._used_at))]
 
     def wait(self, name: LimitName, who: Identity | Address, cost: float = 1.0) -> float:
         """Count one request, or return how many seconds to wait; then the request is not counted.

@@ -57,7 +57,7 @@ def begin_sign_in(
     """
     user = find_user(session, name_or_email, index)
     attempt = (
-        SignInAttempt(_folded(name_or_email), None, None)
+        SignInAttempt(folded(name_or_email), None, None)
         if user is None
         else SignInAttempt(user.id, user.id, user.password_hash)
     )
@@ -91,6 +91,7 @@ def finish_sign_in(
     return started
 
 
-def _folded(name_or_email: str) -> str:
+def folded(name_or_email: str) -> str:
+    """Return the form of a typed name or e-mail address that stands for an account that may not exist."""
     valid = name_or_email.encode(errors="replace").decode()  # an attacker may send an unpaired surrogate
     return email_address.fold(valid) if "@" in valid else username.fold(valid)

@@ -129,6 +129,16 @@ def refresh_session(
     return _started(session, device.user_id, device.id, found.generation + 1, expires_at)
 
 
+def signed_in_device(session: Session, token: str) -> Identity:
+    """Return the user and device of a refresh token, also of a used one.
+
+    Raises:
+        InvalidToken: the token is unknown or expired, or its device was revoked.
+    """
+    _, device = _find(session, token)
+    return Identity(device.user_id, device.id, session.get_one(User, device.user_id).username)
+
+
 def continue_session(session: Session, token: str) -> StartedSession:
     """Return the session of a refresh token without exchanging it, while nothing can be stored.
 

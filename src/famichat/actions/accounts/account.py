@@ -125,13 +125,13 @@ async def delete_account(services: Services, actor: Identity, password: str, add
         address: the client address, for the rate limits.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests of this device.
         TooManyAttempts: too many wrong passwords for this account.
         InvalidCredentials: the password is wrong or was changed in the meantime.
         InvalidToken: the device was revoked in the meantime.
         LastAdmin: a family or group with other members would have no admin.
     """
-    attempt = await verify_account_password(services, actor.username, password, address)
+    attempt = await verify_account_password(services, actor.username, password, address, actor)
     await services.write(reset_attempts, services.index, attempt.account, address)
 
     def work(session: Session) -> tuple[AccountDeletion, list[_Views]]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts import invite as invites
 from famichat.accounts.device import NewDevice
-from famichat.accounts.errors import InvalidCredentials, InvalidInvite
+from famichat.accounts.errors import InvalidCredentials, InvalidInvite, InvalidToken
 from famichat.accounts.idempotency import KeyedRequest
 from famichat.accounts.invite import Invite, IssuedInvite, open_invites
 from famichat.accounts.sign_in.attempt import finish_sign_in
@@ -134,7 +134,7 @@ async def preview_invite(services: Services, token: str, address: Address) -> In
 async def accept_invite(services: Services, access_token: str | None, token: str, address: Address) -> JoinedFamily:
     """Join a family with an existing account. A member of the family leaves the invite unused.
 
-    The rate limit comes before the access token is checked, so this action authenticates its caller itself.
+    Requests without a valid token count for the address, so this action authenticates its caller itself.
 
     Args:
         services: the services of this server.
@@ -143,13 +143,17 @@ async def accept_invite(services: Services, access_token: str | None, token: str
         address: the client address, for the rate limits.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests of this device, or without a valid token from this address.
         InvalidToken: the access token is missing or invalid.
         InvalidInvite: the invite does not exist or can no longer be accepted.
         NameTakenInFamily: a member of the family has the user's username or display name; the invite stays valid.
     """
-    services.rate_limits.check("invite", address)
-    actor = await services.identify(access_token)
+    try:
+        actor = await services.identify(access_token)
+    except InvalidToken:
+        services.rate_limits.check("invite", address)
+        raise
+    services.rate_limits.check("invite", actor)
 
     def work(session: Session) -> tuple[JoinedFamily, _Views | None, list[ContactChange]]:
         still_signed_in(session, actor)

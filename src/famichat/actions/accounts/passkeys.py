@@ -14,7 +14,7 @@ from famichat.accounts.sign_in.login_throttle import reset_attempts
 from famichat.accounts.sign_in.passkey import Passkey, finish_passkey_sign_in, known_passkey, passkeys_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.actions.accounts.sessions import DeviceSession, announce_session_started, verify_account_password
-from famichat.actions.rate_limit import Address
+from famichat.actions.rate_limit import Address, account_at
 from famichat.actions.services import Services
 
 
@@ -31,12 +31,12 @@ async def begin_passkey_registration(
     The password is required again because a passkey outlasts a session left open.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests of this device.
         TooManyAttempts: too many wrong passwords for this account.
         InvalidCredentials: the password is wrong.
         PasskeysUnavailable: browsers do not create passkeys for this server's address.
     """
-    attempt = await verify_account_password(services, actor.username, password, address)
+    attempt = await verify_account_password(services, actor.username, password, address, actor)
 
     def work(session: Session) -> list[bytes]:
         reset_attempts(session, services.index, attempt.account, address)
@@ -84,7 +84,7 @@ async def begin_passkey_sign_in(services: Services, address: Address) -> dict[st
         RateLimited: too many requests from this address.
         PasskeysUnavailable: browsers have no passkeys for this server's address.
     """
-    services.rate_limits.check("sign_in", address)
+    services.rate_limits.check("request", address)
     return services.webauthn().assertion_options()
 
 
@@ -100,16 +100,21 @@ async def sign_in_with_passkey(
         address: the client address, for the rate limits.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests of this account, or too many invalid ones from this address.
         InvalidCredentials: the passkey is unknown or the assertion does not verify; the reason is not revealed.
         InvalidDeviceName: the device name is not allowed.
     """
-    services.rate_limits.check("sign_in", address)
-    credential_id = credential_id_of(credential)
-    known = await services.read(known_passkey, credential_id)
+    try:
+        known = await services.read(known_passkey, credential_id_of(credential))
+        with _refusals_name(known.user_id):
+            # The counter is compared in the transaction, where a repeated request can be told from a cloned
+            # authenticator.
+            assertion = services.webauthn().verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
+    except InvalidCredentials:
+        services.rate_limits.check("sign_in", address)
+        raise
+    services.rate_limits.check("sign_in", account_at(address, known.user_id))
     with _refusals_name(known.user_id):
-        # The counter is compared in the transaction, where a repeated request can be told from a cloned authenticator.
-        assertion = services.webauthn().verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
         started = await services.write_with_reserve(finish_passkey_sign_in, assertion, device)
     return announce_session_started(services, started)
 

@@ -6,7 +6,7 @@ from famichat.accounts.device import DeviceKind, NewDevice
 from famichat.accounts.errors import InvalidCredentials, InvalidToken, TooManyAttempts
 from famichat.accounts.profile import Profile
 from famichat.accounts.sign_in import session as sessions
-from famichat.accounts.sign_in.attempt import SignInAttempt, begin_sign_in, finish_sign_in
+from famichat.accounts.sign_in.attempt import SignInAttempt, begin_sign_in, finish_sign_in, folded
 from famichat.accounts.sign_in.password import verify_password
 from famichat.accounts.sign_in.session import ReusedRefreshToken, StartedSession
 from famichat.accounts.sign_in.token import Identity
@@ -49,6 +49,7 @@ async def sign_in(
     """
     attempt = await verify_account_password(services, name_or_email, password, address)
     started = await services.write_with_reserve(finish_sign_in, attempt, address, device, services.index)
+    services.rate_limits.remember_use(address, folded(name_or_email))
     return announce_session_started(services, started)
 
 
@@ -69,10 +70,16 @@ async def refresh_session(
         address: the client address, for the rate limits.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests of this device, or too many invalid tokens from this address.
         InvalidToken: the token is unknown, expired or superseded, or its device was revoked.
     """
-    services.rate_limits.check("refresh", address)
+    try:
+        actor = await services.read(sessions.signed_in_device, refresh_token)
+    except InvalidToken:
+        services.rate_limits.check("refresh", address)
+        raise
+    services.rate_limits.check("refresh", actor)
+    services.rate_limits.remember_use(address, folded(actor.username))
     try:
         # In this thread because a reused token ends the device's access.
         renewed = await services.write_between_batches(sessions.refresh_session, refresh_token, kind)
@@ -96,7 +103,7 @@ async def sign_out(services: Services, actor: Identity) -> None:
 
 
 async def verify_account_password(
-    services: Services, name_or_email: str, password: str, address: Address
+    services: Services, name_or_email: str, password: str, address: Address, actor: Identity | None = None
 ) -> SignInAttempt:
     """Verify the password of an account and count the attempt.
 
@@ -107,13 +114,17 @@ async def verify_account_password(
         name_or_email: a username or an e-mail address, as typed.
         password: as typed.
         address: the client address, for the rate limits.
+        actor: the authenticated user, whose attempts do not count for the address.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests from this address, or of this actor.
         TooManyAttempts: too many wrong passwords for this account.
         InvalidCredentials: the account does not exist or the password is wrong.
     """
-    services.rate_limits.check("sign_in", address)
+    if actor is None:
+        services.rate_limits.check_sign_in(address, folded(name_or_email))
+    else:
+        services.rate_limits.check("sign_in", actor)
     limited = services.rate_limits.enabled
     try:
         attempt = await services.write_with_reserve(
