@@ -1,8 +1,8 @@
 """Random histories of a family, compared with a simple model: no gaps, no duplicates, no events to outsiders.
 
-Four members of a family and an outsider create, join, send, repeat, edit, delete, react, leave, fetch, are removed and
-delete their accounts, in any order, over WebSocket and HTTP. Every reply must match the model, and at the end every
-device must have received each message and change of its time in the channel exactly once and in order.
+Four members of a family and an outsider create, join, send, repeat, edit, delete, react, leave, return, fetch, are
+removed and delete their accounts, in any order, over WebSocket and HTTP. Every reply must match the model, and at the
+end every device must have received each message and change of its time in the channel exactly once and in order.
 """
 
 import asyncio
@@ -144,6 +144,7 @@ class Histories(RuleBasedStateMachine):
         talk = self.talks[-1] if answer.status_code == 201 else self.find(kind, expected.about)
         assert talk is not None
         assert got["id"] == talk.id
+        talk.members.add(who)  # if the user had left this direct conversation
         assert {each["user_id"] for each in got["members"]} == {self.id_of(name) for name in talk.members}
 
     @precondition(lambda self: self.talks)
@@ -261,6 +262,18 @@ class Histories(RuleBasedStateMachine):
             self.is_as_it_must(got, must)
         assert page["has_more"] == (len(expected) > limit)
 
+    @precondition(lambda self: any(talk.kind == "direct" for talk in self.talks))
+    @rule(someone=picks, pick=picks)
+    def leave_direct(self, someone: int, pick: int) -> None:
+        """A user leaves a direct conversation; `create` opens it again."""
+        directs = [talk for talk in self.talks if talk.kind == "direct"]
+        talk = directs[pick % len(directs)]
+        who = self.someone(someone, talk)
+        answer = self.ask(who, "DELETE", f"/conversations/{talk.id}/members/{self.id_of(who)}")
+        assert answer.status_code == (204 if who in talk.members else 404)
+        talk.members.discard(who)
+        self.listening.discard((who, talk.id))
+
     @precondition(lambda self: Counter(self.roster.values())["home"] > 3)
     @rule(pick=picks)
     def put_out(self, pick: int) -> None:
@@ -337,8 +350,9 @@ class Histories(RuleBasedStateMachine):
         return "contact_ended" if act != "unreact" and not self.is_open(talk) else None
 
     def is_open(self, talk: Talk) -> bool:
-        """Whether members may send: the two of a direct conversation must both be in the family."""
-        return talk.kind != "direct" or all(self.roster[name] == "home" for name in talk.about.split("+"))
+        """Whether members may send: the two of a direct conversation must both be in it, and in the family."""
+        two = talk.about.split("+")
+        return talk.kind != "direct" or all(name in talk.members and self.roster[name] == "home" for name in two)
 
     def _changes(self, who: str, sent_message: SentMessage, act: str, rest: dict[str, Any]) -> bool:
         """Apply the change to the model's message; return whether it changed."""
