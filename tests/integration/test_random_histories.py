@@ -263,14 +263,17 @@ class Histories(RuleBasedStateMachine):
         assert page["has_more"] == (len(expected) > limit)
 
     @precondition(lambda self: any(talk.kind == "direct" for talk in self.talks))
-    @rule(someone=picks, pick=picks)
-    def leave_direct(self, someone: int, pick: int) -> None:
-        """A user leaves a direct conversation; `create` opens it again."""
+    @rule(pick=picks, first=st.booleans())
+    def leave_or_return(self, pick: int, *, first: bool) -> None:
+        """A member leaves a direct conversation, or one who has left it opens it again."""
         directs = [talk for talk in self.talks if talk.kind == "direct"]
         talk = directs[pick % len(directs)]
-        who = self.someone(someone, talk)
+        who, other = sorted(talk.about.split("+"), reverse=first)
+        if who not in talk.members:
+            self.create(who=who, kind="direct", other=other)
+            return
         answer = self.ask(who, "DELETE", f"/conversations/{talk.id}/members/{self.id_of(who)}")
-        assert answer.status_code == (204 if who in talk.members else 404)
+        assert answer.status_code == 204
         talk.members.discard(who)
         self.listening.discard((who, talk.id))
 
@@ -307,6 +310,8 @@ class Histories(RuleBasedStateMachine):
         for talk in self.talks:
             talk.members.discard(who)
             self.listening.discard((who, talk.id))
+        # Deleting an account deletes all conversations without members, also those that both members left before.
+        self.talks = [talk for talk in self.talks if talk.members or talk.kind != "direct"]
 
     def teardown(self) -> None:
         """Check that each device received the messages of its time in the channel, once, in order, and nothing else."""
