@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from famichat.accounts.sign_in.login_throttle import FROM_ONE_ADDRESS
 from famichat.actions.events import head_broadcaster
+from famichat.actions.rate_limit import LIMITS
 from famichat.storage.base import new_id
+from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp, running_app, served
 from tests.support.channel_client import ChannelClient
 from tests.support.postgres import Postgres
@@ -122,3 +125,22 @@ async def _metas(client: ChannelClient, topic: str) -> int:
     await client.join(topic)
     state = (await client.assert_push(topic, "presence_state")).payload
     return sum(len(entry["metas"]) for entry in state.values())
+
+
+async def test_wrong_passwords_are_counted_for_all_nodes_and_requests_for_each(
+    postgres: Postgres, migrated_postgres: str, tmp_path: Path
+) -> None:
+    url = postgres.create(f"test_{new_id()}", migrated_postgres)
+    async with running_app(url, tmp_path, rate_limits="on") as one:
+        second = one.settings.model_copy(update={"data_dir": tmp_path / "other"})
+        async with served(second) as ready, one.http() as here, replace(one, url=ready.url).http() as there:
+            nodes, wrong = (here, there), {"username": "maja", "password": "wrong"}
+            for n in range(FROM_ONE_ADDRESS.attempts):
+                assert (await nodes[n % 2].post("/sessions", json=wrong)).status_code == 401
+            right = [await node.post("/sessions", json=wrong | {"password": PASSWORD}) for node in nodes]
+            while (await here.get("/invites/x")).status_code == 404:
+                pass
+            fresh = [await there.get("/invites/x") for _ in range(int(LIMITS["invite"].burst))]
+
+    assert [each.status_code for each in right] == [429, 429]
+    assert {each.status_code for each in fresh} == {404}
