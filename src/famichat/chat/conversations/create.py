@@ -75,6 +75,7 @@ def create_direct_conversation(
     """Create the conversation of two members of a family, or unhide it for the first of them if it exists.
 
     A user who has left it becomes a member again, with the whole history. The other one cannot bring that user back.
+    A conversation that both have left is deleted.
 
     Args:
         session: the transaction.
