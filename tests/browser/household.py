@@ -117,7 +117,7 @@ class Server:
             **{f"FAMICHAT_{name}": value for name, value in settings.items()},
         }
         self._command = ("famichat", task, "--data-dir", str(data_dir), "--json", "--port", str(self._port))
-        self._process: warm.WarmProcess | None = None
+        self._process: warm.Process | None = None
 
     def behind(self, url: str) -> None:
         """Let the users reach it at the address of a proxy. Call before `start`."""

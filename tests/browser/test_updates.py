@@ -24,7 +24,9 @@ _EXPECTED = re.compile(r"status of 404|Refused to apply style|registration block
 def newer_release(tmp_path: Path) -> Iterator[Path]:
     """A copy of the package whose client has the same code, but other file names and another worker, as a new build."""
     package = tmp_path / "release" / "famichat"
-    shutil.copytree(ROOT / "src/famichat", package, ignore=shutil.ignore_patterns("__pycache__", "*.map"))
+    shutil.copytree(
+        ROOT / "src/famichat", package, ignore=shutil.ignore_patterns("__pycache__", "*.map", "*.br", "*.gz")
+    )
     static = package / "static"
     names = {each.name: _HASHED.sub(_other_hash, each.name) for each in (static / "assets").iterdir()}
     for old, new in names.items():

@@ -162,7 +162,7 @@ class Group(RuleBasedStateMachine):
 
 def test_a_group_always_has_an_admin_and_no_stranger_has_a_role(database: Database) -> None:
     everyone = database.run(lambda session: {name: person(session, name) for name in NAMES})
-    machine = type("Group", (Group,), {"database": database, "everybody": everyone})
+    machine = type("Group", (Group,), {"database": database, "everyone": everyone})
 
     run_state_machine_as_test(
         machine,

@@ -46,7 +46,7 @@ def famichat(*arguments: object, given: str = "", **settings: Any) -> "subproces
 class Started:
     """A long-running command."""
 
-    process: warm.WarmProcess
+    process: warm.Process
     output: TextIO
     error_output: TextIO
 
@@ -100,7 +100,7 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode()
 
 
-def _ended(process: warm.WarmProcess) -> None:
+def _ended(process: warm.Process) -> None:
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
@@ -108,7 +108,7 @@ def _ended(process: warm.WarmProcess) -> None:
         raise
 
 
-def _start(arguments: tuple[object, ...], settings: dict[str, Any], **files: IO[bytes] | int) -> warm.WarmProcess:
+def _start(arguments: tuple[object, ...], settings: dict[str, Any], **files: IO[bytes] | int) -> warm.Process:
     return warm.start("famichat", *map(str, arguments), environment=_environment(settings), **files)
 
 

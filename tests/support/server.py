@@ -52,7 +52,7 @@ class FamichatServer:
             "LOG_LEVEL": "WARNING",
             **(settings or {}),
         }
-        self._process: warm.WarmProcess | None = None
+        self._process: warm.Process | None = None
 
     @property
     def url(self) -> str:
@@ -110,7 +110,7 @@ class FamichatServer:
         if self._process is not None:
             self.kill()
 
-    def _running(self) -> warm.WarmProcess:
+    def _running(self) -> warm.Process:
         if self._process is None:
             raise RuntimeError("the server is not running")
         return self._process

@@ -81,6 +81,9 @@ class WarmProcess:
         self.send_signal(signal.SIGKILL)
 
 
+Process = WarmProcess | subprocess.Popen[bytes]
+
+
 def start(
     module: str,
     *arguments: str,
@@ -88,8 +91,10 @@ def start(
     stdin: IO[bytes] | int | None = None,
     stdout: IO[bytes] | int,
     stderr: IO[bytes] | int,
-) -> WarmProcess:
+) -> Process:
     """Start a program in the project's folder, like `python -m MODULE ARGUMENTS`.
+
+    With a PYTHONPATH, it is a new interpreter, because it may import other modules.
 
     Args:
         module: what Python runs.
@@ -102,6 +107,15 @@ def start(
     ours, theirs = socket.socketpair()
     request = json.dumps({"command": [module, *arguments], "environment": dict(environment)}).encode()
     with theirs, Path(os.devnull).open("rb") as nothing:
+        if "PYTHONPATH" in environment:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=stdin or nothing,
+                stdout=stdout,
+                stderr=stderr,
+            )
         files = [each if isinstance(each, int) else each.fileno() for each in (stdin or nothing, stdout, stderr)]
         socket.send_fds(_server(), [request], [theirs.fileno(), *files])
     return WarmProcess(int(ours.recv(64)), ours)
