@@ -104,18 +104,18 @@ def start(
         stdout: file or descriptor for its standard output.
         stderr: file or descriptor for its standard error.
     """
+    if "PYTHONPATH" in environment:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=dict(environment),
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
     ours, theirs = socket.socketpair()
     request = json.dumps({"command": [module, *arguments], "environment": dict(environment)}).encode()
     with theirs, Path(os.devnull).open("rb") as nothing:
-        if "PYTHONPATH" in environment:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env=dict(environment),
-                stdin=stdin or nothing,
-                stdout=stdout,
-                stderr=stderr,
-            )
         files = [each if isinstance(each, int) else each.fileno() for each in (stdin or nothing, stdout, stderr)]
         socket.send_fds(_server(), [request], [theirs.fileno(), *files])
     return WarmProcess(int(ours.recv(64)), ours)
