@@ -45,7 +45,7 @@ def newer_release(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_an_open_page_of_the_old_version_changes_to_the_new_one_and_keeps_its_draft(
-    demo: Server, person: SignedIn, newer_release: Path, monkeypatch: pytest.MonkeyPatch
+    newer_release: Path, demo: Server, person: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_worker = await person(demo.url)
     without = await person(demo.url, service_workers="block")
