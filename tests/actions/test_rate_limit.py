@@ -241,7 +241,7 @@ async def test_an_account_that_continues_its_session_is_used_at_its_address(stri
     transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
     async with (
         strict_app.http() as http,
-        httpx.AsyncClient(base_url=http.base_url, transport=transport) as elsewhere,
+        httpx.AsyncClient(base_url=http.base_url, transport=transport, timeout=30) as elsewhere,
     ):
         session = (await http.post("/sessions", json=emil)).raise_for_status().json()
         await elsewhere.post("/sessions/refresh", json={"refresh_token": session["refresh_token"]})

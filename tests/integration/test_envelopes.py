@@ -17,12 +17,14 @@ from famichat.client import Session
 from famichat.e2ee.envelope import ENCRYPTION_VERSION, KEY_ID, MAX_EPOCH, PROTOCOL
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
+from famichat.typed_text import has_visible_text
 from tests.factories.people import Household
 from tests.factories.talk import direct_of, say
 from tests.support.app import RunningApp
 
 # Text that both databases and strict JSON can store: no U+0000 and no lone surrogate.
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=200)
+ciphertexts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=200)
+texts = ciphertexts.filter(has_visible_text)  # invisible messages are refused
 names = st.from_regex(r"[a-z0-9_.-]{1,32}", fullmatch=True)
 plain = st.fixed_dictionaries(
     {"body": texts}, optional={"message_type": names, "encryption_flag": st.sampled_from([False])}
@@ -32,7 +34,7 @@ plain = st.fixed_dictionaries(
 def encrypted(device_id: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
-            "body": texts,
+            "body": ciphertexts,
             "encryption_flag": st.sampled_from([True]),
             "encryption_version": st.from_regex(ENCRYPTION_VERSION, fullmatch=True),
             "key_id": st.from_regex(KEY_ID, fullmatch=True),
