@@ -78,7 +78,7 @@ async def person(browser: Browser) -> AsyncIterator[SignedIn]:
     yield make
     for each in people:
         await each.context.close()
-    assert [fault for each in people for fault in each.faults] == []
+    assert [fault for each in people for fault in each.unexpected_faults()] == []
 
 
 @pytest.fixture

@@ -156,13 +156,23 @@ class Server:
 
 @dataclass
 class Person:
-    """A user at a browser; records errors and requests to other origins."""
+    """A user at a browser; records errors and requests to other origins.
+
+    Attributes:
+        expected_faults: errors that the test causes, which the browser may also record after its last assertion.
+    """
 
     context: BrowserContext
     page: Page
     url: str
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    expected_faults: re.Pattern[str] | None = None
+
+    def unexpected_faults(self) -> list[str]:
+        """Return the recorded errors without the expected ones."""
+        expected = self.expected_faults
+        return [fault for fault in self.faults if expected is None or not expected.search(fault)]
 
     def observe(self, page: Page) -> Page:
         page.on("pageerror", lambda error: self.faults.append(f"{error}"))
