@@ -34,7 +34,7 @@ async def test_a_lost_database_is_reported_and_the_server_recovers(tmp_path: Pat
             history = await talkers.history(server.url, load.records)
 
     assert check(history) == []
-    assert reported > 0, "nobody was told that it cannot be stored"
+    assert reported > 0, "no sender was told that its message cannot be stored"
     assert set(load.outcomes) == {"acked", "unavailable"}
     assert max(wait for chatter in load.chatters for wait in chatter.waits) < 5
     assert answer.status_code == 503

@@ -183,7 +183,7 @@ def heard_nothing_more(guest: Guest, topic: str, told_to_others: list[Frame]) ->
     conversation_id = topic.rsplit(":", 1)[1]
     last, last_change = without_them(told_to_others, conversation_id, guest.person.user_id)
     for frames in (guest.socket.received, guest.poller.received):
-        assert all(each["seq"] <= last for each in messages(frames, topic)), "heard what was said after the commit"
+        assert all(each["seq"] <= last for each in messages(frames, topic)), "received a message from after the commit"
         assert all(each["change"] <= last_change for each in changes(frames, topic)), "heard what changed after it"
         assert about(after_the_end(frames, topic), conversation_id) <= {"conversation_left"}
 
@@ -277,7 +277,7 @@ async def test_nothing_reaches_a_device_that_was_signed_out_while_others_talk(st
             await hears_no_more(app, token, socket, poller)
         end = rfc3339(await signed_out_at(device_id))
         for received in (messages(socket.received, topic), messages(poller.received, topic)):
-            assert all(each["inserted_at"] <= end for each in received), "heard what was said after the commit"
+            assert all(each["inserted_at"] <= end for each in received), "received a message from after the commit"
 
     async with app.http(home.emil) as emil, app.http() as http, app.connect(home.inga) as inga:
         await inga.join(topic)
@@ -320,4 +320,4 @@ async def test_nothing_reaches_a_deleted_account_while_others_send(stage: Stage)
             for who, socket, poller in removed:
                 last, _ = without_them(witness.received, app.talks.family, who.user_id)
                 for received in (messages(socket.received, topic), messages(poller.received, topic)):
-                    assert all(each["seq"] <= last for each in received), "heard what was said after the commit"
+                    assert all(each["seq"] <= last for each in received), "received a message from after the commit"

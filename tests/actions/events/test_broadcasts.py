@@ -122,7 +122,7 @@ async def test_with_typing_indicators_off_only_the_own_other_devices_receive_the
 
         await settle(maja)
         assert not received_events(maja, "typing")
-        assert not received_events(emil, "typing")[1:], "nobody hears oneself"
+        assert not received_events(emil, "typing")[1:], "the sender does not receive its own event"
         await choose(app, app.home.emil, typing=True)
         await emil.push(topic, "typing", {"typing": True})
         await maja.assert_broadcast(topic, "typing", {"user_id": app.home.emil.user_id})

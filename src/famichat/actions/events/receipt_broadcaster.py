@@ -21,7 +21,7 @@ _Audience = tuple[ConversationTopic, str | None]
 
 
 class ReceiptBroadcaster:
-    """Broadcasts `message_status` at once, and `message_statuses` at most every 0.1 seconds per conversation.
+    """Broadcasts `message_status` immediately, and `message_statuses` at most every 0.1 seconds per conversation.
 
     A channel receives one of the two: see `MessageChannel`. Statuses that are not broadcast when the process stops are
     in the next join reply.

@@ -190,7 +190,7 @@ async def test_a_deleted_user_receives_nothing_while_others_send(database_url: s
         removed = database.run_read(lambda session, it=guest: session.get_one(User, it.user_id).deleted_at)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         sent = [frame.payload for frame in received if frame.event == "new_msg"]
         assert sent, "it listened"
-        assert all(each["inserted_at"] <= rfc3339(removed) for each in sent), "heard what was said after the commit"
+        assert all(each["inserted_at"] <= rfc3339(removed) for each in sent), "received a message from after the commit"
     database.close()
 
 
