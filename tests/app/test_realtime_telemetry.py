@@ -16,10 +16,11 @@ def test_every_event_is_forwarded_with_all_its_fields() -> None:
 
 
 def test_forwarding_can_be_ended(emitted: list[Event]) -> None:
-    realtime.emit(realtime.BrokerMessageIgnored(error_type="KeyError"))  # a fixture of all tests forwards it, too
+    ignored = realtime.BrokerMessageIgnored(reason="invalid", error_type="KeyError")
+    realtime.emit(ignored)  # a fixture of all tests forwards it, too
     stop = forward_realtime_events()
-    realtime.emit(realtime.BrokerMessageIgnored(error_type="KeyError"))
+    realtime.emit(ignored)
     stop()
-    realtime.emit(realtime.BrokerMessageIgnored(error_type="KeyError"))
+    realtime.emit(ignored)
 
-    assert emitted == [BrokerNoteIgnored(error_type="KeyError")] * 4
+    assert emitted == [BrokerNoteIgnored(reason="invalid", error_type="KeyError")] * 4

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
+from famichat.realtime import redis_broker
 from tests.support.app import RunningApp, running_app
 
 
@@ -11,6 +13,21 @@ async def test_liveness_and_readiness_are_reported(app: RunningApp) -> None:
     async with httpx.AsyncClient(base_url=app.url, timeout=30) as client:
         assert (await client.get("/healthz")).text == "ok\n"
         assert (await client.get("/readyz")).text == "ready\n"
+
+
+async def test_a_node_that_hears_nothing_is_ready_and_reports_it(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_broker, "DEAF_SECONDS", 0.0)
+    async with (
+        running_app(database_url, tmp_path, pubsub_url="redis://127.0.0.1:1/0") as app,
+        httpx.AsyncClient(base_url=app.url, timeout=30) as client,
+    ):
+        ready = await client.get("/readyz")
+        metrics = (await client.get("/metrics")).text
+
+    assert (ready.status_code, ready.text.splitlines()[1].split()[:2]) == (200, ["hearing:", "false"])
+    assert "famichat_hearing 0.0" in metrics
 
 
 async def test_metrics_count_events_and_contain_no_names(app: RunningApp) -> None:

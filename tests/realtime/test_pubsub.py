@@ -140,13 +140,22 @@ def test_everything_reaches_the_other_nodes_too() -> None:
     assert ann.disconnected
 
 
-@pytest.mark.parametrize("note", [{"kind": "broadcast"}, {"kind": "evict", "topic": []}, {"kind": "new"}, {}])
-def test_an_unreadable_message_from_a_node_is_ignored(note: dict[str, Any], emitted: list[Event]) -> None:
+@pytest.mark.parametrize(
+    ("note", "reason"),
+    [
+        ({"kind": "broadcast"}, "invalid"),
+        ({"kind": "evict", "topic": []}, "invalid"),
+        ({"kind": "new"}, "unknown_kind"),
+        ({"kind": ["x"]}, "unknown_kind"),
+        ({}, "unknown_kind"),
+    ],
+)
+def test_an_unreadable_message_from_a_node_is_dropped(note: dict[str, Any], reason: str, emitted: list[Event]) -> None:
     wire = Wire()
     PubSub(wire.node())
     wire.hearers[0](note)
 
-    assert all(isinstance(event, BrokerNoteIgnored) for event in emitted)
+    assert [event.reason for event in emitted if isinstance(event, BrokerNoteIgnored)] == [reason]
 
 
 def test_without_a_broker_only_topics_of_this_node_may_have_subscribers() -> None:

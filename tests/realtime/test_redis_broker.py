@@ -2,18 +2,21 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import from_url
 
+from famichat.realtime import redis_broker
 from famichat.realtime.message import Broadcast
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.redis_broker import RedisBroker
-from famichat.telemetry.events import BrokerUnreachable, Event
+from famichat.telemetry.events import BrokerNoteIgnored, BrokerUnreachable, Event
 from tests.realtime.test_pubsub import Listener
 from tests.support.redis import Redis
 from tests.support.running import running
+from tests.support.silent_proxy import SilentProxy
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
 
@@ -23,6 +26,11 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
     server = Redis(tmp_path)
     yield server
     server.kill()
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110 - the broker has no event for it
+        await asyncio.sleep(0.01)
 
 
 async def hears(pubsub: PubSub, listener: Listener, payload: dict[str, int] | bytes) -> None:
@@ -67,21 +75,49 @@ async def test_an_unreachable_broker_does_not_affect_the_node() -> None:
     assert len(broker._waiting) <= 10_000
 
 
-async def test_foreign_messages_on_the_channel_are_ignored(redis: Redis) -> None:
-    broker = RedisBroker(redis.url)
+FOREIGN = [
+    b"not json",
+    b"\xff\x00",
+    b"[1]",
+    b'{"kind":"broadcast"}',
+    b'{"kind":"broadcast","bytes":"!"}',
+    b"{}",
+    b'{"bytes":5}',
+    b'{"kind":["x"]}',
+    b'{"kind":"probe","from":{}}',
+    b"[" * 5000 + b"]" * 5000,
+]
+
+
+async def test_foreign_messages_on_the_channel_are_dropped_and_the_next_message_arrives(
+    redis: Redis, emitted: list[Event]
+) -> None:
+    broker, other = RedisBroker(redis.url), RedisBroker(redis.url)
     pubsub, listener = PubSub(broker), Listener()
     pubsub.subscribe("a", listener)
-    async with running(broker):
-        for foreign in (
-            b"not json",
-            b"[1]",
-            b'{"kind":"broadcast"}',
-            b'{"kind":"broadcast","bytes":"!"}',
-            b"{}",
-            b'{"bytes":5}',
-            b'{"kind":["x"]}',
-        ):
-            broker._on_message(foreign)
-        broker._on_message(b'{"kind":"broadcast","topic":"a","event":"e","payload":{}}')
+    async with running(broker, other):
+        await hears(PubSub(other), listener, {"n": 1})
+        async with from_url(redis.url) as stranger:
+            for foreign in FOREIGN:
+                await stranger.publish("famichat", foreign)
+        await hears(PubSub(other), listener, {"n": 2})
 
-    assert listener.received == [Broadcast("a", "e", {})]
+    dropped = [event for event in emitted if isinstance(event, BrokerNoteIgnored)]
+    assert len(dropped) >= len(FOREIGN) - 1  # a probe of another node is no fault
+    assert {event.reason for event in dropped} == {"malformed", "unknown_kind", "invalid"}
+
+
+async def test_a_node_whose_subscription_is_silent_reports_it_and_connects_again(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_broker, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(redis_broker, "DEAF_SECONDS", 0.3)
+    monkeypatch.setattr(redis_broker, "_LISTEN_SECONDS", 0.1)  # also after how long a publication fails
+    async with SilentProxy(redis.port) as proxy:
+        broker = RedisBroker(proxy.url.replace("http", "redis"))
+        async with running(broker), asyncio.timeout(10):
+            started_at = broker._heard_at
+            await _until(lambda: broker._heard_at > started_at)
+            proxy.fall_silent()
+            await _until(lambda: not broker.hearing)
+            await _until(lambda: broker.hearing)

@@ -11,14 +11,14 @@ class Redis:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
     def start(self) -> None:
         """Start it."""
         self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self._port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"],
+            ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"],
             cwd=self._directory,
             stdout=subprocess.DEVNULL,
         )

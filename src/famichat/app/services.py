@@ -74,6 +74,7 @@ async def start_services(
             broadcasts and presence.
     """
     pubsub = build_pubsub(settings, lifecycle)
+    metrics.gauge("famichat_hearing", "Whether messages of other nodes arrive, 1 or 0", lambda: pubsub.hearing)
     data = await open_persistence(settings, lifecycle, background=background)
     journal = Journal(data.database)
     lifecycle.on_stop_await(journal.close)

@@ -107,8 +107,14 @@ class BrokerFailed(RealtimeEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerMessageIgnored(RealtimeEvent):
-    """Another node published a message that this node cannot read."""
+    """A broker message was dropped, because this node cannot read it.
 
+    Attributes:
+        reason: "malformed" (not a message of this application), "unknown_kind" or "invalid" (its handler raised).
+        error_type: the name of the exception's class.
+    """
+
+    reason: str
     error_type: str
 
 

@@ -92,6 +92,11 @@ class Broker(Protocol):
         """Send a message to the other nodes, if the broker is reachable."""
         ...
 
+    @property
+    def hearing(self) -> bool:
+        """Whether this node receives what is published, as far as it knows."""
+        ...
+
 
 class PubSub:
     """The topics and connections of this node; with a broker, broadcasts reach all nodes."""
@@ -177,6 +182,11 @@ class PubSub:
         """Return whether a broadcast on a topic can reach a client. Subscribers on other nodes are unknown."""
         return topic in self._topics or self._broker is not None
 
+    @property
+    def hearing(self) -> bool:
+        """Whether this node receives the messages of other nodes; True without a broker."""
+        return self._broker is None or self._broker.hearing
+
     def disconnected_since(self, moment: float, ids: frozenset[str]) -> bool:
         """Return whether one of these ids was disconnected since a time.
 
@@ -247,11 +257,14 @@ class PubSub:
 
     def _receive(self, message: dict[str, Any]) -> None:
         try:
-            handler = self._handlers.get(message.get("kind", ""))
-            if handler is not None:  # None: a kind that only newer versions know
-                handler(message)
+            handler = self._handlers[message["kind"]]
+        except (KeyError, TypeError) as fault:  # perhaps a kind that only newer versions know
+            emit(BrokerMessageIgnored(reason="unknown_kind", error_type=type(fault).__name__))
+            return
+        try:
+            handler(message)
         except Exception as fault:  # noqa: BLE001 - a malformed message of another node must not end the subscription
-            emit(BrokerMessageIgnored(error_type=type(fault).__name__))
+            emit(BrokerMessageIgnored(reason="invalid", error_type=type(fault).__name__))
 
 
 def _copy(found: Iterable[_T] | None) -> tuple[_T, ...]:

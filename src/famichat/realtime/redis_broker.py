@@ -2,12 +2,17 @@
 
 Publishing neither blocks nor fails. While Redis is unreachable, messages to other nodes are lost, clients of the same
 node still reach each other, and the broker reconnects.
+
+A subscription can be dead although its connection is open: packets are dropped in one direction, or the subscription is
+lost on the other side. So each node publishes a probe every few seconds and expects to receive it. A node that receives
+nothing reports it (`hearing`) and connects again.
 """
 
 import asyncio
 import base64
 import contextlib
 import secrets
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,13 +22,17 @@ import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from famichat.realtime.events import BrokerFailed, emit
+from famichat.realtime.events import BrokerFailed, BrokerMessageIgnored, emit
 
 _MAX_WAITING = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 _LISTEN_SECONDS = 5.0
 _FLUSH_SECONDS = 1.0
 _PING_SECONDS = 3.0
+PROBE_SECONDS = 5.0
+DEAF_SECONDS = 12.0
+_CHANNEL = "famichat"
+_PROBE = "probe"
 _UNREACHABLE = (RedisError, OSError, TimeoutError)
 
 
@@ -35,7 +44,7 @@ class RedisBroker:
         channel: the Redis channel; deployments that share a Redis need different ones.
     """
 
-    def __init__(self, url: str, channel: str = "famichat") -> None:
+    def __init__(self, url: str, channel: str = _CHANNEL) -> None:
         self._redis: Redis = Redis.from_url(
             url, socket_connect_timeout=2.0, socket_timeout=2 * _LISTEN_SECONDS, health_check_interval=_LISTEN_SECONDS
         )
@@ -45,6 +54,12 @@ class RedisBroker:
         self._waiting: deque[bytes] = deque(maxlen=_MAX_WAITING)  # when full, the oldest are dropped
         self._wake = asyncio.Event()
         self._stopping = False
+        self._heard_at = time.monotonic()
+
+    @property
+    def hearing(self) -> bool:
+        """Whether a probe of this node came back within the last 12 seconds; at first, whether it still may."""
+        return time.monotonic() - self._heard_at < DEAF_SECONDS
 
     def subscribe(self, handler: Callable[[dict[str, Any]], None]) -> None:
         """Call the handler with every message of another node."""
@@ -63,14 +78,16 @@ class RedisBroker:
         self._stopping = False
         try:
             async with asyncio.TaskGroup() as tasks:
+                probing = tasks.create_task(self._probe(), name="broker probes")
                 publishing = tasks.create_task(self._reconnecting(self._publish_all), name="broker publishing")
                 listening = tasks.create_task(self._reconnecting(self._listen_all), name="broker listening")
                 try:
                     # Until cancelled: by the caller, or by the group if a task crashed.
-                    await asyncio.wait({publishing, listening}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({publishing, listening, probing}, return_when=asyncio.FIRST_COMPLETED)
                     raise RuntimeError("a task of the broker ended")
                 finally:
                     self._stopping = True
+                    probing.cancel()
                     self._wake.set()
                     await asyncio.wait({publishing}, timeout=_FLUSH_SECONDS)
                     publishing.cancel()
@@ -103,33 +120,51 @@ class RedisBroker:
             self._wake.clear()
             await self._wake.wait()
 
+    async def _probe(self) -> None:
+        while True:
+            self.publish({"kind": _PROBE})
+            await asyncio.sleep(PROBE_SECONDS)
+
     async def _listen_all(self) -> None:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(self._channel)
+            connected_at = time.monotonic()
             # Not `while True`: redis-py may swallow a cancellation.
             while not self._stopping:
-                message = await subscription.get_message(timeout=_LISTEN_SECONDS)
+                message = await subscription.get_message(timeout=min(_LISTEN_SECONDS, DEAF_SECONDS / 4))
                 if message is not None:
                     self._on_message(message["data"])
+                if time.monotonic() - max(self._heard_at, connected_at) > DEAF_SECONDS:
+                    raise TimeoutError
 
     def _on_message(self, data: bytes) -> None:
-        message = _decode(data)
-        if message is not None and message.get("from") != self._name:
-            self._handler(message)
+        # Whatever arrives must not end the subscription, because this node would then hear nothing anymore.
+        try:
+            message = _decode(data)
+            if message.get("from") != self._name:
+                if message.get("kind") != _PROBE:
+                    self._handler(message)
+            elif message.get("kind") == _PROBE:
+                self._heard_at = time.monotonic()
+        except Exception as fault:  # noqa: BLE001 - see above
+            emit(BrokerMessageIgnored(reason="malformed", error_type=type(fault).__name__))
 
 
-def ping(url: str) -> str | None:
-    """Connect to a Redis server; return the name of the error, or None. Blocks for 3 seconds at most.
+def listening_nodes(url: str, channel: str = _CHANNEL) -> int:
+    """Return how many nodes subscribe to a channel. Blocks for 3 seconds at most.
 
     Args:
         url: as for `RedisBroker`.
+        channel: as for `RedisBroker`.
+
+    Raises:
+        ConnectionError: Redis is not reachable; the text is the name of the error.
     """
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=_PING_SECONDS, socket_timeout=_PING_SECONDS) as client:
-            client.ping()
+            return int(client.pubsub_numsub(channel)[0][1])
     except RedisError as error:
-        return type(error).__name__
-    return None
+        raise ConnectionError(type(error).__name__) from error
 
 
 def _encode(message: dict[str, Any]) -> bytes:
@@ -139,13 +174,10 @@ def _encode(message: dict[str, Any]) -> bytes:
     return orjson.dumps(message)
 
 
-def _decode(data: bytes) -> dict[str, Any] | None:
-    try:
-        message = orjson.loads(data)
-        if not isinstance(message, dict):
-            return None
-        if "bytes" in message:
-            message["payload"] = base64.b64decode(message.pop("bytes"))
-    except (ValueError, TypeError):
-        return None  # not a message of this application
+def _decode(data: bytes) -> dict[str, Any]:
+    message = orjson.loads(data)
+    if not isinstance(message, dict):
+        raise TypeError("a message is a JSON object")
+    if "bytes" in message:
+        message["payload"] = base64.b64decode(message.pop("bytes"))
     return message

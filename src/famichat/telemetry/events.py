@@ -576,10 +576,11 @@ class BrokerUnreachable(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerNoteIgnored(Event):
-    """Another node sent a message that this node cannot read."""
+    """A broker message was dropped, because this node cannot read it: it is malformed, unknown or invalid."""
 
     name: ClassVar[str] = "famichat.realtime.broker_note_ignored"
     level: ClassVar[Level] = "warning"
+    reason: str
     error_type: str
 
 

@@ -24,6 +24,9 @@ class Metrics:
         self._batch = Histogram(
             "famichat_journal_batch_messages", "Messages per commit", buckets=_BATCH, registry=self.registry
         )
+        self._dropped = Counter(
+            "famichat_broker_messages_dropped", "Dropped broker messages by reason", ["reason"], registry=self.registry
+        )
         self._refusals = Counter("famichat_refusals", "Refusals by stable code", ["reason"], registry=self.registry)
 
     def record(self, event: Event) -> None:
@@ -40,6 +43,8 @@ class Metrics:
                 self._acks.observe(event.duration_seconds)
             case events.JournalBatchWritten():
                 self._batch.observe(event.messages)
+            case events.BrokerNoteIgnored():
+                self._dropped.labels(event.reason).inc()
             case events.ConnectionRefused(reason="application"):
                 pass  # the application counts it by its error code
             case events.RequestRefused() | events.ConnectionRefused():

@@ -1,14 +1,19 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis as RedisClient
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from famichat.cli.operator.check import Check, checks
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.factories.people import SECRET
 from tests.support.operator import Operator
+from tests.support.redis import Redis
 from tests.support.stored_file import store_file
 
 KEYS: Any = {1: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="}
@@ -75,6 +80,29 @@ def test_a_broker_that_is_away_is_noticed(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, pubsub_url="redis://127.0.0.1:1")
 
     assert {check.name: check.status for check in checks(settings)}["broker"] == Check.BAD
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is not installed")
+def test_a_running_server_that_does_not_listen_to_the_broker_is_noticed(tmp_path: Path) -> None:
+    redis = Redis(tmp_path)
+    settings = Settings(data_dir=tmp_path, pubsub_url=redis.url)
+    try:
+        with RedisClient.from_url(redis.url, retry=Retry(ConstantBackoff(0.05), 100)) as client:
+            client.ping()
+            with DataDir(tmp_path).lock(), client.pubsub() as server:
+                deaf = _broker_check(settings)
+                server.subscribe("famichat")
+                server.get_message(timeout=5)
+                listening = _broker_check(settings)
+    finally:
+        redis.kill()
+
+    assert (deaf.status, listening.status) == (Check.BAD, Check.OK)
+    assert "1 server listens" in listening.detail
+
+
+def _broker_check(settings: Settings) -> Check:
+    return next(check for check in checks(settings) if check.name == "broker")
 
 
 def test_a_running_server_is_named(at_home: Operator) -> None:

@@ -16,7 +16,7 @@ from famichat.chat.records.attachment import Attachment, secrets_of
 from famichat.cli.expected import to_message
 from famichat.cli.operator.opened_data import sqlite_file
 from famichat.cli.refusal import Refused
-from famichat.realtime.redis_broker import ping
+from famichat.realtime.redis_broker import listening_nodes
 from famichat.settings import Settings
 from famichat.storage.crypto.sealed_file import read
 from famichat.storage.crypto.vault import Vault
@@ -63,7 +63,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield from _database(settings, data_dir)
     yield _pages()
     if settings.pubsub_url is not None:
-        yield _broker(settings.pubsub_url)
+        yield _broker(settings.pubsub_url, data_dir)
 
 
 def _directory(data_dir: DataDir) -> Check:
@@ -181,11 +181,24 @@ def _pages() -> Check:
     return Check("web pages", Check.NOTE, "not built; ./run serve builds them")
 
 
-def _broker(url: str) -> Check:
-    failure = ping(url)
-    if failure is not None:
+def _broker(url: str, data_dir: DataDir) -> Check:
+    try:
+        nodes = listening_nodes(url)
+    except ConnectionError as failure:
         return Check("broker", Check.BAD, f"not reachable: {failure}")
-    return Check("broker", Check.OK, "reachable")
+    if nodes == 0 and _is_running(data_dir):
+        return Check("broker", Check.BAD, "reachable, but the running server does not listen to it; restart the server")
+    return Check("broker", Check.OK, f"reachable; {nodes} {'server listens' if nodes == 1 else 'servers listen'}")
+
+
+def _is_running(data_dir: DataDir) -> bool:
+    try:
+        if data_dir.path.is_dir():
+            with data_dir.lock():
+                pass
+    except DirectoryInUse:
+        return True
+    return False
 
 
 def _mode(path: Path) -> int:

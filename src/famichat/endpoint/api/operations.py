@@ -20,13 +20,16 @@ async def healthz() -> Response:
 
 @router.get("/readyz")
 async def readyz(context: InContext) -> Response:
-    """Report whether requests can be served.
+    """Report whether requests can be served, and whether this node hears the others.
+
+    A node that hears nothing stays ready: its clients learn of missed messages from the database within seconds.
 
     Raises:
         StorageUnavailable: the database does not answer.
     """
     await context.database.ping()
-    return PlainTextResponse("ready\n")
+    deaf = "" if context.pubsub.hearing else "hearing: false (no message of the broker arrives)\n"
+    return PlainTextResponse(f"ready\n{deaf}")
 
 
 @router.get("/metrics")
