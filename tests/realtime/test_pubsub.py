@@ -36,6 +36,8 @@ class Wire:
 
 
 class Node:
+    hearing = True
+
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
