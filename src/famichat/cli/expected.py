@@ -39,6 +39,10 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
+_EXTRAS = {"psycopg": "postgres", "redis": "redis", "opentelemetry": "otlp"}
+"""The extra that contains each optional package, by the package's top-level module."""
+
+
 class BadSettings(click.ClickException):
     """Invalid settings, all of them at once."""
 
@@ -58,21 +62,34 @@ def to_message(fault: Exception) -> click.ClickException | None:
     """Convert an expected error to the message that the command prints; return None for an unexpected error."""
     if isinstance(fault, SettingsFaults):
         return BadSettings(fault.faults)
+    if isinstance(fault, ModuleNotFoundError):
+        return _missing_extra(fault)
     if isinstance(fault, OSError) and not isinstance(fault, BrokenPipeError):  # click exits quietly on a closed pipe
         return _from_os_error(fault)
     if isinstance(fault, StorageUnavailable):
         fault = _problem_behind(fault)
+    return _from_expected(fault)
+
+
+def _from_expected(fault: Exception) -> Refused | None:
     if isinstance(fault, DatabaseUnusable):
         return Refused(fault.code, str(fault))
     for kind, code, sentence in _STORAGE_ERRORS:
         if isinstance(fault, kind):
             return Refused(code, sentence or str(fault))
-    if isinstance(fault, FamichatError):
-        return _from_expected(fault)
-    return None
+    return _from_famichat_error(fault) if isinstance(fault, FamichatError) else None
 
 
-def _from_expected(fault: FamichatError) -> Refused:
+def _missing_extra(fault: ModuleNotFoundError) -> Refused | None:
+    extra = _EXTRAS.get((fault.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return Refused(
+        "extra_missing", f"These settings need more packages. Install them with: pip install famichat[{extra}]"
+    )
+
+
+def _from_famichat_error(fault: FamichatError) -> Refused:
     if isinstance(fault, UsernameTaken) and "suggestions" in fault.details:
         names = ", ".join(fault.details["suggestions"])
         return Refused(fault.code, f"{CODES[fault.code].title} These are free: {names}")

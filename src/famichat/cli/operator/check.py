@@ -16,7 +16,6 @@ from famichat.chat.records.attachment import Attachment, secrets_of
 from famichat.cli.expected import to_message
 from famichat.cli.operator.opened_data import sqlite_file
 from famichat.cli.refusal import Refused
-from famichat.realtime.redis_broker import listening_nodes
 from famichat.settings import Settings
 from famichat.storage.crypto.sealed_file import read
 from famichat.storage.crypto.vault import Vault
@@ -182,6 +181,8 @@ def _pages() -> Check:
 
 
 def _broker(url: str, data_dir: DataDir) -> Check:
+    from famichat.realtime.redis_broker import listening_nodes  # noqa: PLC0415 - a large library of an extra
+
     try:
         nodes = listening_nodes(url)
     except ConnectionError as failure:
