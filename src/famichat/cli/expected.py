@@ -11,10 +11,11 @@ from famichat.cli.refusal import MISUSED, Refused
 from famichat.error_codes import CODES
 from famichat.errors import FamichatError
 from famichat.settings import SettingsFaults
-from famichat.storage.backup.archive import BackupDamaged
+from famichat.storage.backup.archive import BackupDamaged, BackupNotAuthentic
 from famichat.storage.backup.backup import NothingToBackUp, WrongKeys
 from famichat.storage.backup.postgres_programs import ProgramFailed, ProgramMissing
 from famichat.storage.backup.restore import KeysNotInBackup, NotEmpty, OtherDatabase
+from famichat.storage.backup.verify import NoScratchDatabase
 from famichat.storage.crypto.vault_keys import WrongVaultKeys
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
 from famichat.storage.errors import StorageUnavailable, UnsealError
@@ -27,6 +28,8 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (SecretsMissing, "secrets_missing", ""),
     (NewerDatabaseError, "newer_database", ""),
     (BackupDamaged, "backup_damaged", ""),
+    (BackupNotAuthentic, "backup_not_authentic", ""),
+    (NoScratchDatabase, "no_scratch_database", ""),
     (NothingToBackUp, "no_database", ""),
     (NotEmpty, "not_empty", ""),
     (OtherDatabase, "other_database", ""),

@@ -26,7 +26,7 @@ from famichat.storage.base import rfc3339
 from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.errors import StorageError
 
-LAST_BACKUP, DATABASE_ID = "last-backup", "database-id"
+LAST_BACKUP, LAST_VERIFIED, DATABASE_ID = "last-backup", "last-verified-backup", "database-id"
 _SECRET_BYTES = 48
 _PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
 
@@ -201,7 +201,7 @@ class DataDir:
         Raises:
             OSError: the file cannot be written.
         """
-        self._note(self._backup_note, rfc3339(taken_at))
+        self._note(self.path / LAST_BACKUP, rfc3339(taken_at))
 
     def last_backup(self) -> datetime | None:
         """Return when the last backup was taken, or None if none was recorded.
@@ -210,10 +210,23 @@ class DataDir:
             OSError: the record exists but cannot be read.
             ValueError: the record is not a timestamp.
         """
-        try:
-            return datetime.fromisoformat(self._backup_note.read_text(encoding="utf-8").strip())
-        except FileNotFoundError:
-            return None
+        return _timestamp(self.path / LAST_BACKUP)
+
+    def note_verified(self, verified_at: datetime) -> None:
+        """Record when a backup was last verified.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._note(self.path / LAST_VERIFIED, rfc3339(verified_at))
+
+    def last_verified(self) -> datetime | None:
+        """Return when a backup was last verified, or None if none was recorded.
+
+        Raises:
+            OSError, ValueError: see `last_backup`.
+        """
+        return _timestamp(self.path / LAST_VERIFIED)
 
     def note_database(self, database_id: str) -> None:
         """Record the id of the database that this directory belongs to.
@@ -238,10 +251,6 @@ class DataDir:
     def forget_database(self) -> None:
         """Delete the recorded id, because another database has been restored."""
         self._database_note.unlink(missing_ok=True)
-
-    @property
-    def _backup_note(self) -> Path:
-        return self.path / LAST_BACKUP
 
     @property
     def _database_note(self) -> Path:
@@ -320,6 +329,13 @@ class DataDir:
             os.fsync(file.fileno())
         draft.replace(self.secrets_file)
         sync_directory(self.path)
+
+
+def _timestamp(file: Path) -> datetime | None:
+    try:
+        return datetime.fromisoformat(file.read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return None
 
 
 def sync_directory(path: Path) -> None:

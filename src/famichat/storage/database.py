@@ -228,9 +228,19 @@ class Database:
             if self.dialect == "postgresql":
                 connection.execution_options(isolation_level="READ COMMITTED")
             with _foreign_keys_off(connection), connection.begin():
-                if self.dialect == "postgresql":
-                    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                lift_time_limits(connection)
                 yield connection
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """Yield a PostgreSQL connection outside any transaction, without a time limit for its statements."""
+        with self._writing.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("RESET statement_timeout")
 
     def close(self) -> None:
         """Finish running transactions and close every connection.
@@ -280,6 +290,13 @@ class Database:
     def _cannot_now(self, error: BaseException | None) -> bool:
         # SQLite reports a damaged file as a plain DatabaseError.
         return isinstance(error, self._driver.OperationalError) or type(error) is self._driver.DatabaseError
+
+
+def lift_time_limits(connection: Connection) -> None:
+    """Let the rest of a transaction take as long as it needs: for migrations, backups and moves, never for requests."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 @contextmanager

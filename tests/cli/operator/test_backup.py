@@ -1,12 +1,17 @@
+import hashlib
 import io
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from famichat.storage.backup import archive
@@ -72,13 +77,13 @@ def test_a_file_that_is_deleted_during_a_backup_is_left_out(tmp_path: Path) -> N
     name = "files/00/01a21c4e-166d-70a3-8a1b-34628bd00000"
     stream = io.BytesIO()
 
-    archive.write(stream, {name: tmp_path / "gone"})
+    archive.write(stream, {name: tmp_path / "gone"}, "a key")
     with pytest.raises(FileNotFoundError):
-        archive.write(io.BytesIO(), {archive.MANIFEST: tmp_path / "gone"})
+        archive.write(io.BytesIO(), {archive.MANIFEST: tmp_path / "gone"}, "a key")
 
     stream.seek(0)
     with tarfile.open(fileobj=stream) as tar:
-        assert tar.getnames() == ["SHA256SUMS"]
+        assert tar.getnames() == ["SHA256SUMS", "SHA256SUMS.hmac"]
 
 
 def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(at_home: Operator, file: Path) -> None:
@@ -88,7 +93,7 @@ def test_a_backup_is_for_its_owner_only_and_leaves_nothing_beside_it(at_home: Op
     assert {path.name for path in file.parent.iterdir()} == {"data", file.name}
     noted = DataDir(at_home.data_dir).last_backup()
     assert noted == datetime.fromisoformat(backed_up["made_at"])
-    assert members(file) == ["manifest.json", "famichat.db", "secrets.json", "SHA256SUMS"]
+    assert members(file) == ["manifest.json", "famichat.db", "secrets.json", "SHA256SUMS", "SHA256SUMS.hmac"]
 
 
 def test_a_backup_works_while_the_server_runs_but_a_restore_does_not(
@@ -235,3 +240,122 @@ def test_a_missing_pg_dump_is_reported(postgres: Postgres, tmp_path: Path, file:
     assert result.stderr == (
         "famichat: pg_dump is not installed. On Debian: apt-get install postgresql-client (no_program)\n"
     )
+
+
+def changed(file: Path, target: Path, change: Callable[[Path], None], *, keep_tag: bool = True) -> Path:
+    """Unpack a backup, change it, and pack it again with correct checksums, as an attacker can."""
+    folder = target.with_suffix(".unpacked")
+    with tarfile.open(file) as tar:
+        names = [name for name in tar.getnames() if keep_tag or name != archive.TAG]
+        tar.extractall(folder, filter="data")
+    change(folder)
+    sums = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in names
+        if not name.startswith(archive.SUMS)
+    ]
+    (folder / archive.SUMS).write_text("".join(sums))
+    with tarfile.open(target, "w") as tar:
+        for name in names:
+            tar.add(folder / name, name)
+    return target
+
+
+def add_an_admin(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "famichat.db")) as database, database:
+        database.execute("UPDATE accounts_users SET username = 'mallory'")
+
+
+def test_a_manipulated_backup_is_refused(at_home: Operator, elsewhere: Operator, file: Path, tmp_path: Path) -> None:
+    at_home("backup", str(file), "--without-secrets")
+    elsewhere.data_dir.mkdir()
+    shutil.copy(at_home.data_dir / "secrets.json", elsewhere.data_dir)
+    manipulated = changed(file, tmp_path / "manipulated.tar", add_an_admin)
+    without_tag = changed(file, tmp_path / "without.tar", add_an_admin, keep_tag=False)
+
+    for each in (manipulated, without_tag):
+        assert elsewhere.refused("restore", str(each)) == "backup_not_authentic"
+        assert at_home.refused("backup", "verify", str(each)) == "backup_not_authentic"
+    assert {path.name for path in elsewhere.data_dir.iterdir()} == {"famichat.lock", "secrets.json"}
+    assert elsewhere("restore", str(file))["authenticated"] is True
+
+
+def test_a_backup_of_an_older_famichat_is_restored_on_request(
+    at_home: Operator, elsewhere: Operator, file: Path, tmp_path: Path
+) -> None:
+    at_home("backup", str(file))
+    older = changed(file, tmp_path / "older.tar", lambda _: None, keep_tag=False)
+
+    assert elsewhere.refused("restore", str(older)) == "backup_not_authentic"
+    assert elsewhere("restore", str(older), "--accept-unauthenticated")["authenticated"] is False
+    assert elsewhere("user", "list") == at_home("user", "list")
+
+
+def test_a_backup_that_brings_its_keys_along_does_not_count_as_authenticated(
+    at_home: Operator, elsewhere: Operator, file: Path
+) -> None:
+    at_home("backup", str(file))
+
+    assert elsewhere("restore", str(file))["authenticated"] is False
+    assert at_home("backup", "verify", str(file))["authenticated"] is True
+
+
+def test_a_good_backup_is_verified_while_the_server_runs(at_home: Operator, file: Path) -> None:
+    store_file(at_home)
+    at_home("backup", str(file))
+    before = sorted(at_home.data_dir.iterdir())
+    with DataDir(at_home.data_dir).lock():
+        found = at_home("backup", "verify", str(file))
+
+    assert (found["messages"], found["files"]) == (0, 1)
+    assert found["values"] > 0
+    assert found["tables"] > 20
+    assert DataDir(at_home.data_dir).last_verified() is not None
+    assert sorted(at_home.data_dir.iterdir()) == sorted([*before, at_home.data_dir / "last-verified-backup"])
+
+
+def test_verification_finds_a_file_that_was_damaged_before_the_backup(at_home: Operator, file: Path) -> None:
+    stored = store_file(at_home)
+    stored.write_bytes(stored.read_bytes()[:-1])
+    at_home("backup", str(file))
+
+    assert at_home.refused("backup", "verify", str(file)) == "wrong_keys"
+    assert DataDir(at_home.data_dir).last_verified() is None
+
+
+def test_verification_finds_a_table_that_is_not_as_it_was(at_home: Operator, file: Path, tmp_path: Path) -> None:
+    """A fault of the backup itself, because the checksums and the HMAC are right."""
+    at_home("backup", str(file))
+    wrong = changed(file, tmp_path / "wrong.tar", add_an_admin)
+    authenticate(wrong, DataDir(at_home.data_dir).secrets().secret_key)
+
+    assert at_home.refused("backup", "verify", str(wrong)) == "backup_damaged"
+
+
+def authenticate(file: Path, secret_key: str) -> None:
+    """Replace the HMAC of a backup by a valid one."""
+    folder = file.with_suffix(".again")
+    with tarfile.open(file) as tar:
+        names = tar.getnames()
+        tar.extractall(folder, filter="data")
+    with file.open("wb") as stream:
+        archive.write(stream, {name: folder / name for name in names if not name.startswith(archive.SUMS)}, secret_key)
+
+
+def test_a_backup_of_postgresql_is_verified_in_a_scratch_database(
+    postgres: Postgres, tmp_path: Path, file: Path
+) -> None:
+    here = Operator(tmp_path / "here", postgres.create("verified"))
+    here("user", "add", "anna", "--email", "anna@example.org", "--password-stdin", given="a long enough one\n")
+    here("backup", str(file))
+    postgres.sql("CREATE ROLE plain LOGIN")
+    plain = Operator(here.data_dir, postgres.url("verified").replace("famichat@", "plain@"))
+    found = here("backup", "verify", str(file))
+
+    assert found["tables"] > 20
+    assert found["values"] > 0
+    assert plain.refused("backup", "verify", str(file)) == "no_scratch_database"
+    with psycopg.connect(postgres.url()) as connection:
+        assert not connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'famichat_verify%'"
+        ).fetchall()

@@ -1,5 +1,6 @@
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from redis.retry import Retry
 
 from famichat.cli.operator.check import Check, checks
 from famichat.settings import Settings
+from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.factories.people import SECRET
 from tests.support.operator import Operator
@@ -27,6 +29,16 @@ def test_a_server_that_never_started_passes(tmp_path: Path) -> None:
     found = {check.name: check.status for check in checks(Settings(data_dir=tmp_path / "data"))}
 
     assert found["data directory"] == found["secrets"] == found["database"] == Check.NOTE
+
+
+def test_an_old_or_missing_backup_is_noticed(at_home: Operator) -> None:
+    data_dir = DataDir(at_home.data_dir)
+    missing = _found(at_home)["backup"]
+    data_dir.note_backup(now() - timedelta(days=2))
+    recent = _found(at_home)["backup"]
+    data_dir.note_backup(now() - timedelta(days=4))
+
+    assert (missing, recent, _found(at_home)["backup"]) == (Check.NOTE, Check.OK, Check.NOTE)
 
 
 def test_keys_that_do_not_open_the_data_are_noticed(at_home: Operator) -> None:

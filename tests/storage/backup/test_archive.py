@@ -1,5 +1,7 @@
+import dataclasses
 import hashlib
 import io
+import json
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -8,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from famichat.storage.backup import archive
-from famichat.storage.backup.archive import BackupDamaged, Manifest
+from famichat.storage.backup.archive import BackupDamaged, BackupNotAuthentic, Manifest
+from famichat.storage.table_digest import TableDigest
 
-MANIFEST = Manifest("2026-11-23T05:30:12Z", "sqlite", "0001", "an-epoch", 3, {"1": "proof"})
+KEY = "the secret key of a server"
+TABLES = {"messages": TableDigest(3, "b" * 64)}
+MANIFEST = Manifest("2026-11-23T05:30:12Z", "sqlite", "0001", "an-epoch", 3, {"1": "proof"}, TABLES)
 
 
 @pytest.fixture
@@ -20,7 +25,7 @@ def written(tmp_path: Path) -> bytes:
     for path, content in zip(files.values(), (MANIFEST.to_json(), "pages" * 300, "keys"), strict=True):
         path.write_text(content)
     stream = io.BytesIO()
-    archive.write(stream, files)
+    archive.write(stream, files, KEY)
     return stream.getvalue()
 
 
@@ -49,9 +54,9 @@ def test_a_changed_byte_of_any_content_is_noticed(written: bytes, tmp_path: Path
     for number, place in enumerate(places):
         (tmp_path / str(number)).mkdir()
         changed = bytes([*written[:place], written[place] ^ 1, *written[place + 1 :]])
-        with pytest.raises(BackupDamaged):
-            archive.read(io.BytesIO(changed), tmp_path / str(number))
-    assert len(places) == 4
+        with pytest.raises((BackupDamaged, BackupNotAuthentic)):
+            read_authentic(changed, tmp_path / str(number))
+    assert len(places) == 5
 
 
 def test_a_backup_that_is_cut_off_anywhere_is_refused(written: bytes, tmp_path: Path) -> None:
@@ -60,6 +65,34 @@ def test_a_backup_that_is_cut_off_anywhere_is_refused(written: bytes, tmp_path: 
         (tmp_path / str(length)).mkdir()
         with pytest.raises(BackupDamaged):
             archive.read(io.BytesIO(written[:length]), tmp_path / str(length))
+
+
+def read_authentic(backup: bytes, folder: Path) -> None:
+    archive.read(io.BytesIO(backup), folder)
+    archive.check_authentic(folder, KEY)
+
+
+def test_only_the_key_of_the_server_authenticates_its_backup(written: bytes, folder: Path) -> None:
+    archive.read(io.BytesIO(written), folder)
+
+    archive.check_authentic(folder, KEY)
+    with pytest.raises(BackupNotAuthentic):
+        archive.check_authentic(folder, f"{KEY}s")
+
+
+def test_a_manipulated_backup_with_correct_checksums_is_not_authentic(folder: Path) -> None:
+    """Anyone can compute SHA256SUMS, or leave the HMAC out."""
+    archive.read(of(**{archive.MANIFEST: MANIFEST.to_json(), "famichat.db": "other pages"}), folder)
+
+    with pytest.raises(BackupNotAuthentic):
+        archive.check_authentic(folder, KEY)
+
+
+def test_the_manifest_of_an_older_famichat_is_readable() -> None:
+    text = MANIFEST.to_json().replace('"format": 2', '"format": 1')
+    older = json.dumps({name: value for name, value in json.loads(text).items() if name != "tables"})
+
+    assert Manifest.from_json(older) == dataclasses.replace(MANIFEST, tables={})
 
 
 def of(**contents: str) -> io.BytesIO:
@@ -81,7 +114,7 @@ def strangers() -> Iterator[tuple[str, io.BytesIO]]:
     yield "an unexpected file", of(**good, **{"notes.txt": "x"})
     yield "the database is missing", of(**{archive.MANIFEST: MANIFEST.to_json()})
     yield "the database is missing", of(**{"famichat.db": "pages"})
-    yield "unknown format", of(**good | {archive.MANIFEST: MANIFEST.to_json().replace('"format": 1', '"format": 2')})
+    yield "unknown format", of(**good | {archive.MANIFEST: MANIFEST.to_json().replace('"format": 2', '"format": 3')})
     yield "the manifest", of(**good | {archive.MANIFEST: "[]"})
     yield "the manifest", of(**good | {archive.MANIFEST: '{"format": 1, "database": "sqlite"}'})
     yield "not a tar file", io.BytesIO(b"not a tar" * 200)

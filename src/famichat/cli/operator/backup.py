@@ -10,28 +10,44 @@ from typing import IO, Any
 
 import click
 
+from famichat.attachments.sample import open_newest_files
 from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
-from famichat.settings import load_settings
+from famichat.settings import Settings, load_settings
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server
 from famichat.storage.backup.backup import backup as write_backup
 from famichat.storage.backup.restore import Place
 from famichat.storage.backup.restore import restore as restore_backup
 from famichat.storage.backup.staging import staging
+from famichat.storage.backup.verify import verify as verify_backup
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, sync_directory
 
 _PIPE = Path("-")
 
 
-@click.command()
+class _BackupCommands(click.Group):
+    """`famichat backup FILE` makes a backup; other subcommands have names."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the name of the default subcommand."""
+        named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named else ["create", *args])
+
+
+@click.group(cls=_BackupCommands)
+def backup() -> None:
+    """Back up everything to one file, and verify backups. `backup FILE` is short for `backup create FILE`."""
+
+
+@backup.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False), required=False)
 @click.option("--without-secrets", is_flag=True, help="Leave out the keys. Without them the backup cannot be read.")
 @data_dir_option
 @json_option
-def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, as_json: bool) -> None:
+def create(file: Path | None, data_dir: Path | None, *, without_secrets: bool, as_json: bool) -> None:
     """Back up everything to one FILE. Works while the server runs.
 
     FILE defaults to famichat-<time>.tar in this directory. - writes to standard output, so that you can encrypt it.
@@ -54,11 +70,39 @@ def backup(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
         print_result(result, _sentence(result), as_json=as_json)
 
 
-@click.command()
+@backup.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
 @data_dir_option
 @json_option
-def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
+def verify(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
+    """Restore a backup into a scratch place and compare it with its manifest. Works while the server runs.
+
+    It needs room for the unpacked backup in the data directory. - reads the backup from standard input.
+    """
+    settings = load_settings(data_dir=data_dir)
+    here = DataDir(settings.data_dir)
+    with _read(file) as stream, staging(here.path, here) as folder:
+        verified = verify_backup(stream, _place(settings), folder, open_newest_files)
+    here.note_verified(now())
+    counts = {"tables": len(verified.manifest.tables), "values": verified.values, "files": verified.files}
+    result = _summary(verified.manifest) | counts | {"authenticated": verified.by_own_keys}
+    sentence = (
+        f"The backup of {result['made_at']} is good: {result['messages']} messages, and {result['tables']} tables as "
+        f"they were; {result['values']} values and {result['files']} files decrypt. {_origin(verified.by_own_keys)}"
+    )
+    print_result(result, sentence.rstrip(), as_json=as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@click.option(
+    "--accept-unauthenticated",
+    is_flag=True,
+    help="Restore a backup that cannot be authenticated, such as one of an older Famichat.",
+)
+@data_dir_option
+@json_option
+def restore(file: Path, data_dir: Path | None, *, accept_unauthenticated: bool, as_json: bool) -> None:
     """Restore a backup into an empty data directory. - reads it from standard input.
 
     Clients notice the restore and reload their history.
@@ -66,14 +110,25 @@ def restore(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
     with here.lock(), _read(file) as stream:
-        where = settings.effective_database_url, settings.effective_files_dir
-        place = Place(here, *where, settings.secret_key, settings.vault_keys)
-        restored = restore_backup(stream, place)
-    result = _summary(restored.manifest) | {"epoch": restored.epoch}
+        restored = restore_backup(stream, _place(settings), accept_unauthenticated=accept_unauthenticated)
+    is_authentic = restored.by_own_keys and not accept_unauthenticated
+    result = _summary(restored.manifest) | {"epoch": restored.epoch, "authenticated": is_authentic}
     sentence = (
-        f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now."
-    )
+        f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now. "
+        f"{_origin(is_authentic)}"
+    ).rstrip()
     print_result(result, sentence, as_json=as_json)
+
+
+def _place(settings: Settings) -> Place:
+    where = settings.effective_database_url, settings.effective_files_dir
+    return Place(DataDir(settings.data_dir), *where, settings.secret_key, settings.vault_keys)
+
+
+def _origin(is_authentic: bool) -> str:  # noqa: FBT001 - the one fact to put into words
+    if is_authentic:
+        return ""
+    return "Whether someone changed it is not known: the keys to check that were not here, but in the backup."
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:

@@ -3,21 +3,21 @@
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from famichat.attachments.files import Files
-from famichat.chat.records.attachment import Attachment, secrets_of
+from famichat.attachments.sample import open_newest_files
 from famichat.cli.expected import to_message
 from famichat.cli.operator.opened_data import sqlite_file
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings
-from famichat.storage.crypto.sealed_file import read
+from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.crypto.vault_keys import WrongVaultKeys, check_keys, opened_of_sample
 from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
@@ -28,7 +28,7 @@ from famichat.storage.opening import check_connection, check_file
 from famichat.storage.revision import newest, revision
 
 _PRIVATE = 0o077
-_SAMPLE = 20
+_BACKUP_IS_OLD = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield Check("database", Check.NOTE, f"no database at {file} yet; the first start creates it")
     else:
         yield from _database(settings, data_dir)
+    yield _backup(data_dir)
     yield _pages()
     if settings.pubsub_url is not None:
         yield _broker(settings.pubsub_url, data_dir)
@@ -107,7 +108,7 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
             keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
             yield database.run_read(lambda session: _sealed(session, keys))
             yield database.run_read(_rows)
-            yield database.run_read(lambda session: _files(session, keys, Files(settings.effective_files_dir)))
+            yield database.run_read(lambda session: _files(session, keys, settings.effective_files_dir))
     except (StorageError, DBAPIError) as error:
         yield Check("database", Check.BAD, _explained(error))
     finally:
@@ -153,25 +154,35 @@ def _rows(session: Session) -> Check:
     return Check("rows", Check.OK, "intact")
 
 
-def _files(session: Session, keys: Secrets, files: Files) -> Check:
-    vault, whole = Vault(keys.vault_keys), select(Attachment).where(Attachment.finished_at.is_not(None))
-    found = session.execute(whole.order_by(Attachment.id.desc()).limit(_SAMPLE)).scalars().all()
+def _files(session: Session, keys: Secrets, files_dir: Path) -> Check:
     try:
-        for attachment in found:
-            path = files.of(attachment)
-            next(read(path, secrets_of(attachment, vault).file_key, path.name))
+        opened = open_newest_files(session, Vault(keys.vault_keys), files_dir)
     except (OSError, UnsealError) as error:
         return Check(
             "files",
             Check.BAD,
             f"a file is missing or damaged: {type(error).__name__}; restore the files that belong to this database",
         )
-    return Check("files", Check.OK, f"decrypt ({len(found)} sampled)")
+    return Check("files", Check.OK, f"decrypt ({opened} sampled)")
 
 
 def _integrity(file: Path) -> Check:
     damage = find_damage(file)
     return Check("database file", Check.OK if damage is None else Check.BAD, damage or "ok")
+
+
+def _backup(data_dir: DataDir) -> Check:
+    try:
+        taken_at, verified_at = data_dir.last_backup(), data_dir.last_verified()
+    except (OSError, ValueError) as error:
+        return Check("backup", Check.NOTE, f"the record of the last backup cannot be read: {type(error).__name__}")
+    if taken_at is None:
+        return Check("backup", Check.NOTE, "none was taken from this data directory; run famichat backup")
+    verified = (
+        f"verified at {rfc3339(verified_at)}" if verified_at else "never verified; run famichat backup verify FILE"
+    )
+    is_recent = taken_at > now() - _BACKUP_IS_OLD
+    return Check("backup", Check.OK if is_recent else Check.NOTE, f"the last is of {rfc3339(taken_at)}; {verified}")
 
 
 def _pages() -> Check:

@@ -5,29 +5,47 @@
     secrets.json     the keys, unless left out
     files/           attachment files, encrypted as on disk
     SHA256SUMS       of all other files, readable by `sha256sum --check`
+    SHA256SUMS.hmac  HMAC-SHA-256 of SHA256SUMS under a key of the server, in hexadecimal
 
-It is a plain tar file, so it can be inspected and restored by hand without Famichat.
+It is a plain tar file, so it can be inspected and restored by hand without Famichat. The checksums find damage. The
+HMAC finds manipulation by anyone who does not have the server's keys: it covers every file through its checksum.
 """
 
 import hashlib
+import hmac
 import io
 import json
 import os
 import re
 import tarfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, Self, cast
 
-from famichat.storage.errors import StorageError
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-MANIFEST, SUMS, SECRETS, FILES = "manifest.json", "SHA256SUMS", "secrets.json", "files"
+from famichat.storage.errors import StorageError
+from famichat.storage.table_digest import TableDigest
+
+MANIFEST, SUMS, TAG, SECRETS, FILES = "manifest.json", "SHA256SUMS", "SHA256SUMS.hmac", "secrets.json", "files"
 DATABASES = {"sqlite": "famichat.db", "postgresql": "famichat.dump"}
-_FORMAT = 1
+_FORMAT = 2
+_KNOWN_FORMATS = {1, 2}  # 1 has no HMAC and no digests of tables
 _CHUNK = 1024 * 1024
 _PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
 _FILE = re.compile(r"files/[0-9a-f]{2}/[0-9a-f-]{36}(\.picture|\.thumbnail)?")
+
+
+class BackupNotAuthentic(StorageError):
+    """The backup has no valid HMAC. Nothing was restored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This backup was changed after it was made, or an older Famichat made it, which did not authenticate "
+            "backups. If you are certain that it is yours, add --accept-unauthenticated. Nothing was changed"
+        )
 
 
 class BackupDamaged(StorageError):
@@ -48,6 +66,7 @@ class Manifest:
         epoch: the database epoch at that time.
         messages: the number of messages.
         proofs: values that verify keys without revealing them; see `famichat.storage.backup.backup`.
+        tables: the digest of each table. Older backups have none.
     """
 
     made_at: str
@@ -56,6 +75,7 @@ class Manifest:
     epoch: str
     messages: int
     proofs: dict[str, str]
+    tables: dict[str, TableDigest] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Serialise to JSON."""
@@ -70,15 +90,22 @@ class Manifest:
         """
         try:
             header: dict[str, Any] = json.loads(text)
-            if header.pop("format") != _FORMAT or header["database"] not in DATABASES:
+            if header.pop("format") not in _KNOWN_FORMATS or header["database"] not in DATABASES:
                 raise BackupDamaged("unknown format")
-            return cls(**header)
+            tables = {name: TableDigest(**digest) for name, digest in header.pop("tables", {}).items()}
+            return cls(**header, tables=tables)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BackupDamaged("the manifest is unreadable") from error
 
 
-def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
-    """Write the files under these names, followed by their checksums. Missing attachment files are skipped."""
+def write(stream: IO[bytes], files: Mapping[str, Path], secret_key: str) -> None:
+    """Write the files under these names, followed by their checksums. Missing attachment files are skipped.
+
+    Args:
+        stream: receives the backup.
+        files: where each file is, by its name in the backup.
+        secret_key: the server's, which authenticates the checksums.
+    """
     with tarfile.open(mode="w|", fileobj=stream, format=tarfile.PAX_FORMAT) as tar:
         sums = ""
         for name, path in files.items():
@@ -88,6 +115,26 @@ def write(stream: IO[bytes], files: Mapping[str, Path]) -> None:
                 if not _FILE.fullmatch(name):
                     raise
         _add_text(tar, SUMS, sums)
+        _add_text(tar, TAG, f"{_tag(secret_key, sums.encode())}\n")
+
+
+def check_authentic(folder: Path, secret_key: str) -> None:
+    """Check that an unpacked backup is as the server with this key wrote it.
+
+    Raises:
+        BackupNotAuthentic: it was changed, or made by an older Famichat, which wrote no HMAC.
+    """
+    try:
+        written = (folder / TAG).read_bytes().strip()
+    except FileNotFoundError:
+        raise BackupNotAuthentic from None
+    if not hmac.compare_digest(written, _tag(secret_key, (folder / SUMS).read_bytes()).encode()):
+        raise BackupNotAuthentic
+
+
+def _tag(secret_key: str, sums: bytes) -> str:
+    key = HKDF(SHA256(), 32, salt=None, info=b"famichat/backup v1").derive(secret_key.encode())
+    return hmac.new(key, sums, hashlib.sha256).hexdigest()
 
 
 def read(stream: IO[bytes], folder: Path) -> Manifest:
@@ -102,7 +149,7 @@ def read(stream: IO[bytes], folder: Path) -> Manifest:
     except (tarfile.TarError, UnicodeDecodeError, EOFError) as error:
         raise BackupDamaged("it is truncated or not a tar file") from error
     promised = {name: value for value, _, name in (line.partition("  ") for line in written.splitlines())}
-    if promised != {name: value for name, value in sums.items() if name != SUMS}:
+    if promised != {name: value for name, value in sums.items() if name not in {SUMS, TAG}}:
         raise BackupDamaged("a checksum does not match")
     manifest = Manifest.from_json((folder / MANIFEST).read_text(encoding="utf-8")) if MANIFEST in sums else None
     if manifest is None or DATABASES[manifest.database] not in sums:
@@ -115,7 +162,7 @@ def _unpack(stream: IO[bytes], folder: Path) -> dict[str, str]:
     with tarfile.open(mode="r|", fileobj=stream) as tar:
         for member in tar:
             # Only these names, each once: a path in a name could write outside the folder.
-            known = member.name in {MANIFEST, SUMS, SECRETS, *DATABASES.values()} or _FILE.fullmatch(member.name)
+            known = member.name in {MANIFEST, SUMS, TAG, SECRETS, *DATABASES.values()} or _FILE.fullmatch(member.name)
             if not known or member.name in sums or not member.isfile():
                 raise BackupDamaged("it contains an unexpected file")
             sums[member.name] = _copy(cast("IO[bytes]", tar.extractfile(member)), folder / member.name)

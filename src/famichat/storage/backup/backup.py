@@ -28,6 +28,7 @@ from famichat.storage.database import Database
 from famichat.storage.epoch import current_epoch
 from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.revision import revision
+from famichat.storage.table_digest import digests_of_all
 
 _PURPOSE = "backup"
 _SECRET_KEY = "secret_key"  # noqa: S105 - a name  # nosec B105
@@ -95,7 +96,7 @@ def backup(server: Server, stream: IO[bytes], folder: Path, *, with_secrets: boo
     if with_secrets:
         files[archive.SECRETS] = folder / archive.SECRETS
         files[archive.SECRETS].write_text(copied.secrets.to_json(), encoding="utf-8")
-    archive.write(stream, files | dict(_files(server.files_dir, copied.attachment_ids)))
+    archive.write(stream, files | dict(_files(server.files_dir, copied.attachment_ids)), copied.secrets.secret_key)
     return copied.manifest
 
 
@@ -163,7 +164,8 @@ def _copied(session: Session, kind: Literal["sqlite", "postgresql"], secrets: Se
     check_vault_keys(session, secrets.vault_keys)
     epoch = current_epoch(session)
     messages = session.execute(text("SELECT count(*) FROM messages")).scalar_one()
-    manifest = Manifest(rfc3339(now()), kind, at, epoch, messages, _proofs(secrets, epoch))
+    tables = digests_of_all(session.connection())
+    manifest = Manifest(rfc3339(now()), kind, at, epoch, messages, _proofs(secrets, epoch), tables)
     return _Copied(manifest, _attachments(session), secrets)
 
 

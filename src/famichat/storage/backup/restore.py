@@ -21,7 +21,7 @@ from famichat.storage.backup import archive, postgres_programs
 from famichat.storage.backup.archive import BackupDamaged, Manifest
 from famichat.storage.backup.backup import check_file, check_keys
 from famichat.storage.base import new_id
-from famichat.storage.data_dir import DATABASE_ID, LAST_BACKUP, DataDir, Secrets, sync_directory
+from famichat.storage.data_dir import DATABASE_ID, LAST_BACKUP, LAST_VERIFIED, DataDir, Secrets, sync_directory
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
 from famichat.storage.errors import StorageError
@@ -36,6 +36,7 @@ _HARMLESS = {
     "secrets.json",
     "lost+found",
     LAST_BACKUP,
+    LAST_VERIFIED,
     DATABASE_ID,
     archive.FILES,
 }
@@ -74,10 +75,12 @@ class Restored:
     Attributes:
         manifest: the backup's metadata.
         epoch: the new database epoch.
+        by_own_keys: whether keys that were known here authenticated it; see `BackupKeys`.
     """
 
     manifest: Manifest
     epoch: str
+    by_own_keys: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +102,18 @@ class Place:
     vault_keys: dict[int, bytes] | None = None
 
 
-def restore(stream: IO[bytes], place: Place) -> Restored:
+def restore(stream: IO[bytes], place: Place, *, accept_unauthenticated: bool = False) -> Restored:
     """Restore a backup.
+
+    Args:
+        stream: the backup.
+        place: where to restore it.
+        accept_unauthenticated: whether to restore a backup without a valid HMAC.
 
     Raises:
         NotEmpty: the target contains data.
-        BackupDamaged: the backup is incomplete or modified.
+        BackupDamaged: the backup is incomplete or damaged.
+        BackupNotAuthentic: it was changed, or an older Famichat made it.
         OtherDatabase: it was taken from another kind of database.
         NewerDatabaseError: it was taken by a newer version of Famichat.
         KeysNotInBackup, WrongKeys: the keys are missing or wrong, so the data would be unreadable.
@@ -116,9 +125,11 @@ def restore(stream: IO[bytes], place: Place) -> Restored:
         _check_empty(place, database)
         with _staging(place, database) as folder:
             manifest = archive.read(stream, folder)
-            _check_fits(manifest, database)
-            keys = _keys(manifest, folder, place)
-            return Restored(manifest, _restore_data(folder, place, database, keys))
+            check_fits(manifest, place.url)
+            keys = keys_of(manifest, folder, place)
+            if not accept_unauthenticated:
+                archive.check_authentic(folder, keys.effective.secret_key)
+            return Restored(manifest, _restore_data(folder, place, database, keys.to_store), keys.are_own)
     finally:
         database.close()
 
@@ -200,29 +211,61 @@ def _has_tables(session: Session) -> bool:
     return bool(session.execute(found).scalar_one())
 
 
-def _check_fits(manifest: Manifest, database: Database) -> None:
-    if manifest.database != database.dialect:
+def check_fits(manifest: Manifest, url: str) -> None:
+    """Check that a backup can be restored into a database of this kind by this version of Famichat.
+
+    Raises:
+        OtherDatabase: it is of another kind of database.
+        NewerDatabaseError: a newer version of Famichat made it.
+    """
+    if not url.startswith(manifest.database):
         raise OtherDatabase({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[manifest.database])
     if not is_known(manifest.revision):
         raise NewerDatabaseError(manifest.revision)
 
 
-def _keys(manifest: Manifest, folder: Path, place: Place) -> Secrets | None:
-    """Return the keys to store, or None, after verifying the keys that will be in effect."""
+@dataclass(frozen=True, slots=True)
+class BackupKeys:
+    """The keys of an unpacked backup.
+
+    Attributes:
+        effective: those that will be in effect: from the settings, the data directory and the backup.
+        to_store: what to write to `secrets.json`; None if it has everything.
+        are_own: whether the secret key was known here, so that the backup's HMAC proves its origin. A backup that
+            brings its keys along could have been made by anyone who had an earlier one.
+    """
+
+    effective: Secrets
+    to_store: Secrets | None
+    are_own: bool
+
+
+def keys_of(manifest: Manifest, folder: Path, place: Place) -> BackupKeys:
+    """Return the keys of an unpacked backup, after verifying that they belong to it.
+
+    Raises:
+        BackupDamaged: the keys in the backup are unreadable.
+        KeysNotInBackup, WrongKeys: the keys are missing or wrong.
+    """
+    here = place.data_dir.secrets() if place.data_dir.secrets_file.exists() else None
+    kept = _together(here, _keys_inside(folder))
+    secret_key, vault_keys = place.secret_key, place.vault_keys
+    if kept is not None:
+        secret_key, vault_keys = secret_key or kept.secret_key, vault_keys or kept.vault_keys
+    if secret_key is None or vault_keys is None:
+        raise KeysNotInBackup(place.data_dir.secrets_file)
+    effective = Secrets(secret_key, vault_keys)
+    check_keys(manifest, effective)
+    is_own = place.secret_key is not None or here is not None
+    return BackupKeys(effective, None if kept == here else kept, is_own)
+
+
+def _keys_inside(folder: Path) -> Secrets | None:
     inside = folder / archive.SECRETS
     try:
-        found = Secrets.from_json(inside.read_text(encoding="utf-8")) if inside.exists() else None
+        return Secrets.from_json(inside.read_text(encoding="utf-8")) if inside.exists() else None
     except ValueError as error:
         raise BackupDamaged("the keys are unreadable") from error
-    if place.secret_key is not None and place.vault_keys is not None:
-        check_keys(manifest, Secrets(place.secret_key, place.vault_keys))
-        return found
-    here = place.data_dir.secrets() if place.data_dir.secrets_file.exists() else None
-    kept = _together(here, found)
-    if kept is None:
-        raise KeysNotInBackup(place.data_dir.secrets_file)
-    check_keys(manifest, Secrets(place.secret_key or kept.secret_key, place.vault_keys or kept.vault_keys))
-    return None if kept == here else kept
 
 
 def _together(here: Secrets | None, found: Secrets | None) -> Secrets | None:
