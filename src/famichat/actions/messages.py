@@ -18,7 +18,7 @@ from famichat.chat.messages.change_writer import ChangeRequest, ChangeResult
 from famichat.chat.messages.decryption_report import DecryptionReport
 from famichat.chat.messages.history import PageRequest, message_with_id
 from famichat.chat.messages.schema import ChangePage, EditPage, MessagePage, MessageView
-from famichat.chat.messages.send import Draft, Sender, SentMessage
+from famichat.chat.messages.send import Draft, QueuedMessage, Sender, SentMessage
 from famichat.chat.messages.versions import former_versions
 from famichat.chat.records.conversation import ConversationType
 from famichat.telemetry.tracing import MessageTrace
@@ -30,7 +30,7 @@ def send_message(
     conversation_id: str,
     payload: Mapping[str, Any],
     conversation_type: ConversationType | None = None,
-) -> Awaitable[SentMessage]:
+) -> QueuedMessage:
     """Send a message: queue it, and announce it once it is stored.
 
     Everything up to the queue happens synchronously, so that one sender's messages keep the order of these calls.
@@ -54,12 +54,14 @@ def send_message(
         services.rate_limits.check("send", actor)
         draft, sender = Draft.parse(payload), Sender(actor.user_id, actor.device_id)
         announce = partial(_announce_message, services, received_at, trace)
-        sent = services.send_path.send(sender, conversation_type, conversation_id, draft, announce)
+        queued = services.send_path.send(sender, conversation_type, conversation_id, draft, announce)
     except Exception as error:
         if trace is not None:
             trace.refused(error)
         raise
-    return sent if trace is None else trace.finish(sent)
+    if trace is not None:
+        queued.stored.add_done_callback(lambda _: trace.finish(queued.error()))
+    return queued
 
 
 async def post_message(

@@ -13,6 +13,7 @@ class RoomChannel(Channel):
         return await super().handle_in(event, payload)
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -34,14 +35,23 @@ class JoinRefused(Exception):
 class Deferred:
     """Returned by `handle_in` to reply later, so that the channel handles its next message meanwhile.
 
-    The reply is sent when the awaitable is done. If it raises, the channel crashes. A channel ends only after all its
-    deferred replies are done.
+    The reply is sent when the awaitable is done. If `reply` raises, the channel crashes. A channel ends only after all
+    its deferred replies are done.
+
+    Args:
+        awaitable: the work. A future costs least, because it needs no task.
+        reply: called with the future of the work when that is done; returns the reply, by default the result.
     """
 
-    __slots__ = ("awaitable",)
+    __slots__ = ("awaitable", "reply")
 
-    def __init__(self, awaitable: Awaitable[ReplyPayload | None]) -> None:
+    def __init__(
+        self,
+        awaitable: Awaitable[Any],
+        reply: Callable[[asyncio.Future[Any]], ReplyPayload | None] = lambda future: future.result(),
+    ) -> None:
         self.awaitable = awaitable
+        self.reply = reply
 
 
 class ChannelPort(Protocol):

@@ -16,15 +16,18 @@ import asyncio
 import itertools
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateReason
 from famichat.realtime.events import ChannelFailed, emit
 from famichat.realtime.message import Message, Outgoing, Payload, Push, Reply, ReplyPayload, error, ok
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.realtime.socket import CLOSE, ERROR, LEAVE, JoinedTopic, unmatched
+
+_MakeReply = Callable[[asyncio.Future[Any]], ReplyPayload | None]
 
 _MAX_HELD = 1000
 _TURN = 32
@@ -86,7 +89,7 @@ class ChannelServer:
         self._inbox: deque[tuple[Message, int]] = deque()
         self._unhandled = [0, 0]  # accepted frames and bytes that are not yet handled
         self._awake = asyncio.Event()
-        self._deferred: set[asyncio.Task[None]] = set()
+        self._deferred: set[asyncio.Future[Any]] = set()
         self._held: list[Push | Dispatch] | None = []  # frames held back until the join reply is sent; None afterwards
         self._joined = False
         self._terminate_reason: TerminateReason | None = None
@@ -255,13 +258,16 @@ class ChannelServer:
             return
         while len(self._deferred) >= self._connection.max_deferred:
             await asyncio.wait(self._deferred, return_when=asyncio.FIRST_COMPLETED)
-        task = asyncio.get_running_loop().create_task(self._reply_later(message, size, result.awaitable))
-        self._deferred.add(task)
-        task.add_done_callback(self._deferred.discard)
+        future = asyncio.ensure_future(result.awaitable)
+        self._deferred.add(future)
+        future.add_done_callback(partial(self._reply_later, message, size, result.reply))
 
-    async def _reply_later(self, message: Message, size: int, awaitable: Awaitable[ReplyPayload | None]) -> None:
+    def _reply_later(self, message: Message, size: int, reply: _MakeReply, future: asyncio.Future[Any]) -> None:
+        self._deferred.discard(future)
+        if future.cancelled():
+            return  # the event loop is being closed
         try:
-            self._reply(message, await awaitable)
+            self._reply(message, reply(future))
             self._handled(size)
         except Exception as fault:  # noqa: BLE001 - treated as if `handle_in` had raised
             self._crash(fault, "deferred")

@@ -59,7 +59,7 @@ def is_future(timestamp: datetime) -> bool:
 
 def rfc3339(timestamp: datetime) -> str:
     """Format a timestamp per RFC 3339 in UTC with microseconds, e.g. `2026-11-23T05:30:12.345678Z`."""
-    return timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return timestamp.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 class Id(TypeDecorator[str]):

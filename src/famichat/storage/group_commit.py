@@ -57,8 +57,8 @@ class GroupCommit(Generic[Item, Outcome]):
 
         Args:
             item: the item to write.
-            on_written: called in the event loop after the commit, in queue order, before the future resolves; also
-                called if the future was cancelled.
+            on_written: called in the event loop after the commit, in queue order, before anything that waits for the
+                future continues; also called if the future was cancelled.
 
         Raises:
             StorageUnavailable: `MAX_WAITING` items are queued already.
@@ -110,13 +110,15 @@ class GroupCommit(Generic[Item, Outcome]):
         return answers
 
     def _settle(self, waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:
-        """Announce and resolve one item. Raises nothing, because the other items of the batch still wait."""
+        """Resolve and announce one item. Raises nothing, because the other items of the batch still wait."""
+        # In this order, the callbacks of the future run before the outboxes are flushed, which `on_written` schedules:
+        # a sender receives the message and the reply in one write.
+        _resolve(waiting, answer)
         if not isinstance(answer, Exception):
             try:
                 waiting.on_written(answer)
             except Exception as error:  # noqa: BLE001 - a bug; the item is on disk
                 report_crash(self._name, error)
-        _resolve(waiting, answer)
 
 
 def _resolve(waiting: _Waiting[Item, Outcome], answer: Outcome | Exception) -> None:

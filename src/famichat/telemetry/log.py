@@ -16,7 +16,9 @@ from famichat.telemetry.log_handler import SummarizingHandler
 
 LogFormat = Literal["json", "console"]
 
-_events = structlog.stdlib.get_logger("famichat.events")
+_LOGGER_NAME = "famichat.events"
+_events = structlog.stdlib.get_logger(_LOGGER_NAME)
+_logger = logging.getLogger(_LOGGER_NAME)
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -62,7 +64,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
 def log_event(event: Event) -> None:
     """Log the name and the declared fields of a telemetry event."""
     level = _LEVELS[event.level]
-    if logging.getLogger("famichat.events").isEnabledFor(level):
+    if _logger.isEnabledFor(level):
         _events.log(level, event.name, **_fields(event))
 
 

@@ -17,6 +17,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._events = Counter("famichat_events", "Telemetry events by name", ["name"], registry=self.registry)
+        self._counts: dict[str, Counter] = {}
         self._joins = self._histogram("famichat_join_seconds", "Time to join a conversation")
         self._store = self._histogram("famichat_message_store_seconds", "Time from submission to commit")
         self._broadcast = self._histogram("famichat_broadcast_seconds", "Time from receipt of a cause to its broadcast")
@@ -31,7 +32,10 @@ class Metrics:
 
     def record(self, event: Event) -> None:
         """Count one event. Labels contain event names and error codes, never ids."""
-        self._events.labels(event.name).inc()
+        count = self._counts.get(event.name)
+        if count is None:  # `labels` takes longer than the rest of this method
+            count = self._counts[event.name] = self._events.labels(event.name)
+        count.inc()
         match event:
             case events.MessageChannelJoined():
                 self._joins.observe(event.duration_seconds)

@@ -4,13 +4,10 @@ Off unless the operator configures a collector (`famichat.telemetry.otlp` sends 
 a message costs one comparison with None. As with events, this module lists everything that a span may carry.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
-
-_Result = TypeVar("_Result")
 
 Pseudonym = Callable[[str], str]
 """Maps an id to what a trace may show of it."""
@@ -74,16 +71,13 @@ class MessageTrace:
         finally:
             span.end()
 
-    async def finish(self, result: Awaitable[_Result]) -> _Result:
-        """Await the result of sending, end the trace, and return the result."""
-        try:
-            value = await result
-        except BaseException as error:
+    def finish(self, error: BaseException | None) -> None:
+        """End the trace of a message that was stored, or was not because of an error."""
+        if error is not None:
             self.refused(error)
-            raise
+            return
         self._stored()
         self._root.end()
-        return value
 
     def _stored(self) -> None:
         if self._store is not None:

@@ -4,10 +4,12 @@ WebSocket, HTTP, terminal and test endpoint all use it. It makes no query beside
 checks that the sender may send there.
 """
 
+import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -119,14 +121,62 @@ Announce = Callable[[SentMessage, MessageView], None]
 
 
 @dataclass(slots=True)
-class _Queued:
-    """A message in the journal's queue."""
+class QueuedMessage:
+    """A message in the journal's queue. Await it to know that it is on disk.
 
-    entry: Entry
-    body: str
-    announce: Announce
-    started: float
-    sent: SentMessage | None = None
+    Attributes:
+        stored: done when the journal has stored or refused the message. `result` and `error` explain the outcome.
+    """
+
+    stored: asyncio.Future[Stored] = field(init=False)
+    _entry: Entry
+    _body: str
+    _announce: Announce
+    _vault: Vault
+    _started: float = field(default_factory=time.perf_counter)
+    _sent: SentMessage | None = None
+
+    def on_stored(self, stored: Stored) -> None:
+        """Announce the message. Called once after the commit, but not for a repeat."""
+        view = sent_view(self._entry, stored, self._body, self._vault)
+        self._sent = _sent(self._entry, stored, view)
+        self._announce(self._sent, view)
+
+    def result(self) -> SentMessage:
+        """Return the message, and report it to telemetry; call this once, when `stored` is done.
+
+        Raises:
+            Exception: the `error`.
+        """
+        error = self.error()
+        if error is not None:
+            raise error
+        sent = self._sent or _sent(self._entry, self.stored.result(), None)
+        emit(
+            events.MessageSent(
+                conversation_type=sent.conversation_type,
+                body_bytes=len(self._entry.body),
+                store_seconds=time.perf_counter() - self._started,
+                repeat=sent.repeat,
+            )
+        )
+        return sent
+
+    def error(self) -> BaseException | None:
+        """Return why the message was not stored, or may not have been; None if it was. See `SendPath.send`."""
+        if self.stored.cancelled():
+            return asyncio.CancelledError()
+        failure = self.stored.exception()
+        if not isinstance(failure, JournalRefusal):
+            return failure
+        error = _ERRORS[failure.reason]()
+        error.__cause__ = failure
+        return error
+
+    def __await__(self) -> Generator[Any, None, SentMessage]:
+        with suppress(JournalRefusal):
+            yield from self.stored
+        return self.result()
 
 
 class SendPath:
@@ -154,7 +204,7 @@ class SendPath:
         conversation_id: str,
         draft: Draft,
         announce: Announce,
-    ) -> Awaitable[SentMessage]:
+    ) -> QueuedMessage:
         """Queue a message, synchronously; await the result to know that it is on disk.
 
         Messages are stored in the order of these calls, not of the awaits.
@@ -187,13 +237,9 @@ class SendPath:
             self._policies.check(conversation_type, draft.envelope)
         check_sender(draft.envelope, sender.device_id)
         entry = self._entry(sender, conversation_type, conversation_id, draft)
-        queued = _Queued(entry, draft.body, announce, time.perf_counter())
-        return self._wait(self._journal.append(entry, partial(self._on_stored, queued)), queued)
-
-    def _on_stored(self, queued: _Queued, stored: Stored) -> None:
-        view = sent_view(queued.entry, stored, queued.body, self._vault)
-        queued.sent = _sent(queued.entry, stored, view)
-        queued.announce(queued.sent, view)
+        queued = QueuedMessage(entry, draft.body, announce, self._vault)
+        queued.stored = self._journal.append(entry, queued.on_stored)
+        return queued
 
     def _entry(
         self, sender: Sender, conversation_type: ConversationType | None, conversation_id: str, draft: Draft
@@ -237,23 +283,6 @@ class SendPath:
             *_protocol_parts(envelope),
             *(f"attachment {each}" for each in draft.attachment_ids),
         )
-
-    async def _wait(self, future: Awaitable[Stored], queued: _Queued) -> SentMessage:
-        try:
-            stored = await future
-        except JournalRefusal as refusal:
-            error = _ERRORS[refusal.reason]()
-            raise error from refusal
-        sent = queued.sent or _sent(queued.entry, stored, None)
-        emit(
-            events.MessageSent(
-                conversation_type=sent.conversation_type,
-                body_bytes=len(queued.entry.body),
-                store_seconds=time.perf_counter() - queued.started,
-                repeat=sent.repeat,
-            )
-        )
-        return sent
 
 
 def _sent(entry: Entry, stored: Stored, view: MessageView | None) -> SentMessage:

@@ -1,9 +1,9 @@
 """The channel of one conversation: join, send, change, acknowledge and fetch messages."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 from famichat.actions import messages
 from famichat.actions.conversations import join_conversation
@@ -18,6 +18,7 @@ from famichat.chat.conversations.schema import JoinReply
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change import Change, Deletion, Edit, React
 from famichat.chat.messages.schema import SendReply
+from famichat.chat.messages.send import QueuedMessage
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
 from famichat.endpoint.denials import report_denied
@@ -28,8 +29,6 @@ from famichat.realtime.message import Broadcast, Payload, ReplyPayload, ok
 from famichat.realtime.socket import Socket
 from famichat.storage.base import rfc3339
 from famichat.telemetry import emit, events
-
-_Reply = TypeVar("_Reply", bound=ReplyPayload | Deferred | None)
 
 
 class MessageChannel(Channel):
@@ -126,23 +125,15 @@ class MessageChannel(Channel):
 
     async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred | None:
         """Handle one event of the protocol. Other events get the reply `unmatched_event`."""
-        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[ReplyPayload | Deferred | None]]] = {
-            "new_msg": self._new_msg,
-            "edit_msg": partial(self._change, Edit),
-            "delete_msg": partial(self._change, Deletion),
-            "react": partial(self._change, React),
-            "message_ack": self._message_ack,
-            "fetch": self._fetch,
-            "fetch_changes": self._fetch_changes,
-            "typing": self._typing,
-            "decrypt_failed": self._decrypt_failed,
-        }
-        handle = handlers.get(event)
+        handle = self._HANDLERS.get(event)
         if handle is None:
             return unmatched_event()
         if not isinstance(payload, dict):
             return error_reply(InvalidMessage(field="payload"))
-        return await self._to_reply(handle(payload))
+        try:
+            return await handle(self, payload)
+        except Exception as error:  # noqa: BLE001 - the channel stays open; see `_refuse`
+            return self._refuse(error)
 
     async def _join(self, params: dict[str, Any]) -> JoinReply:
         self._address = ConversationTopic.parse(self.topic)
@@ -168,30 +159,41 @@ class MessageChannel(Channel):
 
     async def _new_msg(self, payload: dict[str, Any]) -> Deferred:
         topic = self._address
-        sent = messages.send_message(self._context, self._identity, topic.conversation_id, payload, topic.type)
+        queued = messages.send_message(self._context, self._identity, topic.conversation_id, payload, topic.type)
+        return Deferred(queued.stored, lambda _: self._sent(queued))
 
-        async def reply() -> ReplyPayload:
-            message = await sent
-            response: SendReply = {
-                "message_id": message.message_id,
-                "seq": message.seq,
-                "inserted_at": rfc3339(message.inserted_at),
-            }
-            return ok(response)
+    def _sent(self, queued: QueuedMessage) -> ReplyPayload:
+        try:
+            message = queued.result()
+        except Exception as error:  # noqa: BLE001 - see `_refuse`
+            return self._refuse(error)
+        response: SendReply = {
+            "message_id": message.message_id,
+            "seq": message.seq,
+            "inserted_at": rfc3339(message.inserted_at),
+        }
+        return ok(response)
 
-        return Deferred(self._to_reply(reply()))
+    async def _edit(self, payload: dict[str, Any]) -> Deferred:
+        return self._change(Edit, payload)
 
-    async def _change(self, change: type[Change], payload: dict[str, Any]) -> Deferred:
+    async def _delete(self, payload: dict[str, Any]) -> Deferred:
+        return self._change(Deletion, payload)
+
+    async def _react(self, payload: dict[str, Any]) -> Deferred:
+        return self._change(React, payload)
+
+    def _change(self, change: type[Change], payload: dict[str, Any]) -> Deferred:
         topic = self._address
-        return self._when_done(
-            messages.change_message(self._context, self._identity, topic.conversation_id, change, payload, topic.type)
+        work = messages.change_message(
+            self._context, self._identity, topic.conversation_id, change, payload, topic.type
         )
+        return Deferred(work, self._done)
 
     async def _message_ack(self, payload: dict[str, Any]) -> Deferred:
         attended = self._device.attentive
-        return self._when_done(
-            acknowledge_messages(self._context, self._identity, self._address, payload, attended=attended)
-        )
+        work = acknowledge_messages(self._context, self._identity, self._address, payload, attended=attended)
+        return Deferred(work, self._done)
 
     async def _fetch(self, payload: dict[str, Any]) -> ReplyPayload:
         topic = self._address
@@ -222,22 +224,30 @@ class MessageChannel(Channel):
         )
         return ok()
 
-    def _when_done(self, work: Awaitable[object]) -> Deferred:
-        """Reply `ok` once `work` is done, while the channel handles the next events."""
-
-        async def reply() -> ReplyPayload:
-            await work
-            return ok()
-
-        return Deferred(self._to_reply(reply()))
-
-    async def _to_reply(self, result: Awaitable[_Reply]) -> _Reply | ReplyPayload:
-        """Turn any error into a reply with a stable code, and keep the channel open."""
+    def _done(self, work: asyncio.Future[object]) -> ReplyPayload:
         try:
-            return await result
-        except Exception as error:  # noqa: BLE001 - see above; `error_reply` logs unexpected errors
-            report_denied("message_channel", error, self._identity.user_id)
-            return error_reply(error)
+            work.result()
+        except Exception as error:  # noqa: BLE001 - see `_refuse`
+            return self._refuse(error)
+        return ok()
+
+    def _refuse(self, error: Exception) -> ReplyPayload:
+        """Turn any error into a reply with a stable code; `error_reply` logs unexpected ones."""
+        report_denied("message_channel", error, self._identity.user_id)
+        return error_reply(error)
+
+    # At the end of the class, where the methods are defined.
+    _HANDLERS: ClassVar[dict[str, Callable[[Any, dict[str, Any]], Awaitable[ReplyPayload | Deferred | None]]]] = {
+        "new_msg": _new_msg,
+        "edit_msg": _edit,
+        "delete_msg": _delete,
+        "react": _react,
+        "message_ack": _message_ack,
+        "fetch": _fetch,
+        "fetch_changes": _fetch_changes,
+        "typing": _typing,
+        "decrypt_failed": _decrypt_failed,
+    }
 
 
 def _supports_statuses(params: Mapping[str, Any]) -> bool:
