@@ -56,7 +56,7 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("famichat").setLevel(level)
 
