@@ -25,6 +25,7 @@ from famichat.storage.access_removal import access_was_removed
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
+from famichat.storage.database_check import DatabaseCheck
 from famichat.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Services:
     """The parts of a running server that actions use."""
 
     database: Database
+    database_check: DatabaseCheck
     vault: Vault
     index: BlindIndex
     tokens: Tokens

@@ -28,6 +28,7 @@ from famichat.chat.messages.send import SendPath
 from famichat.settings import Settings
 from famichat.storage.damage_check import DamageCheck
 from famichat.storage.database import Database
+from famichat.storage.database_check import DatabaseCheck
 from famichat.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ async def start_services(
     quota = Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
     uploads = Uploads(data.database, data.vault, files, quota, data.policies)
     lifecycle.on_stop_in_thread(uploads.close)
+    database_check = DatabaseCheck(data.database)
     if background:
+        lifecycle.start("database check", database_check.run)
         lifecycle.start("sweep", Sweep(data.database, files).run)
         _start_damage_check(data.database, lifecycle, metrics)
     receipts = ReceiptWriter(data.database)
@@ -97,6 +100,7 @@ async def start_services(
     lifecycle.on_stop_in_thread(avatar_maker.close)
     return Services(
         database=data.database,
+        database_check=database_check,
         vault=data.vault,
         index=data.index,
         tokens=Tokens(data.secret_key),

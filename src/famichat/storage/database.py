@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -28,6 +29,7 @@ from sqlalchemy.pool import QueuePool
 
 from famichat.storage.disk_reserve import DiskReserve
 from famichat.storage.errors import StorageUnavailable, StorageUnreachable
+from famichat.storage.responsiveness import Responsiveness
 from famichat.telemetry import emit, events
 
 T = TypeVar("T")
@@ -39,7 +41,7 @@ _READERS = 4
 _AUTHENTICATORS = 2
 _POSTGRES_CONNECTIONS = 8
 _BUSY_SECONDS = 5
-_TIMEOUT_MS = 5000
+_STATEMENT_MS, _LOCK_MS, _IDLE_MS, _UNACKNOWLEDGED_MS = 4000, 3000, 5000, 4000
 # Failed statements are logged without their parameters, which may contain a password hash.
 _NO_PARAMETERS_IN_LOGS: Any = {"hide_parameters": True}
 
@@ -66,6 +68,7 @@ class Database:
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
         self._authenticators = ThreadPoolExecutor(_AUTHENTICATORS, "database-authenticator")
+        self._responsiveness = Responsiveness()
         self._reserve: DiskReserve | None = None
         self._driver: Any = self._journaling.dialect.loaded_dbapi
         self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
@@ -77,7 +80,7 @@ class Database:
 
     async def transaction(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction on a writer thread and commit; see `run`."""
-        return await asyncio.get_running_loop().run_in_executor(self._writers, self.run, work)
+        return await self._in_thread(self._writers, "transaction", partial(self.run, work))
 
     async def between_batches(self, work: Callable[[Session], T]) -> T:
         """Run `work` like `transaction`, but in the journal's thread, between two of its batches.
@@ -85,11 +88,11 @@ class Database:
         Use it for every change that ends a user's access. When this returns, no message stored by this process after
         the commit has been broadcast yet, so the caller can still close the user's channels in time.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._journalists, self.run, work)
+        return await self._in_thread(self._journalists, "transaction", partial(self.run, work))
 
     async def transaction_with_reserve(self, work: Callable[[Session], T]) -> T:
         """Run `work` like `transaction`; on a full disk, use the space reserved by `reserve_disk_space`."""
-        return await asyncio.get_running_loop().run_in_executor(self._writers, self._run_with_reserve, work)
+        return await self._in_thread(self._writers, "transaction", partial(self._run_with_reserve, work))
 
     async def reserve_disk_space(self) -> None:
         """Reserve space for `transaction_with_reserve` on SQLite. PostgreSQL has its own disk."""
@@ -100,7 +103,7 @@ class Database:
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run read-only `work` on a consistent snapshot; see `run_read`."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.run_read, work)
+        return await self._in_thread(self._readers, "read", partial(self.run_read, work))
 
     async def read_for_authentication(self, work: Callable[[Session], T]) -> T:
         """Run read-only `work` like `read`, in threads of its own.
@@ -108,7 +111,7 @@ class Database:
         A request is authenticated before it costs anything else. If thousands of clients reconnect, that must not wait
         behind their joins, or the handshakes of the last ones time out.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._authenticators, self.run_read, work)
+        return await self._in_thread(self._authenticators, "read", partial(self.run_read, work))
 
     async def ping(self) -> None:
         """Run a trivial query, to find out whether the database answers.
@@ -116,7 +119,34 @@ class Database:
         Raises:
             StorageUnavailable: it does not.
         """
-        await self.read(lambda session: session.execute(text("SELECT 1")))
+        await self.read_for_authentication(lambda session: session.execute(text("SELECT 1")))
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, operation: str, work: Callable[[], T]) -> T:
+        """Run `work` in a thread. With PostgreSQL, wait no longer than `Responsiveness` allows.
+
+        Work that has not begun by then is never done. Work that has begun may still succeed, unnoticed.
+
+        Raises:
+            StorageUnreachable: the database has been silent; nothing was executed.
+            StorageUnavailable: the database did not answer in time; the outcome is unknown.
+        """
+        if self.dialect == "sqlite":
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        self._responsiveness.admit(operation)
+        asked_at = time.monotonic()
+        submitted = threads.submit(work)
+        done = asyncio.wrap_future(submitted)
+        try:
+            while not done.done() and (left := self._responsiveness.seconds_left(asked_at)) > 0:
+                await asyncio.wait({done}, timeout=left)
+            if not done.done():
+                self._responsiveness.fell_silent()
+                raise _unavailable(operation, TimeoutError())
+        finally:
+            submitted.cancel()  # without effect if it has begun
+        if not isinstance(done.exception(), StorageUnavailable):
+            self._responsiveness.answered()
+        return done.result()
 
     def run(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction, retrying serialisation failures up to `MAX_ATTEMPTS` times.
@@ -183,7 +213,7 @@ class Database:
         Raises:
             StorageUnavailable: see `run`.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._journalists, work)
+        return await self._in_thread(self._journalists, "journal", work)
 
     @contextmanager
     def journal_transaction(self) -> Iterator[Any]:
@@ -393,8 +423,16 @@ def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], co
     options: dict[str, Any] = {
         "connect_timeout": 3,
         "client_encoding": "UTF8",  # psycopg returns text as bytes if the database's encoding is SQL_ASCII
+        # A connection that is cut silently fails after about four seconds: with data under way because nothing is
+        # acknowledged (Linux only), without because no keepalive is answered.
+        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
+        "keepalives": 1,
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
         # psycopg reads dates in the ISO style only.
-        "options": f"-c statement_timeout={_TIMEOUT_MS} -c lock_timeout={_TIMEOUT_MS} -c timezone=UTC -c DateStyle=ISO",
+        "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS} "
+        f"-c idle_in_transaction_session_timeout={_IDLE_MS} -c timezone=UTC -c DateStyle=ISO",
     }
     return create_engine(
         url.set(drivername="postgresql+psycopg"),

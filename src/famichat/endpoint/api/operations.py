@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from famichat.chat.errors import NotFound
 from famichat.endpoint.http.context import InContext
+from famichat.storage.errors import StorageUnavailable
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,12 +23,14 @@ async def healthz() -> Response:
 async def readyz(context: InContext) -> Response:
     """Report whether requests can be served, and whether this node hears the others.
 
-    A node that hears nothing stays ready: its clients learn of missed messages from the database within seconds.
+    It reports what the background checks found, and waits for nothing. A node that hears nothing stays ready: its
+    clients learn of missed messages from the database within seconds.
 
     Raises:
         StorageUnavailable: the database does not answer.
     """
-    await context.database.ping()
+    if not context.database_check.answers:
+        raise StorageUnavailable("readiness")
     deaf = "" if context.pubsub.hearing else "hearing: false (no message of the broker arrives)\n"
     return PlainTextResponse(f"ready\n{deaf}")
 
