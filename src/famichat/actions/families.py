@@ -17,6 +17,7 @@ from famichat.chat.families.membership import (
     change_role_by_operator,
     family_conversation_views,
     remove_member,
+    remove_member_by_operator,
 )
 from famichat.chat.records.family import Family, FamilyRole
 from famichat.telemetry import emit, events
@@ -102,14 +103,42 @@ async def remove_family_member(services: Services, actor: Identity, family_id: s
         LastAdmin: the family would have no admin.
     """
 
+    def remove(session: Session) -> Removal:
+        return remove_member(session, actor.user_id, family_id, user_id)
+
+    await _remove_member(services, family_id, user_id, remove, removed_by_id=actor.user_id)
+
+
+async def remove_family_member_by_operator(services: Services, family_id: str, user_id: str) -> None:
+    """Remove a member from a family, its conversation and its groups, as the server operator.
+
+    Raises:
+        NotFound: the user does not belong to the family.
+        LastAdmin: the family would have no admin.
+    """
+
+    def remove(session: Session) -> Removal:
+        return remove_member_by_operator(session, family_id, user_id)
+
+    await _remove_member(services, family_id, user_id, remove, removed_by_id=None)
+
+
+async def _remove_member(
+    services: Services,
+    family_id: str,
+    user_id: str,
+    remove: Callable[[Session], Removal],
+    *,
+    removed_by_id: str | None,
+) -> None:
     def work(session: Session) -> tuple[Removal, list[dict[str, ConversationView]], list[ContactChange]]:
-        removal = remove_member(session, actor.user_id, family_id, user_id)
+        removal = remove(session)
         views = [views_by_member(session, id_, services.policies, services.vault) for _, id_ in removal.left]
         return removal, views, changes_in_direct(services, session, user_id, removal.direct)
 
     removal, views_of_others, contacts = await services.write_between_batches(work)
-    emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=actor.user_id))
-    _emit_group_changes(removal, actor.user_id)
+    emit(events.FamilyMemberRemoved(family_id=family_id, user_id=user_id, removed_by_id=removed_by_id))
+    _emit_group_changes(removal, removed_by_id)
     services.broadcasts.removed(user_id, [ConversationTopic(kind, id_) for kind, id_ in removal.left])
     for views in views_of_others:
         services.broadcasts.conversation_updated(views)
@@ -133,7 +162,7 @@ async def _change_role(
     return member
 
 
-def _emit_group_changes(removal: Removal, actor_id: str) -> None:
+def _emit_group_changes(removal: Removal, actor_id: str | None) -> None:
     for kind, id_ in removal.left:
         if kind == "group":
             emit(events.GroupMemberRemoved(conversation_id=id_, user_id=removal.user_id, removed_by_id=actor_id))

@@ -16,6 +16,8 @@ from famichat.app.lifecycle import Lifecycle
 from famichat.app.open_files import raise_limit, transport_limits
 from famichat.app.realtime_telemetry import forward_realtime_events
 from famichat.app.services import start_services
+from famichat.endpoint.admin.methods import OperatorMethods
+from famichat.endpoint.admin.server import AdminServer
 from famichat.endpoint.channels.user_socket import UserSocket
 from famichat.endpoint.http.app import build_http
 from famichat.endpoint.http.server_protocol import http_protocol
@@ -119,6 +121,9 @@ async def _serve_on(
         per_address_limit=limits.max_per_address,
         max_connections=limits.max_connections,
     )
+    admin = AdminServer(settings.data_dir, OperatorMethods(context, lambda: endpoint.connections))
+    await admin.open()
+    lifecycle.on_stop_await(admin.close)
     ready = Ready(url_of(listener, settings.host), context.setup_code)
     server = HttpServer(build_config(http, protocol, endpoint), endpoint, lambda: on_ready(ready))
 

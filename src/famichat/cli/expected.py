@@ -7,6 +7,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from famichat.accounts.errors import UsernameTaken
+from famichat.cli.operator.administration import ServerError
 from famichat.cli.refusal import MISUSED, Refused
 from famichat.error_codes import CODES
 from famichat.errors import FamichatError
@@ -80,7 +81,7 @@ def _from_expected(fault: Exception) -> Refused | None:
     for kind, code, sentence in _STORAGE_ERRORS:
         if isinstance(fault, kind):
             return Refused(code, sentence or str(fault))
-    return _from_famichat_error(fault) if isinstance(fault, FamichatError) else None
+    return _from_code(fault.code, fault.details) if isinstance(fault, FamichatError | ServerError) else None
 
 
 def _missing_extra(fault: ModuleNotFoundError) -> Refused | None:
@@ -92,11 +93,11 @@ def _missing_extra(fault: ModuleNotFoundError) -> Refused | None:
     )
 
 
-def _from_famichat_error(fault: FamichatError) -> Refused:
-    if isinstance(fault, UsernameTaken) and "suggestions" in fault.details:
-        names = ", ".join(fault.details["suggestions"])
-        return Refused(fault.code, f"{CODES[fault.code].title} These are free: {names}")
-    return Refused(fault.code, str(fault.details.get("detail", "")))
+def _from_code(code: str, details: dict[str, Any]) -> Refused:
+    if code == UsernameTaken.code and "suggestions" in details:
+        names = ", ".join(details["suggestions"])
+        return Refused(code, f"{CODES[code].title} These are free: {names}")
+    return Refused(code, str(details.get("detail", "")))
 
 
 def _problem_behind(fault: StorageUnavailable) -> DatabaseUnusable:

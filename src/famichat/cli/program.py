@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "user": "operator.user",
     "family": "operator.family",
     "invite": "operator.invite",
+    "stats": "operator.stats",
     "sql": "operator.database",
     "shell": "operator.shell",
     "login": "member.messages",

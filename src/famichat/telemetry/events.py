@@ -256,13 +256,13 @@ class GroupMemberRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRoleChanged(Event):
-    """A group admin changed a member's role."""
+    """A group admin, or the operator (`changed_by_id` is None), changed a member's role."""
 
     name: ClassVar[str] = "famichat.group.role_changed"
     conversation_id: str
     user_id: str
     role: str
-    changed_by_id: str
+    changed_by_id: str | None
 
 
 # Users, devices and families
@@ -284,7 +284,9 @@ class DeviceRevoked(Event):
     name: ClassVar[str] = "famichat.device.revoked"
     user_id: str
     device_id: str
-    cause: Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused", "password_reset"]
+    cause: Literal[
+        "signed_out", "revoked", "revoked_by_admin", "revoked_by_operator", "refresh_token_reused", "password_reset"
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -623,6 +625,28 @@ class AttachmentDamaged(Event):
     name: ClassVar[str] = "famichat.attachment.damaged"
     level: ClassVar[Level] = "error"
     attachment_id: str
+
+
+# The operator's commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorMethodCalled(Event):
+    """The operator's command ran a method over the admin socket. `outcome` is `ok` or an error code."""
+
+    name: ClassVar[str] = "famichat.operator.method"
+    method: str
+    uid: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorConnectionRefused(Event):
+    """A process of another user connected to the admin socket, or too many processes did."""
+
+    name: ClassVar[str] = "famichat.operator.refused"
+    level: ClassVar[Level] = "warning"
+    uid: int
 
 
 # The process and telemetry itself

@@ -1,7 +1,6 @@
 import re
 from pathlib import Path
 
-from famichat.storage.data_dir import DataDir
 from famichat.telemetry.events import (
     AccountDeleted,
     Event,
@@ -11,7 +10,6 @@ from famichat.telemetry.events import (
     InviteCreated,
 )
 from tests.support.operator import Operator
-from tests.support.postgres import Postgres
 
 
 def test_an_added_user_is_listed(at_home: Operator) -> None:
@@ -86,11 +84,6 @@ def test_a_confirmation_can_be_declined(at_home: Operator) -> None:
     assert at_home.run("user", "delete", "anna", given="y\n").stdout.startswith("Deleted the account of anna (id ")
 
 
-def test_a_user_cannot_be_deleted_while_the_server_runs(at_home: Operator) -> None:
-    with DataDir(at_home.data_dir).lock():
-        assert at_home.refused("user", "delete", "anna", "--yes") == "directory_in_use"
-
-
 def test_a_common_password_is_refused(operator: Operator) -> None:
     assert operator.refused("user", "add", "bo", "--password-stdin", given="password\n") == "weak_password"
 
@@ -109,21 +102,11 @@ def test_an_unknown_user_cannot_be_changed(at_home: Operator) -> None:
     assert len(at_home("user", "list")["users"]) == 1
 
 
-def test_a_user_cannot_be_added_while_the_server_runs(at_home: Operator) -> None:
-    with DataDir(at_home.data_dir).lock():
-        assert at_home.refused("user", "add", "bo", "--generate-password") == "directory_in_use"
-        assert len(at_home("user", "list")["users"]) == 1
-
-
-def test_on_postgresql_both_may_work_at_once(postgres: Postgres, migrated_postgres: str, tmp_path: Path) -> None:
-    operator = Operator(tmp_path, postgres.create("operated", migrated_postgres))
-    with DataDir(tmp_path).lock():
-        operator("user", "add", "bo", "--generate-password")
-        # But the server would not close what Bo's devices have open.
-        assert operator.refused("user", "password", "bo", "--generate-password") == "directory_in_use"
+def test_a_user_is_added_without_a_server_on_either_database(database_url: str, tmp_path: Path) -> None:
+    operator = Operator(tmp_path / "data", database_url)
+    operator("user", "add", "bo", "--generate-password")
 
     assert [user["username"] for user in operator("user", "list")["users"]] == ["bo"]
-    postgres.drop("operated")
 
 
 def test_people_read_a_table(at_home: Operator) -> None:

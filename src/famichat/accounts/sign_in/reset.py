@@ -100,13 +100,10 @@ def reset_password(session: Session, token: str, password_hash: str) -> Password
 
 def set_password_by_operator(session: Session, user: User, password_hash: str) -> PasswordReset:
     """Set a user's password as the server operator, with an audit log entry for it and for each signed-out device."""
-    signed_in = devices_of(session, user.id)
-    result = set_password(session, user, password_hash)
     record(session, AuditEvent("password_reset"), concerning=user.id, by=None)
-    for device in signed_in:
-        event = AuditEvent("device_revoked", name=device.name, device_id=device.id)
-        record(session, event, concerning=user.id, by=None)
-    return result
+    device_ids = sign_out_everywhere(session, user.id, by=None)
+    set_password(session, user, password_hash)
+    return PasswordReset(user.id, device_ids)
 
 
 def set_password(session: Session, user: User, password_hash: str) -> PasswordReset:
@@ -115,3 +112,19 @@ def set_password(session: Session, user: User, password_hash: str) -> PasswordRe
     user.password_hash = password_hash
     user.reset_token = user.reset_token_sent_at = None
     return PasswordReset(user.id, tuple(revoke_devices(session, user.id)))
+
+
+def sign_out_everywhere(session: Session, user_id: str, *, by: str | None) -> tuple[str, ...]:
+    """Revoke all devices of a user, with an audit log entry for each, and return their ids.
+
+    Args:
+        session: the transaction; it removes access, so it must run between two batches of the journal.
+        user_id: the user.
+        by: the user who does it; None for the server operator.
+    """
+    devices = devices_of(session, user_id)
+    revoke_devices(session, user_id)
+    for device in devices:
+        event = AuditEvent("device_revoked", name=device.name, device_id=device.id)
+        record(session, event, concerning=user_id, by=by)
+    return tuple(device.id for device in devices)

@@ -4,12 +4,15 @@ from typing import Literal
 
 from famichat.accounts import device as own_devices
 from famichat.accounts.device import Device, devices_of
+from famichat.accounts.sign_in.reset import sign_out_everywhere
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.chat.families.admin import devices_of_member, sign_out_member
 from famichat.telemetry import emit, events
 
-RevocationCause = Literal["signed_out", "revoked", "revoked_by_admin", "refresh_token_reused", "password_reset"]
+RevocationCause = Literal[
+    "signed_out", "revoked", "revoked_by_admin", "revoked_by_operator", "refresh_token_reused", "password_reset"
+]
 
 
 async def list_devices(services: Services, actor: Identity) -> list[Device]:
@@ -49,6 +52,17 @@ async def revoke_member_device(
     """
     await services.write_between_batches(sign_out_member, actor.user_id, family_id, user_id, device_id)
     announce_device_revoked(services, user_id, device_id, "revoked_by_admin")
+
+
+async def sign_out_by_operator(services: Services, user_id: str) -> int:
+    """Sign out all devices of a user as the server operator, and return their number.
+
+    The user sees it in the account history.
+    """
+    device_ids = await services.write_between_batches(sign_out_everywhere, user_id, by=None)
+    for device_id in device_ids:
+        announce_device_revoked(services, user_id, device_id, "revoked_by_operator")
+    return len(device_ids)
 
 
 def announce_device_revoked(services: Services, user_id: str, device_id: str, cause: RevocationCause) -> None:

@@ -90,15 +90,18 @@ def remove_member(session: Session, actor_id: str, family_id: str, user_id: str)
         NotAdmin: the actor is a plain member and the user is someone else.
         LastAdmin: the user is the only admin of the family.
     """
-    membership = _lock_membership(session, actor_id, family_id, user_id)
-    if membership.role == "admin":
-        require_other_family_admin(session, family_id)
-        revoke_invites_by(session, family_id, user_id)
-    session.delete(membership)
-    mark_access_removed(session)
-    session.flush()
-    _record(session, "family_member_removed", actor_id, membership)
-    return _leave_conversations(session, actor_id, family_id, user_id)
+    return _remove(session, actor_id, _lock_membership(session, actor_id, family_id, user_id))
+
+
+def remove_member_by_operator(session: Session, family_id: str, user_id: str) -> Removal:
+    """Remove a user from a family on behalf of the server's operator, as `remove_member` does.
+
+    Raises:
+        NotFound: the user does not belong to the family.
+        LastAdmin: the user is the only admin of the family.
+    """
+    lock_families(session, [family_id])
+    return _remove(session, None, _membership(session, family_id, user_id))
 
 
 def change_role(session: Session, actor_id: str, family_id: str, user_id: str, role: FamilyRole) -> FamilyMember:
@@ -200,6 +203,18 @@ def _membership(session: Session, family_id: str, user_id: str) -> FamilyMembers
     return membership
 
 
+def _remove(session: Session, actor_id: str | None, membership: FamilyMembership) -> Removal:
+    family_id, user_id = membership.family_id, membership.user_id
+    if membership.role == "admin":
+        require_other_family_admin(session, family_id)
+        revoke_invites_by(session, family_id, user_id)
+    session.delete(membership)
+    mark_access_removed(session)
+    session.flush()
+    _record(session, "family_member_removed", actor_id, membership)
+    return _leave_conversations(session, actor_id, family_id, user_id)
+
+
 def _set_role(session: Session, actor_id: str | None, membership: FamilyMembership, role: FamilyRole) -> FamilyMember:
     if membership.role == "admin" and role != "admin":
         require_other_family_admin(session, membership.family_id)
@@ -222,7 +237,7 @@ def _forget_ended_contacts(session: Session, membership: FamilyMembership) -> No
     )
 
 
-def _leave_conversations(session: Session, actor_id: str, family_id: str, user_id: str) -> Removal:
+def _leave_conversations(session: Session, actor_id: str | None, family_id: str, user_id: str) -> Removal:
     shared = (
         select(Conversation.id)
         .join(Participant, Participant.conversation_id == Conversation.id)

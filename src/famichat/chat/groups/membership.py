@@ -113,7 +113,7 @@ def remove_participant(session: Session, conversation_id: str, user_id: str) -> 
 
 
 def remove_from_groups(
-    session: Session, actor_id: str, groups: Sequence[Conversation], user_id: str
+    session: Session, actor_id: str | None, groups: Sequence[Conversation], user_id: str
 ) -> tuple[PromotedAdmin, ...]:
     """Remove a user from groups because the user was removed from the family. The caller must have locked the groups.
 
@@ -122,7 +122,7 @@ def remove_from_groups(
 
     Args:
         session: the transaction.
-        actor_id: the family admin, recorded as the granter of new admin roles.
+        actor_id: the family admin, recorded as the granter of new admin roles; None for the server operator.
         groups: the groups; the user must be a member of each.
         user_id: the user to remove.
 
@@ -154,6 +154,6 @@ def check_admin_can_leave(session: Session, conversation_id: str, user_id: str) 
         require_other_admin(session, conversation_id)
 
 
-def _record_removal(session: Session, actor_id: str, group: Conversation, user_id: str) -> None:
+def _record_removal(session: Session, actor_id: str | None, group: Conversation, user_id: str) -> None:
     event = AuditEvent("group_member_removed", name=group.name, conversation_id=group.id)
     record(session, event, concerning=user_id, by=actor_id)

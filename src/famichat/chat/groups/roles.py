@@ -132,8 +132,8 @@ def role_of_participant(session: Session, conversation_id: str, user_id: str) ->
     return "admin" if is_admin(session, conversation_id, user_id) else "member"
 
 
-def grant(session: Session, granter_id: str, conversation_id: str, user_id: str, role: Role) -> None:
-    """Insert or replace the role of a member, with the granter and the current time."""
+def grant(session: Session, granter_id: str | None, conversation_id: str, user_id: str, role: Role) -> None:
+    """Insert or replace the role of a member, with the granter (None: the operator) and the current time."""
     granted = {"role": role, "granted_by_id": granter_id, "granted_at": now()}
     row = insert_for(session, GroupPrivilege).values(conversation_id=conversation_id, user_id=user_id, **granted)
     session.execute(
@@ -143,7 +143,7 @@ def grant(session: Session, granter_id: str, conversation_id: str, user_id: str,
     )
 
 
-def record_role(session: Session, granter_id: str, group: Conversation, user_id: str, role: Role) -> None:
+def record_role(session: Session, granter_id: str | None, group: Conversation, user_id: str, role: Role) -> None:
     """Record a role change in the audit log of the member."""
     event = AuditEvent("group_role_changed", name=group.name, role=role, conversation_id=group.id)
     record(session, event, concerning=user_id, by=granter_id)

@@ -1,29 +1,29 @@
 """`famichat family`: the operator's commands for families."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.user import find_user
-from famichat.actions.families import change_family_role_by_operator, create_family_by_operator
-from famichat.actions.services import Services
-from famichat.chat.families.family import FamilyMember, members_of
+from famichat.chat.families.family import members_of
 from famichat.chat.records.family import Family, FamilyRole
-from famichat.cli.operator.opened_data import open_readonly, run_action
+from famichat.cli.operator.administration import Call, administration
+from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339
 
+T = TypeVar("T")
 ROLE = click.Choice(["admin", "member", "child"])
 
 
 @click.group()
 def family() -> None:
-    """List and add families, and change their admins."""
+    """List and add families, and change their members."""
 
 
 @family.command("list")
@@ -44,15 +44,9 @@ def list_families(data_dir: Path | None, *, as_json: bool) -> None:
 @json_option
 def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Create the family NAME. Its admin needs an account first."""
-
-    async def work(services: Services) -> dict[str, str]:
-        user = await services.read(find_user, admin, services.index)
-        if user is None:
-            raise Refused("not_found", f"No user is called {admin}. Create the account with `famichat user add`")
-        created = await create_family_by_operator(services, name, user.id)
-        return {"id": created.id, "name": created.name, "admin_id": user.id}
-
-    result = run_action(load_settings(data_dir=data_dir), work)
+    with administration(load_settings(data_dir=data_dir)) as call:
+        admin_id = existing_user(call, admin, "Create the account with `famichat user add`")["id"]
+        result = call("family.add", name=name, admin_id=admin_id)
     print_result(result, f"Created the family {result['name']}: {result['id']}", as_json=as_json)
 
 
@@ -64,19 +58,46 @@ def add_family(name: str, admin: str, data_dir: Path | None, *, as_json: bool) -
 @json_option
 def change_role(name: str, person: str, role: FamilyRole, data_dir: Path | None, *, as_json: bool) -> None:
     """Make PERSON (a username or an email address) an admin, a member or a child of the family NAME."""
-
-    async def work(services: Services) -> FamilyMember:
-        found = await services.read(find_family, name)
-        user = await services.read(find_user, person, services.index)
-        if user is None:
-            raise Refused("not_found", f"No user is called {person}")
-        return await change_family_role_by_operator(services, found.id, user.id, role)
-
-    # A running server would not notify the user's devices.
-    member = run_action(load_settings(data_dir=data_dir), work, stopped=True)
-    result = {"user_id": member.user_id, "username": member.username, "role": member.role}
+    with administration(load_settings(data_dir=data_dir)) as call:
+        family_id, user = only_family(call, name), existing_user(call, person)
+        result = call("family.role", family_id=family_id, user_id=user["id"], role=role)
     role_text = {"admin": "an admin", "member": "a member", "child": "a child"}[role]
-    print_result(result, f"{member.username} is now {role_text} of {name}.", as_json=as_json)
+    print_result(result, f"{user['username']} is now {role_text} of {name}.", as_json=as_json)
+
+
+@family.command("remove")
+@click.argument("name")
+@click.argument("person")
+@data_dir_option
+@json_option
+def remove_member(name: str, person: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Remove PERSON (a username or an email address) from the family NAME, its chat and its groups."""
+    with administration(load_settings(data_dir=data_dir)) as call:
+        family_id, user = only_family(call, name), existing_user(call, person)
+        result = call("family.remove", family_id=family_id, user_id=user["id"])
+    print_result(result, f"Removed {user['username']} from {name}.", as_json=as_json)
+
+
+def existing_user(call: Call, name_or_email: str, advice: str = "") -> dict[str, Any]:
+    """Return the id and the username of a user.
+
+    Raises:
+        Refused: `not_found` if there is none; the message ends with the advice.
+    """
+    found = call("user.find", name=name_or_email)
+    if found["id"] is None:
+        raise Refused("not_found", f"No user is called {name_or_email}. {advice}".rstrip(" ."))
+    return found
+
+
+def only_family(call: Call, name_or_id: str) -> str:
+    """Return the id of the family with this name or id.
+
+    Raises:
+        Refused: `not_found` if there is none, or `ambiguous` if several have this name.
+    """
+    ids: list[str] = call("family.find", name=name_or_id)["ids"]
+    return _only(ids, name_or_id)
 
 
 def find_family(session: Session, name_or_id: str) -> Family:
@@ -87,7 +108,10 @@ def find_family(session: Session, name_or_id: str) -> Family:
     """
     same = Family.name == name_or_id
     matching = or_(same, Family.id == name_or_id) if is_id(name_or_id) else same
-    found = session.execute(select(Family).where(matching)).scalars().all()
+    return _only(session.execute(select(Family).where(matching)).scalars().all(), name_or_id)
+
+
+def _only(found: Sequence[T], name_or_id: str) -> T:
     if not found:
         raise Refused("not_found", f"No family is called {name_or_id}")
     if len(found) > 1:

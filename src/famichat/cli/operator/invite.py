@@ -1,6 +1,5 @@
 """`famichat invite`: the operator's commands for family invitations."""
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,10 @@ import click
 from sqlalchemy.orm import Session
 
 from famichat.accounts.invite import MAX_LIFE, Invite, open_invites
-from famichat.actions.accounts.invites import NewInvite, create_invite_by_operator, revoke_invite_by_operator
-from famichat.actions.services import Services
 from famichat.chat.records.family import FamilyRole
-from famichat.cli.operator.family import ROLE, find_family
-from famichat.cli.operator.opened_data import open_readonly, run_action
+from famichat.cli.operator.administration import administration
+from famichat.cli.operator.family import ROLE, find_family, only_family
+from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.settings import load_settings
 from famichat.storage.base import rfc3339
@@ -37,14 +35,9 @@ def invite() -> None:
 @json_option
 def create(family: str, role: FamilyRole, days: int, data_dir: Path | None, *, as_json: bool) -> None:
     """Create an invitation to FAMILY (a name or id) for one person and print its link."""
-
-    async def work(services: Services) -> NewInvite:
-        found = await services.read(find_family, family)
-        return await create_invite_by_operator(services, found.id, role, timedelta(days=days))
-
-    created = run_action(load_settings(data_dir=data_dir), work)
-    result = {**_view(created.invite), "token": created.token, "url": created.url}
-    text = f"Send this link to one person. It works once, until {result['expires_at']}:\n{created.url}"
+    with administration(load_settings(data_dir=data_dir)) as call:
+        result = call("invite.create", family_id=only_family(call, family), role=role, days=days)
+    text = f"Send this link to one person. It works once, until {result['expires_at']}:\n{result['url']}"
     print_result(result, text, as_json=as_json)
 
 
@@ -71,13 +64,9 @@ def list_invites(family: str, data_dir: Path | None, *, as_json: bool) -> None:
 @json_option
 def revoke(family: str, invite_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Revoke the invitation INVITE_ID to FAMILY. Its link stops working."""
-
-    async def work(services: Services) -> None:
-        found = await services.read(find_family, family)
-        await revoke_invite_by_operator(services, found.id, invite_id)
-
-    run_action(load_settings(data_dir=data_dir), work)
-    print_result({"id": invite_id, "revoked": True}, "Invitation revoked.", as_json=as_json)
+    with administration(load_settings(data_dir=data_dir)) as call:
+        result = call("invite.revoke", family_id=only_family(call, family), invite_id=invite_id)
+    print_result(result, "Invitation revoked.", as_json=as_json)
 
 
 def _view(found: Invite) -> dict[str, Any]:

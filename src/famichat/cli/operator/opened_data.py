@@ -4,12 +4,10 @@ With SQLite, the server must be the only process that writes to the database. A 
 server's lock, and fails if the server is running. With PostgreSQL, both may write at the same time.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from famichat.cli.operator import tables  # noqa: F401 - registers every table
 from famichat.cli.refusal import Refused
@@ -20,11 +18,6 @@ from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.opening import open_database
 from famichat.storage.problems import DatabaseUnusable
-
-if TYPE_CHECKING:
-    from famichat.actions.services import Services
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +35,8 @@ class OpenedData:
 def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[OpenedData]:
     """Open a server's data for writing. Migrates the database, and creates it if it does not exist.
 
-    Use this only for changes to storage itself, such as its keys. To change users' data, call an action: see
-    `run_action`.
+    Use this only for changes to storage itself, such as its keys. To change users' data, run a method of the server:
+    see `administration`.
 
     Args:
         settings: the server's settings.
@@ -57,30 +50,6 @@ def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[O
         keys, only_writer = data.vault.keys, on_sqlite(settings)
         data.vault.seal_with(data.database.run(lambda session: settle(session, keys, use_newest=only_writer)))
         yield data
-
-
-def run_action(settings: Settings, work: "Callable[[Services], Coroutine[Any, Any, T]]", *, stopped: bool = False) -> T:
-    """Run a coroutine function with a server's services, without starting the server, and return its result.
-
-    Migrates the database first, and creates it if it does not exist.
-
-    Args:
-        settings: the server's settings.
-        work: receives the services and calls actions with them, as the server's handlers do.
-        stopped: whether a PostgreSQL server must also be stopped, because it would not notice the change.
-
-    Raises:
-        DirectoryInUse: the server is running.
-        WrongVaultKeys: the keys that the data was encrypted with are lost.
-    """
-    from famichat.app.services import build_services  # noqa: PLC0415 - large; only commands that change data need it
-
-    async def run() -> T:
-        async with build_services(settings) as services:
-            return await work(services)
-
-    with _lock(settings, stopped=stopped):
-        return asyncio.run(run())
 
 
 @contextmanager

@@ -9,16 +9,11 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import AuditPage, audit_log_of, entry_view
 from famichat.accounts.user import Newcomer, User, find_user
-from famichat.actions.accounts.account import (
-    add_account_by_operator,
-    delete_account_by_operator,
-    set_password_by_operator,
-)
-from famichat.actions.services import Services
 from famichat.chat.families.family import families_of
 from famichat.chat.records.family import FamilyRole
-from famichat.cli.operator.family import ROLE, find_family
-from famichat.cli.operator.opened_data import open_readonly, run_action
+from famichat.cli.operator.administration import administration
+from famichat.cli.operator.family import ROLE, existing_user, only_family
+from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.operator.password import password_stdin_option, read_password
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
@@ -33,7 +28,7 @@ _generate_option = click.option(
 
 @click.group()
 def user() -> None:
-    """List, add and delete user accounts, and reset passwords."""
+    """List, add, sign out and delete user accounts, and reset passwords."""
 
 
 @user.command("list")
@@ -68,15 +63,12 @@ def add_user(
     as_json: bool,
 ) -> None:
     """Create an account for USERNAME. Prompts for a password unless an option provides one."""
-    newcomer = Newcomer.parse(username, email)
-
-    async def work(services: Services) -> tuple[str, str]:
-        family_id = None if family_name is None else (await services.read(find_family, family_name)).id
+    Newcomer.parse(username, email)  # refuses bad names before the prompt
+    with administration(load_settings(data_dir=data_dir)) as call:
+        family_id = None if family_name is None else only_family(call, family_name)
         password = read_password(stdin=password_stdin, generate=generate)
-        return await add_account_by_operator(services, newcomer, password, family_id, role), password
-
-    user_id, password = run_action(load_settings(data_dir=data_dir), work)
-    result = {"id": user_id, "username": newcomer.username.shown, **({"password": password} if generate else {})}
+        added = call("user.add", username=username, email=email, password=password, family_id=family_id, role=role)
+    result = {**added, **({"password": password} if generate else {})}
     print_result(result, " ".join(f"{name}: {value}" for name, value in result.items()), as_json=as_json)
 
 
@@ -88,19 +80,26 @@ def add_user(
 @json_option
 def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, generate: bool, as_json: bool) -> None:
     """Set a new password for NAME (a username or an email address) and sign out all their devices."""
-
-    async def work(services: Services) -> tuple[dict[str, Any], str]:
-        found = await services.read(_existing, services.index, name)
+    with administration(load_settings(data_dir=data_dir)) as call:
+        found = existing_user(call, name)
         password = read_password(stdin=password_stdin, generate=generate)
-        done = await set_password_by_operator(services, found.id, password)
-        result = {"id": done.user_id, "username": found.username, "signed_out_devices": len(done.device_ids)}
-        return result, password
-
-    # A running server would not close the connections of these devices.
-    result, password = run_action(load_settings(data_dir=data_dir), work, stopped=True)
+        result = {**found, **call("user.password", user_id=found["id"], password=password)}
     shown = {"password": password} if generate else {}
     text = f"Changed the password of {result['username']} and signed out {result['signed_out_devices']} devices."
     print_result({**result, **shown}, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
+
+
+@user.command("sign-out")
+@click.argument("name")
+@data_dir_option
+@json_option
+def sign_out_user(name: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Sign out all devices of NAME (a username or an email address). Their password keeps working."""
+    with administration(load_settings(data_dir=data_dir)) as call:
+        found = existing_user(call, name)
+        result = {**found, **call("user.sign_out", user_id=found["id"])}
+    text = f"Signed out {result['signed_out_devices']} devices of {result['username']}."
+    print_result(result, text, as_json=as_json)
 
 
 @user.command("delete")
@@ -110,17 +109,13 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
 @json_option
 def delete_user(name: str, data_dir: Path | None, *, yes: bool, as_json: bool) -> None:
     """Permanently delete the account of NAME (a username or an email address). Their messages stay in the chats."""
-
-    async def work(services: Services) -> User:
-        found = await services.read(_existing, services.index, name)
+    with administration(load_settings(data_dir=data_dir)) as call:
+        found = existing_user(call, name)
         if not yes:
-            click.confirm(f"Permanently delete the account of {found.username}?", abort=True, err=True)
-        await delete_account_by_operator(services, found.id)
-        return found
-
-    # A running server would not close the user's connections, nor notify other people.
-    deleted = run_action(load_settings(data_dir=data_dir), work, stopped=True)
-    print_result({"id": deleted.id}, f"Deleted the account of {deleted.username} (id {deleted.id}).", as_json=as_json)
+            click.confirm(f"Permanently delete the account of {found['username']}?", abort=True, err=True)
+        result = call("user.delete", user_id=found["id"])
+    text = f"Deleted the account of {found['username']} (id {result['id']})."
+    print_result(result, text, as_json=as_json)
 
 
 @user.command("ledger")
