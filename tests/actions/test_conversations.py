@@ -7,6 +7,7 @@ from famichat.actions.events.topics import ConversationTopic
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.telemetry.events import ConversationCreated, ConversationHidden, Event, MessageChannelJoined
 from tests.support.services import RunningServices, identity
+from tests.support.statements import read_statements
 
 
 async def test_a_new_conversation_is_announced_to_its_members(running: RunningServices, emitted: list[Event]) -> None:
@@ -70,3 +71,18 @@ async def test_a_join_is_emitted_and_one_by_an_outsider_is_refused(
     [event] = [each for each in emitted if isinstance(each, MessageChannelJoined)]
     assert (event.conversation_id, event.user_id, event.replayed) == (topic.conversation_id, home.emil.user_id, 0)
     assert (joined.conversation["id"], joined.visible_from_seq, joined.discreet) == (topic.conversation_id, 1, False)
+
+
+async def test_a_rejoin_with_nothing_missed_reads_a_fixed_number_of_statements_and_no_page(
+    running: RunningServices,
+) -> None:
+    home, topic = running.home, ConversationTopic("group", running.talks.group)
+    with read_statements(running.services.database) as statements:
+        joined = await conversations.join_conversation(
+            running.services, identity(home.emil), topic, {"last_seq": 0, "last_change": 0}
+        )
+
+    assert (joined.resume.messages, joined.resume.has_more, joined.resume.changes["changes"]) == ([], False, [])
+    pages = [each for each in statements if "ORDER BY messages.seq" in each or "ORDER BY messages.change" in each]
+    assert pages == []
+    assert len([each for each in statements if "FROM" in each]) <= 9, statements

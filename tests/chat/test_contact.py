@@ -154,7 +154,7 @@ def test_in_a_group_a_block_hides_presence_only(database: Database, household: H
     database.run(lambda session: block(session, emil, inga))
 
     def hidden(session: Session, user_id: str) -> set[str]:
-        return set(hidden_people(session, conversation_for(session, user_id, group)))
+        return set(hidden_people(session, conversation_for(session, user_id, group), None))
 
     found = database.run_read(lambda session: {who: hidden(session, who) for who in (maja, emil, inga)})
     assert found == {maja: set(), emil: {inga}, inga: {emil}}

@@ -5,7 +5,9 @@ All are on by default. A user who turns one off still sees those of other people
 """
 
 from dataclasses import dataclass
+from typing import Final
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
@@ -28,7 +30,7 @@ class PrivacySettings:
 
 def privacy_of(session: Session, user_id: str) -> PrivacySettings:
     """Return a user's privacy settings."""
-    return _settings(session.get_one(User, user_id))
+    return PrivacySettings(*session.execute(_SETTINGS, {"user_id": user_id}).one())
 
 
 def change_privacy(
@@ -50,3 +52,8 @@ def change_privacy(
 
 def _settings(user: User) -> PrivacySettings:
     return PrivacySettings(user.read_notices, user.typing_notices, user.presence_notices)
+
+
+_SETTINGS: Final = select(User.read_notices, User.typing_notices, User.presence_notices).where(
+    User.id == bindparam("user_id")
+)

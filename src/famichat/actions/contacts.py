@@ -150,7 +150,8 @@ def _contact_change(
     services: Services, session: Session, conversation: Conversation, pair: tuple[str, str]
 ) -> ContactChange:
     user_id, other_id = pair
-    hidden = other_id in hidden_people(session, conversation_for(session, user_id, conversation.id))
     direct = conversation.type == "direct"
     views = views_by_member(session, conversation.id, services.policies, services.vault) if direct else {}
+    access = conversation_for(session, user_id, conversation.id)
+    hidden = other_id in hidden_people(session, access, views[user_id]["contact"] if direct else None)
     return ContactChange(ConversationTopic(conversation.type, conversation.id), pair, hidden, views)

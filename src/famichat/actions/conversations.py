@@ -85,13 +85,14 @@ async def join_conversation(
 
     def work(session: Session) -> JoinResult:
         access = conversation_for(session, actor.user_id, topic.conversation_id, topic.type)
+        conversation = conversation_view(session, access, services.policies, services.vault)
         return JoinResult(
             resume=resume(session, access, request, vault=services.vault),
-            conversation=conversation_view(session, access, services.policies, services.vault),
+            conversation=conversation,
             receipts=positions(session, access),
             discreet=not privacy_of(session, actor.user_id).presence,
             visible_from_seq=access.participant.visible_from_seq,
-            hidden_people=hidden_people(session, access),
+            hidden_people=hidden_people(session, access, conversation["contact"]),
         )
 
     result = await services.read(work)

@@ -18,6 +18,8 @@ from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.settings import Settings
 
+_PRESENCE_PERIOD_SECONDS = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -72,7 +74,7 @@ def build_delivery(
     push_services = PushServices(persistence.database, persistence.vault, persistence.index, persistence.policies)
     push_notifier = PushNotifier(push_services, client, partial(show_in_tabs, pubsub))
     lifecycle.start("push notifications", push_notifier.run)
-    presence = Presence(pubsub)
+    presence = Presence(pubsub, broadcast_period=_PRESENCE_PERIOD_SECONDS)
     if background:
         lifecycle.start("missed notifications", push_notifier.recover)
         lifecycle.start("head broadcasts", HeadBroadcaster(persistence.database, pubsub).run)

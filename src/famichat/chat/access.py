@@ -5,9 +5,9 @@ transaction as the operation itself.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
@@ -91,9 +91,7 @@ def conversation_for(session: Session, user_id: str, conversation_id: str, type:
     """
     if not (is_id(conversation_id) and is_id(user_id)):
         raise NotFound
-    row = session.execute(
-        _accesses().where(Participant.conversation_id == conversation_id, Participant.user_id == user_id)
-    ).one_or_none()
+    row = session.execute(_ACCESS, {"conversation_id": conversation_id, "user_id": user_id}).one_or_none()
     if row is None or type not in {None, row.Conversation.type}:
         raise NotFound
     return _access(row)
@@ -170,3 +168,8 @@ def _accesses() -> Select[Any]:
 
 def _access(row: Row[Any]) -> Access:
     return Access(row.Conversation, row.Participant, row.role)
+
+
+_ACCESS: Final = _accesses().where(
+    Participant.conversation_id == bindparam("conversation_id"), Participant.user_id == bindparam("user_id")
+)

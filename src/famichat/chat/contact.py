@@ -5,9 +5,9 @@ it. The journal checks the same condition in its own SQL (`chat.journal.statemen
 """
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from famichat.chat.access import Access
@@ -26,17 +26,9 @@ def contacts(session: Session, accesses: Collection[Access]) -> dict[tuple[str, 
     ids = {access.conversation.id for access in accesses if access.conversation.type == "direct"}
     if not ids:
         return {}
-    other = aliased(Participant)
-    mine, theirs = Participant.user_id, other.user_id
-    blocked = exists().where(Block.user_id == mine, Block.blocked_id == theirs)
-    pairs = (
-        select(Participant.conversation_id, mine, is_open(mine, theirs).label("open"), blocked.label("blocked"))
-        .join(other, and_(other.conversation_id == Participant.conversation_id, theirs != mine))
-        .where(Participant.conversation_id.in_(ids))
-    )
     found: dict[tuple[str, str], Contact] = {
         (row.conversation_id, row.user_id): "blocked" if row.blocked else "open" if row.open else "ended"
-        for row in session.execute(pairs)
+        for row in session.execute(_PAIRS, {"conversation_ids": list(ids)})
     }
     # If the other member has left or was deleted, there is no pair.
     keys = {(access.conversation.id, access.user_id) for access in accesses if access.conversation.id in ids}
@@ -53,16 +45,16 @@ def require_open(session: Session, access: Access) -> None:
         raise ContactEnded
 
 
-def hidden_people(session: Session, access: Access) -> frozenset[str]:
-    """Return the users who do not see, in this conversation, that the member is online or typing, and vice versa."""
-    blocks = union(
-        select(Block.blocked_id).where(Block.user_id == access.user_id),
-        select(Block.user_id).where(Block.blocked_id == access.user_id),
-        select(EndedContact.contact_id).where(EndedContact.child_id == access.user_id),
-        select(EndedContact.child_id).where(EndedContact.contact_id == access.user_id),
-    )
-    hidden = set(session.execute(blocks).scalars())
-    if contacts(session, [access]).get((access.conversation.id, access.user_id), "open") != "open":
+def hidden_people(session: Session, access: Access, contact: Contact | None) -> frozenset[str]:
+    """Return the users who do not see, in this conversation, that the member is online or typing, and vice versa.
+
+    Args:
+        session: the transaction.
+        access: the conversation and the member.
+        contact: the state of a direct conversation for the member; None for other types.
+    """
+    hidden = set(session.execute(_KEPT_APART, {"user_id": access.user_id}).scalars())
+    if contact not in {None, "open"}:
         hidden |= set(participants(session, access.conversation.id)) - {access.user_id}
     return frozenset(hidden)
 
@@ -99,3 +91,23 @@ def _is_kept_apart(pair: tuple[Any, Any]) -> ColumnElement[bool]:
         exists().where(Block.user_id.in_(pair), Block.blocked_id.in_(pair)),
         exists().where(EndedContact.child_id.in_(pair), EndedContact.contact_id.in_(pair)),
     )
+
+
+def _pairs() -> Select[str, str, bool, bool]:
+    other = aliased(Participant)
+    mine, theirs = Participant.user_id, other.user_id
+    blocked = exists().where(Block.user_id == mine, Block.blocked_id == theirs)
+    return (
+        select(Participant.conversation_id, mine, is_open(mine, theirs).label("open"), blocked.label("blocked"))
+        .join(other, and_(other.conversation_id == Participant.conversation_id, theirs != mine))
+        .where(Participant.conversation_id.in_(bindparam("conversation_ids", expanding=True)))
+    )
+
+
+_PAIRS: Final = _pairs()
+_KEPT_APART: Final = union(
+    select(Block.blocked_id).where(Block.user_id == bindparam("user_id")),
+    select(Block.user_id).where(Block.blocked_id == bindparam("user_id")),
+    select(EndedContact.contact_id).where(EndedContact.child_id == bindparam("user_id")),
+    select(EndedContact.child_id).where(EndedContact.contact_id == bindparam("user_id")),
+)

@@ -25,11 +25,12 @@ import itertools
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from famichat.realtime.channel import Channel
+from famichat.realtime.presence_diffs import Entries, PresenceDiffs, PresenceEntry
 from famichat.realtime.pubsub import PubSub
 
 Meta = dict[str, Any]
@@ -42,19 +43,6 @@ Fetch = Callable[[str, State], State]
 # The kinds of messages between nodes. Nodes of different versions may run together, so the names must not change.
 _CHANGE, _HEARTBEAT, _HIDDEN = "presence_change", "presence_heartbeat", "presence_choice"
 _REQUEST_ALL, _ALL, _GOODBYE = "presence_ask", "presence_all", "presence_bye"
-
-
-@dataclass(frozen=True, slots=True)
-class PresenceEntry:
-    """One client on one topic. `ref` identifies the entry: clients add and remove entries by it alone (rule 44)."""
-
-    topic: str
-    key: str
-    ref: str
-    meta: Meta
-
-
-Entries = Sequence[PresenceEntry]
 
 
 @dataclass(slots=True)
@@ -86,10 +74,17 @@ class Presence:
         fetch: adds fields to the state and the diffs.
         heartbeat: seconds between two heartbeats to the other nodes.
         expiry: seconds without a message after which a node is removed.
+        broadcast_period: seconds between two diffs of a topic; 0 to send a diff for every change.
     """
 
     def __init__(
-        self, pubsub: PubSub, *, fetch: Fetch | None = None, heartbeat: float = 2.5, expiry: float = 10.0
+        self,
+        pubsub: PubSub,
+        *,
+        fetch: Fetch | None = None,
+        heartbeat: float = 2.5,
+        expiry: float = 10.0,
+        broadcast_period: float = 0.0,
     ) -> None:
         self._pubsub = pubsub
         self._fetch = fetch or (lambda _topic, state: state)
@@ -101,12 +96,15 @@ class Presence:
         self._nodes: dict[str, _Node] = {}
         self._tracked: dict[Channel, dict[str, PresenceEntry]] = {}
         self._hidden_keys: set[str] = set()
+        self.hidden_changes = 0
+        """Counts the calls of `set_hidden` on all nodes. While it stays the same, a choice that was read is current."""
+        self._diffs = PresenceDiffs(self._send_diff, broadcast_period)
         pubsub.handle(_CHANGE, self._on_change)
         pubsub.handle(_HEARTBEAT, self._on_heartbeat)
         pubsub.handle(_REQUEST_ALL, lambda message: self._publish_all() if message["of"] == self._name else None)
         pubsub.handle(_ALL, self._on_all)
         pubsub.handle(_GOODBYE, lambda message: self._forget(message["node"]))
-        pubsub.handle(_HIDDEN, lambda message: self.set_hidden_here(message["key"], hidden=message["discreet"]))
+        pubsub.handle(_HIDDEN, lambda message: self._on_hidden(message["key"], hidden=message["discreet"]))
 
     async def run(self) -> None:
         """Exchange presences with the other nodes until cancelled, then tell them that this node leaves."""
@@ -139,7 +137,7 @@ class Presence:
 
     def set_hidden(self, key: str, *, hidden: bool) -> None:
         """Hide or show all present and future entries of a key, on all nodes."""
-        self.set_hidden_here(key, hidden=hidden)
+        self._on_hidden(key, hidden=hidden)
         self._publish(_HIDDEN, {"key": key, "discreet": hidden})
 
     def set_hidden_here(self, key: str, *, hidden: bool) -> None:
@@ -160,23 +158,28 @@ class Presence:
 
     # Changes on this node
 
+    def _on_hidden(self, key: str, *, hidden: bool) -> None:
+        self.hidden_changes += 1
+        self.set_hidden_here(key, hidden=hidden)
+
     def _change(self, joins: Entries, leaves: Entries) -> None:
         self._own.number += 1
         self._apply(self._own, joins, leaves)
         self._publish(_CHANGE, {"number": self._own.number, "joins": _to_json(joins), "leaves": _to_json(leaves)})
 
     def _apply(self, node: _Node, joins: Entries, leaves: Entries) -> None:
-        """Apply a change to the entries of a node, and push the diff to this node's clients."""
+        """Apply a change to the entries of a node, and let this node's clients know."""
         for entry in leaves:
             node.remove(entry)
         for entry in joins:
             node.add(entry)
         for topic in dict.fromkeys(entry.topic for entry in (*joins, *leaves)):
-            diff = {
-                "joins": self._state(topic, [entry for entry in joins if entry.topic == topic]),
-                "leaves": self._state(topic, [entry for entry in leaves if entry.topic == topic]),
-            }
-            self._pubsub.broadcast_here(topic, "presence_diff", diff)
+            joined, left = ([entry for entry in entries if entry.topic == topic] for entries in (joins, leaves))
+            self._diffs.add(topic, joined, left)
+
+    def _send_diff(self, topic: str, joins: Entries, leaves: Entries) -> None:
+        diff = {"joins": self._state(topic, joins), "leaves": self._state(topic, leaves)}
+        self._pubsub.broadcast_here(topic, "presence_diff", diff)
 
     def _state(self, topic: str, entries: Entries) -> State:
         state: State = {}

@@ -4,6 +4,8 @@ A client stores `(epoch, last_seq)`. If the epoch has changed, its stored positi
 over.
 """
 
+from typing import Final
+
 from sqlalchemy import CheckConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -29,7 +31,7 @@ class DatabaseEpoch(Base):
 
 def current_epoch(session: Session) -> str:
     """Return the epoch of this database."""
-    return session.execute(select(DatabaseEpoch.epoch)).scalar_one()
+    return session.execute(_EPOCH).scalar_one()
 
 
 def begin_new_epoch(session: Session) -> str:
@@ -37,3 +39,6 @@ def begin_new_epoch(session: Session) -> str:
     history = session.get_one(DatabaseEpoch, 1)
     history.epoch = new_id()
     return history.epoch
+
+
+_EPOCH: Final = select(DatabaseEpoch.epoch)

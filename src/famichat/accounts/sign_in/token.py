@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
@@ -27,6 +28,12 @@ from famichat.storage.base import CLOCK_TOLERANCE, is_id
 ACCESS_TOKEN_SECONDS = 15 * 60
 _SECRET_BYTES = 32
 _MAX_TOKEN = 512
+
+_HOLDER: Final = (
+    select(User.username)
+    .join(Device, Device.user_id == User.id)
+    .where(User.id == bindparam("user_id"), Device.id == bindparam("device_id"), Device.revoked_at.is_(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +112,7 @@ def still_signed_in(session: Session, identity: Identity) -> None:
 
 
 def _holder(session: Session, user_id: str, device_id: str) -> Identity:
-    holder = (
-        select(User.username)
-        .join(Device, Device.user_id == User.id)
-        .where(User.id == user_id, Device.id == device_id, Device.revoked_at.is_(None))
-    )
-    username = session.execute(holder).scalar_one_or_none()
+    username = session.execute(_HOLDER, {"user_id": user_id, "device_id": device_id}).scalar_one_or_none()
     if username is None:
         raise InvalidToken
     return Identity(user_id, device_id, username)

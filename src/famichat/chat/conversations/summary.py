@@ -5,13 +5,14 @@ The number of queries does not depend on the number of conversations.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, read_up_to, role_of, with_roles
 from famichat.chat.contact import Contact, contacts
-from famichat.chat.messages.row import MessageRow, message_rows
+from famichat.chat.messages.row import MESSAGE_COLUMNS, MessageRow
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
@@ -84,7 +85,33 @@ def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dic
     gaps, their number is the difference of two positions minus the member's own messages in between. Only the own
     messages are counted row by row, so the cost does not grow with the number of unread messages.
     """
-    ids, user_ids = map(set, zip(*members, strict=True)) if members else (set(), set())
+    if not members:
+        return {}
+    conversation_ids, user_ids = map(set, zip(*members, strict=True))
+    counts = session.execute(_UNREAD, {"conversation_ids": list(conversation_ids), "user_ids": list(user_ids)})
+    return {(row.conversation_id, row.user_id): row.unread for row in counts}
+
+
+def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[ConversationMember]]:
+    members: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
+    for row in session.execute(_MEMBERS, {"conversation_ids": list(conversation_ids)}):
+        members[row.conversation_id].append(ConversationMember(row.user_id, row.role, row.hides))
+    return members
+
+
+def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, MessageRow]:
+    ids = {access.conversation.id for access in accesses}
+    rows = session.execute(_NEWEST, {"conversation_ids": list(ids)})
+    return {message.conversation_id: message for message in (MessageRow(*row) for row in rows)}
+
+
+def _visible(message: MessageRow | None, access: Access) -> MessageRow | None:
+    return message if message is not None and access.can_see(message.seq) else None
+
+
+def _unread_query() -> Select[str, str, int]:
+    ids: BindParameter[Any] = bindparam("conversation_ids", expanding=True)
+    user_ids: BindParameter[Any] = bindparam("user_ids", expanding=True)
     furthest = (
         select(Receipt.conversation_id, Receipt.user_id, func.max(Receipt.read_seq).label("seq"))
         .where(Receipt.conversation_id.in_(ids), Receipt.user_id.in_(user_ids))
@@ -102,7 +129,7 @@ def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dic
         .correlate(Participant, furthest)
         .scalar_subquery()
     )
-    counts = (
+    return (
         select(Participant.conversation_id, Participant.user_id, (Conversation.last_seq - read - own).label("unread"))
         .join_from(Participant, Conversation, Conversation.id == Participant.conversation_id)
         .outerjoin(
@@ -111,37 +138,24 @@ def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dic
         )
         .where(Participant.conversation_id.in_(ids), Participant.user_id.in_(user_ids))
     )
-    return {(row.conversation_id, row.user_id): row.unread for row in session.execute(counts)}
 
 
-def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[ConversationMember]]:
-    members: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
-    query = (
-        with_roles(
-            select(
-                Participant.conversation_id,
-                Participant.user_id,
-                role_of().label("role"),
-                Participant.hidden_at.is_not(None).label("hides"),
-            )
+# Building a statement takes several times as long as executing it, so frequent ones are built once.
+_UNREAD: Final = _unread_query()
+_MEMBERS: Final = (
+    with_roles(
+        select(
+            Participant.conversation_id,
+            Participant.user_id,
+            role_of().label("role"),
+            Participant.hidden_at.is_not(None).label("hides"),
         )
-        .where(Participant.conversation_id.in_(conversation_ids))
-        .order_by(Participant.joined_at, Participant.user_id)
     )
-    for row in session.execute(query):
-        members[row.conversation_id].append(ConversationMember(row.user_id, row.role, row.hides))
-    return members
-
-
-def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, MessageRow]:
-    ids = {access.conversation.id for access in accesses}
-    newest = (
-        select(Message)
-        .join(Conversation, and_(Conversation.id == Message.conversation_id, Conversation.last_seq == Message.seq))
-        .where(Conversation.id.in_(ids))
-    )
-    return {row.conversation_id: row for row in message_rows(session, newest)}
-
-
-def _visible(message: MessageRow | None, access: Access) -> MessageRow | None:
-    return message if message is not None and access.can_see(message.seq) else None
+    .where(Participant.conversation_id.in_(bindparam("conversation_ids", expanding=True)))
+    .order_by(Participant.joined_at, Participant.user_id)
+)
+_NEWEST: Final = (
+    select(*MESSAGE_COLUMNS)
+    .join(Conversation, and_(Conversation.id == Message.conversation_id, Conversation.last_seq == Message.seq))
+    .where(Conversation.id.in_(bindparam("conversation_ids", expanding=True)))
+)

@@ -191,10 +191,13 @@ def resume(session: Session, access: Access, has: ResumeFrom, *, vault: Vault) -
     present, talk = current_epoch(session), access.conversation
     reached = (has.last_seq or 0) <= talk.last_seq and has.last_change <= talk.last_change
     recovered = has.epoch in {None, present} and reached
+    page: MessagePage = {"messages": [], "has_more": False}
+    changes: ChangePage = {"changes": [], "has_more": False, "last_change": talk.last_change}
     if has.last_seq is None or not recovered:
         page = messages_before(session, access, vault=vault)
-        changes: ChangePage = {"changes": [], "has_more": False, "last_change": talk.last_change}
     else:
-        page = messages_after(session, access, has.last_seq, vault=vault)
-        changes = changes_after(session, access, has.last_change, up_to_seq=has.last_seq, vault=vault)
+        if has.last_seq < talk.last_seq:
+            page = messages_after(session, access, has.last_seq, vault=vault)
+        if has.last_change < talk.last_change:
+            changes = changes_after(session, access, has.last_change, up_to_seq=has.last_seq, vault=vault)
     return Resume(recovered, page["messages"], page["has_more"], talk.last_seq, present, changes)

@@ -1,8 +1,8 @@
 """Receipts: the positions up to which a device has received a conversation, and its user has read it."""
 
-from typing import Literal
+from typing import Final, Literal
 
-from sqlalchemy import and_, case, or_, select
+from sqlalchemy import and_, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
@@ -20,19 +20,7 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
 
     For users who have turned read receipts off, `read_seq` is 0 for everyone but themselves.
     """
-    read_is_public = or_(User.read_notices, Receipt.user_id == access.user_id)
-    read_seq = case((read_is_public, Receipt.read_seq), else_=0)
-    query = (
-        select(Receipt.user_id, Receipt.device_id, Receipt.delivered_seq, read_seq, Device.kind)
-        .join(User, User.id == Receipt.user_id)
-        .join(Device, Device.id == Receipt.device_id)
-        .join(
-            Participant,
-            and_(Participant.conversation_id == Receipt.conversation_id, Participant.user_id == Receipt.user_id),
-        )
-        .where(Receipt.conversation_id == access.conversation.id)
-        .order_by(Receipt.device_id)
-    )
+    found = session.execute(_POSITIONS, {"conversation_id": access.conversation.id, "reader_id": access.user_id})
     return [
         {
             "user_id": user_id,
@@ -41,5 +29,25 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
             "delivered_seq": delivered_seq,
             "read_seq": read_seq,
         }
-        for user_id, device_id, delivered_seq, read_seq, kind in session.execute(query)
+        for user_id, device_id, delivered_seq, read_seq, kind in found
     ]
+
+
+_READ_IS_PUBLIC: Final = or_(User.read_notices, Receipt.user_id == bindparam("reader_id"))
+_POSITIONS: Final = (
+    select(
+        Receipt.user_id,
+        Receipt.device_id,
+        Receipt.delivered_seq,
+        case((_READ_IS_PUBLIC, Receipt.read_seq), else_=0),
+        Device.kind,
+    )
+    .join(User, User.id == Receipt.user_id)
+    .join(Device, Device.id == Receipt.device_id)
+    .join(
+        Participant,
+        and_(Participant.conversation_id == Receipt.conversation_id, Participant.user_id == Receipt.user_id),
+    )
+    .where(Receipt.conversation_id == bindparam("conversation_id"))
+    .order_by(Receipt.device_id)
+)

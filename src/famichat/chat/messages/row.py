@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -46,12 +47,12 @@ class MessageRow:
         return is_intact(Message, self)
 
 
-_COLUMNS = [Message.__table__.columns[field.name] for field in fields(MessageRow)]
+MESSAGE_COLUMNS: Final = [Message.__table__.columns[field.name] for field in fields(MessageRow)]
 
 
 def message_rows(session: Session, query: Select[Message]) -> list[MessageRow]:
     """Return the rows of a query for messages."""
-    return [MessageRow(*row) for row in session.execute(query.with_only_columns(*_COLUMNS))]
+    return [MessageRow(*row) for row in session.execute(query.with_only_columns(*MESSAGE_COLUMNS))]
 
 
 def attachments_of(session: Session, messages: Sequence[MessageRow]) -> dict[str, list[Attachment]]:

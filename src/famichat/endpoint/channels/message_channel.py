@@ -73,8 +73,10 @@ class MessageChannel(Channel):
         tracker.set_hidden_here(user_id, hidden=self._discreet)
         tracker.track(self, user_id, {"device_id": self._identity.device_id})
         self.push("presence_state", self._visible_people(tracker.list(self.topic)))
-        # The setting may have changed between the join and `track`. Its broadcast may have arrived in between, when
-        # this channel was not tracked yet, so read the setting again.
+        if tracker.hidden_changes == self._hidden_changes:
+            return
+        # A setting changed after the join read it. Its broadcast may have arrived before this channel was tracked, so
+        # read the setting again.
         discreet = await presence.hides_presence(self._context, self._identity)
         if discreet != self._discreet:
             tracker.set_hidden_here(user_id, hidden=discreet)
@@ -138,6 +140,7 @@ class MessageChannel(Channel):
     async def _join(self, params: dict[str, Any]) -> JoinReply:
         self._address = ConversationTopic.parse(self.topic)
         self.listen(STATUSES if _supports_statuses(params) else STATUS)
+        self._hidden_changes = self._context.presence.hidden_changes
         joined = await join_conversation(self._context, self._identity, self._address, params)
         resume = joined.resume
         self._discreet, self._visible_from = joined.discreet, joined.visible_from_seq
