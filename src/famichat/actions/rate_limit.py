@@ -116,17 +116,18 @@ class RateLimits:
         self._buckets: dict[_Key, tuple[float, float]] = {}
         self._used_at: dict[Address, None] = {}
 
-    def check(self, name: LimitName, who: Identity | Address) -> None:
+    def check(self, name: LimitName, who: Identity | Address, cost: float = 1.0) -> None:
         """Count one request, for the device and its user, or for the address of an unauthenticated client.
 
         Args:
             name: the limit.
             who: the authenticated user and device, or the client address.
+            cost: see `wait`.
 
         Raises:
             RateLimited: the limit is exceeded; the request is not counted.
         """
-        wait = self.wait(name, who)
+        wait = self.wait(name, who, cost)
         if wait:
             raise RateLimited(wait)
 

@@ -87,6 +87,11 @@ class Socket:
         self._max_channels = max_channels
         self._joined_topics: dict[str, JoinedTopic] = {}
 
+    def has_joined(self, topic: str) -> bool:
+        """Return whether the client has joined a topic, or is joining it."""
+        joined_topic = self._joined_topics.get(topic)
+        return joined_topic is not None and joined_topic.open
+
     def receive(self, message: Message) -> Step:
         """Route one frame of the client.
 

@@ -61,12 +61,13 @@ async def test_events_of_a_user_have_the_declared_types(app: RunningApp, monkeyp
     group = {"name": "Lake", "member_ids": [home.maja.user_id, home.inga.user_id]}
     events: dict[str, Any] = {}
     async with app.connect(home.maja) as maja, app.http(home.emil) as emil, app.http(home.maja) as http:
-        joined = await maja.join(topic)
+        joined = await maja.join(topic, {"last_messages": True})
         made = (await emil.post("/conversations/group", json=group)).json()
         events["conversation_created"] = (await maja.assert_broadcast(topic, "conversation_created")).payload
         await emil.patch(f"/conversations/{made['id']}", json={"name": "The lake"})
         events["conversation_updated"] = (await maja.assert_broadcast(topic, "conversation_updated")).payload
         await emil.post(f"/conversations/{made['id']}/messages", json={"body": "hej"})
+        events["last_message"] = (await maja.assert_broadcast(topic, "last_message")).payload
         events["unread"] = (await maja.assert_broadcast(topic, "unread")).payload
         await emil.delete(f"/conversations/{made['id']}/members/{home.maja.user_id}")
         events["conversation_left"] = (await maja.assert_broadcast(topic, "conversation_left")).payload

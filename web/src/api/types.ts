@@ -430,6 +430,12 @@ export interface components {
     readonly Key: {
       readonly public_key: string
     }
+    /** @description `last_message`: the newest message of a conversation, which is new or has changed. */
+    readonly LastMessage: {
+      readonly conversation_id: string
+      readonly type: components["schemas"]["ConversationType"]
+      readonly message: components["schemas"]["Message"]
+    }
     /** @description The caller's account, with the fields only its owner sees. */
     readonly Me: {
       readonly username: string
@@ -1045,6 +1051,7 @@ export type Invites = Schemas["Invites"]
 export type JoinReply = Schemas["JoinReply"]
 export type Joined = Schemas["Joined"]
 export type Key = Schemas["Key"]
+export type LastMessage = Schemas["LastMessage"]
 export type Me = Schemas["Me"]
 export type Member = Schemas["Member"]
 export type MemberDevice = Schemas["MemberDevice"]

@@ -436,6 +436,7 @@ export const en = {
   "error.request_too_large": "This photo is too large. The limit is 8 MB.",
   "error.weak_password": "This password is too easy to guess.",
   "error.invalid_name": "Use a name with 1 to 100 characters.",
+  "error.too many channels joined": "Too many chats are open. Reload Famichat to continue.",
   "error.rate_limited": "Too many attempts. Wait a little and try again.",
   "error.message_too_large": "This message is too long.",
   "error.encryption_required": "Only encrypted messages can be sent in this chat.",

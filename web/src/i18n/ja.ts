@@ -437,6 +437,7 @@ export const ja: Messages = {
   "error.request_too_large": "写真が大きすぎます。8 MB までです。",
   "error.weak_password": "このパスワードは簡単に見破られてしまいます。",
   "error.invalid_name": "名前は1文字以上100文字以内にしてください。",
+  "error.too many channels joined": "開いている会話が多すぎます。Famichat を再読み込みしてください。",
   "error.rate_limited": "試した回数が多すぎます。少し待ってから、もう一度お試しください。",
   "error.message_too_large": "メッセージが長すぎます。",
   "error.encryption_required": "このチャットでは暗号化されたメッセージだけを送れます。",

@@ -3,14 +3,17 @@ import type { ConversationSummary, Message } from "../api/types"
 
 export type ConversationList = readonly ConversationSummary[]
 
-/** Adds a conversation, or replaces its older state. */
-export function upsert(list: ConversationList, conversation: ConversationSummary): ConversationList {
-  const others = without(list, conversation.id)
-  const before = list.find((each) => each.id === conversation.id)
-  return sorted([
-    ...others,
-    before && before.last_seq > conversation.last_seq ? keepNewest(before, conversation) : conversation,
-  ])
+/** Adds conversations, or replaces their older states. */
+export function upsert(list: ConversationList, ...conversations: ConversationList): ConversationList {
+  const known = new Map(list.map((each) => [each.id, each]))
+  for (const conversation of conversations) {
+    const before = known.get(conversation.id)
+    known.set(
+      conversation.id,
+      before && before.last_seq > conversation.last_seq ? keepNewest(before, conversation) : conversation,
+    )
+  }
+  return sorted([...known.values()])
 }
 
 export function without(list: ConversationList, id: string): ConversationList {

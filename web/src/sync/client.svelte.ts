@@ -32,6 +32,9 @@ import { Media } from "./media"
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
 import { Attention, attention } from "./attention"
+import { DeliveryAcks } from "./delivery-acks"
+import { fetchConversation, fetchConversations } from "./conversation-pages"
+import { JoinedConversations } from "./joined-conversations"
 import { withdrawRead } from "../session/tab-notifications"
 import { Contacts } from "./contacts.svelte"
 import { Connection, type ConnectionState, type ConnectionTrouble } from "./connection.svelte"
@@ -39,7 +42,7 @@ import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
-import type { ConversationSummary, Family, Message, Person } from "../api/types"
+import type { ConversationSummary, Family, LastMessage, Message, Person } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../api/random-id"
 import { Uploads } from "./uploads.svelte"
@@ -80,6 +83,9 @@ export class ChatClient {
   /** The same by ID: a reader of one summary does not run when another changes. */
   readonly #summaries = new SvelteMap<string, ConversationSummary>()
   readonly #conversations = new SvelteMap<string, Conversation>()
+  readonly #joined = new JoinedConversations()
+  /** The users who are online in a joined conversation. */
+  readonly online = $derived(this.#joined.online)
   readonly #connection: Connection
   readonly #database: LocalDatabase
   readonly #tabs: TabChannel
@@ -90,6 +96,7 @@ export class ChatClient {
   /** Conversations that the user is leaving: they need no notice of removal. */
   readonly #leaving = new Set<string>()
   #attention: Attention | undefined
+  #deliveryAcks: DeliveryAcks | undefined
   #stopped = false
 
   constructor(readonly session: Session) {
@@ -163,6 +170,7 @@ export class ChatClient {
     this.#stopped = true
     removeEventListener("visibilitychange", this.#flush)
     this.#attention?.stop()
+    this.#deliveryAcks?.stop()
     this.#connection.close()
     this.#tabs.close()
     this.contacts.avatars.close()
@@ -175,6 +183,12 @@ export class ChatClient {
 
   conversation(id: string): Conversation | undefined {
     return this.#conversations.get(id)
+  }
+
+  /** Joins a conversation that the user looks at. */
+  open(id: string): void {
+    const conversation = this.#conversations.get(id)
+    if (conversation) this.#joined.open(conversation)
   }
 
   summary(id: string): ConversationSummary | undefined {
@@ -247,7 +261,7 @@ export class ChatClient {
   /** Creates a conversation, or returns the existing one. */
   async startConversation(kind: "self" | "direct" | "group" | "family", details: object): Promise<ConversationSummary> {
     const summary = await this.session.request<ConversationSummary>("POST", `/conversations/${kind}`, details)
-    this.#add(summary)
+    this.#add([summary])
     return summary
   }
 
@@ -264,7 +278,7 @@ export class ChatClient {
   /** Changes a conversation or its view settings, and applies the server's response. */
   async updateConversation(method: "PUT" | "PATCH" | "POST" | "DELETE", path: string, details?: object): Promise<void> {
     const summary = await this.session.request<ConversationSummary>(method, `/conversations/${path}`, details)
-    this.#add(summary)
+    this.#add([summary])
   }
 
   /** Removes a member from a group. */
@@ -304,16 +318,19 @@ export class ChatClient {
 
   #restore({ conversations, timelines, contacts }: CachedState): void {
     if (contacts) this.contacts.restore(contacts)
-    for (const summary of conversations) this.#add(summary, timelines.get(summary.id))
+    this.#add(conversations, timelines)
     this.ready = conversations.length > 0
   }
 
   #listen(): void {
-    const channel: Channel = this.#connection.socket.channel(`user:${this.me.id}`, attention)
+    const parameters = () => ({ ...attention(), last_messages: true })
+    const channel: Channel = this.#connection.socket.channel(`user:${this.me.id}`, parameters)
+    const deliveryAcks = new DeliveryAcks(channel)
     this.#attention = new Attention(channel)
+    this.#deliveryAcks = deliveryAcks
     const take = ({ conversation: summary }: { conversation: ConversationSummary }) => {
       const before = this.summary(summary.id)?.members ?? []
-      this.#add(summary)
+      this.#add([summary])
       // The names of new members must be loaded, and those of former members may have to be dropped.
       const memberIds = summary.members.map((member) => member.user_id)
       const changed =
@@ -332,8 +349,12 @@ export class ChatClient {
       this.#cache(conversation_id)
       if (unread > 0 && !this.summary(conversation_id)) void this.#refresh()
     })
+    channel.on("last_message", ({ message }: LastMessage) => this.#onLastMessage(message))
     // Events are not replayed, so reload everything after each join.
-    channel.join().receive("ok", () => void this.#refresh())
+    channel.join().receive("ok", () => {
+      deliveryAcks.joined()
+      void this.#refresh()
+    })
   }
 
   async #refresh(): Promise<void> {
@@ -347,37 +368,40 @@ export class ChatClient {
   }
 
   async #loadAll(): Promise<void> {
-    const conversations = await this.#fetchConversations()
-    for (const removed of this.conversations.filter((known) => !conversations.some((each) => each.id === known.id))) {
-      this.#removeConversation(removed.id)
-    }
-    for (const summary of conversations) this.#add(summary)
+    const unlisted = new Set(this.conversations.map(({ id }) => id))
+    await fetchConversations(this.session, (page) => {
+      this.#add(page)
+      for (const { id } of page) unlisted.delete(id)
+    })
+    await Promise.all([...unlisted].map((id) => this.#checkUnlisted(id)))
+    this.#catchUp()
     void withdrawRead((id) => this.summary(id)?.unread === 0)
     await this.contacts.refresh(() => this.conversations)
     this.ready = true
   }
 
-  /** All conversations, including hidden and archived ones. */
-  async #fetchConversations(): Promise<ConversationSummary[]> {
-    const requests = ["", "?hidden=true", "?archived=true", "?hidden=true&archived=true"].map((query) =>
-      this.session.request<{ conversations: ConversationSummary[] }>("GET", `/conversations${query}`),
-    )
-    return (await Promise.all(requests)).flatMap(({ conversations }) => conversations)
+  /** A known conversation is on no page: the user is no longer in it, or it became active between two pages. */
+  async #checkUnlisted(id: string): Promise<void> {
+    const summary = await fetchConversation(this.session, id)
+    if (summary) this.#add([summary])
+    else this.#removeConversation(id)
   }
 
-  #add(summary: ConversationSummary, cached?: CachedTimeline): void {
-    this.contacts.expect(summary.members)
-    this.#setConversations(upsert(this.conversations, summary))
-    if (this.removed.has(summary.id)) {
-      this.removed = new Map([...this.removed].filter(([id]) => id !== summary.id))
+  #add(summaries: ConversationList, cached?: ReadonlyMap<string, CachedTimeline>): void {
+    this.contacts.expect(summaries.flatMap(({ members }) => members))
+    this.#setConversations(upsert(this.conversations, ...summaries))
+    if (summaries.some(({ id }) => this.removed.has(id))) {
+      this.removed = new Map([...this.removed].filter(([id]) => this.summary(id) === undefined))
     }
-    if (summary.last_message) void this.reader.open([summary.last_message])
-    if (!this.#conversations.has(summary.id)) {
-      const conversation = new Conversation(summary, this.#context(), cached)
-      this.#conversations.set(summary.id, conversation)
-      conversation.join()
+    void this.reader.open(summaries.flatMap(({ last_message }) => last_message ?? []))
+    for (const summary of summaries) {
+      if (!this.#conversations.has(summary.id)) {
+        const conversation = new Conversation(summary, this.#context(), cached?.get(summary.id))
+        this.#conversations.set(summary.id, conversation)
+        if (conversation.hasUnsent) this.#joined.joinToSend(conversation)
+      }
+      this.#cache(summary.id)
     }
-    this.#cache(summary.id)
   }
 
   /** Handles the removal of the user from a conversation. Unsent messages are kept for the user to decide. */
@@ -385,7 +409,8 @@ export class ChatClient {
     const summary = this.summary(id)
     if (summary === undefined) return
     if (!this.#leaving.delete(id)) this.removed = new Map(this.removed).set(id, summary)
-    this.#conversations.get(id)?.leave()
+    const conversation = this.#conversations.get(id)
+    if (conversation) this.#joined.leave(conversation)
     this.#conversations.delete(id)
     this.#setConversations(without(this.conversations, id))
     void this.#mediaStore.removeAll("conversationId", id)
@@ -414,7 +439,10 @@ export class ChatClient {
   /** Sends waiting messages, possibly of another tab, if this tab can claim them. */
   #outboxChanged(): void {
     this.outbox = this.#outboxStore.messages
-    for (const conversation of this.#conversations.values()) conversation.outboxChanged()
+    for (const conversation of this.#conversations.values()) {
+      conversation.outboxChanged()
+      if (conversation.hasUnsent) this.#joined.joinToSend(conversation)
+    }
   }
 
   #context(): ConversationContext {
@@ -428,8 +456,45 @@ export class ChatClient {
       received: (message) => this.#onMessage(message),
       changedMessages: (messages) => this.#onChanges(messages),
       removed: (id) => this.#removeConversation(id),
-      members: (members) => this.contacts.expect(members),
+      members: (members) => this.#onMembers(members),
     }
+  }
+
+  /** Joins the conversations with unread messages, so that they can be read offline; acknowledges the others. */
+  #catchUp(): void {
+    const unread = this.conversations.filter((each) => each.unread > 0)
+    this.#joined.fill(unread.flatMap(({ id }) => this.#conversations.get(id) ?? []))
+    for (const { last_message } of this.conversations) if (last_message) this.#receiveLast(last_message)
+    for (const { last_message } of unread) if (last_message) this.#acknowledge(last_message)
+  }
+
+  /** The newest message of a conversation that is not joined is new, or has changed. */
+  #onLastMessage(message: Message): void {
+    const known = this.summary(message.conversation_id)
+    if (known === undefined) return void this.#refresh()
+    this.#receiveLast(message)
+    if (message.seq > known.last_seq) this.#onMessage(message)
+    else this.#onChanges([message])
+    this.#acknowledge(message)
+  }
+
+  #receiveLast(message: Message): void {
+    const conversation = this.#conversations.get(message.conversation_id)
+    const epoch = this.summary(message.conversation_id)?.epoch
+    if (conversation?.timeline.epoch === epoch && !conversation?.joined) conversation?.receiveLast(message)
+  }
+
+  #acknowledge({ conversation_id, user_id, seq }: Message): void {
+    const conversation = this.#conversations.get(conversation_id)
+    if (conversation === undefined || user_id === this.me.id || this.#joined.has(conversation)) return
+    this.#deliveryAcks?.add(conversation.topic, seq)
+  }
+
+  /** Loads the profiles of members at a join, if some are unknown: the event that named them may have been missed. */
+  #onMembers(members: ConversationSummary["members"]): void {
+    if (members.every(({ user_id }) => this.contacts.people.has(user_id))) return
+    this.contacts.expect(members)
+    void this.#refresh()
   }
 
   #onMessage(message: Message): void {

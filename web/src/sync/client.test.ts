@@ -20,24 +20,24 @@ async function start() {
 
 const ids = (client: ChatClient) => client.conversations.map(({ id }) => id).sort()
 const listRequests = (server: ChatServer) =>
-  server.http.requestsTo("GET /conversations").filter(({ query }) => query === "")
+  server.http.requestsTo("GET /conversations").filter(({ query }) => query === "limit=200")
 
-test("a start loads listed, hidden and archived conversations and joins them", async () => {
+test("a start loads listed, hidden and archived conversations, and opened ones are joined", async () => {
   const server = new ChatServer()
   const kitchen = server.add("kitchen", 3)
   server.add("attic", 3)
   server.http.on("GET /conversations", ({ query }) => {
-    if (query === "") return { conversations: [kitchen.summary] }
+    if (query === "limit=200") return { conversations: [kitchen.summary] }
     const attic = { ...server.conversations.get("attic")?.summary, hidden: true }
-    return { conversations: query === "hidden=true" ? [attic] : [] }
+    return { conversations: query === "limit=200&hidden=true" ? [attic] : [] }
   })
   const client = await startClient(server)
   expect(ids(client)).toEqual(["attic", "kitchen"])
   expect(server.http.requestsTo("GET /conversations").map(({ query }) => query)).toEqual([
-    "",
-    "hidden=true",
-    "archived=true",
-    "hidden=true&archived=true",
+    "limit=200",
+    "limit=200&hidden=true",
+    "limit=200&archived=true",
+    "limit=200&hidden=true&archived=true",
   ])
   const last = kitchen.messages.at(-1) ?? expect.fail()
   expect(client.reader.read(last)).toEqual({ kind: "text", text: "message 3" })
@@ -124,10 +124,11 @@ test("a reconnected client loads the list again and removes conversations that n
   expect(client.removed.get("attic")?.name).toBe("attic")
 })
 
-test("a conversation that another user creates appears and is joined", async () => {
+test("a conversation that another user creates appears, and can be opened", async () => {
   const { server, client } = await start()
   const cellar = server.add("cellar", 1)
   server.pushToUser("conversation_created", { conversation: cellar.summary })
+  client.open("cellar")
   await eventually(() => expect(conversationOf(client, "cellar").joined).toBe(true))
   await settle()
   expect(listRequests(server)).toHaveLength(1)
@@ -184,6 +185,7 @@ test("a conversation that the user returns to is no longer among the removed one
   server.pushToUser("conversation_left", { conversation_id: "kitchen" })
   expect(client.removed.has("kitchen")).toBe(true)
   server.pushToUser("conversation_created", { conversation: kitchen.summary })
+  client.open("kitchen")
   await eventually(() => expect(conversationOf(client).joined).toBe(true))
   expect(client.removed.has("kitchen")).toBe(false)
 })
@@ -251,6 +253,7 @@ test("a conversation is started, updated and shown as the server responds", asyn
   server.http.on("PATCH /conversations/cellar/name", () => conversation("cellar", { name: "Wine" }))
   expect((await client.startConversation("group", { name: "Cellar" })).id).toBe("cellar")
   expect(server.http.requestsTo("POST /conversations/group")[0]?.body).toEqual({ name: "Cellar" })
+  client.open("cellar")
   await eventually(() => expect(conversationOf(client, "cellar").joined).toBe(true))
   await client.updateConversation("PATCH", "cellar/name", { name: "Wine" })
   expect(client.summary("cellar")?.name).toBe("Wine")

@@ -1,9 +1,12 @@
-/** A live conversation: joins, resumes, catches up, sends and acknowledges. */
+/**
+ * A conversation. While it is joined, it is live: it resumes, catches up, sends and acknowledges. Otherwise it takes the
+ * newest message from the user's channel.
+ */
 import { Presence, type Channel, type Socket } from "phoenix"
 
 import type { CachedTimeline } from "../device/database"
 import type { OutboxStore } from "../device/outbox-store"
-import { isTransient, retryDelay, waitingIn, type Outbox } from "../models/messages/outbox"
+import { isTransient, retryDelay, sendable, waitingIn, type Outbox } from "../models/messages/outbox"
 import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/messages/receipts"
 import { seal, sealReaction } from "../crypto/seal"
 import {
@@ -68,6 +71,7 @@ export interface ConversationContext {
 
 export class Conversation {
   readonly id: string
+  readonly topic: string
   /** The newest part of the history. */
   timeline = $state.raw<Timeline>(emptyTimeline("", 0, 0))
   receipts = $state.raw<Receipts>(new Map())
@@ -75,13 +79,16 @@ export class Conversation {
   /** The IDs of the users who are online. */
   online = $state.raw<readonly string[]>([])
   joined = $state(false)
+  /** Why the server refused the last join, unless the client retries soon. */
+  joinRefused = $state<string>()
   /** The outgoing messages of this conversation, in the order in which they were written. */
   outgoing = $state.raw<Outbox>([])
   /** Whether a page of earlier messages is being fetched. */
   loadingOlder = false
   /** The part of the history that the user jumped to. */
   readonly historyJump: HistoryJump
-  readonly #channel: Channel
+  /** Undefined unless the conversation is joined, or about to be. */
+  #channel: Channel | undefined
   readonly #sender: Sender
   readonly #readReceipts: ReadReceipts
   #catchingUp = false
@@ -95,41 +102,64 @@ export class Conversation {
     cached?: CachedTimeline,
   ) {
     this.id = summary.id
+    this.topic = `message:${summary.type}:${summary.id}`
     const { epoch, last_seq, last_change } = summary
     this.timeline = cached ? restore(cached) : emptyTimeline(epoch, last_seq, last_change)
     if (cached) this.receipts = new Map(cached.receipts)
     void context.reader.open(this.timeline.messages)
-    const position = () => {
-      const { last, changes, epoch } = this.timeline
-      return { last_seq: last, last_change: changes, epoch, message_statuses: true }
-    }
-    this.#channel = context.socket.channel(`message:${summary.type}:${summary.id}`, position)
-    this.#readReceipts = new ReadReceipts(context.me, this.#channel, () => (this.joined ? this.timeline : undefined))
+    const channel = () => this.#channel
+    this.#readReceipts = new ReadReceipts(context.me, channel, () => (this.joined ? this.timeline : undefined))
     this.historyJump = new HistoryJump({
       timeline: () => this.timeline,
       merged: (timeline) => (this.timeline = timeline),
       fetch: (what) => this.#request<MessagePage>("fetch", what),
       show: (messages) => void context.reader.open(messages),
     })
-    this.#sender = new Sender(this.id, this.#channel, context.outboxStore, context.uploads, (stored) =>
+    this.#sender = new Sender(this.id, channel, context.outboxStore, context.uploads, (stored) =>
       this.#onStored(stored),
     )
     this.outgoing = waitingIn(context.outboxStore.messages, this.id)
-    this.#listen()
   }
 
+  /** Joins, and rejoins after each reconnect, until `leave`. Does nothing if that has been done. */
   join(): void {
-    this.#channel
+    if (this.#channel) return
+    const position = () => {
+      const { last, changes, epoch } = this.timeline
+      return { last_seq: last, last_change: changes, epoch, message_statuses: true }
+    }
+    const channel = this.context.socket.channel(this.topic, position)
+    this.#channel = channel
+    this.#listen(channel)
+    channel
       .join()
       .receive("ok", (reply: JoinReply) => this.#onJoined(reply))
-      .receive("error", (refusal: ErrorReply) => {
-        if (refusal.reason === "not_found") this.context.removed(this.id)
-      })
+      .receive("error", (refusal: ErrorReply) => this.#onJoinRefused(refusal))
   }
 
   leave(): void {
     this.#readReceipts.stop()
-    this.#channel.leave()
+    const channel = this.#channel
+    this.#channel = undefined
+    this.#onLeft()
+    channel?.leave()
+  }
+
+  /** Whether messages wait to be sent. */
+  get hasUnsent(): boolean {
+    return sendable(this.context.outboxStore.messages, this.id).length > 0
+  }
+
+  /**
+   * Takes the newest message of a conversation that is not joined, new or changed. The next join brings the missing
+   * messages before it.
+   */
+  receiveLast(message: Message): void {
+    const { last, before } = this.timeline
+    if (message.seq <= before) return
+    void this.context.reader.open([message])
+    if (message.seq > last || message.change > 0) this.#setTimeline(receive(this.timeline, [message]))
+    this.#settleOutgoing(message)
   }
 
   /** Sends waiting messages. */
@@ -213,7 +243,7 @@ export class Conversation {
     if (!this.joined || (!typing && this.#typingSentAt === 0)) return
     if (typing && Date.now() - this.#typingSentAt < TYPING_INTERVAL_MS) return
     this.#typingSentAt = typing ? Date.now() : 0
-    this.#channel.push("typing", { typing })
+    this.#channel?.push("typing", { typing })
   }
 
   /**
@@ -243,8 +273,10 @@ export class Conversation {
   }
 
   async #request<Answer>(event: string, what: object): Promise<Answer> {
+    const channel = this.#channel
+    if (channel === undefined) throw new Unreachable(event)
     return await new Promise<Answer>((done, fail) => {
-      this.#channel
+      channel
         .push(event, what)
         .receive("ok", done)
         .receive("error", ({ reason }: ErrorReply) => fail(new ApiError(0, reason)))
@@ -252,37 +284,47 @@ export class Conversation {
     })
   }
 
-  #listen(): void {
-    this.#channel.on("new_msg", (message: Message) => this.#onMessage(message))
-    this.#channel.on("message_updated", (message: Message) => {
+  #listen(channel: Channel): void {
+    channel.on("new_msg", (message: Message) => this.#onMessage(message))
+    channel.on("message_updated", (message: Message) => {
       this.#applyChanges(applyChange(this.timeline, message), [message])
     })
-    this.#channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
+    channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
       this.#setTimeline(noteChangesHead(noteHead(this.timeline, last_seq), last_change))
       this.#catchUp()
       this.#catchUpChanges()
     })
-    this.#channel.on("message_status", (status: MessageStatus) => {
+    channel.on("message_status", (status: MessageStatus) => {
       this.receipts = withStatus(this.receipts, status)
       this.context.remember(this.id)
     })
-    this.#channel.on("message_statuses", ({ statuses }: MessageStatuses) => {
+    channel.on("message_statuses", ({ statuses }: MessageStatuses) => {
       this.receipts = statuses.reduce(withStatus, this.receipts)
       this.context.remember(this.id)
     })
-    this.#channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
+    channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
       this.#noteTyping(user_id, typing)
     })
-    this.#channel.onError(() => this.#onLeft())
-    this.#channel.onClose(() => this.#onLeft())
-    const presence = new Presence(this.#channel)
+    // After `leave`, a new channel may have been joined before the former one is closed.
+    const left = () => {
+      if (this.#channel === channel) this.#onLeft()
+    }
+    channel.onError(left)
+    channel.onClose(left)
+    const presence = new Presence(channel)
     presence.onSync(() => {
-      this.online = presence.list((id: string) => id)
+      if (this.#channel === channel) this.online = presence.list((id: string) => id)
     })
+  }
+
+  #onJoinRefused(refusal: ErrorReply): void {
+    if (refusal.reason === "not_found") this.context.removed(this.id)
+    else if (!isTransient(refusal)) this.joinRefused = refusal.reason
   }
 
   #onJoined(reply: JoinReply): void {
     this.joined = true
+    this.joinRefused = undefined
     this.context.members(reply.conversation.members)
     this.receipts = fromReceipts(reply.receipts)
     if (!reply.recovered) {
@@ -374,7 +416,7 @@ export class Conversation {
       if (isTransient(refusal)) setTimeout(() => this.#catchUpChanges(), retryDelay(refusal, ++this.#attempts))
     }
     this.#channel
-      .push("fetch_changes", { after_change: after })
+      ?.push("fetch_changes", { after_change: after })
       .receive("ok", (page: ChangePage) => {
         this.#catchingUpChanges = false
         this.#applyChanges(applyChanges(this.timeline, page), page.changes)
@@ -390,7 +432,7 @@ export class Conversation {
       if (isTransient(refusal)) setTimeout(() => this.#catchUp(), retryDelay(refusal, ++this.#attempts))
     }
     this.#channel
-      .push("fetch", what)
+      ?.push("fetch", what)
       .receive("ok", (page: MessagePage) => {
         this.loadingOlder = false
         use(page)

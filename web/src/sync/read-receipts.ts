@@ -12,7 +12,7 @@ export class ReadReceipts {
 
   constructor(
     private readonly me: string,
-    private readonly channel: Channel,
+    private readonly channel: () => Channel | undefined,
     /** Returns the timeline, or undefined while the conversation is not joined. */
     private readonly timeline: () => Timeline | undefined,
   ) {}
@@ -46,9 +46,11 @@ export class ReadReceipts {
     const seq = messages.length === 0 ? last : messages.findLast((each) => each.user_id !== this.me)?.seq
     if (seq === undefined || seq <= this.#acknowledged[status] || seq === 0) return
     if (status === "read" && messages.length === 0) return
-    this.channel.push("message_ack", { seq, status }).receive("ok", () => {
-      this.#acknowledged[status] = Math.max(this.#acknowledged[status], seq)
-      if (status === "read") this.#acknowledged.delivered = Math.max(this.#acknowledged.delivered, seq)
-    })
+    this.channel()
+      ?.push("message_ack", { seq, status })
+      .receive("ok", () => {
+        this.#acknowledged[status] = Math.max(this.#acknowledged[status], seq)
+        if (status === "read") this.#acknowledged.delivered = Math.max(this.#acknowledged.delivered, seq)
+      })
   }
 }

@@ -270,8 +270,7 @@ test("a message written without a connection is sent when there is one", async (
 test("of two tabs only one sends a message that both have", async () => {
   const { server, client } = await start()
   withhold(server)
-  const other = await startDisconnected(server)
-  await eventually(() => expect(conversationOf(other).joined).toBe(true))
+  const other = await startClient(server)
   await client.send("kitchen", "Dinner!")
   await eventually(() => expect(other.outbox).toHaveLength(1))
   await pass(5_000)
@@ -285,8 +284,7 @@ test("of two tabs only one sends a message that both have", async () => {
 test("another tab takes over at once when the tab that sends loses its connection", async () => {
   const { server, client } = await start()
   withhold(server)
-  const other = await startDisconnected(server)
-  await eventually(() => expect(conversationOf(other).joined).toBe(true))
+  const other = await startClient(server)
   await client.send("kitchen", "Dinner!")
   await eventually(() => expect(other.outbox).toHaveLength(1))
   await eventually(() => expect(sent(server)).toHaveLength(1))

@@ -40,7 +40,7 @@ export class Sender {
 
   constructor(
     private readonly conversationId: string,
-    private readonly channel: Channel,
+    private readonly channel: () => Channel | undefined,
     private readonly outboxStore: OutboxStore,
     private readonly uploads: Uploads,
     private readonly stored: (stored: SendReply) => void,
@@ -103,8 +103,8 @@ export class Sender {
     if (files === undefined || !isCurrent()) return
     const rejected = (refusal: ErrorReply) => isCurrent() && void this.#rejected(message, refusal)
     this.#unanswered.add(message.client_id)
-    this.channel
-      .push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
+    this.channel()
+      ?.push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
       .receive("ok", (stored: SendReply) => void this.#acknowledged(message, stored))
       .receive("error", rejected)
       .receive("timeout", () => rejected({ reason: "timeout" }))

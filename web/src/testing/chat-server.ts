@@ -10,7 +10,7 @@ import type {
   SessionView,
   SendReply,
 } from "../api/types"
-import { HttpServer } from "./http-server"
+import { HttpServer, problem } from "./http-server"
 import { PhoenixServer, type ClientFrame } from "./phoenix-server"
 
 /** The messages that a page holds at most: of a join reply and of changes. */
@@ -143,9 +143,10 @@ export class ChatServer {
   constructor(readonly userId = "maja") {
     this.http.install()
     this.phoenix.install()
-    this.http.on("GET /conversations", ({ query }) => ({
-      conversations: query === "" ? [...this.conversations.values()].map(({ summary }) => summary) : [],
-    }))
+    this.http.on("GET /conversations", ({ query }) => this.#page(new URLSearchParams(query)))
+    this.http.on("GET /conversations/:id", ({ path }) => {
+      return this.conversations.get(path.split("/").at(-1) ?? "")?.summary ?? problem(404, "not_found")
+    })
     this.http.on("GET /families", () => ({ families: [{ id: "sundqvist", name: "Sundqvist", role: "admin" }] }))
     this.http.on("GET /families/:id/members", () => ({ members: [{ ...person("inga"), role: "member" }] }))
     this.http.on("GET /people", () => ({ people: ["maja", "inga", "nils"].map(person) }))
@@ -156,6 +157,7 @@ export class ChatServer {
     const { phoenix } = this
     phoenix.handle(/^user:/, "attention", () => ({}))
     phoenix.handle(/^user:/, "notified", () => ({}))
+    phoenix.handle(/^user:/, "message_acks", () => ({}))
     phoenix.handle(/^message:/, "phx_join", (frame) => this.#of(frame).joined(frame.payload))
     phoenix.handle(/^message:/, "fetch", (frame) => this.#of(frame).fetch(frame.payload))
     phoenix.handle(/^message:/, "fetch_changes", (frame) => this.#of(frame).changesAfter(frame.payload.after_change))
@@ -185,6 +187,18 @@ export class ChatServer {
   /** Sends an event of the user channel. */
   pushToUser(event: string, payload: object): void {
     this.phoenix.push(`user:${this.userId}`, event, payload)
+  }
+
+  /** One page of the conversations; the cursor is the number of those before it. */
+  #page(query: URLSearchParams): object {
+    const hidden = query.get("hidden") === "true"
+    const archived = query.get("archived") === "true"
+    const [start, limit] = [Number(query.get("cursor") ?? 0), Number(query.get("limit"))]
+    const listed = [...this.conversations.values()]
+      .map(({ summary }) => summary)
+      .filter((each) => each.hidden === hidden && each.archived === archived)
+    const next = start + limit
+    return { conversations: listed.slice(start, next), next_cursor: next < listed.length ? String(next) : null }
   }
 
   #of({ topic }: ClientFrame): ServerConversation {

@@ -26,11 +26,12 @@ export function useFakeBrowser(): void {
   })
 }
 
-/** Starts a signed-in client, and waits until it has joined every conversation of the server. */
+/** Starts a signed-in client, opens every conversation of the server, and waits until they are joined. */
 export async function startClient(server: ChatServer): Promise<ChatClient> {
   const client = await startDisconnected(server)
+  await eventually(() => expect(client.ready).toBe(true))
+  for (const { id } of client.conversations) client.open(id)
   await eventually(() => {
-    expect(client.ready).toBe(true)
     for (const { id } of client.conversations) expect(client.conversation(id)?.joined).toBe(true)
   })
   return client

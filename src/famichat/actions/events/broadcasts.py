@@ -56,14 +56,15 @@ class Broadcasts:
         """
         topic = ConversationTopic(sent.conversation_type, sent.conversation_id)
         self._to_conversation(topic, "new_msg", view, received_at)
-        self._unread.changed(sent.conversation_id)
+        self._unread.changed(sent.conversation_id, message=view)
         self._push_notifier.enqueue(view)
 
     def message_updated(self, result: ChangeResult) -> None:
-        """Announce a changed message to its conversation. Sends no push notifications and changes no unread count."""
+        """Announce a changed message to its conversation. Causes no push notification and no unread count."""
         topic = ConversationTopic(result.conversation_type, result.request.conversation_id)
         view = result.view
         self._to_conversation(topic, "message_updated", view, result.request.received_at)
+        self._unread.last_message_changed(view)
 
     def acknowledged(self, result: AckResult) -> None:
         """Announce that a device has received or read more of a conversation than before; update its unread count."""

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict  # pydantic needs this TypedDict on Pyth
 
 from famichat.accounts.user import Color
 from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.messages.schema import MessageView
 from famichat.chat.records.conversation import ConversationType
 
 
@@ -32,6 +33,14 @@ class UnreadCount(TypedDict):
     conversation_id: str
     last_seq: int
     unread: int
+
+
+class LastMessage(TypedDict):
+    """`last_message`: the newest message of a conversation, which is new or has changed."""
+
+    conversation_id: str
+    type: ConversationType
+    message: MessageView
 
 
 class ProfileView(TypedDict):

@@ -1,29 +1,80 @@
-"""Publishes unread counts shortly after they change: once per conversation, however many messages arrive meanwhile."""
+"""Tells users about their conversations shortly after they change: the unread count, and the newest message.
+
+Both are sent once per conversation and interval, however many messages arrive meanwhile.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.actions.events.payloads import UnreadCount
+from famichat.actions.events.payloads import LastMessage, UnreadCount
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.topics import user_topic
+from famichat.chat.access import is_visible
 from famichat.chat.conversations.summary import unread_counts
-from famichat.chat.records.conversation import Conversation
+from famichat.chat.messages.schema import MessageView
+from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.participant import Participant
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
 from famichat.storage.halving import without_failures
 
 DELAY_SECONDS = 0.1
+LAST_MESSAGE = "last_message"
+"""An optional event: only clients that support it receive it; see `PubSub.broadcast`."""
 
-_Changed = tuple[str, set[str] | None]  # a conversation, and its only readers whose count changed
+
+@dataclass(slots=True)
+class _Change:
+    """What changed in a conversation.
+
+    Attributes:
+        readers: the only users whose unread count changed; None for all members.
+        message: the newest message that was sent or changed.
+    """
+
+    readers: set[str] | None = field(default_factory=set)
+    message: MessageView | None = None
+
+    def add_message(self, message: MessageView) -> None:
+        """Keep the newest message in its newest state."""
+        known = self.message
+        if known is None or (known["seq"], known["change"]) < (message["seq"], message["change"]):
+            self.message = message
+
+    def concerns(self, user_id: str) -> bool:
+        """Return whether the unread count of this user changed."""
+        return self.readers is None or user_id in self.readers
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member of a changed conversation who listens, with the columns that the events need."""
+
+    conversation_id: str
+    user_id: str
+    visible_from_seq: int
+    last_seq: int
+    type: ConversationType
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What to tell a member about a conversation."""
+
+    member: _Member
+    unread: UnreadCount | None
+    last_message: LastMessage | None
 
 
 class UnreadCounts:
-    """Pushes `unread` to the devices of the members of a conversation that changed, if they joined their `user:` topic.
+    """Pushes `unread` and `last_message` to the devices of the members of a conversation that changed.
+
+    Only devices that joined their `user:` topic receive them.
 
     Args:
         database: the source of the counts; clients do not count.
@@ -35,19 +86,32 @@ class UnreadCounts:
         self._database = database
         self._pubsub = pubsub
         self._removals = removals
-        self._changed: dict[str, set[str] | None] = {}
+        self._changed: dict[str, _Change] = {}
         self._wake = asyncio.Event()
 
-    def changed(self, conversation_id: str, reader_id: str | None = None) -> None:
+    def changed(
+        self, conversation_id: str, reader_id: str | None = None, *, message: MessageView | None = None
+    ) -> None:
         """Schedule the counts of a conversation to be published a moment later.
 
         Args:
             conversation_id: the conversation.
             reader_id: the only user whose count changed, because that user has read; None after a new message. What
                 one user reads must not be visible to the others, not even as an unchanged count.
+            message: the new message.
         """
-        readers = self._changed.get(conversation_id, set())
-        self._changed[conversation_id] = None if reader_id is None or readers is None else readers | {reader_id}
+        change = self._changed.setdefault(conversation_id, _Change())
+        if reader_id is None:
+            change.readers = None
+        elif change.readers is not None:
+            change.readers.add(reader_id)
+        if message is not None:
+            change.add_message(message)
+        self._wake.set()
+
+    def last_message_changed(self, message: MessageView) -> None:
+        """Schedule a changed message to be published a moment later, if it is the newest of its conversation."""
+        self._changed.setdefault(message["conversation_id"], _Change()).add_message(message)
         self._wake.set()
 
     async def run(self) -> None:
@@ -59,43 +123,62 @@ class UnreadCounts:
             changed, self._changed = self._changed, {}
             await self._tell(list(changed.items()))
 
-    async def _tell(self, changed: list[_Changed]) -> None:
+    async def _tell(self, changed: list[tuple[str, _Change]]) -> None:
         # What cannot be read now comes again with the next message and the next sign-in.
-        async for _, counts in without_failures("unread counts", changed, self._read):
-            for user_id, payload in counts:
-                if (user_id, payload["conversation_id"]) not in self._removals:
-                    self._pubsub.broadcast(user_topic(user_id), "unread", payload)
+        async for _, found in without_failures("unread counts", changed, self._read):
+            for news in found:
+                member, topic = news.member, user_topic(news.member.user_id)
+                if (member.user_id, member.conversation_id) in self._removals:
+                    continue
+                if news.last_message is not None:
+                    self._pubsub.broadcast(topic, LAST_MESSAGE, news.last_message, optional=True)
+                if news.unread is not None:
+                    self._pubsub.broadcast(topic, "unread", news.unread)
 
-    async def _read(self, changed: Sequence[_Changed]) -> list[tuple[str, UnreadCount]]:
-        return await self._database.read(partial(_counts, dict(changed), self._listens))
+    async def _read(self, changed: Sequence[tuple[str, _Change]]) -> list[_News]:
+        return await self._database.read(partial(_news, dict(changed), self._listens))
 
     def _listens(self, user_id: str) -> bool:
         return self._pubsub.may_have_subscribers(user_topic(user_id))
 
 
-def _counts(
-    changed: Mapping[str, set[str] | None], listens: Callable[[str], bool], session: Session
-) -> list[tuple[str, UnreadCount]]:
-    """Count for the members whose count changed and who listen, with two queries for all conversations."""
-    members = (
-        select(Participant.conversation_id, Participant.user_id, Conversation.last_seq)
+def _news(changed: Mapping[str, _Change], listens: Callable[[str], bool], session: Session) -> list[_News]:
+    """Read what to tell the members who listen, with two queries for all conversations."""
+    query = (
+        select(
+            Participant.conversation_id,
+            Participant.user_id,
+            Participant.visible_from_seq,
+            Conversation.last_seq,
+            Conversation.type,
+        )
         .join(Conversation, Conversation.id == Participant.conversation_id)
         .where(Participant.conversation_id.in_(changed))
     )
-    last_seqs = {
-        (conversation_id, user_id): last_seq
-        for conversation_id, user_id, last_seq in session.execute(members)
-        if ((readers := changed[conversation_id]) is None or user_id in readers) and listens(user_id)
-    }
-    unread = unread_counts(session, last_seqs) if last_seqs else {}
+    members = [_Member(*row) for row in session.execute(query) if listens(row.user_id)]
+    counted = {each for each in members if changed[each.conversation_id].concerns(each.user_id)}
+    keys = [(each.conversation_id, each.user_id) for each in counted]
+    counts = unread_counts(session, keys) if keys else {}
     return [
-        (
-            user_id,
-            {
-                "conversation_id": conversation_id,
-                "last_seq": last_seq,
-                "unread": unread.get((conversation_id, user_id), 0),
-            },
+        _News(
+            each,
+            _unread(each, counts) if each in counted else None,
+            _last_message(each, changed[each.conversation_id].message),
         )
-        for (conversation_id, user_id), last_seq in last_seqs.items()
+        for each in members
     ]
+
+
+def _unread(member: _Member, counts: Mapping[tuple[str, str], int]) -> UnreadCount:
+    return {
+        "conversation_id": member.conversation_id,
+        "last_seq": member.last_seq,
+        "unread": counts.get((member.conversation_id, member.user_id), 0),
+    }
+
+
+def _last_message(member: _Member, message: MessageView | None) -> LastMessage | None:
+    """Return the event, unless a newer message is stored, whose event follows, or the member may not see it."""
+    if message is None or message["seq"] < member.last_seq or not is_visible(message["seq"], member.visible_from_seq):
+        return None
+    return {"conversation_id": member.conversation_id, "type": member.type, "message": message}

@@ -1,18 +1,21 @@
 """The channel of one user, for that user's own devices: conversations, unread counts, profiles, devices, attention."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from famichat.actions.events.payloads import UserJoinReply
-from famichat.actions.events.topics import user_topic
+from famichat.actions.events.topics import ConversationTopic, user_topic
+from famichat.actions.events.unread import LAST_MESSAGE
 from famichat.actions.notifications import confirm_notification
+from famichat.actions.receipts import acknowledge_conversations
 from famichat.chat.errors import InvalidMessage, NotFound
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
 from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
 from famichat.errors import FamichatError
-from famichat.realtime.channel import Channel, JoinRefused
-from famichat.realtime.message import Payload, ReplyPayload, ok
+from famichat.realtime.channel import Channel, Deferred, JoinRefused
+from famichat.realtime.message import Broadcast, Payload, ReplyPayload, ok
 from famichat.realtime.socket import Socket
 
 
@@ -30,35 +33,71 @@ class UserChannel(Channel):
 
         Raises:
             JoinRefused: the topic belongs to another user, or the user does not exist (indistinguishable); or
-                `foreground` is malformed.
+                `foreground` or `last_messages` is malformed.
         """
         try:
             if self.topic != user_topic(self._identity.user_id):
                 raise NotFound
             if "foreground" in params:
                 self._device.report(params)
+            if _supports_last_messages(params):
+                self.listen(LAST_MESSAGE)
         except FamichatError as fault:
             report_denied("user_channel", fault, self._identity.user_id)
             raise JoinRefused(error_payload(fault)) from fault
         return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
 
-    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload:
-        """Handle `attention` and `notified`. Other events get the reply `unmatched_event`."""
+    def should_deliver(self, broadcast: Broadcast) -> bool:
+        """Return False for the newest message of a conversation whose channel this client has joined."""
+        payload = broadcast.payload
+        if broadcast.event != LAST_MESSAGE or not isinstance(payload, dict):
+            return True
+        return not self.socket.has_joined(str(ConversationTopic(payload["type"], payload["conversation_id"])))
+
+    async def handle_in(self, event: str, payload: Payload) -> ReplyPayload | Deferred:
+        """Handle `attention`, `notified` and `message_acks`. Other events get the reply `unmatched_event`."""
         try:
             match event:
                 case "attention":
                     self._device.report(_fields(payload))
                 case "notified":
                     await confirm_notification(self._context, self._identity, _fields(payload))
+                case "message_acks":
+                    return self._message_acks(_fields(payload))
                 case _:
                     return unmatched_event()
         except Exception as fault:  # noqa: BLE001 - `error_reply` logs unexpected errors; the channel stays open
-            report_denied("user_channel", fault, self._identity.user_id)
-            return error_reply(fault)
+            return self._refused(fault)
         return ok()
+
+    def _message_acks(self, payload: dict[str, Any]) -> Deferred:
+        """Store the acknowledgements, while the channel handles the next events."""
+        attended = self._device.attentive
+        stored = acknowledge_conversations(self._context, self._identity, payload, attended=attended)
+
+        async def reply() -> ReplyPayload:
+            try:
+                await stored
+            except Exception as fault:  # noqa: BLE001 - as in `handle_in`
+                return self._refused(fault)
+            return ok()
+
+        return Deferred(reply())
+
+    def _refused(self, fault: Exception) -> ReplyPayload:
+        report_denied("user_channel", fault, self._identity.user_id)
+        return error_reply(fault)
 
 
 def _fields(payload: Payload) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise InvalidMessage(field="payload")
     return payload
+
+
+def _supports_last_messages(params: Mapping[str, Any]) -> bool:
+    """Return whether the client declares that it supports `last_message`."""
+    supports = params.get("last_messages", False)
+    if not isinstance(supports, bool):
+        raise InvalidMessage(field="last_messages")
+    return supports

@@ -157,8 +157,8 @@ class FakeServer {
 
   request(method: string, path: string): Promise<object> {
     if (method === "POST") return Promise.resolve({ id: "upload", offset: 0, finished: false })
-    const conversations = path === "/conversations" ? SUMMARIES : []
-    return Promise.resolve({ conversations, families: [], people: [] })
+    const conversations = path === "/conversations?limit=200" ? SUMMARIES : []
+    return Promise.resolve({ conversations, next_cursor: null, families: [], people: [] })
   }
 
   sendChunk(): Promise<object> {
@@ -183,6 +183,7 @@ beforeEach(async () => {
   client = new ChatClient(server as unknown as Session)
   await client.start()
   await vi.waitFor(() => expect(client.ready).toBe(true))
+  for (const id of ["kitchen", "garden"]) client.open(id) // what is drawn later has no owner
   panes = ["kitchen", "garden"].map((id) =>
     mount(ChatPane, { target: document.body, props: { client, id, leave: () => undefined } }),
   )
