@@ -203,6 +203,26 @@ async def test_a_conversation_that_becomes_active_while_a_client_pages_is_found(
     assert paged == listed
 
 
+async def test_the_list_of_conversations_and_a_search_in_it_read_pages() -> None:
+    pages = {None: ("1", "next"), "next": ("2", None)}
+    requests: list[httpx.QueryParams] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request.url.params)
+        name, following = pages[request.url.params.get("cursor")]
+        found = {"id": name, "name": name, "type": "group"}
+        return httpx.Response(200, json={"conversations": [found], "next_cursor": following})
+
+    async with Http(Session("http://there", "token")) as http:
+        http._http = httpx.AsyncClient(base_url="http://there/api/v1", transport=httpx.MockTransport(answer))
+        listed = await http.conversations()
+        second = await http.find_conversation("2")
+
+    assert [each["id"] for each in listed] == ["1", "2"]
+    assert second["id"] == "2"
+    assert {params.get("limit") for params in requests} == {"200"}
+
+
 async def test_a_name_of_two_conversations_is_ambiguous(app: RunningApp) -> None:
     others = [app.home.emil.user_id, app.home.inga.user_id]
     async with Http(Session(app.url, app.token(app.home.maja))) as http:

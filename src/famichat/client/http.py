@@ -205,10 +205,9 @@ class Http:
                 raise
         return await self._http.send(request)
 
-    async def conversations(self) -> list[dict[str, Any]]:
-        """List the user's conversations, most recent first; hidden and archived ones are not included."""
-        found: list[dict[str, Any]] = (await self.get("/conversations"))["conversations"]
-        return found
+    async def conversations(self, *, hidden: bool = False, archived: bool = False) -> list[dict[str, Any]]:
+        """List the user's conversations, most recent first; see `each_conversation`."""
+        return [each async for each in self.each_conversation(hidden=hidden, archived=archived)]
 
     async def each_conversation(
         self, *, hidden: bool = False, archived: bool = False, page_size: int = 200

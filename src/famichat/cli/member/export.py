@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +13,8 @@ from famichat.cli.member.prompts import find_conversation, open_remote, signed_i
 from famichat.cli.member.remote import Remote
 from famichat.cli.refusal import Refused
 from famichat.storage.base import now, rfc3339
+
+_T = TypeVar("_T")
 
 FORMAT = 1
 _PAUSE_SECONDS = 1.0
@@ -62,9 +65,13 @@ def records(remote: Remote, conversation: str | None = None) -> Iterator[dict[st
 def _all_conversations(remote: Remote) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for hidden, archived in _FILTERS:
-        page = _get(remote, "/conversations", hidden=hidden, archived=archived)["conversations"]
-        found.update({each["id"]: each for each in page})
+        listed = _patiently(partial(_conversations, remote, hidden=hidden, archived=archived))
+        found.update({each["id"]: each for each in listed})
     return list(found.values())
+
+
+def _conversations(remote: Remote, *, hidden: bool, archived: bool) -> list[dict[str, Any]]:
+    return remote.run(remote.client.conversations(hidden=hidden, archived=archived))
 
 
 def _messages(remote: Remote, conversation_id: str) -> Iterator[dict[str, Any]]:
@@ -77,10 +84,14 @@ def _messages(remote: Remote, conversation_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _get(remote: Remote, path: str, **query: Any) -> Any:
-    """Send a GET request; wait and retry while the server limits the rate."""
+    return _patiently(partial(remote.get, path, **query))
+
+
+def _patiently(read: Callable[[], _T]) -> _T:
+    """Call `read`; wait and retry while the server limits the rate."""
     while True:
         try:
-            return remote.get(path, **query)
+            return read()
         except Refused as refused:
             if refused.code != "rate_limited":
                 raise

@@ -26,7 +26,7 @@ def group() -> None:
 def list_groups(url: str | None, token: str | None, *, as_json: bool) -> None:
     """List your groups and their members."""
     with open_remote(url, token) as remote:
-        found = [each for each in remote.get("/conversations")["conversations"] if each["type"] == "group"]
+        found = [each for each in remote.run(remote.client.conversations()) if each["type"] == "group"]
         names = display_names(remote) if found and not as_json else {}
     rows = [(each["name"], each["id"], _people(each, names)) for each in found]
     print_result({"conversations": found}, table([("group", "id", "members"), *rows]), as_json=as_json)

@@ -77,7 +77,7 @@ def logout(*, as_json: bool) -> None:
 def conversations(url: str | None, token: str | None, *, as_json: bool) -> None:
     """List your conversations, most recent first."""
     with open_remote(url, token) as remote:
-        found = remote.get("/conversations")["conversations"]
+        found = remote.run(remote.client.conversations())
     rows = [(each["type"], each["id"], each["name"] or "", f"{each['unread']} unread") for each in found]
     print_result({"conversations": found}, table([("type", "id", "name", ""), *rows]), as_json=as_json)
 
