@@ -170,6 +170,21 @@ async def test_a_user_reads_the_account_history_and_deletes_the_account(demo: Se
     emil.faults.clear()  # browsers log a 401 as an error
 
 
+async def test_a_password_is_changed_in_the_settings_and_other_devices_are_signed_out(
+    demo: Server, of_the_family: SignedIn
+) -> None:
+    maja, other = await of_the_family("maja"), await of_the_family("maja")
+    section = _section(await _you(maja), "Password")
+    await section.get_by_role("button", name="Change password").click()
+    await section.get_by_label("Current password", exact=True).fill(demo.user("maja")["password"])
+    await section.get_by_label("New password", exact=True).fill(PASSWORD)
+    await section.get_by_role("switch", name="Sign out my other devices").press("Space")
+    await section.get_by_role("button", name="Save new password").click()
+    await expect(section.get_by_role("status")).to_have_text("Your password was changed.")
+    await expect(other.page.get_by_role("button", name="Sign in")).to_be_visible()
+    other.faults.clear()  # browsers log a 401 as an error
+
+
 async def _you(person: Person) -> Locator:
     await person.page.get_by_role("link", name="Settings").click()
     return person.page.get_by_role("main")

@@ -105,6 +105,12 @@ MATRIX = [
     Row("get", "/me", ALL),
     Row("delete", "/me", (409, 204, 204, 204, 204), {"password": PASSWORD}),  # Maja is the last admin of others
     Row("patch", "/me", ALL, {"color": "sea"}),
+    Row(
+        "put",
+        "/me/password",
+        (204, 204, 204, 204, 204),
+        {"current_password": PASSWORD, "new_password": PASSWORD},
+    ),
     Row("put", "/me/picture", (422,) * 5, {"no": "picture"}),
     Row("delete", "/me/picture", ALL),
     Row("get", "/people", ALL),

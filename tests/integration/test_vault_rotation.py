@@ -38,7 +38,7 @@ async def nodes(database_url: str, folder: Path) -> AsyncIterator[list[RunningAp
         first = await stack.enter_async_context(running_app(database_url, folder, secret_key=None, vault_keys=None))
         servers = [first]
         if not database_url.startswith("sqlite"):
-            shutil.copytree(folder / "data", folder / "other")
+            shutil.copytree(folder / "data", folder / "other", ignore=shutil.ignore_patterns("run"))
             settings = first.settings.model_copy(update={"data_dir": folder / "other"})
             ready = await stack.enter_async_context(served(settings))
             servers.append(replace(first, url=ready.url, settings=settings))

@@ -90,13 +90,21 @@ def revoke_devices(session: Session, user_id: str) -> list[str]:
     return _revoke(session, user_id)
 
 
-def _revoke(session: Session, user_id: str, only: str | None = None) -> list[str]:
+def revoke_other_devices(session: Session, user_id: str, own_device_id: str) -> list[str]:
+    """Revoke all of a user's devices but one, as `revoke_devices`."""
+    return _revoke(session, user_id, spared=own_device_id)
+
+
+def _revoke(session: Session, user_id: str, only: str | None = None, spared: str | None = None) -> list[str]:
     if only is not None and not is_id(only):
         return []
     statement = update(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).values(revoked_at=now())
-    one_or_all = statement if only is None else statement.where(Device.id == only)
+    if only is not None:
+        statement = statement.where(Device.id == only)
+    if spared is not None:
+        statement = statement.where(Device.id != spared)
     mark_access_removed(session)
-    return list(session.execute(one_or_all.returning(Device.id)).scalars())
+    return list(session.execute(statement.returning(Device.id)).scalars())
 
 
 def _checked(name: str) -> str:

@@ -285,7 +285,13 @@ class DeviceRevoked(Event):
     user_id: str
     device_id: str
     cause: Literal[
-        "signed_out", "revoked", "revoked_by_admin", "revoked_by_operator", "refresh_token_reused", "password_reset"
+        "signed_out",
+        "revoked",
+        "revoked_by_admin",
+        "revoked_by_operator",
+        "refresh_token_reused",
+        "password_changed",
+        "password_reset",
     ]
 
 

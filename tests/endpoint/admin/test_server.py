@@ -121,12 +121,13 @@ async def test_a_server_that_stops_finishes_the_request_and_accepts_no_more(tmp_
         await methods.began.wait()
         closing = asyncio.create_task(stopping.close())
         assert await idle.next() is None
-        with pytest.raises(ConnectionRefusedError):
+        with pytest.raises(FileNotFoundError):
             async with connected(tmp_path):
                 pass
         methods.finish.set()
         assert (await reply)["result"] == {"done": True}
         await closing
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 async def test_only_a_few_connections_are_accepted(app: RunningApp) -> None:

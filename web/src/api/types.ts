@@ -667,6 +667,16 @@ export interface components {
     readonly Passkeys: {
       readonly passkeys: readonly components["schemas"]["Passkey"][]
     }
+    /** @description A new password, and the present one again. */
+    readonly PasswordChange: {
+      readonly current_password: string
+      readonly new_password: string
+      /**
+       * @description Also sign out the caller's other devices and delete all passkeys.
+       * @default false
+       */
+      readonly sign_out_other_devices?: boolean
+    }
     /** @description The caller's password, required again for an action with lasting effects. */
     readonly PasswordRequest: {
       readonly password: string
@@ -1076,6 +1086,7 @@ export type Participant = Schemas["Participant"]
 export type Passkey = Schemas["Passkey"]
 export type PasskeySignInRequest = Schemas["PasskeySignInRequest"]
 export type Passkeys = Schemas["Passkeys"]
+export type PasswordChange = Schemas["PasswordChange"]
 export type PasswordRequest = Schemas["PasswordRequest"]
 export type People = Schemas["People"]
 export type Person = Schemas["Person"]

@@ -62,6 +62,15 @@ export class Account {
     await createPasskey(this.session.token, password)
   }
 
+  /** Changes the password; optionally signs out the other devices and deletes all passkeys. */
+  async changePassword(current: string, next: string, signOutOthers: boolean): Promise<void> {
+    await this.session.request("PUT", "/me/password", {
+      current_password: current,
+      new_password: next,
+      sign_out_other_devices: signOutOthers,
+    })
+  }
+
   async removePasskey(passkeyId: string): Promise<void> {
     await this.session.request("DELETE", `/me/passkeys/${passkeyId}`)
   }

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import AuditEvent, record
-from famichat.accounts.device import devices_of, revoke_devices
+from famichat.accounts.device import devices_of, revoke_devices, revoke_other_devices
 from famichat.accounts.errors import InvalidEmail, InvalidToken
 from famichat.accounts.sign_in.passkey import delete_passkeys
 from famichat.accounts.sign_in.token import hash_secret, new_secret
@@ -104,6 +104,27 @@ def set_password_by_operator(session: Session, user: User, password_hash: str) -
     device_ids = sign_out_everywhere(session, user.id, by=None)
     set_password(session, user, password_hash)
     return PasswordReset(user.id, device_ids)
+
+
+def change_password(
+    session: Session, user: User, password_hash: str, *, keep_device_id: str, sign_out_others: bool
+) -> tuple[str, ...]:
+    """Set a user's own new password, and return the devices that this signed out.
+
+    Args:
+        session: the transaction; it may remove access, so it must run between two batches of the journal.
+        user: the user.
+        password_hash: from `password.hash_password`.
+        keep_device_id: the device that the user is on.
+        sign_out_others: whether to sign out all other devices and delete the passkeys, for a user who suspects that
+            someone else has access.
+    """
+    user.password_hash = password_hash
+    user.reset_token = user.reset_token_sent_at = None
+    if not sign_out_others:
+        return ()
+    delete_passkeys(session, user.id)
+    return tuple(revoke_other_devices(session, user.id, keep_device_id))
 
 
 def set_password(session: Session, user: User, password_hash: str) -> PasswordReset:

@@ -96,6 +96,44 @@ async def add_account_by_operator(
     return user_id
 
 
+async def change_password(
+    services: Services, actor: Identity, current: str, new: str, address: Address, *, sign_out_others: bool
+) -> None:
+    """Change the actor's password.
+
+    Args:
+        services: the services of this server.
+        actor: the authenticated user and device.
+        current: the actor's password, required again.
+        new: the new password.
+        address: the client address, for the rate limits.
+        sign_out_others: whether to sign out the actor's other devices and delete the passkeys.
+
+    Raises:
+        RateLimited: too many requests of this device.
+        TooManyAttempts: too many wrong passwords for this account.
+        InvalidCredentials: the current password is wrong or was changed in the meantime.
+        InvalidToken: the device was revoked in the meantime.
+        WeakPassword: the new password is too easy to guess.
+    """
+    attempt = await verify_account_password(services, actor.username, current, address, actor)
+    await services.write(reset_attempts, services.index, attempt.account, address)
+    names = await services.read(lambda session: _names(_existing(session, actor.user_id)))
+    new_hash = await hash_password(new, *names)
+
+    def work(session: Session) -> tuple[str, ...]:
+        still_signed_in(session, actor)
+        user = session.get_one(User, actor.user_id)
+        if user.password_hash != attempt.password_hash:
+            raise InvalidCredentials(actor.user_id)
+        return reset.change_password(
+            session, user, new_hash, keep_device_id=actor.device_id, sign_out_others=sign_out_others
+        )
+
+    for device_id in await services.write_between_batches(work):
+        announce_device_revoked(services, actor.user_id, device_id, "password_changed")
+
+
 async def set_password_by_operator(services: Services, user_id: str, password: str) -> PasswordReset:
     """Set a user's password as the server operator, sign out all devices and delete all passkeys.
 

@@ -11,7 +11,13 @@ from famichat.chat.families.admin import devices_of_member, sign_out_member
 from famichat.telemetry import emit, events
 
 RevocationCause = Literal[
-    "signed_out", "revoked", "revoked_by_admin", "revoked_by_operator", "refresh_token_reused", "password_reset"
+    "signed_out",
+    "revoked",
+    "revoked_by_admin",
+    "revoked_by_operator",
+    "refresh_token_reused",
+    "password_changed",
+    "password_reset",
 ]
 
 

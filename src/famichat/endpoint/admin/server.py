@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from famichat.endpoint.admin.address import FOLDER, MAX_LINE, PROTOCOL, REFUSED, admin_address
+from famichat.endpoint.admin.address import FOLDER, MAX_LINE, PROTOCOL, REFUSED, SOCKET, admin_address
 from famichat.endpoint.admin.methods import OperatorMethods, UnknownMethod
 from famichat.error_codes import CODES
 from famichat.errors import FamichatError
@@ -68,9 +68,13 @@ class AdminServer:
         self._server = await asyncio.start_unix_server(self._accept, sock=_bound(self._data_dir), limit=MAX_LINE)
 
     async def close(self) -> None:
-        """Accept no more connections, and wait for the requests that are running."""
+        """Accept no more connections, wait for the requests that are running, and delete the socket.
+
+        The directory is then one of plain files, which every program can copy.
+        """
         if self._server is not None:
             self._server.close()
+            (self._data_dir / FOLDER / SOCKET).unlink(missing_ok=True)
         for reader in self._connections.values():
             reader.feed_eof()
         if self._connections:

@@ -20,6 +20,7 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "GET /me": "getMe",
     "PATCH /me": "updateProfile",
     "DELETE /me": "deleteAccount",
+    "PUT /me/password": "changePassword",
     "PATCH /me/privacy": "updatePrivacy",
     "PATCH /me/notices": "updateNotices",
     "PUT /me/picture": "setAvatar",

@@ -16,7 +16,7 @@ from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
 from famichat.endpoint.schemas.families import FamilyView, family_view
 from famichat.endpoint.schemas.people import ProfileFields
-from famichat.endpoint.schemas.sessions import PasswordRequest
+from famichat.endpoint.schemas.sessions import Password, PasswordRequest
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.errors import UnsealError
 
@@ -76,6 +76,18 @@ class PrivacyRequest(NoticesRequest):
         return self
 
 
+class PasswordChange(BaseModel):
+    """A new password, and the present one again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    current_password: Password
+    new_password: Password
+    sign_out_other_devices: bool = Field(
+        default=False, description="Also sign out the caller's other devices and delete all passkeys."
+    )
+
+
 @router.get("", summary="Show my account", response_model_exclude_unset=True)
 async def me(caller: Caller, context: InContext) -> MeView:
     """Return the caller's account, device and families."""
@@ -118,6 +130,25 @@ async def patch_notices(body: NoticesRequest, caller: Caller, context: InContext
         context, caller, read_receipts=body.read, typing_indicators=body.typing, presence=body.presence
     )
     return _notices_view(settings)
+
+
+@router.put("/password", status_code=204, summary="Change my password")
+async def put_password(body: PasswordChange, caller: Caller, context: InContext, address: ClientAddress) -> None:
+    """Change the caller's password. Other devices stay signed in, unless the caller asks to sign them out.
+
+    Raises:
+        RateLimited, TooManyAttempts: too many passwords were tried.
+        InvalidCredentials: the current password is wrong or was changed in the meantime.
+        WeakPassword: the new password is too easy to guess.
+    """
+    await account.change_password(
+        context,
+        caller,
+        body.current_password,
+        body.new_password,
+        address,
+        sign_out_others=body.sign_out_other_devices,
+    )
 
 
 @router.delete("", status_code=204, summary="Delete my account")
