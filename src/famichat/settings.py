@@ -159,6 +159,8 @@ class Settings(BaseSettings):
     files_dir: Path | None = None
     max_file_mb: Annotated[int, Field(ge=1, le=100_000)] = 100
     quota_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 2048
+    backup_schedule: Literal["daily", "off"] = "daily"
+    backup_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     app_name: Annotated[str, Field(max_length=30), AfterValidator(_name)] = "Famichat"
@@ -202,6 +204,12 @@ class Settings(BaseSettings):
     def effective_files_dir(self) -> Path:
         """The directory of attachment files: as configured, or `files` in the data directory."""
         return self.files_dir or self.data_dir / "files"
+
+    @property
+    def effective_backup_dir(self) -> Path:
+        """The directory of scheduled backups: as configured, or beside the data directory."""
+        data_dir = self.data_dir.absolute()
+        return self.backup_dir or data_dir.with_name(f"{data_dir.name}-backups")
 
     @property
     def effective_public_url(self) -> str:

@@ -17,6 +17,7 @@ IN_WORDS = {
     "otlp_endpoint",
     "database_url",
     "files_dir",
+    "backup_dir",
     "app_color",
     "app_logo",
     "public_url",

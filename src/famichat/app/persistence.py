@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from famichat.app.backups import before_migration
 from famichat.app.lifecycle import Lifecycle
 from famichat.chat.account_deletion import delete_orphans
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
@@ -48,13 +49,15 @@ async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, backgrou
 
     Raises:
         SecretsDamaged, SecretsMissing, WrongVaultKeys: the keys that the data was encrypted with are lost.
+        BackupBeforeMigrationFailed: the database needs a migration, and could not be backed up first.
         DatabaseUnusable: the database cannot be used, or is not the one of this data directory.
         NewerDatabaseError: a newer Famichat has migrated the database.
         StorageUnavailable: the database does not answer.
     """
     data_dir = DataDir(settings.data_dir)
     secrets = data_dir.secrets(settings.secret_key, settings.vault_keys)
-    database = await asyncio.to_thread(open_database, settings.effective_database_url, data_dir)
+    before = before_migration(settings)
+    database = await asyncio.to_thread(open_database, settings.effective_database_url, data_dir, before)
     lifecycle.on_stop(database.close)
     read_keys = None if settings.vault_keys else data_dir.kept_vault_keys
     vault = Vault(secrets.vault_keys, read_keys)

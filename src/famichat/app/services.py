@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from famichat.accounts.sign_in.token import Tokens
 from famichat.actions.rate_limit import RateLimits
 from famichat.actions.services import Services
+from famichat.app.backups import ScheduledBackups
 from famichat.app.delivery import build_delivery, build_pubsub
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence, open_persistence
@@ -91,6 +92,7 @@ async def start_services(
         lifecycle.start("database check", database_check.run)
         lifecycle.start("sweep", Sweep(data.database, files).run)
         _start_damage_check(data.database, lifecycle, metrics)
+        _start_backups(settings, data.database, lifecycle, metrics)
     receipts = ReceiptWriter(data.database)
     lifecycle.on_stop_await(receipts.close)
     delivery = build_delivery(settings, data, pubsub, lifecycle, background=background)
@@ -133,6 +135,21 @@ def _start_damage_check(database: Database, lifecycle: Lifecycle, metrics: Metri
         metrics.gauge(
             "famichat_database_damaged_places", "Damage found by the last check of the database", lambda: check.places
         )
+
+
+def _start_backups(settings: Settings, database: Database, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    backups = ScheduledBackups(settings, database)
+    lifecycle.start("backups", backups.run)
+    metrics.gauge(
+        "famichat_backup_last_success_timestamp_seconds",
+        "When the last backup was made; without one, when the database was created",
+        lambda: backups.last_made,
+    )
+    metrics.gauge(
+        "famichat_backup_last_verified_timestamp_seconds",
+        "When a backup was last verified; without one, when the database was created",
+        lambda: backups.last_verified,
+    )
 
 
 def _webauthn(public_url: str, secret_key: str) -> "Callable[[], WebAuthn]":

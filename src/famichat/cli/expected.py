@@ -7,6 +7,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from famichat.accounts.errors import UsernameTaken
+from famichat.app.backups import BackupBeforeMigrationFailed
 from famichat.cli.operator.administration import ServerError
 from famichat.cli.refusal import MISUSED, Refused
 from famichat.error_codes import CODES
@@ -30,6 +31,7 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (NewerDatabaseError, "newer_database", ""),
     (BackupDamaged, "backup_damaged", ""),
     (BackupNotAuthentic, "backup_not_authentic", ""),
+    (BackupBeforeMigrationFailed, "backup_failed", ""),
     (NoScratchDatabase, "no_scratch_database", ""),
     (NothingToBackUp, "no_database", ""),
     (NotEmpty, "not_empty", ""),

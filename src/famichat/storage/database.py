@@ -272,6 +272,24 @@ class Database:
             finally:
                 connection.exec_driver_sql("RESET statement_timeout")
 
+    @contextmanager
+    def only_one(self, lock: int) -> Iterator[bool]:
+        """Yield whether this process is the only one in the block, of all that use the database.
+
+        Args:
+            lock: identifies the block. On SQLite, the lock of the data directory already excludes other processes.
+        """
+        if self.dialect == "sqlite":
+            yield True
+            return
+        with self.autocommit() as connection:
+            is_mine = bool(connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": lock}).scalar_one())
+            try:
+                yield is_mine
+            finally:
+                if is_mine:
+                    connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": lock})
+
     def close(self) -> None:
         """Finish running transactions and close every connection.
 

@@ -6,7 +6,7 @@ over.
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, select
+from sqlalchemy import CheckConstraint, inspect, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, new_id
@@ -32,6 +32,14 @@ class DatabaseEpoch(Base):
 def current_epoch(session: Session) -> str:
     """Return the epoch of this database."""
     return session.execute(_EPOCH).scalar_one()
+
+
+def database_id(session: Session) -> str:
+    """Return the id of this database, which never changes; empty if its schema is older than the id."""
+    columns = {column["name"] for column in inspect(session.connection()).get_columns(DatabaseEpoch.__tablename__)}
+    if "database_id" not in columns:
+        return ""
+    return session.execute(select(DatabaseEpoch.database_id)).scalar_one()
 
 
 def begin_new_epoch(session: Session) -> str:

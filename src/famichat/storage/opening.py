@@ -4,7 +4,7 @@ The data directory records the id of its database (`DatabaseEpoch.database_id`).
 another one is refused, instead of starting a server without users beside the files and keys of the lost one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,18 +14,19 @@ from sqlalchemy.exc import DBAPIError
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.problems import DatabaseUnusable, problem_of
-from famichat.storage.revision import newest, revision
+from famichat.storage.revision import is_known, newest, revision
 
 _OLDEST_POSTGRES = 15_00_00
 _ID = text("SELECT database_id FROM history")
 
 
-def open_database(url: str, data_dir: DataDir) -> Database:
+def open_database(url: str, data_dir: DataDir, before_migration: Callable[[Database], None] | None = None) -> Database:
     """Open and migrate a database; create it if neither it nor a record of it exists.
 
     Args:
         url: see `Database`.
         data_dir: records the id of the database.
+        before_migration: called with a database of an older schema; an exception prevents the migration.
 
     Raises:
         DatabaseUnusable: it cannot be used, or is not the database of this data directory.
@@ -38,6 +39,8 @@ def open_database(url: str, data_dir: DataDir) -> Database:
         with _problems_named(), database.migrating() as connection:
             check_connection(connection, data_dir)
             at = revision(connection)
+        if at is not None and is_known(at) and at != newest() and before_migration is not None:
+            before_migration(database)
         if at != newest():
             from famichat.storage.migrate import upgrade  # noqa: PLC0415 - loads a large library
 

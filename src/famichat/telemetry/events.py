@@ -490,6 +490,39 @@ class DatabaseDamaged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupMade(Event):
+    """A scheduled backup is complete and on the disk."""
+
+    name: ClassVar[str] = "famichat.backup.made"
+    level: ClassVar[Level] = "info"
+    bytes: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupVerified(Event):
+    """A scheduled backup was restored into a scratch place. It is as it was, and so many values and files decrypt."""
+
+    name: ClassVar[str] = "famichat.backup.verified"
+    level: ClassVar[Level] = "info"
+    values: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupFailed(Event):
+    """A scheduled backup failed. `step` is `make` or `verify`; `error_type` is the exception's class.
+
+    Run `famichat backup`, or `famichat backup verify FILE`: they say what to do.
+    """
+
+    name: ClassVar[str] = "famichat.backup.failed"
+    level: ClassVar[Level] = "error"
+    step: str
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionRetried(Event):
     """A serializable transaction conflicted with another one and was retried."""
 

@@ -1,6 +1,5 @@
 """`famichat backup` and `famichat restore`: back up a server's data to one file, and restore it."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,20 +9,21 @@ from typing import IO, Any
 
 import click
 
+from famichat.app.backups import place_of
 from famichat.attachments.sample import open_newest_files
 from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
-from famichat.settings import Settings, load_settings
+from famichat.settings import load_settings
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server
 from famichat.storage.backup.backup import backup as write_backup
-from famichat.storage.backup.restore import Place
 from famichat.storage.backup.restore import restore as restore_backup
 from famichat.storage.backup.staging import staging
 from famichat.storage.backup.verify import verify as verify_backup
+from famichat.storage.backup.whole_file import whole_file
 from famichat.storage.base import now
-from famichat.storage.data_dir import DataDir, sync_directory
+from famichat.storage.data_dir import DataDir
 
 _PIPE = Path("-")
 
@@ -82,7 +82,7 @@ def verify(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
     with _read(file) as stream, staging(here.path, here) as folder:
-        verified = verify_backup(stream, _place(settings), folder, open_newest_files)
+        verified = verify_backup(stream, place_of(settings), folder, open_newest_files)
     here.note_verified(now())
     counts = {"tables": len(verified.manifest.tables), "values": verified.values, "files": verified.files}
     result = _summary(verified.manifest) | counts | {"authenticated": verified.by_own_keys}
@@ -110,7 +110,7 @@ def restore(file: Path, data_dir: Path | None, *, accept_unauthenticated: bool, 
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
     with here.lock(), _read(file) as stream:
-        restored = restore_backup(stream, _place(settings), accept_unauthenticated=accept_unauthenticated)
+        restored = restore_backup(stream, place_of(settings), accept_unauthenticated=accept_unauthenticated)
     is_authentic = restored.by_own_keys and not accept_unauthenticated
     result = _summary(restored.manifest) | {"epoch": restored.epoch, "authenticated": is_authentic}
     sentence = (
@@ -118,11 +118,6 @@ def restore(file: Path, data_dir: Path | None, *, accept_unauthenticated: bool, 
         f"{_origin(is_authentic)}"
     ).rstrip()
     print_result(result, sentence, as_json=as_json)
-
-
-def _place(settings: Settings) -> Place:
-    where = settings.effective_database_url, settings.effective_files_dir
-    return Place(DataDir(settings.data_dir), *where, settings.secret_key, settings.vault_keys)
 
 
 def _origin(is_authentic: bool) -> str:  # noqa: FBT001 - the one fact to put into words
@@ -156,15 +151,8 @@ def _archive_file(target: Path, data_dir: DataDir) -> Iterator[tuple[IO[bytes], 
         return
     if target.exists():
         raise Refused("file_exists", f"{target} already exists and was not overwritten")
-    with staging(target.parent, data_dir) as folder:
-        draft = folder / "backup.tar"
-        draft.touch(0o600)
-        with draft.open("wb") as stream:
-            yield stream, folder
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.rename(target)
-        sync_directory(target.parent)
+    with whole_file(target, data_dir) as (stream, folder):
+        yield stream, folder
 
 
 @contextmanager

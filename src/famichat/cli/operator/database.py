@@ -20,11 +20,13 @@ from famichat.storage.revision import newest
 
 @click.command()
 @click.option("--make", "message", help="For developers: generate a migration from the changed models.")
+@click.option("--without-backup", is_flag=True, help="Do not back the database up first.")
 @data_dir_option
 @json_option
-def migrate(message: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Upgrade the database. `famichat serve` does this automatically."""
-    with open_for_writing(load_settings(data_dir=data_dir)) as data:
+def migrate(message: str | None, data_dir: Path | None, *, without_backup: bool, as_json: bool) -> None:
+    """Back the database up and upgrade it. `famichat serve` does this automatically."""
+    schedule = "off" if without_backup else None
+    with open_for_writing(load_settings(data_dir=data_dir, backup_schedule=schedule)) as data:
         if message is not None:
             make(data.database, message)
     print_result({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)

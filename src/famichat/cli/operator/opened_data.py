@@ -7,6 +7,7 @@ server's lock, and fails if the server is running. With PostgreSQL, both may wri
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from famichat.cli.operator import tables  # noqa: F401 - registers every table
@@ -46,7 +47,7 @@ def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[O
         DirectoryInUse: the server is running.
         WrongVaultKeys: the keys that the data was encrypted with are lost.
     """
-    with _lock(settings, stopped=stopped), _opened(settings, open_database) as data:
+    with _lock(settings, stopped=stopped), _opened(settings, _migrated(settings)) as data:
         keys, only_writer = data.vault.keys, on_sqlite(settings)
         data.vault.seal_with(data.database.run(lambda session: settle(session, keys, use_newest=only_writer)))
         yield data
@@ -78,6 +79,12 @@ def on_sqlite(settings: Settings) -> bool:
 def sqlite_file(settings: Settings) -> Path | None:
     """Return the path of the SQLite database; None for PostgreSQL."""
     return Path(settings.effective_database_url.removeprefix("sqlite:///")) if on_sqlite(settings) else None
+
+
+def _migrated(settings: Settings) -> Callable[[str, DataDir], Database]:
+    from famichat.app.backups import before_migration  # noqa: PLC0415 - large; only commands that change data need it
+
+    return partial(open_database, before_migration=before_migration(settings))
 
 
 @contextmanager

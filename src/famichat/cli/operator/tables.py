@@ -22,4 +22,5 @@ import famichat.chat.records.receipt
 import famichat.push.position
 import famichat.push.preferences
 import famichat.push.subscription
+import famichat.storage.backup.record
 import famichat.storage.epoch  # noqa: F401 - each is imported for its tables

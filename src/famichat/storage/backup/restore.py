@@ -25,7 +25,6 @@ from famichat.storage.data_dir import DATABASE_ID, LAST_BACKUP, LAST_VERIFIED, D
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
 from famichat.storage.errors import StorageError
-from famichat.storage.migrate import upgrade
 from famichat.storage.revision import NewerDatabaseError, is_known
 
 _STAGING, _PRIVATE_DIR = ".restore-", 0o700
@@ -176,6 +175,8 @@ def _script(dump: Path) -> str:
 
 def _renamed(copy: Path) -> str:
     """Check a copy of an SQLite database, migrate it and start a new epoch, which is returned."""
+    from famichat.storage.migrate import upgrade  # noqa: PLC0415 - loads a large library
+
     check_file(copy)
     database = Database(f"sqlite:///{copy}")
     try:

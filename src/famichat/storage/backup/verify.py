@@ -23,7 +23,6 @@ from famichat.storage.crypto.vault import Vault
 from famichat.storage.crypto.vault_keys import opened_of_sample
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, StorageUnavailable
-from famichat.storage.migrate import upgrade
 from famichat.storage.table_digest import digests_of_all
 
 _NOT_PERMITTED = "42501"  # insufficient_privilege
@@ -74,6 +73,8 @@ def verify(stream: IO[bytes], place: Place, folder: Path, open_files: OpenFiles)
         NoScratchDatabase: the PostgreSQL user may not create one.
         StorageUnavailable: the database does not answer.
     """
+    from famichat.storage.migrate import upgrade  # noqa: PLC0415 - loads a large library
+
     manifest = archive.read(stream, folder)
     check_fits(manifest, place.url)
     keys = keys_of(manifest, folder, place)
