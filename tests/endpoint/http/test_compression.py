@@ -6,9 +6,12 @@ import zlib
 
 import httpx
 import pytest
+from starlette.routing import Route
 
-from famichat.endpoint.http.compression import preferred
-from famichat.endpoint.pages import pages
+from famichat.endpoint.http.app import build_api
+from famichat.endpoint.http.compression import is_compressible, preferred
+from famichat.endpoint.http.operation_ids import OPERATION_IDS
+from famichat.endpoint.pages import downloads, pages
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp
 
@@ -120,11 +123,13 @@ async def test_json_over_one_kilobyte_is_compressed_unless_it_contains_a_secret(
         listed, _ = await wire(shared_app, "/api/v1/conversations")
         document, document_body = await wire(shared_app, "/api/openapi.json")
         plain, _ = await wire(shared_app, "/api/openapi.json", "identity")
+        head = await site.head("/api/openapi.json", headers={"accept-encoding": "gzip"})
         session = await site.post("/api/v1/sessions", json={"username": "maja", "password": PASSWORD})
 
     for answer, body in ((page, page_body), (document, document_body)):
         assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "Accept-Encoding")
         assert int(answer.headers["content-length"]) == len(body) < len(zlib.decompress(body, 31)) / 2
+    assert head.headers["content-length"] == document.headers["content-length"]
     assert plain.headers["vary"] == "Accept-Encoding"
     for answer in (small, listed, plain, session):
         assert "content-encoding" not in answer.headers
@@ -137,3 +142,25 @@ async def test_the_size_of_a_compressed_response_with_personal_data_varies_at_ra
         await site.post(messages, json={"body": "hello " * 500})
 
     assert len({len((await wire(shared_app, messages))[1]) for _ in range(8)}) > 1
+
+
+COMPRESSED = {
+    "/", "/api/docs", "/api/openapi.json", "/events", "/favicon.ico", "/favicon.svg", "/invite",
+    "/manifest.webmanifest", "/brand.css", "/worker.js", "/{name}",
+    "/api/v1/people", "/api/v1/families", "/api/v1/families/{family_id}/members",
+    "/api/v1/families/{family_id}/members/{user_id}/contacts",
+    "/api/v1/conversations/{conversation_id}",
+    "/api/v1/conversations/{conversation_id}/changes",
+    "/api/v1/conversations/{conversation_id}/messages",
+    "/api/v1/conversations/{conversation_id}/messages/{message_id}",
+    "/api/v1/conversations/{conversation_id}/messages/{message_id}/edits",
+}  # fmt: skip
+
+
+def test_of_all_routes_only_these_are_compressed_because_they_contain_no_secret_beside_chosen_text() -> None:
+    routes = [*build_api(test_endpoints=True).router.routes, *pages.router.routes, *downloads.router.routes]
+    compressed = [route for route in routes if isinstance(route, Route) and is_compressible(route.endpoint)]
+
+    assert {route.path for route in compressed} == COMPRESSED
+    assert {method for route in compressed for method in route.methods or ()} <= {"GET", "HEAD"}
+    assert len(routes) > len(OPERATION_IDS)

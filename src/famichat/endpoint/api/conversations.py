@@ -12,6 +12,7 @@ from famichat.chat.conversations.view_settings import MUTED_INDEFINITELY
 from famichat.chat.list_cursor import ListCursor
 from famichat.chat.messages.page import MAX_PAGE
 from famichat.chat.records.conversation import History
+from famichat.endpoint.http.compression import compressible
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.schemas.parameters import Cursor, IdempotencyKey, Limit
@@ -98,6 +99,7 @@ async def list_conversations(
 
 
 @router.get("/{conversation_id}", summary="Show a conversation", **_SHAPE)
+@compressible
 async def get_conversation(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
     """Return a conversation without its messages; see `messages` for those.
 

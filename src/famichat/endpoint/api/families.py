@@ -7,6 +7,7 @@ from famichat.actions.accounts.profile import person_view
 from famichat.actions.events.payloads import PersonView
 from famichat.chat.families.family import FamilyMember, families_of
 from famichat.chat.records.family import FamilyRole
+from famichat.endpoint.http.compression import compressible
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
@@ -43,6 +44,7 @@ class RoleChange(BaseModel):
 
 
 @router.get("", summary="List my families")
+@compressible
 async def families(caller: Caller, context: InContext) -> FamiliesView:
     """List the families that the caller belongs to, the longest-standing first."""
     found = await context.read(families_of, caller.user_id)
@@ -50,6 +52,7 @@ async def families(caller: Caller, context: InContext) -> FamiliesView:
 
 
 @router.get("/{family_id}/members", summary="List family members")
+@compressible
 async def members(family_id: str, caller: Caller, context: InContext) -> MembersView:
     """List the members of a family, the longest-standing first.
 

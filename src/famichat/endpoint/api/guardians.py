@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from famichat.actions.contacts import end_child_contact, list_child_contacts, restore_child_contact
+from famichat.endpoint.http.compression import compressible
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 
@@ -23,6 +24,7 @@ class ChildContactsView(BaseModel):
 
 
 @router.get("", summary="List a child's contacts")
+@compressible
 async def contacts(family_id: str, user_id: str, caller: Caller, context: InContext) -> ChildContactsView:
     """List the users with whom a child has a direct conversation, for the adults of the family.
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from famichat.actions import messages as actions
 from famichat.chat.messages.change import Deletion, Edit, React
 from famichat.chat.messages.schema import ChangePage, EditPage, MessagePage, MessageView
+from famichat.endpoint.http.compression import compressible
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.schemas.parameters import IdempotencyKey, Limit, Seq
@@ -55,6 +56,7 @@ class ReactionRequest(_Enveloped):
 
 
 @router.get("/messages", summary="List messages", response_model=MessagePage)
+@compressible
 async def get_messages(
     conversation_id: str,
     caller: Caller,
@@ -103,6 +105,7 @@ async def post_message(
 
 
 @router.get("/messages/{message_id}", summary="Show a message", **_MESSAGE)
+@compressible
 async def get_message(conversation_id: str, message_id: str, caller: Caller, context: InContext) -> MessageView:
     """Return a message as it is now.
 
@@ -143,6 +146,7 @@ async def delete_message(conversation_id: str, message_id: str, caller: Caller, 
     summary="List former versions of a message",
     response_model=EditPage,
 )
+@compressible
 async def get_edits(
     conversation_id: str, message_id: str, caller: Caller, context: InContext, before_version: Seq = None
 ) -> EditPage:
@@ -182,6 +186,7 @@ async def delete_reaction(conversation_id: str, message_id: str, caller: Caller,
 
 
 @router.get("/changes", summary="List changed messages", response_model=ChangePage)
+@compressible
 async def get_changes(
     conversation_id: str,
     caller: Caller,

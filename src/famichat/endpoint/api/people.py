@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from famichat.actions.accounts.profile import list_people, person_view, read_avatar
 from famichat.actions.events.payloads import PersonView
+from famichat.endpoint.http.compression import compressible
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 
@@ -24,6 +25,7 @@ class PeopleView(BaseModel):
 
 
 @router.get("", summary="List the people I see")
+@compressible
 async def people(caller: Caller, context: InContext) -> PeopleView:
     """List everyone who shares a family or a conversation with the caller. They see the caller, too."""
     found = await list_people(context, caller)

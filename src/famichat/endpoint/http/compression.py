@@ -7,13 +7,15 @@ import re
 import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.datastructures import Headers, MutableHeaders
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
+Endpoint = Callable[..., Any]
+_Endpoint = TypeVar("_Endpoint", bound=Endpoint)
 
 MIN_BYTES: Final = 1024
 """Smaller bodies fit into the packet that carries the headers."""
@@ -24,14 +26,24 @@ _MAX_PADDING: Final = 100
 _TYPES: Final = re.compile(
     r"application/(?:manifest\+)?json|text/(?:html|css|javascript)|image/svg\+xml",
 )
-# The size of a compressed response reveals whether two parts of it are equal (BREACH). An attacker who chooses one
-# part and observes the traffic could guess the other. So these responses stay as they are: tokens and signed URLs
-# beside names that other users chose, the list of conversations, in which the last message of one conversation is
-# beside those of all others, and audit logs, which contain addresses beside the names of devices.
-_SECRET: Final = re.compile(
-    r"/api/v1/(?:sessions|setup|invites|push|devices|attachments|me|families/[^/]+/(?:invites|ledger)"
-    r"|families/[^/]+/members/[^/]+/devices)(?:/|$)|/api/v1/conversations$|/socket/"
-)
+_compressible: Final[set[Endpoint]] = set()
+
+
+def compressible(endpoint: _Endpoint) -> _Endpoint:
+    """Mark the handler of a route whose responses may be compressed; place it below the route's decorator.
+
+    The size of a compressed response reveals whether two parts of it are equal (BREACH). An attacker who chooses one
+    part and observes the traffic could guess the other. So do not mark handlers of these responses: tokens and signed
+    URLs beside names that other users chose; the list of conversations, in which the last message of one conversation
+    is beside those of all others; audit logs, which contain addresses beside the names of devices.
+    """
+    _compressible.add(endpoint)
+    return endpoint
+
+
+def is_compressible(endpoint: Endpoint | None) -> bool:
+    """Return whether the handler of a route is marked as `compressible`."""
+    return getattr(endpoint, "__func__", endpoint) in _compressible
 
 
 def preferred(accept_encoding: str, available: Iterable[str]) -> str | None:
@@ -62,24 +74,29 @@ def _weight(parameter: str) -> float:
 
 
 def compressing(scope: Scope, send: Send) -> Send:
-    """Return a `send` that compresses the response to this request if it is text, complete and large enough."""
-    path = scope["path"]
-    if _SECRET.match(path):
-        return send
+    """Return a `send` that compresses a response if its route is `compressible`, and it is text and large enough.
+
+    Args:
+        scope: the request as the application gets it, which adds the route's `endpoint`.
+        send: sends the response.
+    """
     coding = preferred(Headers(scope=scope).get("accept-encoding", ""), ["gzip"])
-    return _Compressor(coding, send, max_padding=_MAX_PADDING if path.startswith("/api/v1/") else 0).send
+    padding = _MAX_PADDING if scope["path"].startswith("/api/v1/") else 0
+    return _Compressor(scope, coding, send, max_padding=padding).send
 
 
 class _Compressor:
     """Holds the start of one response until its body shows whether to compress it.
 
     Args:
+        scope: see `compressing`.
         coding: "gzip", or None if the client does not accept it.
         send: sends the response.
         max_padding: see `_gzip`.
     """
 
-    def __init__(self, coding: str | None, send: Send, max_padding: int) -> None:
+    def __init__(self, scope: Scope, coding: str | None, send: Send, max_padding: int) -> None:
+        self._scope = scope
         self._coding = coding
         self._send = send
         self._max_padding = max_padding
@@ -87,7 +104,7 @@ class _Compressor:
 
     async def send(self, message: Message) -> None:
         """Pass on a part of the response."""
-        if message["type"] == "http.response.start" and _is_text(message):
+        if message["type"] == "http.response.start" and self._may_compress(message):
             self._start = message
             return
         if self._start is not None:
@@ -95,6 +112,9 @@ class _Compressor:
             message = self._compressed(start, message)
             await self._send(start)
         await self._send(message)
+
+    def _may_compress(self, start: Message) -> bool:
+        return is_compressible(self._scope.get("endpoint")) and _is_text(start)
 
     def _compressed(self, start: Message, message: Message) -> Message:
         """Compress the body, and describe it in the headers of the start."""

@@ -93,12 +93,12 @@ class HttpMiddleware:
         limited = not scope["path"].startswith(self._unlimited)
         max_bytes = self._max_bytes(scope["path"])
         send = self._with_headers(send, _API_HEADERS if scope["path"].startswith(_API_PREFIX) else {})
-        send = compressing(scope, send)
         if limited and _content_length(scope) > max_bytes:
             await problem("request_too_large")(scope, receive, send)
             return
         if limited and scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}  # uvicorn knows the original method and omits the body
+        send = compressing(scope, send)
         address = self._address(scope)
         counted = not scope["path"].startswith(self._streamed)
         body = _Body(

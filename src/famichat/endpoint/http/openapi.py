@@ -18,6 +18,7 @@ from famichat.accounts.user import Color
 from famichat.chat.encryption_policy import Policy
 from famichat.chat.records.conversation import ConversationType, History, Role
 from famichat.endpoint.channels.events import ERROR_REPLY, TOPICS
+from famichat.endpoint.http.compression import compressible
 from famichat.error_codes import CODES
 from famichat.realtime import strict_json
 
@@ -62,6 +63,7 @@ class DescribedApi(FastAPI):
 
     _encoded: bytes | None = None
 
+    @compressible
     async def respond_document(self, _request: Request) -> Response:
         """Return the document, encoded once. FastAPI's own route encodes it for each request, which takes 2 ms."""
         if self._encoded is None:

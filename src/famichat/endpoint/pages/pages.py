@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from famichat.chat.errors import NotFound
-from famichat.endpoint.http.compression import preferred
+from famichat.endpoint.http.compression import compressible, preferred
 from famichat.endpoint.http.context import InContext
 from famichat.endpoint.pages.brand import STYLE_PATH, Brand
 
@@ -41,30 +41,35 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 @router.get("/invite")
+@compressible
 async def client(context: InContext) -> Response:
     """Return the web client. Invitation links open it, too; their token is in the URL fragment, which stays local."""
     return _page("index.html", CONTENT_SECURITY_POLICY, context.brand)
 
 
 @router.get("/events")
+@compressible
 async def events(context: InContext) -> Response:
     """Return the live event viewer, for developers (story 7.4.1)."""
     return _page("events.html", CONTENT_SECURITY_POLICY, context.brand)
 
 
 @router.get("/api/docs")
+@compressible
 async def docs(context: InContext) -> Response:
     """Return the interactive documentation of the HTTP API."""
     return _page("docs.html", DOCS_POLICY, context.brand)
 
 
 @router.get(STYLE_PATH)
+@compressible
 async def style(context: InContext) -> Response:
     """Return the style sheet with the operator's color; empty if none is set."""
     return _response(context.brand.style.encode(), "text/css", CONTENT_SECURITY_POLICY)
 
 
 @router.get("/manifest.webmanifest")
+@compressible
 async def manifest(context: InContext) -> Response:
     """Return the web app manifest."""
     content = context.brand.manifest(_read("manifest.webmanifest"))
@@ -79,6 +84,7 @@ async def asset(name: str, request: Request) -> Response:
 
 @router.get("/favicon.svg")
 @router.get("/favicon.ico")
+@compressible
 async def favicon(context: InContext) -> Response:
     """Return the logo. Browsers request `/favicon.ico` if a page declares no icon."""
     logo, kind = context.brand.logo_file("favicon.svg") or (_read("favicon.svg"), "image/svg+xml")
@@ -86,12 +92,14 @@ async def favicon(context: InContext) -> Response:
 
 
 @router.get("/worker.js")
+@compressible
 async def worker(context: InContext) -> Response:
     """Return the service worker, which opens the app offline and shows notifications."""
     return _response(context.brand.worker(_read("worker.js")), "text/javascript", CONTENT_SECURITY_POLICY)
 
 
 @router.get("/{name}")
+@compressible
 async def root_file(name: str, context: InContext) -> Response:
     """Return a file of the root directory, such as an icon."""
     branded = context.brand.logo_file(name)
