@@ -9,10 +9,18 @@ import logging
 import sys
 from typing import Literal
 
-import structlog
-
 from famichat.telemetry.events import Event
 from famichat.telemetry.log_handler import SummarizingHandler
+
+# structlog loads rich, 7 MB, if it is installed, as it is with the development tools. Its tracebacks contain the values
+# of local variables, which must not be logged.
+_has_rich = "rich" in sys.modules
+if not _has_rich:
+    sys.modules["rich"] = None  # type: ignore[assignment]  # `import rich` then raises ImportError
+import structlog  # noqa: E402 - see above
+
+if not _has_rich:
+    del sys.modules["rich"]
 
 LogFormat = Literal["json", "console"]
 
