@@ -5,15 +5,20 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from famichat.attachments.files import Files
+from famichat.app.lifecycle import Lifecycle
+from famichat.app.services import start_services
+from famichat.attachments.files import Files, FilesOfAnotherServer
 from famichat.attachments.sweep import Sweep
 from famichat.chat.records.attachment import Attachment, forget_attachments
+from famichat.settings import load_settings
 from famichat.storage.base import new_id, now
 from famichat.storage.database import Database
 from famichat.telemetry.events import AttachmentsSwept, Event
+from famichat.telemetry.metrics import Metrics
 from tests.factories.people import Household
 from tests.factories.talk import attach, direct_of, say
 from tests.support.running import running
@@ -94,3 +99,31 @@ def test_a_full_disk_takes_no_file(tmp_path: Path) -> None:
 
     assert files.has_room_for(1)
     assert not files.has_room_for(2**60)
+
+
+def test_a_directory_belongs_to_the_first_server_that_claims_it(tmp_path: Path) -> None:
+    files = Files(tmp_path / "files")
+    files.claim("a-database")
+    files.claim("a-database")
+
+    with pytest.raises(FilesOfAnotherServer):
+        Files(tmp_path / "files").claim("another-database")
+
+
+def test_files_that_were_there_before_the_claim_are_not_swept(tmp_path: Path) -> None:
+    files, before, after = Files(tmp_path / "files"), new_id(), new_id()
+    put(files, before, age_hours=2)
+    files.claim("a-database")
+    put(files, after, age_hours=-1)
+
+    assert files.remove_strays([], older_than_seconds=3600) == 1
+    assert kept(files, before, after) == [True, False]
+
+
+async def test_a_server_refuses_the_files_of_another_one(database_url: str, tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data", database_url=database_url)
+    Files(settings.effective_files_dir).claim("another-database")
+
+    with pytest.raises(FilesOfAnotherServer):
+        async with Lifecycle() as lifecycle:
+            await start_services(settings, lifecycle, Metrics())

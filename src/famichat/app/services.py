@@ -1,5 +1,6 @@
 """Builds the services that actions use, for the server and for the operator's commands."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from famichat.settings import Settings
 from famichat.storage.damage_check import DamageCheck
 from famichat.storage.database import Database
 from famichat.storage.database_check import DatabaseCheck
+from famichat.storage.epoch import database_id
 from famichat.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -84,6 +86,8 @@ async def start_services(
     changes = ChangeWriter(data.database, ChangeServices(data.vault, data.policies))
     lifecycle.on_stop_await(changes.close)
     files = Files(settings.effective_files_dir)
+    if background:
+        await asyncio.to_thread(files.claim, await data.database.read(database_id))
     quota = Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
     uploads = Uploads(data.database, data.vault, files, quota, data.policies)
     lifecycle.on_stop_in_thread(uploads.close)

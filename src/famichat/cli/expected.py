@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from famichat.accounts.errors import UsernameTaken
 from famichat.app.backups import BackupBeforeMigrationFailed
+from famichat.attachments.files import FilesOfAnotherServer
 from famichat.cli.operator.administration import ServerError
 from famichat.cli.refusal import MISUSED, Refused
 from famichat.error_codes import CODES
@@ -36,6 +37,7 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (NothingToBackUp, "no_database", ""),
     (NotEmpty, "not_empty", ""),
     (OtherDatabase, "other_database", ""),
+    (FilesOfAnotherServer, "files_of_another_server", ""),
     (KeysNotInBackup, "secrets_missing", ""),
     (WrongKeys, "wrong_keys", ""),
     (WrongVaultKeys, "wrong_keys", ""),
