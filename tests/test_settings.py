@@ -216,3 +216,81 @@ def test_a_public_url_that_is_not_an_origin_is_refused(monkeypatch: pytest.Monke
     [fault] = _faults()
 
     assert fault.startswith("FAMICHAT_PUBLIC_URL: must ")
+
+
+@pytest.mark.parametrize(
+    ("content", "level"),
+    [(b'\xef\xbb\xbflog_level = "ERROR"', "ERROR"), (b'log_level = "error"\n', "ERROR")],
+    ids=["byte order mark", "lower case"],
+)
+def test_the_file_is_read_as_editors_and_people_write_it(tmp_path: Path, content: bytes, level: str) -> None:
+    (tmp_path / "famichat.toml").write_bytes(content)
+
+    assert load_settings().log_level == level
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_than_utf_8_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "famichat.toml").write_bytes('app_name = "Björk"'.encode(encoding))
+
+    assert faults() == ["famichat.toml must be a text file in UTF-8; save it again in this encoding"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("log_level", "warning"), ("log_format", "JSON"), ("rate_limits", "OFF"), ("encryption_policy_self", "Required")],
+)
+def test_choices_can_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"FAMICHAT_{name.upper()}", value)
+
+    assert getattr(load_settings(), name).casefold() == value.casefold()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("public_url", "https://[::1", "must have a valid host name and port"),
+        ("public_url", "https://chat.example:99999", "must have a valid host name and port"),
+        ("other_urls", "http://10.0.0.2:4000, http://10.0.0.2/x", "must be an address without a path"),
+        ("database_url", "postgresql://u:p@h:abc/x", "must have a valid host name and port"),
+        ("database_url", "postgresql://u:p@ss/w#rd@localhost/x", "write / as %2F, ? as %3F, # as %23, @ as %40"),
+        ("database_url", "sqlite://data/x.db", "must name a file"),
+        ("database_url", "sqlite:///", "must name a file"),
+        ("pubsub_url", "redis://localhost:abc", "must have a valid host name and port"),
+        ("otlp_endpoint", "http://localhost:abc", "must have a valid host name and port"),
+        ("host", "http://localhost:4000", "must be an address without a port"),
+        ("host", "localhost:4000", "must be an address without a port"),
+    ],
+)
+def test_an_invalid_address_is_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(f"FAMICHAT_{name.upper()}", value)
+
+    (fault,) = faults()
+    assert fault.startswith(f"FAMICHAT_{name.upper()}: ")
+    assert sentence in fault
+
+
+def test_browsers_may_connect_at_the_public_address_and_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().origins == ()
+    monkeypatch.setenv("FAMICHAT_PUBLIC_URL", "https://chat.example.org")
+    monkeypatch.setenv("FAMICHAT_OTHER_URLS", "http://192.168.1.20:4000, http://Famichat.local")
+
+    assert load_settings().origins == (
+        "https://chat.example.org",
+        "http://192.168.1.20:4000",
+        "http://famichat.local",
+    )
+
+
+def test_an_ipv6_address_can_be_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAMICHAT_HOST", "[::1]")
+
+    assert load_settings().host == "::1"
+
+
+def faults() -> list[str]:
+    with pytest.raises(SettingsFaults) as raised:
+        load_settings()
+    return raised.value.faults

@@ -9,10 +9,11 @@ import binascii
 import io
 import json
 import tomllib
+from importlib.resources.abc import Traversable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -23,16 +24,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from famichat.typed_text import ascii_host
+from famichat.typed_text import ascii_host, ip_of
 
 EncryptionPolicy = Literal["required", "optional", "forbidden"]
-Switch = Literal["on", "off"]
 _TOML = "famichat.toml"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LEAST_DIFFERENT = 8
 # Placeholders in instructions and sample files.
 _OF_SAMPLES = ("changeme", "change-me", "change_me", "replace", "example", "your-", "your_", "your ", "placeholder")
 _MAX_LOGO_BYTES = 1024 * 1024
+_SPECIAL = "/?#@"
+"""Characters that end the user and password of a URL (RFC 3986, 3.2)."""
 _VAULT_KEY_BYTES, _MAX_VAULT_VERSION = 32, 2**16 - 1
 
 
@@ -44,15 +46,37 @@ class SettingsFaults(Exception):
         self.faults = faults
 
 
+def _parts(url: str) -> SplitResult:
+    """Split a URL.
+
+    Raises:
+        ValueError: the host, the port or the characters of the password are invalid.
+    """
+    user, _, _ = url.partition("://")[2].rpartition("@")
+    if any(char in user for char in _SPECIAL):
+        written = ", ".join(f"{char} as {quote(char, safe='')}" for char in _SPECIAL)
+        raise ValueError(f"must have a user and password without special characters; write {written}")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must have a valid host name and port, such as localhost:4000 or [::1]:4000") from None
+    return parts
+
+
 def _database_url(url: str) -> str:
-    scheme = urlsplit(url).scheme
-    if scheme not in {"sqlite", "postgresql"}:
+    parts = _parts(url)
+    if parts.scheme not in {"sqlite", "postgresql"}:
         raise ValueError("must start with sqlite:/// or postgresql://")
+    if parts.scheme == "sqlite" and (parts.netloc or not parts.path.strip("/") or parts.path == "/:memory:"):
+        raise ValueError(
+            "must name a file: sqlite:////absolute/path.db, with four slashes, or sqlite:///relative/path.db"
+        )
     return url
 
 
 def _http_url(url: str) -> str:
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise ValueError("must be an address such as https://chat.example.org")
     return url.rstrip("/")
@@ -71,8 +95,15 @@ def _public_url(url: str) -> str:
     return f"{parts.scheme}://{host}" + ("" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}")
 
 
+def _listen_address(host: str) -> str:
+    address = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not address or "/" in address or (":" in address and ip_of(address) is None):
+        raise ValueError("must be an address without a port, such as 127.0.0.1, 0.0.0.0 or ::, or a host name")
+    return address
+
+
 def _broker_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+    if _parts(url).scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("must start with redis://, rediss:// or unix://")
     return url
 
@@ -134,12 +165,31 @@ def _network(given: Any) -> IPv4Network | IPv6Network:
         raise ValueError("must be addresses or networks such as 127.0.0.1, 10.0.0.0/8") from None
 
 
-def _networks(given: Any) -> Any:
+def _list(given: Any) -> Any:
     return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
 
 
+def _lower(given: Any) -> Any:
+    return given.lower() if isinstance(given, str) else given
+
+
+def _upper(given: Any) -> Any:
+    return given.upper() if isinstance(given, str) else given
+
+
 _Networks = tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...]
+_Policy = Annotated[EncryptionPolicy, BeforeValidator(_lower)]
 _VaultKeys = Annotated[dict[int, bytes], BeforeValidator(_vault_keys)]
+
+
+class _TomlSource(TomlConfigSettingsSource):
+    """`famichat.toml`, also with a byte order mark, as some editors write it."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        try:
+            return tomllib.loads(file_path.read_text("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise SettingsFaults([f"{_TOML} must be a text file in UTF-8; save it again in this encoding"]) from None
 
 
 class Settings(BaseSettings):
@@ -161,29 +211,32 @@ class Settings(BaseSettings):
     quota_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 2048
     backup_schedule: Literal["daily", "off"] = "daily"
     backup_dir: Path | None = None
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_listen_address)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     app_name: Annotated[str, Field(max_length=30), AfterValidator(_name)] = "Famichat"
     app_color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
     app_logo: Annotated[Path, AfterValidator(_picture)] | None = None
     public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    other_urls: Annotated[
+        tuple[Annotated[str, AfterValidator(_public_url)], ...], BeforeValidator(_list), NoDecode
+    ] = ()
     secret_key: Annotated[str, Field(min_length=32), AfterValidator(_own_secret)] | None = None
     vault_keys: Annotated[_VaultKeys | None, NoDecode] = None
-    trusted_proxies: Annotated[_Networks, BeforeValidator(_networks), NoDecode] = ()
+    trusted_proxies: Annotated[_Networks, BeforeValidator(_list), NoDecode] = ()
     connections_per_address: Annotated[int, Field(ge=1)] = 2_000
     pubsub_url: Annotated[str, AfterValidator(_broker_url)] | None = None
-    encryption_policy_self: EncryptionPolicy = "optional"
-    encryption_policy_direct: EncryptionPolicy = "optional"
-    encryption_policy_group: EncryptionPolicy = "optional"
-    encryption_policy_family: EncryptionPolicy = "optional"
-    rate_limits: Switch = "on"
+    encryption_policy_self: _Policy = "optional"
+    encryption_policy_direct: _Policy = "optional"
+    encryption_policy_group: _Policy = "optional"
+    encryption_policy_family: _Policy = "optional"
+    rate_limits: Annotated[Literal["on", "off"], BeforeValidator(_lower)] = "on"
     push_private_addresses: bool = False
     test_endpoints: bool = False
     metrics_token: Annotated[str, Field(min_length=16), AfterValidator(_own_secret)] | None = None
     otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
-    telemetry_ids: Literal["hashed", "plain"] = "hashed"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "console"
+    telemetry_ids: Annotated[Literal["hashed", "plain"], BeforeValidator(_lower)] = "hashed"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = "console"
 
     @property
     def encryption_policies(self) -> dict[str, EncryptionPolicy]:
@@ -212,6 +265,13 @@ class Settings(BaseSettings):
         return self.backup_dir or data_dir.with_name(f"{data_dir.name}-backups")
 
     @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins from which browsers may connect; empty if only the address of the request may."""
+        if self.public_url is None and not self.other_urls:
+            return ()
+        return (self.effective_public_url, *self.other_urls)
+
+    @property
     def effective_public_url(self) -> str:
         """The URL that users open."""
         host = "localhost" if self.host in {"0.0.0.0", "::", "127.0.0.1", "::1"} else self.host  # noqa: S104 - compared, not bound  # nosec B104
@@ -227,7 +287,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by priority: arguments, the environment, `famichat.toml`."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _TomlSource(settings_cls)
 
 
 def load_settings(**overrides: object) -> Settings:

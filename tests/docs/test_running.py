@@ -21,6 +21,7 @@ IN_WORDS = {
     "app_color",
     "app_logo",
     "public_url",
+    "other_urls",
     "secret_key",
     "vault_keys",
     "trusted_proxies",

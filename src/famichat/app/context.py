@@ -18,6 +18,7 @@ def build_context(settings: Settings, services: Services, metrics: Metrics) -> C
         metrics=metrics,
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
+        address=settings.public_url,
         brand=_brand(settings),
     )
 

@@ -14,6 +14,7 @@ from famichat.app.context import build_context
 from famichat.app.http_server import HttpServer, bound_socket, build_config, url_of
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.open_files import raise_limit, transport_limits
+from famichat.app.reachable import reachable_urls
 from famichat.app.realtime_telemetry import forward_realtime_events
 from famichat.app.services import start_services
 from famichat.endpoint.admin.methods import OperatorMethods
@@ -37,10 +38,12 @@ class Ready:
 
     Attributes:
         url: the address it listens on.
+        addresses: the URLs to open: the configured one, otherwise those at which other devices reach the server.
         setup_code: creates the first user; None if there are users already.
     """
 
     url: str
+    addresses: tuple[str, ...]
     setup_code: str | None
 
 
@@ -109,7 +112,7 @@ async def _serve_on(
         UserSocket(context),
         context.pubsub,
         limits=limits,
-        check_origin=[settings.public_url] if settings.public_url else "conn",
+        check_origin=settings.origins or "conn",
         byte_budget=byte_budget,
         address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
     )
@@ -124,7 +127,8 @@ async def _serve_on(
     admin = AdminServer(settings.data_dir, OperatorMethods(context, lambda: endpoint.connections))
     await admin.open()
     lifecycle.on_stop_await(admin.close)
-    ready = Ready(url_of(listener, settings.host), context.setup_code)
+    addresses = settings.origins or reachable_urls(settings.host, settings.port)
+    ready = Ready(url_of(listener, settings.host), addresses, context.setup_code)
     server = HttpServer(build_config(http, protocol, endpoint), endpoint, lambda: on_ready(ready))
 
     async def stop_when_asked() -> None:

@@ -1,5 +1,7 @@
 """The directory of attachment files. They are encrypted, and their names are ids."""
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Collection, Iterator
@@ -44,6 +46,8 @@ class Files:
             OSError: it cannot be read or written to.
         """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._root))
         owner = self._marker()[0]
         if owner and owner != database_id:
             raise FilesOfAnotherServer(self._root)

@@ -1,6 +1,7 @@
 """Turns the expected errors of a command into messages."""
 
 import errno
+import socket
 from typing import IO, Any
 
 import click
@@ -113,5 +114,9 @@ def _problem_behind(fault: StorageUnavailable) -> DatabaseUnusable:
 def _from_os_error(fault: OSError) -> Refused:
     if fault.errno == errno.EADDRINUSE:
         return Refused("port_taken", "This port is in use. Choose another one with --port")
+    if isinstance(fault, socket.gaierror) or fault.errno == errno.EADDRNOTAVAIL:
+        return Refused("no_such_address", "This computer does not have the address to listen on. Correct FAMICHAT_HOST")
+    if fault.errno == errno.EACCES and fault.filename is None:  # bind() names no file
+        return Refused("port_forbidden", "Only root may use ports below 1024. Choose another one with --port")
     where = f": {fault.filename}" if fault.filename else ""
     return Refused("os_error", f"{fault.strerror or fault}{where}")

@@ -39,6 +39,11 @@ PROBLEMS = {
             r'3D000|database ".*" does not exist',
         ),
         Problem(
+            "database_option",
+            "FAMICHAT_DATABASE_URL has a parameter that PostgreSQL does not know, or an invalid value. Correct it",
+            r"invalid connection option|invalid \S+ value:|invalid integer value|invalid percent-encoded",
+        ),
+        Problem(
             "database_tls",
             "PostgreSQL does not offer TLS, or its certificate cannot be verified. Set it up there, or change sslmode "
             "in FAMICHAT_DATABASE_URL",

@@ -6,13 +6,16 @@ import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from famichat.storage.revision import newest
 from tests.support.program import famichat, started
+from tests.support.warm import start
 
+ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the server of a home network
 ANNA = {"family_name": "Berg", "username": "anna", "password": "a long enough one"}
 
 
@@ -63,6 +66,79 @@ def test_the_address_is_printed(tmp_path: Path) -> None:
 
     assert where.startswith("Famichat is running at http://127.0.0.1:")
     assert "enter this setup code, which works once: " in code
+
+
+def test_a_server_for_the_network_prints_an_address_for_phones_with_its_qr_code(tmp_path: Path) -> None:
+    terminal, program_side = os.openpty()
+    environment = {"PATH": os.environ["PATH"], "FAMICHAT_DATA_DIR": str(tmp_path / "data"), "LC_ALL": "C.UTF-8"}
+    with open(terminal, encoding="utf-8", newline="") as screen, (tmp_path / "log").open("wb") as log:  # noqa: PTH123 - a descriptor has no path
+        server = start(
+            *("famichat", "serve", "--host", ALL_ADDRESSES, "--port", "0"),
+            environment=environment,
+            stdout=program_side,
+            stderr=log,
+        )
+        os.close(program_side)
+        where, code, *drawing = [screen.readline() for _ in range(12)]
+        server.terminate()
+        server.wait(30)
+
+    address = where.removeprefix("Famichat is running at ").split(". No one")[0]
+    assert urlsplit(address).hostname not in {None, ALL_ADDRESSES}
+    assert "enter this setup code" in code
+    assert len([line for line in drawing if set(line.strip()) <= set("█▀▄ ") and "█" in line]) >= 9
+
+
+def test_the_configured_addresses_are_printed(tmp_path: Path) -> None:
+    settings = {"public_url": "https://chat.example.org", "other_urls": "http://192.168.1.20:4000"}
+    with started("serve", "--port", "0", "--data-dir", tmp_path / "data", **settings) as server:
+        where = server.line()
+
+    assert where.startswith("Famichat is running at https://chat.example.org (also at http://192.168.1.20:4000). ")
+
+
+def test_web_pages_may_connect_from_each_configured_address_and_no_other(tmp_path: Path) -> None:
+    settings = {"public_url": "https://chat.example.org", "other_urls": "http://192.168.1.20:4000"}
+    with started("serve", "--port", "0", "--data-dir", tmp_path / "data", "--json", **settings) as server:
+        url = json.loads(server.line())["url"]
+        with httpx.Client(base_url=url, trust_env=False) as http:
+            answers = {
+                origin: http.post("/socket/longpoll?vsn=2.0.0", headers={"origin": origin}).json()["status"]
+                for origin in ("https://chat.example.org", "http://192.168.1.20:4000", "http://192.168.1.20", url)
+            }
+            address = http.get("/api/v1/setup").json()["address"]
+
+    assert [origin for origin, status in answers.items() if status != 403] == [
+        "https://chat.example.org",
+        "http://192.168.1.20:4000",
+    ]
+    assert address == "https://chat.example.org"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"host": "192.0.2.7"}, "no_such_address"),
+        ({"host": "does-not-exist.invalid"}, "no_such_address"),
+        ({"files_dir": "/proc/files"}, "os_error"),
+        ({"files_dir": "FILE"}, "os_error"),
+        ({"database_url": "postgresql://u:p@127.0.0.1:9/x?foo=bar"}, "database_option"),
+        ({"database_url": "postgresql://u:p@127.0.0.1:9/x?sslmode=maybe"}, "database_option"),
+    ],
+    ids=["another machine's address", "unknown host", "forbidden directory", "a file", "parameter", "its value"],
+)
+def test_settings_that_cannot_work_are_refused_in_one_sentence(
+    tmp_path: Path, settings: dict[str, str], code: str
+) -> None:
+    (tmp_path / "file").touch()
+    given = {name: value.replace("FILE", str(tmp_path / "file")) for name, value in settings.items()}
+
+    refused = famichat("serve", "--port", "0", data_dir=tmp_path / "data", **given)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("famichat: ")
+    assert refused.stderr.endswith(f"({code})\n")
+    assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -909,9 +909,14 @@ export interface components {
       readonly user: components["schemas"]["User"]
       readonly device_id: string
     }
-    /** @description Whether the server has no family yet. */
+    /**
+     * @description Whether the server has no family yet, and the address that its operator set up.
+     *
+     *     A web page that the server refuses because of its origin names this address; null if none is set.
+     */
     readonly Setup: {
       readonly needed: boolean
+      readonly address: string | null
     }
     /** @description The setup code that `serve` printed, the first family, and its first admin. */
     readonly SetupRequest: {

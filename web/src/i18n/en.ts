@@ -317,6 +317,8 @@ export const en = {
   "link.lost": "Can't reach your server. What you write is sent when the connection is back.",
   "link.wrong_server": "This network doesn't let Famichat through. Check whether its Wi-Fi asks you to sign in.",
   "link.wrong_address": "Famichat can't connect at this address. Ask the person who runs the server for the right one.",
+  "link.right_address": "This server is set up for {address}.",
+  "link.open": "Open {address}",
   "link.blocked": "An older version of Famichat is open in another tab. Close that tab to continue.",
   "link.forgetful": "This browser can't save messages. Anything unsent is lost when you close this page.",
 

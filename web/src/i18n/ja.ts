@@ -316,6 +316,8 @@ export const ja: Messages = {
   "link.wrong_server":
     "このネットワークでは Famichat に接続できません。Wi-Fi にログインが必要かどうか確認してください。",
   "link.wrong_address": "このアドレスでは接続できません。正しいアドレスをサーバーの運営者に確認してください。",
+  "link.right_address": "このサーバーは {address} で利用できます。",
+  "link.open": "{address} を開く",
   "link.blocked": "別のタブで古いバージョンの Famichat が開いています。そのタブを閉じてください。",
   "link.forgetful": "このブラウザにはメッセージを保存できません。ページを閉じると、未送信のものは失われます。",
 

@@ -133,6 +133,11 @@ export class ChatClient {
     return this.#connection.trouble
   }
 
+  /** The address that the server is set up for, if it refuses connections from this one. */
+  get rightAddress(): string | undefined {
+    return this.#connection.trouble === "wrong_address" ? this.#connection.address : undefined
+  }
+
   /** The conversations, the one with the newest message first. */
   get conversations(): ConversationList {
     return this.#list

@@ -45,6 +45,8 @@ export class Connection {
   state = $state<ConnectionState>("connecting")
   /** What to tell the user: the state, once it has been other than `open` for a second. */
   trouble = $state<ConnectionTrouble>()
+  /** The address that the server is set up for, if it refuses connections from this one. */
+  address = $state<string>()
   #running = false
   /** Whether a connection has worked. */
   #worked = false
@@ -195,7 +197,8 @@ export class Connection {
       await this.session.ensureFresh()
       if (this.#failures < FAILURES_BEFORE_CHECK) return
       await this.session.request("GET", "/me") // this device may have been signed out
-      if (!(await socketAllowed())) this.#explain("wrong_address")
+      if (!(await socketAllowed())) await this.#refusedHere()
+      else if (this.state === "wrong_address") this.#reconnect()
       else this.#httpWorks()
     } catch (error) {
       if (error instanceof NotFamichat) this.#explain("wrong_server")
@@ -204,6 +207,14 @@ export class Connection {
     } finally {
       this.#checking = false
     }
+  }
+
+  /** Stops connecting, which would never succeed, until a later check finds that the server was set up for this address. */
+  async #refusedHere(): Promise<void> {
+    this.address = (await this.session.request<{ address?: string | null }>("GET", "/setup")).address ?? undefined
+    this.#explain("wrong_address")
+    this.#clearTimers()
+    this.socket.disconnect()
   }
 
   #explain(why: ConnectionTrouble): void {

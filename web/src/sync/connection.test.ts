@@ -279,11 +279,32 @@ describe("the user is told within 2 seconds", () => {
 
   test("that the server refuses connections from this address", async () => {
     const server = new ChatServer()
+    server.http.on("GET /setup", () => ({ needed: false, address: null }))
     server.http.on("POST /socket/longpoll", () => ({ status: 403 }))
     server.phoenix.reachable = false
     const client = await startDisconnected(server)
     await pass(2_000)
     expect(client.trouble).toBe("wrong_address")
+    expect(client.rightAddress).toBeUndefined()
+  })
+
+  test("which address the server is set up for; it stops connecting until that includes this one", async () => {
+    const server = new ChatServer()
+    server.http.on("POST /socket/longpoll", () => ({ status: 403 }))
+    server.http.on("GET /setup", () => ({ needed: false, address: "https://chat.example.org" }))
+    server.phoenix.reachable = false
+    const client = await startDisconnected(server)
+    await pass(5_000)
+    expect(client.rightAddress).toBe("https://chat.example.org")
+    const attempts = server.phoenix.sockets.length
+    await pass(25_000)
+    expect(server.phoenix.sockets.length).toBe(attempts)
+
+    server.http.on("POST /socket/longpoll", () => ({ status: 410 }))
+    server.phoenix.reachable = true
+    await pass(30_000)
+    expect(client.connection).toBe("open")
+    expect(client.rightAddress).toBeUndefined()
   })
 })
 

@@ -1,12 +1,16 @@
 """`famichat serve`: runs the server."""
 
+import io
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from famichat.app.server import Ready, run
 from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.settings import load_settings
+from famichat.typed_text import ip_of
 
 PORT = click.IntRange(0, 65535)
 
@@ -25,15 +29,41 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, *, as_json:
     settings = load_settings(host=host, port=port, data_dir=data_dir)
 
     def on_ready(ready: Ready) -> None:
-        print_result({"url": ready.url, "setup_code": ready.setup_code}, _welcome(ready), as_json=as_json)
+        result = {"url": ready.url, "addresses": ready.addresses, "setup_code": ready.setup_code}
+        print_result(result, welcome(ready) + _qr_code(ready), as_json=as_json)
 
     run(settings, on_ready)
 
 
-def _welcome(ready: Ready) -> str:
+def welcome(ready: Ready) -> str:
+    """Return what `serve` prints when the server is ready."""
+    first, *others = ready.addresses
+    where = f"Famichat is running at {first}"
+    if others:
+        where += f" (also at {', '.join(others)})"
     if ready.setup_code is None:
-        return f"Famichat is running at {ready.url}"
+        return where
     return (
-        f"Famichat is running at {ready.url}. No one has set it up yet.\n"
+        f"{where}. No one has set it up yet.\n"
         f"Open it in a browser and enter this setup code, which works once: {ready.setup_code}"
     )
+
+
+def _qr_code(ready: Ready) -> str:
+    """Return a QR code of the first address for phones, or nothing if no phone reaches it or no terminal shows it."""
+    if not sys.stdout.isatty() or not sys.stdout.encoding.lower().startswith("utf"):
+        return ""
+    host = urlsplit(ready.addresses[0]).hostname or ""
+    address = ip_of(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return ""
+    return "\n" + qr_code(ready.addresses[0])
+
+
+def qr_code(url: str) -> str:
+    """Draw a QR code (ISO/IEC 18004) with block characters, for a camera in front of a terminal."""
+    import segno  # noqa: PLC0415 - only a terminal needs it
+
+    drawing = io.StringIO()
+    segno.make_qr(url, error="l").terminal(drawing, compact=True, border=2)
+    return drawing.getvalue()

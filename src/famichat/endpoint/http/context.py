@@ -23,6 +23,7 @@ class Context(Services):
         metrics: the source of `/metrics`.
         test_endpoints: whether the test routes are enabled.
         metrics_token: bearer token for `/metrics`; None allows only requests from this machine.
+        address: the URL that people open, if the operator set one.
         brand: the name, color and logo of this server.
     """
 
@@ -30,6 +31,7 @@ class Context(Services):
     metrics: Metrics
     test_endpoints: bool
     metrics_token: str | None
+    address: str | None
     brand: Brand
 
 

@@ -28,15 +28,19 @@ class SetupRequest(DeviceRequest):
 
 
 class SetupView(BaseModel):
-    """Whether the server has no family yet."""
+    """Whether the server has no family yet, and the address that its operator set up.
+
+    A web page that the server refuses because of its origin names this address; null if none is set.
+    """
 
     needed: bool
+    address: str | None
 
 
 @router.get("", summary="Is setup needed?")
 async def is_needed(context: InContext) -> SetupView:
     """Return whether the server has no family yet, so that a client can offer to set it up."""
-    return SetupView(needed=await needs_setup(context))
+    return SetupView(needed=await needs_setup(context), address=context.address)
 
 
 @router.post("", status_code=201, summary="Set up the server")
