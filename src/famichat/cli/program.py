@@ -11,6 +11,7 @@ _COMMANDS: Final = {
     "demo": "operator.demo",
     "migrate": "operator.database",
     "doctor": "operator.database",
+    "health": "operator.health",
     "backup": "operator.backup",
     "restore": "operator.backup",
     "vault": "operator.vault",
