@@ -25,6 +25,7 @@ from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateR
 from famichat.realtime.events import ChannelFailed, emit
 from famichat.realtime.message import Message, Outgoing, Payload, Push, Reply, ReplyPayload, error, ok
 from famichat.realtime.pubsub import Dispatch, PubSub
+from famichat.realtime.small_event import SmallEvent
 from famichat.realtime.socket import CLOSE, ERROR, LEAVE, JoinedTopic, unmatched
 
 _MakeReply = Callable[[asyncio.Future[Any]], ReplyPayload | None]
@@ -88,14 +89,14 @@ class ChannelServer:
         self._replaces = replaces
         self._inbox: deque[tuple[Message, int]] = deque()
         self._unhandled = [0, 0]  # accepted frames and bytes that are not yet handled
-        self._awake = asyncio.Event()
+        self._awake = SmallEvent()
         self._deferred: set[asyncio.Future[Any]] = set()
         self._held: list[Push | Dispatch] | None = []  # frames held back until the join reply is sent; None afterwards
         self._joined = False
         self._terminate_reason: TerminateReason | None = None
         self._was_replaced = False
         self._silent = False
-        self._over = asyncio.Event()
+        self._over = SmallEvent()
         self._optional_events: list[str] = []
 
     def start(self, join: Message, size: int) -> None:

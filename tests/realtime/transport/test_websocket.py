@@ -667,3 +667,13 @@ async def test_a_client_that_closes_is_answered_with_its_own_code() -> None:
     async with home() as served, raw_websocket(served.server.host, served.server.port, PATH) as raw:
         raw.send(CLOSE, (3001).to_bytes(2, "big") + b"bye")
         await raw.assert_closed(3001)
+
+
+async def test_an_open_connection_does_not_keep_its_request_which_contains_the_access_token() -> None:
+    async with home() as served, ChannelClient.connect(served.url, "ann") as ann:
+        await ann.join("room:1")
+        [connection] = served.endpoint._connections
+        parser = cast("Any", connection._transport)._ws.parser
+        request = parser.gi_frame.f_locals["request"]
+
+        assert (request.path, dict(request.headers)) == ("", {})

@@ -3,7 +3,6 @@
 A WebSocket or a long-poll session owns a `Connection`, passes it the received frames, and is its `Transport`.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,6 +13,7 @@ from famichat.realtime.events import BinaryDropped, FrameRejected, SocketConnect
 from famichat.realtime.message import Outgoing, Reply, error
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.realtime.serializer import BinaryUnsupportedError, Encoded, MalformedFrameError, Serializer
+from famichat.realtime.small_event import SmallEvent
 from famichat.realtime.socket import Deliver, JoinedTopic, Send, Socket, Start
 from famichat.realtime.transport.limits import Limits
 
@@ -77,7 +77,7 @@ class Connection:
         self._waiting_frames = self._waiting_bytes = 0
         self._paused = False
         self._open = True
-        self._over = asyncio.Event()
+        self._over = SmallEvent()
         self._since = time.monotonic()
         self.pubsub.connected(self)
         emit(SocketConnected(transport=transport.name, vsn=serializer.version))

@@ -7,6 +7,7 @@ disconnected when its queue is full, or its address has too many unread bytes; o
 import asyncio
 from collections.abc import Callable
 
+from famichat.realtime.small_event import SmallEvent
 from famichat.realtime.transport.limits import Limits
 
 UNCOUNTED_BYTES = 32 * 1024
@@ -39,7 +40,7 @@ class Outbox:
         self._frames: list[bytes] = []
         self._bytes = 0
         self._scheduled = False
-        self._writable = asyncio.Event()
+        self._writable = SmallEvent()
         self._writable.set()
         self._read_deadline: asyncio.TimerHandle | None = None
 

@@ -232,6 +232,9 @@ class WebSocketProtocol(asyncio.Protocol):
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
         self._ws.send_response(response)
         self._write_protocol()
+        # The parser keeps the request as long as the connection: 3 KB, and the access token.
+        request.headers.clear()
+        request.path = ""
         self._received_bytes = HeldBytes(self.endpoint.byte_budget, admitted.address)
         self._unread_bytes = HeldBytes(self.endpoint.byte_budget, admitted.address)
         self._pace = admitted.pace
