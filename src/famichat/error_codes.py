@@ -23,6 +23,7 @@ CODES: dict[str, Code] = {
     # lookup
     "not_found": Code(404, "Not found."),
     "invalid_invite": Code(404, "The invitation is no longer valid."),
+    "invalid_reset_link": Code(404, "The link to reset a password is no longer valid."),
     "invalid_topic_format": Code(400, "The topic is malformed or unknown."),
     # request format
     "invalid_json": Code(400, "The request body is not strict JSON."),
@@ -66,6 +67,7 @@ CODES: dict[str, Code] = {
     "contact_ended": Code(403, "You can't send messages to this person."),
     "own_account": Code(422, "Choose someone else. This is your own account."),
     "not_guardian": Code(403, "Only an adult of the family can do this."),
+    "needs_operator": Code(403, "Only the server's operator can reset this person's password."),
     "not_child": Code(409, "This only works for child accounts."),
     # photos and files
     "file_too_large": Code(413, "The file is larger than this server allows."),

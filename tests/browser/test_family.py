@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import Person
+from tests.browser.household import Person, Server
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -47,6 +47,25 @@ async def test_an_admin_manages_the_family_and_sees_no_messages(of_the_family: S
     await expect(room.get_by_text("No backup yet.")).to_be_visible()
     await expect(room.get_by_text(re.compile(r"[\d.,]+ [kM]B"))).to_be_visible()
     assert not re.search("green|fetch Nils|oven|ferry", await page.inner_text())
+
+
+async def test_a_member_who_forgot_the_password_sets_a_new_one_with_a_link_of_an_admin(
+    demo: Server, of_the_family: SignedIn, person: SignedIn
+) -> None:
+    maja, emil, phone = await of_the_family("maja"), await of_the_family("emil"), await person(demo.url)
+    page = await _care(maja)
+    await page.get_by_role("button", name="Forgot password emil").click()
+    sheet = maja.page.get_by_role("dialog")
+    await expect(sheet.get_by_role("img")).to_be_visible()
+    link = await sheet.locator("output").inner_text()
+    await expect(emil.page.get_by_text("maja created a link to reset your password.")).to_be_visible()
+
+    await phone.page.goto(f"{demo.url}/reset#{link.partition('#')[2]}")
+    await phone.page.get_by_label("New password", exact=True).fill("correct horse battery")
+    await phone.page.get_by_role("button", name="Save and sign in").click()
+    await expect(phone.page.get_by_role("link", name="Settings")).to_be_visible()
+    await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
+    emil.faults.clear()  # browsers log a 401 as an error
 
 
 async def test_a_member_without_the_admin_role_has_no_family_page(of_the_family: SignedIn) -> None:

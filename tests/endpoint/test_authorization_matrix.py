@@ -153,6 +153,8 @@ MATRIX = [
         )
         for verb, rest, status in (("get", "", 200), ("put", "/{contact_id}", 204), ("delete", "/{contact_id}", 204))
     ),
+    Row("put", "/families/{family_id}/members/{user_id}/reset-link", ADMIN_OF_FAMILY),
+    Row("put", "/password-reset", (404,) * 5, {"token": "x", "new_password": "correct horse battery"}, no_one=404),
     Row("get", "/families/{family_id}/ledger", ADMIN_OF_FAMILY),
     Row("get", "/families/{family_id}/storage", ADMIN_OF_FAMILY),
     Row("post", "/families/{family_id}/invites", (201, 403, 403, 404, 404), {}),

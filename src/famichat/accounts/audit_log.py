@@ -28,6 +28,7 @@ Action = Literal[
     "account_deleted",
     "contact_ended",
     "contact_restored",
+    "reset_link_created",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FAMILY_ACTIONS: tuple[Action, ...] = (
@@ -36,6 +37,7 @@ FAMILY_ACTIONS: tuple[Action, ...] = (
     "device_revoked",
     "contact_ended",
     "contact_restored",
+    "reset_link_created",
 )
 """What a family admin or a guardian can do. In groups, a family admin has no special rights."""
 MAX_PAGE = 200

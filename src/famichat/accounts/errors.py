@@ -106,6 +106,12 @@ class InvalidToken(AccountsError):
     code = "invalid_token"
 
 
+class InvalidResetLink(InvalidToken):
+    """The link is unknown, used, replaced or older than an hour; the response does not tell which."""
+
+    code = "invalid_reset_link"
+
+
 class Unauthorized(InvalidToken):
     """The request has no token."""
 

@@ -128,6 +128,12 @@ class NotGuardian(ChatError):
     code = "not_guardian"
 
 
+class NeedsOperator(ChatError):
+    """Only the operator may reset this user's password: an admin, or a member of another family as well."""
+
+    code = "needs_operator"
+
+
 class NotChild(ChatError):
     """The member is not a child."""
 

@@ -1,5 +1,6 @@
 """Every payload that the server sends has the type that OpenAPI publishes for it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from famichat.endpoint.channels.events import ERROR_REPLY, TOPICS
 from famichat.push import notifier
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp
+from tests.support.operator import Operator
 from tests.support.push_service import Browser
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
@@ -76,6 +78,8 @@ async def test_events_of_a_user_have_the_declared_types(app: RunningApp, monkeyp
         await http.put("/me/push", json=Browser("https://push.example.org/x").subscription())
         await emil.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})
         events["notification"] = (await maja.assert_broadcast(topic, "notification")).payload
+        await asyncio.to_thread(Operator(app.settings.data_dir), "user", "reset-link", "maja")
+        events["reset_link_created"] = (await maja.assert_broadcast(topic, "reset_link_created")).payload
         other = (await http.post("/sessions", json={"username": home.maja.username, "password": PASSWORD})).json()
         await http.delete(f"/devices/{other['device_id']}")
         events["device_revoked"] = (await maja.assert_broadcast(topic, "device_revoked")).payload

@@ -81,6 +81,7 @@ export interface components {
         | "account_deleted"
         | "contact_ended"
         | "contact_restored"
+        | "reset_link_created"
       /** @description The user who did it; null for the server operator. */
       readonly by_id: string | null
       /** @description The name of that user at the time. */
@@ -301,6 +302,7 @@ export interface components {
         | "account_deleted"
         | "contact_ended"
         | "contact_restored"
+        | "reset_link_created"
       /** @description The user who did it; null for the server operator. */
       readonly by_id: string | null
       /** @description The name of that user at the time. */
@@ -755,6 +757,7 @@ export interface components {
         | "rate_limited"
         | "not_found"
         | "invalid_invite"
+        | "invalid_reset_link"
         | "invalid_topic_format"
         | "invalid_json"
         | "invalid_request"
@@ -793,6 +796,7 @@ export interface components {
         | "contact_ended"
         | "own_account"
         | "not_guardian"
+        | "needs_operator"
         | "not_child"
         | "file_too_large"
         | "quota_exceeded"
@@ -886,6 +890,31 @@ export interface components {
     /** @description The new name. Nothing else of a conversation can change, and never its type. */
     readonly Renaming: {
       readonly name: string
+    }
+    /** @description The name to sign in with. */
+    readonly Reset: {
+      readonly username: string
+    }
+    /** @description A link that works once. The token and the URL are available only here. */
+    readonly ResetLink: {
+      readonly token: string
+      readonly url: string
+      /** Format: date-time */
+      readonly expires_at: string
+    }
+    /**
+     * @description `reset_link_created`: a family admin or the operator created a link to reset the user's password.
+     *
+     *     `by_name` is null for the operator. Whoever has the link can use it until `expires_at`.
+     */
+    readonly ResetLinkCreated: {
+      readonly by_name: string | null
+      readonly expires_at: string
+    }
+    /** @description The token of the link, and the new password. */
+    readonly ResetRequest: {
+      readonly token: string
+      readonly new_password: string
     }
     /** @enum {string} */
     readonly Role: "admin" | "member"
@@ -1110,6 +1139,10 @@ export type ReactionRequest = Schemas["ReactionRequest"]
 export type Receipt = Schemas["Receipt"]
 export type RefreshRequest = Schemas["RefreshRequest"]
 export type Renaming = Schemas["Renaming"]
+export type Reset = Schemas["Reset"]
+export type ResetLink = Schemas["ResetLink"]
+export type ResetLinkCreated = Schemas["ResetLinkCreated"]
+export type ResetRequest = Schemas["ResetRequest"]
 export type Role = Schemas["Role"]
 export type RoleChange = Schemas["RoleChange"]
 export type SendReply = Schemas["SendReply"]

@@ -169,6 +169,7 @@ export const ja: Messages = {
   "ledger.contactEnded": "{by}があなたと{name}の連絡を終了しました。",
   "ledger.contactRestored": "{by}があなたと{name}の連絡を再び許可しました。",
   "ledger.madeChild": "{by}があなたのアカウントを{name}のお子さま用アカウントにしました。",
+  "ledger.resetLink": "{by}があなたのパスワードを再設定するリンクを作成しました。",
   "ledger.account": "{by}があなたのアカウントを削除しました。",
   "delete.title": "アカウントの削除",
   "delete.lead":
@@ -334,6 +335,16 @@ export const ja: Messages = {
   "care.endContact": "連絡を終了",
   "care.restoreContact": "連絡を許可",
   "care.contactEnded": "連絡終了",
+  "care.reset": "パスワードを忘れた",
+  "care.resetTitle": "{name}の新しいパスワード",
+  "care.resetLead":
+    "このリンクを{name}に送るか、コードを読み取ってもらってください。1 時間以内に 1 回だけ使えます。使うと、すべての端末からログアウトします。{name}にも通知されます。",
+  "reset.title": "新しいパスワードの設定",
+  "reset.lead": "すべての端末からログアウトします。その後、新しいパスワードでログインします。",
+  "reset.action": "保存してログイン",
+  "reset.notice":
+    "{by}があなたのパスワードを再設定するリンクを作成しました。頼んだ覚えがない場合は、本人に確認してください。",
+  "reset.ok": "OK",
   "care.devices": "{name}の端末",
   "care.noDevices": "ログイン中の端末はありません。",
   "care.invitations": "有効な招待",
@@ -359,6 +370,7 @@ export const ja: Messages = {
   "activity.contactEnded": "{by}が{name}と{contact}の連絡を終了しました。",
   "activity.contactRestored": "{by}が{name}と{contact}の連絡を再び許可しました。",
   "activity.madeChild": "{by}が{name}のアカウントをお子さま用アカウントにしました。",
+  "activity.resetLink": "{by}が{name}のパスワードを再設定するリンクを作成しました。",
   "activity.removed": "{by}が{name}を家族から外しました。",
   "activity.signedOut": "{by}が{name}の端末「{device}」をログアウトさせました。",
 
@@ -436,6 +448,8 @@ export const ja: Messages = {
   "error.invalid_passkey": "このパスキーはここでは使えません。",
   "error.passkeys_unavailable": "パスキーには、https:// で始まるドメイン名付きのアドレスが必要です。",
   "error.already_set_up": "このサーバーはすでに設定されています。再読み込みしてログインしてください。",
+  "error.invalid_reset_link": "このリンクはもう使えません。新しいリンクを頼んでください。",
+  "error.needs_operator": "この人のパスワードを再設定できるのは、サーバーの運営者だけです。",
   "error.invalid_invite": "この招待はもう使えません。新しいリンクを頼んでください。",
   "error.invalid_username": "文字・数字・スペースだけを使い、32文字以内にしてください（絵文字は使えません）。",
   "error.username_taken": "同じ名前か、よく似た名前がすでに使われています。",

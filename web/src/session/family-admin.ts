@@ -57,6 +57,11 @@ export class FamilyAdmin {
     await this.session.request("DELETE", `${this.#family}/members/${userId}/devices/${deviceId}`)
   }
 
+  /** Creates a link with which a member sets a new password. */
+  async createResetLink(userId: string): Promise<string> {
+    return (await this.session.request<{ url: string }>("PUT", `${this.#family}/members/${userId}/reset-link`)).url
+  }
+
   async invites(): Promise<readonly Invite[]> {
     return (await this.session.request<{ invites: Invite[] }>("GET", `${this.#family}/invites`)).invites
   }

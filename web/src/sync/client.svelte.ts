@@ -42,7 +42,7 @@ import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
-import type { ConversationSummary, Family, LastMessage, Message, Person } from "../api/types"
+import type { ConversationSummary, Family, LastMessage, Message, Person, ResetLinkCreated } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../api/random-id"
 import { Uploads } from "./uploads.svelte"
@@ -77,6 +77,8 @@ export class ChatClient {
   outbox = $state.raw<Outbox>([])
   /** The newest message that another user sent and that arrived live. */
   latestMessage = $state.raw<Message>()
+  /** A link to reset the password, of which the user has not taken note. */
+  resetLink = $state.raw<ResetLinkCreated>()
   /** The conversations that this user is no longer in, as they last were. */
   removed = $state.raw<ReadonlyMap<string, ConversationSummary>>(new Map())
   #list = $state.raw<ConversationList>([])
@@ -349,6 +351,9 @@ export class ChatClient {
       this.#removeConversation(conversation_id),
     )
     channel.on("person_updated", ({ person }: { person: Person }) => void this.contacts.updatePerson(person))
+    channel.on("reset_link_created", (created: ResetLinkCreated) => {
+      this.resetLink = created
+    })
     channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
       this.#setConversations(withUnread(this.conversations, conversation_id, unread))
       this.#cache(conversation_id)

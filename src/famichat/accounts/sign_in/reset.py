@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import devices_of, revoke_devices, revoke_other_devices
-from famichat.accounts.errors import InvalidEmail, InvalidToken
+from famichat.accounts.errors import InvalidEmail, InvalidResetLink, InvalidToken
 from famichat.accounts.sign_in.passkey import delete_passkeys
 from famichat.accounts.sign_in.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
@@ -78,8 +78,28 @@ def request_reset(session: Session, name_or_email: str, index: BlindIndex) -> Re
     return ResetRequest(user.id, token)
 
 
+def issue_reset_link(
+    session: Session, user_id: str, *, by: str | None, family_id: str | None = None, family_name: str | None = None
+) -> str:
+    """Return a new secret for a link to reset a user's password, with an audit log entry. Replaces an earlier one.
+
+    Args:
+        session: the transaction.
+        user_id: the user.
+        by: the family admin who asks for it; None for the server operator.
+        family_id: the family of that admin.
+        family_name: its name.
+    """
+    user = session.get_one(User, user_id)
+    token = new_secret()
+    user.reset_token, user.reset_token_sent_at = hash_secret(token), now()
+    event = AuditEvent("reset_link_created", name=family_name, family_id=family_id)
+    record(session, event, concerning=user_id, by=by)
+    return token
+
+
 def reset_password(session: Session, token: str, password_hash: str) -> PasswordReset:
-    """Set a new password with a secret from `request_reset`, and sign out every device.
+    """Set a new password with a secret from `request_reset` or `issue_reset_link`, and sign out every device.
 
     Args:
         session: the transaction; it removes access, so it must run between two batches of the journal.
@@ -87,15 +107,24 @@ def reset_password(session: Session, token: str, password_hash: str) -> Password
         password_hash: from `password.hash_password`.
 
     Raises:
-        InvalidToken: the secret is unknown, was already used, is older than an hour, or was sent while the clock was
-            ahead.
+        InvalidResetLink: see `user_to_reset`.
+    """
+    return set_password(session, user_to_reset(session, token), password_hash)
+
+
+def user_to_reset(session: Session, token: str) -> User:
+    """Return the user whose password a secret resets.
+
+    Raises:
+        InvalidResetLink: the secret is unknown, was already used, is older than an hour, or was sent while the clock
+            was ahead.
     """
     is_current = User.reset_token_sent_at.between(now() - RESET_LIFE, now() + CLOCK_TOLERANCE)
     same = select(User).where(User.reset_token == hash_secret(token), is_current)
     user = session.execute(same).scalar_one_or_none()
     if user is None:
-        raise InvalidToken
-    return set_password(session, user, password_hash)
+        raise InvalidResetLink
+    return user
 
 
 def set_password_by_operator(session: Session, user: User, password_hash: str) -> PasswordReset:

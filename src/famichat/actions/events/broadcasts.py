@@ -9,6 +9,7 @@ from famichat.actions.events.payloads import (
     DeviceRevoked,
     PersonUpdated,
     PersonView,
+    ResetLinkCreated,
 )
 from famichat.actions.events.receipt_broadcaster import ReceiptBroadcaster
 from famichat.actions.events.recent_removals import RecentRemovals
@@ -148,6 +149,11 @@ class Broadcasts:
         self._pubsub.disconnect(connections_of_device(device_id))
         payload: DeviceRevoked = {"device_id": device_id}
         self._pubsub.broadcast(user_topic(user_id), "device_revoked", payload)
+
+    def reset_link_created(self, user_id: str, by_name: str | None, expires_at: str) -> None:
+        """Tell a user's devices that someone else can reset the password."""
+        payload: ResetLinkCreated = {"by_name": by_name, "expires_at": expires_at}
+        self._pubsub.broadcast(user_topic(user_id), "reset_link_created", payload)
 
     def _to_each(self, views: Mapping[str, ConversationView], event: str) -> None:
         for user_id, view in views.items():

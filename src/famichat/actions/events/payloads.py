@@ -72,6 +72,16 @@ class DeviceRevoked(TypedDict):
     device_id: str
 
 
+class ResetLinkCreated(TypedDict):
+    """`reset_link_created`: a family admin or the operator created a link to reset the user's password.
+
+    `by_name` is null for the operator. Whoever has the link can use it until `expires_at`.
+    """
+
+    by_name: str | None
+    expires_at: str
+
+
 class Head(TypedDict):
     """`head`: the position of the newest message and the newest change of a conversation."""
 

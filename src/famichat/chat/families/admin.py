@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 from famichat.accounts import audit_log
 from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import Device, devices_of, revoke_device
-from famichat.chat.families.family import members_of, require_admin, role_in
+from famichat.accounts.sign_in.reset import issue_reset_link
+from famichat.chat.errors import NeedsOperator, OwnAccount
+from famichat.chat.families.family import families_of, members_of, require_admin, role_in
 
 
 def devices_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> list[Device]:
@@ -42,6 +44,33 @@ def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: st
     name = session.get_one(Device, device_id).name
     event = AuditEvent("device_revoked", name=name, family_id=family_id, device_id=device_id)
     record(session, event, concerning=user_id, by=actor_id)
+
+
+def create_reset_link(session: Session, actor_id: str, family_id: str, user_id: str) -> str:
+    """Return the secret of a link with which a family member sets a new password, with an audit log entry.
+
+    Anyone who has the link can sign in as the member. So an admin can create one only for members who are no admins,
+    and who belong to no other family.
+
+    Args:
+        session: the transaction.
+        actor_id: the family admin.
+        family_id: the family.
+        user_id: the member.
+
+    Raises:
+        NotFound: the actor or the user is not a member of the family.
+        NotAdmin: the actor is not an admin.
+        OwnAccount: the actor and the user are the same.
+        NeedsOperator: the user is an admin, or belongs to another family.
+    """
+    _require_admin_of_member(session, actor_id, family_id, user_id)
+    if user_id == actor_id:
+        raise OwnAccount
+    families = families_of(session, user_id)
+    if len(families) > 1 or families[0].role == "admin":
+        raise NeedsOperator
+    return issue_reset_link(session, user_id, by=actor_id, family_id=family_id, family_name=families[0].name)
 
 
 def people_of(session: Session, actor_id: str, family_id: str) -> list[str]:

@@ -89,6 +89,19 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
     print_result({**result, **shown}, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
 
 
+@user.command("reset-link")
+@click.argument("name")
+@data_dir_option
+@json_option
+def create_reset_link(name: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Print a link with which NAME (a username or an email address) sets a new password, once, within an hour."""
+    with administration(load_settings(data_dir=data_dir)) as call:
+        found = existing_user(call, name)
+        result = {**found, **call("user.reset_link", user_id=found["id"])}
+    text = f"Send this link to {result['username']}. It works once, until {result['expires_at']}:\n{result['url']}"
+    print_result(result, text, as_json=as_json)
+
+
 @user.command("sign-out")
 @click.argument("name")
 @data_dir_option

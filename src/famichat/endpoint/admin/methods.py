@@ -9,6 +9,7 @@ from pydantic import validate_call
 from famichat.accounts.user import Newcomer
 from famichat.actions import operator
 from famichat.actions.accounts import account, devices, invites
+from famichat.actions.accounts.reset_links import create_reset_link_by_operator
 from famichat.actions.families import (
     change_family_role_by_operator,
     create_family_by_operator,
@@ -41,6 +42,7 @@ class OperatorMethods:
             "user.find": self._find_user,
             "user.add": self._add_user,
             "user.password": self._set_password,
+            "user.reset_link": self._create_reset_link,
             "user.sign_out": self._sign_out,
             "user.delete": self._delete_user,
             "family.find": self._find_family,
@@ -80,6 +82,10 @@ class OperatorMethods:
     async def _set_password(self, *, user_id: str, password: str) -> Result:
         done = await account.set_password_by_operator(self._services, user_id, password)
         return {"id": done.user_id, "signed_out_devices": len(done.device_ids)}
+
+    async def _create_reset_link(self, *, user_id: str) -> Result:
+        created = await create_reset_link_by_operator(self._services, user_id)
+        return {"id": user_id, "url": created.url, "expires_at": rfc3339(created.expires_at)}
 
     async def _sign_out(self, *, user_id: str) -> Result:
         return {"id": user_id, "signed_out_devices": await devices.sign_out_by_operator(self._services, user_id)}

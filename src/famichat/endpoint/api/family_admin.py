@@ -4,6 +4,7 @@ from pydantic import BaseModel, Field
 
 from famichat.actions.accounts.audit_log import read_family_audit_log
 from famichat.actions.accounts.devices import list_member_devices, revoke_member_device
+from famichat.actions.accounts.reset_links import create_reset_link
 from famichat.actions.attachments import STORAGE_STEP_BYTES, read_family_storage
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
@@ -29,6 +30,14 @@ class MemberDevicesView(BaseModel):
     """All devices of one family member."""
 
     devices: list[MemberDeviceView]
+
+
+class ResetLinkView(BaseModel):
+    """A link that works once. The token and the URL are available only here."""
+
+    token: str
+    url: str
+    expires_at: Timestamp
 
 
 class FamilyAuditEntryView(AuditEntryView):
@@ -81,6 +90,22 @@ async def sign_out(family_id: str, user_id: str, device_id: str, caller: Caller,
         NoSuchDevice: the member is not signed in on it.
     """
     await revoke_member_device(context, caller, family_id, user_id, device_id)
+
+
+@router.put("/members/{user_id}/reset-link", summary="Create a link to reset a member's password")
+async def reset_link(family_id: str, user_id: str, caller: Caller, context: InContext) -> ResetLinkView:
+    """Create a link with which a family member sets a new password. It replaces an earlier one.
+
+    The member's devices are told, and the account history records it.
+
+    Raises:
+        NotFound: the caller or the user is not a member of the family.
+        NotAdmin: the caller is not an admin.
+        OwnAccount: the caller and the user are the same.
+        NeedsOperator: the user is an admin, or belongs to another family.
+    """
+    created = await create_reset_link(context, caller, family_id, user_id)
+    return ResetLinkView(token=created.token, url=created.url, expires_at=created.expires_at)
 
 
 @router.get("/ledger", summary="Show the family's history")

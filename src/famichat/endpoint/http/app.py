@@ -16,7 +16,17 @@ from famichat.endpoint.api import (
     people,
     test_broadcast,
 )
-from famichat.endpoint.api.accounts import audit_log, devices, me, passkeys, profile, push, sessions, setup
+from famichat.endpoint.api.accounts import (
+    audit_log,
+    devices,
+    me,
+    passkeys,
+    password_reset,
+    profile,
+    push,
+    sessions,
+    setup,
+)
 from famichat.endpoint.http import errors
 from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.middleware import MAX_REQUEST_BYTES, Asgi, HttpMiddleware
@@ -38,6 +48,7 @@ BODY_LIMITS = {
 _API = (
     setup,
     sessions,
+    password_reset,
     passkeys,
     me,
     profile,

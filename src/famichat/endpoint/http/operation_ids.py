@@ -49,6 +49,8 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "GET /families/{family_id}/members/{user_id}/contacts": "listChildContacts",
     "PUT /families/{family_id}/members/{user_id}/contacts/{contact_id}": "restoreChildContact",
     "DELETE /families/{family_id}/members/{user_id}/contacts/{contact_id}": "endChildContact",
+    "PUT /families/{family_id}/members/{user_id}/reset-link": "createResetLink",
+    "PUT /password-reset": "resetPassword",
     "GET /families/{family_id}/ledger": "listFamilyAuditLog",
     "GET /families/{family_id}/storage": "getFamilyStorage",
     "POST /families/{family_id}/invites": "createInvite",

@@ -41,9 +41,10 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 @router.get("/invite")
+@router.get("/reset")
 @compressible
 async def client(context: InContext) -> Response:
-    """Return the web client. Invitation links open it, too; their token is in the URL fragment, which stays local."""
+    """Return the web client. Links to join or to reset a password open it, too; their token is in the URL fragment."""
     return _page("index.html", CONTENT_SECURITY_POLICY, context.brand)
 
 
