@@ -26,5 +26,5 @@ async def test_a_role_changed_by_the_operator_is_emitted_and_announced_to_the_fa
     await change_family_role_by_operator(running.services, home.family_id, emil, "admin")
 
     assert emitted[-1] == FamilyRoleChanged(family_id=home.family_id, user_id=emil, role="admin", changed_by_id=None)
-    assert [running.events(each.user_id) for each in home.everyone] == [["conversation_updated"]] * 4
+    assert [running.events(each.user_id) for each in home.everyone] == [["conversation_updated", "family_updated"]] * 4
     assert running.events(home.ada.user_id) == []

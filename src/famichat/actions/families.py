@@ -148,17 +148,19 @@ async def _remove_member(
 async def _change_role(
     services: Services, family_id: str, change: Callable[[Session], FamilyMember], *, changed_by_id: str | None
 ) -> FamilyMember:
-    def work(session: Session) -> tuple[FamilyMember, dict[str, ConversationView] | None]:
+    def work(session: Session) -> tuple[FamilyMember, dict[str, ConversationView] | None, list[str]]:
         member = change(session)
-        return member, family_conversation_views(session, family_id, services.policies, services.vault)
+        views = family_conversation_views(session, family_id, services.policies, services.vault)
+        return member, views, [each.user_id for each in members_of(session, family_id)]
 
-    member, views = await services.write_between_batches(work)
+    member, views, member_ids = await services.write_between_batches(work)
     emit(
         events.FamilyRoleChanged(
             family_id=family_id, user_id=member.user_id, role=member.role, changed_by_id=changed_by_id
         )
     )
     services.broadcasts.conversation_updated(views or {})
+    services.broadcasts.family_updated(member_ids, family_id)
     return member
 
 

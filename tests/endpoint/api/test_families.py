@@ -54,6 +54,16 @@ async def test_an_admin_changes_roles_and_all_members_see_it(app: RunningApp) ->
         assert {"user_id": emil, "role": "admin"} in received.payload["conversation"]["members"]
 
 
+async def test_members_are_told_when_a_child_becomes_an_adult(app: RunningApp) -> None:
+    own = f"user:{app.home.inga.user_id}"
+    async with app.http(app.home.maja) as http, app.connect(app.home.inga) as inga:
+        await inga.join(own)
+        await http.put(member(app, "nils"), json={"role": "child"})
+        await inga.assert_broadcast(own, "family_updated", {"family_id": app.home.family_id})
+        await http.put(member(app, "nils"), json={"role": "member"})
+        await inga.assert_broadcast(own, "family_updated", {"family_id": app.home.family_id})
+
+
 @pytest.mark.parametrize("body", [{}, {"role": "owner"}, {"role": None}, {"role": "admin", "family_id": "x"}, None])
 async def test_a_role_outside_the_list_is_refused(app: RunningApp, body: Any) -> None:
     async with app.http(app.home.maja) as http:

@@ -337,6 +337,10 @@ export interface components {
       /** @description Null if no backup was taken from this data directory. */
       readonly last_backup_at: string | null
     }
+    /** @description `family_updated`: the role of a member of one of the user's families changed. */
+    readonly FamilyUpdated: {
+      readonly family_id: string
+    }
     /** @description An invalid field of a request. The value is not repeated: it may be a password. */
     readonly FieldError: {
       /** @description Path of the field, such as `member_ids.0`; empty for the whole body. */
@@ -1082,6 +1086,7 @@ export type FamilyAuditEntry = Schemas["FamilyAuditEntry"]
 export type FamilyAuditLog = Schemas["FamilyAuditLog"]
 export type FamilyRequest = Schemas["FamilyRequest"]
 export type FamilyStorage = Schemas["FamilyStorage"]
+export type FamilyUpdated = Schemas["FamilyUpdated"]
 export type FieldError = Schemas["FieldError"]
 export type GroupRequest = Schemas["GroupRequest"]
 export type Head = Schemas["Head"]

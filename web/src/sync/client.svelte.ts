@@ -350,6 +350,7 @@ export class ChatClient {
     channel.on("conversation_left", ({ conversation_id }: { conversation_id: string }) =>
       this.#removeConversation(conversation_id),
     )
+    channel.on("family_updated", () => void this.#refresh()) // the roles of its members
     channel.on("person_updated", ({ person }: { person: Person }) => void this.contacts.updatePerson(person))
     channel.on("reset_link_created", (created: ResetLinkCreated) => {
       this.resetLink = created

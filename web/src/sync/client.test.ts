@@ -142,6 +142,15 @@ test("a new member whose name is not known has the contacts loaded again", async
   await eventually(() => expect(client.contacts.people.get("oskar")?.username).toBe("oskar"))
 })
 
+test("a role that changes in a family is loaded again", async () => {
+  const { server, client } = await start()
+  server.http.on("GET /families", () => ({ families: [{ id: "sundqvist", name: "Sundqvist", role: "member" }] }))
+  server.http.on("GET /families/:id/members", () => ({ members: [{ ...person("inga"), role: "child" }] }))
+  server.pushToUser("family_updated", { family_id: "sundqvist" })
+  await eventually(() => expect(client.contacts.families[0]?.role).toBe("member"))
+  expect(client.contacts.membersByFamily.get("sundqvist")?.[0]?.role).toBe("child")
+})
+
 test("a removed member makes the client load the contacts again", async () => {
   const { server, kitchen, client } = await start()
   const members = kitchen.summary.members.filter(({ user_id }) => user_id !== "nils")

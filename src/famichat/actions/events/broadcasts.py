@@ -7,6 +7,7 @@ from famichat.actions.events.payloads import (
     ConversationChanged,
     ConversationLeft,
     DeviceRevoked,
+    FamilyUpdated,
     PersonUpdated,
     PersonView,
     ResetLinkCreated,
@@ -135,6 +136,12 @@ class Broadcasts:
         payload: PersonUpdated = {"person": person}
         for viewer_id in viewer_ids:
             self._pubsub.broadcast(user_topic(viewer_id), "person_updated", payload)
+
+    def family_updated(self, member_ids: Iterable[str], family_id: str) -> None:
+        """Announce to the members of a family that a role in it changed."""
+        payload: FamilyUpdated = {"family_id": family_id}
+        for member_id in member_ids:
+            self._pubsub.broadcast(user_topic(member_id), "family_updated", payload)
 
     def account_deleted(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
         """Close all channels and connections of a deleted account, on every node."""

@@ -66,6 +66,12 @@ class PersonUpdated(TypedDict):
     person: PersonView
 
 
+class FamilyUpdated(TypedDict):
+    """`family_updated`: the role of a member of one of the user's families changed."""
+
+    family_id: str
+
+
 class DeviceRevoked(TypedDict):
     """`device_revoked`: one of the user's devices was signed out."""
 
