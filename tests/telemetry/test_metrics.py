@@ -1,3 +1,6 @@
+import re
+from importlib.metadata import version
+
 from famichat.telemetry import events
 from famichat.telemetry.metrics import Metrics
 
@@ -20,6 +23,14 @@ def test_events_are_counted_by_name_and_refusals_by_code() -> None:
     assert 'famichat_refusals_total{reason="rate_limited"} 1.0' in text
     assert 'famichat_refusals_total{reason="origin"} 1.0' in text
     assert "application" not in text
+
+
+def test_the_version_and_the_process_are_reported() -> None:
+    text = Metrics().render().decode()
+
+    assert f'famichat_build_info{{version="{version("famichat")}"}} 1.0' in text
+    assert re.search(r"^process_cpu_seconds_total \d", text, re.MULTILINE)
+    assert re.search(r"^process_resident_memory_bytes [1-9]", text, re.MULTILINE)
 
 
 def test_times_and_batches_are_histograms() -> None:

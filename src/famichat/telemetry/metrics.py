@@ -1,8 +1,9 @@
 """Prometheus metrics: counters and histograms of events, and gauges that are read at each scrape."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 from famichat.telemetry import events
 from famichat.telemetry.events import Event
@@ -16,6 +17,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # process_cpu_seconds_total, process_resident_memory_bytes ...
+        Info("famichat_build", "The version of this server", registry=self.registry).info(
+            {"version": version("famichat")}
+        )
         self._events = Counter("famichat_events", "Telemetry events by name", ["name"], registry=self.registry)
         self._counts: dict[str, Counter] = {}
         self._joins = self._histogram("famichat_join_seconds", "Time to join a conversation")
