@@ -63,8 +63,9 @@ class Database:
             self._readers = ThreadPoolExecutor(_READERS, "database-reader")
         else:
             self._writing = self._reading = _postgres(self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS + _AUTHENTICATORS)
-            # The journal locks the rows it depends on, so it never has to retry.
-            self._journaling = _postgres(self.url, "READ COMMITTED", 1)
+            # The journal locks the rows it depends on, so it never has to retry. It needs no ping, either: a batch that
+            # fails because the connection was lost meanwhile is written again (`storage.halving`).
+            self._journaling = _postgres(self.url, "READ COMMITTED", 1, ping=False)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
         self._authenticators = ThreadPoolExecutor(_AUTHENTICATORS, "database-authenticator")
@@ -231,8 +232,13 @@ class Database:
             cursor = connection.cursor()
             if self.dialect == "sqlite":
                 cursor.execute("BEGIN IMMEDIATE")
-            yield cursor
-            connection.commit()
+                yield cursor
+                connection.commit()
+            else:
+                driver: Any = connection.driver_connection
+                with driver.pipeline():  # the reply to a statement is awaited when it is needed, at the latest here
+                    yield cursor
+                    connection.commit()
         except self._driver.DatabaseError as error:
             if not self._cannot_now(error):
                 raise
@@ -437,7 +443,9 @@ def _sqlite_path(url: URL) -> Path:
     return Path(url.database)
 
 
-def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], connections: int) -> Engine:
+def _postgres(
+    url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], connections: int, *, ping: bool = True
+) -> Engine:
     options: dict[str, Any] = {
         "connect_timeout": 3,
         "client_encoding": "UTF8",  # psycopg returns text as bytes if the database's encoding is SQL_ASCII
@@ -458,7 +466,7 @@ def _postgres(url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], co
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_BUSY_SECONDS,
-        pool_pre_ping=True,
+        pool_pre_ping=ping,
         connect_args=options,
         **_NO_PARAMETERS_IN_LOGS,
     )
