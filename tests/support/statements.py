@@ -35,7 +35,7 @@ def transactions() -> Iterator[list[Transaction]]:
 
         async def note(self: Database, work: Callable[..., T]) -> T:
             task = asyncio.current_task()
-            if task is not None and (task.get_name() == "journal" or task.get_name().startswith("Task-")):
+            if task is not None and (task.get_name() == "journal commit" or task.get_name().startswith("Task-")):
                 seen.append(kind)
             result: T = await method(self, work)
             return result

@@ -14,7 +14,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -30,6 +30,7 @@ from sqlalchemy.pool import QueuePool
 from famichat.storage.disk_reserve import DiskReserve
 from famichat.storage.errors import StorageUnavailable, StorageUnreachable
 from famichat.storage.responsiveness import Responsiveness
+from famichat.storage.shared_commit import SharedCommit
 from famichat.telemetry import emit, events
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ _AUTHENTICATORS = 2
 _POSTGRES_CONNECTIONS = 8
 _BUSY_SECONDS = 5
 _STATEMENT_MS, _LOCK_MS, _IDLE_MS, _UNACKNOWLEDGED_MS = 4000, 3000, 5000, 4000
+_LOCK_CONVERSATIONS = "SELECT FROM conversations WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 # Failed statements are logged without their parameters, which may contain a password hash.
 _NO_PARAMETERS_IN_LOGS: Any = {"hide_parameters": True}
 
@@ -73,6 +75,7 @@ class Database:
         self._reserve: DiskReserve | None = None
         self._driver: Any = self._journaling.dialect.loaded_dbapi
         self.refused: tuple[type[Exception], ...] = (self._driver.IntegrityError, self._driver.DataError)
+        self.shared_commit = SharedCommit(self)
 
     @property
     def file(self) -> Path | None:
@@ -217,8 +220,11 @@ class Database:
         return await self._in_thread(self._journalists, "journal", work)
 
     @contextmanager
-    def journal_transaction(self) -> Iterator[Any]:
+    def journal_transaction(self, lock: Collection[str] = ()) -> Iterator[Any]:
         """Yield a raw driver cursor in a transaction that commits at the end, without the ORM's overhead.
+
+        Args:
+            lock: ids of conversations to lock until the commit, in this order. SQLite has one writer and locks nothing.
 
         Raises:
             StorageUnavailable: the database cannot store anything now, or did not confirm the commit.
@@ -237,6 +243,8 @@ class Database:
             else:
                 driver: Any = connection.driver_connection
                 with driver.pipeline():  # the reply to a statement is awaited when it is needed, at the latest here
+                    if lock:
+                        cursor.execute(_LOCK_CONVERSATIONS, (list(lock),))
                     yield cursor
                     connection.commit()
         except self._driver.DatabaseError as error:

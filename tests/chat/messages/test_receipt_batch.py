@@ -1,7 +1,7 @@
 """Positions only advance, never beyond the last message, also with concurrent acknowledgements."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,9 +43,13 @@ def ack(
     return Acknowledgement(who.user_id, who.device_id, "direct", conversation_id, seq, None, status, attended)
 
 
+def write_now(database: Database, requests: list[Acknowledgement]) -> list[AckResult | Exception]:
+    return asyncio.run(write_receipts(database, requests))
+
+
 def write(database: Database, *requests: Acknowledgement) -> list[bool]:
     """Write requests that are accepted; return which of them advanced a position."""
-    results = write_receipts(database, list(requests))
+    results = write_now(database, list(requests))
     assert all(isinstance(result, AckResult) for result in results), results
     return [result.moved for result in results if isinstance(result, AckResult)]
 
@@ -83,7 +87,7 @@ def test_attending_alone_is_stored_but_is_no_advance(database: Database, househo
 def test_there_is_nothing_to_acknowledge_outside(
     database: Database, household: Household, direct_id: str, seq: int
 ) -> None:
-    [refusal] = write_receipts(database, [ack(household.maja, direct_id, seq)])
+    [refusal] = write_now(database, [ack(household.maja, direct_id, seq)])
 
     assert isinstance(refusal, InvalidMessage)
     assert refusal.details == {"field": "seq"}
@@ -144,7 +148,7 @@ def test_a_removed_member_and_a_signed_out_device_acknowledge_nothing(database: 
     requests = [
         Acknowledgement(who.user_id, who.device_id, "group", group_id, 1, None, "read") for who in (emil, inga, maja)
     ]
-    *refused, accepted = write_receipts(database, requests)
+    *refused, accepted = write_now(database, requests)
 
     assert [type(each) for each in refused] == [NotFound, NotFound]
     assert isinstance(accepted, AckResult)
@@ -165,7 +169,7 @@ def test_a_message_that_a_new_member_cannot_see_is_not_found(database: Database,
         Acknowledgement(nils.user_id, nils.device_id, "group", group_id, None, message_id, "read")
         for message_id in (*ids, new_id(), "malformed")
     ]
-    results = write_receipts(database, requests)
+    results = write_now(database, requests)
 
     assert [result.seq if isinstance(result, AckResult) else type(result) for result in results] == [
         NotFound,
@@ -197,8 +201,8 @@ def test_a_batch_takes_as_many_statements_as_one_acknowledgement(
     transaction = database.journal_transaction
 
     @contextmanager
-    def counted() -> Iterator[CountingCursor]:
-        with transaction() as cursor:
+    def counted(lock: Collection[str]) -> Iterator[CountingCursor]:
+        with transaction(lock) as cursor:
             yield CountingCursor(cursor, seen)
 
     monkeypatch.setattr(database, "journal_transaction", counted)

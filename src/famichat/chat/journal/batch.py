@@ -6,13 +6,12 @@ The number of statements does not depend on the size of the batch.
 """
 
 from collections.abc import Collection
+from typing import Any
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, KnownMessage, Stored
 from famichat.chat.journal.statements import Head, PostgresStatements, SqliteStatements, Statements
 from famichat.storage.base import now
 from famichat.storage.database import Database
-from famichat.storage.errors import StorageUnavailable
-from famichat.telemetry import emit, events
 
 Outcome = Stored | JournalRefusal
 
@@ -20,7 +19,7 @@ Outcome = Stored | JournalRefusal
 async def write_batch(
     database: Database, entries: list[Entry], uncertain: Collection[str] = frozenset()
 ) -> list[Outcome]:
-    """Store the accepted messages of a batch in one commit.
+    """Store the accepted messages of a batch in one commit, which receipts may share.
 
     Args:
         database: the database; the batch runs in its journal thread.
@@ -36,20 +35,15 @@ async def write_batch(
         StorageUnavailable: the database cannot store the batch, or did not confirm the commit. In the latter case the
             messages may have been stored.
     """
-    return await database.on_journal(lambda: _write(database, entries, uncertain))
 
+    def write(cursor: Any) -> list[Outcome]:
+        statements = SqliteStatements(cursor) if database.dialect == "sqlite" else PostgresStatements(cursor)
+        batch = _Batch(statements, entries, uncertain)
+        outcomes = [batch.place(entry) for entry in entries]
+        batch.store()
+        return outcomes
 
-def _write(database: Database, entries: list[Entry], uncertain: Collection[str]) -> list[Outcome]:
-    try:
-        with database.journal_transaction() as cursor:
-            statements = SqliteStatements(cursor) if database.dialect == "sqlite" else PostgresStatements(cursor)
-            batch = _Batch(statements, entries, uncertain)
-            outcomes = [batch.place(entry) for entry in entries]
-            batch.store()
-    except database.refused as error:
-        emit(events.StorageFailed(operation="journal", error_type=type(error).__name__))
-        raise StorageUnavailable("journal") from error
-    return outcomes
+    return await database.shared_commit.run("journal", write, {entry.conversation_id for entry in entries})
 
 
 class _Batch:

@@ -6,7 +6,7 @@ The number of statements does not depend on the size of the batch.
 
 import time
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from famichat.accounts.device import DeviceKind
 from famichat.chat.access import is_visible
@@ -23,8 +23,6 @@ from famichat.chat.messages.schema import DeviceStatus
 from famichat.chat.records.conversation import ConversationType
 from famichat.storage.base import is_id, now
 from famichat.storage.database import Database
-from famichat.storage.errors import StorageUnavailable
-from famichat.telemetry import emit, events
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,11 @@ class AckResult:
         }
 
 
-def write_receipts(database: Database, requests: list[Acknowledgement]) -> list[AckResult | Exception]:
-    """Store acknowledgements in one commit. Runs in the journal's thread; repeating it is safe.
+async def write_receipts(database: Database, requests: list[Acknowledgement]) -> list[AckResult | Exception]:
+    """Store acknowledgements in one commit, which messages may share; repeating it is safe.
 
     Args:
-        database: the database.
+        database: the database; the batch runs in its journal thread.
         requests: the acknowledgements, in the order of their arrival.
 
     Returns:
@@ -89,18 +87,18 @@ def write_receipts(database: Database, requests: list[Acknowledgement]) -> list[
     Raises:
         StorageUnavailable: the database cannot store the batch, or did not confirm the commit.
     """
-    try:
-        with database.journal_transaction() as cursor:
-            statements: ReceiptStatements = (
-                SqliteReceiptStatements(cursor) if database.dialect == "sqlite" else PostgresReceiptStatements(cursor)
-            )
-            batch = _Batch(statements, requests)
-            results = [batch.place(request) for request in requests]
-            batch.store()
-    except database.refused as error:
-        emit(events.StorageFailed(operation="receipts", error_type=type(error).__name__))
-        raise StorageUnavailable("receipts") from error
-    return results
+
+    def write(cursor: Any) -> list[AckResult | Exception]:
+        statements: ReceiptStatements = (
+            SqliteReceiptStatements(cursor) if database.dialect == "sqlite" else PostgresReceiptStatements(cursor)
+        )
+        batch = _Batch(statements, requests)
+        results = [batch.place(request) for request in requests]
+        batch.store()
+        return results
+
+    conversation_ids = {request.conversation_id for request in requests if is_id(request.conversation_id)}
+    return await database.shared_commit.run("receipts", write, conversation_ids)
 
 
 class _Batch:

@@ -63,7 +63,7 @@ class ReceiptWriter:
         await self._queue.close()
 
     async def _write(self, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-        written = await self._database.on_journal(lambda: write_receipts(self._database, batch))
+        written = await write_receipts(self._database, batch)
         for each in written:
             if isinstance(each, AckResult):
                 emit(
