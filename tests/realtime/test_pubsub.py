@@ -160,6 +160,15 @@ def test_an_unreadable_message_from_a_node_is_dropped(note: dict[str, Any], reas
     assert [event.reason for event in emitted if isinstance(event, BrokerNoteIgnored)] == [reason]
 
 
+def test_without_a_broker_only_optional_events_that_are_listened_to_here_may_have_listeners() -> None:
+    alone, with_others = PubSub(), PubSub(Wire().node())
+    alone.listen("a", "event", Listener())
+
+    assert alone.may_have_listeners("a", "event")
+    assert not alone.may_have_listeners("a", "other")
+    assert with_others.may_have_listeners("b", "event"), "a client of another node may listen to it"
+
+
 def test_without_a_broker_only_topics_of_this_node_may_have_subscribers() -> None:
     alone, with_others = PubSub(), PubSub(Wire().node())
     alone.subscribe("a", Listener())

@@ -182,6 +182,10 @@ class PubSub:
         """Return whether a broadcast on a topic can reach a client. Subscribers on other nodes are unknown."""
         return topic in self._topics or self._broker is not None
 
+    def may_have_listeners(self, topic: str, event: str) -> bool:
+        """Return whether an optional event can reach a client. Listeners on other nodes are unknown."""
+        return (topic, event) in self._listeners or self._broker is not None
+
     @property
     def hearing(self) -> bool:
         """Whether this node receives the messages of other nodes; True without a broker."""

@@ -11,6 +11,7 @@ from famichat.actions.events.receipt_broadcaster import STATUS, STATUSES, Receip
 from famichat.chat.messages.receipt import Status
 from famichat.chat.messages.receipt_batch import Acknowledgement, AckResult
 from famichat.realtime.pubsub import Dispatch, PubSub
+from famichat.telemetry.events import Event, MessageBroadcast
 
 TOPIC = "message:group:g"
 MEMBERS = 50
@@ -54,6 +55,18 @@ async def settled() -> None:
     passed = asyncio.Event()
     asyncio.get_running_loop().call_later(2 * receipt_broadcaster.DELAY_SECONDS, passed.set)
     await passed.wait()
+
+
+async def test_nothing_is_broadcast_that_no_client_supports(pubsub: PubSub, emitted: list[Event]) -> None:
+    broadcaster = ReceiptBroadcaster(pubsub)
+
+    broadcaster.announce(ack("maja", 1))
+    Member(pubsub, "emil", supports=False)
+    broadcaster.announce(ack("maja", 2))
+    await settled()
+
+    events = [event.broadcast_event for event in emitted if isinstance(event, MessageBroadcast)]
+    assert events == [STATUS]
 
 
 async def test_frames_are_linear_in_the_members_of_a_room(pubsub: PubSub) -> None:

@@ -61,11 +61,15 @@ class ReceiptBroadcaster:
         only: str | None = None,
         without: str | None = None,
     ) -> None:
+        if not self._pubsub.may_have_listeners(str(topic), STATUS):
+            return
         payload: MessageStatus = {**result.view(status), "conversation_id": topic.conversation_id}
         size = self._pubsub.broadcast(str(topic), STATUS, payload, only=only, without=without, optional=True)
         report_broadcast(topic, STATUS, size, result.request.received_at)
 
     def _queue(self, audience: _Audience, result: AckResult, status: Status) -> None:
+        if not self._pubsub.may_have_listeners(str(audience[0]), STATUSES):
+            return
         statuses = self._waiting.get(audience)
         if statuses is None:
             statuses = self._waiting[audience] = _Statuses(result.request.received_at)

@@ -5,7 +5,6 @@ its own data key, derived by HKDF-SHA256 (RFC 5869) from the vault key of that v
 RFC 5116) binds a value to its row: copied elsewhere, it fails to decrypt.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
@@ -134,7 +133,7 @@ class BlindIndex:
     def digest(self, purpose: str, *parts: str) -> bytes:
         """Return the 32-byte hash of `parts`, in this order, for this purpose."""
         message = b"".join(len(part).to_bytes(4) + part for part in (p.encode() for p in (purpose, *parts)))
-        return hmac.new(self._key, message, hashlib.sha256).digest()
+        return hmac.digest(self._key, message, "sha256")
 
 
 def _failure(purpose: str, cause: UnsealCause) -> UnsealError:
