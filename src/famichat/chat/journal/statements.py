@@ -246,9 +246,10 @@ class SqliteStatements:
 
     def move(self, heads: Mapping[str, int], timestamp: datetime) -> None:
         """See `Statements.move`."""
+        updated_at = sqlite_time(timestamp)
         self._cursor.executemany(
             "UPDATE conversations SET last_seq = ?, updated_at = ? WHERE id = ?",
-            [(seq, sqlite_time(timestamp), conversation_id) for conversation_id, seq in heads.items()],
+            [(seq, updated_at, conversation_id) for conversation_id, seq in heads.items()],
         )
         self._cursor.execute(
             "UPDATE conversation_participants SET hidden_at = NULL "
