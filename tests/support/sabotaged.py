@@ -75,7 +75,7 @@ def broker_only() -> None:
         return ok({"messages": [], "has_more": False})
 
     plant(conversations, "resume", resume)
-    plant(message_channel.MessageChannel, "_fetch", fetch)
+    message_channel.MessageChannel._HANDLERS["fetch"] = fetch
 
 
 def seq_from_clock() -> None:
