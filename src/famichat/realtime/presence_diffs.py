@@ -58,7 +58,12 @@ class PresenceDiffs:
 
 
 class _Changes:
-    """The changes of a topic that were not sent yet, by `ref`. A join and a leave of the same entry cancel out."""
+    """The changes of a topic that were not sent yet, by `ref`.
+
+    The last change of an entry replaces an earlier one, but is sent in any case: a client that joined in between may
+    have received the entry in its `presence_state`. Clients ignore joins of entries that they have, and leaves of
+    others.
+    """
 
     def __init__(self) -> None:
         self.joins: dict[str, PresenceEntry] = {}
@@ -66,8 +71,8 @@ class _Changes:
 
     def add(self, joins: Entries, leaves: Entries) -> None:
         for entry in leaves:
-            if self.joins.pop(entry.ref, None) is None:
-                self.leaves[entry.ref] = entry
+            self.joins.pop(entry.ref, None)
+            self.leaves[entry.ref] = entry
         for entry in joins:
-            if self.leaves.pop(entry.ref, None) is None:
-                self.joins[entry.ref] = entry
+            self.leaves.pop(entry.ref, None)
+            self.joins[entry.ref] = entry
