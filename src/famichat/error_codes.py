@@ -80,6 +80,7 @@ CODES: dict[str, Code] = {
     "picture_unreadable": Code(
         422, "Location data cannot be removed from this image. Send the original or another image."
     ),
+    "data_damaged": Code(410, "This information was damaged on the disk of the server. A backup must be restored."),
     "file_damaged": Code(410, "This file was damaged on the disk of the server."),
     "range_not_satisfiable": Code(416, "The requested range is beyond the end of the file."),
     "server_full": Code(503, "The server has no space left for files."),

@@ -1,10 +1,12 @@
 """Conversation actions: telemetry events and broadcasts."""
 
 import pytest
+from sqlalchemy import update
 
 from famichat.actions import conversations
 from famichat.actions.events.topics import ConversationTopic
 from famichat.chat.errors import NotAdmin, NotFound
+from famichat.chat.records.conversation import Conversation
 from famichat.telemetry.events import ConversationCreated, ConversationHidden, Event, MessageChannelJoined
 from tests.support.services import RunningServices, identity
 from tests.support.statements import read_statements
@@ -58,6 +60,23 @@ async def test_a_view_setting_is_announced_to_the_own_devices_and_emitted_once(
     assert hidden == [ConversationHidden(conversation_id=group, user_id=home.emil.user_id)]
     assert running.events(home.emil.user_id) == ["conversation_updated"] * 2
     assert running.events(home.maja.user_id) == []
+
+
+async def test_a_damaged_conversation_is_left_out_of_the_list_and_of_its_page(running: RunningServices) -> None:
+    actor, group = identity(running.home.maja), running.talks.group
+
+    async def listed(limit: int | None = None) -> tuple[set[str], bool]:
+        found = await conversations.list_conversations(
+            running.services, actor, hidden=False, archived=False, limit=limit
+        )
+        return {each["id"] for each in found["conversations"]}, found.get("next_cursor") is not None
+
+    before, _ = await listed()
+    damage = update(Conversation).where(Conversation.id == group).values(name="Fikb")
+    await running.services.write(lambda session: session.execute(damage))
+
+    assert await listed() == (before - {group}, False)
+    assert (await listed(limit=1))[1], "the next page exists, although the page may be shorter"
 
 
 async def test_a_join_is_emitted_and_one_by_an_outsider_is_refused(

@@ -4,9 +4,10 @@ import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 import famichat
@@ -14,10 +15,13 @@ from famichat.chat.access import conversation_for, conversations_of, everyones_a
 from famichat.chat.conversations.create import create_family_conversation, create_self_conversation
 from famichat.chat.conversations.view_settings import archive_conversation, hide_conversation
 from famichat.chat.errors import NotFound
-from famichat.chat.records.conversation import CONVERSATION_TYPES
+from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
+from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
+from famichat.storage.errors import DataDamaged
+from famichat.telemetry.events import Event, RowDamaged
 from tests.factories.people import Household
 from tests.factories.talk import direct_of, group_of, say
 from tests.support.statements import count_statements
@@ -178,3 +182,25 @@ def compares_visibility(node: ast.AST) -> bool:
 @pytest.mark.parametrize(("seq", "seen"), [(2, False), (3, True), (4, True)])
 def test_a_message_is_visible_from_the_first_visible_one_on(seq: int, *, seen: bool) -> None:
     assert is_visible(seq, visible_from_seq=3) is seen
+
+
+@pytest.mark.parametrize(
+    ("record", "change"),
+    [
+        (Participant, {"visible_from_seq": 5}),
+        (Conversation, {"name": "Fikb"}),
+        (GroupPrivilege, {"role": "admin"}),
+    ],
+)
+def test_a_damaged_conversation_membership_or_role_gives_no_access(
+    database: Database, household: Household, record: type[Any], change: dict[str, Any], emitted: list[Event]
+) -> None:
+    group_id, direct_id = database.run(lambda session: (group_of(session, household), direct_of(session, household)))
+    rows = update(record).where(record.id == group_id if record is Conversation else record.conversation_id == group_id)
+    database.run(lambda session: session.execute(rows.values(change)))
+
+    with pytest.raises(DataDamaged):
+        database.run_read(lambda session: conversation_for(session, household.emil.user_id, group_id))
+    access = database.run_read(lambda session: conversation_for(session, household.emil.user_id, direct_id))
+    assert access.is_intact
+    assert RowDamaged(table=record.__tablename__) in emitted

@@ -8,17 +8,30 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
+from famichat.accounts.device import Device, revoke_devices
+from famichat.accounts.names.display_name import parse_display_name
+from famichat.accounts.profile import change_profile
+from famichat.accounts.user import User
+from famichat.chat.conversations.rename import rename
+from famichat.chat.conversations.view_settings import archive_conversation
+from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
+from famichat.chat.families.membership import change_role
+from famichat.chat.groups.roles import assign_admin
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry
+from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
+from famichat.chat.records.family import Family, FamilyMembership
+from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.message import Message
 from famichat.chat.records.message_edit import MessageEdit
+from famichat.chat.records.participant import Participant
 from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import new_id
 from famichat.storage.checksum import row_checksum
 from famichat.storage.database import Database
 from famichat.storage.integrity import damaged_rows
 from tests.factories.people import Household, Person
-from tests.factories.talk import direct_of, do, edit, react, say
+from tests.factories.talk import direct_of, do, edit, group_of, react, say
 
 
 def entry_of(conversation_id: str, sender: Person, **fields: Any) -> Entry:
@@ -105,4 +118,39 @@ def test_a_device_that_is_deleted_damages_no_message(database: Database, househo
     database.run(lambda session: say(session, direct_of(session, household), household.maja, "hej"))
     database.run(lambda session: session.execute(text("DELETE FROM accounts_devices")))
 
+    assert database.run_read(lambda session: list(damaged_rows(session))) == []
+
+
+def test_a_change_of_a_damaged_row_keeps_it_damaged(database: Database, household: Household) -> None:
+    group_id = database.run(lambda session: group_of(session, household))
+
+    def damage_and_rename(session: Session) -> None:
+        session.execute(update(Conversation).values(history="all"), execution_options={"synchronize_session": False})
+        session.expire_all()
+        session.get_one(Conversation, group_id).name = "Fika"
+
+    database.run(damage_and_rename)
+
+    assert database.run_read(lambda session: list(damaged_rows(session))) == [f"conversations {group_id}"]
+
+
+def test_every_row_of_a_busy_household_has_a_checksum(database: Database, household: Household) -> None:
+    def live(session: Session) -> list[str]:
+        group_id = group_of(session, household)
+        rename(session, session.get_one(Conversation, group_id), "Cabin", role="admin")
+        assign_admin(session, household.maja.user_id, group_id, household.emil.user_id)
+        change_profile(session, household.emil.user_id, {"display_name": parse_display_name("Dad")})
+        change_role(session, household.maja.user_id, household.family_id, household.nils.user_id, "child")
+        remember_required(session, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "required")))
+        archive_conversation(session, household.emil.user_id, group_id)
+        revoke_devices(session, household.inga.user_id)
+        session.flush()
+        return [
+            f"{record.__name__}: {row.checksum}"
+            for record in (User, Device, Family, FamilyMembership, Conversation, Participant, GroupPrivilege)
+            for row in session.query(record)
+            if row.checksum is None or not row.is_intact
+        ]
+
+    assert database.run(live) == []
     assert database.run_read(lambda session: list(damaged_rows(session))) == []

@@ -102,7 +102,8 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
     }
     generations = sorted((each["token_hash"], each["generation"]) for each in after["accounts_refresh_tokens"])
     assert generations == [(b"\1" * 32, 0), (b"\2" * 32, 1)], "the newest refresh token comes after the used one"
-    assert all(each["checksum"] is not None for each in after["messages"])
+    for table in ("messages", "accounts_users", "accounts_devices", "families", "conversation_participants"):
+        assert all(each["checksum"] is not None for each in after[table]), table
     assert database.run_read(lambda session: list(damaged_rows(session))) == []
     references = text("DELETE FROM accounts_devices")
     database.run(lambda session: session.execute(references))

@@ -48,7 +48,9 @@ def _erase_devices(session: Session, user_id: str) -> None:
         user_table = table(name, column(key, Id))
         if rule == "CASCADE":
             session.execute(delete(user_table).where(user_table.c[key].in_(devices)))
-    session.execute(update(Device).where(Device.user_id == user_id).values(name=_NOTHING, revoked_at=now()))
+    session.execute(
+        update(Device).where(Device.user_id == user_id).values(name=_NOTHING, revoked_at=now(), checksum=None)
+    )
 
 
 def _references(session: Session, to: str) -> Iterator[tuple[str, str, str | None]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.user import User
 from famichat.storage.base import Base, Created, Id, PrimaryKey, rfc3339
+from famichat.storage.checksum import DAMAGED_NAME
 
 Action = Literal[
     "group_role_changed",
@@ -110,7 +111,7 @@ def record(session: Session, event: AuditEvent, *, concerning: str, by: str | No
     if concerning == by:
         return
     actor = None if by is None else session.get_one(User, by)
-    by_name = actor and (actor.display_name or actor.username)
+    by_name = actor and ((actor.display_name or actor.username) if actor.is_intact else DAMAGED_NAME)
     session.add(AuditLogEntry(user_id=concerning, by_id=by, by_name=by_name, **asdict(event)))
     session.flush()
 

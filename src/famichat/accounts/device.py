@@ -3,25 +3,27 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, select, update
+from sqlalchemy import CheckConstraint, ForeignKey, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
 from famichat.accounts.idempotency import KeyedRequest
 from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
+from famichat.storage.checksum import DAMAGED_NAME, Checked, are_intact
 
 MAX_DEVICE_NAME = 64
 DeviceKind = Literal["phone", "tablet", "computer"]
 """The kind of a device. Members of the user's conversations see it, so it reveals no more than this."""
 
 
-class Device(Base):
+class Device(Checked, Base):
     """A signed-in browser or program. A revoked device is kept, because its messages refer to it."""
 
     __tablename__ = "accounts_devices"
+    unchecked: ClassVar = frozenset({"last_seen_at"})
     __table_args__ = (
         CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_DEVICE_NAME}", name="name_length"),
         CheckConstraint("kind IS NULL OR kind IN ('phone', 'tablet', 'computer')", name="kind"),
@@ -34,6 +36,11 @@ class Device(Base):
     created_at: Mapped[Created]
     last_seen_at: Mapped[Created]
     revoked_at: Mapped[datetime | None]
+
+    @property
+    def shown_name(self) -> str:
+        """The name; a damaged one is not shown."""
+        return self.name if are_intact(self) else DAMAGED_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +105,17 @@ def revoke_other_devices(session: Session, user_id: str, own_device_id: str) -> 
 def _revoke(session: Session, user_id: str, only: str | None = None, spared: str | None = None) -> list[str]:
     if only is not None and not is_id(only):
         return []
-    statement = update(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).values(revoked_at=now())
+    statement = select(Device).where(Device.user_id == user_id, Device.revoked_at.is_(None)).with_for_update()
     if only is not None:
         statement = statement.where(Device.id == only)
     if spared is not None:
         statement = statement.where(Device.id != spared)
     mark_access_removed(session)
-    return list(session.execute(statement.returning(Device.id)).scalars())
+    devices = session.execute(statement).scalars().all()
+    for device in devices:
+        device.revoked_at = now()
+    session.flush()
+    return [device.id for device in devices]
 
 
 def _checked(name: str) -> str:

@@ -18,8 +18,10 @@ from famichat.accounts.names.taken_names import is_taken, take_names
 from famichat.accounts.names.username import parse_username
 from famichat.accounts.user import Color, User
 from famichat.storage.base import Base, Id, PrimaryKey, new_id, now
+from famichat.storage.checksum import DAMAGED_NAME, covered_columns, is_intact
 from famichat.storage.crypto.sealed_columns import sealed_as
 from famichat.storage.crypto.vault import Vault
+from famichat.telemetry import emit, events
 
 PICTURE_PURPOSE = "profile_picture"
 Part = Literal["display_name", "color", "picture"]
@@ -73,14 +75,14 @@ def profile_of(session: Session, user_id: str) -> Profile:
 
 
 def profiles_of(session: Session, user_ids: Collection[str] | Select[Any]) -> list[Profile]:
-    """Return the profiles of these users, oldest account first, without deleted accounts."""
+    """Return the profiles of these users, oldest account first, without deleted accounts and damaged names."""
     statement = (
-        select(User.id, User.username, User.display_name, User.color, ProfilePicture.id)
+        select(*covered_columns(User), ProfilePicture.id.label("picture_id"))
         .outerjoin(ProfilePicture, ProfilePicture.user_id == User.id)
         .where(User.id.in_(user_ids), User.deleted_at.is_(None))
         .order_by(User.id)
     )
-    return [Profile(*row) for row in session.execute(statement)]
+    return [_profile(row) for row in session.execute(statement)]
 
 
 def change_profile(session: Session, user_id: str, change: ProfileChange) -> ProfileResult:
@@ -144,6 +146,13 @@ def avatar_of(session: Session, user_id: str, picture_id: str, vault: Vault) -> 
     if found is None or found.user_id != user_id:
         return None
     return vault.open(PICTURE_PURPOSE, found.sealed, found.id)
+
+
+def _profile(row: Any) -> Profile:
+    if is_intact(User, row):
+        return Profile(row.id, row.username, row.display_name, row.color, row.picture_id)
+    emit(events.RowDamaged(table=User.__tablename__))
+    return Profile(row.id, DAMAGED_NAME, None, None, row.picture_id)
 
 
 def _locked(session: Session, user_id: str) -> Profile:

@@ -8,7 +8,7 @@ The e-mail address is encrypted; `email_index`, a keyed hash, makes it unique wi
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 from sqlalchemy import CheckConstraint, LargeBinary, String, and_, exists, or_, select, true
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +21,7 @@ from famichat.accounts.names.email_address import Email, parse_email
 from famichat.accounts.names.taken_names import TakenName
 from famichat.accounts.names.username import MAX_FOLDED, MAX_USERNAME, Username, parse_username
 from famichat.storage.base import Base, Created, PrimaryKey, Updated, new_id
+from famichat.storage.checksum import Checked
 from famichat.storage.crypto.sealed_columns import sealed_as
 from famichat.storage.crypto.vault import BlindIndex, Vault
 
@@ -37,7 +38,7 @@ COLORS: tuple[Color, ...] = get_args(Color)
 """The profile colors. Clients choose the shades, for their light and dark themes."""
 
 
-class User(Base):
+class User(Checked, Base):
     """A user account. Tokens are stored as SHA-256 hashes. The `*_notices` columns are documented in `privacy.py`.
 
     A deleted account (`account_deletion.py`) keeps only its id, so the username and the password can be NULL here. They
@@ -45,6 +46,18 @@ class User(Base):
     """
 
     __tablename__ = "accounts_users"
+    unchecked: ClassVar = frozenset(
+        {
+            "confirmed_at",
+            "confirmation_token",
+            "reset_token",
+            "reset_token_sent_at",
+            "last_login_at",
+            "read_notices",
+            "typing_notices",
+            "presence_notices",
+        }
+    )
     __table_args__ = (
         CheckConstraint(f"length(username) BETWEEN 1 AND {MAX_USERNAME}", name="username_length"),
         CheckConstraint(f"length(username_key) BETWEEN 1 AND {MAX_FOLDED}", name="username_key_length"),

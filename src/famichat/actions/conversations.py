@@ -119,7 +119,7 @@ async def list_conversations(
     after: ListCursor | None = None,
     limit: int | None = None,
 ) -> ConversationList:
-    """Return the actor's conversations, or a page of them, the most recently active first.
+    """Return the actor's conversations, or a page of them, the most recently active first, without damaged ones.
 
     Args:
         services: the services of this server.
@@ -138,7 +138,8 @@ async def list_conversations(
     def work(session: Session) -> ConversationList:
         found = conversations_of(session, actor.user_id, hidden=hidden, archived=archived, after=after, limit=one_more)
         page = found[:limit]
-        views = conversation_views(session, page, services.policies, services.vault)
+        intact = [access for access in page if access.is_intact]
+        views = conversation_views(session, intact, services.policies, services.vault)
         if limit is None:
             return {"conversations": views}
         end = ListCursor.of(page[-1].conversation) if len(found) > limit else None

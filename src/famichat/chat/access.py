@@ -18,6 +18,7 @@ from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import Id, UtcDateTime, is_id
+from famichat.storage.checksum import are_intact, require_intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Access:
     def user_id(self) -> str:
         """The id of the member."""
         return self.participant.user_id
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the rows of the conversation and of the membership are as they were written; reports damage."""
+        return are_intact(self.participant, self.conversation)
 
     def can_see(self, seq: int) -> bool:
         """Return whether this person may see the message at `seq`."""
@@ -88,11 +94,15 @@ def conversation_for(session: Session, user_id: str, conversation_id: str, type:
     Raises:
         NotFound: the conversation does not exist, has another type, the user is not a member, or an id is malformed.
             The cases are indistinguishable, so that outsiders cannot probe for conversations.
+        DataDamaged: the conversation, the membership or the role of the user is damaged.
     """
     if not (is_id(conversation_id) and is_id(user_id)):
         raise NotFound
     row = session.execute(_ACCESS, {"conversation_id": conversation_id, "user_id": user_id}).one_or_none()
-    if row is None or type not in {None, row.Conversation.type}:
+    if row is None:
+        raise NotFound
+    require_intact(row.Participant, row.Conversation, row.GroupPrivilege, row.FamilyMembership)
+    if type not in {None, row.Conversation.type}:
         raise NotFound
     return _access(row)
 
@@ -106,7 +116,7 @@ def conversations_of(
     after: ListCursor | None = None,
     limit: int | None = None,
 ) -> list[Access]:
-    """Return the conversations of a user, the most recently active first.
+    """Return the conversations of a user, the most recently active first, also damaged ones (`Access.is_intact`).
 
     Args:
         session: the transaction.
@@ -129,9 +139,10 @@ def conversations_of(
 
 
 def everyones_access(session: Session, conversation_id: str) -> list[Access]:
-    """Return the access of every member of a conversation, to build the view of each."""
+    """Return the access of every member of a conversation, to build the view of each. Damaged rows give no access."""
     statement = _accesses().where(Participant.conversation_id == conversation_id).order_by(Participant.user_id)
-    return [_access(row) for row in session.execute(statement)]
+    accesses = map(_access, session.execute(statement))
+    return [access for access in accesses if access.is_intact]
 
 
 def role_of() -> Any:
@@ -170,6 +181,8 @@ def _access(row: Row[Any]) -> Access:
     return Access(row.Conversation, row.Participant, row.role)
 
 
-_ACCESS: Final = _accesses().where(
-    Participant.conversation_id == bindparam("conversation_id"), Participant.user_id == bindparam("user_id")
+_ACCESS: Final = (
+    _accesses()
+    .add_columns(GroupPrivilege, FamilyMembership)
+    .where(Participant.conversation_id == bindparam("conversation_id"), Participant.user_id == bindparam("user_id"))
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import EncryptionRequired, InvalidEncryptionMetadata
@@ -96,11 +96,9 @@ def check_sender(envelope: Envelope, device_id: str) -> None:
 def remember_required(session: Session, policies: EncryptionPolicies) -> None:
     """Mark the conversations whose type requires ciphertext. The mark is permanent; call at start-up."""
     required = [kind for kind in CONVERSATION_TYPES if policies.of(kind) == "required"]
-    session.execute(
-        update(Conversation)
-        .where(Conversation.type.in_(required), Conversation.encryption_required.is_(False))
-        .values(encryption_required=True)
-    )
+    unmarked = select(Conversation).where(Conversation.type.in_(required), Conversation.encryption_required.is_(False))
+    for conversation in session.execute(unmarked).scalars():
+        conversation.encryption_required = True  # through the ORM, which computes the checksum
 
 
 def _as_refusal(error: EnvelopeError) -> InvalidEncryptionMetadata:

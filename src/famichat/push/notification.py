@@ -175,6 +175,8 @@ def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
 
 def _concerns(message: MessageView, row: Row[Any], *, claimed: bool) -> bool:
     participant, seq = row.Participant, message["seq"]
+    if not participant.is_intact:
+        return False
     if participant.user_id == message["user_id"] or not is_visible(seq, participant.visible_from_seq):
         return False
     if datetime.fromisoformat(message["inserted_at"]) < row.PushSubscription.created_at:
@@ -202,7 +204,7 @@ def _payload(
     if content != "none":
         payload["sender_id"] = message["user_id"]
         payload["sender"] = names.get(message["user_id"])
-        payload["conversation_name"] = talk.name
+        payload["conversation_name"] = talk.name if talk.is_intact else None
     if content == "full" and message["message_type"] == "text" and message["body"] is not None:
         payload["body"] = _shortened(message["body"])
     return payload

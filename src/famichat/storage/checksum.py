@@ -2,28 +2,38 @@
 
     class Message(Checked, Base): ...
 
-The ORM computes the checksum of every row that it writes; statements that bypass the ORM pass `row_checksum` along. Not
-covered are foreign keys that the database may set to null itself, and sealed values, which the vault authenticates. The
-checksum detects accidents. It does not stop an attacker, who can compute it, too.
+The ORM computes the checksum of every row that it writes; statements that bypass the ORM pass `row_checksum` along, or
+change no covered column. Not covered are foreign keys that the database may set to null itself, columns that every
+update sets, sealed values, which the vault authenticates, and the columns in `Checked.unchecked`. The checksum detects
+accidents. It does not stop an attacker, who can compute it, too.
 """
 
 import zlib
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
-from sqlalchemy import BigInteger, Connection, event
-from sqlalchemy.orm import Mapped, Mapper, mapped_column
+from sqlalchemy import BigInteger, Connection, event, inspect
+from sqlalchemy.orm import LoaderCallableStatus, Mapped, Mapper, mapped_column
 
 from famichat.storage.crypto.sealed_columns import is_sealed
+from famichat.storage.errors import DataDamaged
+from famichat.telemetry import emit, events
 
+DAMAGED_NAME = "?"
+"""The name that is shown instead of a damaged one."""
 _CHECKSUM = "checksum"
 
 
 class Checked:
-    """A mixin for mapped classes that adds the column `checksum`."""
+    """A mixin for mapped classes that adds the column `checksum`.
 
+    Attributes:
+        unchecked: the columns that the checksum does not cover, such as those that SQL statements update in bulk.
+    """
+
+    unchecked: ClassVar[frozenset[str]] = frozenset()
     checksum: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
@@ -43,6 +53,37 @@ def is_intact(record: type[Checked], row: Any) -> bool:
         return row.checksum is None or row.checksum == row_checksum(_values(record, row))
     except orjson.JSONEncodeError:  # SQLite stores any bytes in any column
         return False
+
+
+def are_intact(*rows: Checked | None) -> bool:
+    """Return whether rows, of which some may be missing, are as they were written, and report the first that is not."""
+    damaged = next((row for row in rows if row is not None and not row.is_intact), None)
+    if damaged is not None:
+        emit(events.RowDamaged(table=str(inspect(damaged).mapper.local_table)))
+    return damaged is None
+
+
+def require_intact(*rows: Checked | None) -> None:
+    """Check that rows, of which some may be missing, are as they were written.
+
+    Raises:
+        DataDamaged: one is not.
+    """
+    if not are_intact(*rows):
+        raise DataDamaged
+
+
+def insert_values(row: Checked) -> dict[str, Any]:
+    """Return all columns of a new row, with their defaults and the checksum, for an INSERT that bypasses the ORM."""
+    mapper = inspect(row).mapper
+    _complete(mapper, row)
+    return {attribute.key: getattr(row, attribute.key) for attribute in mapper.column_attrs}
+
+
+def covered_columns(record: type[Checked]) -> list[Any]:
+    """Return the columns that `is_intact` compares: those covered, and the checksum."""
+    names, sealed = _covered(inspect(record))
+    return [getattr(record, name) for name in dict.fromkeys((*names, *sealed, _CHECKSUM))]
 
 
 def row_checksum(values: Mapping[str, Any]) -> int:
@@ -73,16 +114,21 @@ def _values(record: type[Any], row: Any) -> dict[str, Any]:
 @cache
 def _covered(mapper: Mapper[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the covered columns of a mapped class, and those of them that may be sealed."""
-    columns = [attribute for attribute in mapper.column_attrs if not _may_become_null(attribute.columns[0])]
-    names = tuple(attribute.key for attribute in columns if attribute.key != _CHECKSUM)
+    uncovered = {_CHECKSUM, *mapper.class_.unchecked}
+    columns = [
+        attribute
+        for attribute in mapper.column_attrs
+        if attribute.key not in uncovered and not _changes_by_itself(attribute.columns[0])
+    ]
+    names = tuple(attribute.key for attribute in columns)
     return names, tuple(each.key for each in columns if each.columns[0].info)
 
 
-def _may_become_null(column: Any) -> bool:
-    return any(key.ondelete == "SET NULL" for key in column.foreign_keys)
+def _changes_by_itself(column: Any) -> bool:
+    return column.onupdate is not None or any(key.ondelete == "SET NULL" for key in column.foreign_keys)
 
 
-def _before_insert(mapper: Mapper[Any], _: Connection, row: Any) -> None:
+def _complete(mapper: Mapper[Any], row: Any) -> None:
     for attribute in mapper.column_attrs:
         default = attribute.columns[0].default
         if default is not None and getattr(row, attribute.key) is None:
@@ -91,8 +137,28 @@ def _before_insert(mapper: Mapper[Any], _: Connection, row: Any) -> None:
     row.checksum = row_checksum(_values(type(row), row))
 
 
+def _before_insert(mapper: Mapper[Any], _: Connection, row: Any) -> None:
+    _complete(mapper, row)
+
+
 def _before_update(_: Mapper[Any], __: Connection, row: Any) -> None:
-    row.checksum = row_checksum(_values(type(row), row))
+    # A damaged row keeps its checksum: a new one would declare the damaged values to be right.
+    if is_intact(type(row), _Loaded(row)):
+        row.checksum = row_checksum(_values(type(row), row))
+
+
+class _Loaded:
+    """The values of a changed row as they were loaded."""
+
+    def __init__(self, row: Any) -> None:
+        self._row = row
+        before = inspect(row).committed_state
+        # A value that was replaced without having been loaded cannot be compared.
+        is_known = not any(isinstance(value, LoaderCallableStatus) for value in before.values())
+        self._before = before if is_known else {_CHECKSUM: None}
+
+    def __getattr__(self, name: str) -> Any:
+        return self._before[name] if name in self._before else getattr(self._row, name)
 
 
 event.listen(Checked, "before_insert", _before_insert, propagate=True)

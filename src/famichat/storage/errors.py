@@ -22,6 +22,12 @@ class StorageUnreachable(StorageUnavailable):
     """No connection to the database could be opened. Nothing was executed."""
 
 
+class DataDamaged(StorageError, FamichatError):
+    """A row that decides access was damaged on the disk, so it is not used."""
+
+    code = "data_damaged"
+
+
 UnsealCause = Literal["malformed", "unknown_version", "unknown_key", "not_authentic"]
 
 

@@ -477,6 +477,18 @@ class MessageDamaged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowDamaged(Event):
+    """A row that decides access, or holds a name, is damaged. It gives no access, and the name is not shown.
+
+    Run `famichat doctor` for details, check the disk and restore a backup.
+    """
+
+    name: ClassVar[str] = "famichat.row.damaged"
+    level: ClassVar[Level] = "error"
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseDamaged(Event):
     """The daily check found damage in the database. `first` names its place, never the content.
 

@@ -1,5 +1,8 @@
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
+from famichat.accounts.user import User
 from famichat.chat.errors import InvalidName, NotAdmin, NotFound
 from famichat.chat.families.family import (
     create_family,
@@ -9,8 +12,11 @@ from famichat.chat.families.family import (
     require_admin,
     role_in,
 )
+from famichat.chat.records.family import Family, FamilyMembership
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
+from famichat.storage.errors import DataDamaged
+from famichat.telemetry.events import Event, RowDamaged
 from tests.factories.people import Household
 
 
@@ -66,3 +72,27 @@ def test_only_an_admin_passes_as_one(database: Database, household: Household) -
         database.run_read(lambda session: require_admin(session, household.family_id, household.emil.user_id))
     with pytest.raises(NotFound):
         database.run_read(lambda session: require_admin(session, household.family_id, household.ada.user_id))
+
+
+def test_damaged_names_are_not_shown_and_a_damaged_membership_gives_no_access(
+    database: Database, household: Household, emitted: list[Event]
+) -> None:
+    maja, emil, nils = household.maja.user_id, household.emil.user_id, household.nils.user_id
+
+    def damage(session: Session) -> None:
+        session.execute(update(User).where(User.id == emil).values(display_name="Dae"))
+        session.execute(update(Family).where(Family.id == household.family_id).values(name="Sundqvisu"))
+        session.execute(update(FamilyMembership).where(FamilyMembership.user_id == nils).values(role="admin"))
+
+    database.run(damage)
+
+    names = database.run_read(
+        lambda session: [each.profile.shown_name for each in members_of(session, household.family_id)]
+    )
+    assert names == ["maja", "?", "inga"], "Emil's name is unknown, and Nils may not be a member"
+    assert [each.name for each in database.run_read(lambda session: families_of(session, maja))] == ["?"]
+    assert database.run_read(lambda session: families_of(session, nils)) == []
+    with pytest.raises(DataDamaged):
+        database.run_read(lambda session: role_in(session, household.family_id, nils))
+    damaged = {each.table for each in emitted if isinstance(each, RowDamaged)}
+    assert damaged == {"accounts_users", "families", "family_memberships"}

@@ -810,6 +810,7 @@ export interface components {
         | "checksum_mismatch"
         | "picture_too_large"
         | "picture_unreadable"
+        | "data_damaged"
         | "file_damaged"
         | "range_not_satisfiable"
         | "server_full"

@@ -437,6 +437,7 @@ export const en = {
   "error.picture_too_large": "This photo is too large.",
   "error.picture_unreadable": "The place can't be removed from this photo. Try it as a JPEG.",
   "error.file_damaged": "This file was damaged on the server.",
+  "error.data_damaged": "This was damaged on the server. Ask the person who runs it to restore a backup.",
   "error.file_locked": "This device can't open the file.",
   "error.file_gone": "The file is no longer on this device. Choose it again.",
   "error.file_changed": "The file was changed or deleted. Choose it again.",

@@ -87,7 +87,7 @@ def add_passkey(session: Session, identity: Identity, registration: Registration
         credential_id=registration.credential_id,
         public_key=registration.public_key,
         sign_count=registration.sign_count,
-        name=session.get_one(Device, identity.device_id).name,
+        name=session.get_one(Device, identity.device_id).shown_name,
     )
     session.add(passkey)
     session.flush()

@@ -175,6 +175,6 @@ def sign_out_everywhere(session: Session, user_id: str, *, by: str | None) -> tu
     devices = devices_of(session, user_id)
     revoke_devices(session, user_id)
     for device in devices:
-        event = AuditEvent("device_revoked", name=device.name, device_id=device.id)
+        event = AuditEvent("device_revoked", name=device.shown_name, device_id=device.id)
         record(session, event, concerning=user_id, by=by)
     return tuple(device.id for device in devices)

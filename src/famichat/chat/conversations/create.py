@@ -23,6 +23,7 @@ from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant, add_participants
 from famichat.storage.base import is_id, new_id
+from famichat.storage.checksum import insert_values
 from famichat.storage.crypto.vault import BlindIndex
 from famichat.storage.upsert import insert_for
 
@@ -192,11 +193,9 @@ def _create_unique(
     """Create the conversation that the columns `unique` identify, with these members, or return the existing one."""
     # No row is returned on a conflict, also when a concurrent transaction inserted it. Selecting before inserting would
     # let both transactions insert.
+    new = Conversation(type=type, created_by_id=creator_id, encryption_required=encryption_required, **unique)
     created_id = session.execute(
-        insert_for(session, Conversation)
-        .values(type=type, created_by_id=creator_id, encryption_required=encryption_required, **unique)
-        .on_conflict_do_nothing()
-        .returning(Conversation.id)
+        insert_for(session, Conversation).values(insert_values(new)).on_conflict_do_nothing().returning(Conversation.id)
     ).scalar_one_or_none()
     conversation = session.execute(select(Conversation).filter_by(type=type, **unique)).scalar_one()
     if created_id is not None:

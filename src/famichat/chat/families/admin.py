@@ -41,7 +41,7 @@ def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: st
     """
     _require_admin_of_member(session, actor_id, family_id, user_id)
     revoke_device(session, user_id, device_id)
-    name = session.get_one(Device, device_id).name
+    name = session.get_one(Device, device_id).shown_name
     event = AuditEvent("device_revoked", name=name, family_id=family_id, device_id=device_id)
     record(session, event, concerning=user_id, by=actor_id)
 

@@ -11,6 +11,7 @@ from famichat.chat.conversations.rename import checked_name
 from famichat.chat.errors import NotAdmin, NotFound
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.storage.base import is_id, new_id
+from famichat.storage.checksum import DAMAGED_NAME, are_intact, require_intact
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,12 @@ def role_in(session: Session, family_id: str, user_id: str) -> FamilyRole:
 
     Raises:
         NotFound: the user is not a member, or the family does not exist (indistinguishable to outsiders).
+        DataDamaged: the membership is damaged.
     """
     membership = session.get(FamilyMembership, (family_id, user_id)) if is_id(family_id) and is_id(user_id) else None
     if membership is None:
         raise NotFound
+    require_intact(membership)
     return membership.role
 
 
@@ -86,18 +89,30 @@ def require_admin(session: Session, family_id: str, user_id: str) -> None:
 
 
 def families_of(session: Session, user_id: str) -> list[UserFamily]:
-    """Return the families of a user, the one joined first at the beginning."""
+    """Return the families of a user, the one joined first at the beginning, without damaged memberships."""
     memberships = (
-        select(Family.id, Family.name, FamilyMembership.role, FamilyMembership.joined_at)
+        select(Family, FamilyMembership)
         .join(FamilyMembership)
         .where(FamilyMembership.user_id == user_id)
         .order_by(FamilyMembership.joined_at, Family.id)
     )
-    return [UserFamily(id_, name, role, joined_at) for id_, name, role, joined_at in session.execute(memberships)]
+    return [
+        UserFamily(family.id, shown_name(family), membership.role, membership.joined_at)
+        for family, membership in session.execute(memberships)
+        if are_intact(membership)
+    ]
+
+
+def shown_name(family: Family) -> str:
+    """Return the name of a family; a damaged one is not shown."""
+    return family.name if are_intact(family) else DAMAGED_NAME
 
 
 def members_of(session: Session, family_id: str) -> list[FamilyMember]:
-    """Return the members of a family, the longest-standing first. The caller checks the permission (see `role_in`)."""
+    """Return the members of a family, the longest-standing first, without damaged memberships.
+
+    The caller checks the permission (see `role_in`).
+    """
     memberships = (
         select(FamilyMembership)
         .where(FamilyMembership.family_id == family_id)
@@ -106,4 +121,4 @@ def members_of(session: Session, family_id: str) -> list[FamilyMember]:
     of_family = select(FamilyMembership.user_id).where(FamilyMembership.family_id == family_id)
     profiles = {each.user_id: each for each in profiles_of(session, of_family)}
     rows = session.execute(memberships).scalars()
-    return [FamilyMember(profiles[each.user_id], each.role, each.joined_at) for each in rows]
+    return [FamilyMember(profiles[each.user_id], each.role, each.joined_at) for each in rows if are_intact(each)]

@@ -19,7 +19,7 @@ from famichat.accounts.invite import (
 )
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.conversations.rename import checked_name
-from famichat.chat.families.family import create_family, families_of, needs_setup, require_admin
+from famichat.chat.families.family import create_family, families_of, needs_setup, require_admin, shown_name
 from famichat.chat.families.membership import add_member
 from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.storage.crypto.vault import BlindIndex, Vault
@@ -110,7 +110,7 @@ def read_invitation(session: Session, token: str) -> Invitation:
         InvalidInvite: it does not exist or can no longer be accepted.
     """
     found = find_invite(session, token)
-    name = session.get_one(Family, found.family_id).name
+    name = shown_name(session.get_one(Family, found.family_id))
     return Invitation(found.family_id, name, found.role, found.expires_at)
 
 

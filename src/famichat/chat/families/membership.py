@@ -16,7 +16,7 @@ from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.view import views_by_member
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import LastAdmin, NotAdmin, NotFound
-from famichat.chat.families.family import FamilyMember, role_in
+from famichat.chat.families.family import FamilyMember, role_in, shown_name
 from famichat.chat.groups.membership import PromotedAdmin, remove_from_groups, remove_participant
 from famichat.chat.lock import lock_conversations
 from famichat.chat.records.contact import EndedContact
@@ -25,6 +25,7 @@ from famichat.chat.records.family import Family, FamilyMembership, FamilyRole
 from famichat.chat.records.participant import Participant
 from famichat.storage.access_removal import mark_access_removed
 from famichat.storage.base import is_id
+from famichat.storage.checksum import require_intact
 from famichat.storage.crypto.vault import Vault
 
 
@@ -177,7 +178,7 @@ def require_other_family_admin(session: Session, family_id: str) -> None:
 def _record(
     session: Session, action: Action, actor_id: str | None, membership: FamilyMembership, role: FamilyRole | None = None
 ) -> None:
-    name = session.get_one(Family, membership.family_id).name
+    name = shown_name(session.get_one(Family, membership.family_id))
     event = AuditEvent(action, name=name, role=role, family_id=membership.family_id)
     record(session, event, concerning=membership.user_id, by=actor_id)
 
@@ -200,6 +201,7 @@ def _membership(session: Session, family_id: str, user_id: str) -> FamilyMembers
     membership = session.get(FamilyMembership, (family_id, user_id)) if is_id(user_id) else None
     if membership is None:
         raise NotFound
+    require_intact(membership)
     return membership
 
 

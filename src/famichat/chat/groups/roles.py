@@ -20,7 +20,6 @@ from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.group_privilege import GroupPrivilege
 from famichat.chat.records.participant import Participant
 from famichat.storage.base import is_id, now
-from famichat.storage.upsert import insert_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +132,15 @@ def role_of_participant(session: Session, conversation_id: str, user_id: str) ->
 
 
 def grant(session: Session, granter_id: str | None, conversation_id: str, user_id: str, role: Role) -> None:
-    """Insert or replace the role of a member, with the granter (None: the operator) and the current time."""
-    granted = {"role": role, "granted_by_id": granter_id, "granted_at": now()}
-    row = insert_for(session, GroupPrivilege).values(conversation_id=conversation_id, user_id=user_id, **granted)
-    session.execute(
-        row.on_conflict_do_update(
-            index_elements=["conversation_id", "user_id"], set_={**granted, "updated_at": granted["granted_at"]}
-        )
-    )
+    """Insert or replace the role of a member, with the granter (None: the operator) and the current time.
+
+    The caller must have locked the group.
+    """
+    key = {"conversation_id": conversation_id, "user_id": user_id}
+    privilege = session.execute(select(GroupPrivilege).filter_by(**key)).scalar_one_or_none() or GroupPrivilege(**key)
+    privilege.role, privilege.granted_by_id, privilege.granted_at = role, granter_id, now()
+    session.add(privilege)
+    session.flush()
 
 
 def record_role(session: Session, granter_id: str | None, group: Conversation, user_id: str, role: Role) -> None:

@@ -1,11 +1,12 @@
 """The table of conversations. A conversation has one of four types, which never changes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated
+from famichat.storage.checksum import Checked
 
 ConversationType = Literal["self", "direct", "group", "family"]
 Role = Literal["admin", "member"]
@@ -15,7 +16,7 @@ CONVERSATION_TYPES: tuple[ConversationType, ...] = ("self", "direct", "group", "
 MAX_NAME = 100
 
 
-class Conversation(Base):
+class Conversation(Checked, Base):
     """One conversation. The database refuses a changed type and a second self, direct or family conversation.
 
     Attributes:
@@ -27,6 +28,7 @@ class Conversation(Base):
     """
 
     __tablename__ = "conversations"
+    unchecked: ClassVar = frozenset({"last_seq", "last_change"})
     __table_args__ = (
         CheckConstraint("type IN ('self', 'direct', 'group', 'family')", name="type"),
         CheckConstraint(f"name IS NULL OR length(name) BETWEEN 1 AND {MAX_NAME}", name="name_length"),

@@ -7,12 +7,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from famichat.chat.records.conversation import MAX_NAME
 from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated
+from famichat.storage.checksum import Checked
 
 FamilyRole = Literal["admin", "member", "child"]
 """A child is a member whose contacts the adults of the family, its guardians, can end."""
 
 
-class Family(Base):
+class Family(Checked, Base):
     """One family."""
 
     __tablename__ = "families"
@@ -24,7 +25,7 @@ class Family(Base):
     updated_at: Mapped[Updated]
 
 
-class FamilyMembership(Base):
+class FamilyMembership(Checked, Base):
     """The membership of one user in one family."""
 
     __tablename__ = "family_memberships"

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from famichat.chat.records.conversation import Role
 from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, UtcDateTime, now
+from famichat.storage.checksum import Checked
 
 
-class GroupPrivilege(Base):
+class GroupPrivilege(Checked, Base):
     """The role of one participant of one group. A participant without a row is a plain member.
 
     `granted_by_id` is NULL if the granter's account was deleted.

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id
+from famichat.storage.checksum import Checked
 
 
-class Participant(Base):
+class Participant(Checked, Base):
     """The membership of one user in one conversation. Roles are in `group_conversation_privileges`.
 
     `visible_from_seq` is the first message that the member may see. `hidden_at`, `archived_at` and `muted_until` are
@@ -17,6 +19,7 @@ class Participant(Base):
     """
 
     __tablename__ = "conversation_participants"
+    unchecked: ClassVar = frozenset({"hidden_at", "archived_at", "muted_until"})
     __table_args__ = (CheckConstraint("visible_from_seq >= 1", name="visible_from_seq"),)
 
     conversation_id: Mapped[str] = mapped_column(

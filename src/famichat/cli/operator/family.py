@@ -8,7 +8,7 @@ import click
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from famichat.chat.families.family import members_of
+from famichat.chat.families.family import members_of, shown_name
 from famichat.chat.records.family import Family, FamilyRole
 from famichat.cli.operator.administration import Call, administration
 from famichat.cli.operator.opened_data import open_readonly
@@ -123,7 +123,7 @@ def _families(session: Session) -> list[dict[str, Any]]:
     return [
         {
             "id": each.id,
-            "name": each.name,
+            "name": shown_name(each),
             "created_at": rfc3339(each.created_at),
             "members": [
                 {

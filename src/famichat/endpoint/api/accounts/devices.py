@@ -36,7 +36,7 @@ async def devices(caller: Caller, context: InContext) -> DevicesView:
         devices=[
             DeviceView(
                 id=device.id,
-                name=device.name,
+                name=device.shown_name,
                 kind=device.kind,
                 created_at=device.created_at,
                 last_seen_at=device.last_seen_at,
