@@ -145,9 +145,10 @@ def test_every_row_of_a_busy_household_has_a_checksum(database: Database, househ
         archive_conversation(session, household.emil.user_id, group_id)
         revoke_devices(session, household.inga.user_id)
         session.flush()
+        records: list[Any] = [User, Device, Family, FamilyMembership, Conversation, Participant, GroupPrivilege]
         return [
             f"{record.__name__}: {row.checksum}"
-            for record in (User, Device, Family, FamilyMembership, Conversation, Participant, GroupPrivilege)
+            for record in records
             for row in session.query(record)
             if row.checksum is None or not row.is_intact
         ]
