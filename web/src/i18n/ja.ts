@@ -439,7 +439,8 @@ export const ja: Messages = {
   "error.picture_too_large": "この写真は大きすぎます。",
   "error.picture_unreadable": "この写真から撮影場所を消せませんでした。JPEG でお試しください。",
   "error.file_damaged": "このファイルはサーバー上で破損しています。",
-  "error.data_damaged": "サーバー上のデータが破損しています。サーバーの管理者にバックアップからの復元を依頼してください。",
+  "error.data_damaged":
+    "サーバー上のデータが破損しています。サーバーの管理者にバックアップからの復元を依頼してください。",
   "error.file_locked": "この端末ではファイルを開けません。",
   "error.file_gone": "この端末にファイルが残っていません。もう一度選んでください。",
   "error.file_changed": "ファイルが変更または削除されました。もう一度選んでください。",
