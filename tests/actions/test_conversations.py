@@ -79,6 +79,14 @@ async def test_a_damaged_conversation_is_left_out_of_the_list_and_of_its_page(ru
     assert (await listed(limit=1))[1], "the next page exists, although the page may be shorter"
 
 
+async def test_a_join_evaluates_contact_once(running: RunningServices) -> None:
+    topic = ConversationTopic("direct", running.talks.direct)
+    with read_statements(running.services.database) as statements:
+        await conversations.join_conversation(running.services, identity(running.home.emil), topic, {})
+
+    assert len([each for each in statements if "user_blocks" in each]) == 1
+
+
 async def test_a_join_is_emitted_and_one_by_an_outsider_is_refused(
     running: RunningServices, emitted: list[Event]
 ) -> None:

@@ -51,12 +51,13 @@ def hidden_people(session: Session, access: Access, contact: Contact | None) -> 
     Args:
         session: the transaction.
         access: the conversation and the member.
-        contact: the state of a direct conversation for the member; None for other types.
+        contact: the state of a direct conversation for the member, which decides there; None for other types.
     """
-    hidden = set(session.execute(_KEPT_APART, {"user_id": access.user_id}).scalars())
-    if contact not in {None, "open"}:
-        hidden |= set(participants(session, access.conversation.id)) - {access.user_id}
-    return frozenset(hidden)
+    if contact == "open":
+        return frozenset()
+    if contact is not None:
+        return frozenset(participants(session, access.conversation.id)) - {access.user_id}
+    return frozenset(session.execute(_KEPT_APART, {"user_id": access.user_id}).scalars())
 
 
 def is_kept_apart(session: Session, user_id: str, other_id: str) -> bool:
