@@ -1,13 +1,16 @@
 import asyncio
+import sys
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from famichat.app import lifecycle as lifecycle_module
 from famichat.app.lifecycle import Lifecycle
-from famichat.app.services import build_services, start_services
+from famichat.app.services import _webauthn, build_services, start_services
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir
 from famichat.telemetry.events import BackgroundTaskCrashed, Event
@@ -84,3 +87,15 @@ async def test_every_background_task_is_restarted_when_it_is_killed(
     assert Counter((crash.task, crash.error_type) for crash in crashes) == Counter(
         (name, "CancelledError") for name in names
     )
+
+
+async def test_the_library_of_passkeys_is_loaded_once_and_not_in_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library = SimpleNamespace(WebAuthn=lambda *_: threading.get_ident())
+    monkeypatch.setitem(sys.modules, "famichat.accounts.sign_in.webauthn", library)
+    webauthn = _webauthn("https://family.example", SECRET)
+
+    loaded_in = {await webauthn(), await webauthn()}
+    assert len(loaded_in) == 1
+    assert threading.get_ident() not in loaded_in

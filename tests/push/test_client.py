@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.x509.oid import NameOID
 
+from famichat.push import client as client_module
 from famichat.push.client import PushClient
 from famichat.push.public_ip import ForbiddenAddress, resolve
 from famichat.push.response import PushResponse
@@ -228,3 +229,23 @@ async def test_a_slow_service_times_out(sent: bytes) -> None:
 
     assert answer.outcome == "unreachable"
     assert seconds < 3
+
+
+async def test_the_first_request_loads_its_library_once_and_not_in_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[int] = []
+    load = client_module._open_transport
+
+    def loading(patience: float) -> Any:
+        threads.append(threading.get_ident())
+        return load(patience)
+
+    monkeypatch.setattr(client_module, "_open_transport", loading)
+    client = PushClient(Vapid(SECRET, None))
+    asked = [client.post(subscription("https://127.0.0.1:1/x"), b"{}") for _ in range(3)]
+
+    assert {answer.outcome for answer in await asyncio.gather(*asked)} == {"forbidden_address"}
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
+    await client.close()

@@ -1,6 +1,6 @@
 """The services of a running server, built once by `famichat.app` and passed to every action."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -48,7 +48,7 @@ class Services:
     vault: Vault
     index: BlindIndex
     tokens: Tokens
-    webauthn: "Callable[[], WebAuthn]"
+    webauthn: "Callable[[], Awaitable[WebAuthn]]"
     policies: EncryptionPolicies
     send_path: SendPath
     changes: ChangeWriter

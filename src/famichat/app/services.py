@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from famichat.accounts.sign_in.token import Tokens
@@ -156,14 +156,14 @@ def _start_backups(settings: Settings, database: Database, lifecycle: Lifecycle,
     )
 
 
-def _webauthn(public_url: str, secret_key: str) -> "Callable[[], WebAuthn]":
+def _webauthn(public_url: str, secret_key: str) -> "Callable[[], Awaitable[WebAuthn]]":
     @cache
     def build() -> "WebAuthn":
         from famichat.accounts.sign_in.webauthn import WebAuthn  # noqa: PLC0415 - a large library for passkeys only
 
         return WebAuthn(public_url, secret_key)
 
-    return build
+    return partial(asyncio.to_thread, build)  # in a thread, because the import takes 0.1 seconds
 
 
 async def _setup_code(data: Persistence) -> str | None:

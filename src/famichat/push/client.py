@@ -42,6 +42,7 @@ class PushClient:
         # still occupies its thread, so there are more threads than slots for requests.
         self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="push-dns")
         self._transport: PushTransport | None = None
+        self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the client."""
@@ -57,17 +58,21 @@ class PushClient:
             payload: plaintext, encrypted for the browser; at most 3000 bytes.
             topic: replaces a queued notification with the same topic (RFC 8030, section 5.4).
         """
-        if self._transport is None:
-            from famichat.push.transport import PushTransport  # noqa: PLC0415 - a large library for the first request
-
-            self._transport = PushTransport(self._patience)
+        transport = await self._opened()
         try:
             async with asyncio.timeout(self._patience):
-                return await self._post(self._transport, subscription, payload, topic)
+                return await self._post(transport, subscription, payload, topic)
         except (ForbiddenAddress, ValueError):
             return PushResponse("forbidden_address")
         except OSError:  # a timeout is an OSError too
             return PushResponse("unreachable")
+
+    async def _opened(self) -> "PushTransport":
+        async with self._opening:
+            if self._transport is None:
+                # In a thread, because the import and the certificates of the system take 0.4 seconds.
+                self._transport = await asyncio.to_thread(_open_transport, self._patience)
+            return self._transport
 
     async def _post(
         self, transport: "PushTransport", subscription: Subscription, payload: bytes, topic: str | None
@@ -95,3 +100,9 @@ class PushClient:
         if netloc.endswith(_WINDOWS):
             headers["x-wns-type"] = "wns/raw"
         return headers
+
+
+def _open_transport(patience: float) -> "PushTransport":
+    from famichat.push.transport import PushTransport  # noqa: PLC0415 - a large library for the first request
+
+    return PushTransport(patience)

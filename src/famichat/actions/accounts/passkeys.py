@@ -43,7 +43,7 @@ async def begin_passkey_registration(
         return [each.credential_id for each in passkeys_of(session, actor.user_id)]
 
     known = await services.write(work)
-    return services.webauthn().registration_options(actor.user_id, actor.username, known)
+    return (await services.webauthn()).registration_options(actor.user_id, actor.username, known)
 
 
 async def add_passkey(services: Services, actor: Identity, credential: Credential) -> Passkey:
@@ -59,7 +59,7 @@ async def add_passkey(services: Services, actor: Identity, credential: Credentia
         InvalidPasskey: the credential is malformed, expired, already registered, for another site or user, or exceeds
             the number of passkeys per user.
     """
-    registration = services.webauthn().verify_registration(actor.user_id, credential)
+    registration = (await services.webauthn()).verify_registration(actor.user_id, credential)
 
     def work(session: Session) -> Passkey:
         still_signed_in(session, actor)
@@ -85,7 +85,7 @@ async def begin_passkey_sign_in(services: Services, address: Address) -> dict[st
         PasskeysUnavailable: browsers have no passkeys for this server's address.
     """
     services.rate_limits.check("request", address)
-    return services.webauthn().assertion_options()
+    return (await services.webauthn()).assertion_options()
 
 
 async def sign_in_with_passkey(
@@ -104,12 +104,13 @@ async def sign_in_with_passkey(
         InvalidCredentials: the passkey is unknown or the assertion does not verify; the reason is not revealed.
         InvalidDeviceName: the device name is not allowed.
     """
+    webauthn = await services.webauthn()
     try:
         known = await services.read(known_passkey, credential_id_of(credential))
         with _refusals_name(known.user_id):
             # The counter is compared in the transaction, where a repeated request can be told from a cloned
             # authenticator.
-            assertion = services.webauthn().verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
+            assertion = webauthn.verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
     except InvalidCredentials:
         services.rate_limits.check("sign_in", address)
         raise
