@@ -276,13 +276,17 @@ class Histories(RuleBasedStateMachine):
         assert answer.status_code == 204
         talk.members.discard(who)
         self.listening.discard((who, talk.id))
+        self._is_refused(who, talk, "not_found")
+        if other in talk.members:
+            self._is_refused(other, talk, "contact_ended")
 
     @precondition(lambda self: Counter(self.roster.values())["home"] > 3)
     @rule(pick=picks)
     def put_out(self, pick: int) -> None:
         """Maja removes a member from the family, its conversation and its groups."""
         # Prefer a member with a joined channel: its events must stop at once.
-        listeners = sorted({who for who, _ in self.listening} & set(FAMILY[1:])) or FAMILY[1:]
+        others = [who for who in FAMILY[1:] if not self.is_gone(who)]
+        listeners = sorted({who for who, _ in self.listening} & set(others)) or others
         who = listeners[pick % len(listeners)]
         answer = self.ask("maja", "DELETE", f"/families/{self.home.family_id}/members/{self.id_of(who)}")
         assert answer.status_code == (204 if self.roster[who] == "home" else 404)
@@ -291,6 +295,9 @@ class Histories(RuleBasedStateMachine):
             if talk.kind in {"family", "group"}:
                 talk.members.discard(who)
                 self.listening.discard((who, talk.id))
+                self._is_refused(who, talk, "not_found")
+            elif talk.kind == "direct" and who in talk.members:
+                self._is_refused(who, talk, "contact_ended")
 
     @precondition(lambda self: Counter(self.roster.values())["home"] > 2)
     @rule(pick=picks)
@@ -410,6 +417,14 @@ class Histories(RuleBasedStateMachine):
             return dict(answer.json())
         assert answer.json()["code"] == ("contact_ended" if who in talk.members else "not_found")
         return None
+
+    def _is_refused(self, who: str, talk: Talk, code: str) -> None:
+        """Check that a message is refused over HTTP, and over the socket, which may have been joined a moment ago."""
+        answer = self.ask(who, "POST", talk.path, {"body": "too late"})
+        assert answer.json()["code"] == code
+        reply = self.run(self.sockets[who].ask(talk.topic, "new_msg", {"body": "too late"}))
+        assert reply.status == "error", reply
+        assert reply.response["reason"] in {code, "unmatched topic"}
 
     def _change(self, who: str, talk: Talk, sent_message: SentMessage, act: str) -> tuple[str | None, dict[str, Any]]:
         rest: dict[str, Any] = {
