@@ -17,6 +17,7 @@ from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
 from tests.factories.talk import direct_of, say
+from tests.support.lossy_commits import lossy_commits
 
 SAID = 5
 
@@ -142,3 +143,21 @@ async def test_without_read_receipts_a_read_message_is_shown_as_delivered(
     ]
     assert shown_to(maja) == sorted([(maja.user_id, 3, 3), (emil.user_id, 3, 3)])
     assert shown_to(emil) == sorted([(maja.user_id, 3, 0), (emil.user_id, 3, 3)])
+
+
+async def test_receipts_whose_commit_lost_its_reply_are_announced_at_once(
+    database_url: str, household: Household, sent: tuple[str, list[str]]
+) -> None:
+    conversation_id, _ = sent
+    announced: list[tuple[str, int]] = []
+    requests = [ack(household.maja, conversation_id, 3), ack(household.emil, conversation_id, 5)]
+    async with lossy_commits(database_url, b"message_receipts") as (database, lose_a_reply):
+        writer = ReceiptWriter(database)
+        lose_a_reply()
+        results = await asyncio.gather(
+            *[writer.acknowledge(each, lambda it: announced.append((it.request.user_id, it.seq))) for each in requests]
+        )
+        await writer.acknowledge(requests[0], lambda it: announced.append((it.request.user_id, it.seq)))
+
+    assert [each.moved for each in results] == [True, True]
+    assert announced == [(household.maja.user_id, 3), (household.emil.user_id, 5)], "once each"

@@ -6,6 +6,7 @@ slow.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from famichat.chat.errors import InvalidMessage
@@ -13,8 +14,11 @@ from famichat.chat.messages.page import seq_param
 from famichat.chat.messages.receipt import Status
 from famichat.chat.messages.receipt_batch import Acknowledgement, AckResult, write_receipts
 from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
 from famichat.storage.group_commit import GroupCommit
 from famichat.telemetry import emit, events
+
+MAX_UNCERTAIN = 1000
 
 
 def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, Status]:
@@ -36,12 +40,16 @@ def parse_status(payload: Mapping[str, Any]) -> tuple[int | None, str | None, St
 class ReceiptWriter:
     """Queues and writes acknowledgements.
 
+    If the reply to a commit is lost, its positions may have advanced without an announcement. So these acknowledgements
+    are remembered, and announced when they are written again: by the queue itself, or when their device repeats them.
+
     Args:
         database: stores the receipts.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._uncertain: dict[Acknowledgement, None] = {}
         self._queue: GroupCommit[Acknowledgement, AckResult] = GroupCommit("receipts", self._write)
 
     def acknowledge(self, request: Acknowledgement, announce: Callable[[AckResult], None]) -> Awaitable[AckResult]:
@@ -63,7 +71,14 @@ class ReceiptWriter:
         await self._queue.close()
 
     async def _write(self, batch: list[Acknowledgement]) -> list[AckResult | Exception]:
-        written = await write_receipts(self._database, batch)
+        try:
+            outcomes = await write_receipts(self._database, batch)
+        except StorageUnavailable:
+            self._uncertain |= dict.fromkeys(batch)
+            for forgotten in list(self._uncertain)[:-MAX_UNCERTAIN]:
+                del self._uncertain[forgotten]
+            raise
+        written = [self._unannounced(each) if isinstance(each, AckResult) else each for each in outcomes]
         for each in written:
             if isinstance(each, AckResult):
                 emit(
@@ -78,3 +93,9 @@ class ReceiptWriter:
                     )
                 )
         return written
+
+    def _unannounced(self, written: AckResult) -> AckResult:
+        if written.request not in self._uncertain:
+            return written
+        del self._uncertain[written.request]
+        return replace(written, moved=True)
