@@ -1,6 +1,7 @@
 """Rate limits per device, per user and per address, and the errors of refused requests."""
 
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions import rate_limit
+from famichat.actions.accounts import sessions
 from famichat.actions.rate_limit import DEVICES, LIMITS, Address, Limit, LimitName, RateLimited, RateLimits
 from famichat.telemetry.events import Event, RateLimitThrottled
 from tests.factories.people import PASSWORD, Person
@@ -141,6 +143,7 @@ async def strict_app(
     shutil.copy(migrated_sqlite, path)
     for name in set(LIMITS) - {"request", "frame"}:
         monkeypatch.setitem(LIMITS, name, Limit(burst=2, per_second=0.001))
+    monkeypatch.setattr(sessions, "REFUSAL_SECONDS", 0.3)
     async with running_app(f"sqlite:///{path}", tmp_path, rate_limits="on") as app:
         yield app
 
@@ -221,7 +224,6 @@ async def test_an_attacker_locks_out_no_account_that_is_used_at_the_same_address
             "password required again": await signed_in.post("/me/passkeys/options", json={"password": "wrong"}),
             "invite": await signed_in.post("/invites/x/accept"),
             "passkey": await http.post("/sessions/passkey/options"),
-            "account not used here": await http.post("/sessions", json={"username": "emil", "password": PASSWORD}),
         }
         more = [await http.post("/sessions", json=maja) for _ in range(2)]
 
@@ -231,9 +233,38 @@ async def test_an_attacker_locks_out_no_account_that_is_used_at_the_same_address
         "password required again": 401,
         "invite": 404,
         "passkey": 200,
-        "account not used here": 429,
     }
     assert [each.status_code for each in more] == [201, 429], "the account has a limit of its own"
+
+
+async def test_at_an_address_over_its_limit_the_right_password_signs_in_and_any_other_answer_is_the_same(
+    strict_app: RunningApp,
+) -> None:
+    async with strict_app.http() as http:
+        await exhaust_the_address(http)
+
+        async def sign_in(name: str, password: str) -> tuple[int, str | None, bool]:
+            began = time.perf_counter()
+            answer = await http.post("/sessions", json={"username": name, "password": password})
+            return answer.status_code, answer.json().get("code"), time.perf_counter() - began >= 0.3
+
+        refused = 429, "rate_limited", True
+        guesses = [await sign_in(name, "wrong") for name in ("stranger", "emil", "emil", "emil")]
+        assert guesses == [refused] * 4, "neither the code nor the time tells which account exists"
+        assert await sign_in("emil", PASSWORD) == refused, "an account has a limit, too"
+        assert (await sign_in("inga", PASSWORD))[0] == 201, "other accounts do not wait"
+
+
+async def test_at_an_address_over_its_limit_an_invitation_creates_an_account(strict_app: RunningApp) -> None:
+    home, account = strict_app.home, {"username": "Lotta", "password": PASSWORD, "device_name": "phone"}
+    async with strict_app.http() as http, strict_app.http(home.maja) as maja:
+        issued = (await maja.post(f"/families/{home.family_id}/invites", json={})).raise_for_status().json()
+        await exhaust_the_address(http)
+        path = f"/invites/{issued['token']}"
+
+        assert (await http.get(path)).status_code == 200
+        assert (await http.post(f"{path}/accept", json=account)).status_code == 201
+        assert (await http.post(f"{path}/accept", json=account)).status_code == 429, "its limit is its own"
 
 
 async def test_an_account_that_continues_its_session_is_used_at_its_address(strict_app: RunningApp) -> None:

@@ -143,8 +143,11 @@ class RateLimits:
         Raises:
             RateLimited: the limit is exceeded; the request is not counted.
         """
-        own = account_at(address, account)
-        self.check("sign_in", own if own in self._used_at else address)
+        self.check("sign_in", account_at(address, account) if self.is_used_at(address, account) else address)
+
+    def is_used_at(self, address: Address, account: str) -> bool:
+        """Return whether an account was used at an address; see `remember_use`."""
+        return account_at(address, account) in self._used_at
 
     def remember_use(self, address: Address, account: str) -> None:
         """Remember that an account was used at an address: it has signed in or continued its session."""

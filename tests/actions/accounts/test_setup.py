@@ -8,6 +8,7 @@ from famichat.accounts.errors import AlreadySetUp, InvalidSetupCode, UsernameTak
 from famichat.accounts.user import Newcomer
 from famichat.actions.accounts.account import add_account_by_operator
 from famichat.actions.accounts.setup import NewAccount, needs_setup, set_up_server
+from famichat.actions.rate_limit import LIMITS, RateLimited
 from famichat.app.services import build_services
 from famichat.settings import Settings
 from famichat.telemetry.events import Event, FamilyMemberAdded, SessionStarted
@@ -47,3 +48,14 @@ async def test_a_name_that_the_operator_has_given_away_is_answered_with_free_one
 
     assert suggestion.startswith("maja")
     assert member.family_id
+
+
+async def test_the_right_code_sets_up_at_an_address_that_guessed_too_often(tmp_path: Path) -> None:
+    async with build_services(Settings(data_dir=tmp_path)) as services:
+        for _ in range(int(LIMITS["sign_in"].burst)):
+            with pytest.raises(InvalidSetupCode):
+                await set_up_server(services, "AAAA-AAAA", "Berg", ACCOUNT, DEVICE, ADDRESS)
+        with pytest.raises(RateLimited):
+            await set_up_server(services, "AAAA-AAAA", "Berg", ACCOUNT, DEVICE, ADDRESS)
+
+        assert await set_up_server(services, services.setup_code or "", "Berg", ACCOUNT, DEVICE, ADDRESS)

@@ -1,5 +1,6 @@
 """Create, list, revoke, preview and accept invites into a family."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,12 +14,12 @@ from famichat.accounts.invite import Invite, IssuedInvite, open_invites
 from famichat.accounts.sign_in.attempt import finish_sign_in
 from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
-from famichat.accounts.sign_in.token import Identity, still_signed_in
+from famichat.accounts.sign_in.token import Identity, hash_secret, still_signed_in
 from famichat.accounts.user import Newcomer
 from famichat.actions.accounts.sessions import verify_account_password
 from famichat.actions.accounts.setup import NewAccount, NewMember, announce_new_member, suggest_usernames
 from famichat.actions.contacts import ContactChange, announce_to_both, changes_in_direct
-from famichat.actions.rate_limit import Address
+from famichat.actions.rate_limit import Address, account_at
 from famichat.actions.services import Services
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.families import join
@@ -124,11 +125,13 @@ async def preview_invite(services: Services, token: str, address: Address) -> In
     """Return what an invite is for, to anyone who has its token.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests with this invite, or without a valid one from this address.
         InvalidInvite: the invite does not exist or can no longer be accepted.
     """
-    services.rate_limits.check("invite", address)
-    return await services.read(join.read_invitation, token)
+    invitation = await _counted_invitation(services, token, address)
+    if invitation is None:
+        raise InvalidInvite
+    return invitation
 
 
 async def accept_invite(services: Services, access_token: str | None, token: str, address: Address) -> JoinedFamily:
@@ -186,19 +189,46 @@ async def accept_invite_as_new_user(
         address: the client address, for the rate limits.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many requests with this invite, or without a valid one from this address.
         InvalidInvite: the invite does not exist or can no longer be accepted; no account was created.
         AccountsError: the username, address, password or device name is not allowed; the invite stays valid.
     """
-    services.rate_limits.check("invite", address)
+    invitation = await _counted_invitation(services, token, address)
     newcomer = Newcomer.parse(account.username, account.email)
+    if invitation is not None:
+        with suppress(InvalidInvite):  # accepted by a concurrent request
+            async with suggest_usernames(services, newcomer.username, invitation.family_id):
+                return await _accept_as_new_user(services, token, newcomer, account.password, device)
+    await services.read(invites.accepted_invite, token)
+    return await _accept_again(services, token, account, device, address)
+
+
+async def _counted_invitation(services: Services, token: str, address: Address) -> Invitation | None:
+    """Return what an invite is for, and count the request: for the invite, or for the address if there is none.
+
+    A valid token cannot be guessed, so its holder need not wait for strangers behind the same address.
+
+    Returns:
+        None if the invite was accepted recently.
+
+    Raises:
+        RateLimited: a limit is exceeded.
+        InvalidInvite: the invite does not exist or can no longer be accepted.
+    """
+
+    def work(session: Session) -> Invitation | None:
+        with suppress(InvalidInvite):
+            return join.read_invitation(session, token)
+        invites.accepted_invite(session, token)
+        return None
+
     try:
-        invitation = await services.read(join.read_invitation, token)  # hashing a password is expensive
-        async with suggest_usernames(services, newcomer.username, invitation.family_id):
-            return await _accept_as_new_user(services, token, newcomer, account.password, device)
+        invitation = await services.read(work)
     except InvalidInvite:
-        await services.read(invites.accepted_invite, token)
-        return await _accept_again(services, token, account, device, address)
+        services.rate_limits.check("invite", address)
+        raise
+    services.rate_limits.check("invite", account_at(address, hash_secret(token).hex()))
+    return invitation
 
 
 async def _accept_as_new_user(

@@ -1,5 +1,6 @@
 """Sign in with a password, refresh a session, sign out."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from famichat.accounts.device import DeviceKind, NewDevice
@@ -10,11 +11,15 @@ from famichat.accounts.sign_in.attempt import SignInAttempt, begin_sign_in, fini
 from famichat.accounts.sign_in.password import verify_password
 from famichat.accounts.sign_in.session import ReusedRefreshToken, StartedSession
 from famichat.accounts.sign_in.token import Identity
+from famichat.accounts.user import find_user
 from famichat.actions.accounts.devices import announce_device_revoked
-from famichat.actions.rate_limit import Address
+from famichat.actions.rate_limit import Address, RateLimited, account_at
 from famichat.actions.services import Services
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
+
+REFUSAL_SECONDS = 0.5
+"""When an address over its limit gets the answer to a wrong password: later than verifying it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +122,48 @@ async def verify_account_password(
         actor: the authenticated user, whose attempts do not count for the address.
 
     Raises:
-        RateLimited: too many requests from this address, or of this actor.
+        RateLimited: too many requests from this address and not the right password, or too many of this actor.
         TooManyAttempts: too many wrong passwords for this account.
         InvalidCredentials: the account does not exist or the password is wrong.
     """
-    if actor is None:
-        services.rate_limits.check_sign_in(address, folded(name_or_email))
-    else:
+    if actor is not None:
         services.rate_limits.check("sign_in", actor)
+        return await _verify(services, name_or_email, password, address)
+    try:
+        services.rate_limits.check_sign_in(address, folded(name_or_email))
+    except RateLimited as refusal:
+        if services.rate_limits.is_used_at(address, folded(name_or_email)):
+            raise  # the limit of the account itself
+        return await _verify_over_limit(services, name_or_email, password, address, refusal)
+    return await _verify(services, name_or_email, password, address)
+
+
+async def _verify_over_limit(
+    services: Services, name_or_email: str, password: str, address: Address, refusal: RateLimited
+) -> SignInAttempt:
+    """Verify a password from an address whose limit is exceeded, so that strangers there lock out no account.
+
+    Only the right password gets another answer than `refusal`. All others get it after the same time, so that they do
+    not reveal which accounts exist. However many names a client tries, only those of accounts cost a password hash,
+    and each account has a limit of its own.
+
+    Raises:
+        RateLimited: the given refusal.
+    """
+    clock = asyncio.get_running_loop().time
+    answer_at = clock() + REFUSAL_SECONDS
+    try:
+        user = await services.read(find_user, name_or_email, services.index)
+        if user is None:
+            raise refusal
+        services.rate_limits.check("sign_in", account_at(address, user.id))
+        return await _verify(services, name_or_email, password, address)
+    except (RateLimited, TooManyAttempts, InvalidCredentials):
+        await asyncio.sleep(answer_at - clock())
+        raise refusal from None
+
+
+async def _verify(services: Services, name_or_email: str, password: str, address: Address) -> SignInAttempt:
     limited = services.rate_limits.enabled
     try:
         attempt = await services.write_with_reserve(

@@ -15,7 +15,7 @@ from famichat.accounts.sign_in.password import hash_password
 from famichat.accounts.sign_in.session import StartedSession, start_session
 from famichat.accounts.user import Newcomer, free_usernames
 from famichat.actions.accounts.sessions import DeviceSession, announce_session_started, verify_account_password
-from famichat.actions.rate_limit import Address
+from famichat.actions.rate_limit import Address, account_at
 from famichat.actions.services import Services
 from famichat.chat.families import family
 from famichat.chat.families.join import JoinedFamily, repeated_setup, set_up
@@ -61,20 +61,26 @@ async def set_up_server(
         address: the client address, for the rate limits.
 
     Raises:
-        RateLimited: too many requests from this address.
+        RateLimited: too many wrong codes from this address, or too many requests with the right one.
         AlreadySetUp: a family exists.
         InvalidSetupCode: the code is wrong.
         AccountsError: the username, the address, the password or the device name is not allowed; the code stays valid.
         InvalidName: the family name is not allowed; the code stays valid.
     """
-    services.rate_limits.check("sign_in", address)
+    try:
+        _check_code(code, services.setup_code)
+    except InvalidSetupCode:
+        services.rate_limits.check("sign_in", address)
+        if not await needs_setup(services):
+            raise AlreadySetUp from None
+        raise
+    services.rate_limits.check("sign_in", account_at(address, "setup"))
     if not await needs_setup(services):
-        return await _set_up_again(services, code, family_name, account, device, address)
-    _check_code(code, services.setup_code)
+        return await _set_up_again(services, family_name, account, device, address)
     try:
         return await _set_up(services, family_name, account, device)
     except AlreadySetUp:  # by a concurrent request
-        return await _set_up_again(services, code, family_name, account, device, address)
+        return await _set_up_again(services, family_name, account, device, address)
 
 
 async def _set_up(services: Services, family_name: str, account: NewAccount, device: NewDevice) -> NewMember:
@@ -91,12 +97,11 @@ async def _set_up(services: Services, family_name: str, account: NewAccount, dev
 
 
 async def _set_up_again(
-    services: Services, code: str, family_name: str, account: NewAccount, device: NewDevice, address: Address
+    services: Services, family_name: str, account: NewAccount, device: NewDevice, address: Address
 ) -> NewMember:
     try:
-        _check_code(code, services.setup_code)
         attempt = await verify_account_password(services, account.username, account.password, address)
-    except (InvalidSetupCode, InvalidCredentials):
+    except InvalidCredentials:
         raise AlreadySetUp from None
 
     def work(session: Session) -> tuple[JoinedFamily, StartedSession]:
