@@ -96,6 +96,6 @@ async def test_the_library_of_passkeys_is_loaded_once_and_not_in_the_event_loop(
     monkeypatch.setitem(sys.modules, "famichat.accounts.sign_in.webauthn", library)
     webauthn = _webauthn("https://family.example", SECRET)
 
-    loaded_in = {await webauthn(), await webauthn()}
+    loaded_in: set[object] = {await webauthn(), await webauthn()}
     assert len(loaded_in) == 1
     assert threading.get_ident() not in loaded_in

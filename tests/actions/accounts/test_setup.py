@@ -58,4 +58,5 @@ async def test_the_right_code_sets_up_at_an_address_that_guessed_too_often(tmp_p
         with pytest.raises(RateLimited):
             await set_up_server(services, "AAAA-AAAA", "Berg", ACCOUNT, DEVICE, ADDRESS)
 
-        assert await set_up_server(services, services.setup_code or "", "Berg", ACCOUNT, DEVICE, ADDRESS)
+        await set_up_server(services, services.setup_code or "", "Berg", ACCOUNT, DEVICE, ADDRESS)
+        assert not await needs_setup(services)
