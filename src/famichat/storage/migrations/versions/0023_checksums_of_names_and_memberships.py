@@ -8,8 +8,8 @@ from alembic import op
 from famichat.storage.base import Id, UtcDateTime
 from famichat.storage.checksum import row_checksum
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
