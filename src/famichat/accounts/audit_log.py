@@ -9,6 +9,7 @@ as they were at the time; never message contents. The interface calls it "Accoun
 """
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, String, select
@@ -143,6 +144,17 @@ def audit_log_of_family(
         AuditLogEntry.family_id == family_id, AuditLogEntry.action.in_(FAMILY_ACTIONS)
     )
     return _page(session, entries, before, limit)
+
+
+def role_was_changed(session: Session, user_id: str, family_id: str, since: datetime) -> bool:
+    """Return whether someone else changed a user's role in a family since then."""
+    entries = select(AuditLogEntry.id).where(
+        AuditLogEntry.user_id == user_id,
+        AuditLogEntry.family_id == family_id,
+        AuditLogEntry.action == "family_role_changed",
+        AuditLogEntry.inserted_at >= since,
+    )
+    return session.execute(entries.limit(1)).first() is not None
 
 
 def entry_view(entry: AuditLogEntry) -> dict[str, Any]:

@@ -327,6 +327,8 @@ export const en = {
   "care.open": "Manage {family}",
   "care.title": "Your family",
   "care.people": "Members",
+  "care.onlyAdmin":
+    "There is only one admin. Make someone else an admin too, so that two people can help others who forgot their password.",
   "care.doubt": "{name} will lose access to {family}'s chat and groups right away. Messages they sent there stay.",
   "care.keep": "Cancel",
   "care.contacts": "{name}'s contacts",

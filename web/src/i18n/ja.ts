@@ -326,6 +326,8 @@ export const ja: Messages = {
   "care.open": "{family}を管理",
   "care.title": "家族",
   "care.people": "メンバー",
+  "care.onlyAdmin":
+    "管理者が 1 人だけです。パスワードを忘れた人を 2 人で助けられるように、もう 1 人を管理者にしてください。",
   "care.doubt": "{name}は{family}のチャットとグループをすぐに使えなくなります。送信したメッセージはそのまま残ります。",
   "care.keep": "キャンセル",
   "care.contacts": "{name}さんの連絡先",

@@ -3,6 +3,8 @@
 Each function checks that the actor is an admin of the family.
 """
 
+from datetime import timedelta
+
 from sqlalchemy.orm import Session
 
 from famichat.accounts import audit_log
@@ -11,6 +13,9 @@ from famichat.accounts.device import Device, devices_of, revoke_device
 from famichat.accounts.sign_in.reset import issue_reset_link
 from famichat.chat.errors import NeedsOperator, OwnAccount
 from famichat.chat.families.family import families_of, members_of, require_admin, role_in
+from famichat.storage.base import now
+
+_SETTLED_ROLE = timedelta(days=7)
 
 
 def devices_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> list[Device]:
@@ -50,7 +55,7 @@ def create_reset_link(session: Session, actor_id: str, family_id: str, user_id: 
     """Return the secret of a link with which a family member sets a new password, with an audit log entry.
 
     Anyone who has the link can sign in as the member. So an admin can create one only for members who are no admins,
-    and who belong to no other family.
+    who belong to no other family, and whose role no one has changed for a week.
 
     Args:
         session: the transaction.
@@ -62,13 +67,15 @@ def create_reset_link(session: Session, actor_id: str, family_id: str, user_id: 
         NotFound: the actor or the user is not a member of the family.
         NotAdmin: the actor is not an admin.
         OwnAccount: the actor and the user are the same.
-        NeedsOperator: the user is an admin, or belongs to another family.
+        NeedsOperator: the user is an admin, belongs to another family, or was given another role within a week.
     """
     _require_admin_of_member(session, actor_id, family_id, user_id)
     if user_id == actor_id:
         raise OwnAccount
     families = families_of(session, user_id)
-    if len(families) > 1 or families[0].role == "admin":
+    # Otherwise an admin could make another one a member first, and then take over the account.
+    changed = audit_log.role_was_changed(session, user_id, family_id, now() - _SETTLED_ROLE)
+    if len(families) > 1 or families[0].role == "admin" or changed:
         raise NeedsOperator
     return issue_reset_link(session, user_id, by=actor_id, family_id=family_id, family_name=families[0].name)
 
