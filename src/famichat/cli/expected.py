@@ -23,6 +23,7 @@ from famichat.storage.backup.verify import NoScratchDatabase
 from famichat.storage.crypto.vault_keys import WrongVaultKeys
 from famichat.storage.data_dir import DirectoryInUse, SecretsDamaged, SecretsMissing
 from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.storage.move import MoveDiffers, TargetNotEmpty
 from famichat.storage.problems import DatabaseUnusable, problem_of
 from famichat.storage.revision import NewerDatabaseError
 
@@ -38,6 +39,8 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (NothingToBackUp, "no_database", ""),
     (NotEmpty, "not_empty", ""),
     (OtherDatabase, "other_database", ""),
+    (TargetNotEmpty, "not_empty", ""),
+    (MoveDiffers, "move_differs", ""),
     (FilesOfAnotherServer, "files_of_another_server", ""),
     (KeysNotInBackup, "secrets_missing", ""),
     (WrongKeys, "wrong_keys", ""),

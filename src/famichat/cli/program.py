@@ -10,6 +10,7 @@ _COMMANDS: Final = {
     "serve": "operator.serve",
     "demo": "operator.demo",
     "migrate": "operator.database",
+    "move": "operator.move",
     "doctor": "operator.database",
     "health": "operator.health",
     "backup": "operator.backup",

@@ -17,6 +17,8 @@ from famichat.storage.problems import DatabaseUnusable, problem_of
 from famichat.storage.revision import is_known, newest, revision
 
 _OLDEST_POSTGRES = 15_00_00
+MOVED, MOVING = "moved_to", "move_progress"
+"""Tables that mark a database whose data is in another one now, and one to which not everything has been moved yet."""
 _ID = text("SELECT database_id FROM history")
 
 
@@ -36,7 +38,7 @@ def open_database(url: str, data_dir: DataDir, before_migration: Callable[[Datab
     database = Database(url)
     try:
         check_file(database, data_dir)
-        with _problems_named(), database.migrating() as connection:
+        with problems_named(), database.migrating() as connection:
             check_connection(connection, data_dir)
             at = revision(connection)
         if at is not None and is_known(at) and at != newest() and before_migration is not None:
@@ -44,9 +46,9 @@ def open_database(url: str, data_dir: DataDir, before_migration: Callable[[Datab
         if at != newest():
             from famichat.storage.migrate import upgrade  # noqa: PLC0415 - loads a large library
 
-            with _problems_named():
+            with problems_named():
                 upgrade(database)
-        with _problems_named(), database.migrating() as connection:
+        with problems_named(), database.migrating() as connection:
             data_dir.note_database(str(connection.execute(_ID).scalar_one()))
     except BaseException:
         database.close()
@@ -74,6 +76,10 @@ def check_connection(connection: Connection, data_dir: DataDir) -> None:
     """
     if connection.dialect.name == "postgresql":
         _check_postgres(connection)
+    if inspect(connection).has_table(MOVED):
+        raise DatabaseUnusable("database_moved")
+    if inspect(connection).has_table(MOVING):
+        raise DatabaseUnusable("database_incomplete")
     recorded = data_dir.database_id()
     if recorded is None:
         return
@@ -99,7 +105,8 @@ def _check_postgres(connection: Connection) -> None:
 
 
 @contextmanager
-def _problems_named() -> Iterator[None]:
+def problems_named() -> Iterator[None]:
+    """Raise DatabaseUnusable instead of a driver's error that an operator can do something about."""
     try:
         yield
     except DBAPIError as error:

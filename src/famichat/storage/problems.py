@@ -22,6 +22,15 @@ PROBLEMS = {
     problem.code: problem
     for problem in (
         Problem(
+            "database_moved",
+            "The data of this database was moved to another one. Set FAMICHAT_DATABASE_URL to it, or, to go back, move "
+            "it here into a new database",
+        ),
+        Problem(
+            "database_incomplete",
+            "Not everything was moved to this database yet. Run the same `famichat move` again",
+        ),
+        Problem(
             "database_password",
             "PostgreSQL does not accept this user or password. Correct them in FAMICHAT_DATABASE_URL",
             r'28P01|password authentication failed|no password supplied|role ".*" does not exist',
