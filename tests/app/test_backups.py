@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from alembic import command
+from sqlalchemy import select, update
 
 from famichat.app import backups
 from famichat.app.backups import BackupBeforeMigrationFailed, ScheduledBackups, before_migration, is_due
@@ -15,6 +16,7 @@ from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.epoch import DatabaseEpoch, database_id
+from famichat.storage.migrate import _config
 from famichat.storage.opening import open_database
 from famichat.storage.revision import newest
 from famichat.telemetry.events import BackupFailed, BackupMade, BackupVerified, Event
@@ -148,18 +150,18 @@ async def test_of_several_servers_one_makes_the_backup(
     assert not settings.effective_backup_dir.exists()
 
 
-def older(at_home: Operator) -> Settings:
-    """Make the database look like one of an older schema."""
-    settings = Settings(data_dir=at_home.data_dir)
+def older(operator: Operator) -> Settings:
+    """Make a database of an older schema."""
+    settings = Settings(data_dir=operator.data_dir)
+    DataDir(operator.data_dir).secrets()
     database = Database(settings.effective_database_url)
-    database.run(lambda session: session.execute(text("DROP TABLE backups")))
-    database.run(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '0017'")))
+    with database.migrating() as connection:
+        command.upgrade(_config(connection), "0017")
     database.close()
     return settings
 
 
 def test_the_database_is_backed_up_before_a_migration(operator: Operator) -> None:
-    operator("user", "add", "anna", "--password-stdin", given="a long enough one\n")
     settings = older(operator)
     operator("migrate")
     (name,) = files(settings)
@@ -171,7 +173,6 @@ def test_the_database_is_backed_up_before_a_migration(operator: Operator) -> Non
 
 
 def test_a_database_that_cannot_be_backed_up_is_not_migrated(operator: Operator) -> None:
-    operator("migrate")
     settings = older(operator)
     settings.effective_backup_dir.write_text("a file instead of a directory")
 
