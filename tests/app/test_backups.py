@@ -13,6 +13,8 @@ from famichat.settings import Settings, load_settings
 from famichat.storage.backup.record import BackupRecord, BackupTimes, backup_times
 from famichat.storage.backup.retention import BackupNames
 from famichat.storage.base import now
+from famichat.storage.crypto.vault import check_value
+from famichat.storage.crypto.vault_keys import VaultKey
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.epoch import DatabaseEpoch, database_id
@@ -153,10 +155,12 @@ async def test_of_several_servers_one_makes_the_backup(
 def older(operator: Operator) -> Settings:
     """Make a database of an older schema."""
     settings = Settings(data_dir=operator.data_dir)
-    DataDir(operator.data_dir).secrets()
+    ((version, key),) = DataDir(operator.data_dir).secrets().vault_keys.items()
     database = Database(settings.effective_database_url)
     with database.migrating() as connection:
         command.upgrade(_config(connection), "0017")
+    used = VaultKey(version=version, check_value=check_value(key), sealing_since=now())
+    database.run(lambda session: session.add(used))
     database.close()
     return settings
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from famichat.chat.records.family import Family
+from famichat.storage.backup.record import BackupRecord
 from famichat.storage.base import Base
 from famichat.storage.database import Database
 from famichat.storage.table_digest import TableDigest, digest_of, digests_of_all
 from tests.factories.people import Household
 from tests.factories.talk import direct_of, say
 
-FAMILY_ID = "019a21c4-166d-70a3-8a1b-34628bd00000"
+ID = "019a21c4-166d-70a3-8a1b-34628bd00000"
 
 
 def digest(database: Database, record: type[Base]) -> TableDigest:
@@ -23,11 +23,12 @@ def digest(database: Database, record: type[Base]) -> TableDigest:
 
 
 def test_a_row_has_the_same_digest_in_both_databases(database: Database) -> None:
-    at = datetime(2026, 11, 23, 5, 30, 12, 345678, tzinfo=UTC)
-    database.run(lambda session: session.add(Family(id=FAMILY_ID, name="Berg", created_at=at, updated_at=at)))
-    row = f'["{FAMILY_ID}","Berg","2026-11-23T05:30:12.345678+00:00","2026-11-23T05:30:12.345678+00:00"]\n'
+    at, rfc3339 = datetime(2026, 11, 23, 5, 30, 12, 345678, tzinfo=UTC), "2026-11-23T05:30:12.345678+00:00"
+    made = BackupRecord(id=ID, started_at=at, finished_at=at, file="a.tar", bytes=7, messages=1)
+    database.run(lambda session: session.add(made))
+    row = f'["{ID}","{rfc3339}","{rfc3339}","a.tar",7,1,null,null]\n'
 
-    assert digest(database, Family) == TableDigest(1, hashlib.sha256(row.encode()).hexdigest())
+    assert digest(database, BackupRecord) == TableDigest(1, hashlib.sha256(row.encode()).hexdigest())
 
 
 @pytest.mark.parametrize(
