@@ -96,7 +96,7 @@ def test_only_the_id_and_sent_messages_of_a_deleted_account_remain(database: Dat
     go(database, emil)
 
     left = database.run_read(lambda session: rows_that_name(session, *secrets))
-    assert left == {"accounts_users": 1, "messages": 6, "ledger_entries": 3}
+    assert left == {"accounts_users": 1, "messages": 6, "ledger_entries": 3, "removed_access": 1}
     row = database.run_read(lambda session: session.get_one(User, emil.user_id))
     kept = {each.name for each in User.__table__.columns if getattr(row, each.key) is not None}
     assert kept == {each.name for each in User.__table__.columns if not each.nullable} | {"deleted_at"}

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from famichat.realtime import redis_broker
+from famichat.realtime.lease import Lease
 from tests.support.app import RunningApp, running_app
 
 
@@ -13,6 +14,18 @@ async def test_liveness_and_readiness_are_reported(app: RunningApp) -> None:
     async with httpx.AsyncClient(base_url=app.url, timeout=30) as client:
         assert (await client.get("/healthz")).text == "ok\n"
         assert (await client.get("/readyz")).text == "ready\n"
+
+
+async def test_a_node_that_cannot_read_who_lost_access_is_not_ready(
+    app: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with httpx.AsyncClient(base_url=app.url, timeout=30) as client:
+        monkeypatch.setattr(Lease, "valid", False)
+        refused = await client.get("/readyz")
+        age = (await client.get("/metrics")).text.split("\nfamichat_lease_age_seconds ")[1].split()[0]
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert 0 <= float(age) < 60
 
 
 async def test_a_node_that_hears_nothing_is_ready_and_reports_it(

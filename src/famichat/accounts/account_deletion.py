@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device
 from famichat.accounts.user import User
-from famichat.storage.access_removal import mark_access_removed
+from famichat.storage.access_removal import record_deleted_user
 from famichat.storage.base import Id, now
 
 # Rows that many messages refer to: deleted afterwards, in batches (`chat.account_deletion.delete_orphans`).
@@ -36,6 +36,7 @@ def erase_account(session: Session, user_id: str) -> None:
         elif rule == "SET NULL":
             session.execute(update(user_table).where(user_table.c[key] == user_id).values({key: None}))
     _erase_devices(session, user_id)
+    record_deleted_user(session, user_id)
     emptied = dict.fromkeys(each.name for each in User.__table__.columns if each.nullable)
     session.execute(update(User).where(User.id == user_id).values({**emptied, "deleted_at": now()}))
     session.expire_all()
@@ -43,7 +44,6 @@ def erase_account(session: Session, user_id: str) -> None:
 
 def _erase_devices(session: Session, user_id: str) -> None:
     devices = select(Device.id).where(Device.user_id == user_id)
-    mark_access_removed(session)
     for name, key, rule in _references(session, Device.__tablename__):
         user_table = table(name, column(key, Id))
         if rule == "CASCADE":

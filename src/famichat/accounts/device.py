@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
 from famichat.accounts.idempotency import KeyedRequest
-from famichat.storage.access_removal import mark_access_removed
+from famichat.storage.access_removal import record_revoked_devices
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 from famichat.storage.checksum import DAMAGED_NAME, Checked, are_intact
 
@@ -110,12 +110,13 @@ def _revoke(session: Session, user_id: str, only: str | None = None, spared: str
         statement = statement.where(Device.id == only)
     if spared is not None:
         statement = statement.where(Device.id != spared)
-    mark_access_removed(session)
     devices = session.execute(statement).scalars().all()
     for device in devices:
         device.revoked_at = now()
     session.flush()
-    return [device.id for device in devices]
+    revoked = [device.id for device in devices]
+    record_revoked_devices(session, user_id, revoked)
+    return revoked
 
 
 def _checked(name: str) -> str:

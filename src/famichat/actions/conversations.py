@@ -84,7 +84,7 @@ async def join_conversation(
     request = ResumeFrom.parse(params)
 
     def work(session: Session) -> JoinResult:
-        access = conversation_for(session, actor.user_id, topic.conversation_id, topic.type)
+        access = conversation_for(session, actor.user_id, topic.conversation_id, topic.type, device_id=actor.device_id)
         conversation = conversation_view(session, access, services.policies, services.vault)
         return JoinResult(
             resume=resume(session, access, request, vault=services.vault),

@@ -143,7 +143,7 @@ async def fetch_messages(
     request = PageRequest.parse(payload)
 
     def work(session: Session) -> MessagePage:
-        access = conversation_for(session, actor.user_id, conversation_id, conversation_type)
+        access = conversation_for(session, actor.user_id, conversation_id, conversation_type, device_id=actor.device_id)
         return request.read(session, access, services.vault)
 
     return await services.read(work)
@@ -174,7 +174,7 @@ async def fetch_changes(
     request = ChangesRequest.parse(payload)
 
     def work(session: Session) -> ChangePage:
-        access = conversation_for(session, actor.user_id, conversation_id, conversation_type)
+        access = conversation_for(session, actor.user_id, conversation_id, conversation_type, device_id=actor.device_id)
         return request.read(session, access, services.vault)
 
     return await services.read(work)
@@ -241,7 +241,8 @@ async def report_decryption_failure(
     report = DecryptionReport.parse(payload)
 
     def work(session: Session) -> None:
-        report.check(session, conversation_for(session, actor.user_id, conversation_id, conversation_type))
+        access = conversation_for(session, actor.user_id, conversation_id, conversation_type, device_id=actor.device_id)
+        report.check(session, access)
 
     await services.read(work)
     report.emit(actor.user_id)

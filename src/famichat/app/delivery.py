@@ -6,6 +6,7 @@ from functools import partial
 from famichat.actions.events.broadcasts import Broadcasts
 from famichat.actions.events.head_broadcaster import HeadBroadcaster
 from famichat.actions.events.recent_removals import RecentRemovals
+from famichat.actions.events.removed_access import RemovedAccessReader
 from famichat.actions.events.unread import UnreadCounts
 from famichat.actions.notifications import show_in_tabs
 from famichat.app.lifecycle import Lifecycle
@@ -14,6 +15,7 @@ from famichat.push.client import PushClient
 from famichat.push.notifier import PushNotifier
 from famichat.push.sender import PushServices
 from famichat.push.vapid import Vapid
+from famichat.realtime.lease import Lease
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.settings import Settings
@@ -40,19 +42,25 @@ class Delivery:
     push_key: str
 
 
-def build_pubsub(settings: Settings, lifecycle: Lifecycle) -> PubSub:
-    """Connect to the broker that other nodes use, if the settings name one."""
+def build_pubsub(settings: Settings, lifecycle: Lifecycle, lease: Lease | None) -> PubSub:
+    """Connect to the broker that other nodes use, if the settings name one.
+
+    Args:
+        settings: the URL of the broker.
+        lifecycle: runs the broker.
+        lease: see `PubSub`.
+    """
     if settings.pubsub_url is None:
-        return PubSub()
+        return PubSub(lease=lease)
     from famichat.realtime.redis_broker import RedisBroker  # noqa: PLC0415 - a large library that only several nodes need
 
     broker = RedisBroker(settings.pubsub_url)
     lifecycle.start("broker", broker.run)
-    return PubSub(broker)
+    return PubSub(broker, lease)
 
 
-def build_delivery(
-    settings: Settings, persistence: Persistence, pubsub: PubSub, lifecycle: Lifecycle, *, background: bool
+async def build_delivery(
+    settings: Settings, persistence: Persistence, pubsub: PubSub, lifecycle: Lifecycle, lease: Lease | None
 ) -> Delivery:
     """Build what carries news to clients.
 
@@ -61,8 +69,11 @@ def build_delivery(
         persistence: where subscriptions and unread counts are.
         pubsub: carries the broadcasts.
         lifecycle: runs the background tasks, and stops them when the process stops.
-        background: whether to announce conversation heads and this node's presence, and to catch up on
-            notifications, as a server does.
+        lease: the lease of `pubsub`. With one, also apply removed access, announce conversation heads and this node's
+            presence, and catch up on notifications, as a server does.
+
+    Raises:
+        StorageUnavailable: the database did not answer.
     """
     removals = RecentRemovals()
     unread = UnreadCounts(persistence.database, pubsub, removals)
@@ -75,9 +86,13 @@ def build_delivery(
     push_notifier = PushNotifier(push_services, client, partial(show_in_tabs, pubsub))
     lifecycle.start("push notifications", push_notifier.run)
     presence = Presence(pubsub, broadcast_period=_PRESENCE_PERIOD_SECONDS)
-    if background:
+    if lease is not None:
+        heads = HeadBroadcaster(persistence.database, pubsub)
+        removed_access = RemovedAccessReader(persistence.database, pubsub, removals, lease, heads.broadcast_soon)
+        await removed_access.start()
+        lifecycle.start("removed access", removed_access.run)
         lifecycle.start("missed notifications", push_notifier.recover)
-        lifecycle.start("head broadcasts", HeadBroadcaster(persistence.database, pubsub).run)
+        lifecycle.start("head broadcasts", heads.run)
         lifecycle.start("presence", presence.run)
     return Delivery(
         pubsub=pubsub,

@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from famichat.accounts.sign_in.token import Tokens
+from famichat.actions.events.removed_access import LEASE_SECONDS
 from famichat.actions.rate_limit import RateLimits
 from famichat.actions.services import Services
 from famichat.app.backups import ScheduledBackups
@@ -27,6 +28,7 @@ from famichat.chat.messages.change import ChangeServices
 from famichat.chat.messages.change_writer import ChangeWriter
 from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
+from famichat.realtime.lease import Lease
 from famichat.settings import Settings
 from famichat.storage.damage_check import DamageCheck
 from famichat.storage.database import Database
@@ -75,9 +77,12 @@ async def start_services(
         lifecycle: runs the background tasks, drains the write queues and closes the database, in reverse order.
         metrics: where the services register their gauges.
         background: whether to run the periodic tasks of a server: sweep, check for damage, key rotation, head
-            broadcasts and presence.
+            broadcasts, presence and the reader of removed access.
     """
-    pubsub = build_pubsub(settings, lifecycle)
+    lease = Lease(LEASE_SECONDS) if background else None
+    pubsub = build_pubsub(settings, lifecycle, lease)
+    if lease is not None:
+        metrics.gauge("famichat_lease_age_seconds", "Seconds since removed access was last read", lambda: lease.age)
     metrics.gauge("famichat_hearing", "Whether messages of other nodes arrive, 1 or 0", lambda: pubsub.hearing)
     data = await open_persistence(settings, lifecycle, background=background)
     journal = Journal(data.database)
@@ -99,7 +104,7 @@ async def start_services(
         _start_backups(settings, data.database, lifecycle, metrics)
     receipts = ReceiptWriter(data.database)
     lifecycle.on_stop_await(receipts.close)
-    delivery = build_delivery(settings, data, pubsub, lifecycle, background=background)
+    delivery = await build_delivery(settings, data, pubsub, lifecycle, lease)
     pushes = delivery.push_notifier
     metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
     avatar_maker = AvatarMaker()

@@ -1,4 +1,4 @@
-"""Deletes abandoned uploads and files that belong to no attachment."""
+"""Deletes abandoned uploads, files that belong to no attachment, and old records of removed access."""
 
 import asyncio
 from datetime import timedelta
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files, names_of
 from famichat.chat.records.attachment import Attachment
+from famichat.storage.access_removal import forget_old_removals
 from famichat.storage.base import CLOCK_TOLERANCE, now
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
@@ -49,6 +50,7 @@ class Sweep:
             OSError: a file cannot be removed.
         """
         unsent = await self._database.transaction(_forget_unsent)
+        await self._database.transaction(forget_old_removals)
         wanted = await self._database.read(_wanted)
         strays = await asyncio.to_thread(self._files.remove_strays, wanted, _YOUNG_SECONDS)
         if unsent or strays:

@@ -7,9 +7,10 @@ transaction as the operation itself.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from famichat.accounts.device import Device
 from famichat.chat.errors import NotFound
 from famichat.chat.list_cursor import ListCursor
 from famichat.chat.records.conversation import Conversation, Role
@@ -82,7 +83,14 @@ def read_up_to(read_seq: ColumnElement[int]) -> ColumnElement[int]:
     return case((read_seq > before, read_seq), else_=before)
 
 
-def conversation_for(session: Session, user_id: str, conversation_id: str, type: str | None = None) -> Access:  # noqa: A002 - the contract's word
+def conversation_for(
+    session: Session,
+    user_id: str,
+    conversation_id: str,
+    type: str | None = None,  # noqa: A002 - the contract's word
+    *,
+    device_id: str | None = None,
+) -> Access:
     """Return a user's access to a conversation.
 
     Args:
@@ -90,15 +98,20 @@ def conversation_for(session: Session, user_id: str, conversation_id: str, type:
         user_id: the user.
         conversation_id: the conversation; may be any untrusted text.
         type: the type that the client expects, or None to accept any.
+        device_id: the user's device, which must still be signed in; None if the caller has authenticated the request.
 
     Raises:
-        NotFound: the conversation does not exist, has another type, the user is not a member, or an id is malformed.
-            The cases are indistinguishable, so that outsiders cannot probe for conversations.
+        NotFound: the conversation does not exist, has another type, the user is not a member, the device is signed out,
+            or an id is malformed. The cases are indistinguishable, so that outsiders cannot probe for conversations.
         DataDamaged: the conversation, the membership or the role of the user is damaged.
     """
     if not (is_id(conversation_id) and is_id(user_id)):
         raise NotFound
-    row = session.execute(_ACCESS, {"conversation_id": conversation_id, "user_id": user_id}).one_or_none()
+    wanted = {"conversation_id": conversation_id, "user_id": user_id}
+    if device_id is None:
+        row = session.execute(_ACCESS, wanted).one_or_none()
+    else:
+        row = session.execute(_ACCESS_OF_DEVICE, wanted | {"device_id": device_id}).one_or_none()
     if row is None:
         raise NotFound
     require_intact(row.Participant, row.Conversation, row.GroupPrivilege, row.FamilyMembership)
@@ -185,4 +198,9 @@ _ACCESS: Final = (
     _accesses()
     .add_columns(GroupPrivilege, FamilyMembership)
     .where(Participant.conversation_id == bindparam("conversation_id"), Participant.user_id == bindparam("user_id"))
+)
+_ACCESS_OF_DEVICE: Final = _ACCESS.where(
+    exists().where(
+        Device.id == bindparam("device_id"), Device.user_id == Participant.user_id, Device.revoked_at.is_(None)
+    )
 )

@@ -8,6 +8,7 @@ Two races are closed here. Delivering may close a connection, which changes the 
 copy. And a client may be authorized before it is disconnected by id, but connect after it: `disconnected_since` lets
 the endpoint check this.
 
+With a lease (`realtime.lease`), broadcasts are held back while it has expired.
 
 pubsub = PubSub()
 pubsub.broadcast("room:lobby", "new_msg", {"body": "hello"})
@@ -17,9 +18,11 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from famichat.realtime.events import BrokerMessageIgnored, emit
+from famichat.realtime.lease import Lease
 from famichat.realtime.message import Broadcast, Payload
 from famichat.realtime.serializer import Encoded, Serializer
 
@@ -27,6 +30,7 @@ _T = TypeVar("_T")
 _K = TypeVar("_K")
 
 _REMEMBERED_DISCONNECTS = 1000
+_MAX_HELD = 1000
 
 
 class Dispatch:
@@ -94,23 +98,31 @@ class Broker(Protocol):
 
     @property
     def hearing(self) -> bool:
-        """Whether this node receives what is published, as far as it knows."""
+        """Whether this node receives published messages, as far as it knows."""
         ...
 
 
 class PubSub:
-    """The topics and connections of this node; with a broker, broadcasts reach all nodes."""
+    """The topics and connections of this node; with a broker, broadcasts reach all nodes.
 
-    def __init__(self, broker: Broker | None = None) -> None:
+    Args:
+        broker: carries broadcasts to the other nodes.
+        lease: while it has expired, nothing is delivered; None to always deliver.
+    """
+
+    def __init__(self, broker: Broker | None = None, lease: Lease | None = None) -> None:
         self._topics: dict[str, dict[Subscriber, None]] = {}
         self._listeners: dict[tuple[str, str], dict[Subscriber, None]] = {}
         self._connections: dict[str, dict[Disconnectable, None]] = {}
         self._disconnects: deque[tuple[float, str]] = deque(maxlen=_REMEMBERED_DISCONNECTS)
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "broadcast": self._on_broadcast,
-            "disconnect": lambda message: self._disconnect_here(message["id"]),
-            "evict": lambda message: self._evict_here(message["topic"], message["id"]),
+            "disconnect": lambda message: self.disconnect_here(message["id"]),
+            "evict": lambda message: self.evict_here(message["topic"], message["id"]),
         }
+        self._lease = lease
+        # When full, the oldest are dropped: clients notice the gap.
+        self._held: deque[Callable[[], None]] = deque(maxlen=_MAX_HELD)
         self._broker = broker
         if broker is not None:
             broker.subscribe(self._receive)
@@ -165,13 +177,25 @@ class PubSub:
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's own word
         """Close every connection with this id, on all nodes (rule 38)."""
-        self._disconnect_here(id)
+        self.disconnect_here(id)
         self.publish("disconnect", {"id": id})
 
     def evict(self, topic: str, id: str) -> None:  # noqa: A002 - Phoenix's own word
         """End every channel on a topic whose connection has this id, on all nodes."""
-        self._evict_here(topic, id)
+        self.evict_here(topic, id)
         self.publish("evict", {"topic": topic, "id": id})
+
+    def disconnect_here(self, id: str) -> None:  # noqa: A002 - see disconnect
+        """Close every connection with this id on this node."""
+        self._disconnects.append((time.monotonic(), id))
+        for connection in _copy(self._connections.get(id)):
+            connection.disconnect()
+
+    def evict_here(self, topic: str, id: str) -> None:  # noqa: A002 - see evict
+        """End every channel on a topic, on this node, whose connection has this id."""
+        for subscriber in _copy(self._topics.get(topic)):
+            if id in subscriber.ids:
+                subscriber.evict()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -185,6 +209,11 @@ class PubSub:
     def may_have_listeners(self, topic: str, event: str) -> bool:
         """Return whether an optional event can reach a client. Listeners on other nodes are unknown."""
         return (topic, event) in self._listeners or self._broker is not None
+
+    @property
+    def delivering(self) -> bool:
+        """Whether this node delivers broadcasts: False while its lease has expired."""
+        return self._lease is None or self._lease.valid
 
     @property
     def hearing(self) -> bool:
@@ -227,6 +256,14 @@ class PubSub:
         """Send an event to the subscribers of this node only, for events that every node generates itself."""
         self._broadcast_here(Broadcast(topic, event, payload), None)
 
+    def release_held(self) -> None:
+        """Deliver the broadcasts that were held back, in their order. Call after renewing the lease."""
+        while self._held:
+            try:
+                self._held.popleft()()
+            except Exception as fault:  # noqa: BLE001 - as for a message that is delivered at once
+                emit(BrokerMessageIgnored(reason="invalid", error_type=type(fault).__name__))
+
     def _broadcast_here(
         self,
         broadcast: Broadcast,
@@ -237,27 +274,26 @@ class PubSub:
         optional: bool = False,
     ) -> Dispatch:
         dispatch = Dispatch(broadcast)
-        listeners = self._listeners.get((broadcast.topic, broadcast.event))
-        for subscriber in _copy(listeners if optional else self._topics.get(broadcast.topic)):
+        deliver = partial(self._deliver, dispatch, exclude, only, without, optional=optional)
+        if self.delivering:
+            deliver()
+        else:
+            self._held.append(deliver)
+        return dispatch
+
+    def _deliver(
+        self, dispatch: Dispatch, exclude: Subscriber | None, only: str | None, without: str | None, *, optional: bool
+    ) -> None:
+        topic, event = dispatch.broadcast.topic, dispatch.broadcast.event
+        for subscriber in _copy(self._listeners.get((topic, event)) if optional else self._topics.get(topic)):
             meant = (only is None or only in subscriber.ids) and without not in subscriber.ids
             if meant and subscriber is not exclude:
                 subscriber.deliver(dispatch)
-        return dispatch
 
     def _on_broadcast(self, message: dict[str, Any]) -> None:
         broadcast = Broadcast(message["topic"], message["event"], message["payload"])
         only, without, optional = message.get("only"), message.get("without"), message.get("optional", False)
         self._broadcast_here(broadcast, None, only, without, optional=optional)
-
-    def _disconnect_here(self, id: str) -> None:  # noqa: A002 - see disconnect
-        self._disconnects.append((time.monotonic(), id))
-        for connection in _copy(self._connections.get(id)):
-            connection.disconnect()
-
-    def _evict_here(self, topic: str, id: str) -> None:  # noqa: A002 - see evict
-        for subscriber in _copy(self._topics.get(topic)):
-            if id in subscriber.ids:
-                subscriber.evict()
 
     def _receive(self, message: dict[str, Any]) -> None:
         try:

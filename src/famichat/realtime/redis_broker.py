@@ -138,7 +138,7 @@ class RedisBroker:
                     raise TimeoutError
 
     def _on_message(self, data: bytes) -> None:
-        # Whatever arrives must not end the subscription, because this node would then hear nothing anymore.
+        # A malformed message must not end the subscription, or this node would receive no further message.
         try:
             message = _decode(data)
             if message.get("from") != self._name:

@@ -40,6 +40,7 @@ OPEN_ATTEMPTS = 3
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _READERS = 4
 _AUTHENTICATORS = 2
+_UNDELAYED = 1
 _POSTGRES_CONNECTIONS = 8
 _BUSY_SECONDS = 5
 _STATEMENT_MS, _LOCK_MS, _IDLE_MS, _UNACKNOWLEDGED_MS = 4000, 3000, 5000, 4000
@@ -64,13 +65,16 @@ class Database:
             self._writers = self._journalists = ThreadPoolExecutor(1, "database-writer")
             self._readers = ThreadPoolExecutor(_READERS, "database-reader")
         else:
-            self._writing = self._reading = _postgres(self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS + _AUTHENTICATORS)
+            self._writing = self._reading = _postgres(
+                self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS + _AUTHENTICATORS + _UNDELAYED
+            )
             # The journal locks the rows it depends on, so it never has to retry. It needs no ping, either: a batch that
             # fails because the connection was lost meanwhile is written again (`storage.halving`).
             self._journaling = _postgres(self.url, "READ COMMITTED", 1, ping=False)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
         self._authenticators = ThreadPoolExecutor(_AUTHENTICATORS, "database-authenticator")
+        self._undelayed = ThreadPoolExecutor(_UNDELAYED, "database-undelayed")
         self._responsiveness = Responsiveness()
         self._reserve: DiskReserve | None = None
         self._driver: Any = self._journaling.dialect.loaded_dbapi
@@ -116,6 +120,13 @@ class Database:
         behind their joins, or the handshakes of the last ones time out.
         """
         return await self._in_thread(self._authenticators, "read", partial(self.run_read, work))
+
+    async def read_undelayed(self, work: Callable[[Session], T]) -> T:
+        """Run read-only `work` like `read`, in a thread and on a connection that nothing else uses.
+
+        For a read that must not wait behind the requests of clients, because the server depends on its result.
+        """
+        return await self._in_thread(self._undelayed, "read", partial(self.run_read, work))
 
     async def ping(self) -> None:
         """Run a trivial query, to find out whether the database answers.
@@ -309,7 +320,7 @@ class Database:
 
         If this process wrote to SQLite, the database file is complete afterwards: a copy of it alone has every commit.
         """
-        for executor in (self._journalists, self._writers, self._readers, self._authenticators):
+        for executor in (self._journalists, self._writers, self._readers, self._authenticators, self._undelayed):
             executor.shutdown(wait=True)
         # Readers first: the WAL can be emptied only when no reader uses it, and SQLite deletes it when the last
         # connection closes, if that connection may write.
@@ -433,7 +444,7 @@ def _sqlite_readers(url: URL) -> Engine:
         "sqlite://",
         creator=connect,
         poolclass=QueuePool,
-        pool_size=_READERS + _AUTHENTICATORS,
+        pool_size=_READERS + _AUTHENTICATORS + _UNDELAYED,
         max_overflow=0,
         **_NO_PARAMETERS_IN_LOGS,
     )

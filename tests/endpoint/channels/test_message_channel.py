@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from famichat.realtime.pubsub import PubSub
 from famichat.realtime.strict_json import dumps
 from famichat.storage.base import new_id
 from famichat.telemetry.events import (
@@ -118,6 +119,33 @@ async def test_an_outsider_receives_nothing_from_a_conversation(app: RunningApp)
         )
         await ada.refute_broadcast(topic, "new_msg")
         await ada.refute_broadcast(topic, "presence_diff")
+
+
+async def test_a_device_that_is_signed_out_can_do_nothing_on_a_socket_that_is_still_open(
+    app: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PubSub, "disconnect_here", lambda _self, _id: None)  # as if no one had closed it yet
+    direct, group = topic_of(app, "direct"), topic_of(app, "group")
+    async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil, app.http(app.home.maja) as http:
+        await maja.join(direct)
+        await emil.join(direct)
+        sent = (await maja.ask(direct, "new_msg", {"body": "hej"})).response["message_id"]
+        assert (await http.delete(f"/devices/{app.home.maja.device_id}")).status_code == 204
+        requests: list[tuple[str, dict[str, object]]] = [
+            ("fetch", {"after_seq": 0}),
+            ("fetch_changes", {"after_change": 0}),
+            ("typing", {"typing": True}),
+            ("new_msg", {"body": "still here"}),
+            ("edit_msg", {"message_id": sent, "body": "still here"}),
+            ("message_ack", {"message_id": sent, "status": "read"}),
+            ("decrypt_failed", {"message_id": sent}),
+        ]
+        refused = [await maja.ask(direct, event, payload) for event, payload in requests]
+        for topic in (group, f"user:{app.home.maja.user_id}"):
+            assert (await maja.join(topic, status="error"))["reason"] == "not_found"
+
+        assert [(each.status, each.response["reason"]) for each in refused] == [("error", "not_found")] * len(requests)
+        await emil.refute_broadcast(direct, "typing")
 
 
 async def test_a_join_tells_telemetry_only_whether_encryption_is_on(app: RunningApp, emitted: list[Event]) -> None:

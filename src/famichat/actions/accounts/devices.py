@@ -7,6 +7,7 @@ from famichat.accounts.device import Device, devices_of
 from famichat.accounts.sign_in.reset import sign_out_everywhere
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
+from famichat.chat.errors import NotFound
 from famichat.chat.families.admin import devices_of_member, sign_out_member
 from famichat.telemetry import emit, events
 
@@ -24,6 +25,16 @@ RevocationCause = Literal[
 async def list_devices(services: Services, actor: Identity) -> list[Device]:
     """Return the devices the actor is signed in on, oldest first."""
     return await services.read(devices_of, actor.user_id)
+
+
+async def require_signed_in(services: Services, actor: Identity) -> None:
+    """Check that the actor's device is still signed in: a socket was authenticated when it was opened.
+
+    Raises:
+        NotFound: the device is signed out.
+    """
+    if not await services.read(own_devices.is_signed_in, actor.user_id, actor.device_id):
+        raise NotFound
 
 
 async def revoke_device(services: Services, actor: Identity, device_id: str) -> None:

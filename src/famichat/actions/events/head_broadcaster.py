@@ -6,6 +6,7 @@ message notices the gap with the next message; a client that missed the last mes
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import select
@@ -32,11 +33,18 @@ class HeadBroadcaster:
     def __init__(self, database: Database, pubsub: PubSub) -> None:
         self._database = database
         self._pubsub = pubsub
+        self._soon = asyncio.Event()
+
+    def broadcast_soon(self) -> None:
+        """Broadcast now instead of at the end of the current interval, because clients may have missed events."""
+        self._soon.set()
 
     async def run(self) -> None:
         """Broadcast every 15 seconds, until cancelled. The next round repeats what cannot be read now."""
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), EVERY_SECONDS)
+            self._soon.clear()
             topics = [ConversationTopic.parse(topic) for topic in self._pubsub.topics if topic.startswith("message:")]
             async for part, heads in without_failures("head broadcasts", topics, self._read):
                 for topic in part:

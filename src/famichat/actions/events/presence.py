@@ -22,13 +22,13 @@ async def shows_typing(services: Services, actor: Identity, topic: ConversationT
     """Return whether the other members receive the actor's typing events, or only the actor's own devices do.
 
     Raises:
-        NotFound: the actor is not a member of such a conversation.
+        NotFound: the actor is not a member of such a conversation, or its device is signed out.
         RateLimited: too many typing events.
     """
     services.rate_limits.check("typing", actor)
 
     def work(session: Session) -> bool:
-        conversation_for(session, actor.user_id, topic.conversation_id, topic.type)
+        conversation_for(session, actor.user_id, topic.conversation_id, topic.type, device_id=actor.device_id)
         return privacy_of(session, actor.user_id).typing_indicators
 
     return await services.read(work)

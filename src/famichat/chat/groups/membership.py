@@ -27,7 +27,7 @@ from famichat.chat.groups.roles import (
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant, participants
-from famichat.storage.access_removal import mark_access_removed
+from famichat.storage.access_removal import record_left_conversation
 from famichat.storage.base import is_id
 
 
@@ -107,7 +107,7 @@ def remove_from_group(session: Session, actor_id: str, conversation_id: str, use
 def remove_participant(session: Session, conversation_id: str, user_id: str) -> None:
     """Delete a user's membership and role in a conversation. The caller must have locked the conversation."""
     withdraw(session, conversation_id, user_id)
-    mark_access_removed(session)
+    record_left_conversation(session, user_id, conversation_id)
     statement = (Participant.conversation_id == conversation_id, Participant.user_id == user_id)
     session.execute(delete(Participant).where(*statement))
 

@@ -27,9 +27,10 @@ async def readyz(context: InContext) -> Response:
     clients learn of missed messages from the database within seconds.
 
     Raises:
-        StorageUnavailable: the database does not answer.
+        StorageUnavailable: the database does not answer, or this node has not been able to read for 5 seconds who
+            lost access, so that it delivers nothing.
     """
-    if not context.database_check.answers:
+    if not (context.database_check.answers and context.pubsub.delivering):
         raise StorageUnavailable("readiness")
     deaf = "" if context.pubsub.hearing else "hearing: false (no message of the broker arrives)\n"
     return PlainTextResponse(f"ready\n{deaf}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from famichat.actions.accounts.devices import require_signed_in
 from famichat.actions.events.payloads import UserJoinReply
 from famichat.actions.events.topics import ConversationTopic, user_topic
 from famichat.actions.events.unread import LAST_MESSAGE
@@ -32,12 +33,13 @@ class UserChannel(Channel):
         """Authorize the join for the user's own devices, and record `foreground` if the client reports it.
 
         Raises:
-            JoinRefused: the topic belongs to another user, or the user does not exist (indistinguishable); or
-                `foreground` or `last_messages` is malformed.
+            JoinRefused: the topic belongs to another user, or the user does not exist (indistinguishable); the
+                device is signed out; `foreground` or `last_messages` is malformed; or the database does not answer.
         """
         try:
             if self.topic != user_topic(self._identity.user_id):
                 raise NotFound
+            await require_signed_in(self._context, self._identity)
             if "foreground" in params:
                 self._device.report(params)
             if _supports_last_messages(params):
