@@ -124,9 +124,10 @@ class Database:
     async def read_undelayed(self, work: Callable[[Session], T]) -> T:
         """Run read-only `work` like `read`, in a thread and on a connection that nothing else uses.
 
-        For a read that must not wait behind the requests of clients, because the server depends on its result.
+        For a read that must not wait behind the requests of clients, because the server depends on its result. It is
+        also tried while other calls are refused because the database is silent.
         """
-        return await self._in_thread(self._undelayed, "read", partial(self.run_read, work))
+        return await asyncio.get_running_loop().run_in_executor(self._undelayed, self.run_read, work)
 
     async def ping(self) -> None:
         """Run a trivial query, to find out whether the database answers.
