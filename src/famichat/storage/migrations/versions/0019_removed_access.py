@@ -5,8 +5,8 @@ from alembic import op
 
 from famichat.storage.base import Id, UtcDateTime
 
-revision = "0022"
-down_revision = "0021"
+revision = "0019"
+down_revision = "0021"  # 0021 was merged first
 branch_labels = None
 depends_on = None
 
