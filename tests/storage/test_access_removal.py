@@ -54,7 +54,11 @@ def _removes(function: ast.AST) -> bool:
     calls = [ast.unparse(node) for node in ast.walk(function) if isinstance(node, ast.Call)]
     deletes = any(call.startswith(("delete(Participant", "delete(Device")) for call in calls)
     revokes = any(call.startswith("update(Device") and "revoked_at=" in call for call in calls)
-    return deletes or revokes
+    sets = any(
+        isinstance(node, ast.Attribute) and node.attr == "revoked_at" and isinstance(node.ctx, ast.Store)
+        for node in ast.walk(function)
+    )
+    return deletes or revokes or sets
 
 
 def test_the_functions_that_remove_access_are_known() -> None:

@@ -5,8 +5,8 @@ from alembic import op
 
 from famichat.storage.base import Id, UtcDateTime
 
-revision = "0019"
-down_revision = "0021"  # 0021 was merged first
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
