@@ -74,6 +74,7 @@ class Chatter:
     def __init__(self, url: str, seat: Seat, records: list[Record], *, pace: float, size: int, seed: int) -> None:
         self.seat = seat
         self.reached = 0
+        self.stored = 0  # the seq of the newest acknowledged message
         self.gaps = 0
         self.outcomes: Counter[str] = Counter()
         self.closings: Counter[int | None] = Counter()
@@ -214,6 +215,7 @@ class Chatter:
         except Refused as refused:
             self._answered(draft, t_invoke, refused.code)
         else:
+            self.stored = max(self.stored, sent["seq"])
             self._answered(draft, t_invoke, sent["seq"])
         finally:
             del self._in_flight[draft.client_id]

@@ -97,7 +97,8 @@ class Load:
     def _is_settled(self) -> bool:
         heads = Counter[str]()
         for chatter in self.chatters:
-            heads[chatter.seat.conv] = max(heads[chatter.seat.conv], chatter.reached)
+            # Deliveries may be late, so a device is not at the head before it has every acknowledged message.
+            heads[chatter.seat.conv] = max(heads[chatter.seat.conv], chatter.reached, chatter.stored)
         return all(
             chatter.joined.is_set() and not chatter.drafts and chatter.reached == heads[chatter.seat.conv]
             for chatter in self.chatters
