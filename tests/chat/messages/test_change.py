@@ -273,7 +273,9 @@ def test_a_removed_member_changes_nothing(talk: Talk) -> None:
 
 def test_a_message_from_before_joining_is_not_found(talk: Talk) -> None:
     inga = Participant.user_id == talk.home.inga.user_id
-    talk.database.run(lambda session: session.execute(update(Participant).where(inga).values(visible_from_seq=2)))
+    talk.database.run(
+        lambda session: session.execute(update(Participant).where(inga).values(visible_from_seq=2, checksum=None))
+    )
 
     assert talk.refused(talk.home.inga, react("❤"), which=0) is NotFound
     assert talk.do(talk.home.inga, react("❤"), which=1).changed

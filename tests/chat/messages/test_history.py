@@ -81,7 +81,7 @@ class Talk:
         conversation_id = direct_of(session, self.household)
         say(session, conversation_id, self.household.maja, *(f"{n}" for n in range(1, SAID + 1)))
         emil = Participant.user_id == self.household.emil.user_id
-        session.execute(update(Participant).where(emil).values(visible_from_seq=FROM))
+        session.execute(update(Participant).where(emil).values(visible_from_seq=FROM, checksum=None))
         return conversation_id
 
 
