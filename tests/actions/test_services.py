@@ -93,7 +93,7 @@ def test_every_function_that_removes_access_marks_its_transaction() -> None:
         f"{path.relative_to(SOURCE)}: {function.name}"
         for path in (*SOURCE.glob("accounts/**/*.py"), *SOURCE.glob("chat/**/*.py"))
         for function in functions_of(path)
-        if "mark_access_removed(session)" in ast.unparse(function)
+        if marks_removal(function)
     }
     assert removing == marking != set()
 
@@ -103,6 +103,11 @@ def removes_access(function: ast.FunctionDef) -> bool:
     deletions = ("delete(Participant)", "delete(FamilyMembership)", "session.delete(membership)")
     revokes = "Device" in source and ("revoked_at=" in source or ".revoked_at = " in source)
     return revokes or any(each in source for each in deletions)
+
+
+def marks_removal(function: ast.FunctionDef) -> bool:
+    marks = ("mark_access_removed(", "record_left_conversation(", "record_revoked_devices(", "record_deleted_user(")
+    return any(each in ast.unparse(function) for each in marks)
 
 
 def functions_of(path: Path) -> Iterator[ast.FunctionDef]:

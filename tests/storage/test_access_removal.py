@@ -34,7 +34,7 @@ from tests.support.clock import Clock
 SOURCE = Path(famichat.__file__).parent
 
 REMOVING = {
-    "accounts/account_deletion.py:_erase_devices",  # called by `erase_account` only, which records the user
+    "accounts/account_deletion.py:_erase_devices",
     "accounts/device.py:_revoke",
     "chat/account_deletion.py:delete_orphans",  # deletes devices that are signed out already
     "chat/groups/membership.py:remove_participant",

@@ -36,7 +36,6 @@ def erase_account(session: Session, user_id: str) -> None:
         elif rule == "SET NULL":
             session.execute(update(user_table).where(user_table.c[key] == user_id).values({key: None}))
     _erase_devices(session, user_id)
-    record_deleted_user(session, user_id)
     emptied = dict.fromkeys(each.name for each in User.__table__.columns if each.nullable)
     session.execute(update(User).where(User.id == user_id).values({**emptied, "deleted_at": now()}))
     session.expire_all()
@@ -51,6 +50,7 @@ def _erase_devices(session: Session, user_id: str) -> None:
     session.execute(
         update(Device).where(Device.user_id == user_id).values(name=_NOTHING, revoked_at=now(), checksum=None)
     )
+    record_deleted_user(session, user_id)
 
 
 def _references(session: Session, to: str) -> Iterator[tuple[str, str, str | None]]:
