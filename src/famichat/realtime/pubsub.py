@@ -261,7 +261,7 @@ class PubSub:
         while self._held:
             try:
                 self._held.popleft()()
-            except Exception as fault:  # noqa: BLE001 - as for a message that is delivered at once
+            except Exception as fault:  # noqa: BLE001 - as for a message that is delivered immediately
                 emit(BrokerMessageIgnored(reason="invalid", error_type=type(fault).__name__))
 
     def _broadcast_here(
@@ -274,11 +274,10 @@ class PubSub:
         optional: bool = False,
     ) -> Dispatch:
         dispatch = Dispatch(broadcast)
-        deliver = partial(self._deliver, dispatch, exclude, only, without, optional=optional)
         if self.delivering:
-            deliver()
+            self._deliver(dispatch, exclude, only, without, optional=optional)
         else:
-            self._held.append(deliver)
+            self._held.append(partial(self._deliver, dispatch, exclude, only, without, optional=optional))
         return dispatch
 
     def _deliver(
