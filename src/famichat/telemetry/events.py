@@ -277,6 +277,17 @@ class SessionStarted(Event):
     device_id: str
 
 
+RevocationCause = Literal[
+    "signed_out",
+    "revoked",
+    "revoked_by_admin",
+    "revoked_by_operator",
+    "refresh_token_reused",
+    "password_changed",
+    "password_reset",
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRevoked(Event):
     """A device was signed out permanently, and its connections were closed."""
@@ -284,15 +295,7 @@ class DeviceRevoked(Event):
     name: ClassVar[str] = "famichat.device.revoked"
     user_id: str
     device_id: str
-    cause: Literal[
-        "signed_out",
-        "revoked",
-        "revoked_by_admin",
-        "revoked_by_operator",
-        "refresh_token_reused",
-        "password_changed",
-        "password_reset",
-    ]
+    cause: RevocationCause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,5 @@
 """List and revoke devices: the user's own and, for a family admin, those of family members."""
 
-from typing import Literal
-
 from famichat.accounts import device as own_devices
 from famichat.accounts.device import Device, devices_of
 from famichat.accounts.sign_in.reset import sign_out_everywhere
@@ -10,16 +8,6 @@ from famichat.actions.services import Services
 from famichat.chat.errors import NotFound
 from famichat.chat.families.admin import devices_of_member, sign_out_member
 from famichat.telemetry import emit, events
-
-RevocationCause = Literal[
-    "signed_out",
-    "revoked",
-    "revoked_by_admin",
-    "revoked_by_operator",
-    "refresh_token_reused",
-    "password_changed",
-    "password_reset",
-]
 
 
 async def list_devices(services: Services, actor: Identity) -> list[Device]:
@@ -82,7 +70,7 @@ async def sign_out_by_operator(services: Services, user_id: str) -> int:
     return len(device_ids)
 
 
-def announce_device_revoked(services: Services, user_id: str, device_id: str, cause: RevocationCause) -> None:
+def announce_device_revoked(services: Services, user_id: str, device_id: str, cause: events.RevocationCause) -> None:
     """Emit telemetry for a revoked device, close its connections and notify the user's other devices.
 
     Call after the commit.
