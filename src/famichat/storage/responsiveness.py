@@ -3,7 +3,7 @@
 A connection that is cut silently, so that packets are dropped in both directions, reports no error for minutes. The
 network settings of `database.py` make such a connection fail after about four seconds. But a caller may need several
 connections, and wait for a thread that is stuck with one. So callers wait until the database has answered nothing, to
-any of them, for `DEADLINE_SECONDS`. From then on calls fail at once, except one per second, which tries again.
+any of them, for `DEADLINE_SECONDS`. From then on calls fail immediately, except one per second, which tries again.
 """
 
 import time

@@ -910,7 +910,7 @@ export interface components {
     /**
      * @description `reset_link_created`: a family admin or the operator created a link to reset the user's password.
      *
-     *     `by_name` is null for the operator. Whoever has the link can use it until `expires_at`.
+     *     `by_name` is null for the operator. Anyone who has the link can use it until `expires_at`.
      */
     readonly ResetLinkCreated: {
       readonly by_name: string | null
