@@ -1,7 +1,9 @@
 """A move copies every row to the other kind of database, also if it is killed, and marks both databases."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import chain, count, groupby
 from pathlib import Path
 
 import pytest
@@ -11,17 +13,19 @@ from sqlalchemy.orm import Session
 import famichat.cli.operator.tables  # noqa: F401 - registers every table
 from famichat.chat.records.reaction import Reaction
 from famichat.storage import move as move_module
-from famichat.storage.base import now
+from famichat.storage.base import Base, now
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.migrate import upgrade
 from famichat.storage.move import MoveDiffers, TargetNotEmpty, move
-from famichat.storage.opening import open_database
+from famichat.storage.opening import check_connection, open_database
 from famichat.storage.problems import DatabaseUnusable
 from tests.factories.people import Household
 from tests.factories.talk import direct_of, say
+from tests.support.effort import repetitions
 from tests.support.operator import Operator
 from tests.support.postgres import Postgres
+from tests.support.warm import start
 
 KILLED_AFTER = (0, 1, 7, 14, 21, 27)
 
@@ -131,3 +135,73 @@ def test_the_command_moves_a_server_and_the_old_database_is_refused(postgres: Po
     assert after.refused("move", "--to", f"sqlite:///{tmp_path / 'data' / 'famichat.db'}") == "not_empty"
     after("move", "--to", f"sqlite:///{tmp_path / 'back.db'}")
     assert len(Operator(tmp_path / "data", f"sqlite:///{tmp_path / 'back.db'}")("user", "list")) > 0
+
+
+def test_a_move_that_is_killed_at_any_commit_leaves_one_database_that_can_be_used_at_most(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    there, back = postgres.create("moved_through_kills"), f"sqlite:///{tmp_path / 'back.db'}"
+    first, second = Operator(tmp_path / "data"), Operator(tmp_path / "data", there)
+    first("user", "add", "anna", "--password-stdin", given="a long enough one\n")
+    users = first("user", "list")
+
+    for source, target, url in ((first, second, there), (second, Operator(tmp_path / "data", back), back)):
+        left = [usable(source, target) for _ in killed_at_commits(source, url)]
+
+        assert [state for state, _ in groupby(left)] == [
+            (True, False),  # up to the comparison, only the source can be used
+            (False, False),  # killed between its last two commits, the move can only be continued
+            (False, True),
+        ]
+        assert target("user", "list") == users
+
+
+def killed_at_commits(source: Operator, url: str) -> Iterator[None]:
+    """Repeat a move that is killed one commit later each time, until it is complete."""
+    tables = len(Base.metadata.sorted_tables)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}
+    for step in chain(range(1, tables, repetitions(tables // 2, long=1)), count(tables + repetitions(6, long=0))):
+        command = (str(step), "move", "--to", url)
+        with (source.data_dir.parent / "log").open("wb") as log:
+            process = start(
+                "tests.support.killed_at_commit",
+                *command,
+                environment=environment | source.settings,
+                stdout=log,
+                stderr=log,
+            )
+            code = process.wait(60)
+        yield
+        if code == 0:
+            return
+        assert code == -signal.SIGKILL, (source.data_dir.parent / "log").read_text()
+
+
+def usable(source: Operator, target: Operator) -> tuple[bool, bool]:
+    """Return whether a server would start with each of the databases."""
+    return can_start(source), can_start(target)
+
+
+def can_start(place: Operator) -> bool:
+    """Return whether the database is neither moved nor incomplete."""
+    url = place.settings["FAMICHAT_DATABASE_URL"] or f"sqlite:///{place.data_dir / 'famichat.db'}"
+    database = Database(url)
+    try:
+        with database.migrating() as connection:
+            check_connection(connection, DataDir(place.data_dir))
+    except DatabaseUnusable:
+        return False
+    finally:
+        database.close()
+    return True
+
+
+def test_a_moved_database_is_not_moved_to_a_second_one(database: Database, target: Database, tmp_path: Path) -> None:
+    move(database, target, lambda _table, _rows: None)
+    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
+
+    with pytest.raises(DatabaseUnusable) as refused:
+        move(database, other, lambda _table, _rows: None)
+    other.close()
+    assert refused.value.code == "database_moved"
+    assert move(database, target, lambda _table, _rows: None)["history"].rows == 1, "the end can be repeated"

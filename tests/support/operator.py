@@ -18,15 +18,18 @@ class Operator:
     Args:
         data_dir: the server's.
         database_url: a PostgreSQL, instead of SQLite in that directory.
+
+    Attributes:
+        settings: the environment variables of its commands.
     """
 
     def __init__(self, data_dir: Path, database_url: str = "") -> None:
         self.data_dir = data_dir
-        self._settings = {"FAMICHAT_DATA_DIR": str(data_dir), "FAMICHAT_DATABASE_URL": database_url}
+        self.settings = {"FAMICHAT_DATA_DIR": str(data_dir), "FAMICHAT_DATABASE_URL": database_url}
 
     def run(self, *arguments: str, given: str = "") -> Result:
         """Run a command and return its result; an exception fails the test."""
-        result = CliRunner().invoke(program, arguments, input=given, env=self._settings)
+        result = CliRunner().invoke(program, arguments, input=given, env=self.settings)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

@@ -1,8 +1,8 @@
 """Moves everything from one database to another, SQLite or PostgreSQL, through the models.
 
 Rows are copied table by table in the order of their primary keys, so the greatest key in the target is the position at
-which a killed move continues. The target can be used only after every table has the same digest in both databases; from
-then on the source is refused.
+which a killed move continues. When every table has the same digest in both databases, the source is marked as moved;
+then the target loses its mark of an unfinished move. At no moment can both be used.
 """
 
 from collections.abc import Callable
@@ -29,10 +29,12 @@ from famichat.storage.epoch import DatabaseEpoch
 from famichat.storage.errors import StorageError
 from famichat.storage.migrate import upgrade
 from famichat.storage.opening import MOVED, MOVING
+from famichat.storage.problems import DatabaseUnusable
 from famichat.storage.table_digest import TableDigest, digest_of, key_order
 
 ROWS_AT_ONCE: Final = 5000
 _notes = MetaData()
+_DATABASE_ID: Final = text("SELECT database_id FROM history")
 _moving = Table(MOVING, _notes, Column("database_id", String, primary_key=True))
 _moved = Table(MOVED, _notes, Column("moved_to", String, primary_key=True))
 
@@ -67,19 +69,34 @@ def move(source: Database, target: Database, on_progress: Callable[[str, int], N
     Raises:
         TargetNotEmpty: the target contains other data.
         MoveDiffers: a table differs afterwards.
+        DatabaseUnusable: `database_moved` if the source was moved to another database.
     """
     with source.migrating() as read:
-        database_id = str(read.execute(text("SELECT database_id FROM history")).scalar_one())
-        _prepare(target, database_id)
-        for table in Base.metadata.sorted_tables:
-            _copy(table, read, target, on_progress)
-        digests = _compare(read, target)
-        with target.migrating() as write:
-            _moving.drop(write)
-        # Last: until it is committed, the source still starts, and the complete target was never in use.
-        _moved.create(read, checkfirst=True)
-        read.execute(_moved.insert().values(moved_to=target.url.render_as_string()))
+        database_id = str(read.execute(_DATABASE_ID).scalar_one())
+        if inspect(read).has_table(MOVED):
+            # Killed after the last comparison: only the end is missing.
+            _check_moved_to(target, read, database_id)
+            digests = {table.name: digest_of(read, table) for table in Base.metadata.sorted_tables}
+        else:
+            _prepare(target, database_id)
+            for table in Base.metadata.sorted_tables:
+                _copy(table, read, target, on_progress)
+            digests = _compare(read, target)
+            _moved.create(read)
+            read.execute(_moved.insert().values(moved_to=target.url.render_as_string()))
+    with target.migrating() as write:
+        _moving.drop(write, checkfirst=True)
     return digests
+
+
+def _check_moved_to(target: Database, read: Connection, database_id: str) -> None:
+    """Raise DatabaseUnusable unless the marked source was moved to this target."""
+    with target.migrating() as connection:
+        is_known = inspect(connection).has_table(DatabaseEpoch.__tablename__)
+        found = str(connection.execute(_DATABASE_ID).scalar_one()) if is_known else None
+    moved_to = read.execute(select(_moved.c.moved_to)).scalar_one()
+    if (moved_to, database_id) != (target.url.render_as_string(), found):
+        raise DatabaseUnusable("database_moved")
 
 
 def _prepare(target: Database, database_id: str) -> None:

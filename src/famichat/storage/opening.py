@@ -22,13 +22,20 @@ MOVED, MOVING = "moved_to", "move_progress"
 _ID = text("SELECT database_id FROM history")
 
 
-def open_database(url: str, data_dir: DataDir, before_migration: Callable[[Database], None] | None = None) -> Database:
+def open_database(
+    url: str,
+    data_dir: DataDir,
+    before_migration: Callable[[Database], None] | None = None,
+    *,
+    accept_moved: bool = False,
+) -> Database:
     """Open and migrate a database; create it if neither it nor a record of it exists.
 
     Args:
         url: see `Database`.
         data_dir: records the id of the database.
         before_migration: called with a database of an older schema; an exception prevents the migration.
+        accept_moved: whether to open a database that was moved to another one, to complete the move.
 
     Raises:
         DatabaseUnusable: it cannot be used, or is not the database of this data directory.
@@ -39,7 +46,7 @@ def open_database(url: str, data_dir: DataDir, before_migration: Callable[[Datab
     try:
         check_file(database, data_dir)
         with problems_named(), database.migrating() as connection:
-            check_connection(connection, data_dir)
+            check_connection(connection, data_dir, accept_moved=accept_moved)
             at = revision(connection)
         if at is not None and is_known(at) and at != newest() and before_migration is not None:
             before_migration(database)
@@ -68,15 +75,20 @@ def check_file(database: Database, data_dir: DataDir) -> None:
             raise DatabaseUnusable("database_missing")
 
 
-def check_connection(connection: Connection, data_dir: DataDir) -> None:
+def check_connection(connection: Connection, data_dir: DataDir, *, accept_moved: bool = False) -> None:
     """Check the server's version, encoding and write access, and that the database is the one of the data directory.
+
+    Args:
+        connection: to the database.
+        data_dir: records the id of the database.
+        accept_moved: see `open_database`.
 
     Raises:
         DatabaseUnusable: one of them is wrong.
     """
     if connection.dialect.name == "postgresql":
         _check_postgres(connection)
-    if inspect(connection).has_table(MOVED):
+    if inspect(connection).has_table(MOVED) and not accept_moved:
         raise DatabaseUnusable("database_moved")
     if inspect(connection).has_table(MOVING):
         raise DatabaseUnusable("database_incomplete")

@@ -27,7 +27,7 @@ def move(url: str, data_dir: Path | None, *, as_json: bool) -> None:
 
     If it is interrupted, run it again: it continues. The old database is kept, but a server refuses to start with it.
     """
-    with open_for_writing(load_settings(data_dir=data_dir), stopped=True) as data:
+    with open_for_writing(load_settings(data_dir=data_dir), stopped=True, accept_moved=True) as data:
         target = Database(url)
         try:
             with problems_named():

@@ -33,7 +33,7 @@ class OpenedData:
 
 
 @contextmanager
-def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[OpenedData]:
+def open_for_writing(settings: Settings, *, stopped: bool = False, accept_moved: bool = False) -> Iterator[OpenedData]:
     """Open a server's data for writing. Migrates the database, and creates it if it does not exist.
 
     Use this only for changes to storage itself, such as its keys. To change users' data, run a method of the server:
@@ -42,12 +42,13 @@ def open_for_writing(settings: Settings, *, stopped: bool = False) -> Iterator[O
     Args:
         settings: the server's settings.
         stopped: whether a PostgreSQL server must also be stopped, because it would not notice the change.
+        accept_moved: see `open_database`.
 
     Raises:
         DirectoryInUse: the server is running.
         WrongVaultKeys: the keys that the data was encrypted with are lost.
     """
-    with _lock(settings, stopped=stopped), _opened(settings, _migrated(settings)) as data:
+    with _lock(settings, stopped=stopped), _opened(settings, _migrated(settings, accept_moved=accept_moved)) as data:
         keys, only_writer = data.vault.keys, on_sqlite(settings)
         data.vault.seal_with(data.database.run(lambda session: settle(session, keys, use_newest=only_writer)))
         yield data
@@ -81,10 +82,10 @@ def sqlite_file(settings: Settings) -> Path | None:
     return Path(settings.effective_database_url.removeprefix("sqlite:///")) if on_sqlite(settings) else None
 
 
-def _migrated(settings: Settings) -> Callable[[str, DataDir], Database]:
+def _migrated(settings: Settings, *, accept_moved: bool) -> Callable[[str, DataDir], Database]:
     from famichat.app.backups import before_migration  # noqa: PLC0415 - large; only commands that change data need it
 
-    return partial(open_database, before_migration=before_migration(settings))
+    return partial(open_database, before_migration=before_migration(settings), accept_moved=accept_moved)
 
 
 @contextmanager
