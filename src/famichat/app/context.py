@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from famichat.actions.services import Services
+from famichat.endpoint.api.operations import deployment_of
 from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.proxies import Proxies
 from famichat.endpoint.pages.brand import Brand
@@ -19,6 +20,8 @@ def build_context(settings: Settings, services: Services, metrics: Metrics) -> C
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
         address=settings.public_url,
+        deployment=deployment_of(services.data_dir.database_id() or ""),
+        origins=settings.origins,
         brand=_brand(settings),
     )
 

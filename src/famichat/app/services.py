@@ -13,6 +13,7 @@ from famichat.actions.rate_limit import RateLimits
 from famichat.actions.services import Services
 from famichat.app.backups import ScheduledBackups
 from famichat.app.delivery import build_delivery, build_pubsub
+from famichat.app.environment.monitor import EnvironmentMonitor
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence, open_persistence
 from famichat.app.tracing import build_tracing
@@ -102,6 +103,9 @@ async def start_services(
         lifecycle.start("sweep", Sweep(data.database, files).run)
         _start_damage_check(data.database, lifecycle, metrics)
         _start_backups(settings, data.database, lifecycle, metrics)
+        monitor = EnvironmentMonitor(settings, data.database, data.vault)
+        lifecycle.start("environment checks", monitor.run)
+        monitor.measure(metrics)
     receipts = ReceiptWriter(data.database)
     lifecycle.on_stop_await(receipts.close)
     delivery = await build_delivery(settings, data, pubsub, lifecycle, lease)

@@ -14,7 +14,7 @@ from famichat.storage.errors import StorageError
 PICTURE, THUMBNAIL = ".picture", ".thumbnail"
 _ENDS = ("", PICTURE, THUMBNAIL)
 _MARKER = "server"
-_RESERVE_BYTES = 256 * 1024 * 1024
+RESERVE_BYTES = 256 * 1024 * 1024
 """Disk space reserved for the database: a full disk would stop messages."""
 
 
@@ -105,7 +105,7 @@ class Files:
     def has_room_for(self, size: int) -> bool:
         """Return whether `size` bytes fit on the disk besides the space reserved for the database."""
         existing = next(path for path in (self._root, *self._root.parents) if path.exists())
-        return shutil.disk_usage(existing).free >= size + _RESERVE_BYTES
+        return shutil.disk_usage(existing).free >= size + RESERVE_BYTES
 
     def _place(self, attachment_id: str, end: str) -> Path:
         # The first characters of a UUIDv7 are a timestamp, the last are random: they spread files over directories.

@@ -1,4 +1,4 @@
-"""`famichat migrate`, `sql` and `doctor`: upgrade, inspect and check the database."""
+"""`famichat migrate` and `sql`: upgrade and inspect the database."""
 
 import os
 import shutil
@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 from sqlalchemy import make_url
 
-from famichat.cli.operator.check import Check, checks
 from famichat.cli.operator.opened_data import on_sqlite, open_for_writing, open_readonly, sqlite_file
-from famichat.cli.options import data_dir_option, json_option, print_result, table
+from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.data_dir import DataDir, DirectoryInUse
@@ -52,18 +51,6 @@ def sql(statement: tuple[str, ...], data_dir: Path | None) -> None:
     except DirectoryInUse:
         click.echo("Famichat is running, so this is read-only.", err=True)
         _run("sqlite3", "-readonly", str(sqlite_file(settings)), *statement)
-
-
-@click.command()
-@data_dir_option
-@json_option
-def doctor(data_dir: Path | None, *, as_json: bool) -> None:
-    """Check the settings, data directory, secrets, database and web pages. Changes nothing."""
-    found = list(checks(load_settings(data_dir=data_dir)))
-    result = [{"check": each.name, "status": each.status, "detail": each.detail} for each in found]
-    print_result({"checks": result}, table([(each.status, each.name, each.detail) for each in found]), as_json=as_json)
-    if any(each.status == Check.BAD for each in found):
-        raise Refused("not_well", "Some checks failed")
 
 
 def _psql(settings: Settings, statement: tuple[str, ...]) -> None:

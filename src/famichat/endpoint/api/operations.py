@@ -1,14 +1,18 @@
 """Health checks and metrics for the server operator."""
 
+import hashlib
 import hmac
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from famichat.chat.errors import NotFound
 from famichat.endpoint.http.context import InContext
 from famichat.storage.errors import StorageUnavailable
+
+REACH = "/socket/reach"
+"""Beside the WebSocket, so that a proxy treats both alike. A request with the headers of an upgrade gets 404."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,6 +38,20 @@ async def readyz(context: InContext) -> Response:
         raise StorageUnavailable("readiness")
     deaf = "" if context.pubsub.hearing else "hearing: false (no message of the broker arrives)\n"
     return PlainTextResponse(f"ready\n{deaf}")
+
+
+@router.get(REACH)
+async def reach(request: Request, context: InContext) -> Response:
+    """Tell which deployment a request has reached, and how. `famichat doctor` asks through the public URL."""
+    forwarded = "x-forwarded-for" in request.headers
+    peer = request.client.host if request.client else ""
+    how = "none" if not forwarded else "trusted" if context.proxies.is_trusted(peer) else "ignored"
+    return JSONResponse({"deployment": context.deployment, "origins": context.origins, "forwarded": how})
+
+
+def deployment_of(database_id: str) -> str:
+    """Return a public id of the servers that share a database."""
+    return hashlib.sha256(f"famichat deployment {database_id}".encode()).hexdigest()
 
 
 @router.get("/metrics")

@@ -24,6 +24,8 @@ class Context(Services):
         test_endpoints: whether the test routes are enabled.
         metrics_token: bearer token for `/metrics`; None allows only requests from this machine.
         address: the URL that people open, if the operator set one.
+        deployment: the id of all servers of this database, without its secrets; "" before it has one.
+        origins: where web pages may connect from; see `Settings.origins`.
         brand: the name, color and logo of this server.
     """
 
@@ -32,6 +34,8 @@ class Context(Services):
     test_endpoints: bool
     metrics_token: str | None
     address: str | None
+    deployment: str
+    origins: tuple[str, ...]
     brand: Brand
 
 

@@ -9,7 +9,8 @@ from redis import Redis as RedisClient
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from famichat.cli.operator.check import Check, checks
+from famichat.app.environment.check import Check
+from famichat.cli.operator.doctor.data import checks
 from famichat.settings import Settings
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, Secrets

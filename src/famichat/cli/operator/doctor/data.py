@@ -1,19 +1,19 @@
-"""The checks of `famichat doctor`. They are read-only."""
+"""The checks of `famichat doctor`, which change nothing: of the data first, then of what surrounds the server."""
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from famichat.app.environment.check import Check
 from famichat.attachments.sample import open_newest_files
 from famichat.cli.expected import to_message
+from famichat.cli.operator.doctor.surroundings import surroundings
 from famichat.cli.operator.opened_data import sqlite_file
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings
@@ -31,39 +31,24 @@ _PRIVATE = 0o077
 _BACKUP_IS_OLD = timedelta(days=3)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check.
-
-    Attributes:
-        name: the name of the check, such as "secrets".
-        status: one of OK, NOTE (works, but needs attention) and BAD.
-        detail: a sentence for the operator.
-    """
-
-    OK: ClassVar = "ok"
-    NOTE: ClassVar = "note"
-    BAD: ClassVar = "bad"
-
-    name: str
-    status: str
-    detail: str
-
-
 def checks(settings: Settings) -> Iterator[Check]:
     """Yield the result of each check, in the order in which they run."""
     data_dir = DataDir(settings.data_dir)
+    found: list[Check] = []
     yield _directory(data_dir)
     yield _secrets_file(data_dir, settings)
     file = sqlite_file(settings)
     if file is not None and not file.is_file() and data_dir.database_id() is None:
         yield Check("database", Check.NOTE, f"no database at {file} yet; the first start creates it")
     else:
-        yield from _database(settings, data_dir)
+        found = list(_database(settings, data_dir))
+        yield from found
     yield _backup(data_dir)
     yield _pages()
     if settings.pubsub_url is not None:
         yield _broker(settings.pubsub_url, data_dir)
+    is_readable = bool(found) and _has_secrets(data_dir, settings) and found[0].status == Check.OK
+    yield from surroundings(settings, is_running=_is_running(data_dir), has_data=is_readable)
 
 
 def _directory(data_dir: DataDir) -> Check:

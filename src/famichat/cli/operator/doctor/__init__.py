@@ -1,0 +1,1 @@
+"""Checks of a server: `famichat doctor` of everything, `famichat health` of whether it answers."""
