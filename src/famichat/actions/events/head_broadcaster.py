@@ -1,13 +1,18 @@
-"""Broadcasts the latest positions of every conversation with subscribers on this node, every few seconds.
+"""Broadcasts the latest position of each conversation with subscribers on this node, when it has changed.
 
 Broadcasts between nodes may be lost, and a node may crash between a commit and its broadcast. A client that missed a
 message notices the gap with the next message; a client that missed the last message notices it here.
+
+A position is broadcast once: a client that subscribes later learns it, or a later one, from the reply to its join. The
+position is repeated every few minutes, for clients that could not fetch what they were told of.
 """
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +25,14 @@ from famichat.storage.database import Database
 from famichat.storage.halving import without_failures
 
 EVERY_SECONDS = 15.0
+REPEATED_AFTER_SECONDS = 300.0
+TOPICS_PER_QUERY = 1000
+"""SQLite accepts at most 32,766 parameters per statement by default, PostgreSQL 65,535."""
+
+
+class _Announced(NamedTuple):
+    head: Head
+    at: float
 
 
 class HeadBroadcaster:
@@ -28,28 +41,47 @@ class HeadBroadcaster:
     Args:
         database: the source of the positions.
         pubsub: knows the topics with subscribers on this node.
+        clock: returns the time in seconds.
     """
 
-    def __init__(self, database: Database, pubsub: PubSub) -> None:
+    def __init__(self, database: Database, pubsub: PubSub, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._pubsub = pubsub
+        self._clock = clock
         self._soon = asyncio.Event()
+        self._announced: dict[str, _Announced] = {}
 
     def broadcast_soon(self) -> None:
-        """Broadcast now instead of at the end of the current interval, because clients may have missed events."""
+        """Broadcast all positions now, because clients may have missed events."""
         self._soon.set()
 
     async def run(self) -> None:
-        """Broadcast every 15 seconds, until cancelled. The next round repeats what cannot be read now."""
+        """Broadcast every 15 seconds, until cancelled."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._soon.wait(), EVERY_SECONDS)
+            everything = self._soon.is_set()
             self._soon.clear()
-            topics = [ConversationTopic.parse(topic) for topic in self._pubsub.topics if topic.startswith("message:")]
-            async for part, heads in without_failures("head broadcasts", topics, self._read):
+            await self.broadcast(everything=everything)
+
+    async def broadcast(self, *, everything: bool = False) -> None:
+        """Broadcast the positions that have changed, or all. The next round repeats what cannot be read now."""
+        topics = [ConversationTopic.parse(topic) for topic in self._pubsub.topics if topic.startswith("message:")]
+        former: Mapping[str, _Announced] = {} if everything else self._announced
+        self._announced = {}
+        for start in range(0, len(topics), TOPICS_PER_QUERY):
+            chunk = topics[start : start + TOPICS_PER_QUERY]
+            async for part, heads in without_failures("head broadcasts", chunk, self._read):
                 for topic in part:
                     if topic.conversation_id in heads:
-                        self._pubsub.broadcast_here(str(topic), "head", heads[topic.conversation_id])
+                        self._announce(str(topic), heads[topic.conversation_id], former)
+
+    def _announce(self, topic: str, head: Head, former: Mapping[str, _Announced]) -> None:
+        known, now = former.get(topic), self._clock()
+        if known is None or known.head != head or now - known.at >= REPEATED_AFTER_SECONDS:
+            self._pubsub.broadcast_here(topic, "head", head)
+            known = _Announced(head, now)
+        self._announced[topic] = known
 
     async def _read(self, topics: Sequence[ConversationTopic]) -> dict[str, Head]:
         return await self._database.read(partial(_heads, topics))
