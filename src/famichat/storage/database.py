@@ -7,14 +7,15 @@ the event loop never waits for the disk and no lock is held across an `await`.
 
 On SQLite exactly one connection of the process writes and checkpoints, because SQLite 3.7.0 to 3.51.2 can corrupt a WAL
 when two do (https://www.sqlite.org/wal.html, section 11). All other connections are read-only. On PostgreSQL every
-transaction is serialisable and is retried after a serialisation failure.
+transaction is serialisable and is retried after a serialisation failure. The exception are those that lock all rows
+they depend on before they read (`between_batches` with `lock`, and the journal): READ COMMITTED is enough for these.
 """
 
 import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -36,7 +37,6 @@ from famichat.telemetry import emit, events
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 12
-OPEN_ATTEMPTS = 3
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _READERS = 4
 _AUTHENTICATORS = 2
@@ -90,13 +90,19 @@ class Database:
         """Run `work` in a serialisable transaction on a writer thread and commit; see `run`."""
         return await self._in_thread(self._writers, "transaction", partial(self.run, work))
 
-    async def between_batches(self, work: Callable[[Session], T]) -> T:
+    async def between_batches(self, work: Callable[[Session], T], lock: Collection[str] = ()) -> T:
         """Run `work` like `transaction`, but in the journal's thread, between two of its batches.
 
         Use it for every change that ends a user's access. When this returns, no message stored by this process after
         the commit has been broadcast yet, so the caller can still close the user's channels in time.
+
+        Args:
+            work: see `run`.
+            lock: ids of conversations to lock before `work` reads, as the journal does. On PostgreSQL the transaction
+                then is not serialisable and never loses a race against the journal of another node. Everything that
+                `work` depends on must be protected by these locks, by a lock of its own or by a constraint.
         """
-        return await self._in_thread(self._journalists, "transaction", partial(self.run, work))
+        return await self._in_thread(self._journalists, "transaction", partial(self.run, work, sorted(lock)))
 
     async def transaction_with_reserve(self, work: Callable[[Session], T]) -> T:
         """Run `work` like `transaction`; on a full disk, use the space reserved by `reserve_disk_space`."""
@@ -164,11 +170,10 @@ class Database:
             self._responsiveness.answered()
         return done.result()
 
-    def run(self, work: Callable[[Session], T]) -> T:
+    def run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
         """Run `work` in a serialisable transaction, retrying serialisation failures up to `MAX_ATTEMPTS` times.
 
-        After `OPEN_ATTEMPTS` the transaction blocks the journal while it runs; otherwise it would find the conversation
-        changed on every attempt when messages arrive without a pause.
+        With `lock`, run it in the journal's thread instead, as `between_batches` does.
 
         `work` may run more than once, so its side effects outside the session must be idempotent; broadcast after the
         commit. Do not call this from the event loop, nor (on SQLite) from two threads at the same time.
@@ -178,7 +183,7 @@ class Database:
             Exception: any exception that `work` raises, after a rollback.
         """
         self._keep_reserve("transaction")
-        return self._run(work)
+        return self._run(work, lock)
 
     def _run_with_reserve(self, work: Callable[[Session], T]) -> T:
         try:
@@ -193,13 +198,14 @@ class Database:
         if self._reserve is not None and not self._reserve.hold():
             raise StorageUnavailable(operation)
 
-    def _run(self, work: Callable[[Session], T]) -> T:
+    def _run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
+        engine = self._journaling if lock else self._writing
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with Session(self._writing, expire_on_commit=False) as session, session.begin():
+                with Session(engine, expire_on_commit=False) as session, session.begin():
                     self._connect(session, "transaction")
-                    if attempt > OPEN_ATTEMPTS:
-                        _block_journal(session)
+                    if lock and self.dialect == "postgresql":
+                        session.connection().exec_driver_sql(_LOCK_CONVERSATIONS, (list(lock),))
                     return work(session)
             except DBAPIError as error:
                 if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
@@ -384,12 +390,6 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys = ON")
-
-
-def _block_journal(session: Session) -> None:
-    # LOCK must precede any query, so that the snapshot is taken while the lock is held (PostgreSQL manual, "LOCK",
-    # Notes). Lock waiters queue, so this terminates. Reads continue. SQLite has one writer and never gets here.
-    session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
 
 
 def _unavailable(

@@ -1,21 +1,26 @@
 """Queued changes: written together, refused one by one, numbered without gaps, announced in order."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from famichat.chat.errors import NotFound
 from famichat.chat.messages.change import Change, Deletion
 from famichat.chat.messages.change_writer import ChangeResult, ChangeWriter
+from famichat.chat.messages.content import seal_text
 from famichat.chat.records.conversation import Conversation
-from famichat.chat.records.message import Message
+from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
+from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.reaction import Reaction
+from famichat.e2ee.envelope import Envelope
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from famichat.telemetry.events import Event, MessageDeleted, MessageEdited, MessageReacted
+from famichat.telemetry.events import Event, MessageDeleted, MessageEdited, MessageReacted, TransactionRetried
 from tests.factories.people import Household, Person
 from tests.factories.talk import DELETE, GROUND, asked, edit, group_of, react, say
 from tests.support.lossy_commits import lossy_commits
@@ -144,3 +149,58 @@ async def test_fifty_changes_of_one_message_at_once_are_numbered_without_gaps(
         return session.get_one(Conversation, sent[0]).last_change, message.change, message.edits
 
     assert database.run_read(look) == (AT_ONCE, AT_ONCE, len(range(1, AT_ONCE, 3)))
+
+
+async def test_a_change_never_loses_a_race_against_the_messages_of_another_node(
+    database: Database, changes: ChangeWriter, household: Household, sent: tuple[str, str], emitted: list[Event]
+) -> None:
+    if database.dialect == "sqlite":
+        assert (await changes.make(asked(household.inga, *sent, react("❤")), lambda _: None)).changed
+        return  # one process has the database for itself
+    other = Database(database.url.render_as_string())
+    stop = threading.Event()
+
+    def send_without_a_pause() -> None:
+        while not stop.is_set():
+            with other.journal_transaction(sent[:1]) as cursor:
+                cursor.execute("UPDATE conversations SET last_seq = last_seq + 1 WHERE id = %s", sent[:1])
+
+    sending = threading.Thread(target=send_without_a_pause)
+    sending.start()
+    try:
+        for number in range(10):
+            await changes.make(asked(household.inga, *sent, react(f"{number}")), lambda _: None)
+    finally:
+        stop.set()
+        sending.join()
+        other.close()
+
+    assert not [each for each in emitted if isinstance(each, TransactionRetried)]
+
+
+async def test_an_edit_preserves_the_former_body_as_a_key_rotation_has_just_sealed_it(
+    database: Database, changes: ChangeWriter, household: Household, sent: tuple[str, str]
+) -> None:
+    rotation, edited = Database(database.url.render_as_string()), asyncio.Event()
+
+    def seal_again(session: Session) -> bytes:
+        message = session.get_one(Message, sent[1])
+        session.info["editing"] = asyncio.run_coroutine_threadsafe(change(), loop)
+        started.wait(5)
+        message.body = seal_text(BODY_PURPOSE, "hej", Envelope(), body_aad(message.id, 0), GROUND.vault)
+        session.flush()
+        return message.body
+
+    async def change() -> None:
+        started.set()
+        await changes.make(asked(household.emil, *sent, edit("hejsan")), lambda _: edited.set())
+
+    loop, started = asyncio.get_running_loop(), threading.Event()
+    sealed = await rotation.transaction(seal_again)
+    await edited.wait()
+    rotation.close()
+
+    def former(session: Session) -> bytes:
+        return session.execute(select(MessageEdit.body).where(MessageEdit.message_id == sent[1])).scalar_one()
+
+    assert database.run_read(former) == sealed

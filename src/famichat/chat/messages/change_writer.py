@@ -2,6 +2,9 @@
 
 The thread writes one batch at a time, so changes are announced in the order of their positions. Removals of members
 run in the same thread: a change by a removed member is either announced before the removal or refused.
+
+The conversations are locked before anything is read, as in a batch of messages. So a change never loses a race against
+the messages that another node writes. A change also locks its message, whose body a key rotation may seal again.
 """
 
 import time
@@ -19,6 +22,7 @@ from famichat.chat.messages.page import visible_message
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.view import message_views
 from famichat.chat.records.conversation import ConversationType
+from famichat.storage.base import is_id
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
 from famichat.storage.group_commit import GroupCommit
@@ -114,7 +118,8 @@ class ChangeWriter:
 
     async def _write(self, batch: list[ChangeRequest]) -> list[ChangeResult | Exception]:
         try:
-            outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground))
+            lock = {request.conversation_id for request in batch if is_id(request.conversation_id)}
+            outcomes = await self._database.between_batches(partial(_write_all, batch, self._ground), lock)
         except StorageUnavailable:
             self._uncertain |= dict.fromkeys(request.message_id for request in batch)
             for forgotten in list(self._uncertain)[:-MAX_UNCERTAIN]:
@@ -151,7 +156,7 @@ def make_change(session: Session, request: ChangeRequest, ground: ChangeServices
     if not is_signed_in(session, request.user_id, request.device_id):
         raise NotFound
     access = conversation_for(session, request.user_id, request.conversation_id, request.conversation_type)
-    message = visible_message(session, access, request.message_id)
+    message = visible_message(session, access, request.message_id, lock=True)
     changed = request.change.make(session, Actor(access, request.device_id), message, ground)
     if changed:
         number(session, message)

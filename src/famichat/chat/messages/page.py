@@ -55,14 +55,23 @@ def page_size(payload: Mapping[str, Any]) -> int:
     return MAX_PAGE if limit is None else min(limit, MAX_PAGE)
 
 
-def visible_message(session: Session, access: Access, message_id: str) -> Message:
+def visible_message(session: Session, access: Access, message_id: str, *, lock: bool = False) -> Message:
     """Return the record of one message.
+
+    Args:
+        session: the transaction.
+        access: the conversation and the member.
+        message_id: the message.
+        lock: whether to lock the row until commit, and to read it again under the lock.
 
     Raises:
         NotFound: it is not in this conversation, the member may not see it, or the id is malformed.
         MessageDamaged: its row is damaged.
     """
-    found = session.execute(access.visible_messages().where(Message.id == message_id)) if is_id(message_id) else None
+    query = access.visible_messages().where(Message.id == message_id)
+    if lock:
+        query = query.with_for_update(of=Message, key_share=True).execution_options(populate_existing=True)
+    found = session.execute(query) if is_id(message_id) else None
     message = found.scalar_one_or_none() if found is not None else None
     if message is None:
         raise NotFound
