@@ -13,8 +13,6 @@ from famichat.settings import Settings, load_settings
 from famichat.storage.backup.record import BackupRecord, BackupTimes, backup_times
 from famichat.storage.backup.retention import BackupNames
 from famichat.storage.base import now
-from famichat.storage.crypto.vault import check_value
-from famichat.storage.crypto.vault_keys import VaultKey
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
 from famichat.storage.epoch import DatabaseEpoch, database_id
@@ -152,28 +150,31 @@ async def test_of_several_servers_one_makes_the_backup(
     assert not settings.effective_backup_dir.exists()
 
 
-def older(operator: Operator) -> Settings:
-    """Make a database of an older schema."""
+def older(operator: Operator, revision: str = "0017") -> Settings:
+    """Make a database of an older schema, which has recorded no vault keys."""
     settings = Settings(data_dir=operator.data_dir)
-    ((version, key),) = DataDir(operator.data_dir).secrets().vault_keys.items()
+    DataDir(operator.data_dir).secrets()
     database = Database(settings.effective_database_url)
     with database.migrating() as connection:
-        command.upgrade(_config(connection), "0017")
-    used = VaultKey(version=version, check_value=check_value(key), sealing_since=now())
-    database.run(lambda session: session.add(used))
+        command.upgrade(_config(connection), revision)
     database.close()
     return settings
 
 
-def test_the_database_is_backed_up_before_a_migration(operator: Operator) -> None:
-    settings = older(operator)
+@pytest.mark.parametrize("revision", ["0001", "0017"])
+def test_the_database_is_backed_up_before_a_migration(operator: Operator, revision: str, tmp_path: Path) -> None:
+    settings = older(operator, revision)
     operator("migrate")
     (name,) = files(settings)
+    file = str(settings.effective_backup_dir / name)
 
     assert "-before-" in name
-    assert operator("backup", "verify", str(settings.effective_backup_dir / name))["revision"] == "0017"
+    assert operator("backup", "verify", file)["revision"] == revision
     operator("migrate")
     assert files(settings) == [name]
+    restored = Operator(tmp_path / "restored")
+    DataDir(restored.data_dir).restore_secrets(DataDir(operator.data_dir).secrets())
+    assert restored("restore", file)["revision"] == revision
 
 
 def test_a_database_that_cannot_be_backed_up_is_not_migrated(operator: Operator) -> None:

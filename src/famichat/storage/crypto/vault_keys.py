@@ -7,13 +7,14 @@ a lost or wrong key is reported before anything is encrypted with another one or
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, LargeBinary, select
+from sqlalchemy import CheckConstraint, LargeBinary, inspect, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, now
 from famichat.storage.crypto.sealed_columns import sealed_columns
 from famichat.storage.crypto.vault import Vault, check_value
 from famichat.storage.errors import StorageError, UnsealError
+from famichat.storage.revision import newest, revision
 
 _SAMPLE = 20
 
@@ -67,15 +68,19 @@ def sealing_key(session: Session) -> VaultKey:
 def check_keys(session: Session, keys: Mapping[int, bytes]) -> None:
     """Compare keys with the recorded fingerprints.
 
+    A database that is older than its list of keys is checked by decrypting some of its values, if its schema is the
+    newest. It is, except before a migration, after which they are checked again.
+
     Raises:
         WrongVaultKeys: a key is missing or differs.
     """
-    known = {key.version: key.check_value for key in known_keys(session)}
+    has_list = inspect(session.connection()).has_table(VaultKey.__tablename__)
+    known = {key.version: key.check_value for key in known_keys(session)} if has_list else {}
     missing = [version for version in known if version not in keys]
     wrong = [version for version, value in known.items() if version in keys and check_value(keys[version]) != value]
     if missing or wrong:
         raise WrongVaultKeys(missing, wrong)
-    if not known:  # the database is older than its list of keys: wrong keys decrypt none of its values
+    if not known and revision(session.connection()) == newest():  # wrong keys decrypt none of its values
         opened, tried = opened_of_sample(session, Vault(keys))
         if tried and not opened:
             raise WrongVaultKeys([], sorted(keys))
