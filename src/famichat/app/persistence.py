@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from famichat.app.backups import before_migration
 from famichat.app.lifecycle import Lifecycle
+from famichat.app.lost_access import remove_noted
 from famichat.chat.account_deletion import delete_orphans
 from famichat.chat.encryption_policy import EncryptionPolicies, remember_required
 from famichat.settings import Settings
@@ -66,6 +67,7 @@ async def open_persistence(settings: Settings, lifecycle: Lifecycle, *, backgrou
     # Only on SQLite is this process the only writer, which may start to use the newest key on its own.
     keys, use_newest = vault.keys, database.dialect == "sqlite"
     vault.seal_with(await database.transaction(lambda session: settle(session, keys, use_newest=use_newest)))
+    await asyncio.to_thread(remove_noted, database, data_dir)
     if background:
         await asyncio.to_thread(delete_leftovers, data_dir)
         await database.reserve_disk_space()

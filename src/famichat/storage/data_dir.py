@@ -27,6 +27,7 @@ from famichat.storage.crypto.vault import KEY_BYTES
 from famichat.storage.errors import StorageError
 
 LAST_BACKUP, LAST_VERIFIED, DATABASE_ID = "last-backup", "last-verified-backup", "database-id"
+LOST_ACCESS = "lost-access"
 _SECRET_BYTES = 48
 _PRIVATE_DIR, _PRIVATE_FILE = 0o700, 0o600
 
@@ -251,6 +252,29 @@ class DataDir:
     def forget_database(self) -> None:
         """Delete the recorded id, because another database has been restored."""
         self._database_note.unlink(missing_ok=True)
+
+    def note_lost_access(self, line: str) -> None:
+        """Store which access is to be removed again from a restored database; see `app.lost_access`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._note(self.path / LOST_ACCESS, line)
+
+    def lost_access(self) -> str | None:
+        """Return what `note_lost_access` stored, or None.
+
+        Raises:
+            OSError: the file exists but cannot be read.
+        """
+        try:
+            return (self.path / LOST_ACCESS).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def forget_lost_access(self) -> None:
+        """Delete it, because it is removed."""
+        (self.path / LOST_ACCESS).unlink(missing_ok=True)
 
     @property
     def _database_note(self) -> Path:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -10,8 +11,9 @@ from typing import IO, Any
 import click
 
 from famichat.app.backups import place_of
+from famichat.app.lost_access import RemovedAgain, ReplacedData, remove_noted, replaced_data
 from famichat.attachments.sample import open_newest_files
-from famichat.cli.operator.opened_data import open_readonly
+from famichat.cli.operator.opened_data import open_for_writing, open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
@@ -24,8 +26,11 @@ from famichat.storage.backup.verify import verify as verify_backup
 from famichat.storage.backup.whole_file import whole_file
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
 
 _PIPE = Path("-")
+_AGAIN = "Access that was removed since the backup is active again; see --revocations-from."
 
 
 class _BackupCommands(click.Group):
@@ -100,24 +105,77 @@ def verify(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     is_flag=True,
     help="Restore a backup that cannot be authenticated, such as one of an older Famichat.",
 )
+@click.option(
+    "--revocations-from",
+    "replaced",
+    metavar="DATABASE",
+    help="The data directory, SQLite file or URL of the database that is replaced. Access that was removed there since "
+    "the backup, such as that of lost devices, is removed again and listed.",
+)
 @data_dir_option
 @json_option
-def restore(file: Path, data_dir: Path | None, *, accept_unauthenticated: bool, as_json: bool) -> None:
+def restore(
+    file: Path, data_dir: Path | None, *, accept_unauthenticated: bool, replaced: str | None, as_json: bool
+) -> None:
     """Restore a backup into an empty data directory. - reads it from standard input.
 
     Clients notice the restore and reload their history.
     """
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
+    lost = None if replaced is None else _replaced_data(replaced).to_json()
     with here.lock(), _read(file) as stream:
-        restored = restore_backup(stream, place_of(settings), accept_unauthenticated=accept_unauthenticated)
+        restored = restore_backup(
+            stream, place_of(settings), accept_unauthenticated=accept_unauthenticated, lost_access=lost
+        )
+    removed: list[RemovedAgain] = []
+    if lost is not None:
+        with open_for_writing(settings, stopped=True) as data:
+            removed = remove_noted(data.database, here)
     is_authentic = restored.by_own_keys and not accept_unauthenticated
-    result = _summary(restored.manifest) | {"epoch": restored.epoch, "authenticated": is_authentic}
-    sentence = (
-        f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now. "
-        f"{_origin(is_authentic)}"
-    ).rstrip()
-    print_result(result, sentence, as_json=as_json)
+    result = _summary(restored.manifest) | {
+        "epoch": restored.epoch,
+        "authenticated": is_authentic,
+        "removed_again": [asdict(each) for each in removed],
+    }
+    sentences = (
+        f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now.",
+        _origin(is_authentic),
+        _AGAIN if lost is None else "",
+    )
+    print_result(result, "\n".join([" ".join(filter(None, sentences)), *map(_described, removed)]), as_json=as_json)
+
+
+def _replaced_data(replaced: str) -> ReplacedData:
+    """Read who has lost access in the database that a restore replaces."""
+    path = Path(replaced)
+    file = path / "famichat.db" if path.is_dir() else path
+    if "://" not in replaced and not file.is_file():
+        raise Refused("no_database", f"There is no database at {file}. Nothing was restored")
+    database = Database(replaced if "://" in replaced else f"sqlite:///{file.absolute()}")
+    try:
+        return replaced_data(database)
+    except StorageUnavailable as error:
+        raise Refused(
+            "unavailable",
+            f"The database at {database.url.render_as_string()} cannot be read. Nothing was restored. To restore "
+            "without its removals, leave --revocations-from out",
+        ) from error
+    finally:
+        database.close()
+
+
+def _described(removed: RemovedAgain) -> str:
+    what = {
+        "user": f"the account of {removed.username}",
+        "family": f"{removed.username} from the family {removed.name}",
+        "conversation": f"{removed.username} from {removed.name or 'a conversation'}",
+        "device": f"the device {removed.name!r} of {removed.username}",
+    }[removed.kind]
+    since = "" if removed.removed_at is None else f" (as on {removed.removed_at[:10]})"
+    if removed.is_removed:
+        return f"Removed again: {what}{since}."
+    return f"Not removed again, because {removed.username} is the only admin: {what}{since}."
 
 
 def _origin(is_authentic: bool) -> str:  # noqa: FBT001 - the one fact to put into words

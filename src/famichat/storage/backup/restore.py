@@ -21,7 +21,15 @@ from famichat.storage.backup import archive, postgres_programs
 from famichat.storage.backup.archive import BackupDamaged, Manifest
 from famichat.storage.backup.backup import check_file, check_keys
 from famichat.storage.base import new_id
-from famichat.storage.data_dir import DATABASE_ID, LAST_BACKUP, LAST_VERIFIED, DataDir, Secrets, sync_directory
+from famichat.storage.data_dir import (
+    DATABASE_ID,
+    LAST_BACKUP,
+    LAST_VERIFIED,
+    LOST_ACCESS,
+    DataDir,
+    Secrets,
+    sync_directory,
+)
 from famichat.storage.database import Database
 from famichat.storage.epoch import begin_new_epoch
 from famichat.storage.errors import StorageError
@@ -31,16 +39,16 @@ _STAGING, _PRIVATE_DIR = ".restore-", 0o700
 # "files": encrypted files left by a killed attempt; they are restored again.
 _HARMLESS = {
     "famichat.lock",
-    "famichat.db-reserve",
+    "famichat.db-reserve",  # see `storage.disk_reserve`
     "secrets.json",
     "lost+found",
     LAST_BACKUP,
     LAST_VERIFIED,
     DATABASE_ID,
+    LOST_ACCESS,
     archive.FILES,
 }
-_HARMLESS |= {"famichat.db-reserve"}  # see `storage.disk_reserve`
-_DRAFTS = (_STAGING, "secrets.")  # left by a killed attempt
+_DRAFTS = (_STAGING, "secrets.", f"{LOST_ACCESS}.")  # left by a killed attempt
 
 
 class NotEmpty(StorageError):
@@ -101,13 +109,16 @@ class Place:
     vault_keys: dict[int, bytes] | None = None
 
 
-def restore(stream: IO[bytes], place: Place, *, accept_unauthenticated: bool = False) -> Restored:
+def restore(
+    stream: IO[bytes], place: Place, *, accept_unauthenticated: bool = False, lost_access: str | None = None
+) -> Restored:
     """Restore a backup.
 
     Args:
         stream: the backup.
         place: where to restore it.
         accept_unauthenticated: whether to restore a backup without a valid HMAC.
+        lost_access: stored in the data directory before the final step, for `app.lost_access.remove_noted`.
 
     Raises:
         NotEmpty: the target contains data.
@@ -128,6 +139,9 @@ def restore(stream: IO[bytes], place: Place, *, accept_unauthenticated: bool = F
             keys = keys_of(manifest, folder, place)
             if not accept_unauthenticated:
                 archive.check_authentic(folder, keys.effective.secret_key)
+            place.data_dir.forget_lost_access()  # of a restore that failed
+            if lost_access is not None:
+                place.data_dir.note_lost_access(lost_access)
             return Restored(manifest, _restore_data(folder, place, database, keys.to_store), keys.are_own)
     finally:
         database.close()
