@@ -136,7 +136,7 @@ def remove_again(session: Session, replaced: ReplacedData) -> list[RemovedAgain]
 
     Args:
         session: the transaction.
-        replaced: its data. Access that this database does not contain, or that was removed before the backup, is ignored.
+        replaced: its data. Access that this database lacks, or that was removed before the backup, is ignored.
 
     Returns:
         the access that was removed, or could not be.
