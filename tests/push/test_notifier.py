@@ -12,6 +12,7 @@ from famichat.actions.rate_limit import DEVICES, LIMITS
 from famichat.app import delivery
 from famichat.push import notifier, sender
 from famichat.push.circuit_breaker import FAILURES
+from famichat.push.position import UnconfirmedClaim, unconfirmed_claims
 from famichat.push.slots import PER_USER
 from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp, running_app, served
@@ -44,9 +45,15 @@ class Observed(notifier.PushNotifier):
         super().__init__(*args)
         self.recovered = asyncio.Event()
 
-    async def _recover(self, since: datetime, until: datetime) -> None:
-        await super()._recover(since, until)
+    async def _recover(self, since: datetime, until: datetime, workers: asyncio.TaskGroup) -> None:
+        await super()._recover(since, until, workers)
         self.recovered.set()
+
+    async def idle(self) -> None:
+        """Wait until nothing is queued or being sent."""
+        async with asyncio.timeout(15):
+            while self.waiting:  # noqa: ASYNC110 - a count
+                await asyncio.sleep(0.005)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +84,13 @@ class Rung:
         """Let the time pass until all messages are handled; return the browsers that were notified meanwhile."""
         before = len(self.service.requests)
         self.clock.limit = float("inf")
-        async with asyncio.timeout(15):
-            while self.notifiers[-1].waiting:  # noqa: ASYNC110 - a count
-                await asyncio.sleep(0.005)
+        await self.notifiers[-1].idle()
         self.clock.stop()
         return [path.removeprefix("/") for path, *_ in self.service.requests[before:]]
+
+    async def unconfirmed(self) -> set[UnconfirmedClaim]:
+        """The claims of notifications that no push service has answered."""
+        return await self.notifiers[-1]._services.database.read(lambda session: unconfirmed_claims(session, 100))
 
     async def sign_in(self, who: Person) -> Person:
         """The same person on another device."""
@@ -107,6 +116,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(notifier, "sleep", clock.sleep)
     monkeypatch.setattr(sender, "BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr(sender, "CONFIRMATION_SECONDS", 0)
     return clock
 
 
@@ -296,8 +306,79 @@ async def test_messages_that_a_stopped_server_did_not_handle_are_notified_once_a
         for _ in range(2):
             async with served(app.settings):
                 await notifiers[-1].recovered.wait()
+                await notifiers[-1].idle()
 
         assert [path for path, *_ in service.requests] == ["/emil", "/emil"]
+
+
+@pytest.mark.parametrize("answer", ["201 Created", "410 Gone", "400 Bad Request"])
+async def test_a_notification_that_the_push_service_answered_is_confirmed(rung: Rung, answer: str) -> None:
+    await rung.subscribe(rung.app.home.emil)
+    rung.service.answers.append(answer)
+    await rung.say(rung.app.home.maja, "hello")
+    await rung.notify()
+
+    assert await rung.unconfirmed() == set()
+
+
+async def test_a_notification_that_waits_for_a_retry_is_sent_after_the_next_start(
+    database_url: str, tmp_path: Path, clock: Clock, notifiers: list[Observed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BACKOFF_SECONDS", 60)
+    async with push_service() as service:
+        service.answers.append("503 Busy")
+        async with running_app(database_url, tmp_path, push_private_addresses=True) as app:
+            rung = Rung(app, service, clock, notifiers)
+            await rung.subscribe(app.home.emil)
+            await rung.say(app.home.maja, "hello")
+            clock.limit = float("inf")
+            await service.rung()
+        async with served(app.settings):
+            await service.rung(2)
+            await notifiers[-1].idle()
+            left = await rung.unconfirmed()
+
+    assert [path for path, *_ in service.requests] == ["/emil", "/emil"]
+    assert len({headers["topic"] for _, headers, _ in service.requests}) == 1, "the second request replaces the first"
+    assert left == set()
+
+
+async def test_a_notification_that_became_unwanted_before_the_next_start_is_not_sent(
+    database_url: str, tmp_path: Path, clock: Clock, notifiers: list[Observed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BACKOFF_SECONDS", 60)
+    async with push_service() as service:
+        service.answers.append("503 Busy")
+        async with running_app(database_url, tmp_path, push_private_addresses=True) as app:
+            rung = Rung(app, service, clock, notifiers)
+            await rung.subscribe(app.home.emil)
+            await rung.say(app.home.maja, "hello")
+            clock.limit = float("inf")
+            await service.rung()
+            await rung.ask(app.home.emil, "PUT", f"/conversations/{app.talks.direct}/muted")
+        async with served(app.settings), asyncio.timeout(15):
+            while await rung.unconfirmed():  # noqa: ASYNC110 - stored by a task of the server
+                await asyncio.sleep(0.01)
+
+    assert len(service.requests) == 1
+
+
+async def test_a_node_renews_the_claims_that_it_is_still_sending(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "RENEWAL_SECONDS", 0.01)
+    emil = rung.app.home.emil
+    await rung.ask(emil, "PUT", "/me/push", rung.service.browser(f"{SLOW}-emil").subscription())
+    await rung.say(rung.app.home.maja, "hello")
+    rung.clock.limit = float("inf")
+    await rung.service.rung()
+    first = await rung.unconfirmed()
+    async with asyncio.timeout(15):
+        while first & await rung.unconfirmed():  # noqa: ASYNC110 - stored by a task of the server
+            await asyncio.sleep(0.01)
+    rung.service.answer_slow.set()
+    await rung.notifiers[-1].idle()
+
+    assert len(first) == len(rung.service.requests) == 1
+    assert await rung.unconfirmed() == set()
 
 
 async def test_slow_endpoints_of_one_member_do_not_delay_the_notifications_of_others(rung: Rung) -> None:

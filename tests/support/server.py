@@ -43,7 +43,7 @@ class FamichatServer:
     ) -> None:
         self.port = _free_port()
         self.log = log or data_dir.with_name(f"{data_dir.name}.log")
-        self._program = program
+        self.program = program
         self._settings = {
             "DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url or "",
@@ -70,7 +70,7 @@ class FamichatServer:
         """Start it and wait until it is ready; return the seconds that this took."""
         began = time.monotonic()
         with self.log.open("ab") as log:
-            self._process = warm.start(*self._program, environment=self._environment(), stdout=log, stderr=log)
+            self._process = warm.start(*self.program, environment=self._environment(), stdout=log, stderr=log)
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as http:
             while not await self._is_ready(http):
                 if self._process.poll() is not None or time.monotonic() > began + patience:
@@ -91,6 +91,11 @@ class FamichatServer:
         if along_with is not None:
             along_with()
         process.wait()
+        self._process = None
+
+    async def died(self, patience: float = 30.0) -> None:
+        """Wait until it has ended by itself."""
+        await asyncio.to_thread(self._running().wait, patience)
         self._process = None
 
     async def stop(self, patience: float = 30.0) -> int:

@@ -5,12 +5,12 @@ is a new message.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NotRequired
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import Row, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
@@ -24,7 +24,7 @@ from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.chat.records.receipt import Receipt
-from famichat.push.position import Claim, NotifiedPosition
+from famichat.push.position import Claim, ClaimedSeq, NotifiedPosition
 from famichat.push.preferences import Content, PushPreferences, StoredPushPreferences, preferences_in
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import first_id_at, now
@@ -75,9 +75,17 @@ class Notification:
         """The key of the position that this notification advances."""
         return self.device_id, self.message["conversation_id"]
 
+    @property
+    def claimed_seq(self) -> ClaimedSeq:
+        """The claim and the position that it advances to."""
+        return *self.claim, self.message["seq"]
+
 
 def notices(
-    session: Session, messages: Sequence[MessageView], policies: EncryptionPolicies, claimed_by: str | None = None
+    session: Session,
+    messages: Sequence[MessageView],
+    policies: EncryptionPolicies,
+    claimed_by: Collection[str] | None = None,
 ) -> list[Notification]:
     """Return the notifications to send for these messages, in the current state of the database.
 
@@ -89,7 +97,7 @@ def notices(
         session: a read transaction.
         messages: the messages.
         policies: encryption policies of the conversation types.
-        claimed_by: a device that has claimed the notifications: restrict the result to it, and ignore its claim.
+        claimed_by: devices whose notifications are claimed: restrict the result to them, and ignore their claims.
     """
     moment, messages = now(), _without_deleted(session, messages)
     rows: dict[str, list[Row[Any]]] = {}
@@ -119,6 +127,17 @@ def recent_messages(session: Session, vault: Vault, since: datetime, until: date
     return message_views(session, list(found)[::-1], vault)
 
 
+def claimed_notices(
+    session: Session, vault: Vault, claims: Collection[ClaimedSeq], policies: EncryptionPolicies
+) -> list[Notification]:
+    """Return the claimed notifications that are still to be sent, in the current state of the database."""
+    positions = {(conversation_id, seq) for _, conversation_id, seq in claims}
+    query = select(Message).where(tuple_(Message.conversation_id, Message.seq).in_(sorted(positions)))
+    messages = message_views(session, session.execute(query).scalars().all(), vault)
+    found = notices(session, messages, policies, claimed_by={device_id for device_id, *_ in claims})
+    return [each for each in found if each.claimed_seq in claims]
+
+
 def encoded_payload(payload: Mapping[str, Any]) -> bytes:
     """Return the JSON of a payload."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -131,7 +150,7 @@ def _without_deleted(session: Session, messages: Sequence[MessageView]) -> list[
     return [message for message in messages if message["message_id"] not in deleted_ids]
 
 
-def _devices(conversation_ids: set[str], only: str | None) -> Any:
+def _devices(conversation_ids: set[str], only: Collection[str] | None) -> Any:
     user_read = (
         select(func.max(Receipt.read_seq))
         .where(Receipt.conversation_id == Participant.conversation_id, Receipt.user_id == Participant.user_id)
@@ -166,7 +185,7 @@ def _devices(conversation_ids: set[str], only: str | None) -> Any:
             or_(Participant.muted_until.is_(None), Participant.muted_until <= now()),
         )
     )
-    return query if only is None else query.where(Device.id == only)
+    return query if only is None else query.where(Device.id.in_(only))
 
 
 def _names(session: Session, user_ids: set[str]) -> dict[str, str]:

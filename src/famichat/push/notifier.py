@@ -11,7 +11,8 @@ and devices it concerns.
 
 A notification is a hint: a message is stored before it comes here. A node that stops or crashes loses its waiting
 messages, so every node looks for messages of all nodes that no device was notified of: after its start for those of the
-last minutes, then every ten seconds.
+last minutes, then every eight seconds. It also takes over the notifications that were claimed and not confirmed, if
+their claims do not change between two looks: their node renews the claims as long as it sends them.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.messages.schema import MessageView
 from famichat.push.client import PushClient
-from famichat.push.notification import Notification, encoded_payload, notices, recent_messages
-from famichat.push.position import Claim, claim, take_read
+from famichat.push.notification import Notification, claimed_notices, encoded_payload, notices, recent_messages
+from famichat.push.position import Claim, UnconfirmedClaim, claim, take_over, take_read, unconfirmed_claims
 from famichat.push.response import PushResponse
 from famichat.push.sender import PushSender, PushServices
 from famichat.push.subscription import PushSubscription
@@ -39,9 +40,10 @@ BATCH_SECONDS = 0.5
 SHOW_AFTER_SECONDS = 1.0
 PUSH_AFTER_SECONDS = 4.0
 """How long a device has to acknowledge a message in the foreground."""
-RECOVERY_SECONDS = 10.0
+RECOVERY_SECONDS = 8.0
 """How often a node looks for messages without notifications, and how old they are by then: their own node has handled
-them, unless it stopped; and after a start, devices have had time to reconnect."""
+them, unless it stopped; and after a start, devices have had time to reconnect. A claim that is neither confirmed nor
+renewed for this time is taken over."""
 RECOVERED_PERIOD = timedelta(minutes=10)
 MAX_WAITING = 1000
 _TASK = "push notifications"
@@ -84,34 +86,59 @@ class PushNotifier:
 
     async def run(self) -> None:
         """Notify devices of the queued messages, until cancelled, which cancels the requests under way too."""
-        async with asyncio.TaskGroup() as workers:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                await sleep(BATCH_SECONDS)
-                batch, self._batch = self._batch, self._batch + 1
-                workers.create_task(self._notify(batch, workers), name="push batch")
+        try:
+            async with asyncio.TaskGroup() as workers:
+                workers.create_task(self._sender.renew(), name="push renewals")
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    await sleep(BATCH_SECONDS)
+                    batch, self._batch = self._batch, self._batch + 1
+                    workers.create_task(self._notify(batch, workers), name="push batch")
+        finally:
+            await self._sender.close()
 
     async def recover(self) -> None:
         """Notify devices of the messages that a node stopped or crashed with, and of those only, until cancelled.
 
-        Claims ensure that no device is notified twice, whichever node finds the message.
+        Claims ensure that one node notifies a device, whichever nodes find the message.
         """
-        since = now() - RECOVERED_PERIOD
-        while True:
-            until = now()
-            await sleep(RECOVERY_SECONDS)
-            with suppress(StorageUnavailable):  # reported; the next round looks again
-                await self._recover(since, until)
-                since = until
+        since, claims = now() - RECOVERED_PERIOD, set[UnconfirmedClaim]()
+        async with asyncio.TaskGroup() as workers:
+            while True:
+                until = now()
+                with suppress(StorageUnavailable):  # reported; the next round looks again
+                    claims = await self._take_over(claims, workers)
+                await sleep(RECOVERY_SECONDS)
+                with suppress(StorageUnavailable):
+                    await self._recover(since, until, workers)
+                    since = until
 
-    async def _recover(self, since: datetime, until: datetime) -> None:
+    async def _recover(self, since: datetime, until: datetime, workers: asyncio.TaskGroup) -> None:
         vault = self._services.vault
         messages = await self._services.database.read(
             lambda session: recent_messages(session, vault, since, until, limit=MAX_WAITING)
         )
-        async with asyncio.TaskGroup() as workers:
-            await self._push(messages, workers)
+        await self._push(messages, workers)
+
+    async def _take_over(self, before: set[UnconfirmedClaim], workers: asyncio.TaskGroup) -> set[UnconfirmedClaim]:
+        """Send the notifications whose claims are the same as one look before; return the current claims.
+
+        The claims are compared with each other and not with the time, so that the clocks of the nodes do not matter.
+        """
+        services = self._services
+        current = await services.database.read(lambda session: unconfirmed_claims(session, MAX_WAITING))
+        abandoned = {each for each in current & before if not self._sender.is_sending(each[:3])}
+        if not abandoned:
+            return current
+        taken = await services.database.transaction(lambda session: take_over(session, abandoned, now()))
+        found = await services.database.read(
+            lambda session: claimed_notices(session, services.vault, taken, services.policies)
+        )
+        self._sender.confirm(taken - {each.claimed_seq for each in found})
+        for each in found:
+            self._sender.start(each, [], workers)
+        return current
 
     async def test(self, device_id: str) -> PushResponse | None:
         """Send a test notification to a device now. Returns None if it has no subscription.
@@ -157,7 +184,7 @@ class PushNotifier:
 
     async def _claim(self, notifications: Sequence[Notification]) -> tuple[set[Claim], dict[str, list[str]]]:
         def work(session: Session) -> tuple[set[Claim], dict[str, list[str]]]:
-            claimed = claim(session, ((*each.claim, each.message["seq"]) for each in notifications))
+            claimed = claim(session, (each.claimed_seq for each in notifications), sending_since=now())
             return claimed, take_read(session, {device_id for device_id, _ in claimed})
 
         return await self._services.database.transaction(work)

@@ -1,13 +1,15 @@
 """Notified positions: up to which message (`seq`) a device has been notified of a conversation.
 
-A notification is claimed in one statement before it is sent, so that several nodes, or a node after a restart, send it
-at most once. If the server crashes between the claim and the request, this notification is lost, and the message is
-not.
+A notification is claimed in one statement before it is sent, so that of several nodes one sends it. The claim is
+confirmed when the push service has answered. Until then its node renews it; a claim that is neither confirmed nor
+renewed belongs to a node that stopped or crashed, and another one takes it over.
 """
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, delete, exists, select, tuple_
+from sqlalchemy import BigInteger, ForeignKey, Index, delete, exists, select, text, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.device import Device
@@ -20,29 +22,64 @@ MAX_READ = 8
 
 Claim = tuple[str, str]
 """The ids of a device and of a conversation."""
+ClaimedSeq = tuple[str, str, int]
+"""A claim and the `seq` of its message."""
+
+
+class UnconfirmedClaim(NamedTuple):
+    """A claim whose notification is being sent, or was when its node stopped; see `NotifiedPosition`."""
+
+    device_id: str
+    conversation_id: str
+    seq: int
+    sending_since: datetime
 
 
 class NotifiedPosition(Base):
-    """All messages of a conversation up to `notified_seq` need no further notification on this device."""
+    """All messages of a conversation up to `notified_seq` need no further notification on this device.
+
+    `sending_since` is the time of the claim or of its last renewal; null if the claim is confirmed, or if a tab showed
+    the notification.
+    """
 
     __tablename__ = "push_positions"
+    __table_args__ = (
+        # A partial index: few notifications are being sent, and the others are not in it.
+        Index(
+            "ix_push_positions_sending_since",
+            "sending_since",
+            sqlite_where=text("sending_since IS NOT NULL"),
+            postgresql_where=text("sending_since IS NOT NULL"),
+        ),
+    )
 
     device_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_devices.id", ondelete="CASCADE"), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(
         Id, ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     notified_seq: Mapped[int] = mapped_column(BigInteger)
+    sending_since: Mapped[datetime | None]
 
 
-def claim(session: Session, positions: Iterable[tuple[str, str, int]]) -> set[Claim]:
+_KEY = NotifiedPosition.device_id, NotifiedPosition.conversation_id, NotifiedPosition.notified_seq
+_NO_OBJECTS = {"synchronize_session": False}  # sessions hold no positions
+
+
+def claim(session: Session, positions: Iterable[ClaimedSeq], sending_since: datetime | None = None) -> set[Claim]:
     """Advance the positions, and return those that advanced; the others were claimed before.
 
     Args:
         session: the transaction.
         positions: device id, conversation id and `seq`; each pair of ids at most once.
+        sending_since: the time, if the caller is going to send notifications and confirm the claims.
     """
     rows = [
-        {"device_id": device_id, "conversation_id": conversation_id, "notified_seq": seq}
+        {
+            "device_id": device_id,
+            "conversation_id": conversation_id,
+            "notified_seq": seq,
+            "sending_since": sending_since,
+        }
         for device_id, conversation_id, seq in sorted(positions)  # one order on all nodes avoids deadlocks
     ]
     if not rows:
@@ -50,10 +87,34 @@ def claim(session: Session, positions: Iterable[tuple[str, str, int]]) -> set[Cl
     insert = insert_for(session, NotifiedPosition).values(rows)
     statement = insert.on_conflict_do_update(
         index_elements=["device_id", "conversation_id"],
-        set_={"notified_seq": insert.excluded.notified_seq},
+        set_={"notified_seq": insert.excluded.notified_seq, "sending_since": sending_since},
         where=insert.excluded.notified_seq > NotifiedPosition.notified_seq,
     ).returning(NotifiedPosition.device_id, NotifiedPosition.conversation_id)
     return {(device_id, conversation_id) for device_id, conversation_id in session.execute(statement)}
+
+
+def set_sending(session: Session, claims: Iterable[ClaimedSeq], since: datetime | None) -> None:
+    """Renew unconfirmed claims, or confirm them if `since` is None. Skips those that a later message replaced."""
+    unconfirmed = tuple_(*_KEY).in_(sorted(claims)), NotifiedPosition.sending_since.is_not(None)
+    statement = update(NotifiedPosition).where(*unconfirmed).values(sending_since=since)
+    session.execute(statement, execution_options=_NO_OBJECTS)
+
+
+def unconfirmed_claims(session: Session, limit: int) -> set[UnconfirmedClaim]:
+    """Return the unconfirmed claims of all nodes: of more than `limit`, those that were not renewed for longest."""
+    query: Any = select(*_KEY, NotifiedPosition.sending_since).where(NotifiedPosition.sending_since.is_not(None))
+    found = session.execute(query.order_by(NotifiedPosition.sending_since).limit(limit))
+    return {UnconfirmedClaim(*each) for each in found}
+
+
+def take_over(session: Session, claims: Iterable[UnconfirmedClaim], moment: datetime) -> set[ClaimedSeq]:
+    """Renew those claims that have not been confirmed or renewed meanwhile, and return them."""
+    unchanged = tuple_(*_KEY, NotifiedPosition.sending_since).in_(sorted(claims))
+    statement = update(NotifiedPosition).where(unchanged).values(sending_since=moment).returning(*_KEY)
+    return {
+        (device_id, conversation_id, seq)
+        for device_id, conversation_id, seq in session.execute(statement, execution_options=_NO_OBJECTS)
+    }
 
 
 def take_read(session: Session, device_ids: Collection[str]) -> dict[str, list[str]]:

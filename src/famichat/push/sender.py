@@ -1,7 +1,13 @@
-"""Sends claimed notifications to push services: retries, slots per user, and a circuit breaker per service."""
+"""Sends claimed notifications to push services: retries, slots per user, and a circuit breaker per service.
+
+A claim is renewed while its notification waits for a slot or a retry, and confirmed when nothing more is to be done. If
+this node stops or crashes before, another one, or this one after its restart, takes the claim over.
+"""
 
 import asyncio
 import random
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
@@ -10,19 +16,25 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.push.circuit_breaker import CircuitBreaker
 from famichat.push.client import PushClient
 from famichat.push.notification import Notification, encoded_payload, notices
-from famichat.push.position import Claim
+from famichat.push.position import Claim, ClaimedSeq, set_sending
 from famichat.push.response import PushResponse
 from famichat.push.slots import UserSlots
 from famichat.push.subscription import PushSubscription, Subscription, opened, unsubscribe
 from famichat.push.vapid import encoded
+from famichat.storage.base import now
 from famichat.storage.crypto.vault import BlindIndex, Vault
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable, UnsealError
+from famichat.storage.group_commit import GroupCommit
 from famichat.telemetry import emit, events
 from famichat.telemetry.crash import report_crash
 
 BACKOFF_SECONDS = 2.0
 MAX_ATTEMPTS = 5
+RENEWAL_SECONDS = 2.5
+"""How often claims are renewed: more often than other nodes look for abandoned ones (`notifier.RECOVERY_SECONDS`)."""
+CONFIRMATION_SECONDS = 0.1
+"""How long confirmations wait for others, with which they share a commit."""
 MAX_WAITING = 1000
 MAX_WAITING_PER_USER = 100
 _TOPIC_BYTES = 18
@@ -52,8 +64,9 @@ class PushSender:
         self._client = client
         self._breaker = breaker or CircuitBreaker()
         self._slots = UserSlots()
-        self._sending: dict[asyncio.Task[None], str] = {}
+        self._sending: dict[asyncio.Task[None], Notification] = {}
         self._latest: dict[Claim, int] = {}
+        self._confirmations: GroupCommit[ClaimedSeq, None] = GroupCommit("push confirmations", self._confirm_all)
 
     @property
     def waiting(self) -> int:
@@ -71,8 +84,34 @@ class PushSender:
         self._make_room(notification.user_id)
         self._latest[notification.claim] = notification.message["seq"]
         task = workers.create_task(self._send(notification, read), name="push")
-        self._sending[task] = notification.user_id
+        self._sending[task] = notification
         task.add_done_callback(self._sending.pop)
+
+    def is_sending(self, claimed: ClaimedSeq) -> bool:
+        """Return whether this node is sending or retrying a notification."""
+        device_id, conversation_id, seq = claimed
+        return self._latest.get((device_id, conversation_id)) == seq
+
+    def confirm(self, claims: Iterable[ClaimedSeq]) -> None:
+        """Store that nothing more is to be sent, without waiting for it. If that fails, a notification is repeated."""
+        for each in claims:
+            with suppress(StorageUnavailable):  # the queue is full
+                self._confirmations.append(each, _ignore).add_done_callback(_retrieve)
+
+    async def renew(self) -> None:
+        """Renew the claims whose notifications take longer, until cancelled."""
+        renewed: set[ClaimedSeq] = set()
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            held = {(*claim, seq) for claim, seq in self._latest.items()}
+            if lasting := held & renewed:
+                with suppress(StorageUnavailable):  # reported; a repeat is possible
+                    await self._services.database.transaction(partial(set_sending, claims=lasting, since=now()))
+            renewed = held
+
+    async def close(self) -> None:
+        """Write the confirmations that wait."""
+        await self._confirmations.close()
 
     async def post(
         self, record: PushSubscription, payload: bytes, topic: str | None = None, attempt: int = 1
@@ -99,27 +138,39 @@ class PushSender:
         return response
 
     def _make_room(self, user_id: str) -> None:
-        own = [task for task, each in self._sending.items() if each == user_id]
+        own = [task for task, each in self._sending.items() if each.user_id == user_id]
         if len(own) >= MAX_WAITING_PER_USER or len(self._sending) >= MAX_WAITING:
-            next(iter(own or self._sending)).cancel()
+            oldest = next(iter(own or self._sending))
+            self.confirm([self._sending[oldest].claimed_seq])
+            oldest.cancel()
             emit(events.PushDropped())
 
     async def _send(self, notification: Notification, read: list[str]) -> None:
         try:
-            for attempt in range(1, MAX_ATTEMPTS + 1):
-                async with self._slots.hold(notification.user_id):
-                    response = await self._try(notification, read, attempt)
-                if response is None or not response.may_work_later or attempt == MAX_ATTEMPTS:
-                    return
-                jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311
-                await asyncio.sleep(max(response.retry_after, BACKOFF_SECONDS * 2 ** (attempt - 1)) * jitter)
+            await self._send_with_retries(notification, read)
+            await self._confirmations.append(notification.claimed_seq, _ignore)
         except StorageUnavailable:
-            return  # the database has reported it
+            return  # the database has reported it; the notification is sent again
         except Exception as error:  # noqa: BLE001 - a bug that one notification meets must not cancel the others
             report_crash("push", error)
+            self.confirm([notification.claimed_seq])  # it would meet the same bug again
         finally:
             if self._latest.get(notification.claim) == notification.message["seq"]:
                 del self._latest[notification.claim]
+
+    async def _send_with_retries(self, notification: Notification, read: list[str]) -> None:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            async with self._slots.hold(notification.user_id):
+                response = await self._try(notification, read, attempt)
+            if response is None or not response.may_work_later or attempt == MAX_ATTEMPTS:
+                return
+            jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311
+            await asyncio.sleep(max(response.retry_after, BACKOFF_SECONDS * 2 ** (attempt - 1)) * jitter)
+
+    async def _confirm_all(self, claims: list[ClaimedSeq]) -> Sequence[None]:
+        await asyncio.sleep(CONFIRMATION_SECONDS)
+        await self._services.database.transaction(partial(set_sending, claims=claims, since=None))
+        return [None] * len(claims)
 
     async def _try(self, notification: Notification, read: list[str], attempt: int) -> PushResponse | None:
         """Send once, if still wanted: the message may have been read, the device signed out, the user removed."""
@@ -129,7 +180,7 @@ class PushSender:
             notices,
             messages=[notification.message],
             policies=self._services.policies,
-            claimed_by=notification.device_id,
+            claimed_by={notification.device_id},
         )
         still = await self._services.database.read(ask)
         if not still:
@@ -151,3 +202,13 @@ class PushSender:
         response = await self._client.post(subscription, payload, topic)
         self._breaker.record(origin, responded=response.outcome != "unreachable")
         return response
+
+
+def _ignore(_: None) -> None:
+    pass
+
+
+def _retrieve(confirmed: asyncio.Future[None]) -> None:
+    """Take note of a failure, which the database has reported."""
+    if not confirmed.cancelled():
+        confirmed.exception()
