@@ -12,7 +12,7 @@ from famichat.cli.program import program
 from famichat.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-UNIT = DEPLOY / "systemd/famichat.service"
+UNIT = Path(__file__).parents[2] / "src/famichat/cli/operator/service/famichat.service"
 CONTAINERFILE = (DEPLOY / "container/Containerfile").read_text()
 FILES = [UNIT, *sorted((DEPLOY / "container").iterdir())]
 MAX_EXPOSURE = 1.5
@@ -49,7 +49,7 @@ uvloop.new_event_loop().close()
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_deployments_use_settings_and_commands_that_exist(file: Path) -> None:
     settings = set(re.findall(r"FAMICHAT_([A-Z_]+)", file.read_text()))
-    commands = set(re.findall(r'bin/famichat (\w+)|"famichat", "(\w+)"', file.read_text()))
+    commands = set(re.findall(r'(?:@PROGRAM@|bin/famichat) (\w+)|"famichat", "(\w+)"', file.read_text()))
 
     assert settings <= {name.upper() for name in Settings.model_fields}
     assert {a or b for a, b in commands} <= set(program.list_commands(program.make_context("famichat", ["openapi"])))

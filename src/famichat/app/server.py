@@ -16,6 +16,7 @@ from famichat.app.lifecycle import Lifecycle
 from famichat.app.open_files import raise_limit, transport_limits
 from famichat.app.reachable import reachable_urls
 from famichat.app.realtime_telemetry import forward_realtime_events
+from famichat.app.service_manager import ServiceManager
 from famichat.app.services import start_services
 from famichat.endpoint.admin.methods import OperatorMethods
 from famichat.endpoint.admin.server import AdminServer
@@ -103,6 +104,8 @@ async def _serve_on(
     stop: asyncio.Event,
     lifecycle: Lifecycle,
 ) -> None:
+    manager = ServiceManager.of(os.environ)
+    lifecycle.start("watchdog", manager.watch)
     metrics = Metrics()
     lifecycle.on_stop(attach(metrics.record))
     context = build_context(settings, await start_services(settings, lifecycle, metrics), metrics)
@@ -129,10 +132,16 @@ async def _serve_on(
     lifecycle.on_stop_await(admin.close)
     addresses = settings.origins or reachable_urls(settings.host, settings.port)
     ready = Ready(url_of(listener, settings.host), addresses, context.setup_code)
-    server = HttpServer(build_config(http, protocol, endpoint), endpoint, lambda: on_ready(ready))
+
+    def report_ready() -> None:
+        on_ready(ready)
+        manager.ready(f"Running at {addresses[0]}")
+
+    server = HttpServer(build_config(http, protocol, endpoint), endpoint, report_ready)
 
     async def stop_when_asked() -> None:
         await stop.wait()
+        manager.stopping()
         server.stop()
 
     lifecycle.start("stop signal", stop_when_asked)

@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "move": "operator.move",
     "doctor": "operator.doctor.command",
     "health": "operator.doctor.health",
+    "service": "operator.service.command",
     "backup": "operator.backup",
     "restore": "operator.backup",
     "vault": "operator.vault",

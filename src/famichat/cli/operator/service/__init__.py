@@ -1,0 +1,1 @@
+"""`famichat service`: runs the server as a service of systemd."""
