@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from famichat.settings import Settings, SettingsFaults, load_settings
+from famichat.settings import Settings, SettingsFaults, load_settings, unknown_variables
 
 KEY = base64.b64encode(b"\x07" * 32).decode()
 
@@ -135,7 +135,40 @@ def test_a_file_that_is_not_toml_is_reported_in_a_sentence(tmp_path: Path) -> No
 def test_a_misspelt_name_in_the_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "famichat.toml").write_text("prot = 4001")
 
-    assert _faults() == ["FAMICHAT_PROT: unknown setting"]
+    assert _faults() == ["FAMICHAT_PROT: unknown setting; did you mean FAMICHAT_PORT?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("FAMICHAT_PUBLICURL", "FAMICHAT_PUBLIC_URL"),
+        ("FAMICHAT_DATADIR", "FAMICHAT_DATA_DIR"),
+        ("FAMICHAT_TRUSTED_PROXY", "FAMICHAT_TRUSTED_PROXIES"),
+        ("FAMICHAT_DB_URL", "FAMICHAT_DATABASE_URL"),
+    ],
+)
+def test_a_misspelt_variable_is_a_fault_that_names_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+
+    assert _faults() == [f"{name}: unknown setting; did you mean {meant}?"]
+
+
+def test_variables_of_other_programs_are_ignored_but_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    kubernetes = {
+        "FAMICHAT_SERVICE_HOST": "10.0.0.1",
+        "FAMICHAT_SERVICE_PORT": "4000",
+        "FAMICHAT_PORT_4000_TCP": "tcp://10.0.0.1:4000",
+        "FAMICHAT_PORT_4000_TCP_ADDR": "10.0.0.1",
+        "FAMICHAT_TESTS_LONG": "yes",
+    }
+    ours = {"FAMICHAT_TOKEN": "x", "famichat_port": "4001", "FAMICHAT_PUBLIKURL": ""}
+    for name, value in (kubernetes | ours).items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings().port == 4001
+    assert unknown_variables(kubernetes | ours) == sorted(kubernetes)
 
 
 def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:

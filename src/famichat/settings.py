@@ -8,7 +8,10 @@ import base64
 import binascii
 import io
 import json
+import os
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -28,6 +31,9 @@ from famichat.typed_text import ascii_host, ip_of
 
 EncryptionPolicy = Literal["required", "optional", "forbidden"]
 _TOML = "famichat.toml"
+_PREFIX = "FAMICHAT_"
+_OF_COMMANDS = frozenset({"URL", "TOKEN", "MOVE_TO"})
+"""Variables that only some commands read."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LEAST_DIFFERENT = 8
 # Placeholders in instructions and sample files.
@@ -196,7 +202,7 @@ class Settings(BaseSettings):
     """The settings of one Famichat process."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FAMICHAT_",
+        env_prefix=_PREFIX,
         toml_file=_TOML,
         extra="forbid",
         frozen=True,
@@ -297,8 +303,10 @@ def load_settings(**overrides: object) -> Settings:
         overrides: settings from the command line, by field name, with the highest priority. None means not given.
 
     Raises:
-        SettingsFaults: settings are invalid; it lists each by the name of its environment variable.
+        SettingsFaults: settings are invalid or misspelled; it lists each by the name of its environment variable.
     """
+    if misspelled := _misspelled(os.environ):
+        raise SettingsFaults(misspelled)
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)
@@ -308,8 +316,34 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsFaults([_in_words(fault["loc"], fault["msg"]) for fault in error.errors()]) from error
 
 
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the `FAMICHAT_*` variables that nothing reads, such as those that Kubernetes sets for a service."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | {
+        f"{_PREFIX}{name}" for name in _OF_COMMANDS
+    }
+    # Names are compared as pydantic-settings reads them: in any case, and only if they have a value.
+    return sorted(name for name, value in environment.items() if value and _is_ours(name) and name.upper() not in known)
+
+
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(_PREFIX)
+
+
+def _misspelled(environment: Mapping[str, str]) -> list[str]:
+    suggested = [(name, _nearest(name.upper().removeprefix(_PREFIX))) for name in unknown_variables(environment)]
+    return [f"{name}: unknown setting; did you mean {_PREFIX}{near}?" for name, near in suggested if near]
+
+
+def _nearest(name: str) -> str | None:
+    near = get_close_matches(name.upper(), [field.upper() for field in Settings.model_fields], n=1)
+    return near[0] if near else None
+
+
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
     # Leave out the value: it may be a secret.
     name = str(location[0]) if location else "settings"
-    sentence = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown setting")
-    return f"FAMICHAT_{name.upper()}: {sentence}"
+    sentence = message.removeprefix("Value error, ")
+    if sentence == "Extra inputs are not permitted":
+        near = _nearest(name)
+        sentence = "unknown setting" + (f"; did you mean {_PREFIX}{near}?" if near else "")
+    return f"{_PREFIX}{name.upper()}: {sentence}"

@@ -3,7 +3,7 @@
 import socket
 from typing import Final
 
-_WILDCARDS: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound  # nosec B104
+WILDCARDS: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound  # nosec B104
 # The first is a documentation address (RFC 5737), which is routed like the internet; the second belongs to Tailscale.
 _DESTINATIONS: Final = ("192.0.2.1", "100.100.100.100")
 _ANY_PORT: Final = 9
@@ -17,7 +17,7 @@ def reachable_urls(host: str, port: int) -> tuple[str, ...]:
             machine on the routes to the internet and to a Tailscale network, or `localhost` if there is no network.
         port: its port.
     """
-    hosts = _own_addresses() if host in _WILDCARDS else [host]
+    hosts = _own_addresses() if host in WILDCARDS else [host]
     return tuple(f"http://[{each}]:{port}" if ":" in each else f"http://{each}:{port}" for each in hosts)
 
 

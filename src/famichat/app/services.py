@@ -16,6 +16,7 @@ from famichat.app.delivery import build_delivery, build_pubsub
 from famichat.app.environment.monitor import EnvironmentMonitor
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence, open_persistence
+from famichat.app.reachable import WILDCARDS, reachable_urls
 from famichat.app.tracing import build_tracing
 from famichat.attachments.avatars import AvatarMaker
 from famichat.attachments.files import Files
@@ -136,9 +137,16 @@ async def start_services(
         rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
         tracing=build_tracing(settings, data.index, lifecycle),
         setup_code=await _setup_code(data),
-        public_url=settings.effective_public_url,
+        public_url=_url_for_links(settings),
         data_dir=data.data_dir,
     )
+
+
+def _url_for_links(settings: Settings) -> str:
+    """Return the URL of invitations and reset links: without a configured one, one that other devices can open."""
+    if settings.public_url is None and settings.host in WILDCARDS:
+        return reachable_urls(settings.host, settings.port)[0]
+    return settings.effective_public_url
 
 
 def _start_damage_check(database: Database, lifecycle: Lifecycle, metrics: Metrics) -> None:

@@ -1,5 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from famichat.app.reachable import reachable_urls
 from famichat.storage.base import new_id
 from tests.support.operator import Operator
 
@@ -27,6 +30,14 @@ def test_a_revoked_invitation_is_not_listed(at_home: Operator) -> None:
 def test_people_read_the_link(at_home: Operator) -> None:
     assert "http://localhost:4000/invite#" in at_home.run("invite", "create", "Berg").stdout
     assert "expires" in at_home.run("invite", "list", "Berg").stdout
+
+
+def test_without_a_public_url_the_link_of_a_server_on_all_addresses_can_be_opened_by_phones(
+    at_home: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAMICHAT_HOST", "0.0.0.0")  # noqa: S104 - what this test is about
+
+    assert at_home("invite", "create", "Berg")["url"].startswith(f"{reachable_urls('0.0.0.0', 4000)[0]}/invite#")  # noqa: S104
 
 
 def test_the_lifetime_is_limited(at_home: Operator) -> None:

@@ -118,6 +118,13 @@ def _broker_check(settings: Settings) -> Check:
     return next(check for check in checks(settings) if check.name == "broker")
 
 
+def test_variables_that_nothing_reads_are_noticed(at_home: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    valid = _found(at_home)["settings"]
+    monkeypatch.setenv("FAMICHAT_SERVICE_HOST", "10.0.0.1")
+
+    assert (valid, _found(at_home)["settings"]) == (Check.OK, Check.NOTE)
+
+
 def test_a_running_server_is_named(at_home: Operator) -> None:
     with DataDir(at_home.data_dir).lock():
         report = at_home.run("doctor").stdout

@@ -1,5 +1,6 @@
 """The checks of `famichat doctor`, which change nothing: of the data first, then of what surrounds the server."""
 
+import os
 import stat
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,7 +17,7 @@ from famichat.cli.expected import to_message
 from famichat.cli.operator.doctor.surroundings import surroundings
 from famichat.cli.operator.opened_data import sqlite_file
 from famichat.cli.refusal import Refused
-from famichat.settings import Settings
+from famichat.settings import Settings, unknown_variables
 from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.crypto.vault_keys import WrongVaultKeys, check_keys, opened_of_sample
@@ -35,6 +36,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     """Yield the result of each check, in the order in which they run."""
     data_dir = DataDir(settings.data_dir)
     found: list[Check] = []
+    yield _variables()
     yield _directory(data_dir)
     yield _secrets_file(data_dir, settings)
     file = sqlite_file(settings)
@@ -49,6 +51,13 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield _broker(settings.pubsub_url, data_dir)
     is_readable = bool(found) and _has_secrets(data_dir, settings) and found[0].status == Check.OK
     yield from surroundings(settings, is_running=_is_running(data_dir), has_data=is_readable)
+
+
+def _variables() -> Check:
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        return Check("settings", Check.NOTE, f"{', '.join(unknown)}: no such settings; correct or remove them")
+    return Check("settings", Check.OK, "valid")
 
 
 def _directory(data_dir: DataDir) -> Check:
