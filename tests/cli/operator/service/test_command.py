@@ -68,7 +68,7 @@ def test_it_can_be_repeated(machine: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_cannot_work_is_refused_with_a_reason(
     machine: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, object], code: str
 ) -> None:
-    monkeypatch.setattr(*change)  # type: ignore[call-overload]  # a name and a value
+    monkeypatch.setattr(*change)
     refused = run("install")
 
     assert (refused.exit_code, f"({code})" in refused.stderr) == (1, True)
