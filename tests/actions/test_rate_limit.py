@@ -4,18 +4,31 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import websockets
 from hypothesis import given
 from hypothesis import strategies as st
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions import rate_limit
 from famichat.actions.accounts import sessions
-from famichat.actions.rate_limit import DEVICES, LIMITS, Address, Limit, LimitName, RateLimited, RateLimits
+from famichat.actions.rate_limit import (
+    DEVICES,
+    LIMITS,
+    Address,
+    Limit,
+    LimitName,
+    RateLimited,
+    RateLimits,
+    SharedBuckets,
+)
+from famichat.storage.crypto.vault import BlindIndex
+from famichat.storage.database import Database
 from famichat.telemetry.events import Event, RateLimitThrottled
-from tests.factories.people import PASSWORD, Person
+from tests.factories.people import PASSWORD, SECRET, Person
 from tests.support.app import RunningApp, running_app
 
 HERE, THERE = Address("192.0.2.1"), Address("192.0.2.2")
@@ -117,13 +130,61 @@ def test_the_retry_time_is_correct(name: LimitName, start: float, more: int) -> 
     clock.now += start
     limits = RateLimits(enabled=True, clock=clock)
     for _ in range(int(LIMITS[name].burst)):
-        limits.check(name, HERE)
+        assert limits.wait(name, HERE) == 0
 
     for _ in range(more):
-        with pytest.raises(RateLimited) as refused:
-            limits.check(name, HERE)
-        clock.now += refused.value.details["retry_in_ms"] / 1000
-        limits.check(name, HERE)
+        wait = limits.wait(name, HERE)
+        assert wait > 0
+        clock.now += RateLimited(wait).details["retry_in_ms"] / 1000
+        assert limits.wait(name, HERE) == 0
+
+
+class Nodes:
+    """What all nodes count together, without a database."""
+
+    def __init__(self) -> None:
+        self.left = 3
+
+    async def take(self, keys: object) -> float:
+        del keys
+        self.left -= 1
+        return 5.0 if self.left < 0 else 0.0
+
+
+async def test_a_limit_that_protects_accounts_holds_across_nodes() -> None:
+    nodes: Any = Nodes()
+    one, other = (RateLimits(enabled=True, clock=Clock(), shared=nodes) for _ in range(2))
+    await one.check_shared("sign_in", HERE)
+    await other.check_shared("sign_in", HERE)
+    await other.check_shared("sign_in", HERE)
+
+    with pytest.raises(RateLimited) as refused:
+        await one.check_shared("sign_in", HERE)
+
+    assert refused.value.details == {"retry_in_ms": 5000}
+
+
+async def test_a_request_refused_by_all_nodes_together_does_not_count_on_this_one() -> None:
+    nodes: Any = Nodes()
+    limits = RateLimits(enabled=True, clock=Clock(), shared=nodes)
+    nodes.left = 0
+    for _ in range(int(LIMITS["sign_in"].burst) + 1):
+        with pytest.raises(RateLimited):
+            await limits.check_shared("sign_in", HERE)
+    nodes.left = 1
+
+    await limits.check_shared("sign_in", HERE)
+
+
+async def test_while_the_database_is_away_each_node_counts_for_itself() -> None:
+    database = Database("postgresql://famichat@127.0.0.1:1/nothing")
+    limits = RateLimits(enabled=True, clock=Clock(), shared=SharedBuckets(database, BlindIndex(SECRET)))
+    for _ in range(int(LIMITS["sign_in"].burst)):
+        await limits.check_shared("sign_in", HERE)
+
+    with pytest.raises(RateLimited):
+        await limits.check_shared("sign_in", HERE)
+    database.close()
 
 
 def test_a_large_request_costs_more() -> None:
@@ -166,6 +227,19 @@ async def test_a_channel_error_has_the_retry_time(
     assert (refused.status, refused.response["reason"]) == ("error", "rate_limited")
     assert 990_000 < refused.response["retry_in_ms"] <= 1_000_000
     assert len([each for each in emitted if isinstance(each, RateLimitThrottled)]) == 1
+
+
+async def test_a_device_that_connects_too_often_is_asked_to_wait(strict_app: RunningApp) -> None:
+    maja = strict_app.home.maja
+    for _ in range(2):
+        async with strict_app.connect(maja):
+            pass
+
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        await strict_app.connect(maja).__aenter__()
+
+    response = refused.value.response
+    assert (response.status_code, response.headers["retry-after"]) == (429, "5")
 
 
 async def test_a_join_too_many_is_refused_with_the_time(
@@ -281,14 +355,14 @@ async def test_an_account_that_continues_its_session_is_used_at_its_address(stri
         assert (await elsewhere.post("/sessions", json=emil)).status_code == 201
 
 
-def test_the_accounts_used_at_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_accounts_used_at_addresses_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limit, "_FORGET_AFTER", 2)
     monkeypatch.setitem(LIMITS, "sign_in", Limit(burst=1, per_second=1))
     limits = RateLimits(enabled=True, clock=Clock())
     for account in ("maja", "emil", "maja", "lea"):
         limits.remember_use(HERE, account)
     for account in ("maja", "lea", "emil"):
-        limits.check_sign_in(HERE, account)
+        await limits.check_sign_in(HERE, account)
 
     with pytest.raises(RateLimited):  # emil was forgotten, and used up the limit of the address
-        limits.check_sign_in(HERE, "emil")
+        await limits.check_sign_in(HERE, "emil")

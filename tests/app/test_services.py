@@ -31,6 +31,19 @@ async def test_the_services_work_without_a_server(database_url: str, tmp_path: P
         assert (await services.identify(token)).user_id == household.maja.user_id
 
 
+async def test_all_nodes_print_the_same_setup_code_and_two_servers_do_not(database_url: str, tmp_path: Path) -> None:
+    codes: list[str | None] = []
+    for folder in ("one", "other"):
+        settings = settings_for(database_url, tmp_path / folder)
+        async with build_services(settings) as services:
+            codes.append(services.setup_code)
+    async with build_services(Settings(data_dir=tmp_path / "another server")) as services:
+        another = services.setup_code
+
+    assert codes[0] is not None
+    assert codes[0] == codes[1] != another
+
+
 async def test_a_database_with_users_needs_no_setup_code(database_url: str, tmp_path: Path) -> None:
     async with build_services(settings_for(database_url, tmp_path)) as services:
         await services.database.transaction(move_in)

@@ -33,6 +33,7 @@ import famichat.push.subscription  # noqa: F401 - the models must be known to be
 from famichat.storage import (
     epoch,  # noqa: F401 - they, too, are models
     migrate,
+    rate_bucket,  # noqa: F401
 )
 from famichat.storage.base import new_id
 from famichat.storage.crypto import vault_keys  # noqa: F401 - they, too, are models

@@ -1,19 +1,30 @@
-"""Rate limits per device, per user and per client address: token buckets in memory.
+"""Rate limits per device, per user and per client address: token buckets.
+
+The buckets are in memory, so each node counts for itself. The limits that protect accounts (`SHARED_LIMITS`) are
+counted in the database, too, if several nodes can use it.
 
 `check` raises instead of returning a result, so a refusal cannot be overlooked. The error states when to retry; after
 that time, one more request is allowed.
 
     services.rate_limits.check("send", actor)
+    await services.rate_limits.check_shared("sign_in", address)
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NewType
+from functools import partial
+from typing import Literal, NewType, get_args
+
+from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.errors import FamichatError
+from famichat.storage.crypto.vault import BlindIndex
+from famichat.storage.database import Database
+from famichat.storage.errors import StorageUnavailable
+from famichat.storage.rate_bucket import Bucket, BucketEmpty, take_tokens
 from famichat.telemetry import emit, events
 
 Address = NewType("Address", str)
@@ -42,7 +53,8 @@ class Limit:
     per_second: float
 
 
-LimitName = Literal[
+SharedLimitName = Literal["sign_in", "refresh", "invite"]
+NodeLimitName = Literal[
     "request",
     "send",
     "change",
@@ -51,14 +63,12 @@ LimitName = Literal[
     "typing",
     "acknowledge",
     "read",
-    "sign_in",
-    "refresh",
-    "invite",
     "report",
     "push_test",
     "upload",
     "frame",
 ]
+LimitName = SharedLimitName | NodeLimitName
 
 LIMITS: dict[LimitName, Limit] = {
     "request": Limit(400, 50),
@@ -77,6 +87,9 @@ LIMITS: dict[LimitName, Limit] = {
     "upload": Limit(60, 1),
     "frame": Limit(1000, 200),
 }
+
+SHARED_LIMITS: frozenset[LimitName] = frozenset(get_args(SharedLimitName))
+"""The limits that protect accounts: passwords, setup codes, invitations, reset links and refresh tokens."""
 
 FRAME_BYTES_PER_TOKEN = 8 * 1024
 """A frame costs one token, and one more for each of these bytes: a frame of 1 MiB takes some milliseconds to parse."""
@@ -102,22 +115,63 @@ class _Key:
         return Limit(one.burst * DEVICES, one.per_second * DEVICES) if self.person else one
 
 
+def _keys(name: LimitName, who: Identity | Address) -> list[_Key]:
+    if isinstance(who, str):
+        return [_Key(name, who)]
+    return [_Key(name, who.device_id), _Key(name, who.user_id, person=True)]
+
+
+class SharedBuckets:
+    """The buckets in the database.
+
+    Args:
+        database: a PostgreSQL database.
+        index: hashes addresses and accounts.
+    """
+
+    def __init__(self, database: Database, index: BlindIndex) -> None:
+        self._database = database
+        self._index = index
+
+    async def take(self, keys: Sequence[_Key]) -> float:
+        """Take a token from each bucket; or return how many seconds to wait, and take none."""
+        try:
+            await self._database.transaction(partial(_take, [self._bucket(key) for key in keys]))
+        except BucketEmpty as empty:
+            return empty.retry_in_seconds
+        except StorageUnavailable:  # the database has reported it; the request itself may still be possible
+            return 0.0
+        return 0.0
+
+    def _bucket(self, key: _Key) -> Bucket:
+        of = "user" if key.person else "device or address"
+        return Bucket(self._index.digest("rate limit", key.name, of, key.id), key.limit.burst, key.limit.per_second)
+
+
+def _take(buckets: Sequence[Bucket], session: Session) -> None:
+    take_tokens(session, buckets, 1.0)
+
+
 class RateLimits:
     """Enforces the rate limits.
 
     Args:
         enabled: False allows everything, for demonstrations and benchmarks.
         clock: monotonic seconds.
+        shared: counts requests for all nodes; None if this node is the only one.
     """
 
-    def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, enabled: bool, clock: Callable[[], float] = time.monotonic, shared: "SharedBuckets | None" = None
+    ) -> None:
         self.enabled = enabled
+        self._shared = shared
         self._clock = clock
         self._buckets: dict[_Key, tuple[float, float]] = {}
         self._used_at: dict[Address, None] = {}
 
-    def check(self, name: LimitName, who: Identity | Address, cost: float = 1.0) -> None:
-        """Count one request, for the device and its user, or for the address of an unauthenticated client.
+    def check(self, name: NodeLimitName, who: Identity | Address, cost: float = 1.0) -> None:
+        """Count one request on this node, for the device and its user, or for the address of an unauthenticated client.
 
         Args:
             name: the limit.
@@ -131,7 +185,25 @@ class RateLimits:
         if wait:
             raise RateLimited(wait)
 
-    def check_sign_in(self, address: Address, account: str) -> None:
+    async def check_shared(self, name: SharedLimitName, who: Identity | Address) -> None:
+        """Count one request for all nodes, for the device and its user, or for the address of a client.
+
+        While the database does not answer, each node counts for itself.
+
+        Raises:
+            RateLimited: the limit is exceeded; the request is not counted.
+        """
+        wait = self.wait(name, who)
+        if not wait and self.enabled and self._shared is not None:
+            keys = _keys(name, who)
+            wait = await self._shared.take(keys)
+            if wait:
+                emit(events.RateLimitThrottled(limit=name, retry_in_seconds=wait))
+                self._give_back(keys)
+        if wait:
+            raise RateLimited(wait)
+
+    async def check_sign_in(self, address: Address, account: str) -> None:
         """Count one attempt to sign in: for the account, if it is used at this address, otherwise for the address.
 
         So an attacker does not lock out the accounts that are used at a shared address.
@@ -143,7 +215,8 @@ class RateLimits:
         Raises:
             RateLimited: the limit is exceeded; the request is not counted.
         """
-        self.check("sign_in", account_at(address, account) if self.is_used_at(address, account) else address)
+        who = account_at(address, account) if self.is_used_at(address, account) else address
+        await self.check_shared("sign_in", who)
 
     def is_used_at(self, address: Address, account: str) -> bool:
         """Return whether an account was used at an address; see `remember_use`."""
@@ -170,11 +243,7 @@ class RateLimits:
         if not self.enabled:
             return 0.0
         timestamp = self._clock()
-        keys = (
-            [_Key(name, who)]
-            if isinstance(who, str)
-            else [_Key(name, who.device_id), _Key(name, who.user_id, person=True)]
-        )
+        keys = _keys(name, who)
         left = [self._left(key, timestamp) for key in keys]
         wait = max((cost - tokens) / key.limit.per_second for key, tokens in zip(keys, left, strict=True))
         if wait > _ROUNDING:
@@ -184,6 +253,12 @@ class RateLimits:
             self._forget_full(timestamp)
         self._buckets.update({key: (tokens - cost, timestamp) for key, tokens in zip(keys, left, strict=True)})
         return 0.0
+
+    def _give_back(self, keys: Sequence[_Key]) -> None:
+        for key in keys:
+            if key in self._buckets:
+                tokens, since = self._buckets[key]
+                self._buckets[key] = tokens + 1, since
 
     def _left(self, key: _Key, timestamp: float) -> float:
         tokens, since = self._buckets.get(key, (key.limit.burst, timestamp))

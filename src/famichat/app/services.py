@@ -1,7 +1,6 @@
 """Builds the services that actions use, for the server and for the operator's commands."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.actions.events.removed_access import LEASE_SECONDS
-from famichat.actions.rate_limit import RateLimits
+from famichat.actions.rate_limit import RateLimits, SharedBuckets
 from famichat.actions.services import Services
 from famichat.app.backups import ScheduledBackups
 from famichat.app.delivery import build_delivery, build_pubsub
@@ -134,7 +133,7 @@ async def start_services(
         broadcasts=delivery.broadcasts,
         push_notifier=pushes,
         push_key=delivery.push_key,
-        rate_limits=RateLimits(enabled=settings.rate_limits == "on"),
+        rate_limits=RateLimits(enabled=settings.rate_limits == "on", shared=_shared_buckets(data)),
         tracing=build_tracing(settings, data.index, lifecycle),
         setup_code=await _setup_code(data),
         public_url=_url_for_links(settings),
@@ -183,10 +182,19 @@ def _webauthn(public_url: str, secret_key: str) -> "Callable[[], Awaitable[WebAu
     return partial(asyncio.to_thread, build)  # in a thread, because the import takes 0.1 seconds
 
 
+def _shared_buckets(data: Persistence) -> SharedBuckets | None:
+    """Return the buckets in the database, if several nodes can use it."""
+    return SharedBuckets(data.database, data.index) if data.database.dialect == "postgresql" else None
+
+
 async def _setup_code(data: Persistence) -> str | None:
-    """Return a code to create the first user with: 40 bits, in unambiguous letters and digits."""
+    """Return a code to create the first user with: 40 bits, in unambiguous letters and digits.
+
+    It is derived from the secret key and the id of the database, so that all nodes accept the same code.
+    """
     if not await data.database.read(needs_setup):
         return None
     alphabet = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"
-    letters = "".join(secrets.choice(alphabet) for _ in range(8))
+    digest = data.index.digest("setup code", await data.database.read(database_id))
+    letters = "".join(alphabet[byte % len(alphabet)] for byte in digest[:8])
     return f"{letters[:4]}-{letters[4:]}"

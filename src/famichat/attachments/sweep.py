@@ -12,6 +12,7 @@ from famichat.storage.access_removal import forget_old_removals
 from famichat.storage.base import CLOCK_TOLERANCE, now
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
+from famichat.storage.rate_bucket import forget_full_buckets
 from famichat.telemetry import emit, events
 
 EVERY_SECONDS = 60 * 60.0
@@ -51,6 +52,7 @@ class Sweep:
         """
         unsent = await self._database.transaction(_forget_unsent)
         await self._database.transaction(forget_old_removals)
+        await self._database.transaction(forget_full_buckets)
         wanted = await self._database.read(_wanted)
         strays = await asyncio.to_thread(self._files.remove_strays, wanted, _YOUNG_SECONDS)
         if unsent or strays:

@@ -62,7 +62,7 @@ async def create_invite(
         InvalidInvite: the request is repeated, and the invite can no longer be accepted.
         IdempotencyKeyReused: the actor used the key for another request.
     """
-    services.rate_limits.check("invite", actor)
+    await services.rate_limits.check_shared("invite", actor)
     request = KeyedRequest.of(key, "invite", family_id, role, life.total_seconds())
     issued = await services.write(join.invite, actor.user_id, family_id, role, life, request)
     return _announce_created(services, issued)
@@ -154,9 +154,9 @@ async def accept_invite(services: Services, access_token: str | None, token: str
     try:
         actor = await services.identify(access_token)
     except InvalidToken:
-        services.rate_limits.check("invite", address)
+        await services.rate_limits.check_shared("invite", address)
         raise
-    services.rate_limits.check("invite", actor)
+    await services.rate_limits.check_shared("invite", actor)
 
     def work(session: Session) -> tuple[JoinedFamily, _Views | None, list[ContactChange]]:
         still_signed_in(session, actor)
@@ -225,9 +225,9 @@ async def _counted_invitation(services: Services, token: str, address: Address) 
     try:
         invitation = await services.read(work)
     except InvalidInvite:
-        services.rate_limits.check("invite", address)
+        await services.rate_limits.check_shared("invite", address)
         raise
-    services.rate_limits.check("invite", account_at(address, hash_secret(token).hex()))
+    await services.rate_limits.check_shared("invite", account_at(address, hash_secret(token).hex()))
     return invitation
 
 

@@ -112,9 +112,9 @@ async def sign_in_with_passkey(
             # authenticator.
             assertion = webauthn.verify_assertion(credential, known.user_id, known.public_key, sign_count=0)
     except InvalidCredentials:
-        services.rate_limits.check("sign_in", address)
+        await services.rate_limits.check_shared("sign_in", address)
         raise
-    services.rate_limits.check("sign_in", account_at(address, known.user_id))
+    await services.rate_limits.check_shared("sign_in", account_at(address, known.user_id))
     with _refusals_name(known.user_id):
         started = await services.write_with_reserve(finish_passkey_sign_in, assertion, device)
     return announce_session_started(services, started)

@@ -36,7 +36,7 @@ async def create_reset_link(services: Services, actor: Identity, family_id: str,
         OwnAccount: the actor and the user are the same.
         NeedsOperator: the user is an admin, or belongs to another family.
     """
-    services.rate_limits.check("invite", actor)
+    await services.rate_limits.check_shared("invite", actor)
     token = await services.write(admin.create_reset_link, actor.user_id, family_id, user_id)
     return _announce(services, user_id, token, actor.username)
 
@@ -55,7 +55,7 @@ async def use_reset_link(services: Services, token: str, password: str, address:
         InvalidResetLink: the link is unknown, was used or replaced, or has expired.
         WeakPassword: the password is too easy to guess; the link stays valid.
     """
-    services.rate_limits.check("invite", address)
+    await services.rate_limits.check_shared("invite", address)
 
     def names(session: Session) -> tuple[str, ...]:
         user = reset.user_to_reset(session, token)

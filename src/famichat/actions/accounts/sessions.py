@@ -81,9 +81,9 @@ async def refresh_session(
     try:
         actor = await services.read(sessions.signed_in_device, refresh_token)
     except InvalidToken:
-        services.rate_limits.check("refresh", address)
+        await services.rate_limits.check_shared("refresh", address)
         raise
-    services.rate_limits.check("refresh", actor)
+    await services.rate_limits.check_shared("refresh", actor)
     services.rate_limits.remember_use(address, folded(actor.username))
     try:
         # In this thread because a reused token ends the device's access.
@@ -127,10 +127,10 @@ async def verify_account_password(
         InvalidCredentials: the account does not exist or the password is wrong.
     """
     if actor is not None:
-        services.rate_limits.check("sign_in", actor)
+        await services.rate_limits.check_shared("sign_in", actor)
         return await _verify(services, name_or_email, password, address)
     try:
-        services.rate_limits.check_sign_in(address, folded(name_or_email))
+        await services.rate_limits.check_sign_in(address, folded(name_or_email))
     except RateLimited as refusal:
         if services.rate_limits.is_used_at(address, folded(name_or_email)):
             raise  # the limit of the account itself
@@ -156,7 +156,7 @@ async def _verify_over_limit(
         user = await services.read(find_user, name_or_email, services.index)
         if user is None:
             raise refusal
-        services.rate_limits.check("sign_in", account_at(address, user.id))
+        await services.rate_limits.check_shared("sign_in", account_at(address, user.id))
         return await _verify(services, name_or_email, password, address)
     except (RateLimited, TooManyAttempts, InvalidCredentials):
         await asyncio.sleep(answer_at - clock())

@@ -70,11 +70,11 @@ async def set_up_server(
     try:
         _check_code(code, services.setup_code)
     except InvalidSetupCode:
-        services.rate_limits.check("sign_in", address)
+        await services.rate_limits.check_shared("sign_in", address)
         if not await needs_setup(services):
             raise AlreadySetUp from None
         raise
-    services.rate_limits.check("sign_in", account_at(address, "setup"))
+    await services.rate_limits.check_shared("sign_in", account_at(address, "setup"))
     if not await needs_setup(services):
         return await _set_up_again(services, family_name, account, device, address)
     try:

@@ -4,7 +4,7 @@ from functools import partial
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.events.topics import user_ids
-from famichat.actions.rate_limit import FRAME_BYTES_PER_TOKEN
+from famichat.actions.rate_limit import FRAME_BYTES_PER_TOKEN, RateLimited
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.message_channel import MessageChannel
 from famichat.endpoint.channels.unknown_channel import UnknownChannel
@@ -14,7 +14,13 @@ from famichat.endpoint.http.context import Context
 from famichat.errors import FamichatError
 from famichat.realtime.channel import Channel, JoinRefused
 from famichat.realtime.socket import Socket
-from famichat.realtime.transport.endpoint import Connected, ConnectRequest, SocketHandler, Unavailable
+from famichat.realtime.transport.endpoint import (
+    Connected,
+    ConnectRequest,
+    SocketHandler,
+    TooManyConnections,
+    Unavailable,
+)
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry import emit, events
 
@@ -34,8 +40,9 @@ class UserSocket(SocketHandler):
         """Authenticate a new socket, and return its user and device.
 
         Raises:
-            JoinRefused: the token is missing, malformed, expired or revoked, or the device connects too often.
+            JoinRefused: the token is missing, malformed, expired or revoked.
             Unavailable: the database did not answer, so the token cannot be checked.
+            TooManyConnections: the device connects too often.
         """
         try:
             identity = await self._context.identify(request.token or request.params.get("token"))
@@ -43,9 +50,7 @@ class UserSocket(SocketHandler):
         except FamichatError as fault:
             report_denied("socket", fault)
             emit(events.RequestRefused(door="socket", reason=fault.code))
-            # After a 403, clients assume that their token is invalid.
-            refusal = Unavailable if isinstance(fault, StorageUnavailable) else JoinRefused
-            raise refusal(fault.code) from fault
+            raise _refusal(fault)(fault.code) from fault
         return Connected(
             user_ids(identity.user_id, identity.device_id),
             ConnectedDevice(identity),
@@ -62,3 +67,10 @@ class UserSocket(SocketHandler):
 
     def _user_channel(self, socket: Socket, topic: str) -> Channel:
         return UserChannel(socket, topic, self._context)
+
+
+def _refusal(fault: FamichatError) -> type[JoinRefused]:
+    """Return how to refuse a client. After a 403, clients assume that their token is invalid."""
+    if isinstance(fault, RateLimited):
+        return TooManyConnections
+    return Unavailable if isinstance(fault, StorageUnavailable) else JoinRefused

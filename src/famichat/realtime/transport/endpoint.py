@@ -83,7 +83,7 @@ class Unavailable(JoinRefused):
 
 
 class TooManyConnections(Unavailable):
-    """The client's address, or the client itself, has reached its connection limit."""
+    """The client's address, or the client itself, has reached its connection limit, or connects too often."""
 
 
 class Admitted(NamedTuple):
