@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TASKS = {
-    *("serve", "demo", "migrate", "sql", "shell", "build", "lock", "bench", "verify", "screenshots", "help"),
+    *("serve", "demo", "migrate", "sql", "shell", "build", "release", "lock", "bench", "verify", "screenshots", "help"),
     *("test", "coverage", "lint", "format", "format:check", "security-check", "static-analysis", "audit", "api-types"),
 }
 
