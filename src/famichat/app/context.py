@@ -1,5 +1,6 @@
 """Builds what HTTP handlers receive: the services, with the settings that concern HTTP alone."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import fields
 
 from famichat.actions.services import Services
@@ -11,12 +12,25 @@ from famichat.settings import Settings
 from famichat.telemetry.metrics import Metrics
 
 
-def build_context(settings: Settings, services: Services, metrics: Metrics) -> Context:
-    """Add to the services what HTTP handlers need besides."""
+def build_context(
+    settings: Settings,
+    services: Services,
+    metrics: Metrics,
+    metrics_of_all: Callable[[], Awaitable[bytes]] | None = None,
+) -> Context:
+    """Add to the services what HTTP handlers need besides.
+
+    Args:
+        settings: what the operator configured.
+        services: the services of this process.
+        metrics: the metrics of this process.
+        metrics_of_all: returns those of all workers of this machine; None if this process is the only one.
+    """
     return Context(
         **{field.name: getattr(services, field.name) for field in fields(services)},
         proxies=Proxies(settings.trusted_proxies),
         metrics=metrics,
+        metrics_of_all=metrics_of_all,
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
         address=settings.public_url,

@@ -74,8 +74,13 @@ def build_config(http: object, protocol: type[HttpProtocol], endpoint: Endpoint)
 
 
 @contextmanager
-def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+def bound_socket(host: str, port: int, *, shared: bool = False) -> Iterator[socket.socket]:
     """Bind a TCP socket, and close it at the end of the block.
+
+    Args:
+        host: the address.
+        port: the port; 0 lets the system choose one.
+        shared: whether other processes of this user may bind the same port.
 
     Raises:
         OSError: the address is in use or cannot be assigned.
@@ -84,6 +89,8 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
     # asyncio sets TCP_NODELAY only on sockets whose protocol number is IPPROTO_TCP.
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
         yield listener
 

@@ -14,6 +14,7 @@ TELEMETRY_EVENTS: dict[type[realtime.RealtimeEvent], type[events.Event]] = {
     realtime.ChannelFailed: events.ChannelCrashed,
     realtime.FrameRejected: events.MalformedFrameReceived,
     realtime.BinaryDropped: events.BinaryFrameDropped,
+    realtime.LongPollMisrouted: events.LongPollWithoutAffinity,
     realtime.BrokerFailed: events.BrokerUnreachable,
     realtime.BrokerMessageIgnored: events.BrokerNoteIgnored,
 }

@@ -3,9 +3,12 @@
 import asyncio
 import gc
 import os
+import secrets
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import uvloop
@@ -18,6 +21,7 @@ from famichat.app.reachable import reachable_urls
 from famichat.app.realtime_telemetry import forward_realtime_events
 from famichat.app.service_manager import ServiceManager
 from famichat.app.services import start_services
+from famichat.app.worker_socket import Siblings, WorkerId, WorkerSocket
 from famichat.endpoint.admin.methods import OperatorMethods
 from famichat.endpoint.admin.server import AdminServer
 from famichat.endpoint.channels.user_socket import UserSocket
@@ -48,12 +52,13 @@ class Ready:
     setup_code: str | None
 
 
-def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+def run(settings: Settings, on_ready: Callable[[Ready], None], worker: WorkerId | None = None) -> None:
     """Serve until SIGINT or SIGTERM, then drain and return. Configures logging for the process.
 
     Args:
         settings: what the operator configured.
         on_ready: called once, when clients can connect.
+        worker: which of several workers this process is; see `workers`.
 
     Raises:
         OSError: the address is in use, or the data directory cannot be used.
@@ -76,25 +81,35 @@ def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
             emit(events.StartedAsRoot())
 
     async def serve_until_signal() -> None:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        await serve(settings, report_ready, stop)
+        stop = asyncio.Event()
+        handle_stop_signals(stop)
+        if worker is not None:  # standard input ends when the parent does
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+        await serve(settings, report_ready, stop, worker)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_signal())
 
 
-async def serve(settings: Settings, on_ready: Callable[[Ready], None], stop: asyncio.Event) -> None:
+def handle_stop_signals(stop: asyncio.Event) -> None:
+    """Set an event on SIGINT and SIGTERM."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def serve(
+    settings: Settings, on_ready: Callable[[Ready], None], stop: asyncio.Event, worker: WorkerId | None = None
+) -> None:
     """Build everything, serve until `stop` is set, and close everything; see `run`.
 
     At the end, `HttpServer` first drains the connections: it stores the messages under way and closes with a code after
     which clients reconnect. Then `Lifecycle` stops the background tasks and closes the resources, in reverse order.
     """
-    with bound_socket(settings.host, settings.port) as listener, DataDir(settings.data_dir).lock():
+    locked = DataDir(settings.data_dir).lock() if worker is None else nullcontext()  # the parent has locked it
+    with bound_socket(settings.host, settings.port, shared=worker is not None) as listener, locked:
         async with Lifecycle() as lifecycle:
             bound = settings.model_copy(update={"port": listener.getsockname()[1]})
-            await _serve_on(listener, bound, on_ready, stop, lifecycle)
+            await _serve_on(listener, bound, on_ready, stop, lifecycle, worker)
 
 
 async def _serve_on(
@@ -103,12 +118,15 @@ async def _serve_on(
     on_ready: Callable[[Ready], None],
     stop: asyncio.Event,
     lifecycle: Lifecycle,
+    worker: WorkerId | None,
 ) -> None:
-    manager = ServiceManager.of(os.environ)
+    manager = ServiceManager.of(os.environ if worker is None else {})  # the parent reports for all workers
     lifecycle.start("watchdog", manager.watch)
     metrics = Metrics()
     lifecycle.on_stop(attach(metrics.record))
-    context = build_context(settings, await start_services(settings, lifecycle, metrics), metrics)
+    siblings = None if worker is None else Siblings(settings.data_dir, worker, metrics)
+    services = await start_services(settings, lifecycle, metrics)
+    context = build_context(settings, services, metrics, None if siblings is None else siblings.metrics)
     limits = transport_limits(settings)
     byte_budget = ByteBudget()
     endpoint = Endpoint(
@@ -120,16 +138,23 @@ async def _serve_on(
         address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
     )
     metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
-    http = build_http(context, LongPoll(endpoint), UpgradeRequired(endpoint), byte_budget)
+    node = secrets.token_hex(4) if settings.pubsub_url is not None else ""
+    longpoll = LongPoll(endpoint, node) if worker is None else LongPoll(endpoint, worker.node, siblings)
+    http = build_http(context, longpoll, UpgradeRequired(endpoint), byte_budget)
     protocol = http_protocol(
         context.proxies,
         byte_budget,
         per_address_limit=limits.max_per_address,
         max_connections=limits.max_connections,
     )
-    admin = AdminServer(settings.data_dir, OperatorMethods(context, lambda: endpoint.connections))
-    await admin.open()
-    lifecycle.on_stop_await(admin.close)
+    if worker is None or worker.number == 1:
+        admin = AdminServer(settings.data_dir, OperatorMethods(context, lambda: endpoint.connections))
+        await admin.open()
+        lifecycle.on_stop_await(admin.close)
+    if worker is not None:
+        for_siblings = WorkerSocket(settings.data_dir, worker, metrics, longpoll)
+        await for_siblings.open()
+        lifecycle.on_stop_await(for_siblings.close)
     addresses = settings.origins or reachable_urls(settings.host, settings.port)
     ready = Ready(url_of(listener, settings.host), addresses, context.setup_code)
 

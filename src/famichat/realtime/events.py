@@ -99,6 +99,11 @@ class BinaryDropped(RealtimeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LongPollMisrouted(RealtimeEvent):
+    """A long poll of another node's session arrived, and that node cannot be reached. The client starts over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerFailed(RealtimeEvent):
     """The broker is unreachable. Clients of this node are served as before; other nodes are not reached."""
 

@@ -640,6 +640,14 @@ class BrokerNoteIgnored(Event):
     error_type: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongPollWithoutAffinity(Event):
+    """A long poll arrived at a node that does not have its session, and cannot reach the one that has it."""
+
+    name: ClassVar[str] = "famichat.realtime.longpoll_without_affinity"
+    level: ClassVar[Level] = "warning"
+
+
 # Attachments
 
 
@@ -712,6 +720,17 @@ class StartedAsRoot(Event):
 
     name: ClassVar[str] = "famichat.process.started_as_root"
     level: ClassVar[Level] = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEnded(Event):
+    """A worker of `serve --workers` ended by itself. It is started again after the given time."""
+
+    name: ClassVar[str] = "famichat.process.worker_ended"
+    level: ClassVar[Level] = "error"
+    worker: int
+    exit_code: int
+    retry_in_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

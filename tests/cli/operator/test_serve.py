@@ -210,3 +210,11 @@ def test_files_that_a_server_creates_are_private_to_its_owner(tmp_path: Path) ->
     assert modes["data"] == 0o700
     assert not {name: oct(mode) for name, mode in modes.items() if mode & 0o022}
     assert not modes["secrets.json"] & 0o077
+
+
+def test_several_workers_on_sqlite_are_refused_with_the_reason(tmp_path: Path) -> None:
+    refused = famichat("serve", "--workers", "2", data_dir=tmp_path)
+
+    assert refused.returncode == 2
+    assert "SQLite has one writer; use PostgreSQL for several workers" in refused.stderr
+    assert not (tmp_path / "famichat.db").exists()

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import click
 
 from famichat.app.server import Ready, run
+from famichat.app.worker_socket import WorkerId
+from famichat.app.workers import WorkerEnded, run_workers
 from famichat.cli.options import data_dir_option, json_option, print_result
 from famichat.settings import load_settings
 from famichat.typed_text import ip_of
@@ -18,9 +20,18 @@ PORT = click.IntRange(0, 65535)
 @click.command()
 @click.option("--host", help="The address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=PORT, help="The port to listen on (default: 4000; 0 picks a free port).")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="The number of processes (default: 1; more with PostgreSQL).",
+)
+@click.option("--worker", hidden=True, help="Which of several workers this process is.")
 @data_dir_option
 @json_option
-def serve(host: str | None, port: int | None, data_dir: Path | None, *, as_json: bool) -> None:
+def serve(
+    host: str | None, port: int | None, workers: int, worker: str | None, data_dir: Path | None, *, as_json: bool
+) -> None:
     """Run the server until Ctrl-C or SIGTERM.
 
     The first start creates the secrets and the database, and prints the setup code for the first account. With --json,
@@ -32,7 +43,17 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, *, as_json:
         result = {"url": ready.url, "addresses": ready.addresses, "setup_code": ready.setup_code}
         print_result(result, welcome(ready) + _qr_code(ready), as_json=as_json)
 
-    run(settings, on_ready)
+    if workers == 1:
+        run(settings, on_ready, None if worker is None else WorkerId.parse(worker))
+        return
+    if settings.database_url is None or settings.database_url.startswith("sqlite:"):
+        raise click.UsageError("SQLite has one writer; use PostgreSQL for several workers")
+    if settings.pubsub_url is None:
+        raise click.UsageError("Several workers need FAMICHAT_PUBSUB_URL, the URL of a Redis that they share")
+    try:
+        run_workers(settings, workers, on_ready)
+    except WorkerEnded as ended:
+        sys.exit(ended.exit_code)
 
 
 def welcome(ready: Ready) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from famichat.endpoint.admin.address import FOLDER, MAX_LINE, PROTOCOL, REFUSED, SOCKET, admin_address
+from famichat.endpoint.admin.address import FOLDER, MAX_LINE, PROTOCOL, REFUSED, SOCKET, bound
 from famichat.endpoint.admin.methods import OperatorMethods, UnknownMethod
 from famichat.error_codes import CODES
 from famichat.errors import FamichatError
@@ -65,7 +65,7 @@ class AdminServer:
         Raises:
             OSError: the socket cannot be created.
         """
-        self._server = await asyncio.start_unix_server(self._accept, sock=_bound(self._data_dir), limit=MAX_LINE)
+        self._server = await asyncio.start_unix_server(self._accept, sock=bound(self._data_dir, SOCKET), limit=MAX_LINE)
 
     async def close(self) -> None:
         """Accept no more connections, wait for the requests that are running, and delete the socket.
@@ -141,22 +141,6 @@ def _outcome(reply: dict[str, Any]) -> str:
         return "ok"
     code: str = reply["error"].get("data", {}).get("code", "invalid_request")
     return code
-
-
-def _bound(data_dir: Path) -> socket.socket:
-    folder = data_dir / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        with admin_address(data_dir) as address:
-            Path(address).unlink(missing_ok=True)  # this process holds the lock, so an existing socket is stale
-            listener.bind(address)
-            Path(address).chmod(0o600)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _peer_uid(writer: asyncio.StreamWriter) -> int:

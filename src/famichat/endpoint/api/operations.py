@@ -63,7 +63,8 @@ async def metrics(request: Request, context: InContext) -> Response:
     """
     if not (_is_local(request) or _has_token(request, context.metrics_token)):
         raise NotFound
-    return Response(context.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    rendered = await context.metrics_of_all() if context.metrics_of_all is not None else context.metrics.render()
+    return Response(rendered, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _is_local(request: Request) -> bool:

@@ -1,5 +1,6 @@
 """The dependencies of HTTP handlers: the application context and the authenticated caller."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,7 +21,8 @@ class Context(Services):
 
     Attributes:
         proxies: the trusted reverse proxies.
-        metrics: the source of `/metrics`.
+        metrics: the metrics of this process.
+        metrics_of_all: returns those of all workers of this machine; None if this process is the only one.
         test_endpoints: whether the test routes are enabled.
         metrics_token: bearer token for `/metrics`; None allows only requests from this machine.
         address: the URL that people open, if the operator set one.
@@ -31,6 +33,7 @@ class Context(Services):
 
     proxies: Proxies
     metrics: Metrics
+    metrics_of_all: Callable[[], Awaitable[bytes]] | None = None
     test_endpoints: bool
     metrics_token: str | None
     address: str | None

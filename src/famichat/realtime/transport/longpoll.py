@@ -9,10 +9,10 @@ import base64
 import binascii
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from famichat.realtime import strict_json
 from famichat.realtime.channel import JoinRefused
-from famichat.realtime.events import ChannelFailed, ConnectRefused, OutboxOverflowed, emit
+from famichat.realtime.events import ChannelFailed, ConnectRefused, LongPollMisrouted, OutboxOverflowed, emit
 from famichat.realtime.serializer import Encoded
 from famichat.realtime.transport import query
 from famichat.realtime.transport.byte_budget import HeldBytes
@@ -36,8 +36,37 @@ from famichat.realtime.transport.endpoint import (
 )
 from famichat.realtime.transport.outbox import UNCOUNTED_BYTES
 
+_T = TypeVar("_T")
+
 _SESSION = "phx-longpoll."
 _OK, _NO_CONTENT, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedPoll:
+    """A request whose session is on another node.
+
+    Attributes:
+        method: "GET" or "POST".
+        session: the token of the session.
+        content_type: of the body of a POST.
+    """
+
+    method: str
+    session: str
+    content_type: str
+
+
+class Forwarder(Protocol):
+    """Reaches other nodes."""
+
+    def reaches(self, node: str) -> bool:
+        """Return whether this node can forward requests to a node."""
+        ...
+
+    async def forward(self, node: str, poll: ForwardedPoll, body: bytes) -> bytes | None:
+        """Return the reply of another node, see `LongPoll.answer_forwarded`; None if it cannot be reached."""
+        ...
 
 
 class LongPollSession:
@@ -46,8 +75,10 @@ class LongPollSession:
     name = "longpoll"
     carries_binary = False
 
-    def __init__(self, sessions: dict[str, "LongPollSession"], endpoint: Endpoint, admitted: Admitted) -> None:
-        self.token = _SESSION + secrets.token_urlsafe(32)
+    def __init__(
+        self, sessions: dict[str, "LongPollSession"], endpoint: Endpoint, admitted: Admitted, node: str
+    ) -> None:
+        self.token = f"{_SESSION}{node}.{secrets.token_urlsafe(32)}"
         self._sessions = sessions
         self._limits = endpoint.limits
         self._waiting: list[bytes] = []
@@ -184,10 +215,18 @@ class _PollRequest:
 
 
 class LongPoll:
-    """Serves the long polls of an endpoint. Mount it at `<path>/longpoll`."""
+    """Serves the long polls of an endpoint. Mount it at `<path>/longpoll`.
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    Args:
+        endpoint: the endpoint.
+        node: the id of this node, if there are several: the tokens of sessions name it.
+        forwarder: reaches the other nodes; None if there are none.
+    """
+
+    def __init__(self, endpoint: Endpoint, node: str = "", forwarder: Forwarder | None = None) -> None:
         self._endpoint = endpoint
+        self._node = node
+        self._forwarder = forwarder
         self._limits = endpoint.limits
         self._sessions: dict[str, LongPollSession] = {}
 
@@ -219,10 +258,72 @@ class LongPoll:
 
     async def _serve(self, request: Request, poll_request: _PollRequest) -> Response:
         self._endpoint.check_origin(poll_request.connect, LongPollSession.name)
-        session = self._sessions.get(poll_request.session or "")
-        if request.method == "POST":
-            return _status(_GONE) if session is None else await self._post(request, session)
-        return await self._connect(poll_request.connect) if session is None else await self._poll(request, session)
+        token = poll_request.session or ""
+        session, node = self._sessions.get(token), self._node_of(token)
+        if session is None and node is None:
+            return _status(_GONE) if request.method == "POST" else await self._connect(poll_request.connect)
+        body = await self._body(request) if request.method == "POST" else b""
+        if body is None:
+            return _status(_TOO_LARGE)
+        poll = ForwardedPoll(request.method, token, request.headers.get("content-type", ""))
+        if session is not None:
+            return await self._answer_session(poll, body, session, _hung_up(request))
+        if reply := await self._forward(node or "", poll, body, _hung_up(request)):
+            return _json(reply)
+        return _status(_GONE) if request.method == "POST" else await self._connect(poll_request.connect)
+
+    def _node_of(self, token: str) -> str | None:
+        """Return the node that has a session, if it is another one that this node may reach."""
+        node = token.removeprefix(_SESSION).partition(".")[0]
+        if not self._node or not token.startswith(_SESSION) or node == self._node:
+            return None
+        if self._forwarder is not None and self._forwarder.reaches(node):
+            return node
+        emit(LongPollMisrouted())
+        return None
+
+    async def answer_forwarded(self, poll: ForwardedPoll, body: bytes, hung_up: Coroutine[Any, Any, None]) -> bytes:
+        """Answer a request that another node received.
+
+        Args:
+            poll: the request.
+            body: its body.
+            hung_up: returns when the client has disconnected.
+
+        Returns:
+            the body of the response; empty if the session has ended.
+
+        Raises:
+            ClientDisconnect: the client has disconnected.
+        """
+        session = self._sessions.get(poll.session)
+        if session is None:
+            hung_up.close()
+            return b""
+        return bytes((await self._answer_session(poll, body, session, hung_up)).body)
+
+    async def _forward(
+        self, node: str, poll: ForwardedPoll, body: bytes, hung_up: Coroutine[Any, Any, None]
+    ) -> bytes | None:
+        """Return the reply of the node that has the session; None if it cannot be reached."""
+        if self._forwarder is None:
+            hung_up.close()
+            return None
+        reply = await _unless(hung_up, self._forwarder.forward(node, poll, body))
+        if reply is None:
+            emit(LongPollMisrouted())
+        return reply
+
+    async def _answer_session(
+        self, poll: ForwardedPoll, body: bytes, session: LongPollSession, hung_up: Coroutine[Any, Any, None]
+    ) -> Response:
+        if poll.method == "POST":
+            hung_up.close()
+            return await self._post(poll.content_type, body, session)
+        frames = await _unless(hung_up, session.poll())  # a client that hangs up gets them with its next poll
+        if frames is None:
+            return _status(_GONE, session.token, [])
+        return _status(_OK if frames else _NO_CONTENT, session.token, frames)
 
     async def _connect(self, connect_request: ConnectRequest) -> Response:
         if len(self._sessions) >= self._limits.longpoll_sessions:
@@ -237,7 +338,7 @@ class LongPoll:
         if self._is_full(admitted.client):
             emit(ConnectRefused(transport=LongPollSession.name, reason="crowded"))
             return _status(_BROKEN)
-        session = LongPollSession(self._sessions, self._endpoint, admitted)
+        session = LongPollSession(self._sessions, self._endpoint, admitted, self._node)
         return _status(_GONE, session.token, [])
 
     def _is_full(self, client: str | None) -> bool:
@@ -247,26 +348,8 @@ class LongPoll:
         own = sum(session.client == client for session in self._sessions.values())
         return own >= self._limits.longpoll_per_client
 
-    async def _poll(self, request: Request, session: LongPollSession) -> Response:
-        polling = asyncio.ensure_future(session.poll())
-        hanging_up = asyncio.ensure_future(_hung_up(request))
-        try:
-            await asyncio.wait((polling, hanging_up), return_when=asyncio.FIRST_COMPLETED)
-            if not polling.done():
-                raise ClientDisconnect  # keep the frames for the next poll
-            frames = polling.result()
-        finally:
-            polling.cancel()
-            hanging_up.cancel()
-        if frames is None:
-            return _status(_GONE, session.token, [])
-        return _status(_OK if frames else _NO_CONTENT, session.token, frames)
-
-    async def _post(self, request: Request, session: LongPollSession) -> Response:
-        body = await self._body(request)
-        if body is None:
-            return _status(_TOO_LARGE)
-        if not request.headers.get("content-type", "").startswith("application/x-ndjson"):
+    async def _post(self, content_type: str, body: bytes, session: LongPollSession) -> Response:
+        if not content_type.startswith("application/x-ndjson"):
             return _status(await session.receive(body, binary=False))
         for line in islice(_lines(body), self._limits.longpoll_lines):
             frame = _frame(line)
@@ -308,6 +391,23 @@ def _read(request: Request) -> _PollRequest:
     return _PollRequest(headers.get("x-phoenix-longpoll-token") or (claimed[-1] if claimed else None), connect)
 
 
+async def _unless(hung_up: Coroutine[Any, Any, None], work: Coroutine[Any, Any, _T]) -> _T:
+    """Return the result of `work`.
+
+    Raises:
+        ClientDisconnect: `hung_up` returned first; `work` was cancelled.
+    """
+    working, hanging_up = asyncio.ensure_future(work), asyncio.ensure_future(hung_up)
+    try:
+        await asyncio.wait((working, hanging_up), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        hanging_up.cancel()
+
+
 async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -336,8 +436,12 @@ def _status(status: int, token: str | None = None, frames: list[bytes] | None = 
     answer: dict[str, Any] = {"status": status}
     if token is not None:
         answer |= {"token": token, "messages": [frame.decode() for frame in frames or []]}
+    return _json(strict_json.dumps(answer))
+
+
+def _json(body: bytes) -> Response:
     headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
-    return Response(strict_json.dumps(answer), headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def _preflight(request: Request) -> Response:
