@@ -61,8 +61,19 @@ export async function openFile(attachment: Attachment, address: () => Promise<At
   return { kind: "open", file, thumbnail }
 }
 
+/** Whether decrypting takes keys, and time. */
+export function isEncrypted({ encryption_flag, reactions }: Message): boolean {
+  return encryption_flag || reactions.some((reaction) => reaction.encryption_flag)
+}
+
 export async function open(message: Message): Promise<Opened> {
   return message.deleted_at === null ? await openText(message) : { kind: "deleted" }
+}
+
+/** Reads a message that is not encrypted. */
+export function openPlain(message: Message): Opened {
+  if (message.deleted_at !== null) return { kind: "deleted" }
+  return message.body === null ? { kind: "broken" } : { kind: "text", text: message.body }
 }
 
 /** Decrypts the body of a message or of a former version. */

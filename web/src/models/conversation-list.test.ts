@@ -2,6 +2,7 @@ import { expect, test } from "vitest"
 
 import { conversation, message } from "./fixtures"
 import {
+  isSameInfo,
   withChangedMessage,
   listed,
   without,
@@ -68,4 +69,11 @@ test("a change of the newest message updates the list without moving the convers
   ])
   expect(withChangedMessage(after, { ...newest, body: "older", change: 2 })).toEqual(after)
   expect(withChangedMessage(after, message(1, { conversation_id: "kitchen", change: 9 }))).toEqual(after)
+})
+
+test("a new message and a new unread count are not news about the conversation itself, but a new name is", () => {
+  const before = conversation("kitchen")
+  const [after] = withUnread(withNewMessage([before], message(5)), "kitchen", 3)
+  expect(after && isSameInfo(before, after)).toBe(true)
+  expect(isSameInfo(before, { ...before, name: "Big kitchen" })).toBe(false)
 })

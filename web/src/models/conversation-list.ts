@@ -3,6 +3,17 @@ import type { ConversationSummary, Message } from "../api/types"
 
 export type ConversationList = readonly ConversationSummary[]
 
+/** A conversation without what each message changes. */
+export type ConversationInfo = Omit<ConversationSummary, "last_seq" | "last_message" | "unread">
+
+const CHANGED_BY_MESSAGES: ReadonlySet<string> = new Set(["last_seq", "last_message", "unread"])
+
+/** Whether two states of a conversation differ only in what each message changes. */
+export function isSameInfo(before: ConversationInfo, now: ConversationInfo): boolean {
+  const values = new Map<string, unknown>(Object.entries(before))
+  return Object.entries(now).every(([key, value]) => CHANGED_BY_MESSAGES.has(key) || values.get(key) === value)
+}
+
 /** Adds conversations, or replaces their older states. */
 export function upsert(list: ConversationList, ...conversations: ConversationList): ConversationList {
   const known = new Map(list.map((each) => [each.id, each]))
@@ -30,7 +41,7 @@ export function hiddenOrArchived(list: ConversationList): ConversationList {
   return list.filter((each) => each.hidden || each.archived)
 }
 
-export function isMuted(conversation: ConversationSummary, now: Date): boolean {
+export function isMuted(conversation: Pick<ConversationSummary, "muted_until">, now: Date): boolean {
   return conversation.muted_until !== null && new Date(conversation.muted_until) > now
 }
 
@@ -55,7 +66,7 @@ export function withChangedMessage(list: ConversationList, message: Message): Co
 }
 
 export function withUnread(list: ConversationList, id: string, unread: number): ConversationList {
-  return list.map((each) => (each.id === id ? { ...each, unread } : each))
+  return list.map((each) => (each.id === id && each.unread !== unread ? { ...each, unread } : each))
 }
 
 /** Unread messages in conversations that are not muted. */

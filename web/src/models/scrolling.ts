@@ -289,22 +289,27 @@ export function contentOffset(elementTop: number, scrollerTop: number, scrollTop
  * The message to anchor: the first one that begins in sight, or else the one that fills the region. A message that is cut
  * off at the top edge may grow in its hidden part, and must not push down the messages that are completely visible.
  *
- * @param elements in their order on the page
+ * @param elements in their order on the page, each below the one before: it measures few of them
  * @param frame the edges of the scrolling region
  */
 export function anchorOf<Element>(
-  elements: Iterable<Element>,
+  elements: ArrayLike<Element>,
   measure: (element: Element) => Edges,
   frame: Edges,
 ): { readonly element: Element; readonly top: number } | undefined {
-  let cutOff: { readonly element: Element; readonly top: number } | undefined
-  for (const element of elements) {
-    const { top, bottom } = measure(element)
-    if (top >= frame.bottom) break
-    if (top >= frame.top) return { element, top }
-    if (bottom > frame.top) cutOff = { element, top }
+  const at = (index: number) => {
+    const element = elements[index]
+    return element === undefined ? undefined : { element, edges: measure(element) }
   }
-  return cutOff
+  let [low, high] = [0, elements.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((at(middle)?.edges.top ?? Infinity) < frame.top) low = middle + 1
+    else high = middle
+  }
+  const [first, cutOff] = [at(low), at(low - 1)]
+  if (first && first.edges.top < frame.bottom) return { element: first.element, top: first.edges.top }
+  return cutOff && cutOff.edges.bottom > frame.top ? { element: cutOff.element, top: cutOff.edges.top } : undefined
 }
 
 interface Edges {

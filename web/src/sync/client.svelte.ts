@@ -20,11 +20,13 @@ import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/mess
 import { invitationLink } from "../models/people/invitation"
 import { refusedChoices, waitingIn, type OutgoingMessage, type Outbox } from "../models/messages/outbox"
 import {
+  isSameInfo,
   withChangedMessage,
   without,
   upsert,
   withNewMessage,
   withUnread,
+  type ConversationInfo,
   type ConversationList,
 } from "../models/conversation-list"
 import { MediaStore } from "../device/media-store"
@@ -45,6 +47,7 @@ import type { Session } from "../session/session"
 import type { ConversationSummary, Family, LastMessage, Message, Person, ResetLinkCreated } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../api/random-id"
+import { UnreadCounts } from "./unread-counts"
 import { Uploads } from "./uploads.svelte"
 
 const REFRESH_RETRY_MS = 3_000
@@ -84,6 +87,7 @@ export class ChatClient {
   #list = $state.raw<ConversationList>([])
   /** The same by ID: a reader of one summary does not run when another changes. */
   readonly #summaries = new SvelteMap<string, ConversationSummary>()
+  readonly #infos = new SvelteMap<string, ConversationInfo>()
   readonly #conversations = new SvelteMap<string, Conversation>()
   readonly #joined = new JoinedConversations()
   /** The users who are online in a joined conversation. */
@@ -97,6 +101,7 @@ export class ChatClient {
   readonly #mediaStore: MediaStore
   /** Conversations that the user is leaving: they need no notice of removal. */
   readonly #leaving = new Set<string>()
+  readonly #unreadCounts: UnreadCounts
   #attention: Attention | undefined
   #deliveryAcks: DeliveryAcks | undefined
   #stopped = false
@@ -121,6 +126,10 @@ export class ChatClient {
     this.#offlineCache = new OfflineCache(this.#database)
     this.contacts = new Contacts(session, this.#database, this.#offlineCache)
     this.#connection = new Connection(session, () => this.uploads.interrupt())
+    this.#unreadCounts = new UnreadCounts(
+      (id) => this.conversation(id)?.active ?? false,
+      (id, unread) => this.#setUnread(id, unread),
+    )
     this.#connection.socket.onClose(({ code }) => {
       if (FRAME_REFUSED.has(code)) for (const each of this.#conversations.values()) each.frameRefused()
     })
@@ -178,6 +187,7 @@ export class ChatClient {
     removeEventListener("visibilitychange", this.#flush)
     this.#attention?.stop()
     this.#deliveryAcks?.stop()
+    this.#unreadCounts.stop()
     this.#connection.close()
     this.#tabs.close()
     this.contacts.avatars.close()
@@ -200,6 +210,11 @@ export class ChatClient {
 
   summary(id: string): ConversationSummary | undefined {
     return this.#summaries.get(id)
+  }
+
+  /** Like `summary`, for a reader that does not run when a message arrives or is read. */
+  info(id: string): ConversationInfo | undefined {
+    return this.#infos.get(id)
   }
 
   /**
@@ -321,6 +336,12 @@ export class ChatClient {
     if (this.databaseState === "outdated") this.#connection.close()
   }
 
+  #setUnread(id: string, unread: number): void {
+    this.#setConversations(withUnread(this.conversations, id, unread))
+    this.#cache(id)
+    if (unread > 0 && !this.summary(id)) void this.#refresh()
+  }
+
   readonly #flush = () => void this.#offlineCache.flush()
 
   #restore({ conversations, timelines, contacts }: CachedState): void {
@@ -355,11 +376,9 @@ export class ChatClient {
     channel.on("reset_link_created", (created: ResetLinkCreated) => {
       this.resetLink = created
     })
-    channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) => {
-      this.#setConversations(withUnread(this.conversations, conversation_id, unread))
-      this.#cache(conversation_id)
-      if (unread > 0 && !this.summary(conversation_id)) void this.#refresh()
-    })
+    channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) =>
+      this.#unreadCounts.receive(conversation_id, unread),
+    )
     channel.on("last_message", ({ message }: LastMessage) => this.#onLastMessage(message))
     // Events are not replayed, so reload everything after each join.
     channel.join().receive("ok", () => {
@@ -433,8 +452,15 @@ export class ChatClient {
     if (list.length === this.#list.length && list.every((each, index) => each === this.#list[index])) return
     this.#list = list
     const ids = new Set(list.map(({ id }) => id))
-    for (const id of [...this.#summaries.keys()]) if (!ids.has(id)) this.#summaries.delete(id)
-    for (const summary of list) this.#summaries.set(summary.id, summary)
+    for (const id of [...this.#summaries.keys()]) {
+      if (!ids.has(id)) for (const known of [this.#summaries, this.#infos]) known.delete(id)
+    }
+    for (const summary of list) {
+      if (summary === this.#summaries.get(summary.id)) continue
+      const info = this.#infos.get(summary.id)
+      if (!info || !isSameInfo(info, summary)) this.#infos.set(summary.id, summary)
+      this.#summaries.set(summary.id, summary)
+    }
   }
 
   #cache(id: string): void {

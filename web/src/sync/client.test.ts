@@ -230,6 +230,7 @@ test("one's own messages are not the latest message of another user", async () =
   kitchen.add({ user_id: "maja" })
   expect(client.latestMessage).toBeUndefined()
   kitchen.add({ user_id: "inga" })
+  await pass(20) // a frame
   expect(client.latestMessage?.user_id).toBe("inga")
 })
 

@@ -28,6 +28,7 @@ import {
 import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/people/typing"
 import { ApiError, Unreachable } from "../api/http"
 import { ReadReceipts } from "./read-receipts"
+import { FrameBatch } from "./frame-batch"
 import { HistoryJump } from "./history-jump.svelte"
 import type { MessageReader } from "./message-reader"
 import { Sender } from "./sender"
@@ -90,6 +91,7 @@ export class Conversation {
   /** Undefined unless the conversation is joined, or about to be. */
   #channel: Channel | undefined
   readonly #sender: Sender
+  readonly #arriving = new FrameBatch<Message>((messages) => this.#onMessages(messages))
   readonly #readReceipts: ReadReceipts
   #catchingUp = false
   #catchingUpChanges = false
@@ -183,6 +185,10 @@ export class Conversation {
   }
 
   /** Whether the user is looking at the end of this conversation. */
+  get active(): boolean {
+    return this.#readReceipts.active
+  }
+
   setActive(active: boolean): void {
     this.#readReceipts.setActive(active)
   }
@@ -285,11 +291,13 @@ export class Conversation {
   }
 
   #listen(channel: Channel): void {
-    channel.on("new_msg", (message: Message) => this.#onMessage(message))
+    channel.on("new_msg", (message: Message) => this.#arriving.add(message))
     channel.on("message_updated", (message: Message) => {
+      this.#arriving.flush()
       this.#applyChanges(applyChange(this.timeline, message), [message])
     })
     channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
+      this.#arriving.flush()
       this.#setTimeline(noteChangesHead(noteHead(this.timeline, last_seq), last_change))
       this.#catchUp()
       this.#catchUpChanges()
@@ -323,6 +331,7 @@ export class Conversation {
   }
 
   #onJoined(reply: JoinReply): void {
+    this.#arriving.flush()
     this.joined = true
     this.joinRefused = undefined
     this.context.members(reply.conversation.members)
@@ -347,6 +356,7 @@ export class Conversation {
   }
 
   #onLeft(): void {
+    this.#arriving.flush()
     this.joined = false
     this.loadingOlder = false
     this.#catchingUp = this.#catchingUpChanges = false
@@ -356,11 +366,11 @@ export class Conversation {
     this.typists = new Map()
   }
 
-  #onMessage(message: Message): void {
-    const isNew = message.seq > this.timeline.last
-    this.#receive([message])
-    this.#noteTyping(message.user_id, false)
-    if (isNew) this.context.received(message)
+  #onMessages(messages: readonly Message[]): void {
+    const newMessages = messages.filter(({ seq }) => seq > this.timeline.last)
+    this.#receive(messages)
+    for (const { user_id } of messages) this.#noteTyping(user_id, false)
+    for (const message of newMessages) this.context.received(message)
   }
 
   #receive(messages: readonly Message[]): void {
@@ -391,6 +401,7 @@ export class Conversation {
   }
 
   #onStored(stored: SendReply): void {
+    this.#arriving.flush() // perhaps the message itself
     this.#setTimeline(noteHead(this.timeline, stored.seq))
     this.#catchUp()
   }

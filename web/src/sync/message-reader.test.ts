@@ -37,3 +37,11 @@ test("the reactions to a message are opened with it, and an encrypted one is not
     { user_id: "nils", emoji: undefined },
   ])
 })
+
+test("what is not encrypted is readable at once, so that its bubble is drawn in one step", () => {
+  const reader = new MessageReader()
+  const [plain, encrypted] = [message(1, { body: "a" }), message(2, { encryption_flag: true })]
+  void reader.open([plain, encrypted])
+  expect(reader.read(plain)).toEqual({ kind: "text", text: "a" })
+  expect(reader.read(encrypted)).toBeUndefined()
+})

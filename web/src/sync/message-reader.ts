@@ -1,7 +1,7 @@
 /** Decrypts each body and reaction once and caches the result. */
 import { SvelteMap } from "svelte/reactivity"
 
-import { open, openReaction, type Opened } from "../crypto/seal"
+import { isEncrypted, open, openPlain, openReaction, type Opened } from "../crypto/seal"
 import type { OpenedReaction } from "../models/messages/reactions"
 import type { Message } from "../api/types"
 
@@ -29,12 +29,21 @@ export class MessageReader {
 
   async open(messages: readonly Message[]): Promise<void> {
     const closed = messages.filter((message) => !this.#versions.has(version(message)))
+    // Readable before this returns, so that a bubble is drawn once, with its text.
+    for (const message of closed) if (!isEncrypted(message)) this.#versions.set(version(message), readPlain(message))
+    const encrypted = closed.filter(isEncrypted)
+    if (encrypted.length === 0) return
     const versions = await Promise.all(
-      closed.map(async (message) => [version(message), await opened(message)] as const),
+      encrypted.map(async (message) => [version(message), await opened(message)] as const),
     )
     // Together, so that the views update once for a page of messages.
     for (const [key, version] of versions) this.#versions.set(key, version)
   }
+}
+
+function readPlain(message: Message): OpenedVersion {
+  const reactions = message.reactions.map(({ user_id, emoji }) => ({ user_id, emoji: emoji ?? undefined }))
+  return { opened: openPlain(message), reactions: reactions.length > 0 ? reactions : NO_REACTIONS }
 }
 
 async function opened(message: Message): Promise<OpenedVersion> {

@@ -7,7 +7,8 @@ const AFTER_MS = 120
 
 export class ReadReceipts {
   readonly #acknowledged = { delivered: 0, read: 0 }
-  #active = false
+  /** Whether the user is looking at the end of the conversation. */
+  active = false
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(
@@ -17,9 +18,8 @@ export class ReadReceipts {
     private readonly timeline: () => Timeline | undefined,
   ) {}
 
-  /** Whether the user is looking at the end of the conversation. */
   setActive(active: boolean): void {
-    this.#active = active
+    this.active = active
     if (active) this.schedule()
   }
 
@@ -27,7 +27,7 @@ export class ReadReceipts {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       const timeline = this.timeline()
-      if (timeline) this.#acknowledge(timeline, this.#active ? "read" : "delivered")
+      if (timeline) this.#acknowledge(timeline, this.active ? "read" : "delivered")
     }, AFTER_MS)
   }
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 
 import { message } from "../models/fixtures"
 import { ChatServer } from "../testing/chat-server"
@@ -69,4 +69,15 @@ test("a change of a loaded message replaces it", async () => {
   server.phoenix.push(kitchen.topic, "message_updated", message(2, { message_id: "other", change: 2, body: "edited" }))
   await eventually(() => expect(find()?.body).toBe("edited"))
   expect(find("other")).toBeUndefined()
+})
+
+test("a message that was found once is found again without a search through the timeline", async () => {
+  const { kitchen, conversation, find } = await start()
+  conversation.loadInitial(0)
+  await eventually(() => expect(find("kitchen-m2")?.seq).toBe(2))
+  kitchen.add({ user_id: "inga" })
+  await eventually(() => expect(conversation.timeline.last).toBe(4))
+  const search = vi.spyOn(conversation.timeline.messages, "findLast")
+  expect(find("kitchen-m2")?.seq).toBe(2)
+  expect(search).not.toHaveBeenCalled()
 })

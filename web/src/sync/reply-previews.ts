@@ -2,6 +2,7 @@
 import { SvelteMap } from "svelte/reactivity"
 
 import { ApiError, Unreachable } from "../api/http"
+import { messageAt } from "../models/messages/timeline"
 import type { MessageReader } from "./message-reader"
 import type { Conversation } from "./conversation.svelte"
 import type { Session } from "../session/session"
@@ -10,6 +11,8 @@ import type { Message } from "../api/types"
 export class ReplyPreviews {
   /** Messages fetched by id; null if the user may not see them. */
   readonly #loaded = new SvelteMap<string, Message | null>()
+  /** The `seq` of quoted messages, which never changes: every quote looks for its message at every change. */
+  readonly #places = new Map<string, number>()
   readonly #requested = new Set<string>()
 
   constructor(
@@ -19,8 +22,14 @@ export class ReplyPreviews {
 
   /** Returns a message in its latest known state; null if the user may not see it; undefined until that is known. */
   find(conversation: Conversation, messageId: string): Message | null | undefined {
-    const local = conversation.timeline.messages.findLast((message) => message.message_id === messageId)
-    return local ?? this.#loaded.get(messageId)
+    const { timeline } = conversation
+    const known = messageAt(timeline, this.#places.get(messageId) ?? 0)
+    if (known?.message_id === messageId) return known
+    const loaded = this.#loaded.get(messageId)
+    if (loaded !== undefined) return loaded
+    const found = timeline.messages.findLast((message) => message.message_id === messageId)
+    if (found) this.#places.set(messageId, found.seq)
+    return found
   }
 
   /** Fetches a missing message once. */

@@ -35,6 +35,8 @@ export function installBrowser(): void {
     const state = { visibilityState: "visible", hidden: false, hasFocus: () => true }
     vi.stubGlobal("document", Object.assign(new EventTarget(), state))
   }
+  vi.stubGlobal("requestAnimationFrame", (draw: () => void) => setTimeout(draw, 16))
+  vi.stubGlobal("cancelAnimationFrame", clearTimeout)
   vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer: fine)" }))
   vi.stubGlobal("screen", { width: 1920, height: 1080 })
   vi.stubGlobal("navigator", {

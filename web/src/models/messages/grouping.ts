@@ -67,25 +67,32 @@ function isSame<Item>(items: readonly Item[], others: readonly Item[]): boolean 
 
 function split<Item extends Groupable>(items: readonly Item[]) {
   const days: { date: string; groups: { user_id: string; items: Item[] }[] }[] = []
-  let last: Item | undefined
+  let bounds = { from: 0, to: 0 }
+  let lastAt = -Infinity
   for (const item of items) {
-    const date = dateOf(item.sent_at)
-    let day = days.at(-1)
-    if (day?.date !== date) days.push((day = { date, groups: [] }))
-    const group = day.groups.at(-1)
-    if (group && last && continues(last, item)) group.items.push(item)
-    else day.groups.push({ user_id: item.user_id, items: [item] })
-    last = item
+    const at = Date.parse(item.sent_at)
+    if (at < bounds.from || at >= bounds.to) {
+      bounds = dayBounds(at)
+      days.push({ date: dateOf(item.sent_at), groups: [] })
+    }
+    const groups = days.at(-1)?.groups
+    const group = groups?.at(-1)
+    if (group?.user_id === item.user_id && at - lastAt < PAUSE_MS) group.items.push(item)
+    else groups?.push({ user_id: item.user_id, items: [item] })
+    lastAt = at
   }
   return days
+}
+
+/** The midnights around a time, in this device's time zone: comparing with them is cheaper than formatting each date. */
+function dayBounds(at: number): { readonly from: number; readonly to: number } {
+  const date = new Date(at)
+  const [year, month, day] = [date.getFullYear(), date.getMonth(), date.getDate()]
+  return { from: new Date(year, month, day).getTime(), to: new Date(year, month, day + 1).getTime() }
 }
 
 export function dateOf(timestamp: string): string {
   const date = new Date(timestamp)
   const two = (part: number) => String(part).padStart(2, "0")
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-}
-
-function continues(before: Groupable, after: Groupable): boolean {
-  return before.user_id === after.user_id && Date.parse(after.sent_at) - Date.parse(before.sent_at) < PAUSE_MS
 }

@@ -1,5 +1,6 @@
 /** The actions a user may perform on a message. The server enforces the same rules. */
-import type { ConversationSummary, Message } from "../../api/types"
+import type { Message } from "../../api/types"
+import type { ConversationInfo } from "../conversation-list"
 import { roleOf } from "../people/permissions"
 
 export interface MessageActions {
@@ -17,7 +18,7 @@ const EDITABLE_MS = 24 * 60 * 60 * 1000
 
 export function messageActions(
   message: Message,
-  conversation: ConversationSummary,
+  conversation: ConversationInfo,
   me: string,
   now: Date,
 ): MessageActions {

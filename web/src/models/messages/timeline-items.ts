@@ -27,15 +27,27 @@ const known = new WeakMap<Message | OutgoingMessage, TimelineItem>()
  * The user's own message keeps its key when it is stored, so that its component is updated in place.
  */
 export function timelineItems(messages: readonly Message[], outbox: Outbox, me: string): readonly TimelineItem[] {
-  const sentIds = new Set<string | null>()
-  const stored = messages.map((message) => {
-    if (message.user_id === me) sentIds.add(message.client_id)
-    return itemFor(message, me)
-  })
+  const stored = messages.map((message) => known.get(message) ?? newItem(message, me))
+  if (outbox.length === 0) return stored
+  const storedIds = new Set(stored.map(({ id }) => id))
   const queued = outbox
-    .filter((outgoing) => !sentIds.has(outgoing.client_id))
+    .filter((outgoing) => !storedIds.has(outgoing.client_id))
     .map((outgoing) => outgoingItem(outgoing, me))
   return [...stored, ...queued]
+}
+
+/** The user's own message keeps the key that it had while it was outgoing. */
+export function itemId({ message_id, user_id, client_id }: Message, me: string): string {
+  return user_id === me && client_id !== null ? client_id : message_id
+}
+
+/** The last stored message of a user. */
+export function newestStoredOf(user: string, items: readonly TimelineItem[]): TimelineItem | undefined {
+  for (let index = items.length - 1; index >= 0; index--) {
+    const item = items[index]
+    if (item?.kind === "stored" && item.user_id === user) return item
+  }
+  return undefined
 }
 
 function outgoingItem(outgoing: OutgoingMessage, me: string): TimelineItem {
@@ -47,10 +59,8 @@ function outgoingItem(outgoing: OutgoingMessage, me: string): TimelineItem {
   return item
 }
 
-function itemFor(message: Message, me: string): TimelineItem {
-  const id = message.user_id === me && message.client_id !== null ? message.client_id : message.message_id
-  const before = known.get(message)
-  if (before?.id === id) return before
+function newItem(message: Message, me: string): TimelineItem {
+  const id = itemId(message, me)
   const item = { kind: "stored", id, user_id: message.user_id, sent_at: message.inserted_at, message } as const
   known.set(message, item)
   return item

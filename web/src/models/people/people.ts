@@ -52,7 +52,7 @@ export function colourOf(person: Person): number {
 }
 
 /** Whether the other member of a direct conversation has deleted their account. */
-export function isPartnerGone(conversation: ConversationSummary, me: string): boolean {
+export function isPartnerGone(conversation: Pick<ConversationSummary, "type" | "members">, me: string): boolean {
   return conversation.type === "direct" && others(conversation, me).length === 0
 }
 

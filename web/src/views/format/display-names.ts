@@ -4,7 +4,8 @@ import { joined, refusalKey, type Translate } from "../../i18n/translate"
 import { attachmentsOf, attachmentKind } from "../../models/messages/attachments"
 import { others, shownName, type People } from "../../models/people/people"
 import type { Recipient, DeliveryStatus, RefusedFile } from "../../models/messages/receipts"
-import type { ConversationSummary, Family, Message, DeviceKind } from "../../api/types"
+import type { Family, Message, DeviceKind } from "../../api/types"
+import type { ConversationInfo } from "../../models/conversation-list"
 
 interface Names {
   readonly people: People
@@ -24,7 +25,7 @@ export function nameOf(t: Translate, names: Names, userId: string): string {
 }
 
 /** The name of a conversation, as its viewer sees it. */
-export function title(t: Translate, seen: ViewContext, conversation: ConversationSummary): string {
+export function title(t: Translate, seen: ViewContext, conversation: ConversationInfo): string {
   if (conversation.type === "self") return t("kind.self")
   const [other] = others(conversation, seen.me.id)
   if (conversation.type === "direct") return other ? nameOf(t, seen.contacts, other) : t("person.unknown")
