@@ -25,8 +25,8 @@ async def say_much(demo: Server, username: str, bodies: Sequence[str]) -> list[s
     return await asyncio.to_thread(_say, demo, username, bodies)
 
 
-async def answer(demo: Server, who: Person, message_id: str, body: str) -> None:
-    """Reply to any message of that conversation as a signed-in user."""
+async def answer(demo: Server, who: Person, message_id: str | None, body: str) -> None:
+    """Send a message in that conversation as a signed-in user, such as a reply to any message of it."""
     path = f"/api/v1/conversations/{demo.reported['conversations']['direct']}/messages"
     token = await who.page.evaluate("JSON.parse(localStorage['famichat.session']).access_token")
     async with httpx.AsyncClient(base_url=demo.url, headers={"authorization": f"Bearer {token}"}, timeout=30) as http:
