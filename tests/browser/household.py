@@ -194,6 +194,10 @@ class Person:
 
     async def sign_in(self, username: str, password: str) -> Self:
         await self.page.goto(self.url)
+        return await self.sign_in_here(username, password)
+
+    async def sign_in_here(self, username: str, password: str) -> Self:
+        """Sign in on the page that is open."""
         await self.page.get_by_label("Name or email").fill(username)
         await self.page.get_by_label("Password", exact=True).fill(password)
         await self.page.get_by_role("button", name="Sign in").click()

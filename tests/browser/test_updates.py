@@ -1,6 +1,7 @@
 """A server is updated while pages of the old version are open: two builds of the client, one after the other."""
 
 import asyncio
+import gzip
 import re
 import shutil
 from collections.abc import Iterator
@@ -22,7 +23,10 @@ _EXPECTED = re.compile(r"status of 404|Refused to apply style|registration block
 
 @pytest.fixture
 def newer_release(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the package whose client has the same code, but other file names and another worker, as a new build."""
+    """A copy of the package whose client has the same code, but other file names and another worker, as a new build.
+
+    Its files are compressed with gzip only.
+    """
     package = tmp_path / "release" / "famichat"
     shutil.copytree(
         ROOT / "src/famichat", package, ignore=shutil.ignore_patterns("__pycache__", "*.map", "*.br", "*.gz")
@@ -36,6 +40,8 @@ def newer_release(tmp_path: Path) -> Iterator[Path]:
         for old, new in names.items():
             text = text.replace(old, new)
         each.write_text(text)
+        if each.parent.name == "assets":
+            each.with_name(f"{each.name}.gz").write_bytes(gzip.compress(each.read_bytes(), 1))
     worker = static / "worker.js"
     changed, count = re.subn(r"(?<=`)[0-9a-f]{12}(?=`)", lambda version: version[0][::-1], worker.read_text())
     assert count == 1
@@ -55,6 +61,7 @@ async def test_an_open_page_of_the_old_version_changes_to_the_new_one_and_keeps_
         await who.open("The whole family")
         await who.page.get_by_label("Message to").fill(f"Half a thought of {name}")
     await with_worker.page.evaluate("navigator.serviceWorker.ready")
+    await _has_stored(with_worker, ROOT / "src/famichat/static", "br")
     old_script = await _script(with_worker)
 
     await asyncio.to_thread(demo.stop)
@@ -88,6 +95,12 @@ async def test_an_open_page_of_the_old_version_changes_to_the_new_one_and_keeps_
         await who.open("The whole family")
         await expect(who.page.get_by_label("Message to")).to_have_value(f"Half a thought of {name}")
 
+    # The new worker opens the app without a server, from files that it received compressed.
+    await _has_stored(with_worker, newer_release / "famichat/static", "gzip")
+    await asyncio.to_thread(demo.stop)
+    await with_worker.page.reload()
+    await expect(with_worker.page.get_by_label("Message to")).to_have_value("Half a thought of maja")
+
 
 async def test_an_invitation_of_the_old_version_is_a_link_when_the_code_is_no_longer_there(
     of_the_family: SignedIn,
@@ -101,6 +114,32 @@ async def test_an_invitation_of_the_old_version_is_a_link_when_the_code_is_no_lo
     await maja.page.get_by_role("button", name="For an adult").click()
 
     await expect(maja.page.locator("output")).to_contain_text("/invite#")
+
+
+# The scripts and style sheets in the cache that contains a file: path, coding of the response, decoded content.
+_STORED = """async contained => {
+    for (const name of await caches.keys()) {
+        const cache = await caches.open(name)
+        if (!(await cache.match(contained))) continue
+        const stored = await Promise.all((await cache.keys()).map(async request => {
+            const answer = await cache.match(request)
+            return [new URL(request.url).pathname, answer.headers.get("content-encoding"), await answer.text()]
+        }))
+        return stored.filter(([path]) => /^\\/assets\\/.*\\.(js|css)$/.test(path))
+    }
+}"""
+
+
+async def _has_stored(who: Person, static: Path, coding: str) -> None:
+    """Check the cache of the worker: it keeps the decoded content of the files that the server sends compressed."""
+    script = await _script(who)
+    await who.until("async script => (await caches.match(script)) !== undefined", script)
+    stored = await who.page.evaluate(_STORED, script)
+    assert script in {path for path, _, _ in stored}
+    for path, encoding, text in stored:
+        file = static / path.removeprefix("/")
+        assert text == file.read_text()
+        assert encoding == (coding if file.with_name(f"{file.name}.gz").exists() else None)
 
 
 async def _settings(who: Person) -> None:
