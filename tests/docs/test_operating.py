@@ -24,6 +24,7 @@ def test_the_commands_lead_from_nothing_to_a_family_of_five(tmp_path: Path) -> N
     variable, _, folder = export.removeprefix("export ").partition("=")
     settings = {variable: Template(folder).substitute(HOME=tmp_path), "FAMICHAT_RATE_LIMITS": "off"}
     links: list[str] = []
+    last = ""
     with started(*shlex.split(serve)[1:], "--json", FAMICHAT_PORT="0", **settings) as server:
         url = json.loads(server.line())["url"].replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - replaced, not bound
         settings["FAMICHAT_PORT"] = url.rpartition(":")[2]
@@ -35,10 +36,11 @@ def test_the_commands_lead_from_nothing_to_a_family_of_five(tmp_path: Path) -> N
                 links.clear()
             ran = famichat(*arguments[1:], **settings)
             assert ran.returncode == 0, f"{command}: {ran.stderr}"
-            links += re.findall(r"^http\S+/invite#\S+$", ran.stdout, re.MULTILINE)
+            last = ran.stdout
+            links += re.findall(r"^http\S+/invite#\S+$", last, re.MULTILINE)
         assert server.end() == 0
 
-    assert [name for name in ("anna", *FAMILY) if name in ran.stdout] == ["anna", *FAMILY]
+    assert [name for name in ("anna", *FAMILY) if name in last] == ["anna", *FAMILY]
 
 
 def join(url: str, links: list[str]) -> None:
