@@ -44,6 +44,16 @@ def test_the_shell_only_reads_the_database_while_the_server_runs(at_home: Operat
     assert shell.stdout.replace(">>> ", "").split() == ["False", "False"]
 
 
+def test_a_server_that_cannot_be_reached_is_the_only_error_that_the_shell_shows(at_home: Operator) -> None:
+    with DataDir(at_home.data_dir).lock():
+        shell = famichat(
+            "shell", data_dir=at_home.data_dir, given='sign_in("anna", "a long enough one", "http://localhost:1")\n'
+        )
+
+    assert "Unreachable: Cannot reach http://localhost:1" in shell.stderr
+    assert "DirectoryInUse" not in shell.stderr
+
+
 async def test_the_shell_broadcasts_as_a_signed_in_user_of_a_running_server(app: RunningApp, tmp_path: Path) -> None:
     topic = f"message:direct:{app.talks.direct}"
     lines = f"""

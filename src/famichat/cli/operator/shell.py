@@ -4,6 +4,7 @@ import asyncio
 import code
 import getpass
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,12 @@ _DEVICE = "Famichat shell"
 def shell(data_dir: Path | None) -> None:
     """Open a Python shell with Famichat loaded. On SQLite, it changes a running server only as a signed-in user."""
     settings = load_settings(data_dir=data_dir)
-    try:
-        with open_for_writing(settings) as data:
-            _interact(data, writable=True)
-    except DirectoryInUse:
-        with open_readonly(data_dir) as data:
-            _interact(data, writable=False)
+    with ExitStack() as stack:
+        try:
+            data, writable = stack.enter_context(open_for_writing(settings)), True
+        except DirectoryInUse:
+            data, writable = stack.enter_context(open_readonly(data_dir)), False
+        _interact(data, writable=writable)
 
 
 class DatabaseChat:
