@@ -306,6 +306,9 @@ async def test_it_speaks_japanese_and_enter_chooses_a_word_before_it_sends(demo:
         await expect(box).to_have_value("牛乳をお願い" if composing else "")
     await expect(page.locator("[data-entry]").last).to_contain_text("牛乳をお願い")
     await expect(page.get_by_text("送信済み").last).to_be_visible()
+    await page.set_viewport_size({"width": 320, "height": 640})
+    wrapped = await box.evaluate("field => field.offsetHeight > parseFloat(getComputedStyle(field).minBlockSize)")
+    assert not wrapped, "the placeholder takes one line on the smallest phone"
 
 
 async def test_a_message_written_offline_survives_closing_the_tab_and_arrives_once(

@@ -17,7 +17,11 @@ const OPTIONAL = [
   "text-wrap",
   "user-select",
 ]
-const VALUES = { "font-family": ["ui-monospace"], "text-align": ["match-parent"] }
+const VALUES = {
+  "font-family": ["ui-monospace"],
+  "text-align": ["match-parent"],
+  "word-break": ["auto-phrase"], // Japanese lines then also end inside words.
+}
 
 const CONFIG: Linter.Config = {
   files: ["**/*.css"],

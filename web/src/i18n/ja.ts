@@ -72,8 +72,8 @@ export const ja: Messages = {
   "type.family": "家族全員が参加しています。",
   "type.readable": "サーバーの運営者は、このチャットのメッセージを読むことができます。",
   "role.child": "お子さま",
-  "role.toChild": "お子さま用アカウントにする",
-  "role.toAdult": "お子さま用アカウントを解除",
+  "role.toChild": "お子さま用にする",
+  "role.toAdult": "お子さま用を解除",
   "role.admin": "管理者",
   "role.toAdmin": "管理者にする",
   "role.toMember": "管理者から外す",
@@ -257,7 +257,7 @@ export const ja: Messages = {
   "room.newFrom": "{name}: {text}",
 
   "write.label": "{name}へのメッセージ",
-  "write.placeholder": "メッセージを入力",
+  "write.placeholder": "メッセージ",
   "write.send": "送信",
   "write.tooLong": {
     other: "メッセージが約 {n} 文字長すぎます。短くするか、テキストファイルとして添付してください。",
