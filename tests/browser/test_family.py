@@ -1,10 +1,14 @@
 """Family administration: roles, invitations, devices, account history and disk usage, but no messages."""
 
 import re
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, expect
 
+from famichat.storage.base import now
+from famichat.storage.data_dir import DataDir
 from tests.browser.conftest import SignedIn
 from tests.browser.household import Person, Server
 
@@ -44,7 +48,7 @@ async def test_an_admin_manages_the_family_and_sees_no_messages(of_the_family: S
     await expect(invitations.get_by_text("No open invitations.")).to_be_visible()
 
     room = _section(page, "Storage")
-    await expect(room.get_by_text("No backup yet.")).to_be_visible()
+    await expect(_section(page, "Backups").get_by_text("No backup yet.")).to_be_visible()
     await expect(room.get_by_text(re.compile(r"[\d.,]+ [kM]B"))).to_be_visible()
     assert not re.search("green|fetch Nils|oven|ferry", await page.inner_text())
 
@@ -66,6 +70,21 @@ async def test_a_member_who_forgot_the_password_sets_a_new_one_with_a_link_of_an
     await expect(phone.page.get_by_role("link", name="Settings")).to_be_visible()
     await expect(emil.page.get_by_role("button", name="Sign in")).to_be_visible()
     emil.faults.clear()  # browsers log a 401 as an error
+
+
+async def test_admins_are_told_when_the_server_has_not_been_backed_up_for_three_days(
+    demo_dir: Path, of_the_family: SignedIn
+) -> None:
+    DataDir(demo_dir).note_backup(now() - timedelta(days=4))
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.page.get_by_text("Your server hasn't been backed up for 3 days.").wait_for()
+    await maja.page.get_by_role("button", name="Show").click()
+
+    backups = _section(maja.page.get_by_role("main"), "Backups")
+    await expect(backups.get_by_text("There has been no backup for 3 days.")).to_be_visible()
+    await expect(backups.get_by_text("Not yet")).to_be_visible()
+    await expect(maja.page.get_by_text("Your server hasn't been backed up")).to_have_count(0)
+    await expect(emil.page.get_by_text("Your server hasn't been backed up")).to_have_count(0)
 
 
 async def test_a_member_without_the_admin_role_has_no_family_page(of_the_family: SignedIn) -> None:

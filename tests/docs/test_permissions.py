@@ -203,6 +203,7 @@ ACTS: dict[str, Act] = {
     ),
     "read the admin activity": to_it("GET", "/ledger"),
     "see the disk usage": to_it("GET", "/storage"),
+    "see the state of the backups": to_it("GET", "/backups"),
     "block a member": lambda scene: scene.ask("PUT", f"/me/blocks/{scene.people['gun'].user_id}"),
     "unblock a member": lambda scene: scene.ask("DELETE", f"/me/blocks/{scene.people['gun'].user_id}"),
     "list a child's contacts": lambda scene: scene.ask("GET", f"{scene.place('siri')}/contacts"),

@@ -156,6 +156,7 @@ MATRIX = [
     Row("put", "/password-reset", (404,) * 5, {"token": "x", "new_password": "correct horse battery"}, no_one=404),
     Row("get", "/families/{family_id}/ledger", ADMIN_OF_FAMILY),
     Row("get", "/families/{family_id}/storage", ADMIN_OF_FAMILY),
+    Row("get", "/families/{family_id}/backups", ADMIN_OF_FAMILY),
     Row("post", "/families/{family_id}/invites", (201, 403, 403, 404, 404), {}),
     Row("get", "/families/{family_id}/invites", ADMIN_OF_FAMILY),
     Row("delete", "/families/{family_id}/invites/{invite_id}", (204, 403, 403, 404, 404)),

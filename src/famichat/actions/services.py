@@ -67,6 +67,7 @@ class Services:
     setup_code: str | None
     public_url: str
     data_dir: DataDir
+    makes_backups: bool
 
     async def read(
         self,

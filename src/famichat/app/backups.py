@@ -1,7 +1,6 @@
 """Makes, verifies and deletes backups by a schedule, and makes one before each migration."""
 
 import asyncio
-import hashlib
 import shutil
 import threading
 import time
@@ -20,9 +19,10 @@ from famichat.attachments.sample import open_newest_files
 from famichat.settings import Settings
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server, backup
-from famichat.storage.backup.record import BackupRecord, BackupTimes, backup_times
+from famichat.storage.backup.record import BackupRecord, backup_times
 from famichat.storage.backup.restore import Place
 from famichat.storage.backup.retention import BackupNames, kept
+from famichat.storage.backup.schedule import next_due
 from famichat.storage.backup.staging import staging
 from famichat.storage.backup.verify import verify
 from famichat.storage.backup.whole_file import whole_file
@@ -36,9 +36,7 @@ from famichat.telemetry import emit, events
 
 FIRST_SECONDS = 120.0
 _CHECK_SECONDS = 300.0
-_RETRY = timedelta(hours=1)
 _VERIFY_EVERY = timedelta(days=7)
-_FIRST_HOUR, _HOURS = 2, 3
 _ROOM_FACTOR = 1.2
 _LEAST_KEPT = 2
 _LOCK = 0x66616D62  # one of the servers of a database makes its backups
@@ -126,7 +124,7 @@ class ScheduledBackups:
             if not is_mine:
                 return
             times, id_ = self._database.run_read(lambda session: (backup_times(session), database_id(session)))
-            if not is_due(times, id_, now()):
+            if next_due(times, id_, now()) > now():
                 return
             record = self._make(BackupNames(id_, "daily"))
             store(lambda session: session.add(record))
@@ -179,24 +177,6 @@ class ScheduledBackups:
         existing = names.of(self._folder)
         for made_at in existing.keys() - kept(existing):
             existing[made_at].unlink(missing_ok=True)
-
-
-def is_due(times: BackupTimes, id_: str, at: datetime) -> bool:
-    """Return whether a backup should be made now.
-
-    Args:
-        times: of the backups so far.
-        id_: the database's id. It decides the minute of the day, so that servers of one house do not begin together.
-        at: the current time.
-    """
-    minute = int.from_bytes(hashlib.sha256(id_.encode()).digest()[:4]) % (_HOURS * 60)
-    local = at.astimezone()
-    scheduled = local.replace(hour=_FIRST_HOUR + minute // 60, minute=minute % 60, second=0, microsecond=0)
-    if scheduled > local:
-        scheduled -= timedelta(days=1)
-    if times.tried_at is not None and times.tried_at > at - _RETRY:
-        return False
-    return times.made_at is None or times.made_at < scheduled
 
 
 def before_migration(settings: Settings) -> Callable[[Database], None] | None:

@@ -138,6 +138,7 @@ async def start_services(
         setup_code=await _setup_code(data),
         public_url=_url_for_links(settings),
         data_dir=data.data_dir,
+        makes_backups=settings.backup_schedule == "daily",
     )
 
 

@@ -102,6 +102,19 @@ export interface components {
       readonly entries: readonly components["schemas"]["AuditEntry"][]
       readonly has_more: boolean
     }
+    /** @description The state of the server's backups. */
+    readonly BackupStatus: {
+      /** @description The time of the last backup; null before the first. */
+      readonly last_at: string | null
+      /** @description The time of the last test restore; null before the first. */
+      readonly verified_at: string | null
+      /** @description When the next one is due; if it was missed, in the past. Null if the server makes none itself. */
+      readonly next_at: string | null
+      /** @description The step that failed last time. */
+      readonly problem: ("not_made" | "not_verified") | null
+      /** @description Whether there has been no backup for three days. */
+      readonly overdue: boolean
+    }
     /** @description One blocked user. */
     readonly Block: {
       readonly user_id: string
@@ -1058,6 +1071,7 @@ export type AttachmentRequest = Schemas["AttachmentRequest"]
 export type AttachmentUrls = Schemas["AttachmentUrls"]
 export type AuditEntry = Schemas["AuditEntry"]
 export type AuditLog = Schemas["AuditLog"]
+export type BackupStatus = Schemas["BackupStatus"]
 export type Block = Schemas["Block"]
 export type Blocks = Schemas["Blocks"]
 export type ChangePage = Schemas["ChangePage"]

@@ -1,6 +1,14 @@
 /** Family administration: what admins can do, and what any adult can do for a child. It never includes messages. */
 import type { Session } from "./session"
-import type { ChildContact, FamilyAuditLog, FamilyStorage, Invite, Member, MemberDevice } from "../api/types"
+import type {
+  BackupStatus,
+  ChildContact,
+  FamilyAuditLog,
+  FamilyStorage,
+  Invite,
+  Member,
+  MemberDevice,
+} from "../api/types"
 
 export type {
   ChildContact,
@@ -78,5 +86,10 @@ export class FamilyAdmin {
 
   async storage(): Promise<FamilyStorage> {
     return await this.session.request<FamilyStorage>("GET", `${this.#family}/storage`)
+  }
+
+  /** The state of the server's backups. */
+  async backups(): Promise<BackupStatus> {
+    return await this.session.request<BackupStatus>("GET", `${this.#family}/backups`)
   }
 }

@@ -6,11 +6,13 @@ from famichat.actions.accounts.audit_log import read_family_audit_log
 from famichat.actions.accounts.devices import list_member_devices, revoke_member_device
 from famichat.actions.accounts.reset_links import create_reset_link
 from famichat.actions.attachments import STORAGE_STEP_BYTES, read_family_storage
+from famichat.actions.backups import read_backup_status
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 from famichat.endpoint.http.timestamp import Timestamp
 from famichat.endpoint.schemas.audit_log import AuditEntryView, Before
 from famichat.endpoint.schemas.parameters import Limit
+from famichat.storage.backup.record import BackupProblem
 
 router = api_router("/families/{family_id}", "families")
 
@@ -66,6 +68,18 @@ class FamilyStorageView(BaseModel):
     database_bytes: int = Field(description=f"By the whole server, with all its families. {_ROUNDED}")
     people: list[MemberStorageView]
     last_backup_at: Timestamp | None = Field(description="Null if no backup was taken from this data directory.")
+
+
+class BackupStatusView(BaseModel):
+    """The state of the server's backups."""
+
+    last_at: Timestamp | None = Field(description="The time of the last backup; null before the first.")
+    verified_at: Timestamp | None = Field(description="The time of the last test restore; null before the first.")
+    next_at: Timestamp | None = Field(
+        description="When the next one is due; if it was missed, in the past. Null if the server makes none itself."
+    )
+    problem: BackupProblem | None = Field(description="The step that failed last time.")
+    overdue: bool = Field(description="Whether there has been no backup for three days.")
 
 
 @router.get("/members/{user_id}/devices", summary="List a member's devices")
@@ -135,4 +149,22 @@ async def storage(family_id: str, caller: Caller, context: InContext) -> FamilyS
         database_bytes=found.database_bytes,
         people=[MemberStorageView(user_id=user_id, file_bytes=size) for user_id, size in found.file_bytes.items()],
         last_backup_at=found.last_backup_at,
+    )
+
+
+@router.get("/backups", summary="Show the state of the backups")
+async def backups(family_id: str, caller: Caller, context: InContext) -> BackupStatusView:
+    """Return when the server was last backed up, when a backup was last verified, and what went wrong.
+
+    Raises:
+        NotFound: the caller is not a member of the family.
+        NotAdmin: the caller is not an admin.
+    """
+    found = await read_backup_status(context, caller, family_id)
+    return BackupStatusView(
+        last_at=found.last_at,
+        verified_at=found.verified_at,
+        next_at=found.next_at,
+        problem=found.problem,
+        overdue=found.is_overdue,
     )

@@ -53,6 +53,7 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "PUT /password-reset": "resetPassword",
     "GET /families/{family_id}/ledger": "listFamilyAuditLog",
     "GET /families/{family_id}/storage": "getFamilyStorage",
+    "GET /families/{family_id}/backups": "getBackupStatus",
     "POST /families/{family_id}/invites": "createInvite",
     "GET /families/{family_id}/invites": "listInvites",
     "DELETE /families/{family_id}/invites/{invite_id}": "revokeInvite",

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import BigInteger, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, PrimaryKey, UtcDateTime
 from famichat.storage.epoch import DatabaseEpoch
+
+BackupProblem = Literal["not_made", "not_verified"]
 
 
 class BackupRecord(Base):
@@ -42,12 +45,14 @@ class BackupTimes:
         tried_at: when the last scheduled backup began, successful or not.
         made_at: when the last successful one began.
         verified_at: when one was last verified.
+        problem: what failed last time; None if nothing did.
     """
 
     began_at: datetime
     tried_at: datetime | None
     made_at: datetime | None
     verified_at: datetime | None
+    problem: BackupProblem | None = None
 
 
 def backup_times(session: Session) -> BackupTimes:
@@ -56,4 +61,12 @@ def backup_times(session: Session) -> BackupTimes:
     tried_at = session.execute(select(func.max(BackupRecord.started_at))).scalar_one()
     made_at = session.execute(select(func.max(BackupRecord.started_at)).where(BackupRecord.bytes > 0)).scalar_one()
     verified_at = session.execute(select(func.max(BackupRecord.verified_at))).scalar_one()
-    return BackupTimes(began_at, tried_at, made_at, verified_at)
+    return BackupTimes(began_at, tried_at, made_at, verified_at, _problem(session))
+
+
+def _problem(session: Session) -> BackupProblem | None:
+    newest = select(BackupRecord.error, BackupRecord.bytes).order_by(BackupRecord.started_at.desc()).limit(1)
+    row = session.execute(newest).first()
+    if row is None or row.error is None:
+        return None
+    return "not_verified" if row.bytes else "not_made"
