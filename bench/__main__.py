@@ -5,13 +5,13 @@ import json
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from bench.growth import QUICK_SIZES, SIZES, measure_growth
+from bench.growth import QUICK_SIZES, SIZES, Size, measure_growth
 from bench.limits import measure_limits
 from bench.report import Run, limited_by_generator, report
 from bench.servers.famichat import Famichat, FamichatOnPostgres
@@ -72,13 +72,21 @@ def _measure(options: argparse.Namespace, servers: dict[str, type[Server]], plan
                 for number in range(rounds):
                     _measure_workload(name, number, started, plan, results[name], problems)
     limits = measure_limits(0.1 if options.quick else 1) if "limits" in options.names else {}
-    growth = {}
-    if "growth" in options.names:
-        for title, size in (QUICK_SIZES if options.quick else SIZES).items():
-            _say(title)
-            with tempfile.TemporaryDirectory() as folder:
-                growth[title] = measure_growth(Path(folder), size)
+    growth = _measure_growth(QUICK_SIZES if options.quick else SIZES, problems) if "growth" in options.names else {}
     return Run(plan, rounds, results, problems, limits, growth)
+
+
+def _measure_growth(sizes: Mapping[str, Size], problems: list[str]) -> dict[str, dict[str, float]]:
+    growth = {}
+    for title, size in sizes.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                growth[title] = measure_growth(Path(folder), size)
+            except (OSError, TimeoutError) as error:
+                _report(problems, f"`growth` failed with {title}: {error}")
+                continue
+        _say(f"growth {title}: {_listed(growth[title])}")
+    return growth
 
 
 @contextmanager
@@ -118,8 +126,11 @@ def _measure_workload(
             _report(problems, f"`{name}` failed on {title}: {error}")
             continue
         results.setdefault(title, []).append(result)
-        figures = ", ".join(f"{figure} {value:.4g}" for figure, value in result.figures.items())
-        _say(f"{name} {number + 1} {title}: {figures}, generator {result.generator_share:.0%}")
+        _say(f"{name} {number + 1} {title}: {_listed(result.figures)}, generator {result.generator_share:.0%}")
+
+
+def _listed(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{figure} {value:.4g}" for figure, value in figures.items())
 
 
 def _report(problems: list[str], problem: str) -> None:
