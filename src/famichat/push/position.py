@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ForeignKey, Index, delete, exists, select, text, tuple_, update
+from sqlalchemy import BigInteger, ForeignKey, delete, exists, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.device import Device
 from famichat.chat.records.receipt import Receipt
-from famichat.storage.base import Base, Id
+from famichat.storage.base import Base, Id, partial_index
 from famichat.storage.upsert import insert_for
 
 MAX_READ = 8
@@ -45,12 +45,7 @@ class NotifiedPosition(Base):
     __tablename__ = "push_positions"
     __table_args__ = (
         # A partial index: few notifications are being sent, and the others are not in it.
-        Index(
-            "ix_push_positions_sending_since",
-            "sending_since",
-            sqlite_where=text("sending_since IS NOT NULL"),
-            postgresql_where=text("sending_since IS NOT NULL"),
-        ),
+        partial_index("ix_push_positions_sending_since", "sending_since", where="sending_since IS NOT NULL"),
     )
 
     device_id: Mapped[str] = mapped_column(Id, ForeignKey("accounts_devices.id", ondelete="CASCADE"), primary_key=True)

@@ -5,11 +5,12 @@ the same value.
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import uuid_utils
-from sqlalchemy import CHAR, DateTime, Dialect, MetaData, Uuid
+from sqlalchemy import CHAR, DateTime, Dialect, Index, MetaData, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -20,6 +21,7 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+_WHERE = "where"
 
 
 def new_id() -> str:
@@ -59,7 +61,8 @@ def is_future(timestamp: datetime) -> bool:
 
 def rfc3339(timestamp: datetime) -> str:
     """Format a timestamp per RFC 3339 in UTC with microseconds, e.g. `2026-11-23T05:30:12.345678Z`."""
-    return timestamp.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    utc = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 class Id(TypeDecorator[str]):
@@ -92,9 +95,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return UTC, whatever the connection's time zone is."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """Return the conversion of stored values; that of SQLite takes a fifth of the time of the inherited one."""
+        return _from_sqlite if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _from_sqlite(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(f"{stored}+00:00")
 
 
 class Base(DeclarativeBase):
@@ -102,6 +111,23 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy reads a plain dict here
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Declare an index of only those rows that meet an SQL condition.
+
+    `declare_partial_indexes` completes it for PostgreSQL, whose dialect SQLAlchemy loads as soon as an option of it is
+    declared. That takes 2 MB and 40 ms of each start, and only migrations need it.
+    """
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={_WHERE: text(where)})
+
+
+def declare_partial_indexes() -> None:
+    """Complete the partial indexes of all imported models for PostgreSQL."""
+    for table in Base.metadata.tables.values():
+        for index in table.indexes:
+            if _WHERE in index.info:
+                index.dialect_kwargs["postgresql_where"] = index.info[_WHERE]
 
 
 PrimaryKey = Annotated[str, mapped_column(Id, primary_key=True, default=new_id)]

@@ -9,8 +9,10 @@ accidents. It does not stop an attacker, who can compute it, too.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import orjson
@@ -82,8 +84,7 @@ def insert_values(row: Checked) -> dict[str, Any]:
 
 def covered_columns(record: type[Checked]) -> list[Any]:
     """Return the columns that `is_intact` compares: those covered, and the checksum."""
-    names, sealed = _covered(inspect(record))
-    return [getattr(record, name) for name in dict.fromkeys((*names, *sealed, _CHECKSUM))]
+    return [getattr(record, name) for name in (*_covered(inspect(record)).names, _CHECKSUM)]
 
 
 def row_checksum(values: Mapping[str, Any]) -> int:
@@ -105,15 +106,32 @@ def row_checksum(values: Mapping[str, Any]) -> int:
 
 
 def _values(record: type[Any], row: Any) -> dict[str, Any]:
-    columns, sealed = _covered(record.__mapper__)
-    values = {name: getattr(row, name) for name in columns}
-    # Of a sealed value only the presence is covered: re-encryption with a new vault key replaces it.
-    return values | {name: getattr(row, name) is not None for name in sealed if is_sealed(record, row, name)}
+    covered = _covered(record.__mapper__)
+    values = dict(zip(covered.names, covered.values(row), strict=True))
+    for name in covered.sealed:
+        # Of a sealed value only the presence is covered: re-encryption with a new vault key replaces it.
+        if is_sealed(record, row, name):
+            values[name] = values[name] is not None
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """The covered columns of a mapped class.
+
+    Attributes:
+        names: of all.
+        sealed: those of them that may be sealed.
+        values: returns the values of all of a row, in the same order.
+    """
+
+    names: tuple[str, ...]
+    sealed: tuple[str, ...]
+    values: Callable[[Any], tuple[Any, ...]]
 
 
 @cache
-def _covered(mapper: Mapper[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the covered columns of a mapped class, and those of them that may be sealed."""
+def _covered(mapper: Mapper[Any]) -> _Covered:
     uncovered = {_CHECKSUM, *mapper.class_.unchecked}
     columns = [
         attribute
@@ -121,7 +139,7 @@ def _covered(mapper: Mapper[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if attribute.key not in uncovered and not _changes_by_itself(attribute.columns[0])
     ]
     names = tuple(attribute.key for attribute in columns)
-    return names, tuple(each.key for each in columns if each.columns[0].info)
+    return _Covered(names, tuple(each.key for each in columns if each.columns[0].info), attrgetter(*names))
 
 
 def _changes_by_itself(column: Any) -> bool:

@@ -4,7 +4,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from famichat.storage.base import Base
+from famichat.storage.base import Base, declare_partial_indexes
 from famichat.storage.database import Database
 from famichat.storage.revision import MIGRATIONS, NewerDatabaseError, is_known, newest, revision
 
@@ -58,6 +58,7 @@ def _check_references(connection: Connection) -> None:
 
 
 def _config(connection: Connection) -> Config:
+    declare_partial_indexes()
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.records.attachment import Attachment
@@ -52,14 +52,23 @@ MESSAGE_COLUMNS: Final = [Message.__table__.columns[field.name] for field in fie
 
 def message_rows(session: Session, query: Select[Message]) -> list[MessageRow]:
     """Return the rows of a query for messages."""
-    return [MessageRow(*row) for row in session.execute(query.with_only_columns(*MESSAGE_COLUMNS))]
+    # Executed by the connection, because the session would process the columns of each row as those of entities.
+    rows = session.connection().execute(query.with_only_columns(*MESSAGE_COLUMNS)).all()
+    return [MessageRow(*row) for row in rows]
 
 
 def attachments_of(session: Session, messages: Sequence[MessageRow]) -> dict[str, list[Attachment]]:
     """Return the attachments of messages by message id, in their order, with at most one query."""
     found: dict[str, list[Attachment]] = {}
     if messages:
-        theirs = select(Attachment).where(Attachment.message_id.in_([each.id for each in messages]))
-        for each in session.execute(theirs.order_by(Attachment.position)).scalars():
+        for each in session.execute(_ATTACHMENTS, {"message_ids": [each.id for each in messages]}).scalars():
             found.setdefault(str(each.message_id), []).append(each)
     return found
+
+
+# Building a statement with 200 values takes longer than executing it.
+_ATTACHMENTS: Final = (
+    select(Attachment)
+    .where(Attachment.message_id.in_(bindparam("message_ids", expanding=True)))
+    .order_by(Attachment.position)
+)

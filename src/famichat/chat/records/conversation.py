@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated
+from famichat.storage.base import Base, Created, Id, PrimaryKey, Updated, partial_index
 from famichat.storage.checksum import Checked
 
 ConversationType = Literal["self", "direct", "group", "family"]
@@ -41,13 +41,7 @@ class Conversation(Checked, Base):
         CheckConstraint("history IN ('joined', 'all')", name="history"),
         Index("uq_conversations_self", "owner_id", unique=True),
         Index("uq_conversations_direct", "direct_key", unique=True),
-        Index(
-            "uq_conversations_family",
-            "family_id",
-            unique=True,
-            sqlite_where=text("type = 'family'"),
-            postgresql_where=text("type = 'family'"),
-        ),
+        partial_index("uq_conversations_family", "family_id", where="type = 'family'", unique=True),
     )
 
     id: Mapped[PrimaryKey]

@@ -3,6 +3,7 @@
 FastAPI parses the body before it resolves dependencies. These routes check the signature of the access token first.
 """
 
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +14,9 @@ from starlette.exceptions import HTTPException
 from famichat.endpoint.http.context import caller, check_signature
 from famichat.endpoint.http.operation_ids import operation_id
 from famichat.realtime import strict_json
+
+# FastAPI looks for models of Pydantic 1 in each route, and loads the compatibility package (3 MB) for that if it can.
+sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]  # makes its import raise ImportError
 
 
 class StrictRequest(Request):

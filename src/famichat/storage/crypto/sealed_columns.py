@@ -8,6 +8,7 @@ either sealed or listed in that test as plain.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, Select, and_, func, literal, select, tuple_
@@ -94,8 +95,14 @@ def sealed_as(purpose: str, bound_to: Callable[[Any], str], *, unless: str | Non
 
 def is_sealed(record: type[Any], row: Any, name: str) -> bool:
     """Return whether the vault sealed this column of a row, which may hold a client's own ciphertext instead."""
-    declared: _Declaration | None = record.__mapper__.columns[name].info.get(_KEY)
+    declared = _declaration(record, name)  # type: ignore[arg-type]  # mypy does not know that classes are hashable
     return declared is not None and (declared.unless is None or not getattr(row, declared.unless))
+
+
+@cache
+def _declaration(record: type[Any], name: str) -> _Declaration | None:
+    declared: _Declaration | None = record.__mapper__.columns[name].info.get(_KEY)
+    return declared
 
 
 def sealed_columns() -> list[SealedColumn]:
