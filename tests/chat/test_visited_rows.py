@@ -42,7 +42,7 @@ LARGE, SMALL, GROUPS = 80_000, 200, 100
 class Grown:
     """A database of 100,000 messages: a large group, and 100 small ones. Every eighth message has changed.
 
-    Maja and Emil have read everything, on one device each.
+    Maja and Emil received everything, on one device each. Maja has read it, Emil nothing.
     """
 
     database: Database
@@ -99,19 +99,20 @@ def _fill(connection: Any, grown: Grown, *, sqlite: bool) -> None:
     connection.execute(
         f"WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {LARGE}) "
         "INSERT INTO messages (id, conversation_id, seq, user_id, message_type, body, encryption_flag, "
-        f"encryption_version, key_id, inserted_at, change) SELECT {message_id}, c.id, n, "
+        f"encryption_version, key_id, inserted_at, change, sender_seq) SELECT {message_id}, c.id, n, "
         f"CAST(CASE n % 2 WHEN 0 THEN '{maja.user_id}' ELSE '{emil.user_id}' END AS {uuid}), 'text', "
-        f"CAST('aGVq' AS {blob}), true, 'v1', '1', '2026-11-23 05:31:00', CASE n % 8 WHEN 0 THEN n / 8 ELSE 0 END "
+        f"CAST('aGVq' AS {blob}), true, 'v1', '1', '2026-11-23 05:31:00', CASE n % 8 WHEN 0 THEN n / 8 ELSE 0 END, "
+        "(n + 1) / 2 "
         "FROM sizes c JOIN series ON n <= c.count"
     )
     connection.execute(
         "UPDATE conversations SET last_seq = (SELECT count FROM sizes WHERE sizes.id = conversations.id), "
         "last_change = (SELECT count / 8 FROM sizes WHERE sizes.id = conversations.id)"
     )
-    for who in (maja, emil):
+    for who, read in ((maja, "count"), (emil, "0")):
         connection.execute(
             "INSERT INTO message_receipts (conversation_id, device_id, user_id, delivered_seq, read_seq, updated_at) "
-            f"SELECT id, CAST('{who.device_id}' AS {uuid}), CAST('{who.user_id}' AS {uuid}), count, count, "
+            f"SELECT id, CAST('{who.device_id}' AS {uuid}), CAST('{who.user_id}' AS {uuid}), count, {read}, "
             "'2026-11-23 05:31:00' FROM sizes"
         )
     connection.execute("ANALYZE")
@@ -138,7 +139,9 @@ def _changes(after: int) -> Read:
 
 
 def _unread(grown: Grown, session: Session) -> int:
-    return len(unread_counts(session, [(grown.large, each.user_id) for each in grown.household.everyone]))
+    counts = unread_counts(session, [(grown.large, each.user_id) for each in grown.household.everyone])
+    assert counts[grown.large, grown.household.emil.user_id] == LARGE // 2
+    return len(counts)
 
 
 def _list(grown: Grown, session: Session) -> int:
@@ -194,15 +197,15 @@ def test_a_read_visits_about_as_many_rows_as_it_returns(grown: Grown, name: str)
     assert visited.scans == []
 
 
-def test_a_send_visits_few_rows(grown: Grown) -> None:
-    maja, conversation_id = grown.household.maja, grown.small[0]
-    reply_to = f"{1:08x}-0000-7000-8000-{1:012x}"
+def test_the_first_message_of_a_member_visits_few_rows(grown: Grown) -> None:
+    inga, conversation_id = grown.household.inga, grown.large
+    reply_to = f"{0:08x}-0000-7000-8000-{1:012x}"
     entry = Entry(
         id=new_id(),
         conversation_id=conversation_id,
         conversation_type="group",
-        user_id=maja.user_id,
-        device_id=maja.device_id,
+        user_id=inga.user_id,
+        device_id=inga.device_id,
         message_type="text",
         body=b"sealed",
         client_id="a",

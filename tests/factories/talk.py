@@ -24,8 +24,10 @@ GROUND = ChangeServices(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYP
 def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fields: Any) -> list[str]:
     """Store messages of a user and return their ids. `fields` replace columns of the rows."""
     conversation = session.get_one(Conversation, conversation_id, populate_existing=True)
+    mine = Message.conversation_id == conversation_id, Message.user_id == fields.get("user_id", who.user_id)
+    sent = session.execute(select(func.count(Message.id)).where(*mine)).scalar_one()
     ids = []
-    for body in bodies:
+    for sender_seq, body in enumerate(bodies, sent + 1):
         conversation.last_seq += 1
         message_id = new_id()
         row = {
@@ -34,6 +36,7 @@ def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fie
             "seq": conversation.last_seq,
             "user_id": who.user_id,
             "device_id": who.device_id,
+            "sender_seq": sender_seq,
             "body": VAULT.seal(BODY_PURPOSE, body.encode(), message_id),
         }
         session.add(Message(**{**row, **fields}))

@@ -62,7 +62,8 @@ def test_a_database_of_a_newer_famichat_is_refused(database: Database) -> None:
 
 OLD = """
 INSERT INTO accounts_users (id, username, username_key, username_look, password_hash, read_notices, typing_notices,
-  inserted_at, updated_at) VALUES (:emil, 'emil', 'emil', 'emil', 'x', :yes, :yes, :then, :then);
+  inserted_at, updated_at) VALUES (:emil, 'emil', 'emil', 'emil', 'x', :yes, :yes, :then, :then),
+  (:inga, 'inga', 'inga', 'inga', 'x', :yes, :yes, :then, :then);
 INSERT INTO accounts_devices (id, user_id, name, created_at, last_seen_at)
   VALUES (:phone, :emil, 'phone', :then, :then);
 INSERT INTO accounts_refresh_tokens (id, device_id, token_hash, created_at, expires_at, used_at)
@@ -70,13 +71,15 @@ INSERT INTO accounts_refresh_tokens (id, device_id, token_hash, created_at, expi
 INSERT INTO families (id, name, created_at, updated_at) VALUES (:home, 'Sundqvist', :then, :then);
 INSERT INTO family_memberships (family_id, user_id, role, joined_at) VALUES (:home, :emil, 'admin', :then);
 INSERT INTO conversations (id, type, family_id, created_by_id, last_seq, encryption_required, created_at, updated_at)
-  VALUES (:talk, 'family', :home, :emil, 2, :no, :then, :then);
+  VALUES (:talk, 'family', :home, :emil, 3, :no, :then, :then);
 INSERT INTO conversation_participants (conversation_id, user_id, joined_at, visible_from_seq)
   VALUES (:talk, :emil, :then, 1);
 INSERT INTO messages (id, conversation_id, seq, user_id, device_id, message_type, body, encryption_flag, inserted_at)
   VALUES (:one, :talk, 1, :emil, :phone, 'text', :body, :no, :then);
+INSERT INTO messages (id, conversation_id, seq, user_id, device_id, message_type, body, encryption_flag, inserted_at)
+  VALUES (:other, :talk, 2, :inga, NULL, 'text', :body, :no, :then);
 INSERT INTO messages (id, conversation_id, seq, user_id, device_id, message_type, body, encryption_flag, inserted_at,
-  reply_to_id) VALUES (:two, :talk, 2, :emil, :phone, 'text', :body, :no, :then, :one)
+  reply_to_id) VALUES (:two, :talk, 3, :emil, :phone, 'text', :body, :no, :then, :one)
 """
 
 
@@ -84,7 +87,7 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
     database = Database(empty_url)
     with database.migrating() as connection:
         command.upgrade(migrate._config(connection), "0001")
-        ids = {name: new_id() for name in ("emil", "phone", "home", "talk", "one", "two")}
+        ids = {name: new_id() for name in ("emil", "inga", "phone", "home", "talk", "one", "other", "two")}
         then = datetime(2026, 11, 23, tzinfo=UTC) if database.dialect == "postgresql" else "2026-11-23 05:30:12.345678"
         for statement in OLD.split(";\n"):
             hashes = {"one_hash": b"\1" * 32, "two_hash": b"\2" * 32}
@@ -103,6 +106,7 @@ def test_an_old_database_with_people_and_messages_in_it_keeps_them_all(empty_url
     }
     generations = sorted((each["token_hash"], each["generation"]) for each in after["accounts_refresh_tokens"])
     assert generations == [(b"\1" * 32, 0), (b"\2" * 32, 1)], "the newest refresh token comes after the used one"
+    assert sorted((each["seq"], each["sender_seq"]) for each in after["messages"]) == [(1, 1), (2, 1), (3, 2)]
     for table in ("messages", "accounts_users", "accounts_devices", "families", "conversation_participants"):
         assert all(each["checksum"] is not None for each in after[table]), table
     assert database.run_read(lambda session: list(damaged_rows(session))) == []

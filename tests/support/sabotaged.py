@@ -82,7 +82,7 @@ def seq_from_clock() -> None:
     def next_seq(self: batch._Batch, entry: Entry, head: Head, _: ClientKey | None) -> Stored:
         seq = time.time_ns() // 1000
         self._moved[entry.conversation_id] = seq
-        self._rows.append((entry, seq))
+        self._rows.append((entry, seq, seq))
         return Stored(entry.id, seq, self._moment, repeat=False, conversation_type=head.type)
 
     plant(batch._Batch, "_next", next_seq)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, and_, bindparam, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access, read_up_to, role_of, with_roles
@@ -82,13 +82,14 @@ def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dic
     """Count the unread messages of members, by conversation id and user id.
 
     Unread are the messages of others after the last one that the member has read on any device. Because `seq` has no
-    gaps, their number is the difference of two positions minus the member's own messages in between. Only the own
-    messages are counted row by row, so the cost does not grow with the number of unread messages.
+    gaps, their number is the difference of two positions minus the member's own messages in between. Those are the
+    difference of two `sender_seq`, so no messages are counted, and the cost does not grow with their number.
     """
     if not members:
         return {}
     conversation_ids, user_ids = map(set, zip(*members, strict=True))
-    counts = session.execute(_UNREAD, {"conversation_ids": list(conversation_ids), "user_ids": list(user_ids)})
+    query = _UNREAD[session.get_bind().dialect.name]
+    counts = session.execute(query, {"conversation_ids": list(conversation_ids), "user_ids": list(user_ids)})
     return {(row.conversation_id, row.user_id): row.unread for row in counts}
 
 
@@ -109,7 +110,7 @@ def _visible(message: MessageRow | None, access: Access) -> MessageRow | None:
     return message if message is not None and access.can_see(message.seq) else None
 
 
-def _unread_query() -> Select[str, str, int]:
+def _unread_query(dialect: str) -> Select[str, str, int]:
     ids: BindParameter[Any] = bindparam("conversation_ids", expanding=True)
     user_ids: BindParameter[Any] = bindparam("user_ids", expanding=True)
     furthest = (
@@ -119,16 +120,9 @@ def _unread_query() -> Select[str, str, int]:
         .subquery()
     )
     read = read_up_to(furthest.c.seq)
-    own = (
-        select(func.count())
-        .where(
-            Message.user_id == Participant.user_id,
-            Message.conversation_id == Participant.conversation_id,
-            Message.seq > read,
-        )
-        .correlate(Participant, furthest)
-        .scalar_subquery()
-    )
+    newest_own = _newest_own_on_postgresql if dialect == "postgresql" else _newest_own
+    sent, sent_before = newest_own(None), newest_own(read)
+    own = func.coalesce(sent.correlate(Participant), 0) - func.coalesce(sent_before.correlate(Participant, furthest), 0)
     return (
         select(Participant.conversation_id, Participant.user_id, (Conversation.last_seq - read - own).label("unread"))
         .join_from(Participant, Conversation, Conversation.id == Participant.conversation_id)
@@ -140,8 +134,33 @@ def _unread_query() -> Select[str, str, int]:
     )
 
 
+def _newest_own(up_to: ColumnElement[int] | None) -> ScalarSelect[int]:
+    """Return the `sender_seq` of a participant's newest message, or of the newest one up to a position."""
+    own = select(Message.sender_seq).where(
+        Message.user_id == Participant.user_id, Message.conversation_id == Participant.conversation_id
+    )
+    if up_to is not None:
+        own = own.where(Message.seq <= up_to)
+    return own.order_by(Message.seq.desc()).limit(1).scalar_subquery()
+
+
+def _newest_own_on_postgresql(up_to: ColumnElement[int] | None) -> ScalarSelect[int]:
+    """Do the same as `_newest_own`.
+
+    For two equal values, PostgreSQL may choose the index of the conversation, and visit all messages in it to find that
+    a member has sent none. Only one index serves this range and order. Its last entry may be that of another user.
+    """
+    is_own = and_(Message.user_id == Participant.user_id, Message.conversation_id == Participant.conversation_id)
+    columns: list[Any] = [Message.user_id, Message.conversation_id, Message.seq]
+    bounds: list[Any] = [Participant.user_id, Participant.conversation_id]
+    if up_to is not None:
+        bounds.append(up_to)
+    newest = select(case((is_own, Message.sender_seq))).where(tuple_(*columns[: len(bounds)]) <= tuple_(*bounds))
+    return newest.order_by(*(each.desc() for each in columns)).limit(1).scalar_subquery()
+
+
 # Building a statement takes several times as long as executing it, so frequent ones are built once.
-_UNREAD: Final = _unread_query()
+_UNREAD: Final = {dialect: _unread_query(dialect) for dialect in ("sqlite", "postgresql")}
 _MEMBERS: Final = (
     with_roles(
         select(

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, KnownMessage, Stored
-from famichat.chat.journal.statements import Head, PostgresStatements, SqliteStatements, Statements
+from famichat.chat.journal.statements import Head, NewRow, PostgresStatements, SqliteStatements, Statements
 from famichat.storage.base import now
 from famichat.storage.database import Database
 
@@ -55,6 +55,7 @@ class _Batch:
         # after it cannot change until the commit. In any other order, a member removed in between could still send.
         self._heads = statements.heads(sorted({entry.conversation_id for entry in entries}))
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
+        self._sent = {(conversation, user): sent for (conversation, user, _), sent in self._senders.items()}
         direct = [id_ for id_, head in self._heads.items() if head.type == "direct"]
         self._open = statements.open_contacts(direct) if direct else set()
         keys = {key for entry in entries if (key := entry.client_key) is not None}
@@ -68,7 +69,7 @@ class _Batch:
         attachment_keys = {(e.conversation_id, e.user_id, each) for e in entries for each in e.attachment_ids}
         self._attachments = statements.attachments(attachment_keys) if attachment_keys else {}
         self._moment = now()
-        self._rows: list[tuple[Entry, int]] = []
+        self._rows: list[NewRow] = []
         self._attached: list[tuple[str, int, str]] = []
         self._moved: dict[str, int] = {}
 
@@ -138,7 +139,9 @@ class _Batch:
     def _next(self, entry: Entry, head: Head, key: ClientKey | None) -> Stored:
         seq = self._moved.get(entry.conversation_id, head.last_seq) + 1
         self._moved[entry.conversation_id] = seq
-        self._rows.append((entry, seq))
+        sender = entry.conversation_id, entry.user_id
+        self._sent[sender] += 1
+        self._rows.append((entry, seq, self._sent[sender]))
         if key is not None and entry.fingerprint is not None:
             self._known[key] = KnownMessage(entry.id, seq, self._moment, entry.fingerprint)
         attachments = self._take(entry)

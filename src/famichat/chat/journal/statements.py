@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Sender = tuple[str, str, str]
 Reply = tuple[str, str, str]
 Known = dict[ClientKey, KnownMessage]
+NewRow = tuple[Entry, int, int]
 AttachmentKey = tuple[str, str, str]
 
 
@@ -39,8 +40,11 @@ class Statements(Protocol):
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
         """Lock conversations until commit and return those that exist, by id."""
 
-    def senders(self, senders: set[Sender]) -> set[Sender]:
-        """Return the (conversation, user, device) triples of current members on devices that are not revoked."""
+    def senders(self, senders: set[Sender]) -> dict[Sender, int]:
+        """Return the (conversation, user, device) triples of current members on devices that are not revoked.
+
+        Their values are the `sender_seq` of the user's newest message in the conversation, 0 for none.
+        """
 
     def open_contacts(self, conversation_ids: list[str]) -> set[str]:
         """Return those of these direct conversations whose two members may send each other messages."""
@@ -60,8 +64,8 @@ class Statements(Protocol):
     def taken(self, message_ids: Collection[str]) -> dict[str, tuple[Attached, ...]]:
         """Return the attachments of these messages, by message id and in order; none for a message without any."""
 
-    def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
-        """Insert messages, each with its `seq`; `timestamp` is in UTC."""
+    def insert(self, rows: list[NewRow], timestamp: datetime) -> None:
+        """Insert messages, each with its `seq` and `sender_seq`; `timestamp` is in UTC."""
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
         """Assign attachments to messages, as (message id, position from 0, attachment id)."""
@@ -72,12 +76,12 @@ class Statements(Protocol):
 
 _COLUMNS = (
     "id, conversation_id, seq, user_id, device_id, message_type, body, client_id, fingerprint, reply_to_id, "
-    "encryption_flag, encryption_version, key_id, protocol, epoch, sender_device_id, inserted_at, checksum"
+    "encryption_flag, encryption_version, key_id, protocol, epoch, sender_device_id, inserted_at, sender_seq, checksum"
 )
 
 _TYPES = (
     *("uuid", "uuid", "bigint", "uuid", "uuid", "text", "bytea"),
-    *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz", "bigint"),
+    *("text", "bytea", "uuid", "bool", "text", "text", "text", "bigint", "uuid", "timestamptz", "bigint", "bigint"),
 )
 
 
@@ -95,7 +99,20 @@ _OPEN_CONTACTS = (
 )
 
 
-def _row(entry: Entry, seq: int, timestamp: datetime, inserted_at: Any) -> tuple[Any, ...]:
+_SQLITE_SENDER_SEQ = (
+    "coalesce((SELECT m.sender_seq FROM messages m WHERE m.user_id = wanted.u AND m.conversation_id = wanted.c "
+    "ORDER BY m.seq DESC LIMIT 1), 0)"
+)
+# The same; `chat.conversations.summary` says why it is a range.
+_POSTGRES_SENDER_SEQ = (
+    "coalesce((SELECT CASE WHEN m.user_id = wanted.u AND m.conversation_id = wanted.c THEN m.sender_seq END "
+    "FROM messages m WHERE (m.user_id, m.conversation_id) <= (wanted.u, wanted.c) "
+    "ORDER BY m.user_id DESC, m.conversation_id DESC, m.seq DESC LIMIT 1), 0)"
+)
+
+
+def _row(new: NewRow, timestamp: datetime, inserted_at: Any) -> tuple[Any, ...]:
+    entry, seq, sender_seq = new
     return (
         entry.id,
         entry.conversation_id,
@@ -114,6 +131,7 @@ def _row(entry: Entry, seq: int, timestamp: datetime, inserted_at: Any) -> tuple
         entry.epoch,
         entry.sender_device_id,
         inserted_at,
+        sender_seq,
         _checksum(entry, seq, timestamp),
     )
 
@@ -161,16 +179,16 @@ class SqliteStatements:
         )
         return {row[0]: Head(row[1], row[2], bool(row[3])) for row in rows}
 
-    def senders(self, senders: set[Sender]) -> set[Sender]:
+    def senders(self, senders: set[Sender]) -> dict[Sender, int]:
         """See `Statements.senders`."""
         rows = self._cursor.execute(
-            "SELECT p.conversation_id, p.user_id, d.id "
+            f"SELECT p.conversation_id, p.user_id, d.id, {_SQLITE_SENDER_SEQ} "  # noqa: S608 - constants only  # nosec B608
             "FROM (SELECT value ->> 0 AS c, value ->> 1 AS u, value ->> 2 AS d FROM json_each(?)) AS wanted "
             "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
             "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL",
             (json_of(senders),),
         )
-        return {(row[0], row[1], row[2]) for row in rows}
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     def open_contacts(self, conversation_ids: list[str]) -> set[str]:
         """See `Statements.open_contacts`."""
@@ -232,12 +250,12 @@ class SqliteStatements:
         )
         return _taken(message_ids, rows)
 
-    def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
+    def insert(self, rows: list[NewRow], timestamp: datetime) -> None:
         """See `Statements.insert`."""
         inserted_at = sqlite_time(timestamp)
         self._cursor.executemany(
             f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(_TYPES))})",  # noqa: S608 - constants only  # nosec B608
-            [_row(entry, seq, timestamp, inserted_at) for entry, seq in rows],
+            [_row(new, timestamp, inserted_at) for new in rows],
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:
@@ -276,16 +294,16 @@ class PostgresStatements:
         )
         return {row[0]: Head(row[1], row[2], row[3]) for row in rows}
 
-    def senders(self, senders: set[Sender]) -> set[Sender]:
+    def senders(self, senders: set[Sender]) -> dict[Sender, int]:
         """See `Statements.senders`."""
         rows = self._cursor.execute(
-            "SELECT p.conversation_id::text, p.user_id::text, d.id::text "
+            f"SELECT p.conversation_id::text, p.user_id::text, d.id::text, {_POSTGRES_SENDER_SEQ} "  # noqa: S608 - constants only  # nosec B608
             "FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, d) "
             "JOIN conversation_participants p ON p.conversation_id = wanted.c AND p.user_id = wanted.u "
-            "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL",
+            "JOIN accounts_devices d ON d.id = wanted.d AND d.user_id = wanted.u AND d.revoked_at IS NULL".encode(),
             arrays(senders),
         )
-        return {(row[0], row[1], row[2]) for row in rows}
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     def open_contacts(self, conversation_ids: list[str]) -> set[str]:
         """See `Statements.open_contacts`."""
@@ -348,12 +366,12 @@ class PostgresStatements:
         )
         return _taken(message_ids, rows)
 
-    def insert(self, rows: list[tuple[Entry, int]], timestamp: datetime) -> None:
+    def insert(self, rows: list[NewRow], timestamp: datetime) -> None:
         """See `Statements.insert`."""
         parameters = ", ".join(f"%s::{kind}[]" for kind in _TYPES)
         self._cursor.execute(
             f"INSERT INTO messages ({_COLUMNS}) SELECT * FROM unnest({parameters})".encode(),  # noqa: S608 - constants only  # nosec B608
-            arrays([_row(entry, seq, timestamp, timestamp) for entry, seq in rows]),
+            arrays([_row(new, timestamp, timestamp) for new in rows]),
         )
 
     def attach(self, attached: list[tuple[str, int, str]]) -> None:

@@ -1,13 +1,14 @@
 """The table of messages."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from famichat.chat.records.attachment import Attachment
 from famichat.e2ee.envelope import MAX_EPOCH
-from famichat.storage.base import Base, Created, Id, PrimaryKey
+from famichat.storage.base import Base, Created, Id, PrimaryKey, partial_index
 from famichat.storage.checksum import Checked
 from famichat.storage.crypto.sealed_columns import sealed_as
 
@@ -34,14 +35,16 @@ class Message(Checked, Base):
         fingerprint: keyed hash of the original payload, which tells a repeat of `client_id` from a conflict even after
             the body was deleted.
         edits: how often the body was replaced; `message_edits` holds the former versions.
+        sender_seq: the position among the sender's own messages of the conversation, from 1, without gaps.
         change: the position of the last edit, deletion or reaction among all changes of the conversation, 0 for none;
             see `change_feed.py`.
     """
 
     __tablename__ = "messages"
+    unchecked: ClassVar = frozenset({"sender_seq"})
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
-        # For the unread count, which counts a user's own messages after a position. It also serves the foreign key.
+        # For the unread count, which finds a user's last message up to a position. It also serves the foreign key.
         Index("ix_messages_user_id_conversation_id_seq", "user_id", "conversation_id", "seq"),
         Index("uq_messages_client_id", "conversation_id", "user_id", "client_id", unique=True),
         CheckConstraint("seq >= 1", name="seq"),
@@ -71,14 +74,7 @@ class Message(Checked, Base):
             name="deletion",
         ),
         # A partial index: few messages ever change, and the others are not in it.
-        Index(
-            "uq_messages_change",
-            "conversation_id",
-            "change",
-            unique=True,
-            sqlite_where=text("change > 0"),
-            postgresql_where=text("change > 0"),
-        ),
+        partial_index("uq_messages_change", "conversation_id", "change", where="change > 0", unique=True),
     )
 
     id: Mapped[PrimaryKey]
@@ -110,6 +106,7 @@ class Message(Checked, Base):
     deleted_by_id: Mapped[str | None] = mapped_column(Id)
     edits: Mapped[int] = mapped_column(default=0, server_default="0")
     change: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    sender_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     # Loaded eagerly, with one statement for any number of messages: every message view includes them.
     attachments: Mapped[list[Attachment]] = relationship(viewonly=True, lazy="selectin", order_by=Attachment.position)
 
