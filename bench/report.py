@@ -80,7 +80,9 @@ def _figure(name: str, figure: str, results: Sequence[Result] | None) -> str:
 
 def _ratios(run: Run) -> str:
     """How many times as good the first server is as each other one; above 1, the first one is better."""
-    first, *others = _servers(run)
+    if not (servers := _servers(run)):
+        return ""
+    first, *others = servers
     rows = []
     for name, by_server in run.results.items():
         if first not in by_server:
