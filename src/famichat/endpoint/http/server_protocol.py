@@ -134,9 +134,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._clear_deadline()
         self._upgraded = True
         super().handle_websocket_upgrade()
+        self._release_parser()
         protocol = self.transport.get_protocol()
         if isinstance(protocol, WebSocketProtocol):
             protocol.on_admitted_or_lost = self._uncount_connection
+
+    def _release_parser(self) -> None:
+        """Release the parser, which refers to this object and would keep it until the next garbage collection."""
+        del self.parser
 
     def _parse(self) -> None:
         """Parse the received bytes in slices, and stop while a pipelined request waits for the one before it."""

@@ -7,7 +7,6 @@ the closing handshake or an abort.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
@@ -71,7 +70,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self._fragments: list[bytes] = []
         self._fragments_binary = False
         self._unparsed = bytearray()
-        self._frames: deque[Frame] = deque()
+        # A list, because an empty deque takes 760 bytes, and a slice has only a few hundred frames.
+        self._frames: list[Frame] = []
         self._handling = False
         self._received_bytes: HeldBytes | None = None
         self._unread_bytes: HeldBytes | None = None
@@ -82,7 +82,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._idle_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
         self._receiving = True
-        self.on_admitted_or_lost: Callable[[], None] = lambda: None
+        self.on_admitted_or_lost: Callable[[], None] | None = None
 
     # Called by the event loop and by uvicorn
 
@@ -106,7 +106,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Handle the loss of the TCP connection."""
         self._server_state.connections.discard(self)
-        self.on_admitted_or_lost()
+        self._admitted_or_lost()
         for timer in (self._idle_timer, self._abort_timer, self._pace_timer):
             if timer is not None:
                 timer.cancel()
@@ -240,9 +240,14 @@ class WebSocketProtocol(asyncio.Protocol):
         self._unread_bytes = HeldBytes(self.endpoint.byte_budget, admitted.address)
         self._pace = admitted.pace
         self._connection = self.endpoint.open(admitted, self)
-        self.on_admitted_or_lost()
+        self._admitted_or_lost()
         self.resume_receiving()
         self._check_idle()
+
+    def _admitted_or_lost(self) -> None:
+        callback, self.on_admitted_or_lost = self.on_admitted_or_lost, None  # it may refer to a large object
+        if callback is not None:
+            callback()
 
     def _reject(self, status: HTTPStatus) -> None:
         if self._ws.state is State.CONNECTING and not self._transport.is_closing() and not self._ws.eof_sent:
@@ -304,7 +309,7 @@ class WebSocketProtocol(asyncio.Protocol):
             if not self._transport.is_closing():
                 self._transport.pause_reading()
             return
-        self._frame_received(self._frames.popleft())
+        self._frame_received(self._frames.pop(0))
 
     def _stop_waiting(self) -> None:
         if self._pace_timer is not None:
