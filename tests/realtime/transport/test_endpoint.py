@@ -1,8 +1,11 @@
 import asyncio
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from famichat.realtime import Channel, Connected, ConnectRequest, Endpoint, JoinRefused, Limits, SocketHandler
+from famichat.realtime.transport.connection import SERVICE_RESTART
 from famichat.realtime.transport.endpoint import Unavailable, read_offer
 
 
@@ -37,6 +40,44 @@ async def test_no_connection_is_accepted_after_a_drain() -> None:
         endpoint.check_origin(ConnectRequest({}, {}), "websocket")
     with pytest.raises(Unavailable):
         await endpoint.admit(ConnectRequest({}, {}), "websocket")
+
+
+async def test_a_drain_sends_200_clients_per_second_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint, closed, pauses = Endpoint(SocketHandler()), Counter[int](), list[float]()
+
+    class Open:
+        def close(self, code: int, _reason: str) -> None:
+            assert code == SERVICE_RESTART
+            closed[len(pauses)] += 1
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    connections: Any = {Open(): None for _ in range(1000)}
+    endpoint._connections = connections
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    await endpoint.drain()
+
+    assert closed.total() == 1000
+    assert 180 < 1000 / sum(pauses) < 220
+    assert max(closed.values()) == 10
+    assert len(set(pauses)) == len(pauses), "with jitter"
+
+
+async def test_a_drain_ends_in_time_however_many_clients_there_are() -> None:
+    endpoint, closed = Endpoint(SocketHandler()), list[int]()
+
+    class Open:
+        def close(self, code: int, _reason: str) -> None:
+            closed.append(code)
+
+    connections: Any = {Open(): None for _ in range(100)}
+    endpoint._connections = connections
+
+    await asyncio.wait_for(endpoint.drain(at_most=0), 0.5)
+
+    assert len(closed) == 100
 
 
 def test_a_request_does_not_show_its_token() -> None:

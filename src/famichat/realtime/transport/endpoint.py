@@ -16,6 +16,7 @@ uvicorn.Config(app, ws=websocket_protocol(endpoint))
 import asyncio
 import base64
 import binascii
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -219,19 +220,29 @@ class Endpoint:
         if admitted.client is not None:
             self._per_client.leave(admitted.client)
 
-    async def drain(self, *, batch: int = 100, pause: float = 0.05) -> None:
+    async def drain(self, *, batch: int = 10, pause: float = 0.05, at_most: float = 40.0) -> None:
         """Close all connections with 1012, service restart (rule 39), and refuse new ones.
 
+        The clients reconnect at once, mostly to other nodes. By default, 200 per second are sent away, in random order:
+        more would make other clients wait.
+
         Args:
-            batch: the number of connections to close at once, so that clients do not all reconnect at the same time.
-            pause: seconds between two batches.
+            batch: the number of connections to close at once.
+            pause: the average number of seconds between two batches.
+            at_most: after this many seconds, all other connections are closed at once.
         """
         self._draining = True
-        connections = tuple(self._connections)
-        for start in range(0, len(connections), batch):
-            for connection in connections[start : start + batch]:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + at_most
+        connections = list(self._connections)
+        random.shuffle(connections)
+        while connections:
+            now = connections if loop.time() >= ends_at else connections[:batch]
+            connections = connections[len(now) :]
+            for connection in now:
                 connection.close(SERVICE_RESTART, "server restart")
-            await asyncio.sleep(pause)
+            if connections:
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter is no secret  # nosec B311
 
     async def stop(self, *, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - it bounds several waits, and raises nothing
         """Drain, then wait until every channel has ended, for at most `timeout` seconds."""

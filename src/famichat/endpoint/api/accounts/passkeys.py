@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict
 
 from famichat.accounts.sign_in.passkey import Passkey
 from famichat.actions.accounts import passkeys
+from famichat.endpoint.http.affinity import set_affinity
 from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
@@ -103,7 +105,11 @@ async def begin_sign_in(context: InContext, address: ClientAddress) -> OptionsVi
 
 @router.post("/sessions/passkey", status_code=201, summary="Sign in with a passkey")
 async def sign_in(
-    body: PasskeySignInRequest, context: InContext, address: ClientAddress, key: IdempotencyKey = None
+    body: PasskeySignInRequest,
+    context: InContext,
+    address: ClientAddress,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> SessionView:
     """Sign in on a new device.
 
@@ -111,7 +117,9 @@ async def sign_in(
         RateLimited: too many requests from this address.
         InvalidCredentials: the passkey is unknown or does not verify; the reason is not revealed.
     """
-    return session_view(await passkeys.sign_in_with_passkey(context, body.credential, body.device(key), address))
+    started = await passkeys.sign_in_with_passkey(context, body.credential, body.device(key), address)
+    await set_affinity(response, context, started.identity.user_id)
+    return session_view(started)
 
 
 def _view(passkey: Passkey) -> PasskeyView:

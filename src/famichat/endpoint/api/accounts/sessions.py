@@ -2,11 +2,13 @@
 
 from typing import Annotated, Self
 
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from famichat.accounts.device import DeviceKind
 from famichat.accounts.names.email_address import MAX_EMAIL
 from famichat.actions.accounts import sessions
+from famichat.endpoint.http.affinity import set_affinity
 from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
@@ -46,7 +48,7 @@ class RefreshRequest(BaseModel):
 
 @router.post("", status_code=201, summary="Sign in")
 async def sign_in(
-    body: SignInRequest, context: InContext, address: ClientAddress, key: IdempotencyKey = None
+    body: SignInRequest, context: InContext, address: ClientAddress, response: Response, key: IdempotencyKey = None
 ) -> SessionView:
     """Sign in on a new device. An unknown account and a wrong password get the same response after the same time.
 
@@ -56,11 +58,13 @@ async def sign_in(
         InvalidCredentials: the account does not exist or the password is wrong.
     """
     device = body.device(key)
-    return session_view(await sessions.sign_in(context, body.name_or_email, body.password, device, address))
+    started = await sessions.sign_in(context, body.name_or_email, body.password, device, address)
+    await set_affinity(response, context, started.identity.user_id)
+    return session_view(started)
 
 
 @router.post("/refresh", summary="Refresh a session")
-async def refresh(body: RefreshRequest, context: InContext, address: ClientAddress) -> SessionView:
+async def refresh(body: RefreshRequest, context: InContext, address: ClientAddress, response: Response) -> SessionView:
     """Exchange a refresh token for the next one and a new access token.
 
     Safe to retry with the same token if the response was lost. Using a token after its successor was used, and more
@@ -70,7 +74,9 @@ async def refresh(body: RefreshRequest, context: InContext, address: ClientAddre
         RateLimited: too many requests from this address.
         InvalidToken: the token is unknown, expired or superseded, or its device was revoked.
     """
-    return session_view(await sessions.refresh_session(context, body.refresh_token, body.device_kind, address))
+    continued = await sessions.refresh_session(context, body.refresh_token, body.device_kind, address)
+    await set_affinity(response, context, continued.identity.user_id)
+    return session_view(continued)
 
 
 @router.delete("/current", status_code=204, summary="Sign out")
