@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import httpx
 import pytest
@@ -27,7 +26,7 @@ NGINX_PATHS = " ".join(
 class Backend(BaseHTTPRequestHandler):
     """Answers each request with the port of its server."""
 
-    protocol_version: ClassVar[str] = "HTTP/1.1"
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         body = str(self.server.server_port).encode()  # type: ignore[attr-defined]
