@@ -56,7 +56,7 @@ def test_all_errors_are_reported_together_under_their_setting_names(monkeypatch:
         "FAMICHAT_VAULT_KEYS",
         "FAMICHAT_TRUSTED_PROXIES",
     }
-    assert "FAMICHAT_PUBSUB_URL: must start with redis://, rediss:// or unix://" in faults
+    assert "FAMICHAT_PUBSUB_URL: must start with postgresql://, redis://, rediss:// or unix://" in faults
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def _listen_address(host: str) -> str:
 
 
 def _broker_url(url: str) -> str:
-    if _parts(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must start with redis://, rediss:// or unix://")
+    if _parts(url).scheme not in {"postgresql", "redis", "rediss", "unix"}:
+        raise ValueError("must start with postgresql://, redis://, rediss:// or unix://")
     return url
 
 
@@ -258,6 +258,13 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """The database URL: as configured, or SQLite in the data directory."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'famichat.db'}"
+
+    @property
+    def effective_pubsub_url(self) -> str | None:
+        """The URL of the broker: as configured, or the PostgreSQL database; None on SQLite, which has one server."""
+        if self.pubsub_url is None and self.effective_database_url.startswith("postgresql:"):
+            return self.effective_database_url
+        return self.pubsub_url
 
     @property
     def effective_files_dir(self) -> Path:

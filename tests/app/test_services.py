@@ -82,7 +82,8 @@ async def test_every_background_task_is_restarted_when_it_is_killed(
     monkeypatch.setattr(Lifecycle, "start", start_counted)
     names = {
         *("backups", "broker", "database check", "environment checks", "head broadcasts", "key rotation"),
-        *("missed notifications", "presence", "push notifications", "removed access", "sweep", "unread counts"),
+        *("missed notifications", "presence", "push notifications", "removed access", "sweep"),
+        *("topic feeds", "unread counts", "user news"),
     }
     if database_url.startswith("sqlite"):
         names.add("check for damage")

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from famichat.realtime import redis_broker
+from famichat.realtime import broker
 from famichat.realtime.lease import Lease
 from tests.support.app import RunningApp, running_app
 
@@ -31,7 +31,7 @@ async def test_a_node_that_cannot_read_who_lost_access_is_not_ready(
 async def test_a_node_that_hears_nothing_is_ready_and_reports_it(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_broker, "DEAF_SECONDS", 0.0)
+    monkeypatch.setattr(broker, "DEAF_SECONDS", 0.0)
     async with (
         running_app(database_url, tmp_path, pubsub_url="redis://127.0.0.1:1/0") as app,
         httpx.AsyncClient(base_url=app.url, timeout=30) as client,

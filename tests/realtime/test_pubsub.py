@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
@@ -37,15 +37,17 @@ class Wire:
 
 class Node:
     hearing = True
+    has_peers = True
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def subscribe(self, receive: Callable[[dict[str, Any]], None]) -> None:
+    def subscribe(self, receive: Callable[[dict[str, Any]], None], on_gap: Callable[[], None]) -> None:
+        self.on_gap = on_gap
         self._hear = receive
         self._wire.hearers.append(receive)
 
-    def publish(self, note: dict[str, Any]) -> None:
+    def publish(self, note: dict[str, Any], _replaces: Hashable = None) -> None:
         for receive in self._wire.hearers:
             if receive is not self._hear:
                 receive(note)

@@ -1,7 +1,7 @@
 """The services of a server without a server: tests call actions with them, and see what actions broadcast."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.rate_limit import Address
 from famichat.actions.services import Services
 from famichat.app.services import build_services
+from famichat.realtime.message import Payload
 from famichat.settings import Settings
 from tests.factories.people import SECRET, Household, Person
 from tests.support.app import VAULT_KEYS, Talks, move_in
@@ -76,8 +77,19 @@ async def running_services(template: Path, folder: Path, **settings: object) -> 
     async with build_services(Settings.model_validate(chosen)) as services:
         home, talks = await services.write(move_in)
         running = RunningServices(services, home, talks)
+
+        def publish(kind: str, note: dict[str, Any], _replaces: Hashable = None) -> None:
+            if kind in {"evict", "disconnect"}:
+                running.published.append((kind, note))
+
+        def broadcast(topic: str, event: str, payload: Payload, **options: Any) -> int:
+            given = {key: value for key, value in options.items() if value is not None and key != "announce"}
+            running.published.append(("broadcast", {"topic": topic, "event": event, "payload": payload, **given}))
+            return 0
+
         with (
-            patch.object(services.pubsub, "publish", lambda kind, note: running.published.append((kind, note))),
+            patch.object(services.pubsub, "publish", publish),
+            patch.object(services.pubsub, "broadcast", broadcast),
             patch.object(services.pubsub, "may_have_listeners", lambda _topic, _event: True),  # as with other nodes
         ):
             yield running

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.actions.events.topics import connections_of_device, user_topic
+from famichat.actions.events.user_news import NOTIFICATION, UserChange
 from famichat.actions.services import Services
 from famichat.chat.access import conversation_for
 from famichat.chat.errors import InvalidMessage
@@ -19,8 +20,15 @@ from famichat.telemetry import emit, events
 
 def show_in_tabs(pubsub: PubSub, notification: Notification) -> None:
     """Ask the open tabs of a device, on any node, to show a notification."""
-    topic, only = user_topic(notification.user_id), connections_of_device(notification.device_id)
-    pubsub.broadcast(topic, "notification", notification.payload, only=only)
+    user_id, device_id = notification.user_id, notification.device_id
+    change = UserChange(user_id, NOTIFICATION, notification.message["message_id"], device_id)
+    pubsub.broadcast(
+        user_topic(user_id),
+        NOTIFICATION,
+        notification.payload,
+        only=connections_of_device(device_id),
+        announce=change.announcement,
+    )
 
 
 async def confirm_notification(services: Services, actor: Identity, payload: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from famichat.accounts.errors import Unauthorized
 from famichat.accounts.sign_in.token import Identity, Tokens, authenticate
 from famichat.actions.events.broadcasts import Broadcasts
+from famichat.actions.events.topic_feed import TopicFeeds
 from famichat.actions.rate_limit import RateLimits
 from famichat.attachments.avatars import AvatarMaker
 from famichat.attachments.files import Files
@@ -60,6 +61,7 @@ class Services:
     pubsub: PubSub
     presence: Presence
     broadcasts: Broadcasts
+    feeds: TopicFeeds
     push_notifier: PushNotifier
     push_key: str
     rate_limits: RateLimits

@@ -7,7 +7,9 @@ from famichat.actions.events.broadcasts import Broadcasts
 from famichat.actions.events.head_broadcaster import HeadBroadcaster
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.removed_access import RemovedAccessReader
+from famichat.actions.events.topic_feed import TopicFeeds
 from famichat.actions.events.unread import UnreadCounts
+from famichat.actions.events.user_news import UserNews
 from famichat.actions.notifications import show_in_tabs
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.persistence import Persistence
@@ -15,10 +17,13 @@ from famichat.push.client import PushClient
 from famichat.push.notifier import PushNotifier
 from famichat.push.sender import PushServices
 from famichat.push.vapid import Vapid
+from famichat.realtime.broker import Broker, BrokerClient
+from famichat.realtime.broker_envelope import BrokerEnvelope
 from famichat.realtime.lease import Lease
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
 from famichat.settings import Settings
+from famichat.storage.epoch import namespace
 
 _PRESENCE_PERIOD_SECONDS = 0.1
 
@@ -29,6 +34,7 @@ class Delivery:
 
     Attributes:
         pubsub: delivers to the clients of this node, and through the broker to those of other nodes.
+        feeds: deliver the messages of all nodes to the clients of this one.
         presence: who is online.
         broadcasts: what actions call after their commit.
         push_notifier: notifies devices that do not acknowledge a message.
@@ -36,27 +42,50 @@ class Delivery:
     """
 
     pubsub: PubSub
+    feeds: TopicFeeds
     presence: Presence
     broadcasts: Broadcasts
     push_notifier: PushNotifier
     push_key: str
 
 
-def build_pubsub(settings: Settings, lifecycle: Lifecycle, lease: Lease | None) -> PubSub:
-    """Connect to the broker that other nodes use, if the settings name one.
+async def build_pubsub(
+    settings: Settings, persistence: Persistence, lifecycle: Lifecycle, lease: Lease | None
+) -> PubSub:
+    """Connect to the broker that other nodes use, unless there can be none.
 
     Args:
         settings: the URL of the broker.
+        persistence: the deployment, and the key that its nodes share.
         lifecycle: runs the broker.
         lease: see `PubSub`.
-    """
-    if settings.pubsub_url is None:
-        return PubSub(lease=lease)
-    from famichat.realtime.redis_broker import RedisBroker  # noqa: PLC0415 - a large library that only several nodes need
 
-    broker = RedisBroker(settings.pubsub_url)
+    Raises:
+        StorageUnavailable: the database did not answer.
+    """
+    url = settings.effective_pubsub_url
+    if url is None:
+        return PubSub(lease=lease)
+    name = await persistence.database.read(namespace)
+    broker = Broker(broker_client(url, name), BrokerEnvelope(persistence.secret_key, name))
     lifecycle.start("broker", broker.run)
     return PubSub(broker, lease)
+
+
+def broker_client(url: str, name: str) -> BrokerClient:
+    """Return the client for the service that a URL names.
+
+    Args:
+        url: see `FAMICHAT_PUBSUB_URL` in docs/running.md.
+        name: the namespace of the deployment.
+    """
+    if url.startswith("postgresql://"):
+        from famichat.realtime.postgres_broker import PostgresClient  # noqa: PLC0415 - psycopg is an extra
+
+        return PostgresClient(url, name)
+    from famichat.realtime.redis_broker import RedisClient  # noqa: PLC0415 - a large library of an extra
+
+    return RedisClient(url, name)
 
 
 async def build_delivery(
@@ -76,8 +105,12 @@ async def build_delivery(
         StorageUnavailable: the database did not answer.
     """
     removals = RecentRemovals()
-    unread = UnreadCounts(persistence.database, pubsub, removals)
+    feeds = TopicFeeds(persistence.database, persistence.vault, pubsub)
+    lifecycle.start("topic feeds", feeds.run)
+    unread = UnreadCounts(persistence.database, persistence.vault, pubsub, removals)
     lifecycle.start("unread counts", unread.run)
+    user_news = UserNews(persistence.database, persistence.vault, persistence.policies, pubsub, removals)
+    lifecycle.start("user news", user_news.run)
     contact = settings.effective_public_url if settings.effective_public_url.startswith("https://") else None
     vapid = Vapid(persistence.secret_key, contact=contact)
     client = PushClient(vapid, allow_private=settings.push_private_addresses)
@@ -87,7 +120,8 @@ async def build_delivery(
     lifecycle.start("push notifications", push_notifier.run)
     presence = Presence(pubsub, broadcast_period=_PRESENCE_PERIOD_SECONDS)
     if lease is not None:
-        heads = HeadBroadcaster(persistence.database, pubsub)
+        heads = HeadBroadcaster(persistence.database, pubsub, feeds)
+        pubsub.watch_gaps(heads.broadcast_soon)
         removed_access = RemovedAccessReader(persistence.database, pubsub, removals, lease, heads.broadcast_soon)
         await removed_access.start()
         lifecycle.start("removed access", removed_access.run)
@@ -96,8 +130,9 @@ async def build_delivery(
         lifecycle.start("presence", presence.run)
     return Delivery(
         pubsub=pubsub,
+        feeds=feeds,
         presence=presence,
-        broadcasts=Broadcasts(pubsub, unread, removals, push_notifier),
+        broadcasts=Broadcasts(pubsub, feeds, unread, removals, push_notifier),
         push_notifier=push_notifier,
         push_key=vapid.public_key,
     )

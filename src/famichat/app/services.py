@@ -81,11 +81,11 @@ async def start_services(
             broadcasts, presence and the reader of removed access.
     """
     lease = Lease(LEASE_SECONDS) if background else None
-    pubsub = build_pubsub(settings, lifecycle, lease)
+    data = await open_persistence(settings, lifecycle, background=background)
+    pubsub = await build_pubsub(settings, data, lifecycle, lease)
     if lease is not None:
         metrics.gauge("famichat_lease_age_seconds", "Seconds since removed access was last read", lambda: lease.age)
     metrics.gauge("famichat_hearing", "Whether messages of other nodes arrive, 1 or 0", lambda: pubsub.hearing)
-    data = await open_persistence(settings, lifecycle, background=background)
     journal = Journal(data.database)
     lifecycle.on_stop_await(journal.close)
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
@@ -131,6 +131,7 @@ async def start_services(
         pubsub=pubsub,
         presence=delivery.presence,
         broadcasts=delivery.broadcasts,
+        feeds=delivery.feeds,
         push_notifier=pushes,
         push_key=delivery.push_key,
         rate_limits=RateLimits(enabled=settings.rate_limits == "on", shared=_shared_buckets(data)),

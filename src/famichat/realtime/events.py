@@ -115,7 +115,8 @@ class BrokerMessageIgnored(RealtimeEvent):
     """A broker message was dropped, because this node cannot read it.
 
     Attributes:
-        reason: "malformed" (not a message of this application), "unknown_kind" or "invalid" (its handler raised).
+        reason: "malformed" (not a message of this application), "forged" (of another deployment, or changed), "old",
+            "repeated", "unknown_kind" or "invalid" (its handler raised).
         error_type: the name of the exception's class.
     """
 

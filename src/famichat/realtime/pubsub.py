@@ -1,8 +1,9 @@
 """Topics and their subscribers. A broadcast is encoded once per serializer version, for any number of clients.
 
 Delivery on one node is synchronous: `broadcast` queues the event for every subscriber before it returns, so the order
-of rule 29 holds. Then it publishes the event to the broker. Between nodes an event may be lost or late; applications
-put sequence numbers into their events, by which clients notice a gap.
+of rule 29 holds. Then it publishes the event to the broker. Between nodes an event may be lost or late. Events whose
+content other systems must not see are not broadcast to other nodes: the application publishes a message that something
+has changed (`publish`), and each node reads it and calls `broadcast_here`.
 
 Two races are closed here. Delivering may close a connection, which changes the list of subscribers, so loops run over a
 copy. And a client may be authorized before it is disconnected by id, but connect after it: `disconnected_since` lets
@@ -17,7 +18,7 @@ pubsub.broadcast("room:lobby", "new_msg", {"body": "hello"})
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -28,6 +29,9 @@ from famichat.realtime.serializer import Encoded, Serializer
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
+
+Announcement = tuple[str, dict[str, Any], Hashable]
+"""A message to other nodes: its kind, its content, and the key of one that it replaces; see `PubSub.publish`."""
 
 _REMEMBERED_DISCONNECTS = 1000
 _MAX_HELD = 1000
@@ -88,12 +92,17 @@ class Disconnectable(Protocol):
 class Broker(Protocol):
     """Carries messages to the other nodes, at most once: it may lose any of them, and must not raise or block."""
 
-    def subscribe(self, handler: Callable[[dict[str, Any]], None]) -> None:
-        """Call the handler with every message of another node."""
+    def subscribe(self, handler: Callable[[dict[str, Any]], None], on_gap: Callable[[], None]) -> None:
+        """Set what is called with every message of another node, and when messages may have been missed."""
         ...
 
-    def publish(self, message: dict[str, Any]) -> None:
-        """Send a message to the other nodes, if the broker is reachable."""
+    def publish(self, message: dict[str, Any], replaces: Hashable = None) -> None:
+        """Send a message to the other nodes, instead of a waiting one with the same key if one is given."""
+        ...
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether there may be other nodes."""
         ...
 
     @property
@@ -123,13 +132,20 @@ class PubSub:
         self._lease = lease
         # When full, the oldest are dropped: clients notice the gap.
         self._held: deque[Callable[[], None]] = deque(maxlen=_MAX_HELD)
+        self._on_first: Callable[[str], None] = lambda _topic: None
+        self._on_last: Callable[[str], None] = lambda _topic: None
+        self._on_gap: Callable[[], None] = lambda: None
         self._broker = broker
         if broker is not None:
-            broker.subscribe(self._receive)
+            broker.subscribe(self._receive, self._report_gap)
 
     def subscribe(self, topic: str, subscriber: Subscriber) -> None:
         """Subscribe a channel to a topic."""
-        self._topics.setdefault(topic, {})[subscriber] = None
+        subscribers = self._topics.get(topic)
+        if subscribers is None:
+            subscribers = self._topics[topic] = {}
+            self._on_first(topic)
+        subscribers[subscriber] = None
 
     def listen(self, topic: str, event: str, subscriber: Subscriber) -> None:
         """Also deliver an optional event of a topic to a subscriber; see `broadcast`."""
@@ -137,9 +153,18 @@ class PubSub:
 
     def unsubscribe(self, topic: str, subscriber: Subscriber, *optional_events: str) -> None:
         """End a subscription and those to optional events; does nothing if there is none."""
-        _forget(self._topics, topic, subscriber)
+        if _forget(self._topics, topic, subscriber):
+            self._on_last(topic)
         for event in optional_events:
             _forget(self._listeners, (topic, event), subscriber)
+
+    def watch_topics(self, on_first: Callable[[str], None], on_last: Callable[[str], None]) -> None:
+        """Set what is called when a topic gets its first subscriber on this node, and when its last one has left."""
+        self._on_first, self._on_last = on_first, on_last
+
+    def watch_gaps(self, on_gap: Callable[[], None]) -> None:
+        """Set what is called when messages of other nodes may have been missed."""
+        self._on_gap = on_gap
 
     def broadcast(
         self,
@@ -151,6 +176,7 @@ class PubSub:
         only: str | None = None,
         without: str | None = None,
         optional: bool = False,
+        announce: Announcement | None = None,
     ) -> int:
         """Send an event to the subscribers of a topic, on all nodes.
 
@@ -162,6 +188,7 @@ class PubSub:
             only: an id; only connections with this id receive the event.
             without: an id; connections with this id do not receive the event.
             optional: whether only subscribers that `listen` to the event receive it.
+            announce: what the other nodes receive instead, if they must not receive the payload. They read it.
 
         Returns:
             The bytes of the encoded frame; 0 if the topic has no subscriber on this node.
@@ -171,6 +198,9 @@ class PubSub:
         """
         audience = {key: each for key, each in (("only", only), ("without", without)) if each is not None}
         dispatch = self._broadcast_here(Broadcast(topic, event, payload), exclude, optional=optional, **audience)
+        if announce is not None:
+            self.publish(*announce)
+            return dispatch.frame_bytes
         note = {"topic": topic, "event": event, "payload": payload, **audience}
         self.publish("broadcast", {**note, "optional": True} if optional else note)
         return dispatch.frame_bytes
@@ -204,11 +234,20 @@ class PubSub:
 
     def may_have_subscribers(self, topic: str) -> bool:
         """Return whether a broadcast on a topic can reach a client. Subscribers on other nodes are unknown."""
-        return topic in self._topics or self._broker is not None
+        return topic in self._topics or self.has_peers
+
+    def has_subscribers_here(self, topic: str) -> bool:
+        """Return whether a topic has subscribers on this node."""
+        return topic in self._topics
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether there may be other nodes."""
+        return self._broker is not None and self._broker.has_peers
 
     def may_have_listeners(self, topic: str, event: str) -> bool:
         """Return whether an optional event can reach a client. Listeners on other nodes are unknown."""
-        return (topic, event) in self._listeners or self._broker is not None
+        return (topic, event) in self._listeners or self.has_peers
 
     @property
     def delivering(self) -> bool:
@@ -243,18 +282,29 @@ class PubSub:
         for each in connection.ids:
             _forget(self._connections, each, connection)
 
-    def publish(self, kind: str, message: dict[str, Any]) -> None:
-        """Send a message to the handlers of this kind on the other nodes; does nothing without a broker."""
+    def publish(self, kind: str, message: dict[str, Any], replaces: Hashable = None) -> None:
+        """Send a message to the handlers of this kind on the other nodes; does nothing if there are none.
+
+        Args:
+            kind: selects the handlers.
+            message: JSON; must not contain what only members of a conversation may know.
+            replaces: if given, the message replaces one of its kind and key that was not sent yet.
+        """
         if self._broker is not None:
-            self._broker.publish({"kind": kind, **message})
+            self._broker.publish({"kind": kind, **message}, None if replaces is None else (kind, replaces))
 
     def handle(self, kind: str, handler: Callable[[dict[str, Any]], None]) -> None:
         """Set the handler of one kind of messages from other nodes."""
         self._handlers[kind] = handler
 
-    def broadcast_here(self, topic: str, event: str, payload: Payload) -> None:
-        """Send an event to the subscribers of this node only, for events that every node generates itself."""
-        self._broadcast_here(Broadcast(topic, event, payload), None)
+    def broadcast_here(
+        self, topic: str, event: str, payload: Payload, *, only: str | None = None, optional: bool = False
+    ) -> int:
+        """Send an event to the subscribers of this node only, for events that every node generates itself.
+
+        The arguments and the result are those of `broadcast`.
+        """
+        return self._broadcast_here(Broadcast(topic, event, payload), None, only, optional=optional).frame_bytes
 
     def release_held(self) -> None:
         """Deliver the broadcasts that were held back, in their order. Call after renewing the lease."""
@@ -294,6 +344,9 @@ class PubSub:
         only, without, optional = message.get("only"), message.get("without"), message.get("optional", False)
         self._broadcast_here(broadcast, None, only, without, optional=optional)
 
+    def _report_gap(self) -> None:
+        self._on_gap()
+
     def _receive(self, message: dict[str, Any]) -> None:
         try:
             handler = self._handlers[message["kind"]]
@@ -311,9 +364,12 @@ def _copy(found: Iterable[_T] | None) -> tuple[_T, ...]:
     return tuple(found or ())
 
 
-def _forget(index: dict[_K, dict[_T, None]], key: _K, value: _T) -> None:
+def _forget(index: dict[_K, dict[_T, None]], key: _K, value: _T) -> bool:
+    """Remove a value, and its key with the last value; return whether that was the last."""
     found = index.get(key)
-    if found is not None:
-        found.pop(value, None)
-        if not found:
-            del index[key]
+    if found is None:
+        return False
+    found.pop(value, None)
+    if not found:
+        del index[key]
+    return not found

@@ -4,9 +4,11 @@ A client stores `(epoch, last_seq)`. If the epoch has changed, its stored positi
 over.
 """
 
+import base64
+import hashlib
 from typing import Final
 
-from sqlalchemy import CheckConstraint, inspect, select
+from sqlalchemy import CheckConstraint, inspect, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, new_id
@@ -42,6 +44,21 @@ def database_id(session: Session) -> str:
     return session.execute(select(DatabaseEpoch.database_id)).scalar_one()
 
 
+def namespace(session: Session) -> str:
+    """Return the name under which the nodes of this deployment find each other: 16 letters and digits.
+
+    It differs after a restore, and for a copy of the database in another PostgreSQL server or under another name: such
+    a copy has the same ids and keys, but must not exchange messages with the original.
+    """
+    parts = [database_id(session), current_epoch(session)]
+    if session.get_bind().dialect.name == "postgresql":
+        parts.append(str(session.execute(_DATABASE_OID).scalar_one()))
+        if session.execute(_MAY_IDENTIFY_SERVER).scalar_one():  # some hosting services forbid it
+            parts.append(str(session.execute(_SERVER_IDENTIFIER).scalar_one()))
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return base64.b32encode(digest)[:16].decode().lower()
+
+
 def begin_new_epoch(session: Session) -> str:
     """Start a new epoch, as after a restore, and return it. Every client then starts over."""
     history = session.get_one(DatabaseEpoch, 1)
@@ -50,3 +67,6 @@ def begin_new_epoch(session: Session) -> str:
 
 
 _EPOCH: Final = select(DatabaseEpoch.epoch)
+_DATABASE_OID: Final = text("SELECT oid FROM pg_database WHERE datname = current_database()")
+_MAY_IDENTIFY_SERVER: Final = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
+_SERVER_IDENTIFIER: Final = text("SELECT system_identifier FROM pg_control_system()")

@@ -3,11 +3,11 @@ import pytest
 from famichat.actions.accounts.profile import (
     change_profile,
     list_people,
-    person_view,
     read_avatar,
     remove_avatar,
     set_avatar,
 )
+from famichat.actions.events.payloads import person_view
 from famichat.actions.rate_limit import RateLimited, RateLimits
 from famichat.chat.errors import NotFound
 from famichat.telemetry.events import Event, ProfileChanged

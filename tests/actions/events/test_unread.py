@@ -10,7 +10,7 @@ from famichat.actions.events.unread import UnreadCounts
 from famichat.chat.conversations.create import create_group_conversation
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.storage.database import Database
-from tests.factories.people import Household, Person
+from tests.factories.people import VAULT, Household, Person
 from tests.factories.talk import say
 from tests.support.statements import read_statements
 
@@ -56,7 +56,7 @@ async def published(database: Database, who: Person, conversation_ids: list[str]
     """Publish the counts of conversations to one user who listens; also return the statements."""
     pubsub, listener = PubSub(), Listener(len(conversation_ids))
     pubsub.subscribe(f"user:{who.user_id}", listener)
-    unread = UnreadCounts(database, pubsub, RecentRemovals())
+    unread = UnreadCounts(database, VAULT, pubsub, RecentRemovals())
     running = asyncio.create_task(unread.run())
     with read_statements(database) as statements:
         for conversation_id in conversation_ids:
@@ -83,14 +83,14 @@ async def test_counts_are_read_only_for_users_who_listen(database: Database, hou
     asked, told = [], asyncio.Event()
 
     class Watched(PubSub):
-        def broadcast(self, topic: str, *_rest: object, **_options: object) -> int:
+        def broadcast_here(self, topic: str, *_rest: object, **_options: object) -> int:
             asked.append(topic)
             told.set()
             return 0
 
     pubsub = Watched()
     pubsub.subscribe(f"user:{household.inga.user_id}", Listener(1))
-    unread = UnreadCounts(database, pubsub, RecentRemovals())
+    unread = UnreadCounts(database, VAULT, pubsub, RecentRemovals())
     running = asyncio.create_task(unread.run())
     unread.changed(group)
     await told.wait()

@@ -10,7 +10,7 @@ from famichat.accounts.names.display_name import parse_display_name
 from famichat.accounts.profile import Profile, ProfileChange, ProfileResult, avatar_of
 from famichat.accounts.sign_in.token import Identity, still_signed_in
 from famichat.accounts.user import Color
-from famichat.actions.events.payloads import PersonView, ProfileView
+from famichat.actions.events.payloads import person_view
 from famichat.actions.services import Services
 from famichat.attachments.errors import FileDamaged
 from famichat.chat.errors import NotFound
@@ -25,22 +25,6 @@ class ProfileRequest(TypedDict, total=False):
 
     display_name: str | None
     color: Color | None
-
-
-def profile_view(profile: Profile) -> ProfileView:
-    """Return a profile as HTTP responses and broadcasts carry it."""
-    avatar_id = profile.picture_id
-    return {
-        "username": profile.username,
-        "display_name": profile.display_name,
-        "color": profile.color,
-        "picture": None if avatar_id is None else f"/api/v1/people/{profile.user_id}/pictures/{avatar_id}",
-    }
-
-
-def person_view(profile: Profile) -> PersonView:
-    """Return a person as HTTP responses and broadcasts carry them."""
-    return {"user_id": profile.user_id, **profile_view(profile)}
 
 
 async def list_people(services: Services, actor: Identity) -> list[Profile]:

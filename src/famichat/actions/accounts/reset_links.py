@@ -38,7 +38,7 @@ async def create_reset_link(services: Services, actor: Identity, family_id: str,
     """
     await services.rate_limits.check_shared("invite", actor)
     token = await services.write(admin.create_reset_link, actor.user_id, family_id, user_id)
-    return _announce(services, user_id, token, actor.username)
+    return _announce(services, user_id, token, actor)
 
 
 async def create_reset_link_by_operator(services: Services, user_id: str) -> ResetLink:
@@ -73,7 +73,7 @@ async def use_reset_link(services: Services, token: str, password: str, address:
     return username
 
 
-def _announce(services: Services, user_id: str, token: str, by_name: str | None) -> ResetLink:
+def _announce(services: Services, user_id: str, token: str, by: Identity | None) -> ResetLink:
     link = ResetLink(token, f"{services.public_url}/reset#{token}", now() + RESET_LIFE)
-    services.broadcasts.reset_link_created(user_id, by_name, rfc3339(link.expires_at))
+    services.broadcasts.reset_link_created(user_id, by, rfc3339(link.expires_at))
     return link

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from famichat.accounts.sign_in.token import Identity
 from famichat.actions.events.broadcast_report import report_broadcast
 from famichat.actions.events.payloads import (
     ConversationChanged,
@@ -14,8 +15,10 @@ from famichat.actions.events.payloads import (
 )
 from famichat.actions.events.receipt_broadcaster import ReceiptBroadcaster
 from famichat.actions.events.recent_removals import RecentRemovals
+from famichat.actions.events.topic_feed import NEW, UPDATED, TopicFeeds
 from famichat.actions.events.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.actions.events.unread import UnreadCounts
+from famichat.actions.events.user_news import PERSON_UPDATED, RESET_LINK_CREATED, UserChange
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_batch import AckResult
@@ -34,15 +37,22 @@ class Broadcasts:
 
     Args:
         pubsub: delivers to the subscribers, on all nodes.
+        feeds: deliver messages and their changes, in order.
         unread: recounts and publishes unread counts, a moment later.
         removals: the members who were removed a moment ago, and must not receive views that were read before.
         push_notifier: notifies devices that do not acknowledge a message within a few seconds.
     """
 
     def __init__(
-        self, pubsub: PubSub, unread: UnreadCounts, removals: RecentRemovals, push_notifier: PushNotifier
+        self,
+        pubsub: PubSub,
+        feeds: TopicFeeds,
+        unread: UnreadCounts,
+        removals: RecentRemovals,
+        push_notifier: PushNotifier,
     ) -> None:
         self._pubsub = pubsub
+        self._feeds = feeds
         self._unread = unread
         self._removals = removals
         self._push_notifier = push_notifier
@@ -57,7 +67,7 @@ class Broadcasts:
             received_at: when the message arrived, by `time.perf_counter`.
         """
         topic = ConversationTopic(sent.conversation_type, sent.conversation_id)
-        self._to_conversation(topic, "new_msg", view, received_at)
+        report_broadcast(topic, NEW, self._feeds.stored(topic, view), received_at)
         self._unread.changed(sent.conversation_id, message=view)
         self._push_notifier.enqueue(view)
 
@@ -65,7 +75,7 @@ class Broadcasts:
         """Announce a changed message to its conversation. Causes no push notification and no unread count."""
         topic = ConversationTopic(result.conversation_type, result.request.conversation_id)
         view = result.view
-        self._to_conversation(topic, "message_updated", view, result.request.received_at)
+        report_broadcast(topic, UPDATED, self._feeds.changed(topic, view), result.request.received_at)
         self._unread.last_message_changed(view)
 
     def acknowledged(self, result: AckResult) -> None:
@@ -135,7 +145,8 @@ class Broadcasts:
         """Announce a changed profile to the users who can see that person."""
         payload: PersonUpdated = {"person": person}
         for viewer_id in viewer_ids:
-            self._pubsub.broadcast(user_topic(viewer_id), "person_updated", payload)
+            change = UserChange(viewer_id, PERSON_UPDATED, person["user_id"])
+            self._pubsub.broadcast(user_topic(viewer_id), PERSON_UPDATED, payload, announce=change.announcement)
 
     def family_updated(self, member_ids: Iterable[str], family_id: str) -> None:
         """Announce to the members of a family that a role in it changed."""
@@ -157,17 +168,15 @@ class Broadcasts:
         payload: DeviceRevoked = {"device_id": device_id}
         self._pubsub.broadcast(user_topic(user_id), "device_revoked", payload)
 
-    def reset_link_created(self, user_id: str, by_name: str | None, expires_at: str) -> None:
-        """Tell a user's devices that someone else can reset the password."""
-        payload: ResetLinkCreated = {"by_name": by_name, "expires_at": expires_at}
-        self._pubsub.broadcast(user_topic(user_id), "reset_link_created", payload)
+    def reset_link_created(self, user_id: str, by: Identity | None, expires_at: str) -> None:
+        """Tell a user's devices that someone else, None for the operator, can reset the password."""
+        payload: ResetLinkCreated = {"by_name": None if by is None else by.username, "expires_at": expires_at}
+        change = UserChange(user_id, RESET_LINK_CREATED, None if by is None else by.user_id, expires_at)
+        self._pubsub.broadcast(user_topic(user_id), RESET_LINK_CREATED, payload, announce=change.announcement)
 
     def _to_each(self, views: Mapping[str, ConversationView], event: str) -> None:
         for user_id, view in views.items():
             if (user_id, view["id"]) not in self._removals:
                 payload: ConversationChanged = {"conversation": view}
-                self._pubsub.broadcast(user_topic(user_id), event, payload)
-
-    def _to_conversation(self, topic: ConversationTopic, event: str, payload: MessageView, received_at: float) -> None:
-        payload_bytes = self._pubsub.broadcast(str(topic), event, payload)
-        report_broadcast(topic, event, payload_bytes, received_at)
+                change = UserChange(user_id, event, view["id"])
+                self._pubsub.broadcast(user_topic(user_id), event, payload, announce=change.announcement)

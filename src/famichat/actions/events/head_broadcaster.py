@@ -1,7 +1,7 @@
 """Broadcasts the latest position of each conversation with subscribers on this node, when it has changed.
 
-Broadcasts between nodes may be lost, and a node may crash between a commit and its broadcast. A client that missed a
-message notices the gap with the next message; a client that missed the last message notices it here.
+Messages between nodes may be lost, and a node may crash between a commit and its broadcast. The feeds of this node
+deliver what they have missed (`topic_feed`). A client that missed the last message nevertheless notices it here.
 
 A position is broadcast once: a client that subscribes later learns it, or a later one, from the reply to its join. The
 position is repeated every few minutes, for clients that could not fetch what they were told of.
@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.actions.events.payloads import Head
+from famichat.actions.events.topic_feed import TopicFeeds
 from famichat.actions.events.topics import ConversationTopic
 from famichat.chat.records.conversation import Conversation
 from famichat.realtime.pubsub import PubSub
@@ -41,12 +42,16 @@ class HeadBroadcaster:
     Args:
         database: the source of the positions.
         pubsub: knows the topics with subscribers on this node.
+        feeds: deliver the missing messages instead of the position.
         clock: returns the time in seconds.
     """
 
-    def __init__(self, database: Database, pubsub: PubSub, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, database: Database, pubsub: PubSub, feeds: TopicFeeds, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._pubsub = pubsub
+        self._feeds = feeds
         self._clock = clock
         self._soon = asyncio.Event()
         self._announced: dict[str, _Announced] = {}
@@ -73,8 +78,9 @@ class HeadBroadcaster:
             chunk = topics[start : start + TOPICS_PER_QUERY]
             async for part, heads in without_failures("head broadcasts", chunk, self._read):
                 for topic in part:
-                    if topic.conversation_id in heads:
-                        self._announce(str(topic), heads[topic.conversation_id], former)
+                    head = heads.get(topic.conversation_id)
+                    if head is not None and not self._feeds.compare(topic, head):
+                        self._announce(str(topic), head, former)
 
     def _announce(self, topic: str, head: Head, former: Mapping[str, _Announced]) -> None:
         known, now = former.get(topic), self._clock()

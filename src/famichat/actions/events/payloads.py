@@ -8,6 +8,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
+from famichat.accounts.profile import Profile
 from famichat.accounts.user import Color
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.schema import MessageView
@@ -140,3 +141,19 @@ class UserJoinReply(TypedDict):
 
 PresenceState = dict[str, PresenceMetas]
 """`presence_state`: the online users and their devices, by user id."""
+
+
+def profile_view(profile: Profile) -> ProfileView:
+    """Return a profile as HTTP responses and broadcasts carry it."""
+    avatar_id = profile.picture_id
+    return {
+        "username": profile.username,
+        "display_name": profile.display_name,
+        "color": profile.color,
+        "picture": None if avatar_id is None else f"/api/v1/people/{profile.user_id}/pictures/{avatar_id}",
+    }
+
+
+def person_view(profile: Profile) -> PersonView:
+    """Return a person as HTTP responses and broadcasts carry them."""
+    return {"user_id": profile.user_id, **profile_view(profile)}

@@ -1,12 +1,14 @@
 """Tells users about their conversations shortly after they change: the unread count, and the newest message.
 
-Both are sent once per conversation and interval, however many messages arrive meanwhile.
+Both are sent once per conversation and interval, however many messages arrive meanwhile. Other nodes are told which
+users to tell, and read both themselves.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,14 +18,18 @@ from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.topics import user_topic
 from famichat.chat.access import is_visible
 from famichat.chat.conversations.summary import unread_counts
+from famichat.chat.messages.after_positions import messages_at
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.records.conversation import Conversation, ConversationType
 from famichat.chat.records.participant import Participant
-from famichat.realtime.pubsub import PubSub
+from famichat.realtime.pubsub import Announcement, PubSub
+from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database
 from famichat.storage.halving import without_failures
 
 DELAY_SECONDS = 0.1
+_UNREAD: Final = "unread_changed"
+_NEWEST: Final = "newest_changed"
 LAST_MESSAGE = "last_message"
 """An optional event: only clients that support it receive it; see `PubSub.broadcast`."""
 
@@ -35,10 +41,12 @@ class _Change:
     Attributes:
         readers: the only users whose unread count changed; None for all members.
         message: the newest message that was sent or changed.
+        viewers: users for whom another node announced that the newest message is new or has changed.
     """
 
     readers: set[str] | None = field(default_factory=set)
     message: MessageView | None = None
+    viewers: set[str] = field(default_factory=set)
 
     def add_message(self, message: MessageView) -> None:
         """Keep the newest message in its newest state."""
@@ -53,7 +61,7 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A member of a changed conversation who listens, with the columns that the events need."""
+    """A member of a changed conversation, with the columns that the events need."""
 
     conversation_id: str
     user_id: str
@@ -64,11 +72,19 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What to tell a member about a conversation."""
+    """What to tell a member about a conversation; None for what only clients of other nodes can hear."""
 
     member: _Member
     unread: UnreadCount | None
     last_message: LastMessage | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was read: the news for users of this node, and what the other nodes should tell their users."""
+
+    news: list[_News]
+    announcements: list[Announcement]
 
 
 class UnreadCounts:
@@ -78,16 +94,21 @@ class UnreadCounts:
 
     Args:
         database: the source of the counts; clients do not count.
-        pubsub: delivers them.
+        vault: opens the newest messages that other nodes have stored.
+        pubsub: delivers them, and exchanges announcements with the other nodes.
         removals: members who were removed a moment ago, and must not receive counts that were read before.
     """
 
-    def __init__(self, database: Database, pubsub: PubSub, removals: RecentRemovals) -> None:
+    def __init__(self, database: Database, vault: Vault, pubsub: PubSub, removals: RecentRemovals) -> None:
         self._database = database
+        self._vault = vault
         self._pubsub = pubsub
         self._removals = removals
         self._changed: dict[str, _Change] = {}
+        self._announced: dict[str, _Change] = {}
         self._wake = asyncio.Event()
+        pubsub.handle(_UNREAD, self._on_unread)
+        pubsub.handle(_NEWEST, self._on_newest)
 
     def changed(
         self, conversation_id: str, reader_id: str | None = None, *, message: MessageView | None = None
@@ -121,29 +142,81 @@ class UnreadCounts:
             await asyncio.sleep(DELAY_SECONDS)
             self._wake.clear()
             changed, self._changed = self._changed, {}
-            await self._tell(list(changed.items()))
+            announced, self._announced = self._announced, {}
+            await self._tell(changed, announces=self._pubsub.has_peers)
+            await self._tell(announced, announces=False)
 
-    async def _tell(self, changed: list[tuple[str, _Change]]) -> None:
+    def _on_unread(self, message: dict[str, Any]) -> None:
+        if self._listens(message["user"]):
+            change = self._announced.setdefault(message["conversation"], _Change())
+            if change.readers is not None:
+                change.readers.add(message["user"])
+            self._wake.set()
+
+    def _on_newest(self, message: dict[str, Any]) -> None:
+        if self._listens(message["user"]):
+            self._announced.setdefault(message["conversation"], _Change()).viewers.add(message["user"])
+            self._wake.set()
+
+    async def _tell(self, changed: Mapping[str, _Change], *, announces: bool) -> None:
         # What cannot be read now comes again with the next message and the next sign-in.
-        async for _, found in without_failures("unread counts", changed, self._read):
-            for news in found:
-                member, topic = news.member, user_topic(news.member.user_id)
-                if (member.user_id, member.conversation_id) in self._removals:
-                    continue
-                if news.last_message is not None:
-                    self._pubsub.broadcast(topic, LAST_MESSAGE, news.last_message, optional=True)
-                if news.unread is not None:
-                    self._pubsub.broadcast(topic, "unread", news.unread)
+        read = partial(self._read, announces=announces)
+        async for _, found in without_failures("unread counts", list(changed.items()), read):
+            for news in found.news:
+                self._tell_member(news)
+            for announcement in found.announcements:
+                self._pubsub.publish(*announcement)
 
-    async def _read(self, changed: Sequence[tuple[str, _Change]]) -> list[_News]:
-        return await self._database.read(partial(_news, dict(changed), self._listens))
+    def _tell_member(self, news: _News) -> None:
+        member, topic = news.member, user_topic(news.member.user_id)
+        if (member.user_id, member.conversation_id) in self._removals:
+            return
+        if news.last_message is not None:
+            self._pubsub.broadcast_here(topic, LAST_MESSAGE, news.last_message, optional=True)
+        if news.unread is not None:
+            self._pubsub.broadcast_here(topic, "unread", news.unread)
+
+    async def _read(self, changed: Sequence[tuple[str, _Change]], *, announces: bool) -> _Found:
+        return await self._database.read(partial(_find, dict(changed), self._listens, self._vault, announces=announces))
 
     def _listens(self, user_id: str) -> bool:
-        return self._pubsub.may_have_subscribers(user_topic(user_id))
+        return self._pubsub.has_subscribers_here(user_topic(user_id))
 
 
-def _news(changed: Mapping[str, _Change], listens: Callable[[str], bool], session: Session) -> list[_News]:
-    """Read what to tell the members who listen, with two queries for all conversations."""
+def _find(
+    changed: Mapping[str, _Change], listens: Callable[[str], bool], vault: Vault, session: Session, *, announces: bool
+) -> _Found:
+    members = _members(session, changed, listens, everyone=announces)
+    newest = _newest_messages(session, members, changed, vault)
+    announcements = _announcements(members, changed) if announces else []
+    return _Found(_news(session, [each for each in members if listens(each.user_id)], changed, newest), announcements)
+
+
+def _announcements(members: Sequence[_Member], changed: Mapping[str, _Change]) -> list[Announcement]:
+    found: list[Announcement] = []
+    for member in members:
+        change, pair = changed[member.conversation_id], (member.user_id, member.conversation_id)
+        content = {"user": member.user_id, "conversation": member.conversation_id}
+        if change.concerns(member.user_id):
+            found.append((_UNREAD, content, pair))
+        if _last_message(member, change.message) is not None:
+            found.append((_NEWEST, content, pair))
+    return found
+
+
+def _newest_messages(
+    session: Session, members: Sequence[_Member], changed: Mapping[str, _Change], vault: Vault
+) -> dict[str, MessageView]:
+    """Read the newest messages of the conversations for which another node announced them."""
+    last = {member.conversation_id: member.last_seq for member in members if changed[member.conversation_id].viewers}
+    if not last:
+        return {}
+    return {view["conversation_id"]: view for view in messages_at(session, last.items(), vault)}
+
+
+def _members(
+    session: Session, changed: Mapping[str, _Change], listens: Callable[[str], bool], *, everyone: bool
+) -> list[_Member]:
     query = (
         select(
             Participant.conversation_id,
@@ -155,7 +228,13 @@ def _news(changed: Mapping[str, _Change], listens: Callable[[str], bool], sessio
         .join(Conversation, Conversation.id == Participant.conversation_id)
         .where(Participant.conversation_id.in_(changed))
     )
-    members = [_Member(*row) for row in session.execute(query) if listens(row.user_id)]
+    return [_Member(*row) for row in session.execute(query) if everyone or listens(row.user_id)]
+
+
+def _news(
+    session: Session, members: Sequence[_Member], changed: Mapping[str, _Change], newest: Mapping[str, MessageView]
+) -> list[_News]:
+    """Read what to tell members, with one query for all conversations."""
     counted = {each for each in members if changed[each.conversation_id].concerns(each.user_id)}
     keys = [(each.conversation_id, each.user_id) for each in counted]
     counts = unread_counts(session, keys) if keys else {}
@@ -163,10 +242,15 @@ def _news(changed: Mapping[str, _Change], listens: Callable[[str], bool], sessio
         _News(
             each,
             _unread(each, counts) if each in counted else None,
-            _last_message(each, changed[each.conversation_id].message),
+            _last_message(each, _message(each, changed[each.conversation_id], newest)),
         )
         for each in members
     ]
+
+
+def _message(member: _Member, change: _Change, newest: Mapping[str, MessageView]) -> MessageView | None:
+    """Return the message that the member should see as the newest one; None if it is as before."""
+    return newest.get(member.conversation_id) if member.user_id in change.viewers else change.message
 
 
 def _unread(member: _Member, counts: Mapping[tuple[str, str], int]) -> UnreadCount:

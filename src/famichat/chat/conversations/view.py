@@ -9,9 +9,8 @@ from famichat.chat.access import Access, everyones_access
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.conversations.summary import ConversationSummary, conversation_summaries
 from famichat.chat.encryption_policy import EncryptionPolicies
-from famichat.chat.messages.row import MessageRow, attachments_of
 from famichat.chat.messages.schema import MessageView
-from famichat.chat.messages.view import EPOCH, damaged_view, reactions_among, row_view
+from famichat.chat.messages.view import row_views
 from famichat.storage.base import now, rfc3339
 from famichat.storage.crypto.vault import Vault
 
@@ -27,7 +26,7 @@ def conversation_views(
     """Build the JSON of conversations, each for the member of its access, with a constant number of queries."""
     seen = conversation_summaries(session, accesses)
     last = {each.id: each for each in (overview.last_message for overview in seen) if each is not None}
-    last_views = _message_views(session, list(last.values()), vault)
+    last_views = row_views(session, list(last.values()), vault)
     return [_conversation(overview, policies, last_views) for overview in seen]
 
 
@@ -38,17 +37,6 @@ def views_by_member(
     accesses = everyones_access(session, conversation_id)
     views = conversation_views(session, accesses, policies, vault)
     return {access.user_id: view for access, view in zip(accesses, views, strict=True)}
-
-
-def _message_views(session: Session, rows: Sequence[MessageRow], vault: Vault) -> dict[str, MessageView]:
-    """Build the JSON of messages with their reactions and attachments, by message id, with at most two queries."""
-    attachments, reactions = attachments_of(session, rows), reactions_among(session, rows)
-    return {
-        each.id: row_view(each, vault, reactions.get(each.id, ()), attachments.get(each.id, ()))
-        if each.is_intact
-        else damaged_view(each.conversation_id, each.seq, EPOCH)
-        for each in rows
-    }
 
 
 def _conversation(

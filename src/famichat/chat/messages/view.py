@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.journal.entry import Entry, Stored
 from famichat.chat.messages.content import open_text
 from famichat.chat.messages.reaction import reaction_view, reactions_to
-from famichat.chat.messages.row import MessageRow
+from famichat.chat.messages.row import MessageRow, attachments_of
 from famichat.chat.messages.schema import MessageView, ReactionView
 from famichat.chat.records.attachment import Attachment, attachment_views
 from famichat.chat.records.envelope_columns import EnvelopeSource, envelope_fields
@@ -74,6 +74,17 @@ def row_view(
     except UnsealError:
         view["error_code"] = EncryptionErrorCode.DECRYPTION_FAILURE.value
     return view
+
+
+def row_views(session: Session, rows: Sequence[MessageRow], vault: Vault) -> dict[str, MessageView]:
+    """Build the JSON of messages with their reactions and attachments, by message id, with at most two queries."""
+    attachments, reactions = attachments_of(session, rows), reactions_among(session, rows)
+    return {
+        each.id: row_view(each, vault, reactions.get(each.id, ()), attachments.get(each.id, ()))
+        if each.is_intact
+        else damaged_view(each.conversation_id, each.seq, EPOCH)
+        for each in rows
+    }
 
 
 def damaged_view(conversation_id: str, seq: int, inserted_at: str) -> MessageView:

@@ -3,8 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from famichat.actions import families as actions
-from famichat.actions.accounts.profile import person_view
-from famichat.actions.events.payloads import PersonView
+from famichat.actions.events.payloads import PersonView, person_view
 from famichat.chat.families.family import FamilyMember, families_of
 from famichat.chat.records.family import FamilyRole
 from famichat.endpoint.http.compression import compressible

@@ -5,8 +5,8 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from famichat.actions.accounts.profile import list_people, person_view, read_avatar
-from famichat.actions.events.payloads import PersonView
+from famichat.actions.accounts.profile import list_people, read_avatar
+from famichat.actions.events.payloads import PersonView, person_view
 from famichat.endpoint.http.compression import compressible
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router

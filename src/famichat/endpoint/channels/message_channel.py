@@ -11,6 +11,7 @@ from famichat.actions.events import presence
 from famichat.actions.events.broadcasts import CONTACT_CHANGED
 from famichat.actions.events.payloads import Typing
 from famichat.actions.events.receipt_broadcaster import STATUS, STATUSES
+from famichat.actions.events.topic_feed import NEW, UPDATED
 from famichat.actions.events.topics import ConversationTopic, connections_of_user
 from famichat.actions.receipts import acknowledge_messages
 from famichat.chat.access import is_visible
@@ -88,16 +89,25 @@ class MessageChannel(Channel):
     def should_deliver(self, broadcast: Broadcast) -> bool:
         """Return False for events that the join reply contained, and for messages and people this user may not see."""
         payload = broadcast.payload
-        if broadcast.event == "new_msg" and isinstance(payload, dict):
-            return bool(payload["seq"] > self._replayed_to)
-        if broadcast.event == "message_updated" and isinstance(payload, dict):
-            return payload["change"] > self._changed_to and is_visible(payload["seq"], self._visible_from)
+        if broadcast.event == NEW and isinstance(payload, dict):
+            return self._is_next(payload["seq"])
+        if broadcast.event == UPDATED and isinstance(payload, dict):
+            return self._is_next_change(payload["change"]) and is_visible(payload["seq"], self._visible_from)
         if broadcast.event == CONTACT_CHANGED and isinstance(payload, dict):
             self._contact_changed(*payload["user_ids"], hidden=payload["hidden"])
             return False
         if self._hidden_people and isinstance(payload, dict):
             return self._should_deliver_about_people(broadcast.event, payload)
         return True
+
+    def _is_next(self, seq: int) -> bool:
+        # The feed of the topic delivers in order, and some of it again if another client needs it.
+        is_next, self._replayed_to = seq > self._replayed_to, max(seq, self._replayed_to)
+        return is_next
+
+    def _is_next_change(self, change: int) -> bool:
+        is_next, self._changed_to = change > self._changed_to, max(change, self._changed_to)
+        return is_next
 
     def _should_deliver_about_people(self, event: str, payload: dict[str, Any]) -> bool:
         if event == "typing":
@@ -146,6 +156,7 @@ class MessageChannel(Channel):
         self._discreet, self._visible_from = joined.discreet, joined.visible_from_seq
         self._hidden_people = joined.hidden_people
         self._replayed_to, self._changed_to = resume.last_seq, resume.changes["last_change"]
+        self._context.feeds.joined(self.topic, self._replayed_to, self._changed_to)
         return {
             "conversation": joined.conversation,
             "epoch": resume.epoch,

@@ -8,8 +8,8 @@ from famichat.accounts.device import DeviceKind, NewDevice
 from famichat.accounts.idempotency import KeyedRequest
 from famichat.accounts.sign_in.password import MAX_PASSWORD
 from famichat.accounts.sign_in.token import ACCESS_TOKEN_SECONDS
-from famichat.actions.accounts.profile import profile_view
 from famichat.actions.accounts.sessions import DeviceSession
+from famichat.actions.events.payloads import profile_view
 from famichat.endpoint.schemas.people import ProfileFields
 
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]

@@ -104,7 +104,7 @@ def test_a_running_server_that_does_not_listen_to_the_broker_is_noticed(tmp_path
             client.ping()
             with DataDir(tmp_path).lock(), client.pubsub() as server:
                 deaf = _broker_check(settings)
-                server.subscribe("famichat")
+                server.subscribe("famichat:a-deployment")
                 server.get_message(timeout=5)
                 listening = _broker_check(settings)
     finally:

@@ -47,8 +47,8 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield from found
     yield _backup(data_dir)
     yield _pages()
-    if settings.pubsub_url is not None:
-        yield _broker(settings.pubsub_url, data_dir)
+    if settings.effective_pubsub_url is not None:
+        yield _broker(settings.effective_pubsub_url, data_dir)
     is_readable = bool(found) and _has_secrets(data_dir, settings) and found[0].status == Check.OK
     yield from surroundings(settings, is_running=_is_running(data_dir), has_data=is_readable)
 
@@ -186,15 +186,23 @@ def _pages() -> Check:
 
 
 def _broker(url: str, data_dir: DataDir) -> Check:
-    from famichat.realtime.redis_broker import listening_nodes  # noqa: PLC0415 - a large library of an extra
-
     try:
-        nodes = listening_nodes(url)
+        nodes = _listening_nodes(url)
     except ConnectionError as failure:
         return Check("broker", Check.BAD, f"not reachable: {failure}")
     if nodes == 0 and _is_running(data_dir):
         return Check("broker", Check.BAD, "reachable, but the running server does not listen to it; restart the server")
     return Check("broker", Check.OK, f"reachable; {nodes} {'server listens' if nodes == 1 else 'servers listen'}")
+
+
+def _listening_nodes(url: str) -> int:
+    if url.startswith("postgresql:"):
+        from famichat.realtime import postgres_broker  # noqa: PLC0415 - psycopg is an extra
+
+        return postgres_broker.listening_nodes(url)
+    from famichat.realtime import redis_broker  # noqa: PLC0415 - a large library of an extra
+
+    return redis_broker.listening_nodes(url)
 
 
 def _is_running(data_dir: DataDir) -> bool:

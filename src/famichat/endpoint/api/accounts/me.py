@@ -8,7 +8,7 @@ from famichat.accounts.privacy import PrivacySettings
 from famichat.accounts.user import User, email_of
 from famichat.actions.accounts import account
 from famichat.actions.accounts.privacy import change_privacy
-from famichat.actions.accounts.profile import profile_view
+from famichat.actions.events.payloads import profile_view
 from famichat.e2ee.errors import EncryptionErrorCode
 from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext

@@ -5,8 +5,8 @@ from pydantic import BaseModel, ConfigDict
 
 from famichat.accounts.user import Color
 from famichat.actions.accounts import profile
-from famichat.actions.accounts.profile import ProfileRequest, person_view
-from famichat.actions.events.payloads import PersonView
+from famichat.actions.accounts.profile import ProfileRequest
+from famichat.actions.events.payloads import PersonView, person_view
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
 

@@ -1,0 +1,76 @@
+"""A node reads what other nodes announce to the users that are connected to it."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from famichat.actions.events.recent_removals import RecentRemovals
+from famichat.actions.events.user_news import PERSON_UPDATED, RESET_LINK_CREATED, UserChange, UserNews
+from famichat.chat.conversations.create import create_group_conversation
+from famichat.realtime.pubsub import PubSub
+from famichat.storage.database import Database
+from tests.factories.people import VAULT, Household
+from tests.factories.talk import GROUND
+from tests.realtime.test_pubsub import Listener, Wire
+from tests.support.running import running
+
+
+class Emil:
+    """Emil's client on one node, and what another node announces to users."""
+
+    def __init__(self, database: Database, home: Household) -> None:
+        wire = Wire()
+        here, self._there = PubSub(wire.node()), PubSub(wire.node())
+        self.removals, self.client, self.id = RecentRemovals(), Listener(), home.emil.user_id
+        here.subscribe(f"user:{self.id}", self.client)
+        self.news = UserNews(database, VAULT, GROUND.policies, here, self.removals)
+
+    def announce(self, *changes: UserChange) -> None:
+        for change in changes:
+            self._there.publish(*change.announcement)
+
+    async def receives(self) -> tuple[str, Any]:
+        async with asyncio.timeout(10), running(self.news):
+            while not self.client.received:  # noqa: ASYNC110 - delivery has no event
+                await asyncio.sleep(0.005)
+        (broadcast,) = self.client.received
+        return broadcast.event, broadcast.payload
+
+
+@pytest.fixture
+def emil(database: Database, household: Household) -> Emil:
+    return Emil(database, household)
+
+
+async def test_a_changed_profile_is_read_once_for_several_announcements(emil: Emil, household: Household) -> None:
+    change = UserChange(emil.id, PERSON_UPDATED, household.maja.user_id)
+    emil.announce(change, change, UserChange(household.inga.user_id, PERSON_UPDATED, household.maja.user_id))
+
+    event, payload = await emil.receives()
+    assert (event, payload["person"]["username"]) == (PERSON_UPDATED, household.maja.username)
+
+
+@pytest.mark.parametrize("by_operator", [False, True])
+async def test_a_reset_link_names_its_creator(emil: Emil, household: Household, by_operator: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    creator_id, name = (None, None) if by_operator else (household.maja.user_id, household.maja.username)
+    emil.announce(UserChange(emil.id, RESET_LINK_CREATED, creator_id, "2030-01-01T00:00:00Z"))
+
+    assert await emil.receives() == (RESET_LINK_CREATED, {"by_name": name, "expires_at": "2030-01-01T00:00:00Z"})
+
+
+async def test_a_conversation_is_told_to_its_members_as_they_see_it(
+    database: Database, emil: Emil, household: Household
+) -> None:
+    maja, inga = household.maja.user_id, household.inga.user_id
+    groups = [
+        database.run(partial(create_group_conversation, creator_id=maja, name="Trip", initial_member_ids=ids)).conversation.id
+        for ids in ([inga], [emil.id])
+    ]
+    emil.removals.add(emil.id, groups[1])  # a member again since
+    emil.announce(*[UserChange(emil.id, "conversation_updated", each) for each in groups])
+
+    event, payload = await emil.receives()
+    assert (event, payload["conversation"]["id"]) == ("conversation_updated", groups[1])
+    assert (emil.id, groups[1]) not in emil.removals
