@@ -65,8 +65,10 @@ async def test_a_conversation_is_told_to_its_members_as_they_see_it(
 ) -> None:
     maja, inga = household.maja.user_id, household.inga.user_id
     groups = [
-        database.run(partial(create_group_conversation, creator_id=maja, name="Trip", initial_member_ids=ids)).conversation.id
-        for ids in ([inga], [emil.id])
+        database.run(
+            partial(create_group_conversation, creator_id=maja, name="Trip", initial_member_ids=ids)
+        ).conversation.id
+        for ids in ([inga, household.nils.user_id], [emil.id, inga])
     ]
     emil.removals.add(emil.id, groups[1])  # a member again since
     emil.announce(*[UserChange(emil.id, "conversation_updated", each) for each in groups])
