@@ -4,7 +4,7 @@ Publishing neither blocks nor fails. While the broker is unreachable, messages w
 node still reach each other, and the broker reconnects. After each connection, and when another node begins to publish
 to this one, `on_gap` is called: messages may have been missed.
 
-What waits is sent together, at most every 5 milliseconds, sealed (`broker_envelope`).
+Waiting messages are sent together, at most every 5 milliseconds, sealed (`broker_envelope`).
 
 A subscription can be dead although its connection is open: packets are dropped in one direction, or the subscription is
 lost on the other side. So each node publishes a probe every few seconds and expects to receive it. A node that receives
@@ -115,7 +115,7 @@ class Broker:
         return self._started_at > since or any(heard_at > since for heard_at in self._peers.values())
 
     def subscribe(self, handler: Callable[[dict[str, Any]], None], on_gap: Callable[[], None]) -> None:
-        """Set what is called with every message of another node, and when messages may have been missed."""
+        """Set the handlers of messages of other nodes, and of gaps: messages may have been missed."""
         self._handler, self._on_gap = handler, on_gap
 
     def publish(self, message: dict[str, Any], replaces: Hashable = None) -> None:

@@ -11,7 +11,7 @@ A sealed message is binary, integers are big-endian:
 | 2, 2 | index of this part, number of parts |
 | ... | ciphertext, then the tag of 16 bytes; the associated data are all bytes before |
 
-Each process has an id and therefore a key of its own, so a nonce never repeats. The counter and the time keep a sealed
+Each process has its own id and therefore its own key, so a nonce never repeats. The counter and the time keep a sealed
 message from having an effect twice.
 """
 

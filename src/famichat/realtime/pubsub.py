@@ -93,7 +93,7 @@ class Broker(Protocol):
     """Carries messages to the other nodes, at most once: it may lose any of them, and must not raise or block."""
 
     def subscribe(self, handler: Callable[[dict[str, Any]], None], on_gap: Callable[[], None]) -> None:
-        """Set what is called with every message of another node, and when messages may have been missed."""
+        """Set the handlers of messages of other nodes, and of gaps: messages may have been missed."""
         ...
 
     def publish(self, message: dict[str, Any], replaces: Hashable = None) -> None:
@@ -159,11 +159,11 @@ class PubSub:
             _forget(self._listeners, (topic, event), subscriber)
 
     def watch_topics(self, on_first: Callable[[str], None], on_last: Callable[[str], None]) -> None:
-        """Set what is called when a topic gets its first subscriber on this node, and when its last one has left."""
+        """Set the handlers of the first subscriber of a topic on this node, and of the end of the last one."""
         self._on_first, self._on_last = on_first, on_last
 
     def watch_gaps(self, on_gap: Callable[[], None]) -> None:
-        """Set what is called when messages of other nodes may have been missed."""
+        """Set the handler of gaps: messages of other nodes may have been missed."""
         self._on_gap = on_gap
 
     def broadcast(

@@ -1,7 +1,7 @@
 """Broadcasts the latest position of each conversation with subscribers on this node, when it has changed.
 
 Messages between nodes may be lost, and a node may crash between a commit and its broadcast. The feeds of this node
-deliver what they have missed (`topic_feed`). A client that missed the last message nevertheless notices it here.
+deliver the missing ones (`topic_feed`). A client that missed the last message nevertheless notices it here.
 
 A position is broadcast once: a client that subscribes later learns it, or a later one, from the reply to its join. The
 position is repeated every few minutes, for clients that could not fetch what they were told of.

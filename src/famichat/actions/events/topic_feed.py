@@ -37,7 +37,7 @@ _START: Final = Position(0, 0)
 
 @dataclass(slots=True)
 class _Feed:
-    """What was delivered on one topic, and what is known to exist.
+    """The delivered and the known positions of one topic.
 
     Attributes:
         first: the lowest position of a client; None until the first join has read it.
@@ -80,7 +80,7 @@ class TopicFeeds:
         pubsub.handle(_ADVANCED, self._on_advanced)
 
     def joined(self, topic: str, seq: int, change: int) -> None:
-        """Start to deliver after the position that a join has read, while its channel holds back what is delivered.
+        """Start to deliver after the position that a join has read, while its channel holds back new messages.
 
         Args:
             topic: the topic; its channel has subscribed to it before the read.
@@ -128,7 +128,7 @@ class TopicFeeds:
         return self._advance(name, feed)
 
     def compare(self, topic: ConversationTopic, head: Head) -> bool:
-        """Deliver what is missing up to the positions in the database. Returns whether anything is."""
+        """Deliver all missing messages up to the positions in the database. Returns whether any is missing."""
         feed = self._feeds.get(str(topic))
         if feed is None or feed.first is None:
             return False
@@ -136,7 +136,7 @@ class TopicFeeds:
         return feed.is_behind()
 
     async def run(self) -> None:
-        """Read and deliver what is missing, until cancelled."""
+        """Read and deliver missing messages, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -168,7 +168,7 @@ class TopicFeeds:
         self._advance(topic, feed)
 
     def _advance(self, topic: str, feed: _Feed) -> int:
-        """Deliver what is here and next in order; mark the topic to be read if that is not all.
+        """Deliver the next messages that are here; mark the topic to be read if others are missing.
 
         Returns:
             the bytes of the last frame.
@@ -223,11 +223,11 @@ class TopicFeeds:
         return {topic: _Read(delivered, known, found[ids[topic]]) for topic, (delivered, known) in before.items()}
 
     def _deliver_read(self, topic: str, feed: _Feed, read: "_Read") -> None:
-        """Deliver what was read, unless this node has delivered it meanwhile, and what follows it."""
+        """Deliver the messages that were read, unless this node has delivered them meanwhile, and those that follow."""
         if feed.delivered.seq >= read.after.seq and feed.delivered.change >= read.after.change:
             for view in read.found.messages:
                 self._deliver(topic, feed, view)
-            if not read.found.has_more:  # what was not found, although it was known, is damaged
+            if not read.found.has_more:  # known positions without a message are damaged
                 feed.delivered = Position(max(feed.delivered.seq, read.known.seq), feed.delivered.change)
             self._deliver_ready(topic, feed)
             if self._update(topic, feed, read.found.changes) and not read.found.has_more:
@@ -254,7 +254,7 @@ class TopicFeeds:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read after a position, and the position that was known before the read."""
+    """The result of a read after a position, and the position that was known before the read."""
 
     after: Position
     known: Position

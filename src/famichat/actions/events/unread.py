@@ -1,7 +1,7 @@
 """Tells users about their conversations shortly after they change: the unread count, and the newest message.
 
-Both are sent once per conversation and interval, however many messages arrive meanwhile. Other nodes are told which
-users to tell, and read both themselves.
+Both are sent once per conversation and interval, however many messages arrive meanwhile. Other nodes receive
+the ids of the users, and read both themselves.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class _News:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was read: the news for users of this node, and what the other nodes should tell their users."""
+    """The result of a read: the news for users of this node, and the announcements to other nodes."""
 
     news: list[_News]
     announcements: list[Announcement]

@@ -66,7 +66,7 @@ class _Event:
 
 
 class UserNews:
-    """Receives the announcements of other nodes, reads what they are about, and tells the users' clients.
+    """Receives the announcements of other nodes, reads their subjects, and informs the users' clients.
 
     Args:
         database: has what changed.
@@ -89,7 +89,7 @@ class UserNews:
         pubsub.handle(_KIND, self._on_change)
 
     async def run(self) -> None:
-        """Read and deliver what was announced, until cancelled."""
+        """Read and deliver the announced changes, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
