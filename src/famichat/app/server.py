@@ -138,7 +138,7 @@ async def _serve_on(
         address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
     )
     metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
-    node = secrets.token_hex(4) if settings.pubsub_url is not None else ""
+    node = secrets.token_hex(4) if settings.effective_pubsub_url is not None else ""
     longpoll = LongPoll(endpoint, node) if worker is None else LongPoll(endpoint, worker.node, siblings)
     http = build_http(context, longpoll, UpgradeRequired(endpoint), byte_budget)
     protocol = http_protocol(

@@ -1,10 +1,11 @@
 """Positions of conversations are broadcast when they change, whatever their number."""
 
 from famichat.actions.events.head_broadcaster import REPEATED_AFTER_SECONDS, HeadBroadcaster
+from famichat.actions.events.topic_feed import TopicFeeds
 from famichat.realtime.pubsub import Dispatch, PubSub
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from tests.factories.people import Household
+from tests.factories.people import VAULT, Household
 from tests.factories.talk import group_of, say
 
 
@@ -33,7 +34,7 @@ class Room:
         self.id = database.run(lambda session: group_of(session, home))
         self.pubsub, self.listener, self.now = PubSub(), Listener(), 0.0
         self.pubsub.subscribe(f"message:group:{self.id}", self.listener)
-        self.heads = HeadBroadcaster(database, self.pubsub, lambda: self.now)
+        self.heads = HeadBroadcaster(database, self.pubsub, TopicFeeds(database, VAULT, self.pubsub), lambda: self.now)
 
     def say(self) -> None:
         self.database.run(lambda session: say(session, self.id, self.home.emil, "hej"))

@@ -48,8 +48,6 @@ def serve(
         return
     if settings.database_url is None or settings.database_url.startswith("sqlite:"):
         raise click.UsageError("SQLite has one writer; use PostgreSQL for several workers")
-    if settings.pubsub_url is None:
-        raise click.UsageError("Several workers need FAMICHAT_PUBSUB_URL, the URL of a Redis that they share")
     try:
         run_workers(settings, workers, on_ready)
     except WorkerEnded as ended:
