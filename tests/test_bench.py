@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.report import Run, report
+from bench.workloads import Plan
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -30,6 +33,12 @@ def test_the_benchmarks_measure_and_report(tmp_path: Path) -> None:
     assert all(result["figures"]["lost"] == 0 for name in ("w4", "w6") for result in _results(measured, name))
     assert all(result["figures"]["deliveries/s"] > 0 for name in ("w1r", "w3r") for result in _results(measured, name))
     assert measured["growth"]["20 messages"]["rejoin ms"] > 0
+
+
+def test_a_run_that_measures_only_the_growth_is_reported() -> None:
+    run = Run(Plan(1, 0), 1, {}, [], {}, {"small": {"list ms": 1.5}, "large": {"list ms": 2.25}})
+
+    assert report(run).endswith("| Famichat on SQLite | small | large |\n| --- | --- | --- |\n| list ms | 1.5 | 2.25 |")
 
 
 def _results(measured: Any, name: str) -> Any:
