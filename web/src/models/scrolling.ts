@@ -41,8 +41,8 @@ export const END_PX = 120
 export const REACH_PX = 900
 /** Browsers round `scrollTop` to physical pixels. */
 const ROUNDING_PX = 1
-/** The distance between the top edge and the unread line. */
-export const UNREAD_LINE_PX = 12
+/** The distance between the top edge and the unread line: the day is above it, and an earlier message begins there. */
+export const UNREAD_LINE_PX = 64
 /** A user who missed more messages than this starts to read at the first of them. */
 export const MANY_MISSED = 20
 

@@ -10,7 +10,7 @@ test("each day has its heading, and what one person says in a row stays together
     at("inga", "2026-11-22T12:01:00"),
     at("nils", "2026-11-22T12:01:30"),
     at("inga", "2026-11-22T12:02:00"),
-    at("inga", "2026-11-22T12:10:00"),
+    at("inga", "2026-11-22T12:05:00"),
     at("inga", "2026-11-23T00:00:01"),
   ])
   expect(days.map((day) => day.date)).toEqual(["2026-11-22", "2026-11-23"])
@@ -51,4 +51,10 @@ test("a run that is unchanged is the same object", () => {
   const after = groupByDay([inga, nils, at("nils", "2026-11-22T12:00:09")], before)
   expect(after[0]?.groups[0]).toBe(before[0]?.groups[0])
   expect(after[0]?.groups[1]).not.toBe(before[0]?.groups[1])
+})
+
+test("the unread line ends a run", () => {
+  const items = [at("inga", "2026-11-22T12:00:00"), at("inga", "2026-11-22T12:00:09")]
+  const [day] = groupByDay(items, [], items[1]?.id)
+  expect(day?.groups.map((run) => run.items.length)).toEqual([1, 1])
 })

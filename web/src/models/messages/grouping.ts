@@ -19,24 +19,26 @@ export interface DayGroup<Item extends Groupable> {
   readonly groups: readonly MessageGroup<Item>[]
 }
 
-const PAUSE_MS = 5 * 60_000
+const PAUSE_MS = 3 * 60_000
 
 /**
- * Groups messages, which are in order. A pause of five minutes starts a new run.
+ * Groups messages, which are in order. A pause of three minutes starts a new run.
  *
+ * @param firstUnread the ID of an item that starts a new run, because the unread line is above it
  * @param before the previous grouping: a run that shares a message with a previous run keeps its key, and a run that is
  *   unchanged is the same object, so that nothing in it is updated.
  */
 export function groupByDay<Item extends Groupable>(
   items: readonly Item[],
   before: readonly DayGroup<Item>[] = [],
+  firstUnread?: string,
 ): readonly DayGroup<Item>[] {
   const known = new Map<string, MessageGroup<Item>>()
   for (const { groups } of before) for (const group of groups) for (const { id } of group.items) known.set(id, group)
   const free = new Set(known.values())
   let highest = 0
   for (const { key } of free) highest = Math.max(highest, key)
-  return split(items).map(({ date, groups }) => ({
+  return split(items, firstUnread).map(({ date, groups }) => ({
     date,
     groups: groups.map((group) => {
       const same = firstFree(group.items, known, free)
@@ -65,7 +67,7 @@ function isSame<Item>(items: readonly Item[], others: readonly Item[]): boolean 
   return true
 }
 
-function split<Item extends Groupable>(items: readonly Item[]) {
+function split<Item extends Groupable>(items: readonly Item[], firstUnread: string | undefined) {
   const days: { date: string; groups: { user_id: string; items: Item[] }[] }[] = []
   let bounds = { from: 0, to: 0 }
   let lastAt = -Infinity
@@ -77,7 +79,8 @@ function split<Item extends Groupable>(items: readonly Item[]) {
     }
     const groups = days.at(-1)?.groups
     const group = groups?.at(-1)
-    if (group?.user_id === item.user_id && at - lastAt < PAUSE_MS) group.items.push(item)
+    const continues = group?.user_id === item.user_id && at - lastAt < PAUSE_MS && item.id !== firstUnread
+    if (group && continues) group.items.push(item)
     else groups?.push({ user_id: item.user_id, items: [item] })
     lastAt = at
   }
