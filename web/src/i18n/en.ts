@@ -258,7 +258,7 @@ export const en = {
   "room.newFrom": "{name}: {text}",
 
   "write.label": "Message to {name}",
-  "write.placeholder": "Write a message",
+  "write.placeholder": "Message",
   "write.send": "Send",
   "write.tooLong": {
     one: "Your message is about {n} character too long. Shorten it or attach it as a text file.",
