@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,3 +114,11 @@ def test_malformed_metadata_is_602_and_never_quotes_the_value(field: str, value:
 
     assert (raised.value.error_code, raised.value.field) == (602, field)
     assert str(raised.value) == f"invalid_metadata ({field})"
+
+
+@pytest.mark.parametrize("field", [*(field.name for field in dataclasses.fields(Envelope)), "version_tag"])
+def test_no_field_of_the_envelope_is_ignored_when_it_is_the_only_one(field: str) -> None:
+    with pytest.raises(EnvelopeError) as caught:
+        Envelope.parse({"body": "supper", field: object()})
+
+    assert caught.value.field == field

@@ -54,6 +54,8 @@ class Envelope:
         Raises:
             EnvelopeError: 601 if the flag is set and a field is missing; 602 if a field is malformed.
         """
+        if _FIELDS.isdisjoint(payload):  # most messages: to read field by field takes ten times as long
+            return _PLAINTEXT
         flag = payload.get("encryption_flag")
         if flag is None:
             flag = False
@@ -96,6 +98,12 @@ class Envelope:
         """
         if self.sender_device_id not in {None, device_id}:
             raise EnvelopeError(EncryptionErrorCode.INVALID_METADATA, "sender_device_id")
+
+
+_FIELDS = frozenset(
+    ("encryption_flag", "encryption_version", "version_tag", "key_id", "protocol", "epoch", "sender_device_id")
+)
+_PLAINTEXT = Envelope()
 
 
 def _matching(payload: Mapping[str, Any], field: str, pattern: re.Pattern[str]) -> str | None:

@@ -128,12 +128,15 @@ class BlindIndex:
     """
 
     def __init__(self, secret: str) -> None:
-        self._key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"famichat/blind-index").derive(secret.encode())
+        key = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"famichat/blind-index").derive(secret.encode())
+        self._keyed = hmac.new(key, digestmod="sha256")  # a copy is made for each value: keying takes half of the time
 
     def digest(self, purpose: str, *parts: str) -> bytes:
         """Return the 32-byte hash of `parts`, in this order, for this purpose."""
-        message = b"".join(len(part).to_bytes(4) + part for part in (p.encode() for p in (purpose, *parts)))
-        return hmac.digest(self._key, message, "sha256")
+        encoded = [part.encode() for part in (purpose, *parts)]
+        mac = self._keyed.copy()
+        mac.update(b"".join([len(part).to_bytes(4) + part for part in encoded]))
+        return mac.digest()
 
 
 def _failure(purpose: str, cause: UnsealCause) -> UnsealError:
