@@ -1,13 +1,14 @@
 """Cleans pictures: a restricted worker process decodes and re-encodes them.
 
 Image decoders are large, written in C, and process untrusted input. They run in a separate process with limits on
-memory and time, no writable files and none of the server's keys. Its output comes from an encoder, or contains only the
-parts of the original that a decoder needs, so hidden data in the original (location, time, a second file appended to
-the first) is gone.
+memory and time, without files, network (`sandbox`) and the server's keys. Its output comes from an encoder, or contains
+only the parts of the original that a decoder needs, so hidden data in the original (location, time, a second file
+appended to the first) is gone.
 
     picture = clean([data], "image/jpeg", into=file.write)
 """
 
+import base64
 import json
 import os
 import subprocess  # nosec B404 - starts our own worker, see clean
@@ -19,12 +20,20 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from famichat.attachments.content_type import PICTURES
+from famichat.telemetry import emit, events
 
 MAX_PIXELS = 200_000_000
 """As many as phones take. Formats that cannot be decoded at a reduced size have a lower limit, see the worker."""
 THUMBNAIL_EDGE = 640
 TIMEOUT_SECONDS = 30.0
+MAX_WORKERS = 2
+"""How many workers run at the same time, in all. Each uses at most 1 GiB of memory."""
 _CHUNK = 64 * 1024
+_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+_slots = threading.BoundedSemaphore(MAX_WORKERS)
+_reported = threading.Event()
 _COMMAND = (sys.executable, "-I", "-m", "famichat.attachments.picture_worker")
 
 
@@ -86,8 +95,20 @@ def make_avatar(source: Iterable[bytes], content_type: str, edge: int) -> bytes:
         return b"".join(_pieces(standard_output, header["thumbnail"]))
 
 
+def is_confined() -> bool:
+    """Return whether workers are confined on this machine. Starts one with a picture of one pixel."""
+    with _worker(("PNG", "1", "1", "keep")) as (standard_input, standard_output):
+        _feed(standard_input, [_PIXEL])
+        return bool(_header(standard_output.readline())["sandboxed"])
+
+
 @contextmanager
 def _worker(arguments: tuple[str, ...]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    with _slots:
+        yield from _started(arguments)
+
+
+def _started(arguments: tuple[str, ...]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAMICHAT_")}
     process = subprocess.Popen(  # noqa: S603 - no shell reads it  # nosec B603
         (*_COMMAND, *arguments),
@@ -122,6 +143,9 @@ def _header(line: bytes) -> dict[str, int]:
     header: dict[str, int] = json.loads(line)
     if "too_many_pixels" in header:
         raise PictureRefused(too_many_pixels=True)
+    if not header["sandboxed"] and not _reported.is_set():
+        _reported.set()
+        emit(events.PictureWorkerNotConfined())
     return header
 
 

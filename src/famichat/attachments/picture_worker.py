@@ -2,9 +2,10 @@
 
     python -m famichat.attachments.picture_worker JPEG <max pixels> <thumbnail edge> clean|keep|square
 
-The output is a line of JSON with the sizes of what follows: the cleaned picture (only with `clean`), and the thumbnail
-of the whole picture or, with `square`, of its centre. If a decoder fails, the process ends without output. If the
-memory does not suffice, the picture is reported as too large.
+The process is confined (`sandbox`) before it reads the picture. The output is a line of JSON with the sizes of what
+follows, and whether the process was confined: the cleaned picture (only with `clean`), and the thumbnail of the whole
+picture or, with `square`, of its centre. If a decoder fails, the process ends without output. If the memory does not
+suffice, the picture is reported as too large.
 Metadata of JPEGs that are too large to be decoded, and of PNGs with more colours than the encoder writes (16 bits, code
 points or another gamma), is removed losslessly.
 """
@@ -15,6 +16,7 @@ import resource
 import struct
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import IO, Any
 
 from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, ImageSequence
@@ -25,6 +27,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from famichat.attachments.color_profile import PQ, code_points, named_profile
 from famichat.attachments.lossless import without_metadata
+from famichat.attachments.sandbox import confine
 
 _MEMORY, _CPU_SECONDS = 1024 * 1024 * 1024, 20
 DECODED_PIXELS = 64_000_000
@@ -50,10 +53,11 @@ _BITS_PER_SAMPLE, _SHALLOW = 258, 8
 _SRGB_GAMMA, _SAME_GAMMA = 0.45455, 0.01
 _TOO_MANY = b'{"too_many_pixels": 1}\n'
 _NO_MEMORY = "encoding error 1"  # VP8_ENC_ERROR_OUT_OF_MEMORY of libwebp, as Pillow reports it
+_sandboxed = False
 
 
 def main() -> None:
-    """Set resource limits and process the picture as the command line says."""
+    """Set resource limits, confine the process and process the picture as the command line says."""
     for limit, most in (
         (resource.RLIMIT_AS, _MEMORY),
         (resource.RLIMIT_CPU, _CPU_SECONDS),
@@ -62,6 +66,9 @@ def main() -> None:
     ):
         resource.setrlimit(limit, (most, most))
     kind, pixels, edge, how = sys.argv[1:]
+    _load_decoders(kind)
+    global _sandboxed  # noqa: PLW0603 - a property of the process
+    _sandboxed = confine()
     work(
         sys.stdin.buffer,
         sys.stdout.buffer,
@@ -71,6 +78,14 @@ def main() -> None:
         keep=how != "clean",
         square=how == "square",
     )
+
+
+def _load_decoders(kind: str) -> None:
+    """Import what Pillow imports when it first needs it, because a confined process cannot open files."""
+    Image.init()
+    ImageCms.createProfile("sRGB")
+    if kind == "HEIF":
+        import_module("pillow_heif")
 
 
 def work(
@@ -106,7 +121,8 @@ def _work(data: bytes, answer: IO[bytes], kind: str, *, pixels: int, edge: int, 
     else:
         new = _rewritten(image, upright, kind, orientation)
     width, height = reversed(size) if orientation >= _SIDEWAYS else size
-    header = {"width": width, "height": height, "picture": len(new), "thumbnail": small.getbuffer().nbytes}
+    sizes = {"width": width, "height": height, "picture": len(new), "thumbnail": small.getbuffer().nbytes}
+    header = {**sizes, "sandboxed": int(_sandboxed)}
     answer.write(json.dumps(header).encode() + b"\n")
     answer.write(new)
     answer.write(small.getbuffer())

@@ -689,6 +689,14 @@ class AttachmentDamaged(Event):
     attachment_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureWorkerNotConfined(Event):
+    """The process that decodes pictures could not give up files and network. Reported once per start of the server."""
+
+    name: ClassVar[str] = "famichat.attachment.worker_not_confined"
+    level: ClassVar[Level] = "warning"
+
+
 # The operator's commands
 
 

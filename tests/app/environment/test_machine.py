@@ -12,11 +12,13 @@ from famichat.app.environment.check import Check
 from famichat.app.environment.machine import (
     check_clock,
     check_disks,
+    check_picture_worker,
     chrony_offset,
     data_folders,
     database_offset,
     free_bytes,
 )
+from famichat.attachments.picture import PictureRefused
 from famichat.settings import Settings
 from famichat.storage.database import Database
 
@@ -111,3 +113,17 @@ def test_chrony_is_asked_if_it_is_there(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
     assert chrony_offset() == offset
+
+
+@pytest.mark.parametrize(("confined", "status"), [(True, Check.OK), (False, Check.NOTE), (None, Check.BAD)])
+def test_a_picture_worker_that_is_not_confined_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, *, confined: bool | None, status: str
+) -> None:
+    def is_confined() -> bool:
+        if confined is None:
+            raise PictureRefused
+        return confined
+
+    monkeypatch.setattr(machine, "is_confined", is_confined)
+
+    assert check_picture_worker().status == status

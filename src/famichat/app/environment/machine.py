@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from famichat.app.environment.check import Check
 from famichat.attachments.files import RESERVE_BYTES
+from famichat.attachments.picture import PictureRefused, is_confined
 from famichat.settings import Settings
 
 _LITTLE_BYTES, _LITTLE_SHARE = 1024**3, 0.1
@@ -97,3 +98,16 @@ def chrony_offset() -> float | None:
         return float(asked.stdout.split(",")[_CHRONY_OFFSET])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return None
+
+
+def check_picture_worker() -> Check:
+    """Check whether the process that decodes pictures is confined."""
+    try:
+        confined = is_confined()
+    except (OSError, PictureRefused):
+        return Check("picture worker", Check.BAD, "does not start, so photos are refused; install Famichat again")
+    if confined:
+        return Check("picture worker", Check.OK, "confined: it can open neither files nor connections")
+    return Check(
+        "picture worker", Check.NOTE, "not confined; install libseccomp, on Debian with apt install libseccomp2"
+    )

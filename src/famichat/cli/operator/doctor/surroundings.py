@@ -10,6 +10,7 @@ from famichat.app.environment.check import Check
 from famichat.app.environment.machine import (
     check_clock,
     check_disks,
+    check_picture_worker,
     chrony_offset,
     data_folders,
     database_offset,
@@ -32,6 +33,7 @@ def surroundings(settings: Settings, *, is_running: bool, has_data: bool) -> Ite
         has_data: whether its database can be read.
     """
     yield from check_disks(data_folders(settings))
+    yield check_picture_worker()
     offset, origins = _from_database(settings) if has_data else (None, ())
     push = asyncio.run(reach_push_services(origins, allow_private=settings.push_private_addresses))
     yield _clock(offset, push.offset)
