@@ -87,7 +87,7 @@ def test_without_seccomp_pictures_are_cleaned_and_the_operator_is_told_once(emit
 
 
 def test_other_systems_are_not_confined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
 
     assert not sandbox.confine()
 
