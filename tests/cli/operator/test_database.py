@@ -23,6 +23,12 @@ def test_nothing_is_migrated_under_a_running_server(operator: Operator) -> None:
         assert operator.refused("migrate") == "directory_in_use"
 
 
+def test_a_database_that_the_running_server_has_migrated_needs_no_migration(at_home: Operator) -> None:
+    with DataDir(at_home.data_dir).lock():
+        assert at_home("migrate") == {"revision": newest()}
+        assert at_home.refused("migrate", "--make", "a change") == "directory_in_use"
+
+
 def test_a_database_of_a_newer_famichat_is_left_alone(at_home: Operator) -> None:
     famichat("sql", "UPDATE alembic_version SET version_num = '9999'", data_dir=at_home.data_dir)
 

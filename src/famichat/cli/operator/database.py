@@ -14,7 +14,7 @@ from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.data_dir import DataDir, DirectoryInUse
 from famichat.storage.migrate import make
-from famichat.storage.revision import newest
+from famichat.storage.revision import newest, revision
 
 
 @click.command()
@@ -25,10 +25,24 @@ from famichat.storage.revision import newest
 def migrate(message: str | None, data_dir: Path | None, *, without_backup: bool, as_json: bool) -> None:
     """Back the database up and upgrade it. `famichat serve` does this automatically."""
     schedule = "off" if without_backup else None
-    with open_for_writing(load_settings(data_dir=data_dir, backup_schedule=schedule)) as data:
-        if message is not None:
-            make(data.database, message)
+    settings = load_settings(data_dir=data_dir, backup_schedule=schedule)
+    try:
+        with open_for_writing(settings) as data:
+            if message is not None:
+                make(data.database, message)
+    except DirectoryInUse:
+        # A server migrates when it starts, so there is nothing to do unless it is of an older release.
+        if message is not None or not _is_at_newest(settings):
+            raise
     print_result({"revision": newest()}, f"The database is at revision {newest()}.", as_json=as_json)
+
+
+def _is_at_newest(settings: Settings) -> bool:
+    file = sqlite_file(settings)
+    if file is not None and not file.is_file():
+        return False
+    with open_readonly(settings.data_dir) as data:
+        return data.database.run_read(lambda session: revision(session.connection())) == newest()
 
 
 @click.command()
