@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from famichat.cli.program import program
+from tests.support.warm import import_program
 
 TOUCHES: Final = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "sqlite3.connect"}
 STEPS: Final = 200
@@ -47,4 +48,5 @@ def _run(step: int, data_dir: Path, arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    import_program()
     print(json.dumps(every_step(Path(sys.argv[1]), sys.argv[2:])))  # noqa: T201 - for the test that waits for it

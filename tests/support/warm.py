@@ -194,13 +194,14 @@ def _become(command: list[str], environment: dict[str, str], files: list[int]) -
     raise SystemExit(0)
 
 
-def _import_program() -> None:
+def import_program() -> None:
+    """Import the whole program, so that forked processes need not."""
     for module in pkgutil.walk_packages(famichat.__path__, "famichat."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
             import_module(module.name)
 
 
 if __name__ == "__main__":
-    _import_program()
+    import_program()
     gc.freeze()
     _ForkServer(socket.socket(fileno=int(sys.argv[1]))).run()
