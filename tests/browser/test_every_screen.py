@@ -34,6 +34,12 @@ _BEYOND: Final = """wide => {
     return [...page, ...scrolls, ...outside].map(named)
 }"""
 
+# Waits for the new layout; returns the text size in pixels.
+_LAID_OUT: Final = """async () => {
+    for (const _ of [1, 2]) await new Promise(requestAnimationFrame)
+    return parseFloat(getComputedStyle(document.documentElement).fontSize)
+}"""
+
 _MOVES: Final = """() => [...document.querySelectorAll("body *")].filter(element => {
     const {transitionDuration, animationName} = getComputedStyle(element)
     return animationName !== "none" || /[1-9]/.test(transitionDuration)
@@ -93,7 +99,7 @@ async def _too_wide(visitor: Person) -> AsyncIterator[tuple[str, str]]:
     ):
         await page.evaluate("direction => { document.documentElement.dir = direction }", direction)
         await browser_of_it.send("Page.setFontSizes", {"fontSizes": {"standard": size}})
-        await page.wait_for_timeout(100)  # wait for the new layout
+        assert size <= await page.evaluate(_LAID_OUT) < 2 * size
         for element in await page.evaluate(_BEYOND, width):
             yield how, element
     await page.evaluate("() => { document.documentElement.dir = 'ltr' }")
