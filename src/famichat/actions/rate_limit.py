@@ -1,6 +1,6 @@
 """Rate limits per device, per user and per client address: token buckets.
 
-The buckets are in memory, so each node counts for itself. The limits that protect accounts (`SHARED_LIMITS`) are
+The buckets are in memory, so each node counts for itself. The limits that protect accounts (`SharedLimitName`) are
 counted in the database, too, if several nodes can use it.
 
 `check` raises instead of returning a result, so a refusal cannot be overlooked. The error states when to retry; after
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NewType, get_args
+from typing import Literal, NewType
 
 from sqlalchemy.orm import Session
 
@@ -54,6 +54,7 @@ class Limit:
 
 
 SharedLimitName = Literal["sign_in", "refresh", "invite"]
+"""Passwords and setup codes; refresh tokens; invitations and reset links."""
 NodeLimitName = Literal[
     "request",
     "send",
@@ -87,9 +88,6 @@ LIMITS: dict[LimitName, Limit] = {
     "upload": Limit(60, 1),
     "frame": Limit(1000, 200),
 }
-
-SHARED_LIMITS: frozenset[LimitName] = frozenset(get_args(SharedLimitName))
-"""The limits that protect accounts: passwords, setup codes, invitations, reset links and refresh tokens."""
 
 FRAME_BYTES_PER_TOKEN = 8 * 1024
 """A frame costs one token, and one more for each of these bytes: a frame of 1 MiB takes some milliseconds to parse."""

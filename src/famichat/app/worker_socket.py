@@ -6,10 +6,11 @@ stream is the reply. Only the server's own user can connect: the sockets have mo
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 from prometheus_client import Metric, generate_latest
@@ -135,7 +136,7 @@ class Siblings:
         numbers = [*self._worker.siblings.values()]
         texts = await asyncio.gather(*map(self._metrics_of, numbers))
         found = {number: text for number, text in zip(numbers, texts, strict=True) if text}
-        return generate_latest(_Labelled({**found, self._worker.number: self._own.render()}))
+        return _labelled({**found, self._worker.number: self._own.render()})
 
     async def _metrics_of(self, number: int) -> bytes:
         with suppress(OSError, TimeoutError):
@@ -154,20 +155,16 @@ class Siblings:
             writer.close()
 
 
-class _Labelled:
-    """The metrics of several workers as one collector."""
-
-    def __init__(self, texts: Mapping[int, bytes]) -> None:
-        self._texts = texts
-
-    def collect(self) -> Iterable[Metric]:
-        families: dict[str, Metric] = {}
-        for number, text in sorted(self._texts.items()):
-            for family in text_string_to_metric_families(text.decode()):
-                merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
-                for sample in family.samples:
-                    merged.add_sample(sample.name, {**sample.labels, "worker": str(number)}, sample.value)
-        return families.values()
+def _labelled(texts: Mapping[int, bytes]) -> bytes:
+    """Combine the metrics of several workers, by their numbers."""
+    families: dict[str, Metric] = {}
+    for number, text in sorted(texts.items()):
+        for family in text_string_to_metric_families(text.decode()):
+            merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                merged.add_sample(sample.name, {**sample.labels, "worker": str(number)}, sample.value)
+    collector: Any = SimpleNamespace(collect=families.values)
+    return generate_latest(collector)
 
 
 def _name(number: int) -> str:
