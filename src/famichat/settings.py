@@ -217,6 +217,7 @@ class Settings(BaseSettings):
     quota_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 2048
     backup_schedule: Literal["daily", "off"] = "daily"
     backup_dir: Path | None = None
+    backup_recipient: Annotated[str, Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")] | None = None
     host: Annotated[str, AfterValidator(_listen_address)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 4000
     app_name: Annotated[str, Field(max_length=30), AfterValidator(_name)] = "Famichat"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pyrage  # type: ignore[import-untyped]  # has no types
 import pytest
 from alembic import command
 from sqlalchemy import select, update
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 from famichat.app import backups
 from famichat.app.backups import BackupBeforeMigrationFailed, ScheduledBackups, before_migration
 from famichat.settings import Settings, load_settings
+from famichat.storage.backup.encryption import HEADER
 from famichat.storage.backup.record import BackupRecord, backup_times
 from famichat.storage.backup.retention import BackupNames
 from famichat.storage.base import now
@@ -74,6 +76,19 @@ async def test_a_backup_is_verified_if_none_was_for_a_week(
     assert len([event for event in emitted if isinstance(event, BackupVerified)]) == 1
     assert database.run_read(backup_times).verified_at is not None
     assert now().timestamp() - schedule.last_verified < 60
+
+
+async def test_scheduled_backups_are_encrypted_to_the_recipient_of_the_settings(
+    settings: Settings, database: Database, household: Household, emitted: list[Event]
+) -> None:
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    settings.data_dir.mkdir(exist_ok=True)
+    await ScheduledBackups(settings.model_copy(update={"backup_recipient": recipient}), database).once()
+
+    (name,) = files(settings)
+    assert name.endswith(".tar.age")
+    assert (settings.effective_backup_dir / name).read_bytes().startswith(HEADER)
+    assert [type(event) for event in emitted if isinstance(event, (BackupMade, BackupFailed))] == [BackupMade]
 
 
 async def test_expired_backups_are_deleted_and_files_of_others_stay(

@@ -18,6 +18,7 @@ IN_WORDS = {
     "database_url",
     "files_dir",
     "backup_dir",
+    "backup_recipient",
     "app_color",
     "app_logo",
     "public_url",

@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from famichat.attachments.sample import open_newest_files
 from famichat.settings import Settings
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server, backup
+from famichat.storage.backup.encryption import encrypted
 from famichat.storage.backup.record import BackupRecord, backup_times
 from famichat.storage.backup.restore import Place
 from famichat.storage.backup.retention import BackupNames, kept
@@ -126,9 +127,15 @@ class ScheduledBackups:
             times, id_ = self._database.run_read(lambda session: (backup_times(session), database_id(session)))
             if next_due(times, id_, now()) > now():
                 return
-            record = self._make(BackupNames(id_, "daily"))
+            recipient = self._settings.backup_recipient
+            record = self._make(BackupNames(id_, "daily", is_encrypted=recipient is not None))
             store(lambda session: session.add(record))
-            if record.error is None and (times.verified_at or times.began_at) < now() - _VERIFY_EVERY:
+            # Only the owner of the identity can read, and so verify, an encrypted backup.
+            if (
+                recipient is None
+                and record.error is None
+                and (times.verified_at or times.began_at) < now() - _VERIFY_EVERY
+            ):
                 values = self._verified(self._folder / record.file)
                 store(lambda session: session.execute(update(BackupRecord).filter_by(id=record.id).values(**values)))
 
@@ -190,7 +197,8 @@ def back_up_before_migration(settings: Settings, database: Database) -> None:
     Raises:
         BackupBeforeMigrationFailed: it could not be backed up.
     """
-    folder, names = settings.effective_backup_dir, BackupNames(database.run_read(database_id), "before")
+    id_, is_encrypted = database.run_read(database_id), settings.backup_recipient is not None
+    folder, names = settings.effective_backup_dir, BackupNames(id_, "before", is_encrypted=is_encrypted)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         needed = database.run_read(lambda session: _bytes_needed(session, settings.effective_files_dir))
@@ -204,7 +212,7 @@ def back_up_before_migration(settings: Settings, database: Database) -> None:
 
 
 def write_backup(settings: Settings, database: Database, target: Path, stopping: threading.Event) -> Manifest:
-    """Write a backup without the keys. `target` is created whole, or not at all.
+    """Write a backup without the keys, encrypted if the settings say so. `target` is created whole, or not at all.
 
     Args:
         settings: where the data is.
@@ -218,8 +226,13 @@ def write_backup(settings: Settings, database: Database, target: Path, stopping:
     data_dir = DataDir(settings.data_dir)
     keys = settings.secret_key, settings.vault_keys
     server = Server(database, lambda: data_dir.secrets(*keys), settings.effective_files_dir)
-    with whole_file(target, data_dir) as (stream, folder):
+    with whole_file(target, data_dir) as (file, folder), encrypted_to(settings.backup_recipient, file) as stream:
         return backup(server, cast("IO[bytes]", _Stoppable(stream, stopping)), folder, with_secrets=False)
+
+
+def encrypted_to(recipient: str | None, file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """Return what to write a backup to: `file` itself without a recipient; otherwise it is encrypted to this one."""
+    return nullcontext(file) if recipient is None else encrypted(file, recipient)
 
 
 def place_of(settings: Settings) -> Place:

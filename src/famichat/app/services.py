@@ -31,6 +31,7 @@ from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
 from famichat.realtime.lease import Lease
 from famichat.settings import Settings
+from famichat.storage.backup.encryption import check_recipient
 from famichat.storage.damage_check import DamageCheck
 from famichat.storage.database import Database
 from famichat.storage.database_check import DatabaseCheck
@@ -160,6 +161,8 @@ def _start_damage_check(database: Database, lifecycle: Lifecycle, metrics: Metri
 
 
 def _start_backups(settings: Settings, database: Database, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    if settings.backup_recipient is not None:
+        check_recipient(settings.backup_recipient)
     backups = ScheduledBackups(settings, database)
     lifecycle.start("backups", backups.run)
     metrics.gauge(

@@ -17,6 +17,7 @@ from famichat.errors import FamichatError
 from famichat.settings import SettingsFaults
 from famichat.storage.backup.archive import BackupDamaged, BackupNotAuthentic
 from famichat.storage.backup.backup import NothingToBackUp, WrongKeys
+from famichat.storage.backup.encryption import BackupEncrypted, InvalidRecipient, WrongIdentity
 from famichat.storage.backup.postgres_programs import ProgramFailed, ProgramMissing
 from famichat.storage.backup.restore import KeysNotInBackup, NotEmpty, OtherDatabase
 from famichat.storage.backup.verify import NoScratchDatabase
@@ -34,6 +35,9 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
     (NewerDatabaseError, "newer_database", ""),
     (BackupDamaged, "backup_damaged", ""),
     (BackupNotAuthentic, "backup_not_authentic", ""),
+    (BackupEncrypted, "backup_encrypted", ""),
+    (WrongIdentity, "wrong_identity", ""),
+    (InvalidRecipient, "invalid_recipient", ""),
     (BackupBeforeMigrationFailed, "backup_failed", ""),
     (NoScratchDatabase, "no_scratch_database", ""),
     (NothingToBackUp, "no_database", ""),
@@ -51,7 +55,7 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-_EXTRAS = {"psycopg": "postgres", "redis": "redis", "opentelemetry": "otlp"}
+_EXTRAS = {"psycopg": "postgres", "redis": "redis", "opentelemetry": "otlp", "pyrage": "age"}
 """The extra that contains each optional package, by the package's top-level module."""
 
 

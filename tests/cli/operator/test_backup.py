@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import psycopg
+import pyrage  # type: ignore[import-untyped]  # has no types
 import pytest
 
 from famichat.storage.backup import archive
@@ -359,3 +360,19 @@ def test_a_backup_of_postgresql_is_verified_in_a_scratch_database(
         assert not connection.execute(
             "SELECT datname FROM pg_database WHERE datname LIKE 'famichat_verify%'"
         ).fetchall()
+
+
+def test_an_encrypted_backup_is_verified_and_restored_with_the_identity_only(
+    at_home: Operator, elsewhere: Operator, file: Path, tmp_path: Path
+) -> None:
+    key, identity = pyrage.x25519.Identity.generate(), tmp_path / "key.txt"
+    identity.write_text(f"{key}\n")
+    backed_up = at_home("backup", str(file), "--encrypt-to", str(key.to_public()))
+
+    assert backed_up["encrypted"] is True
+    assert file.read_bytes().startswith(b"age-encryption.org/v1")
+    assert at_home.refused("backup", "verify", str(file)) == "backup_encrypted"
+    assert at_home("backup", "verify", str(file), "--identity", str(identity))["authenticated"] is True
+    assert elsewhere.refused("restore", str(file)) == "backup_encrypted"
+    assert elsewhere("restore", str(file), "--identity", str(identity))["messages"] == backed_up["messages"]
+    assert at_home.refused("backup", str(tmp_path / "other.tar"), "--encrypt-to", "age1") == "invalid_recipient"

@@ -33,7 +33,8 @@ def test_the_backups_of_other_servers_and_other_files_are_not_recognised(tmp_pat
     others = [BackupNames(ID, "before").at(NIGHT), BackupNames(ID.replace("1234", "1235"), "daily").at(NIGHT)]
 
     assert own == "famichat-8bd01234-daily-20261130T031704Z.tar"
-    assert names.made_at(own) == NIGHT
+    assert names.made_at(own) == names.made_at(f"{own}.age") == NIGHT
+    assert BackupNames(ID, "daily", is_encrypted=True).at(NIGHT) == f"{own}.age"
     for name in (*others, own, f"{own}.new", "famichat.tar"):
         (tmp_path / name).touch()
     assert names.of(tmp_path) == {NIGHT: tmp_path / own}

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import click
 
-from famichat.app.backups import place_of
+from famichat.app.backups import encrypted_to, place_of
 from famichat.app.lost_access import RemovedAgain, ReplacedData, remove_noted, replaced_data
 from famichat.attachments.sample import open_newest_files
 from famichat.cli.operator.opened_data import open_for_writing, open_readonly
@@ -20,6 +20,7 @@ from famichat.settings import load_settings
 from famichat.storage.backup.archive import Manifest
 from famichat.storage.backup.backup import Server
 from famichat.storage.backup.backup import backup as write_backup
+from famichat.storage.backup.encryption import HEADER, BackupEncrypted, check_recipient, decrypted
 from famichat.storage.backup.restore import restore as restore_backup
 from famichat.storage.backup.staging import staging
 from famichat.storage.backup.verify import verify as verify_backup
@@ -31,6 +32,13 @@ from famichat.storage.errors import StorageUnavailable
 
 _PIPE = Path("-")
 _AGAIN = "Access that was removed since the backup is active again; see --revocations-from."
+
+
+_identity_option = click.option(
+    "--identity",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file with the age identity that decrypts the backup.",
+)
 
 
 class _BackupCommands(click.Group):
@@ -50,17 +58,23 @@ def backup() -> None:
 @backup.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False), required=False)
 @click.option("--without-secrets", is_flag=True, help="Leave out the keys. Without them the backup cannot be read.")
+@click.option("--encrypt-to", "recipient", metavar="RECIPIENT", help="Encrypt it to this age recipient (age1...).")
 @data_dir_option
 @json_option
-def create(file: Path | None, data_dir: Path | None, *, without_secrets: bool, as_json: bool) -> None:
+def create(
+    file: Path | None, data_dir: Path | None, *, without_secrets: bool, recipient: str | None, as_json: bool
+) -> None:
     """Back up everything to one FILE. Works while the server runs.
 
-    FILE defaults to famichat-<time>.tar in this directory. - writes to standard output, so that you can encrypt it.
+    FILE defaults to famichat-<time>.tar in this directory, or .tar.age if it is encrypted. - writes to standard output.
     """
-    target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.tar")
+    if recipient is not None:
+        check_recipient(recipient)
+    ending = "tar" if recipient is None else "tar.age"
+    target = file or Path(f"famichat-{now():%Y%m%dT%H%M%SZ}.{ending}")
     with open_readonly(data_dir) as data:
         here, settings = DataDir(data.settings.data_dir), data.settings
-        with _archive_file(target, here) as (stream, folder):
+        with _archive_file(target, here) as (raw, folder), encrypted_to(recipient, raw) as stream:
             server = Server(
                 data.database,
                 lambda: here.secrets(settings.secret_key, settings.vault_keys),
@@ -68,7 +82,8 @@ def create(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
             )
             manifest = write_backup(server, stream, folder, with_secrets=not without_secrets)
     here.note_backup(datetime.fromisoformat(manifest.made_at))
-    result = {"file": str(target), "secrets": not without_secrets, **_summary(manifest)}
+    encryption = {"encrypted": recipient is not None}
+    result = {"file": str(target), "secrets": not without_secrets, **encryption, **_summary(manifest)}
     if target == _PIPE:
         click.echo(_sentence(result), err=True)
     else:
@@ -77,16 +92,17 @@ def create(file: Path | None, data_dir: Path | None, *, without_secrets: bool, a
 
 @backup.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@_identity_option
 @data_dir_option
 @json_option
-def verify(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
+def verify(file: Path, identity: Path | None, data_dir: Path | None, *, as_json: bool) -> None:
     """Restore a backup into a scratch place and compare it with its manifest. Works while the server runs.
 
     It needs room for the unpacked backup in the data directory. - reads the backup from standard input.
     """
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
-    with _read(file) as stream, staging(here.path, here) as folder:
+    with _read(file, identity) as stream, staging(here.path, here) as folder:
         verified = verify_backup(stream, place_of(settings), folder, open_newest_files)
     here.note_verified(now())
     counts = {"tables": len(verified.manifest.tables), "values": verified.values, "files": verified.files}
@@ -112,10 +128,17 @@ def verify(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     help="The data directory, SQLite file or URL of the database that is replaced. Access that was removed there since "
     "the backup, such as that of lost devices, is removed again and listed.",
 )
+@_identity_option
 @data_dir_option
 @json_option
 def restore(
-    file: Path, data_dir: Path | None, *, accept_unauthenticated: bool, replaced: str | None, as_json: bool
+    file: Path,
+    identity: Path | None,
+    data_dir: Path | None,
+    *,
+    accept_unauthenticated: bool,
+    replaced: str | None,
+    as_json: bool,
 ) -> None:
     """Restore a backup into an empty data directory. - reads it from standard input.
 
@@ -124,7 +147,7 @@ def restore(
     settings = load_settings(data_dir=data_dir)
     here = DataDir(settings.data_dir)
     lost = None if replaced is None else _replaced_data(replaced).to_json()
-    with here.lock(), _read(file) as stream:
+    with here.lock(), _read(file, identity) as stream:
         restored = restore_backup(
             stream, place_of(settings), accept_unauthenticated=accept_unauthenticated, lost_access=lost
         )
@@ -191,7 +214,9 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
 
 def _sentence(result: dict[str, Any]) -> str:
     keys = (
-        "It contains the keys: anyone who has the file can read it."
+        "It contains the keys: anyone who has the file"
+        + (" and the identity" if result["encrypted"] else "")
+        + " can read it."
         if result["secrets"]
         else "It does not contain the keys: back them up separately."
     )
@@ -214,9 +239,14 @@ def _archive_file(target: Path, data_dir: DataDir) -> Iterator[tuple[IO[bytes], 
 
 
 @contextmanager
-def _read(file: Path) -> Iterator[IO[bytes]]:
-    if file == _PIPE:
-        yield sys.stdin.buffer
-        return
-    with file.open("rb") as stream:
+def _read(file: Path, identity: Path | None) -> Iterator[IO[bytes]]:
+    with nullcontext(sys.stdin.buffer) if file == _PIPE else file.open("rb") as stream:
+        if identity is not None:
+            with decrypted(stream, identity) as content:
+                yield content
+            return
+        if file != _PIPE:
+            if stream.read(len(HEADER)) == HEADER:
+                raise BackupEncrypted
+            stream.seek(0)
         yield stream

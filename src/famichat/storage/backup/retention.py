@@ -15,16 +15,18 @@ class BackupNames:
     Args:
         database_id: the id of the server's database.
         kind: "daily", or "before" for backups that are made before a migration.
+        is_encrypted: whether new backups are encrypted; existing ones may differ.
     """
 
-    def __init__(self, database_id: str, kind: str) -> None:
+    def __init__(self, database_id: str, kind: str, *, is_encrypted: bool = False) -> None:
         # The last characters of a UUIDv7 are random.
         self._start = f"famichat-{database_id[-8:]}-{kind}-"
-        self._pattern = re.compile(rf"{re.escape(self._start)}(\d{{8}}T\d{{6}}Z)\.tar")
+        self._end = ".tar.age" if is_encrypted else ".tar"
+        self._pattern = re.compile(rf"{re.escape(self._start)}(\d{{8}}T\d{{6}}Z)\.tar(?:\.age)?")
 
     def at(self, made_at: datetime) -> str:
         """Return the name of a backup that is made at this time."""
-        return f"{self._start}{made_at.astimezone(UTC).strftime(_STAMP)}.tar"
+        return f"{self._start}{made_at.astimezone(UTC).strftime(_STAMP)}{self._end}"
 
     def made_at(self, name: str) -> datetime | None:
         """Return when the backup of this name was made; None if it is not one of these backups."""
