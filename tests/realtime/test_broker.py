@@ -262,7 +262,7 @@ async def test_a_node_that_is_alone_publishes_only_probes(loopback: Loopback, mo
 
     reader = BrokerEnvelope(SECRET, "a")
     assert {reader.open(sealed).body for sealed in loopback.published} == {b'[{"kind":"probe"}]'}
-    assert not pubsub.may_have_subscribers("a")
+    assert not pubsub.has_peers
 
 
 async def test_a_node_that_hears_of_another_one_asks_it_to_look_for_what_it_missed(loopback: Loopback) -> None:

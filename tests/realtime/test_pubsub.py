@@ -171,13 +171,12 @@ def test_without_a_broker_only_optional_events_that_are_listened_to_here_may_hav
     assert with_others.may_have_listeners("b", "event"), "a client of another node may listen to it"
 
 
-def test_without_a_broker_only_topics_of_this_node_may_have_subscribers() -> None:
+def test_without_a_broker_only_this_node_has_subscribers() -> None:
     alone, with_others = PubSub(), PubSub(Wire().node())
     alone.subscribe("a", Listener())
 
-    assert alone.may_have_subscribers("a")
-    assert not alone.may_have_subscribers("b")
-    assert with_others.may_have_subscribers("b"), "a client of another node may have joined it"
+    assert (alone.has_subscribers_here("a"), alone.has_subscribers_here("b")) == (True, False)
+    assert (alone.has_peers, with_others.has_peers) == (False, True)
 
 
 def test_an_optional_event_reaches_only_those_who_listen_to_it_on_all_nodes() -> None:

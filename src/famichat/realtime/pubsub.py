@@ -232,10 +232,6 @@ class PubSub:
         """The topics with a subscriber on this node."""
         return tuple(self._topics)
 
-    def may_have_subscribers(self, topic: str) -> bool:
-        """Return whether a broadcast on a topic can reach a client. Subscribers on other nodes are unknown."""
-        return topic in self._topics or self.has_peers
-
     def has_subscribers_here(self, topic: str) -> bool:
         """Return whether a topic has subscribers on this node."""
         return topic in self._topics
