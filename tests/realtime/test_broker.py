@@ -55,15 +55,28 @@ class OverRedis:
         self._redis.start()
 
 
+class Listening(PostgresClient):
+    """Publishes on a direct connection, because psycopg needs ten seconds to give up a silent one."""
+
+    def __init__(self, url: str, namespace: str, direct: str) -> None:
+        super().__init__(url, namespace)
+        self._direct = PostgresClient(direct, namespace)
+
+    async def publish(self, messages: Sequence[bytes]) -> None:
+        await self._direct.publish(messages)
+
+    async def close(self) -> None:
+        await super().close()
+        await self._direct.close()
+
+
 class OverPostgres:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres, self.port = postgres, postgres.port
 
     def client(self, namespace: str = "a", port: int | None = None) -> BrokerClient:
-        client = PostgresClient(f"postgresql://famichat@127.0.0.1:{port or self.port}/postgres", namespace)
-        if port is not None:
-            client.publish = PostgresClient(self._postgres.url(), namespace).publish  # type: ignore[method-assign]
-        return client
+        url = f"postgresql://famichat@127.0.0.1:{port or self.port}/postgres"
+        return PostgresClient(url, namespace) if port is None else Listening(url, namespace, self._postgres.url())
 
     async def send(self, data: bytes) -> None:
         async with await psycopg.AsyncConnection.connect(self._postgres.url(), autocommit=True) as stranger:

@@ -7,6 +7,7 @@ repaired like any other lost message of the broker.
 The connections must not go through PgBouncer in transaction mode, which has no `LISTEN`.
 """
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from contextlib import suppress
@@ -52,7 +53,7 @@ class PostgresClient:
     async def subscribe(self) -> None:
         """Implement `BrokerClient`."""
         with unreachable_on(*_ERRORS):
-            self._listener = await AsyncConnection.connect(self._url, application_name=_LISTENER, **_CONNECT)
+            self._listener = await _connect(self._url, _LISTENER)
             await self._listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
 
     async def receive(self, seconds: float) -> Sequence[bytes]:
@@ -73,9 +74,7 @@ class PostgresClient:
         payloads = [base64.b64encode(message).decode() for message in messages]
         with unreachable_on(*_ERRORS):
             if self._notifier is None or self._notifier.closed:
-                self._notifier = await AsyncConnection.connect(
-                    self._url, application_name="famichat notifier", **_CONNECT
-                )
+                self._notifier = await _connect(self._url, "famichat notifier")
             await self._notifier.execute(
                 "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", (self._channel, payloads)
             )
@@ -100,6 +99,17 @@ def listening_nodes(url: str) -> int:
             return int(found[0]) if found is not None else 0
     except psycopg.Error as error:
         raise ConnectionError(type(error).__name__) from error
+
+
+async def _connect(url: str, name: str) -> AsyncConnection[Any]:
+    connecting = asyncio.ensure_future(AsyncConnection.connect(url, application_name=name, **_CONNECT))
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        # Python 3.11 loses a connection that is established while it is cancelled.
+        with suppress(*_ERRORS):
+            await _close(await connecting)
+        raise
 
 
 async def _close(connection: AsyncConnection[Any] | None) -> None:
