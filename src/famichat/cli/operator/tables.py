@@ -23,4 +23,5 @@ import famichat.push.position
 import famichat.push.preferences
 import famichat.push.subscription
 import famichat.storage.backup.record
-import famichat.storage.epoch  # noqa: F401 - each is imported for its tables
+import famichat.storage.epoch
+import famichat.storage.rate_bucket  # noqa: F401 - each is imported for its tables
