@@ -26,7 +26,7 @@ def test_a_message_is_opened_by_another_node_and_readable_by_no_one_else() -> No
     assert (there.open(sealed).sender, there.open(here.seal(BODY, 6000)[0]).body) == (here.sender, BODY)
 
 
-@pytest.mark.parametrize(("secret", "namespace"), [(SECRET, "b"), (SECRET[::-1], "a")])
+@pytest.mark.parametrize(("secret", "namespace"), [(SECRET, "b"), (SECRET[::-1], "a")], ids=["namespace", "secret"])
 def test_a_message_of_another_deployment_is_forged(secret: str, namespace: str) -> None:
     (sealed,) = BrokerEnvelope(secret, namespace).seal(BODY, 6000)
 
