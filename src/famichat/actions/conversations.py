@@ -66,11 +66,11 @@ class JoinResult:
 async def join_conversation(
     services: Services, actor: Identity, topic: ConversationTopic, params: Mapping[str, Any]
 ) -> JoinResult:
-    """Return what a device needs to follow a conversation, read from one snapshot.
+    """Return what a device needs to follow a conversation, read from one snapshot. What follows it is delivered.
 
     Args:
         services: the services of this server.
-        actor: the authenticated user and device.
+        actor: the authenticated user and device. Its channel has subscribed to the topic.
         topic: the conversation, and the type under which the actor knows it.
         params: the payload of the join: `last_seq`, `last_change` and `epoch`, as far as the device has them.
 
@@ -96,6 +96,8 @@ async def join_conversation(
         )
 
     result = await services.read(work)
+    if not services.feeds.joined(str(topic), result.resume.last_seq, result.resume.changes["last_change"]):
+        result = await services.read(work)
     emit(
         events.MessageChannelJoined(
             conversation_type=topic.type,

@@ -2,10 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from famichat.actions.events.topic_feed import TopicFeeds
+from famichat.chat.messages.history import resume
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.strict_json import dumps
 from famichat.storage.base import new_id
@@ -454,6 +457,28 @@ async def test_nothing_is_lost_or_doubled_by_joining_while_others_talk(app: Runn
             seqs.append((await emil.assert_broadcast(topic, "new_msg")).payload["seq"])
 
     assert seqs == list(range(1, 61))
+
+
+async def test_a_join_reads_again_if_another_one_under_way_has_read_more(
+    app: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Any] = []
+    joined = TopicFeeds.joined
+
+    def read(*args: Any, **options: Any) -> Any:
+        reads.append(resume(*args, **options))
+        return reads[-1]
+
+    def joined_later(feeds: TopicFeeds, topic: str, seq: int, change: int) -> bool:
+        joined(feeds, topic, seq + 1, change)  # the other join
+        return joined(feeds, topic, seq, change)
+
+    monkeypatch.setattr("famichat.actions.conversations.resume", read)
+    monkeypatch.setattr(TopicFeeds, "joined", joined_later)
+    async with app.connect(app.home.maja) as maja:
+        await maja.join(topic_of(app, "direct"))
+
+    assert len(reads) == 2
 
 
 # Acknowledging: story 7.5.2

@@ -40,7 +40,7 @@ class _Feed:
     """The delivered and the known positions of one topic.
 
     Attributes:
-        first: the lowest position of a client; None until the first join has read it.
+        first: the position that the first join has read; None until then.
         delivered: the position up to which everything was delivered.
         seq: the highest known message.
         change: the highest known change.
@@ -79,27 +79,25 @@ class TopicFeeds:
         pubsub.watch_topics(self._on_first, self._on_last)
         pubsub.handle(_ADVANCED, self._on_advanced)
 
-    def joined(self, topic: str, seq: int, change: int) -> None:
+    def joined(self, topic: str, seq: int, change: int) -> bool:
         """Start to deliver after the position that a join has read, while its channel holds back new messages.
 
         Args:
             topic: the topic; its channel has subscribed to it before the read.
             seq: the newest message that the join has read.
             change: the newest change that the join has read.
+
+        Returns:
+            False if another join, which was under way at the same time, has read more, and the feed delivers only what
+            follows: then this one must read again.
         """
         feed = self._feeds.get(topic)
         if feed is None:
-            return
+            return True
         if feed.first is None:
             feed.first = feed.delivered = Position(seq, change)
-        else:
-            # Two joins that were under way together may finish in any order. What one of them needs is delivered to
-            # both; the channel of the other skips it. A later join has read at least up to the first position.
-            first = Position(min(feed.first.seq, seq), min(feed.first.change, change))
-            if first != feed.first:
-                feed.seq, feed.change = max(feed.seq, feed.delivered.seq), max(feed.change, feed.delivered.change)
-                feed.first = feed.delivered = first
-        self._advance(topic, feed)
+            self._advance(topic, feed)
+        return seq >= feed.first.seq and change >= feed.first.change
 
     def stored(self, topic: ConversationTopic, view: MessageView) -> int:
         """Deliver a message that this node has stored, and announce its position to the other nodes.

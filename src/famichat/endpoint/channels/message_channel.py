@@ -101,7 +101,7 @@ class MessageChannel(Channel):
         return True
 
     def _is_next(self, seq: int) -> bool:
-        # The feed of the topic delivers in order, and some of it again if another client needs it.
+        # The feed of the topic delivers in order.
         is_next, self._replayed_to = seq > self._replayed_to, max(seq, self._replayed_to)
         return is_next
 
@@ -156,7 +156,6 @@ class MessageChannel(Channel):
         self._discreet, self._visible_from = joined.discreet, joined.visible_from_seq
         self._hidden_people = joined.hidden_people
         self._replayed_to, self._changed_to = resume.last_seq, resume.changes["last_change"]
-        self._context.feeds.joined(self.topic, self._replayed_to, self._changed_to)
         return {
             "conversation": joined.conversation,
             "epoch": resume.epoch,
