@@ -14,10 +14,11 @@ they depend on before they read (`between_batches` with `lock`, and the journal)
 import asyncio
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -75,6 +76,7 @@ class Database:
             self._journalists = ThreadPoolExecutor(1, "database-journal")
         self._authenticators = ThreadPoolExecutor(_AUTHENTICATORS, "database-authenticator")
         self._undelayed = ThreadPoolExecutor(_UNDELAYED, "database-undelayed")
+        self._repeating = threading.Lock()
         self._responsiveness = Responsiveness()
         self._reserve: DiskReserve | None = None
         self._driver: Any = self._journaling.dialect.loaded_dbapi
@@ -201,8 +203,10 @@ class Database:
     def _run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
         engine = self._journaling if lock else self._writing
         for attempt in range(1, MAX_ATTEMPTS + 1):
+            # Those that lost a race run one after the other, or of fifty at once some would lose every race.
+            alone = self._repeating if attempt > 1 else nullcontext()
             try:
-                with Session(engine, expire_on_commit=False) as session, session.begin():
+                with alone, Session(engine, expire_on_commit=False) as session, session.begin():
                     self._connect(session, "transaction")
                     if lock and self.dialect == "postgresql":
                         session.connection().exec_driver_sql(_LOCK_CONVERSATIONS, (list(lock),))
