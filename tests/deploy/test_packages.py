@@ -59,7 +59,7 @@ def test_the_sdist_is_small_and_has_only_what_the_server_needs(packages: Package
     assert packages.sdist.stat().st_size < MAX_SDIST_BYTES
     assert {name.split("/")[0] for name in names} == {
         *("src", "hatch_build.py", "pyproject.toml", "PKG-INFO", ".gitignore"),
-        *("README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"),
+        *("README.md", "LICENSE", "SECURITY.md"),
     }
 
 
