@@ -38,6 +38,7 @@ from famichat.telemetry import emit, events
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 12
+OPEN_ATTEMPTS = 6
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _READERS = 4
 _AUTHENTICATORS = 2
@@ -175,6 +176,9 @@ class Database:
     def run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
         """Run `work` in a serialisable transaction, retrying serialisation failures up to `MAX_ATTEMPTS` times.
 
+        After `OPEN_ATTEMPTS` the transaction blocks the journals of all nodes while it runs; otherwise it might find
+        the conversation changed on every attempt when messages arrive on other nodes without a pause.
+
         With `lock`, run it in the journal's thread instead, as `between_batches` does.
 
         `work` may run more than once, so its side effects outside the session must be idempotent; broadcast after the
@@ -210,6 +214,8 @@ class Database:
                     self._connect(session, "transaction")
                     if lock and self.dialect == "postgresql":
                         session.connection().exec_driver_sql(_LOCK_CONVERSATIONS, (list(lock),))
+                    elif attempt > OPEN_ATTEMPTS:
+                        _block_journals(session)
                     return work(session)
             except DBAPIError as error:
                 if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
@@ -394,6 +400,12 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _block_journals(session: Session) -> None:
+    # LOCK must precede any query, so that the snapshot is taken while the lock is held (PostgreSQL manual, "LOCK",
+    # Notes). Lock waiters queue, so this terminates. Reads continue. SQLite has one writer and never gets here.
+    session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
 
 
 def _unavailable(
