@@ -29,8 +29,8 @@ MOST_CALLS_PER_KEY: Final = 700
 MOST_CALLS_PER_MESSAGE: Final = 5_000  # while 120 bubbles are drawn
 MOST_CALLS_PER_PART: Final = 100_000  # 40 bubbles replace 40 others, and sometimes a page arrives
 SAME: Final = 1.25  # the work does not grow; single counts vary with timers
-# Measured alone: 0.3 loops for a key press, 1.1 for a message; beside other tests, up to 1.3 for a key press. The counts
-# above find what makes them a little slower, these limits what blocks them.
+# Measured alone: 0.3 loops for a key press, 1.1 for a message; beside other tests, up to 1.3 for a key press. The
+# counts above find what makes them a little slower, these limits what blocks them.
 LONGEST_KEY: Final = 2.0  # fixed loops
 LONGEST_MESSAGE: Final = 8.0  # fixed loops, from Enter to the frame of the other browser
 
