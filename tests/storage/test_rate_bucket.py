@@ -1,4 +1,4 @@
-"""Token buckets in the database: taken together or not at all, by several nodes at once."""
+"""Token buckets in the database: taken together or not at all, by several nodes concurrently."""
 
 import asyncio
 from collections.abc import Iterator

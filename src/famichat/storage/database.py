@@ -207,7 +207,7 @@ class Database:
     def _run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
         engine = self._journaling if lock else self._writing
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            # Those that lost a race run one after the other, or of fifty at once some would lose every race.
+            # Those that lost a race run one after the other, or of fifty concurrent ones some would lose every race.
             alone = self._repeating if attempt > 1 else nullcontext()
             try:
                 with alone, Session(engine, expire_on_commit=False) as session, session.begin():

@@ -24,7 +24,7 @@ const nextFrame = () => {
   for (const run of frames.splice(0)) run()
 }
 
-test("the first item is passed on at once, and those that follow in its frame together", () => {
+test("the first item is passed on immediately, and those that follow in its frame together", () => {
   for (const item of [1, 2, 3]) batch.add(item)
   expect(passed).toEqual([[1]])
   nextFrame()

@@ -1,5 +1,5 @@
 /**
- * Passes on what arrives at most once per frame: the first item at once, those that follow in the same frame together.
+ * Passes on what arrives at most once per frame: the first item immediately, the others of its frame together.
  * A burst of messages is then drawn a few times instead of once per message.
  */
 

@@ -38,7 +38,7 @@ test("the reactions to a message are opened with it, and an encrypted one is not
   ])
 })
 
-test("what is not encrypted is readable at once, so that its bubble is drawn in one step", () => {
+test("what is not encrypted is readable immediately, so that its bubble is drawn in one step", () => {
   const reader = new MessageReader()
   const [plain, encrypted] = [message(1, { body: "a" }), message(2, { encryption_flag: true })]
   void reader.open([plain, encrypted])

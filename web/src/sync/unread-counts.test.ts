@@ -34,7 +34,7 @@ test("a message that stays unread although its conversation is open is counted a
   expect(applied).toEqual([["kitchen", 1]])
 })
 
-test("the counts of other conversations are shown at once", () => {
+test("the counts of other conversations are shown immediately", () => {
   counts.receive("garden", 3)
   expect(applied).toEqual([["garden", 3]])
 })

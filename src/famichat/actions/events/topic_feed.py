@@ -2,7 +2,7 @@
 
 A message that this node has stored is delivered without a read, if it is the next one. Other nodes only announce
 positions. If a message before the announced position is missing here, it is read from the database, for all topics and
-clients at once. The read always finds it: the journal assigns positions under a lock, so message n is committed before
+clients together. The read always finds it: the journal assigns positions under a lock, so message n is committed before
 message n + 1 can be stored.
 """
 

@@ -223,13 +223,13 @@ class Endpoint:
     async def drain(self, *, batch: int = 10, pause: float = 0.05, at_most: float = 40.0) -> None:
         """Close all connections with 1012, service restart (rule 39), and refuse new ones.
 
-        The clients reconnect at once, mostly to other nodes. By default, 200 per second are sent away, in random order:
-        more would make other clients wait.
+        The clients reconnect immediately, mostly to other nodes. By default, 200 per second are sent away, in random
+        order: more would make other clients wait.
 
         Args:
-            batch: the number of connections to close at once.
+            batch: the number of connections to close together.
             pause: the average number of seconds between two batches.
-            at_most: after this many seconds, all other connections are closed at once.
+            at_most: after this many seconds, all other connections are closed immediately.
         """
         self._draining = True
         loop = asyncio.get_running_loop()
