@@ -16,14 +16,13 @@ from famichat.chat.errors import ContactEnded
 from famichat.chat.families.blocks import block, unblock
 from famichat.chat.families.guardians import end_contact
 from famichat.chat.families.membership import add_member, change_role, remove_member
-from famichat.chat.journal.entry import Entry, JournalRefusal
+from famichat.chat.journal.entry import JournalRefusal
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.change import Change
 from famichat.chat.records.message import Message
-from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Household, Person
-from tests.factories.talk import DELETE, do, edit, group_of, react, say, stored
+from tests.factories.talk import DELETE, do, edit, entry_of, group_of, react, say, stored
 
 Ending = Callable[[Session, Household], object]
 
@@ -67,24 +66,6 @@ def direct(database: Database, household: Household) -> str:
     return database.run(make)
 
 
-def entry(who: Person, conversation_id: str) -> Entry:
-    return Entry(
-        id=new_id(),
-        conversation_id=conversation_id,
-        conversation_type="direct",
-        user_id=who.user_id,
-        device_id=who.device_id,
-        message_type="text",
-        body=b"sealed",
-        client_id=None,
-        fingerprint=None,
-        reply_to_id=None,
-        encryption_flag=False,
-        encryption_version=None,
-        key_id=None,
-    )
-
-
 def state(session: Session, who: Person, conversation_id: str) -> Contact:
     access = conversation_for(session, who.user_id, conversation_id)
     return contacts(session, [access])[conversation_id, who.user_id]
@@ -95,13 +76,13 @@ async def test_after_contact_ended_neither_can_send_and_both_can_read(
     database: Database, household: Household, direct: str, journal: Journal, name: str
 ) -> None:
     end, expected = ENDINGS[name]
-    await journal.append(entry(household.emil, direct), lambda _: None)
+    await journal.append(entry_of(direct, household.emil), lambda _: None)
 
     database.run(lambda session: end(session, household))
 
     for who in (household.emil, household.nils):
         with pytest.raises(JournalRefusal, match="contact_ended"):
-            await journal.append(entry(who, direct), lambda _: None)
+            await journal.append(entry_of(direct, who), lambda _: None)
     readable = select(func.count()).select_from(Message).where(Message.conversation_id == direct)
     assert database.run_read(lambda session: session.execute(readable).scalar_one()) == 3
     assert database.run_read(lambda session: state(session, household.nils, direct)) == expected
@@ -170,7 +151,7 @@ async def test_no_message_is_stored_after_contact_ended(
         lambda s: leave_direct(s, household.emil.user_id, direct),
     ]
     for end in endings:
-        before = [journal.append(entry(household.nils, direct), lambda _: None) for _ in range(20)]
+        before = [journal.append(entry_of(direct, household.nils), lambda _: None) for _ in range(20)]
 
         async def at_once(end: Callable[[Session], object] = end) -> int:
             await database.transaction(end)
@@ -178,7 +159,7 @@ async def test_no_message_is_stored_after_contact_ended(
 
         count, *_ = await asyncio.gather(at_once(), *before, return_exceptions=True)
         with pytest.raises(JournalRefusal, match="contact_ended"):
-            await journal.append(entry(household.nils, direct), lambda _: None)
+            await journal.append(entry_of(direct, household.nils), lambda _: None)
         assert database.run_read(stored) == count
         database.run(lambda s: unblock(s, household.nils.user_id, household.emil.user_id))
         database.run(lambda s: add_member(s, household.family_id, household.emil.user_id, "member"))

@@ -1,6 +1,7 @@
 """Builds stored messages directly in the database, without the journal."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func, select
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from famichat.chat.conversations.create import create_direct_conversation, create_group_conversation
 from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.chat.journal.entry import Entry
 from famichat.chat.messages.change import Change, ChangeServices, Deletion, Edit, React
 from famichat.chat.messages.change_writer import ChangeRequest, ChangeResult, make_change
 from famichat.chat.messages.receipt import Status
@@ -19,6 +21,26 @@ from famichat.storage.base import new_id, now
 from tests.factories.people import INDEX, VAULT, Household, Person
 
 GROUND = ChangeServices(VAULT, EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional")))
+
+
+def entry_of(conversation_id: str, sender: Person, **fields: Any) -> Entry:
+    """Return a message for the journal. `fields` replace its fields."""
+    entry = Entry(
+        id=new_id(),
+        conversation_id=conversation_id,
+        conversation_type=None,
+        user_id=sender.user_id,
+        device_id=sender.device_id,
+        message_type="text",
+        body=b"sealed",
+        client_id=None,
+        fingerprint=None,
+        reply_to_id=None,
+        encryption_flag=False,
+        encryption_version=None,
+        key_id=None,
+    )
+    return replace(entry, **fields)
 
 
 def say(session: Session, conversation_id: str, who: Person, *bodies: str, **fields: Any) -> list[str]:

@@ -321,19 +321,29 @@ async def test_a_notification_that_the_push_service_answered_is_confirmed(rung: 
     assert await rung.unconfirmed() == set()
 
 
+@asynccontextmanager
+async def waiting_for_a_retry(
+    database_url: str, folder: Path, service: PushService, clock: Clock, notifiers: list[Observed]
+) -> AsyncIterator[Rung]:
+    """Run a server whose notification for Emil was refused for now."""
+    service.answers.append("503 Busy")
+    async with running_app(database_url, folder, push_private_addresses=True) as app:
+        rung = Rung(app, service, clock, notifiers)
+        await rung.subscribe(app.home.emil)
+        await rung.say(app.home.maja, "hello")
+        clock.limit = float("inf")
+        await service.rung()
+        yield rung
+
+
 async def test_a_notification_that_waits_for_a_retry_is_sent_after_the_next_start(
     database_url: str, tmp_path: Path, clock: Clock, notifiers: list[Observed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "BACKOFF_SECONDS", 60)
     async with push_service() as service:
-        service.answers.append("503 Busy")
-        async with running_app(database_url, tmp_path, push_private_addresses=True) as app:
-            rung = Rung(app, service, clock, notifiers)
-            await rung.subscribe(app.home.emil)
-            await rung.say(app.home.maja, "hello")
-            clock.limit = float("inf")
-            await service.rung()
-        async with served(app.settings):
+        async with waiting_for_a_retry(database_url, tmp_path, service, clock, notifiers) as rung:
+            pass
+        async with served(rung.app.settings):
             await service.rung(2)
             await notifiers[-1].idle()
             left = await rung.unconfirmed()
@@ -348,15 +358,9 @@ async def test_a_notification_that_became_unwanted_before_the_next_start_is_not_
 ) -> None:
     monkeypatch.setattr(sender, "BACKOFF_SECONDS", 60)
     async with push_service() as service:
-        service.answers.append("503 Busy")
-        async with running_app(database_url, tmp_path, push_private_addresses=True) as app:
-            rung = Rung(app, service, clock, notifiers)
-            await rung.subscribe(app.home.emil)
-            await rung.say(app.home.maja, "hello")
-            clock.limit = float("inf")
-            await service.rung()
-            await rung.ask(app.home.emil, "PUT", f"/conversations/{app.talks.direct}/muted")
-        async with served(app.settings), asyncio.timeout(15):
+        async with waiting_for_a_retry(database_url, tmp_path, service, clock, notifiers) as rung:
+            await rung.ask(rung.app.home.emil, "PUT", f"/conversations/{rung.app.talks.direct}/muted")
+        async with served(rung.app.settings), asyncio.timeout(15):
             while await rung.unconfirmed():  # noqa: ASYNC110 - stored by a task of the server
                 await asyncio.sleep(0.01)
 

@@ -1,6 +1,5 @@
 """Row checksums: the journal and the ORM compute the same, changes keep them right, and old rows get them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +17,6 @@ from famichat.chat.encryption_policy import EncryptionPolicies, remember_require
 from famichat.chat.families.membership import change_role
 from famichat.chat.groups.roles import assign_admin
 from famichat.chat.journal.batch import write_batch
-from famichat.chat.journal.entry import Entry
 from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
 from famichat.chat.records.family import Family, FamilyMembership
 from famichat.chat.records.group_privilege import GroupPrivilege
@@ -26,31 +24,11 @@ from famichat.chat.records.message import Message
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.participant import Participant
 from famichat.chat.records.reaction import Reaction
-from famichat.storage.base import new_id
 from famichat.storage.checksum import row_checksum
 from famichat.storage.database import Database
 from famichat.storage.integrity import damaged_rows
-from tests.factories.people import Household, Person
-from tests.factories.talk import direct_of, do, edit, group_of, react, say
-
-
-def entry_of(conversation_id: str, sender: Person, **fields: Any) -> Entry:
-    entry = Entry(
-        id=new_id(),
-        conversation_id=conversation_id,
-        conversation_type=None,
-        user_id=sender.user_id,
-        device_id=sender.device_id,
-        message_type="text",
-        body=b"sealed",
-        client_id=None,
-        fingerprint=None,
-        reply_to_id=None,
-        encryption_flag=False,
-        encryption_version=None,
-        key_id=None,
-    )
-    return replace(entry, **fields)
+from tests.factories.people import Household
+from tests.factories.talk import direct_of, do, edit, entry_of, group_of, react, say
 
 
 def test_every_value_counts_and_a_null_value_does_not() -> None:

@@ -12,15 +12,14 @@ from famichat.chat.conversations.create import create_group_conversation
 from famichat.chat.conversations.summary import unread_counts
 from famichat.chat.groups.membership import add_to_group, remove_from_group
 from famichat.chat.journal.batch import write_batch
-from famichat.chat.journal.entry import Entry, Stored
+from famichat.chat.journal.entry import Stored
 from famichat.chat.records.conversation import Conversation, History
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant, participants
 from famichat.chat.records.receipt import Receipt
-from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
-from tests.factories.talk import DELETE, acknowledged, direct_of, do, say
+from tests.factories.talk import DELETE, acknowledged, direct_of, do, entry_of, say
 from tests.support.effort import repetitions
 
 HISTORIES = repetitions(3, long=40)
@@ -140,7 +139,8 @@ class RandomHistory:
         match self._random.randrange(6):
             case 0 | 1 | 2:
                 senders = self._random.choices(self._home.everyone, k=self._random.randrange(1, 6))
-                entries = [self._entry(each) for each in senders]
+                encrypted = {"encryption_flag": True, "encryption_version": "v1", "key_id": "1"}
+                entries = [entry_of(self.group, each, **encrypted) for each in senders]
                 outcomes = await write_batch(self._database, entries)
                 stored = {each.id for each in outcomes if isinstance(each, Stored)}
                 self._sent += [(who, e.id) for who, e in zip(senders, entries, strict=True) if e.id in stored]
@@ -156,23 +156,6 @@ class RandomHistory:
     def _present(self) -> list[Person]:
         ids = self._database.run_read(lambda session: participants(session, self.group))
         return [each for each in self._home.everyone if each.user_id in ids]
-
-    def _entry(self, who: Person) -> Entry:
-        return Entry(
-            id=new_id(),
-            conversation_id=self.group,
-            conversation_type="group",
-            user_id=who.user_id,
-            device_id=who.device_id,
-            message_type="text",
-            body=b"sealed",
-            client_id=None,
-            fingerprint=None,
-            reply_to_id=None,
-            encryption_flag=True,
-            encryption_version="v1",
-            key_id="1",
-        )
 
     def _read(self, session: Session, who: Person) -> None:
         last = session.get_one(Conversation, self.group).last_seq

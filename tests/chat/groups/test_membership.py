@@ -19,7 +19,7 @@ from famichat.chat.errors import LastAdmin, NotAdmin, NotFound, NotGroupConversa
 from famichat.chat.families.membership import Removal, add_member, remove_member
 from famichat.chat.groups.membership import MemberAdded, PromotedAdmin, add_to_group, remove_from_group
 from famichat.chat.groups.roles import assign_admin, assign_member
-from famichat.chat.journal.entry import Entry, JournalRefusal, Stored
+from famichat.chat.journal.entry import JournalRefusal, Stored
 from famichat.chat.journal.journal import Journal
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.group_privilege import GroupPrivilege
@@ -28,7 +28,7 @@ from famichat.chat.records.participant import Participant
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, Household, Person, person
-from tests.factories.talk import group_of, say
+from tests.factories.talk import entry_of, group_of, say
 
 T = TypeVar("T")
 
@@ -293,24 +293,6 @@ async def running(database: Database) -> AsyncIterator[Journal]:
         await journal.close()
 
 
-def entry(group: str, who: Person) -> Entry:
-    return Entry(
-        id=new_id(),
-        conversation_id=group,
-        conversation_type="group",
-        user_id=who.user_id,
-        device_id=who.device_id,
-        message_type="text",
-        body=b"sealed",
-        client_id=None,
-        fingerprint=None,
-        reply_to_id=None,
-        encryption_flag=False,
-        encryption_version=None,
-        key_id=None,
-    )
-
-
 async def test_no_message_of_a_removed_member_is_stored_after_the_removal(
     database: Database, household: Household, group: str
 ) -> None:
@@ -318,7 +300,7 @@ async def test_no_message_of_a_removed_member_is_stored_after_the_removal(
 
     async def say_it(journal: Journal) -> Stored | JournalRefusal:
         try:
-            return await journal.append(entry(group, household.emil), lambda _: None)
+            return await journal.append(entry_of(group, household.emil), lambda _: None)
         except JournalRefusal as refusal:
             return refusal
 
@@ -328,7 +310,7 @@ async def test_no_message_of_a_removed_member_is_stored_after_the_removal(
 
     furthest = select(func.max(Message.seq)).where(Message.conversation_id == group)
     async with running(database) as journal:
-        await journal.append(entry(group, household.maja), lambda _: None)
+        await journal.append(entry_of(group, household.maja), lambda _: None)
         for _ in range(25):
             early = [asyncio.create_task(say_it(journal)) for _ in range(20)]
             await asyncio.sleep(0.002)
@@ -352,7 +334,7 @@ async def test_a_removed_member_can_be_cut_off_before_later_messages_are_announc
     announced: list[int | str] = []
 
     async def say_it(journal: Journal) -> None:
-        await journal.append(entry(group, household.maja), lambda stored: announced.append(stored.seq))
+        await journal.append(entry_of(group, household.maja), lambda stored: announced.append(stored.seq))
 
     def put_out(session: Session) -> int:
         remove_from_group(session, household.maja.user_id, group, household.emil.user_id)
