@@ -68,6 +68,9 @@ CODES: dict[str, Code] = {
     "own_account": Code(422, "Choose someone else. This is your own account."),
     "not_guardian": Code(403, "Only an adult of the family can do this."),
     "needs_operator": Code(403, "Only the server's operator can reset this person's password."),
+    "needs_second_admin": Code(403, "Another admin of the family has to agree first."),
+    "new_admin": Code(403, "You can do this when you have been an admin for a week."),
+    "no_reset_agreement": Code(409, "This request has expired or was cancelled. Ask again."),
     "not_child": Code(409, "This only works for child accounts."),
     # photos and files
     "file_too_large": Code(413, "The file is larger than this server allows."),

@@ -153,6 +153,12 @@ MATRIX = [
         for verb, rest, status in (("get", "", 200), ("put", "/{contact_id}", 204), ("delete", "/{contact_id}", 204))
     ),
     Row("put", "/families/{family_id}/members/{user_id}/reset-link", ADMIN_OF_FAMILY),
+    Row("get", "/families/{family_id}/reset-agreements", ADMIN_OF_FAMILY),
+    # No one here has been an admin for a week.
+    Row("put", "/families/{family_id}/members/{user_id}/reset-agreement", (403, 403, 403, 404, 404)),
+    Row("put", "/families/{family_id}/members/{user_id}/reset-agreement/consent", (403, 403, 403, 404, 404)),
+    Row("delete", "/families/{family_id}/members/{user_id}/reset-agreement", (409, 403, 403, 404, 404)),
+    Row("delete", "/me/password-reset", (204,) * 5),
     Row("put", "/password-reset", (404,) * 5, {"token": "x", "new_password": "correct horse battery"}, no_one=404),
     Row("get", "/families/{family_id}/ledger", ADMIN_OF_FAMILY),
     Row("get", "/families/{family_id}/storage", ADMIN_OF_FAMILY),

@@ -31,6 +31,9 @@ Action = Literal[
     "contact_ended",
     "contact_restored",
     "reset_link_created",
+    "reset_requested",
+    "reset_agreed",
+    "reset_cancelled",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FAMILY_ACTIONS: tuple[Action, ...] = (
@@ -40,8 +43,12 @@ FAMILY_ACTIONS: tuple[Action, ...] = (
     "contact_ended",
     "contact_restored",
     "reset_link_created",
+    "reset_requested",
+    "reset_agreed",
+    "reset_cancelled",
 )
-"""What a family admin or a guardian can do. In groups, a family admin has no special rights."""
+"""What a family admin or a guardian can do, and what the user concerned cancels. In groups, a family admin has no
+special rights."""
 MAX_PAGE = 200
 _MAX_NAME = 100
 
@@ -155,6 +162,20 @@ def role_was_changed(session: Session, user_id: str, family_id: str, since: date
         AuditLogEntry.inserted_at >= since,
     )
     return session.execute(entries.limit(1)).first() is not None
+
+
+def latest_reset_link(session: Session, user_id: str, since: datetime) -> AuditLogEntry | None:
+    """Return the entry about the last link to reset a user's password, if it was created since then."""
+    entries = (
+        select(AuditLogEntry)
+        .where(
+            AuditLogEntry.user_id == user_id,
+            AuditLogEntry.action == "reset_link_created",
+            AuditLogEntry.inserted_at >= since,
+        )
+        .order_by(AuditLogEntry.id.desc())
+    )
+    return session.execute(entries.limit(1)).scalar_one_or_none()
 
 
 def entry_view(entry: AuditLogEntry) -> dict[str, Any]:

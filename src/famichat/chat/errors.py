@@ -129,9 +129,30 @@ class NotGuardian(ChatError):
 
 
 class NeedsOperator(ChatError):
-    """Only the operator may reset this user's password: an admin, or a member of another family as well."""
+    """Only the operator may reset this user's password.
+
+    The user belongs to another family as well, or is an admin whom no two others can help.
+    """
 
     code = "needs_operator"
+
+
+class NeedsSecondAdmin(ChatError):
+    """A second admin of the family must agree before the user's password is reset."""
+
+    code = "needs_second_admin"
+
+
+class NewAdmin(ChatError):
+    """The user has not been an admin for a week."""
+
+    code = "new_admin"
+
+
+class NoResetAgreement(ChatError):
+    """No admin has asked to reset the user's password, or it has expired or was cancelled."""
+
+    code = "no_reset_agreement"
 
 
 class NotChild(ChatError):

@@ -6,9 +6,18 @@ from typing import Any
 
 import pytest
 
+from famichat.actions.events.payloads import reset_agreement_view
 from famichat.actions.events.recent_removals import RecentRemovals
-from famichat.actions.events.user_news import PERSON_UPDATED, RESET_LINK_CREATED, UserChange, UserNews
+from famichat.actions.events.user_news import (
+    PERSON_UPDATED,
+    RESET_AGREEMENT_UPDATED,
+    RESET_LINK_CREATED,
+    UserChange,
+    UserNews,
+)
 from famichat.chat.conversations.create import create_group_conversation
+from famichat.chat.families.reset_agreement import pending_reset_of
+from famichat.chat.records.reset_agreement import ResetAgreement
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
 from tests.factories.people import VAULT, Household
@@ -58,6 +67,29 @@ async def test_a_reset_link_names_its_creator(emil: Emil, household: Household, 
     emil.announce(UserChange(emil.id, RESET_LINK_CREATED, creator_id, "2030-01-01T00:00:00Z"))
 
     assert await emil.receives() == (RESET_LINK_CREATED, {"by_name": name, "expires_at": "2030-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_reset_agreement_is_told_as_it_is_now(
+    database: Database,
+    emil: Emil,
+    household: Household,
+    elsewhere: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    inga, family_id = household.inga.user_id, household.family_id
+    agreement = ResetAgreement(user_id=inga, family_id=family_id, asked_by_id=household.maja.user_id)
+    database.run(lambda session: session.add(agreement))
+    told = household.other_family_id if elsewhere else family_id
+    emil.announce(UserChange(emil.id, RESET_AGREEMENT_UPDATED, inga, told))
+
+    event, payload = await emil.receives()
+    found = database.run_read(lambda session: pending_reset_of(session, inga))
+    assert found is not None
+    expected = None if elsewhere else reset_agreement_view(found)
+    assert (event, payload) == (
+        RESET_AGREEMENT_UPDATED,
+        {"family_id": told, "user_id": inga, "agreement": expected},
+    )
 
 
 async def test_a_conversation_is_told_to_its_members_as_they_see_it(

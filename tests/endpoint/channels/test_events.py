@@ -1,12 +1,14 @@
 """Every payload that the server sends has the type that OpenAPI publishes for it."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
+from famichat.chat.families import reset_agreement
 from famichat.endpoint.channels.events import ERROR_REPLY, TOPICS
 from famichat.push import notifier
 from tests.factories.people import PASSWORD
@@ -82,6 +84,13 @@ async def test_events_of_a_user_have_the_declared_types(app: RunningApp, monkeyp
         events["notification"] = (await maja.assert_broadcast(topic, "notification")).payload
         await asyncio.to_thread(Operator(app.settings.data_dir), "user", "reset-link", "maja")
         events["reset_link_created"] = (await maja.assert_broadcast(topic, "reset_link_created")).payload
+        monkeypatch.setattr(reset_agreement, "SETTLED", timedelta(0))
+        for each in (home.emil, home.inga):
+            await http.put(f"/families/{home.family_id}/members/{each.user_id}", json={"role": "admin"})
+        await emil.put(f"/families/{home.family_id}/members/{home.maja.user_id}/reset-agreement")
+        events["reset_agreement_updated"] = (await maja.assert_broadcast(topic, "reset_agreement_updated")).payload
+        async with app.connect(home.maja) as later:
+            joined_later = await later.join(topic)
         other = (await http.post("/sessions", json={"username": home.maja.username, "password": PASSWORD})).json()
         await http.delete(f"/devices/{other['device_id']}")
         events["device_revoked"] = (await maja.assert_broadcast(topic, "device_revoked")).payload
@@ -89,7 +98,9 @@ async def test_events_of_a_user_have_the_declared_types(app: RunningApp, monkeyp
     assert events.keys() == USER.events.keys()
     for event, payload in events.items():
         assert_typed(payload, USER.events[event])
-    assert_typed(joined, USER.replies["phx_join"])
+    for reply in (joined, joined_later):
+        assert_typed(reply, USER.replies["phx_join"])
+    assert joined_later["reset_agreement"] == events["reset_agreement_updated"]["agreement"]
 
 
 def test_the_protocol_page_names_every_event() -> None:

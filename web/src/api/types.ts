@@ -82,6 +82,9 @@ export interface components {
         | "contact_ended"
         | "contact_restored"
         | "reset_link_created"
+        | "reset_requested"
+        | "reset_agreed"
+        | "reset_cancelled"
       /** @description The user who did it; null for the server operator. */
       readonly by_id: string | null
       /** @description The name of that user at the time. */
@@ -316,6 +319,9 @@ export interface components {
         | "contact_ended"
         | "contact_restored"
         | "reset_link_created"
+        | "reset_requested"
+        | "reset_agreed"
+        | "reset_cancelled"
       /** @description The user who did it; null for the server operator. */
       readonly by_id: string | null
       /** @description The name of that user at the time. */
@@ -814,6 +820,9 @@ export interface components {
         | "own_account"
         | "not_guardian"
         | "needs_operator"
+        | "needs_second_admin"
+        | "new_admin"
+        | "no_reset_agreement"
         | "not_child"
         | "file_too_large"
         | "quota_exceeded"
@@ -912,6 +921,32 @@ export interface components {
     /** @description The name to sign in with. */
     readonly Reset: {
       readonly username: string
+    }
+    /**
+     * @description What an admin asked for: that a second admin agrees to reset the password of an admin.
+     *
+     *     `agreed_by_id` is null until then. At `expires_at` it can no longer be agreed to or, afterwards, used.
+     */
+    readonly ResetAgreement: {
+      readonly user_id: string
+      readonly family_id: string
+      readonly asked_by_id: string
+      readonly agreed_by_id: string | null
+      readonly expires_at: string
+    }
+    /**
+     * @description `reset_agreement_updated`: admins of a family want to reset the password of a user.
+     *
+     *     `agreement` is null if it was cancelled.
+     */
+    readonly ResetAgreementUpdated: {
+      readonly family_id: string
+      readonly user_id: string
+      readonly agreement: components["schemas"]["ResetAgreement"] | null
+    }
+    /** @description What the admins of a family have asked for, the oldest first. */
+    readonly ResetAgreements: {
+      readonly agreements: readonly components["schemas"]["ResetAgreement"][]
     }
     /** @description A link that works once. The token and the URL are available only here. */
     readonly ResetLink: {
@@ -1050,10 +1085,15 @@ export interface components {
       readonly picture: string | null
       readonly id: string
     }
-    /** @description The reply to a join of a `user:` topic. */
+    /**
+     * @description The reply to a join of a `user:` topic.
+     *
+     *     `reset_agreement` is present only if admins want to reset the user's password.
+     */
     readonly UserJoinReply: {
       readonly user_id: string
       readonly device_id: string
+      readonly reset_agreement?: components["schemas"]["ResetAgreement"]
     }
   }
   responses: never
@@ -1160,6 +1200,9 @@ export type Receipt = Schemas["Receipt"]
 export type RefreshRequest = Schemas["RefreshRequest"]
 export type Renaming = Schemas["Renaming"]
 export type Reset = Schemas["Reset"]
+export type ResetAgreement = Schemas["ResetAgreement"]
+export type ResetAgreementUpdated = Schemas["ResetAgreementUpdated"]
+export type ResetAgreements = Schemas["ResetAgreements"]
 export type ResetLink = Schemas["ResetLink"]
 export type ResetLinkCreated = Schemas["ResetLinkCreated"]
 export type ResetRequest = Schemas["ResetRequest"]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.audit_log import AuditEvent, record
+from famichat.accounts.audit_log import AuditEvent, AuditLogEntry, latest_reset_link, record
 from famichat.accounts.device import devices_of, revoke_devices, revoke_other_devices
 from famichat.accounts.errors import InvalidEmail, InvalidResetLink, InvalidToken
 from famichat.accounts.sign_in.passkey import delete_passkeys
@@ -96,6 +96,20 @@ def issue_reset_link(
     event = AuditEvent("reset_link_created", name=family_name, family_id=family_id)
     record(session, event, concerning=user_id, by=by)
     return token
+
+
+def withdraw_reset_link(session: Session, user_id: str) -> AuditLogEntry | None:
+    """Make a link to reset a user's password invalid.
+
+    Returns:
+        The audit log entry about its creation; None if there was no valid link of an admin or the operator.
+    """
+    user = session.get_one(User, user_id)
+    created_at = user.reset_token_sent_at
+    user.reset_token = user.reset_token_sent_at = None
+    if created_at is None or created_at < now() - RESET_LIFE:
+        return None
+    return latest_reset_link(session, user_id, created_at)
 
 
 def reset_password(session: Session, token: str, password_hash: str) -> PasswordReset:

@@ -1,5 +1,7 @@
 """List and revoke devices: the user's own and, for a family admin, those of family members."""
 
+from sqlalchemy.orm import Session
+
 from famichat.accounts import device as own_devices
 from famichat.accounts.device import Device, devices_of
 from famichat.accounts.sign_in.reset import sign_out_everywhere
@@ -7,6 +9,7 @@ from famichat.accounts.sign_in.token import Identity
 from famichat.actions.services import Services
 from famichat.chat.errors import NotFound
 from famichat.chat.families.admin import devices_of_member, sign_out_member
+from famichat.chat.families.reset_agreement import PendingReset, pending_reset_of
 from famichat.telemetry import emit, events
 
 
@@ -15,14 +18,22 @@ async def list_devices(services: Services, actor: Identity) -> list[Device]:
     return await services.read(devices_of, actor.user_id)
 
 
-async def require_signed_in(services: Services, actor: Identity) -> None:
+async def check_signed_in(services: Services, actor: Identity) -> PendingReset | None:
     """Check that the actor's device is still signed in: a socket was authenticated when it was opened.
+
+    Returns:
+        What family admins agree on about the actor's password, which the user can cancel on this device.
 
     Raises:
         NotFound: the device is signed out.
     """
-    if not await services.read(own_devices.is_signed_in, actor.user_id, actor.device_id):
-        raise NotFound
+
+    def work(session: Session) -> PendingReset | None:
+        if not own_devices.is_signed_in(session, actor.user_id, actor.device_id):
+            raise NotFound
+        return pending_reset_of(session, actor.user_id)
+
+    return await services.read(work)
 
 
 async def revoke_device(services: Services, actor: Identity, device_id: str) -> None:

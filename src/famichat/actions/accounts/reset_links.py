@@ -29,12 +29,15 @@ class ResetLink:
 async def create_reset_link(services: Services, actor: Identity, family_id: str, user_id: str) -> ResetLink:
     """Create a link for a family member, as a family admin. It replaces an earlier one, and is valid for an hour.
 
+    For another admin, a second admin must have agreed: see `reset_agreements`.
+
     Raises:
         RateLimited: too many links and invites from this device or user.
         NotFound: the actor or the user is not a member of the family.
         NotAdmin: the actor is not an admin.
         OwnAccount: the actor and the user are the same.
-        NeedsOperator: the user is an admin, or belongs to another family.
+        NeedsOperator: the user belongs to another family; or a second admin must agree, and there is none.
+        NeedsSecondAdmin: a second admin must agree first.
     """
     await services.rate_limits.check_shared("invite", actor)
     token = await services.write(admin.create_reset_link, actor.user_id, family_id, user_id)

@@ -11,6 +11,8 @@ from famichat.actions.events.payloads import (
     FamilyUpdated,
     PersonUpdated,
     PersonView,
+    ResetAgreementUpdated,
+    ResetAgreementView,
     ResetLinkCreated,
 )
 from famichat.actions.events.receipt_broadcaster import ReceiptBroadcaster
@@ -18,7 +20,12 @@ from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.topic_feed import NEW, UPDATED, TopicFeeds
 from famichat.actions.events.topics import ConversationTopic, connections_of_device, connections_of_user, user_topic
 from famichat.actions.events.unread import UnreadCounts
-from famichat.actions.events.user_news import PERSON_UPDATED, RESET_LINK_CREATED, UserChange
+from famichat.actions.events.user_news import (
+    PERSON_UPDATED,
+    RESET_AGREEMENT_UPDATED,
+    RESET_LINK_CREATED,
+    UserChange,
+)
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_batch import AckResult
@@ -173,6 +180,15 @@ class Broadcasts:
         payload: ResetLinkCreated = {"by_name": None if by is None else by.username, "expires_at": expires_at}
         change = UserChange(user_id, RESET_LINK_CREATED, None if by is None else by.user_id, expires_at)
         self._pubsub.broadcast(user_topic(user_id), RESET_LINK_CREATED, payload, announce=change.announcement)
+
+    def reset_agreement_updated(
+        self, viewer_ids: Iterable[str], family_id: str, user_id: str, agreement: ResetAgreementView | None
+    ) -> None:
+        """Tell the user concerned and the family's admins what was asked for, agreed to or, if None, cancelled."""
+        payload: ResetAgreementUpdated = {"family_id": family_id, "user_id": user_id, "agreement": agreement}
+        for viewer_id in viewer_ids:
+            change = UserChange(viewer_id, RESET_AGREEMENT_UPDATED, user_id, family_id)
+            self._pubsub.broadcast(user_topic(viewer_id), change.event, payload, announce=change.announcement)
 
     def _to_each(self, views: Mapping[str, ConversationView], event: str) -> None:
         for user_id, view in views.items():

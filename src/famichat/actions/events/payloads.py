@@ -11,8 +11,10 @@ from typing_extensions import TypedDict  # pydantic needs this TypedDict on Pyth
 from famichat.accounts.profile import Profile
 from famichat.accounts.user import Color
 from famichat.chat.conversations.schema import ConversationView
+from famichat.chat.families.reset_agreement import PendingReset
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.records.conversation import ConversationType
+from famichat.storage.base import rfc3339
 
 
 class ConversationChanged(TypedDict):
@@ -89,6 +91,30 @@ class ResetLinkCreated(TypedDict):
     expires_at: str
 
 
+class ResetAgreementView(TypedDict):
+    """What an admin asked for: that a second admin agrees to reset the password of an admin.
+
+    `agreed_by_id` is null until then. At `expires_at` it can no longer be agreed to or, afterwards, used.
+    """
+
+    user_id: str
+    family_id: str
+    asked_by_id: str
+    agreed_by_id: str | None
+    expires_at: str
+
+
+class ResetAgreementUpdated(TypedDict):
+    """`reset_agreement_updated`: admins of a family want to reset the password of a user.
+
+    `agreement` is null if it was cancelled.
+    """
+
+    family_id: str
+    user_id: str
+    agreement: ResetAgreementView | None
+
+
 class Head(TypedDict):
     """`head`: the position of the newest message and the newest change of a conversation."""
 
@@ -133,14 +159,29 @@ class ErrorReply(TypedDict):
 
 
 class UserJoinReply(TypedDict):
-    """The reply to a join of a `user:` topic."""
+    """The reply to a join of a `user:` topic.
+
+    `reset_agreement` is present only if admins want to reset the user's password.
+    """
 
     user_id: str
     device_id: str
+    reset_agreement: NotRequired[ResetAgreementView]
 
 
 PresenceState = dict[str, PresenceMetas]
 """`presence_state`: the online users and their devices, by user id."""
+
+
+def reset_agreement_view(pending: PendingReset) -> ResetAgreementView:
+    """Return an agreement as HTTP responses and broadcasts carry it."""
+    return {
+        "user_id": pending.user_id,
+        "family_id": pending.family_id,
+        "asked_by_id": pending.asked_by_id,
+        "agreed_by_id": pending.agreed_by_id,
+        "expires_at": rfc3339(pending.expires_at),
+    }
 
 
 def profile_view(profile: Profile) -> ProfileView:

@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from famichat.accounts.profile import profiles_of
 from famichat.accounts.user import User
-from famichat.actions.events.payloads import person_view
+from famichat.actions.events.payloads import person_view, reset_agreement_view
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.topics import connections_of_device, user_topic
 from famichat.chat.access import conversation_for
 from famichat.chat.conversations.view import conversation_view
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import NotFound
+from famichat.chat.families.reset_agreement import pending_reset_of
 from famichat.chat.messages.view import message_views
 from famichat.chat.records.message import Message
 from famichat.push.notification import Notification, notices
@@ -30,7 +31,8 @@ from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database
 from famichat.storage.halving import without_failures
 
-PERSON_UPDATED, RESET_LINK_CREATED, NOTIFICATION = "person_updated", "reset_link_created", "notification"
+PERSON_UPDATED, NOTIFICATION = "person_updated", "notification"
+RESET_LINK_CREATED, RESET_AGREEMENT_UPDATED = "reset_link_created", "reset_agreement_updated"
 
 _KIND: Final = "user_changed"
 _MAX_WAITING = 1000
@@ -43,9 +45,10 @@ class UserChange:
     Attributes:
         user_id: the user.
         event: the event for the user's clients.
-        subject_id: the conversation, the person, the creator of a reset link, or the message of a notification; None
-            for a reset link that the operator created.
-        detail: the time when a reset link expires, or the device that a notification is for.
+        subject_id: the conversation, the person, the creator of a reset link, the user whom a reset agreement concerns,
+            or the message of a notification; None for a reset link that the operator created.
+        detail: the time when a reset link expires, the family of a reset agreement, or the device that a notification
+            is for.
     """
 
     user_id: str
@@ -126,7 +129,12 @@ class UserNews:
         return [_Event(change, payload) for change, payload in payloads if payload is not None]
 
     def _reader(self, change: UserChange) -> Callable[[Session, UserChange], Any]:
-        readers = {PERSON_UPDATED: _person, RESET_LINK_CREATED: _reset_link, NOTIFICATION: self._notification}
+        readers = {
+            PERSON_UPDATED: _person,
+            RESET_LINK_CREATED: _reset_link,
+            RESET_AGREEMENT_UPDATED: _reset_agreement,
+            NOTIFICATION: self._notification,
+        }
         return readers.get(change.event, self._conversation)
 
     def _conversation(self, session: Session, change: UserChange) -> Any:
@@ -151,3 +159,10 @@ def _person(session: Session, change: UserChange) -> Any:
 def _reset_link(session: Session, change: UserChange) -> Any:
     creator = None if change.subject_id is None else session.get(User, change.subject_id)
     return {"by_name": None if creator is None else creator.username, "expires_at": change.detail}
+
+
+def _reset_agreement(session: Session, change: UserChange) -> Any:
+    user_id, family_id = str(change.subject_id), str(change.detail)
+    pending = pending_reset_of(session, user_id)
+    agreement = None if pending is None or pending.family_id != family_id else reset_agreement_view(pending)
+    return {"family_id": family_id, "user_id": user_id, "agreement": agreement}

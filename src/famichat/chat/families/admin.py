@@ -3,8 +3,6 @@
 Each function checks that the actor is an admin of the family.
 """
 
-from datetime import timedelta
-
 from sqlalchemy.orm import Session
 
 from famichat.accounts import audit_log
@@ -12,10 +10,9 @@ from famichat.accounts.audit_log import AuditEvent, record
 from famichat.accounts.device import Device, devices_of, revoke_device
 from famichat.accounts.sign_in.reset import issue_reset_link
 from famichat.chat.errors import NeedsOperator, OwnAccount
-from famichat.chat.families.family import families_of, members_of, require_admin, role_in
+from famichat.chat.families.family import families_of, members_of, require_admin, require_admin_of_member
+from famichat.chat.families.reset_agreement import SETTLED, use_agreement
 from famichat.storage.base import now
-
-_SETTLED_ROLE = timedelta(days=7)
 
 
 def devices_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> list[Device]:
@@ -25,7 +22,7 @@ def devices_of_member(session: Session, actor_id: str, family_id: str, user_id: 
         NotFound: the actor or the user is not a member of the family.
         NotAdmin: the actor is not an admin.
     """
-    _require_admin_of_member(session, actor_id, family_id, user_id)
+    require_admin_of_member(session, actor_id, family_id, user_id)
     return devices_of(session, user_id)
 
 
@@ -44,7 +41,7 @@ def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: st
         NotAdmin: the actor is not an admin.
         NoSuchDevice: the user is not signed in on it.
     """
-    _require_admin_of_member(session, actor_id, family_id, user_id)
+    require_admin_of_member(session, actor_id, family_id, user_id)
     revoke_device(session, user_id, device_id)
     name = session.get_one(Device, device_id).shown_name
     event = AuditEvent("device_revoked", name=name, family_id=family_id, device_id=device_id)
@@ -54,8 +51,8 @@ def sign_out_member(session: Session, actor_id: str, family_id: str, user_id: st
 def create_reset_link(session: Session, actor_id: str, family_id: str, user_id: str) -> str:
     """Return the secret of a link with which a family member sets a new password, with an audit log entry.
 
-    Anyone who has the link can sign in as the member. So an admin can create one only for members who are no admins,
-    who belong to no other family, and whose role no one has changed for a week.
+    Anyone who has the link can sign in as the member. So an admin can create one only for members who belong to no
+    other family. For an admin, or a member whose role was changed within a week, a second admin must have agreed.
 
     Args:
         session: the transaction.
@@ -67,16 +64,19 @@ def create_reset_link(session: Session, actor_id: str, family_id: str, user_id: 
         NotFound: the actor or the user is not a member of the family.
         NotAdmin: the actor is not an admin.
         OwnAccount: the actor and the user are the same.
-        NeedsOperator: the user is an admin, belongs to another family, or was given another role within a week.
+        NeedsOperator: the user belongs to another family; or a second admin must agree, and there is none.
+        NeedsSecondAdmin: a second admin must agree first: see `reset_agreement`.
     """
-    _require_admin_of_member(session, actor_id, family_id, user_id)
+    require_admin_of_member(session, actor_id, family_id, user_id)
     if user_id == actor_id:
         raise OwnAccount
     families = families_of(session, user_id)
-    # Otherwise an admin could make another one a member first, and then take over the account.
-    changed = audit_log.role_was_changed(session, user_id, family_id, now() - _SETTLED_ROLE)
-    if len(families) > 1 or families[0].role == "admin" or changed:
+    if len(families) > 1:
         raise NeedsOperator
+    # Otherwise an admin could make another one a member first, and then take over the account.
+    changed = audit_log.role_was_changed(session, user_id, family_id, now() - SETTLED)
+    if families[0].role == "admin" or changed:
+        use_agreement(session, actor_id, family_id, user_id)
     return issue_reset_link(session, user_id, by=actor_id, family_id=family_id, family_name=families[0].name)
 
 
@@ -102,8 +102,3 @@ def family_audit_log(
     """
     require_admin(session, family_id, actor_id)
     return audit_log.audit_log_of_family(session, family_id, before, limit)
-
-
-def _require_admin_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> None:
-    require_admin(session, family_id, actor_id)
-    role_in(session, family_id, user_id)

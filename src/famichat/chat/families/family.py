@@ -88,6 +88,17 @@ def require_admin(session: Session, family_id: str, user_id: str) -> None:
         raise NotAdmin
 
 
+def require_admin_of_member(session: Session, actor_id: str, family_id: str, user_id: str) -> None:
+    """Check that the actor is an admin of a family, and the user one of its members.
+
+    Raises:
+        NotFound: the actor or the user is not a member of the family.
+        NotAdmin: the actor is not an admin.
+    """
+    require_admin(session, family_id, actor_id)
+    role_in(session, family_id, user_id)
+
+
 def families_of(session: Session, user_id: str) -> list[UserFamily]:
     """Return the families of a user, the one joined first at the beginning, without damaged memberships."""
     memberships = (

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from famichat.actions.accounts.devices import require_signed_in
-from famichat.actions.events.payloads import UserJoinReply
+from famichat.actions.accounts.devices import check_signed_in
+from famichat.actions.events.payloads import UserJoinReply, reset_agreement_view
 from famichat.actions.events.topics import ConversationTopic, user_topic
 from famichat.actions.events.unread import LAST_MESSAGE
 from famichat.actions.notifications import confirm_notification
@@ -39,7 +39,7 @@ class UserChannel(Channel):
         try:
             if self.topic != user_topic(self._identity.user_id):
                 raise NotFound
-            await require_signed_in(self._context, self._identity)
+            pending = await check_signed_in(self._context, self._identity)
             if "foreground" in params:
                 self._device.report(params)
             if _supports_last_messages(params):
@@ -47,7 +47,10 @@ class UserChannel(Channel):
         except FamichatError as fault:
             report_denied("user_channel", fault, self._identity.user_id)
             raise JoinRefused(error_payload(fault)) from fault
-        return {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
+        reply: UserJoinReply = {"user_id": self._identity.user_id, "device_id": self._identity.device_id}
+        if pending is not None:
+            reply["reset_agreement"] = reset_agreement_view(pending)
+        return reply
 
     def should_deliver(self, broadcast: Broadcast) -> bool:
         """Return False for the newest message of a conversation whose channel this client has joined."""

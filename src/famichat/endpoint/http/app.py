@@ -14,6 +14,7 @@ from famichat.endpoint.api import (
     messages,
     operations,
     people,
+    reset_agreements,
     test_broadcast,
 )
 from famichat.endpoint.api.accounts import (
@@ -59,6 +60,7 @@ _API = (
     devices,
     families,
     family_admin,
+    reset_agreements,
     guardians,
     invites,
     conversations,
