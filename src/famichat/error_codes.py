@@ -24,6 +24,7 @@ CODES: dict[str, Code] = {
     "not_found": Code(404, "Not found."),
     "invalid_invite": Code(404, "The invitation is no longer valid."),
     "invalid_reset_link": Code(404, "The link to reset a password is no longer valid."),
+    "invalid_confirmation_link": Code(404, "The link to confirm an e-mail address is no longer valid."),
     "invalid_topic_format": Code(400, "The topic is malformed or unknown."),
     # request format
     "invalid_json": Code(400, "The request body is not strict JSON."),
@@ -69,6 +70,7 @@ CODES: dict[str, Code] = {
     "not_guardian": Code(403, "Only an adult of the family can do this."),
     "needs_operator": Code(403, "Only the server's operator can reset this person's password."),
     "needs_second_admin": Code(403, "Another admin of the family has to agree first."),
+    "email_unavailable": Code(409, "This server sends no e-mail. Ask your family's admin for a link."),
     "new_admin": Code(403, "You can do this when you have been an admin for a week."),
     "no_reset_agreement": Code(409, "This request has expired or was cancelled. Ask again."),
     "not_child": Code(409, "This only works for child accounts."),

@@ -16,7 +16,7 @@ from importlib.resources.abc import Traversable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import (
@@ -111,6 +111,13 @@ def _listen_address(host: str) -> str:
 def _broker_url(url: str) -> str:
     if _parts(url).scheme not in {"postgresql", "redis", "rediss", "unix"}:
         raise ValueError("must start with postgresql://, redis://, rediss:// or unix://")
+    return url
+
+
+def _smtp_url(url: str) -> str:
+    parts = _parts(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise ValueError("must look like smtps://user:password@mail.example.org, or smtp:// for STARTTLS")
     return url
 
 
@@ -232,6 +239,8 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[_Networks, BeforeValidator(_list), NoDecode] = ()
     connections_per_address: Annotated[int, Field(ge=1)] = 2_000
     pubsub_url: Annotated[str, AfterValidator(_broker_url)] | None = None
+    smtp_url: Annotated[str, AfterValidator(_smtp_url)] | None = None
+    smtp_from: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$", max_length=254)] | None = None
     encryption_policy_self: _Policy = "optional"
     encryption_policy_direct: _Policy = "optional"
     encryption_policy_group: _Policy = "optional"
@@ -266,6 +275,13 @@ class Settings(BaseSettings):
         if self.pubsub_url is None and self.effective_database_url.startswith("postgresql:"):
             return self.effective_database_url
         return self.pubsub_url
+
+    @property
+    def effective_smtp_from(self) -> str:
+        """The address that e-mail comes from: as configured, or that of the SMTP user, or one of the public host."""
+        user = unquote(urlsplit(self.smtp_url or "").username or "")
+        host = urlsplit(self.effective_public_url).hostname
+        return self.smtp_from or (user if "@" in user else f"famichat@{host}")
 
     @property
     def effective_files_dir(self) -> Path:

@@ -27,6 +27,8 @@ IN_WORDS = {
     "vault_keys",
     "trusted_proxies",
     "pubsub_url",
+    "smtp_url",
+    "smtp_from",
     "metrics_token",
 }
 

@@ -160,6 +160,10 @@ MATRIX = [
     Row("delete", "/families/{family_id}/members/{user_id}/reset-agreement", (409, 403, 403, 404, 404)),
     Row("delete", "/me/password-reset", (204,) * 5),
     Row("put", "/password-reset", (404,) * 5, {"token": "x", "new_password": "correct horse battery"}, no_one=404),
+    # The server of these tests sends no e-mail.
+    Row("post", "/password-reset", (409,) * 5, {"name": "maja"}, no_one=409),
+    Row("post", "/me/email/confirmation", (409,) * 5, {}),
+    Row("put", "/email-confirmation", (404,) * 5, {"token": "x"}, no_one=404),
     Row("get", "/families/{family_id}/ledger", ADMIN_OF_FAMILY),
     Row("get", "/families/{family_id}/storage", ADMIN_OF_FAMILY),
     Row("get", "/families/{family_id}/backups", ADMIN_OF_FAMILY),

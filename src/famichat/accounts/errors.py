@@ -112,6 +112,18 @@ class InvalidResetLink(InvalidToken):
     code = "invalid_reset_link"
 
 
+class InvalidConfirmationLink(InvalidToken):
+    """The link to confirm an e-mail address is unknown, used, replaced or older than an hour."""
+
+    code = "invalid_confirmation_link"
+
+
+class EmailUnavailable(AccountsError):
+    """The operator configured no SMTP server."""
+
+    code = "email_unavailable"
+
+
 class Unauthorized(InvalidToken):
     """The request has no token."""
 

@@ -31,6 +31,11 @@ Address = NewType("Address", str)
 """The address of an unauthenticated client. A separate type, so that nothing else is counted by mistake."""
 
 
+def mailbox_of(user_id: str) -> Address:
+    """Return the key under which e-mail to a user is counted, whichever device or address asks for it."""
+    return Address(f"mailbox {user_id}")
+
+
 def account_at(address: Address, account: str) -> Address:
     """Return the key under which an account is counted at an address, apart from others at this address."""
     return Address(f"{address} {account}")
@@ -53,8 +58,8 @@ class Limit:
     per_second: float
 
 
-SharedLimitName = Literal["sign_in", "refresh", "invite"]
-"""Passwords and setup codes; refresh tokens; invitations and reset links."""
+SharedLimitName = Literal["sign_in", "refresh", "invite", "email"]
+"""Passwords and setup codes; refresh tokens; invitations and reset links; e-mail to one user."""
 NodeLimitName = Literal[
     "request",
     "send",
@@ -83,6 +88,7 @@ LIMITS: dict[LimitName, Limit] = {
     "sign_in": Limit(20, 0.2),
     "refresh": Limit(100, 1),
     "invite": Limit(20, 0.1),
+    "email": Limit(3, 0.001),
     "report": Limit(20, 0.5),
     "push_test": Limit(5, 0.1),
     "upload": Limit(60, 1),

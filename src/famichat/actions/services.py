@@ -19,6 +19,7 @@ from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.messages.change_writer import ChangeWriter
 from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
+from famichat.mail.mailer import Mailer
 from famichat.push.notifier import PushNotifier
 from famichat.realtime.presence import Presence
 from famichat.realtime.pubsub import PubSub
@@ -70,6 +71,7 @@ class Services:
     public_url: str
     data_dir: DataDir
     makes_backups: bool
+    mailer: Mailer | None
 
     async def read(
         self,

@@ -29,6 +29,8 @@ from famichat.chat.messages.change import ChangeServices
 from famichat.chat.messages.change_writer import ChangeWriter
 from famichat.chat.messages.receipt_writer import ReceiptWriter
 from famichat.chat.messages.send import SendPath
+from famichat.mail.mailer import Mailer
+from famichat.mail.smtp import SmtpServer
 from famichat.realtime.lease import Lease
 from famichat.settings import Settings
 from famichat.storage.backup.encryption import check_recipient
@@ -112,6 +114,7 @@ async def start_services(
     delivery = await build_delivery(settings, data, pubsub, lifecycle, lease)
     pushes = delivery.push_notifier
     metrics.gauge("famichat_pushes_waiting", "Messages and devices in line to be rung", lambda: pushes.waiting)
+    mailer = _start_mailer(settings, lifecycle)
     avatar_maker = AvatarMaker()
     lifecycle.on_stop_in_thread(avatar_maker.close)
     return Services(
@@ -141,6 +144,7 @@ async def start_services(
         public_url=_url_for_links(settings),
         data_dir=data.data_dir,
         makes_backups=settings.backup_schedule == "daily",
+        mailer=mailer,
     )
 
 
@@ -175,6 +179,15 @@ def _start_backups(settings: Settings, database: Database, lifecycle: Lifecycle,
         "When a backup was last verified; without one, when the database was created",
         lambda: backups.last_verified,
     )
+
+
+def _start_mailer(settings: Settings, lifecycle: Lifecycle) -> Mailer | None:
+    if settings.smtp_url is None:
+        return None
+    mailer = Mailer(SmtpServer.parse(settings.smtp_url, settings.effective_smtp_from), settings.app_name)
+    lifecycle.on_stop(mailer.close)
+    lifecycle.start("e-mail", mailer.run)
+    return mailer
 
 
 def _webauthn(public_url: str, secret_key: str) -> "Callable[[], Awaitable[WebAuthn]]":

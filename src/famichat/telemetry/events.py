@@ -742,6 +742,15 @@ class WorkerEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailFailed(Event):
+    """An e-mail was not sent, and will not be: the SMTP server refused it or did not answer, or too many waited."""
+
+    name: ClassVar[str] = "famichat.mail.failed"
+    level: ClassVar[Level] = "error"
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundTaskCrashed(Event):
     """A background task raised an unexpected error: a bug.
 

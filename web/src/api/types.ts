@@ -154,6 +154,18 @@ export interface components {
     }
     /** @enum {string} */
     readonly Color: "clay" | "honey" | "moss" | "pine" | "sea" | "iris" | "plum" | "rose"
+    /** @description The language of the e-mail. */
+    readonly ConfirmationRequest: {
+      /**
+       * @default en
+       * @enum {string}
+       */
+      readonly language?: "en" | "ja"
+    }
+    /** @description The token of the link. */
+    readonly ConfirmationToken: {
+      readonly token: string
+    }
     /** @description A conversation as one of its members sees it in a list. */
     readonly Conversation: {
       readonly id: string
@@ -279,6 +291,15 @@ export interface components {
       readonly sender_device_id?: string | null
       /** @description 1 byte to 64 KiB of UTF-8. */
       readonly body: string
+    }
+    /** @description The account, by username or e-mail address, and the language of the e-mail. */
+    readonly EmailResetRequest: {
+      /**
+       * @default en
+       * @enum {string}
+       */
+      readonly language?: "en" | "ja"
+      readonly name: string
     }
     /** @enum {string} */
     readonly EncryptionPolicy: "required" | "optional" | "forbidden"
@@ -781,6 +802,7 @@ export interface components {
         | "not_found"
         | "invalid_invite"
         | "invalid_reset_link"
+        | "invalid_confirmation_link"
         | "invalid_topic_format"
         | "invalid_json"
         | "invalid_request"
@@ -821,6 +843,7 @@ export interface components {
         | "not_guardian"
         | "needs_operator"
         | "needs_second_admin"
+        | "email_unavailable"
         | "new_admin"
         | "no_reset_agreement"
         | "not_child"
@@ -992,13 +1015,15 @@ export interface components {
       readonly device_id: string
     }
     /**
-     * @description Whether the server has no family yet, and the address that its operator set up.
+     * @description Whether the server has no family yet, the address that its operator set up, and whether it sends e-mail.
      *
      *     A web page that the server refuses because of its origin names this address; null if none is set.
      */
     readonly Setup: {
       readonly needed: boolean
       readonly address: string | null
+      /** @description Whether users can reset a forgotten password by e-mail. */
+      readonly email: boolean
     }
     /** @description The setup code that `serve` printed, the first family, and its first admin. */
     readonly SetupRequest: {
@@ -1118,6 +1143,8 @@ export type ChangePage = Schemas["ChangePage"]
 export type ChildContact = Schemas["ChildContact"]
 export type ChildContacts = Schemas["ChildContacts"]
 export type Color = Schemas["Color"]
+export type ConfirmationRequest = Schemas["ConfirmationRequest"]
+export type ConfirmationToken = Schemas["ConfirmationToken"]
 export type ConversationChanged = Schemas["ConversationChanged"]
 export type ConversationLeft = Schemas["ConversationLeft"]
 export type ConversationList = Schemas["ConversationList"]
@@ -1133,6 +1160,7 @@ export type DirectRequest = Schemas["DirectRequest"]
 export type Edit = Schemas["Edit"]
 export type EditPage = Schemas["EditPage"]
 export type EditRequest = Schemas["EditRequest"]
+export type EmailResetRequest = Schemas["EmailResetRequest"]
 export type EncryptionPolicy = Schemas["EncryptionPolicy"]
 export type ErrorReply = Schemas["ErrorReply"]
 export type Families = Schemas["Families"]

@@ -4,14 +4,14 @@ Both use a secret that is sent to the address, works once, and is stored as a ha
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.audit_log import AuditEvent, AuditLogEntry, latest_reset_link, record
 from famichat.accounts.device import devices_of, revoke_devices, revoke_other_devices
-from famichat.accounts.errors import InvalidEmail, InvalidResetLink, InvalidToken
+from famichat.accounts.errors import InvalidConfirmationLink, InvalidEmail, InvalidResetLink
 from famichat.accounts.sign_in.passkey import delete_passkeys
 from famichat.accounts.sign_in.token import hash_secret, new_secret
 from famichat.accounts.user import User, find_user
@@ -29,14 +29,6 @@ class PasswordReset:
     device_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ResetRequest:
-    """A pending password reset. The token is available only here, and is valid for an hour."""
-
-    user_id: str
-    token: str
-
-
 def request_confirmation(session: Session, user_id: str) -> str:
     """Return a new secret to send to the user's e-mail address. Invalidates an earlier one.
 
@@ -46,7 +38,8 @@ def request_confirmation(session: Session, user_id: str) -> str:
     user = session.get_one(User, user_id)
     if user.email is None:
         raise InvalidEmail
-    token = new_secret()
+    # The table has no column for the time. It is part of the token, whose hash covers it.
+    token = f"{int(now().timestamp())}.{new_secret()}"
     user.confirmation_token = hash_secret(token)
     return token
 
@@ -55,27 +48,38 @@ def confirm(session: Session, token: str) -> User:
     """Mark the e-mail address that received this secret as confirmed.
 
     Raises:
-        InvalidToken: the secret is unknown or was already used.
+        InvalidConfirmationLink: the secret is unknown, was used or replaced, is older than an hour, or was sent while
+            the clock was ahead.
     """
     same = select(User).where(User.confirmation_token == hash_secret(token))
     user = session.execute(same).scalar_one_or_none()
-    if user is None:
-        raise InvalidToken
+    if user is None or not _is_current(datetime.fromtimestamp(float(token.partition(".")[0]), UTC)):
+        raise InvalidConfirmationLink
     user.confirmation_token, user.confirmed_at = None, now()
     return user
 
 
-def request_reset(session: Session, name_or_email: str, index: BlindIndex) -> ResetRequest | None:
-    """Return a new password reset; None if the account does not exist.
+def user_to_email(session: Session, name_or_email: str, index: BlindIndex) -> str | None:
+    """Return the id of the user who can reset the password by e-mail.
 
-    The response to the client must be the same in both cases.
+    None if the account does not exist or its address is not confirmed: another person could have typed it by mistake.
+    Also None while a link of an admin or the operator is valid, which a stranger could otherwise make invalid.
     """
     user = find_user(session, name_or_email, index)
-    if user is None:
+    if user is None or user.email is None or user.confirmed_at is None:
         return None
+    sent_at = user.reset_token_sent_at
+    if sent_at is not None and _is_current(sent_at) and latest_reset_link(session, user.id, sent_at) is not None:
+        return None
+    return user.id
+
+
+def request_reset(session: Session, user: User) -> str:
+    """Return a new secret to send to the user's e-mail address. Invalidates an earlier one."""
     token = new_secret()
     user.reset_token, user.reset_token_sent_at = hash_secret(token), now()
-    return ResetRequest(user.id, token)
+    session.flush()
+    return token
 
 
 def issue_reset_link(
@@ -107,7 +111,7 @@ def withdraw_reset_link(session: Session, user_id: str) -> AuditLogEntry | None:
     user = session.get_one(User, user_id)
     created_at = user.reset_token_sent_at
     user.reset_token = user.reset_token_sent_at = None
-    if created_at is None or created_at < now() - RESET_LIFE:
+    if created_at is None or not _is_current(created_at):
         return None
     return latest_reset_link(session, user_id, created_at)
 
@@ -192,3 +196,7 @@ def sign_out_everywhere(session: Session, user_id: str, *, by: str | None) -> tu
         event = AuditEvent("device_revoked", name=device.shown_name, device_id=device.id)
         record(session, event, concerning=user_id, by=by)
     return tuple(device.id for device in devices)
+
+
+def _is_current(sent_at: datetime) -> bool:
+    return now() - RESET_LIFE <= sent_at <= now() + CLOCK_TOLERANCE

@@ -20,6 +20,7 @@ from famichat.endpoint.api import (
 from famichat.endpoint.api.accounts import (
     audit_log,
     devices,
+    email,
     me,
     passkeys,
     password_reset,
@@ -50,6 +51,7 @@ _API = (
     setup,
     sessions,
     password_reset,
+    email,
     passkeys,
     me,
     profile,

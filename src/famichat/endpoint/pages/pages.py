@@ -42,6 +42,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 @router.get("/invite")
 @router.get("/reset")
+@router.get("/confirm-email")
 @compressible
 async def client(context: InContext) -> Response:
     """Return the web client. Links to join or to reset a password open it, too; their token is in the URL fragment."""

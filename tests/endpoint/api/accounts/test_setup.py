@@ -43,7 +43,7 @@ async def new(database_url: str, tmp_path: Path) -> AsyncIterator[New]:
 
 
 async def test_the_first_person_sets_the_server_up_and_is_signed_in(new: New) -> None:
-    assert (await new.http.get("/setup")).json() == {"needed": True, "address": None}
+    assert (await new.http.get("/setup")).json() == {"needed": True, "address": None, "email": False}
 
     answer = await new.set_up()
 
@@ -55,7 +55,7 @@ async def test_the_first_person_sets_the_server_up_and_is_signed_in(new: New) ->
     assert [(each["id"], each["name"], each["role"]) for each in me["families"]] == [
         (arrived["family_id"], "Sundqvist", "admin")
     ]
-    assert (await new.http.get("/setup")).json() == {"needed": False, "address": None}
+    assert (await new.http.get("/setup")).json() == {"needed": False, "address": None, "email": False}
 
 
 async def test_a_code_is_typed_by_people(new: New) -> None:
@@ -68,7 +68,7 @@ async def test_a_wrong_code_sets_nothing_up(new: New, code: str) -> None:
 
     expected = (400, "invalid_json") if "\0" in code else (403, "invalid_setup_code")
     assert (answer.status_code, answer.json()["code"]) == expected
-    assert (await new.http.get("/setup")).json() == {"needed": True, "address": None}
+    assert (await new.http.get("/setup")).json() == {"needed": True, "address": None, "email": False}
 
 
 async def test_the_code_works_once(new: New) -> None:
@@ -107,7 +107,7 @@ async def test_a_refused_field_is_named_and_the_code_stays_valid(new: New, chang
 
 async def test_a_server_with_a_family_in_it_has_no_code(app: RunningApp) -> None:
     async with app.http() as http:
-        assert (await http.get("/setup")).json() == {"needed": False, "address": None}
+        assert (await http.get("/setup")).json() == {"needed": False, "address": None, "email": False}
         answer = await http.post("/setup", json={"code": "AAAA-AAAA", **SETUP})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "already_set_up")

@@ -17,6 +17,7 @@ from famichat.app.environment.machine import (
 )
 from famichat.app.environment.public_url import check_public_url
 from famichat.app.environment.push_services import push_origins, reach_push_services
+from famichat.app.environment.smtp import check_smtp
 from famichat.settings import Settings
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.data_dir import DataDir
@@ -38,6 +39,7 @@ def surroundings(settings: Settings, *, is_running: bool, has_data: bool) -> Ite
     push = asyncio.run(reach_push_services(origins, allow_private=settings.push_private_addresses))
     yield _clock(offset, push.offset)
     yield push.check
+    yield check_smtp(settings)
     if is_running:
         yield asyncio.run(check_public_url(settings))
     else:

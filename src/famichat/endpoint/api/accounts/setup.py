@@ -1,6 +1,6 @@
 """First run: the operator creates the first family and its admin."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from famichat.actions.accounts.setup import NewAccount, needs_setup, set_up_server
 from famichat.endpoint.http.client_ip import ClientAddress
@@ -28,19 +28,20 @@ class SetupRequest(DeviceRequest):
 
 
 class SetupView(BaseModel):
-    """Whether the server has no family yet, and the address that its operator set up.
+    """Whether the server has no family yet, the address that its operator set up, and whether it sends e-mail.
 
     A web page that the server refuses because of its origin names this address; null if none is set.
     """
 
     needed: bool
     address: str | None
+    email: bool = Field(description="Whether users can reset a forgotten password by e-mail.")
 
 
 @router.get("", summary="Is setup needed?")
 async def is_needed(context: InContext) -> SetupView:
     """Return whether the server has no family yet, so that a client can offer to set it up."""
-    return SetupView(needed=await needs_setup(context), address=context.address)
+    return SetupView(needed=await needs_setup(context), address=context.address, email=context.mailer is not None)
 
 
 @router.post("", status_code=201, summary="Set up the server")
