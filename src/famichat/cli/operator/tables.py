@@ -19,6 +19,7 @@ import famichat.chat.records.message_edit
 import famichat.chat.records.participant
 import famichat.chat.records.reaction
 import famichat.chat.records.receipt
+import famichat.chat.records.reset_agreement
 import famichat.push.position
 import famichat.push.preferences
 import famichat.push.subscription
