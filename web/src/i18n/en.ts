@@ -171,7 +171,6 @@ export const en = {
   "ledger.contactEnded": "{by} ended your contact with {name}.",
   "ledger.contactRestored": "{by} allowed your contact with {name} again.",
   "ledger.madeChild": "{by} made yours a child account in {name}.",
-  "ledger.resetLink": "{by} created a link to reset your password.",
   "ledger.account": "{by} deleted your account.",
   "delete.title": "Delete your account",
   "delete.lead":
@@ -384,7 +383,6 @@ export const en = {
   "activity.contactEnded": "{by} ended {name}'s contact with {contact}.",
   "activity.contactRestored": "{by} allowed {name}'s contact with {contact} again.",
   "activity.madeChild": "{by} made {name}'s account a child account.",
-  "activity.resetLink": "{by} created a link to reset {name}'s password.",
   "activity.removed": "{by} removed {name} from the family.",
   "activity.signedOut": "{by} signed {name} out on {device}.",
 

@@ -169,7 +169,6 @@ export const ja: Messages = {
   "ledger.contactEnded": "{by}があなたと{name}の連絡を終了しました。",
   "ledger.contactRestored": "{by}があなたと{name}の連絡を再び許可しました。",
   "ledger.madeChild": "{by}があなたのアカウントを{name}のお子さま用アカウントにしました。",
-  "ledger.resetLink": "{by}があなたのパスワードを再設定するリンクを作成しました。",
   "ledger.account": "{by}があなたのアカウントを削除しました。",
   "delete.title": "アカウントの削除",
   "delete.lead":
@@ -384,7 +383,6 @@ export const ja: Messages = {
   "activity.contactEnded": "{by}が{name}と{contact}の連絡を終了しました。",
   "activity.contactRestored": "{by}が{name}と{contact}の連絡を再び許可しました。",
   "activity.madeChild": "{by}が{name}のアカウントをお子さま用アカウントにしました。",
-  "activity.resetLink": "{by}が{name}のパスワードを再設定するリンクを作成しました。",
   "activity.removed": "{by}が{name}を家族から外しました。",
   "activity.signedOut": "{by}が{name}の端末「{device}」をログアウトさせました。",
 

@@ -9,7 +9,8 @@ export const LANGUAGES: Readonly<Record<string, { readonly name: string; readonl
 }
 
 type Values = Readonly<Record<string, string | number>>
-export type Translate = (key: Key, values?: Values) => string
+type TranslateOf<K> = (key: K, values?: Values) => string
+export type Translate = TranslateOf<Key>
 
 /** Returns the first supported language of the preferred ones, else English. */
 export function choose(wanted: readonly string[]): string {
@@ -18,7 +19,18 @@ export function choose(wanted: readonly string[]): string {
 
 /** @param app the app's name */
 export function translator(language: string, app = "Famichat"): Translate {
-  const messages = LANGUAGES[language]?.messages ?? en
+  return translatorOf(LANGUAGES[language]?.messages ?? en, language, app)
+}
+
+/**
+ * @param messages the texts in this language
+ * @param app the app's name
+ */
+export function translatorOf<K extends string>(
+  messages: Readonly<Record<K, Text>>,
+  language: string,
+  app: string,
+): TranslateOf<K> {
   const plural = new Intl.PluralRules(language)
   return (key, values = {}) => fill(form(messages[key], values["n"], plural).replaceAll("Famichat", app), values)
 }
