@@ -58,7 +58,8 @@ def _web(root: Path) -> Iterator[tuple[str, Passage]]:
     for pattern in ("*.ts", "*.svelte", "*.css"):
         for path in _files(source, pattern):
             yield from _in(_package(path, source), script_comments(path))
-    yield from _in("interface", script_texts(source / "i18n/en.ts"))
+    for name in ("en.ts", "recovery-en.ts"):
+        yield from _in("interface", script_texts(source / "i18n" / name))
 
 
 def _documents(root: Path) -> Iterator[tuple[str, Passage]]:
