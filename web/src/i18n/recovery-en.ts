@@ -3,8 +3,8 @@ export const recoveryEn = {
   "forgot.button": "Forgot password",
   "forgot.title": "New password for {name}",
   "forgot.lead":
-    "Send this link to {name}, or let them scan the code. It works once, for one hour, and signs {name} out everywhere. {name} is told about it.",
-  "forgot.ask": "Another admin has to agree first. {name} is told, and can cancel.",
+    "Send this link to {name}, or let them scan the code. It works once, for one hour, and signs {name} out everywhere. {name} is notified.",
+  "forgot.ask": "Another admin has to agree first. {name} is notified, and can cancel.",
   "forgot.askButton": "Ask the other admins",
   "forgot.waiting": "Another admin has to agree before {time}. They find this under “Manage family”.",
   "forgot.asked": "{by} wants to give {name} a new password. Agree only if {name} asked for it, for example by phone.",
@@ -33,7 +33,7 @@ export const recoveryEn = {
   "activity.link": "{by} created a link to reset {name}'s password.",
   "activity.asked": "{by} asked to reset {name}'s password.",
   "activity.agreed": "{by} agreed to reset {name}'s password.",
-  "activity.cancelled": "{by} cancelled a password reset. {name} is told about it.",
+  "activity.cancelled": "{by} cancelled a password reset. {name} is notified.",
 } as const
 
 export type RecoveryKey = keyof typeof recoveryEn
