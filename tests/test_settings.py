@@ -56,7 +56,7 @@ def test_all_errors_are_reported_together_under_their_setting_names(monkeypatch:
         "FAMICHAT_VAULT_KEYS",
         "FAMICHAT_TRUSTED_PROXIES",
     }
-    assert "FAMICHAT_PUBSUB_URL: must start with postgresql://, redis://, rediss:// or unix://" in faults
+    assert "FAMICHAT_PUBSUB_URL: must start with postgresql://, redis://, rediss://, unix:// or nats://" in faults
 
 
 @pytest.mark.parametrize(
@@ -290,6 +290,7 @@ def test_choices_can_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, nam
         ("database_url", "sqlite://data/x.db", "must name a file"),
         ("database_url", "sqlite:///", "must name a file"),
         ("pubsub_url", "redis://localhost:abc", "must have a valid host name and port"),
+        ("pubsub_url", "nats://localhost:abc", "must have a valid host name and port"),
         ("otlp_endpoint", "http://localhost:abc", "must have a valid host name and port"),
         ("host", "http://localhost:4000", "must be an address without a port"),
         ("host", "localhost:4000", "must be an address without a port"),

@@ -109,8 +109,8 @@ def _listen_address(host: str) -> str:
 
 
 def _broker_url(url: str) -> str:
-    if _parts(url).scheme not in {"postgresql", "redis", "rediss", "unix"}:
-        raise ValueError("must start with postgresql://, redis://, rediss:// or unix://")
+    if _parts(url).scheme not in {"postgresql", "redis", "rediss", "unix", "nats"}:
+        raise ValueError("must start with postgresql://, redis://, rediss://, unix:// or nats://")
     return url
 
 

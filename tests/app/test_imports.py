@@ -51,6 +51,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         ("httpx", "sending a push notification"),
         ("mako", "migrating a database"),
         ("OpenSSL", "a passkey"),
+        ("nats", "several nodes over NATS"),
         ("opentelemetry.sdk", "tracing"),
         ("PIL", "a custom logo"),
         ("psycopg", "PostgreSQL"),

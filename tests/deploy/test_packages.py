@@ -98,7 +98,11 @@ def test_an_installation_has_no_development_tools(environment: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "extra"),
-    [("database_url", "postgresql://nobody@localhost/none", "postgres"), ("pubsub_url", "redis://localhost", "redis")],
+    [
+        ("database_url", "postgresql://nobody@localhost/none", "postgres"),
+        ("pubsub_url", "redis://localhost", "redis"),
+        ("pubsub_url", "nats://localhost", "nats"),
+    ],
 )
 def test_settings_that_need_an_extra_name_it(
     environment: Path, tmp_path: Path, name: str, value: str, extra: str

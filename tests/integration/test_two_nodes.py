@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL, connected by it or by a real Redis, also while Redis is unavailable."""
+"""Two servers on one PostgreSQL, connected by it, a real Redis or NATS, also while the broker is unavailable."""
 
 import asyncio
 import time
@@ -17,6 +17,7 @@ from famichat.storage.base import new_id
 from tests.factories.people import PASSWORD
 from tests.support.app import RunningApp, running_app, served
 from tests.support.channel_client import ChannelClient
+from tests.support.nats import Nats
 from tests.support.postgres import Postgres
 from tests.support.redis import Redis
 
@@ -96,26 +97,37 @@ async def test_a_device_revoked_on_one_node_is_closed_on_the_other_within_a_seco
         assert time.monotonic() - began < 1
 
 
+@pytest.fixture(params=["redis", "nats"])
+def service(request: pytest.FixtureRequest) -> Iterator[Redis | Nats]:
+    if request.param == "redis":
+        yield request.getfixturevalue("redis")
+        return
+    server = Nats()
+    yield server
+    server.kill()
+
+
 async def test_a_message_sent_during_a_broker_outage_arrives_by_itself(
-    postgres: Postgres, migrated_postgres: str, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, migrated_postgres: str, service: Redis | Nats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(head_broadcaster, "EVERY_SECONDS", 0.5)
     url = postgres.create(f"test_{new_id()}", migrated_postgres)
     async with (
-        two_nodes(url, tmp_path, pubsub_url=redis.url) as nodes,
+        two_nodes(url, tmp_path, pubsub_url=service.url) as nodes,
         nodes.one.connect(nodes.one.home.maja) as maja,
         nodes.other.connect(nodes.one.home.emil) as emil,
     ):
         await maja.join(nodes.topic)
         await emil.join(nodes.topic)
-        redis.kill()
+        service.kill()
 
         sent = (await maja.ask(nodes.topic, "new_msg", {"body": "does anybody hear me?"})).response
         await emil.assert_broadcast(nodes.topic, "new_msg", {"seq": 1})
         await maja.ask(nodes.topic, "edit_msg", {"message_id": sent["message_id"], "body": "anybody?"})
         await emil.assert_broadcast(nodes.topic, "message_updated", {"body": "anybody?"})
         await emil.assert_broadcast(nodes.topic, "head", {"last_seq": 1, "last_change": 1})
-        redis.start()
+        service.start()
+        await _both_nodes_hear_each_other(nodes)
 
 
 async def test_clients_of_both_nodes_receive_all_messages_in_order(nodes: Nodes) -> None:

@@ -1,4 +1,4 @@
-"""Two nodes over a real Redis and a real PostgreSQL, also while they go away and come back."""
+"""Two nodes over a real Redis, NATS and PostgreSQL, also while they go away and come back."""
 
 import asyncio
 import secrets
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import nats
 import psycopg
 import pytest
 from redis.asyncio import from_url
@@ -15,11 +16,13 @@ from famichat.realtime import broker
 from famichat.realtime.broker import Broker, BrokerClient
 from famichat.realtime.broker_envelope import BrokerEnvelope
 from famichat.realtime.message import Broadcast
+from famichat.realtime.nats_broker import NatsClient
 from famichat.realtime.postgres_broker import PostgresClient
 from famichat.realtime.pubsub import PubSub
 from famichat.realtime.redis_broker import RedisClient
 from famichat.telemetry.events import BrokerNoteIgnored, BrokerUnreachable, Event
 from tests.realtime.test_pubsub import Listener
+from tests.support.nats import NATS_SERVER, Nats
 from tests.support.postgres import Postgres
 from tests.support.redis import Redis
 from tests.support.running import running
@@ -53,6 +56,24 @@ class OverRedis:
         self._redis.kill()
         await asyncio.sleep(0.1)
         self._redis.start()
+
+
+class OverNats:
+    def __init__(self, server: Nats) -> None:
+        self._server, self.port = server, server.port
+
+    def client(self, namespace: str = "a", port: int | None = None) -> BrokerClient:
+        return NatsClient(f"nats://127.0.0.1:{port or self.port}", namespace)
+
+    async def send(self, data: bytes) -> None:
+        stranger = await nats.connect(self._server.url)
+        await stranger.publish("famichat.a", data)
+        await stranger.close()
+
+    async def cut(self) -> None:
+        self._server.kill()
+        await asyncio.sleep(0.1)
+        self._server.start()
 
 
 class Listening(PostgresClient):
@@ -94,12 +115,18 @@ class OverPostgres:
             "redis",
             marks=pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed"),
         ),
+        pytest.param("nats", marks=pytest.mark.skipif(NATS_SERVER is None, reason="nats-server is not installed")),
         "postgres",
     ]
 )
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
     if request.param == "postgres":
         yield OverPostgres(request.getfixturevalue("postgres"))
+        return
+    if request.param == "nats":
+        nats_server = Nats()
+        yield OverNats(nats_server)
+        nats_server.kill()
         return
     server = Redis(tmp_path)
     yield OverRedis(server)
@@ -209,6 +236,7 @@ async def test_a_node_whose_subscription_is_silent_reports_it_and_connects_again
     monkeypatch.setattr(broker, "PROBE_SECONDS", 0.02)
     monkeypatch.setattr(broker, "DEAF_SECONDS", 0.3)
     monkeypatch.setattr("famichat.realtime.redis_broker.LISTEN_SECONDS", 0.1)  # also after which publishing fails
+    monkeypatch.setattr("famichat.realtime.nats_broker._FLUSH_SECONDS", 0.1)
     async with SilentProxy(service.port) as proxy:
         silenced = node(service.client(port=int(proxy.url.rsplit(":", 1)[1])))
         async with running(silenced), asyncio.timeout(15):

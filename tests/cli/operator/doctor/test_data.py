@@ -1,3 +1,4 @@
+import asyncio
 import json
 import shutil
 from datetime import timedelta
@@ -11,10 +12,12 @@ from redis.retry import Retry
 
 from famichat.app.environment.check import Check
 from famichat.cli.operator.doctor.data import checks
+from famichat.realtime.nats_broker import NatsClient
 from famichat.settings import Settings
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, Secrets
 from tests.factories.people import SECRET
+from tests.support.nats import NATS_SERVER, Nats
 from tests.support.operator import Operator
 from tests.support.redis import Redis
 from tests.support.stored_file import store_file
@@ -89,8 +92,9 @@ def test_a_file_that_is_lost_or_damaged_is_noticed(at_home: Operator) -> None:
     assert (whole, damaged, _found(at_home)["files"]) == (Check.OK, Check.BAD, Check.BAD)
 
 
-def test_a_broker_that_is_away_is_noticed(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, pubsub_url="redis://127.0.0.1:1")
+@pytest.mark.parametrize("service", ["redis", "nats"])
+def test_a_broker_that_is_away_is_noticed(tmp_path: Path, service: str) -> None:
+    settings = Settings(data_dir=tmp_path, pubsub_url=f"{service}://127.0.0.1:1")
 
     assert {check.name: check.status for check in checks(settings)}["broker"] == Check.BAD
 
@@ -112,6 +116,26 @@ def test_a_running_server_that_does_not_listen_to_the_broker_is_noticed(tmp_path
 
     assert (deaf.status, listening.status) == (Check.BAD, Check.OK)
     assert "1 server listens" in listening.detail
+
+
+@pytest.mark.skipif(NATS_SERVER is None, reason="Debian's nats-server is not installed")
+async def test_doctor_counts_the_servers_that_listen_to_nats(tmp_path: Path) -> None:
+    server = Nats()
+    settings = Settings(data_dir=tmp_path, pubsub_url=server.url)
+    nodes = [NatsClient(server.url, namespace) for namespace in ("a", "b")]
+    try:
+        with DataDir(tmp_path).lock():
+            deaf = await asyncio.to_thread(_broker_check, settings)
+            for node in nodes:
+                await node.subscribe()
+            listening = await asyncio.to_thread(_broker_check, settings)
+    finally:
+        for node in nodes:
+            await node.close()
+        server.kill()
+
+    assert (deaf.status, listening.status) == (Check.BAD, Check.OK)
+    assert "2 servers listen" in listening.detail
 
 
 def _broker_check(settings: Settings) -> Check:

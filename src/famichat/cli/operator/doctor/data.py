@@ -200,6 +200,10 @@ def _listening_nodes(url: str) -> int:
         from famichat.realtime import postgres_broker  # noqa: PLC0415 - psycopg is an extra
 
         return postgres_broker.listening_nodes(url)
+    if url.startswith("nats:"):
+        from famichat.realtime import nats_broker  # noqa: PLC0415 - nats-py is an extra
+
+        return nats_broker.listening_nodes(url)
     from famichat.realtime import redis_broker  # noqa: PLC0415 - a large library of an extra
 
     return redis_broker.listening_nodes(url)
