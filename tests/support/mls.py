@@ -1,0 +1,150 @@
+"""Encodes MLS messages as devices send them, as far as the server reads them: without working tags and ciphertexts.
+
+Keys and signatures of leaves and key packages are real Ed25519. The encoding is written from RFC 9420, apart from
+the parser.
+"""
+
+import base64
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+MONTH = 30 * 86400
+SUITE = 1
+
+
+def u8(value: int) -> bytes:
+    return value.to_bytes(1)
+
+
+def u16(value: int) -> bytes:
+    return value.to_bytes(2)
+
+
+def u32(value: int) -> bytes:
+    return value.to_bytes(4)
+
+
+def u64(value: int) -> bytes:
+    return value.to_bytes(8)
+
+
+def v(data: bytes) -> bytes:
+    """`opaque data<V>`, section 2.1.2."""
+    size = len(data)
+    if size <= 63:
+        return u8(size) + data
+    if size <= 16383:
+        return u16(0x4000 + size) + data
+    return u32(0x80000000 + size) + data
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def signed(key: Ed25519PrivateKey, label: str, content: bytes) -> bytes:
+    return key.sign(v(f"MLS 1.0 {label}".encode()) + v(content))
+
+
+def raw_public(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes_raw()
+
+
+@dataclass
+class MlsDevice:
+    """A device with its keys."""
+
+    user_id: str
+    device_id: str
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    hpke_key: bytes = field(default_factory=lambda: os.urandom(32))
+
+    @property
+    def signature_key(self) -> bytes:
+        return raw_public(self.key)
+
+    @property
+    def identity(self) -> bytes:
+        return f"{self.user_id}:{self.device_id}".encode()
+
+    def leaf(self, source: bytes, encryption_key: bytes | None = None, context: bytes = b"") -> bytes:
+        """A LeafNode. `source` is the encoded leaf_node_source with what depends on it."""
+        capabilities = v(u16(1)) + v(u16(SUITE)) + v(b"") + v(b"") + v(u16(1))
+        content = v(encryption_key or os.urandom(32)) + v(self.signature_key) + u16(1) + v(self.identity)
+        content += capabilities + source + v(b"")
+        return content + v(signed(self.key, "LeafNodeTBS", content + context))
+
+    def key_package_content(self, *, expires_at: int | None = None, suite: int = SUITE) -> bytes:
+        """A KeyPackage without the header of an MLSMessage."""
+        now = int(time.time())
+        lifetime = u8(1) + u64(now - 3600) + u64(now + MONTH if expires_at is None else expires_at)
+        content = u16(1) + u16(suite) + v(os.urandom(32)) + self.leaf(lifetime) + v(b"")
+        return content + v(signed(self.key, "KeyPackageTBS", content))
+
+    def key_package(self, *, expires_at: int | None = None, suite: int = SUITE) -> bytes:
+        """A KeyPackage as an MLSMessage."""
+        return message(5, self.key_package_content(expires_at=expires_at, suite=suite))
+
+    def commit_leaf(self) -> bytes:
+        """The leaf of an update path. The server cannot verify its signature without the group context."""
+        return self.leaf(u8(3) + v(os.urandom(32)), context=os.urandom(36))
+
+
+def message(wire_format: int, content: bytes) -> bytes:
+    """An MLSMessage."""
+    return u16(1) + u16(wire_format) + content
+
+
+def add(key_package: bytes) -> bytes:
+    """An Add by value of a KeyPackage that is encoded as an MLSMessage."""
+    return u8(1) + u16(1) + key_package[4:]
+
+
+def remove(leaf_index: int) -> bytes:
+    """A Remove by value."""
+    return u8(1) + u16(3) + u32(leaf_index)
+
+
+EXTERNAL_INIT = u8(1) + u16(6) + v(b"\x05" * 32)
+
+
+def commit(
+    group_id: bytes,
+    epoch: int,
+    sender: int | None,
+    proposals: Iterable[bytes] = (),
+    path_leaf: bytes | None = None,
+    *,
+    content_type: int = 3,
+) -> bytes:
+    """A commit in a PublicMessage; `sender` None is an external commit."""
+    who = u8(4) if sender is None else u8(1) + u32(sender)
+    content = v(group_id) + u64(epoch) + who + v(b"") + u8(content_type) + v(b"".join(proposals))
+    node = v(os.urandom(32)) + v(v(os.urandom(32)) + v(os.urandom(48)))
+    content += u8(0) if path_leaf is None else u8(1) + path_leaf + v(node)
+    content += v(os.urandom(64)) + v(os.urandom(32))
+    return message(1, content if sender is None else content + v(os.urandom(32)))
+
+
+def group_info(
+    group_id: bytes, epoch: int, leaves: dict[int, bytes], *, external_pub: bool = True, suite: int = SUITE
+) -> bytes:
+    """A GroupInfo whose tree has these encoded leaves, and blank parents."""
+    nodes = [b"\0"] * (2 * max(leaves, default=0) + 1)
+    for index, leaf in leaves.items():
+        nodes[2 * index] = u8(1) + u8(1) + leaf
+    extensions = u16(2) + v(v(b"".join(nodes)))
+    if external_pub:
+        extensions += u16(4) + v(v(os.urandom(32)))
+    context = u16(1) + u16(suite) + v(group_id) + u64(epoch) + v(os.urandom(32)) + v(os.urandom(32)) + v(b"")
+    return message(4, context + v(extensions) + v(os.urandom(32)) + u32(0) + v(os.urandom(64)))
+
+
+def welcome(refs: Iterable[bytes], suite: int = SUITE) -> bytes:
+    """A Welcome for the key packages with these refs."""
+    secrets = b"".join(v(ref) + v(os.urandom(32)) + v(os.urandom(60)) for ref in refs)
+    return message(3, u16(suite) + v(secrets) + v(os.urandom(200)))
