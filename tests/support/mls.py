@@ -11,6 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.orm import Session
+
+from famichat.accounts.sign_in.token import Identity
+from famichat.e2ee.account_key import AccountKeyRequest
+from famichat.e2ee.device_keys import DeviceKeysRequest, publish_device_keys
+from famichat.e2ee.key_package import publish_key_packages
+from famichat.e2ee.signature import account_statement, device_statement
+from tests.factories.people import Person
 
 MONTH = 30 * 86400
 SUITE = 1
@@ -148,3 +156,38 @@ def welcome(refs: Iterable[bytes], suite: int = SUITE) -> bytes:
     """A Welcome for the key packages with these refs."""
     secrets = b"".join(v(ref) + v(os.urandom(32)) + v(os.urandom(60)) for ref in refs)
     return message(3, u16(suite) + v(secrets) + v(os.urandom(200)))
+
+
+@dataclass
+class MlsAccount:
+    """A user's account key."""
+
+    user_id: str
+    version: int = 1
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    hpke_key: bytes = field(default_factory=lambda: os.urandom(32))
+
+    def request(self, rotated_by: "MlsAccount | None" = None) -> AccountKeyRequest:
+        """What a device publishes for the account."""
+        public = raw_public(self.key)
+        rotation = None
+        if rotated_by is not None:
+            rotation = rotated_by.key.sign(account_statement(self.user_id, self.version, public, self.hpke_key))
+        return AccountKeyRequest(self.version, public, self.hpke_key, rotation)
+
+    def certificate(self, device: MlsDevice) -> bytes:
+        """The signature over a device's keys."""
+        return self.key.sign(
+            device_statement(self.user_id, device.device_id, self.version, device.signature_key, device.hpke_key)
+        )
+
+
+def published(session: Session, who: Person, *, packages: int = 2, account: MlsAccount | None = None) -> MlsDevice:
+    """Publish the keys of a person's device, signed by a new account key or the given one, and key packages."""
+    actor = Identity(who.user_id, who.device_id, who.username)
+    device, signing = MlsDevice(who.user_id, who.device_id), account or MlsAccount(who.user_id)
+    keys = DeviceKeysRequest(device.signature_key, device.hpke_key, signing.certificate(device), signing.request())
+    publish_device_keys(session, actor, keys)
+    bodies = [device.key_package() for _ in range(packages)]
+    publish_key_packages(session, actor, device.signature_key, bodies, device.key_package() if packages else None)
+    return device

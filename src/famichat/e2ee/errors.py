@@ -5,6 +5,8 @@ The meaning of a number never changes. `docs/errors.md` lists them with the sent
 
 from enum import IntEnum
 
+from famichat.errors import FamichatError
+
 
 class EncryptionErrorCode(IntEnum):
     """Kind of encryption error."""
@@ -16,6 +18,7 @@ class EncryptionErrorCode(IntEnum):
     UNKNOWN_KEY = 605
     UNKNOWN_VERSION = 606
     STALE_EPOCH = 607
+    UNTRUSTED_SENDER = 608
 
 
 MEANINGS: dict[EncryptionErrorCode, str] = {
@@ -26,6 +29,7 @@ MEANINGS: dict[EncryptionErrorCode, str] = {
     EncryptionErrorCode.UNKNOWN_KEY: "The client does not have this key.",
     EncryptionErrorCode.UNKNOWN_VERSION: "The client does not know this version.",
     EncryptionErrorCode.STALE_EPOCH: "The device no longer has the keys of this epoch.",
+    EncryptionErrorCode.UNTRUSTED_SENDER: "The sender's device or account key is not the expected one.",
 }
 """One sentence per code, as listed in `docs/errors.md`."""
 
@@ -42,3 +46,13 @@ class EnvelopeError(Exception):
         super().__init__(f"{error_code.name.lower()} ({field})")
         self.error_code = error_code
         self.field = field
+
+
+class InvalidKeys(FamichatError):
+    """Published keys cannot be accepted; `details["reason"]` says which.
+
+    The reasons: `account_version`, `rotation_signature`, `certificate`, `signature_key`, `key_package`,
+    `too_many_key_packages`.
+    """
+
+    code = "invalid_keys"

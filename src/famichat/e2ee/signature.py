@@ -12,10 +12,10 @@ CIPHER_SUITE = 1
 
 
 def parts(*values: str | int) -> bytes:
-    """Concatenate values in UTF-8, each preceded by its length in two bytes.
+    r"""Concatenate values in UTF-8, each preceded by its length in two bytes.
 
     >>> parts("ab", 7)
-    b'\\x00\\x02ab\\x00\\x017'
+    b'\x00\x02ab\x00\x017'
     """
     encoded = [str(value).encode() for value in values]
     return b"".join(len(each).to_bytes(2) + each for each in encoded)

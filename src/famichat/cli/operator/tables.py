@@ -16,10 +16,15 @@ import famichat.chat.records.family
 import famichat.chat.records.group_privilege
 import famichat.chat.records.message
 import famichat.chat.records.message_edit
+import famichat.chat.records.mls
 import famichat.chat.records.participant
 import famichat.chat.records.reaction
 import famichat.chat.records.receipt
 import famichat.chat.records.reset_agreement
+import famichat.e2ee.account_key
+import famichat.e2ee.device_keys
+import famichat.e2ee.key_package
+import famichat.e2ee.key_share
 import famichat.push.position
 import famichat.push.preferences
 import famichat.push.subscription
