@@ -16,7 +16,7 @@ from famichat.e2ee.mls_parser import (
 )
 from famichat.storage.base import new_id
 from tests.support import effort, mls
-from tests.support.mls import EXTERNAL_INIT, MlsDevice, add, remove, u8, u16, u32, v
+from tests.support.mls import EXTERNAL_INIT, MlsDevice, add_proposal, remove_proposal, u8, u16, u32, v
 
 GROUP = b"g" * 32
 Parse = Callable[[bytes], Any]
@@ -34,7 +34,7 @@ def messages() -> list[tuple[Parse, bytes]]:
         (parse_key_package, package),
         (parse_welcome, mls.welcome([parse_key_package(package).ref])),
         (parse_group_info, mls.group_info(GROUP, 7, {0: leaf, 3: a_device().commit_leaf()})),
-        (parse_commit, mls.commit(GROUP, 7, 2, [add(package), remove(1)], leaf)),
+        (parse_commit, mls.commit(GROUP, 7, 2, [add_proposal(package), remove_proposal(1)], leaf)),
         (parse_commit, mls.commit(GROUP, 7, None, [EXTERNAL_INIT], leaf)),
     ]
 
@@ -63,7 +63,7 @@ def test_a_commit_of_a_member_says_whom_it_adds_and_removes() -> None:
     device = a_device()
     package = device.key_package()
 
-    commit = parse_commit(mls.commit(GROUP, 9, 4, [add(package), remove(2), remove(5)]))
+    commit = parse_commit(mls.commit(GROUP, 9, 4, [add_proposal(package), remove_proposal(2), remove_proposal(5)]))
 
     assert (commit.group_id, commit.epoch, commit.sender) == (GROUP, 9, 4)
     assert [each.encoded for each in commit.adds] == [package[4:]]
@@ -74,7 +74,7 @@ def test_a_commit_of_a_member_says_whom_it_adds_and_removes() -> None:
 def test_an_external_commit_has_no_sender_and_names_its_device_in_the_path() -> None:
     device = a_device()
 
-    commit = parse_commit(mls.commit(GROUP, 9, None, [EXTERNAL_INIT, remove(1)], device.commit_leaf()))
+    commit = parse_commit(mls.commit(GROUP, 9, None, [EXTERNAL_INIT, remove_proposal(1)], device.commit_leaf()))
 
     assert (commit.sender, commit.external_inits, commit.removes) == (None, 1, (1,))
     assert commit.path_leaf is not None

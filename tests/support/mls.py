@@ -8,15 +8,17 @@ import base64
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Identity
+from famichat.chat.mls.commit import CommitRequest
 from famichat.e2ee.account_key import AccountKeyRequest
 from famichat.e2ee.device_keys import DeviceKeysRequest, publish_device_keys
 from famichat.e2ee.key_package import publish_key_packages
+from famichat.e2ee.mls_parser import parse_key_package
 from famichat.e2ee.signature import account_statement, device_statement
 from tests.factories.people import Person
 
@@ -107,12 +109,12 @@ def message(wire_format: int, content: bytes) -> bytes:
     return u16(1) + u16(wire_format) + content
 
 
-def add(key_package: bytes) -> bytes:
+def add_proposal(key_package: bytes) -> bytes:
     """An Add by value of a KeyPackage that is encoded as an MLSMessage."""
     return u8(1) + u16(1) + key_package[4:]
 
 
-def remove(leaf_index: int) -> bytes:
+def remove_proposal(leaf_index: int) -> bytes:
     """A Remove by value."""
     return u8(1) + u16(3) + u32(leaf_index)
 
@@ -191,3 +193,57 @@ def published(session: Session, who: Person, *, packages: int = 2, account: MlsA
     bodies = [device.key_package() for _ in range(packages)]
     publish_key_packages(session, actor, device.signature_key, bodies, device.key_package() if packages else None)
     return device
+
+
+class MlsGroupModel:
+    """An MLS group as its members know it, which makes the commits that a client would send.
+
+    Attributes:
+        leaves: the device of each leaf.
+    """
+
+    def __init__(self, founder: MlsDevice, generation: int = 0) -> None:
+        self.group_id = os.urandom(32)
+        self.generation = generation
+        self.epoch = 0
+        self.leaves: dict[int, MlsDevice] = {0: founder}
+
+    def commit(
+        self,
+        sender: MlsDevice,
+        *,
+        add: Iterable[tuple[MlsDevice, bytes]] = (),
+        remove: Iterable[MlsDevice] = (),
+        external: bool = False,
+        **replaced: object,
+    ) -> CommitRequest:
+        """A commit for the current epoch. `add` are devices with the key packages to use. `replaced` are fields.
+
+        Call `advance` when the server has accepted it.
+        """
+        added = list(add)
+        after = dict(self.leaves)
+        proposals = [EXTERNAL_INIT] if external else []
+        for device in remove:
+            index = self.index_of(device)
+            del after[index]
+            proposals.append(remove_proposal(index))
+        for device in [*([sender] if external else []), *(each for each, _ in added)]:
+            after[next(index for index in range(len(after) + 1) if index not in after)] = device
+        proposals += [add_proposal(package) for _, package in added]
+        index = None if external else self.index_of(sender)
+        encoded = commit(self.group_id, self.epoch, index, proposals, sender.commit_leaf())
+        info = group_info(self.group_id, self.epoch + 1, {i: each.commit_leaf() for i, each in after.items()})
+        refs = [parse_key_package(package).ref for _, package in added]
+        self._next = after
+        request = CommitRequest(self.generation, self.epoch, encoded, info, welcome(refs) if refs else None)
+        return replace(request, **replaced)  # type: ignore[arg-type]
+
+    def advance(self) -> None:
+        """Begin the epoch of the last commit."""
+        self.leaves = self._next
+        self.epoch += 1
+
+    def index_of(self, device: MlsDevice) -> int:
+        """The leaf of a device."""
+        return next(index for index, each in self.leaves.items() if each is device)

@@ -64,6 +64,37 @@ class InvalidEncryptionMetadata(ChatError):
     code = "invalid_encryption_metadata"
 
 
+class EpochChanged(ChatError):
+    """The message or commit is not of the current epoch, or the roster must be reconciled first.
+
+    Its details are the current `generation` and `epoch`, and `needs_commit`: whether a commit must come before the next
+    message.
+    """
+
+    code = "epoch_changed"
+
+
+class EncryptionNotReady(ChatError):
+    """The conversation cannot have an MLS group yet; `details["waiting_for"]` lists users without usable devices."""
+
+    code = "encryption_not_ready"
+
+
+class InvalidCommit(ChatError):
+    """The commit cannot be accepted; `details["reason"]` says which check failed.
+
+    The reasons: `malformed`, `group`, `sender`, `add`, `remove`, `group_info`, `welcome`, `too_many_groups`.
+    """
+
+    code = "invalid_commit"
+
+
+class CommitsExpired(ChatError):
+    """Some of these commits are no longer stored. The device joins by an external commit."""
+
+    code = "commits_expired"
+
+
 # About membership
 
 

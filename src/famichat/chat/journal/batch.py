@@ -9,7 +9,15 @@ from collections.abc import Collection
 from typing import Any
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, JournalRefusal, KnownMessage, Stored
-from famichat.chat.journal.statements import Head, NewRow, PostgresStatements, SqliteStatements, Statements
+from famichat.chat.journal.statements import (
+    MLS_PROTOCOL,
+    Head,
+    NewRow,
+    PostgresStatements,
+    Roster,
+    SqliteStatements,
+    Statements,
+)
 from famichat.storage.base import now
 from famichat.storage.database import Database
 
@@ -56,6 +64,10 @@ class _Batch:
         self._heads = statements.heads(sorted({entry.conversation_id for entry in entries}))
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
         self._sent = {(conversation, user): sent for (conversation, user, _), sent in self._senders.items()}
+        # Only an encrypted conversation can have an MLS group.
+        encrypted = [id_ for id_, head in self._heads.items() if head.encryption_required]
+        self._rosters = statements.rosters(encrypted) if encrypted else {}
+        self._leaves = statements.leaves(list(self._rosters)) if self._rosters else set()
         direct = [id_ for id_, head in self._heads.items() if head.type == "direct"]
         self._open = statements.open_contacts(direct) if direct else set()
         keys = {key for entry in entries if (key := entry.client_key) is not None}
@@ -125,16 +137,35 @@ class _Batch:
     def _refuse(self, entry: Entry, head: Head) -> JournalRefusal | None:
         if entry.reply_to_id and (entry.conversation_id, entry.user_id, entry.reply_to_id) not in self._replies:
             return JournalRefusal("invalid_reply")
-        if head.encryption_required and not entry.encryption_flag:
-            return JournalRefusal("encryption_required")
-        if entry.encryption_flag and head.type in entry.forbidden_types and not head.encryption_required:
-            return JournalRefusal("encryption_forbidden")
+        if (refusal := self._refuse_encryption(entry, head)) is not None:
+            return refusal
         found = [self._attachments.get((entry.conversation_id, entry.user_id, each)) for each in entry.attachment_ids]
         if None in found:
             return JournalRefusal("invalid_attachment")
         if head.encryption_required and not all(each.encrypted for each in found if each):
             return JournalRefusal("encryption_required")
         return None
+
+    def _refuse_encryption(self, entry: Entry, head: Head) -> JournalRefusal | None:
+        if head.encryption_required and not entry.encryption_flag:
+            return JournalRefusal("encryption_required")
+        if entry.encryption_flag and head.type in entry.forbidden_types and not head.encryption_required:
+            return JournalRefusal("encryption_forbidden")
+        roster = self._rosters.get(entry.conversation_id)
+        if roster is not None and not self._is_current(entry, roster):
+            return JournalRefusal(
+                "epoch_changed", generation=roster.generation, epoch=roster.epoch, needs_commit=roster.needs_commit
+            )
+        return None
+
+    def _is_current(self, entry: Entry, roster: Roster) -> bool:
+        """Return whether all members, and no others, can decrypt a message in the epoch that it names."""
+        return (
+            entry.protocol == MLS_PROTOCOL
+            and entry.key_id == roster.key_id
+            and (entry.conversation_id, entry.device_id) in self._leaves
+            and not roster.needs_commit
+        )
 
     def _next(self, entry: Entry, head: Head, key: ClientKey | None) -> Stored:
         seq = self._moved.get(entry.conversation_id, head.last_seq) + 1

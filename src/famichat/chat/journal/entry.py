@@ -13,6 +13,7 @@ Reason = Literal[
     "invalid_attachment",
     "encryption_required",
     "encryption_forbidden",
+    "epoch_changed",
 ]
 
 
@@ -102,8 +103,14 @@ class KnownMessage:
 
 
 class JournalRefusal(Exception):
-    """The journal refused one message; the other messages of the batch are not affected."""
+    """The journal refused one message; the other messages of the batch are not affected.
 
-    def __init__(self, reason: Reason) -> None:
+    Attributes:
+        reason: why.
+        details: what its sender needs to know in addition.
+    """
+
+    def __init__(self, reason: Reason, **details: object) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.details = details

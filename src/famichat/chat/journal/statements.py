@@ -34,6 +34,55 @@ class Head:
     encryption_required: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The state of a conversation's MLS group that decides whether a message is stored.
+
+    Attributes:
+        epoch: the current epoch; None after a restore, until the group is created again.
+        needs_commit: whether a roster rule is broken; see `NEEDS_COMMIT`.
+    """
+
+    generation: int
+    epoch: int | None
+    needs_commit: bool
+
+    @property
+    def key_id(self) -> str:
+        """The `key_id` of messages in the current epoch."""
+        return f"{self.generation}:{self.epoch}"
+
+
+MLS_PROTOCOL = "mls10"
+"""The `protocol` of messages in conversations that have an MLS group."""
+
+NEEDS_COMMIT = """
+    g.epoch IS NULL
+    OR EXISTS (
+      SELECT 1 FROM mls_leaves l WHERE l.conversation_id = g.conversation_id AND (
+        NOT EXISTS (SELECT 1 FROM conversation_participants p
+          WHERE p.conversation_id = l.conversation_id AND p.user_id = l.user_id)
+        OR NOT EXISTS (SELECT 1 FROM accounts_devices d
+          WHERE d.id = l.device_id AND d.user_id = l.user_id AND d.revoked_at IS NULL)))
+    OR EXISTS (
+      SELECT 1 FROM conversation_participants p WHERE p.conversation_id = g.conversation_id AND (
+        p.visible_from_seq - 1 > g.since_seq
+        OR (NOT EXISTS (SELECT 1 FROM mls_leaves l
+              WHERE l.conversation_id = p.conversation_id AND l.user_id = p.user_id)
+            AND EXISTS (SELECT 1 FROM device_keys k
+              JOIN accounts_devices d ON d.id = k.device_id AND d.revoked_at IS NULL
+              JOIN key_packages y ON y.device_id = k.device_id
+              WHERE k.user_id = p.user_id AND k.certificate IS NOT NULL AND y.expires_at > CURRENT_TIMESTAMP
+                AND (y.claimed_for IS NULL OR y.claimed_for = p.conversation_id)))))
+"""
+"""The SQL condition that an MLS group, `mls_groups g`, breaks one of the two roster rules. Its result is never stored.
+
+R1, no former member can read on: no leaf belongs to a device that is revoked or deleted, or to a user who is not a
+participant. R2, every current member can read from the right point: every participant who has a signed device with a
+key package has a leaf, and the epoch began when the newest participant joined, or later.
+"""
+
+
 class Statements(Protocol):
     """The statements of a batch, inside its transaction."""
 
@@ -45,6 +94,12 @@ class Statements(Protocol):
 
         Their values are the `sender_seq` of the user's newest message in the conversation, 0 for none.
         """
+
+    def rosters(self, conversation_ids: list[str]) -> dict[str, Roster]:
+        """Return the MLS groups of those of these conversations that have one."""
+
+    def leaves(self, conversation_ids: list[str]) -> set[tuple[str, str]]:
+        """Return the (conversation, device) pairs of the leaves of these conversations."""
 
     def open_contacts(self, conversation_ids: list[str]) -> set[str]:
         """Return those of these direct conversations whose two members may send each other messages."""
@@ -190,6 +245,24 @@ class SqliteStatements:
         )
         return {(row[0], row[1], row[2]): row[3] for row in rows}
 
+    def rosters(self, conversation_ids: list[str]) -> dict[str, Roster]:
+        """See `Statements.rosters`."""
+        rows = self._cursor.execute(
+            f"SELECT g.conversation_id, g.generation, g.epoch, {NEEDS_COMMIT} FROM mls_groups g "  # noqa: S608 - constants only  # nosec B608
+            "WHERE g.conversation_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(conversation_ids),),
+        )
+        return {row[0]: Roster(row[1], row[2], bool(row[3])) for row in rows}
+
+    def leaves(self, conversation_ids: list[str]) -> set[tuple[str, str]]:
+        """See `Statements.leaves`."""
+        rows = self._cursor.execute(
+            "SELECT conversation_id, device_id FROM mls_leaves "
+            "WHERE conversation_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(conversation_ids),),
+        )
+        return {(row[0], row[1]) for row in rows}
+
     def open_contacts(self, conversation_ids: list[str]) -> set[str]:
         """See `Statements.open_contacts`."""
         rows = self._cursor.execute(
@@ -304,6 +377,23 @@ class PostgresStatements:
             arrays(senders),
         )
         return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+    def rosters(self, conversation_ids: list[str]) -> dict[str, Roster]:
+        """See `Statements.rosters`."""
+        rows = self._cursor.execute(
+            f"SELECT g.conversation_id::text, g.generation, g.epoch, {NEEDS_COMMIT} FROM mls_groups g "  # noqa: S608 - constants only  # nosec B608
+            "WHERE g.conversation_id = ANY(%s::uuid[])".encode(),
+            (conversation_ids,),
+        )
+        return {row[0]: Roster(row[1], row[2], row[3]) for row in rows}
+
+    def leaves(self, conversation_ids: list[str]) -> set[tuple[str, str]]:
+        """See `Statements.leaves`."""
+        rows = self._cursor.execute(
+            "SELECT conversation_id::text, device_id::text FROM mls_leaves WHERE conversation_id = ANY(%s::uuid[])",
+            (conversation_ids,),
+        )
+        return {(row[0], row[1]) for row in rows}
 
     def open_contacts(self, conversation_ids: list[str]) -> set[str]:
         """See `Statements.open_contacts`."""

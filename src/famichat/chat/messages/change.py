@@ -21,6 +21,7 @@ from famichat.chat.messages.content import seal_text
 from famichat.chat.messages.reaction import ReactionRequest
 from famichat.chat.messages.send import Draft
 from famichat.chat.messages.view import body_of
+from famichat.chat.mls.roster import require_current
 from famichat.chat.records.attachment import forget_attachments
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.envelope_columns import envelope_fields, envelope_in
@@ -83,6 +84,7 @@ class Edit:
         Raises:
             NotSender: the actor did not send the message.
             ContactEnded: the conversation is direct, and the contact has ended.
+            EpochChanged: see `chat.mls.roster.require_current`.
             MessageDeleted: the message was deleted.
             EncryptionRequired: the new body is plaintext, and the policy or the encrypted message forbids that.
             InvalidEncryptionMetadata: the policy forbids ciphertext, or `sender_device_id` is another device.
@@ -100,6 +102,7 @@ class Edit:
         # succeed even if the limit has passed since.
         if self._is_applied(message, ground.vault):
             return False
+        require_current(session, by.access.conversation, by.device_id, self.draft.envelope)
         require_open(session, by.access)
         if now() - message.inserted_at > EDITABLE_FOR or is_future(message.inserted_at):
             raise TooLate
@@ -200,6 +203,7 @@ class React:
         Raises:
             MessageDeleted: the message was deleted.
             ContactEnded: a reaction is set in a direct conversation whose contact has ended.
+            EpochChanged: see `chat.mls.roster.require_current`.
             EncryptionRequired: the emoji is plaintext, and the policy requires ciphertext.
             InvalidEncryptionMetadata: the policy forbids ciphertext, or `sender_device_id` is another device.
         """
@@ -215,6 +219,7 @@ class React:
             return current is not None
         if current is not None and self.reaction.is_in(current, ground.vault):
             return False
+        require_current(session, by.access.conversation, by.device_id, self.reaction.envelope)
         session.merge(self.reaction.to_row(message.id, by.access.user_id, ground.vault))
         return True
 

@@ -20,6 +20,7 @@ from famichat.chat.errors import (
     Conflict,
     ContactEnded,
     EncryptionRequired,
+    EpochChanged,
     InvalidEncryptionMetadata,
     InvalidMessage,
     MessageTooLarge,
@@ -169,7 +170,7 @@ class QueuedMessage:
         failure = self.stored.exception()
         if not isinstance(failure, JournalRefusal):
             return failure
-        error = _ERRORS[failure.reason]()
+        error = _ERRORS[failure.reason](**failure.details)
         error.__cause__ = failure
         return error
 
@@ -227,6 +228,8 @@ class SendPath:
                 ciphertext.
             StorageUnavailable: the queue is full; or, when awaited, it is unknown whether the message was stored: send
                 it again with the same client id.
+            EpochChanged: when awaited: the conversation has an MLS group, and not all members, or others, too, could
+                decrypt the message.
             ContactEnded: when awaited: the conversation is direct, and the contact has ended.
             Conflict, InvalidMessage: when awaited: the client id was used for another message; `reply_to` or an
                 attachment cannot be used.
@@ -291,13 +294,14 @@ def _sent(entry: Entry, stored: Stored, view: MessageView | None) -> SentMessage
 
 
 _POLICY_REFUSAL = int(EncryptionErrorCode.POLICY_REFUSAL)
-_ERRORS: Mapping[Reason, Callable[[], ChatError]] = {
+_ERRORS: Mapping[Reason, Callable[..., ChatError]] = {
     "not_found": NotFound,
     "conflict": Conflict,
     "contact_ended": ContactEnded,
     "invalid_reply": partial(InvalidMessage, field="reply_to"),
     "invalid_attachment": partial(InvalidMessage, field="attachment_ids"),
     "encryption_required": partial(EncryptionRequired, error_code=_POLICY_REFUSAL),
+    "epoch_changed": EpochChanged,
     "encryption_forbidden": partial(InvalidEncryptionMetadata, field="encryption_flag", error_code=_POLICY_REFUSAL),
 }
 
