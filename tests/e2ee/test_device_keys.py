@@ -1,7 +1,7 @@
 """Device keys and account keys, on both databases."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy.orm import Session
@@ -17,8 +17,6 @@ from famichat.storage.database import Database
 from tests.factories.people import Household, Person
 from tests.support.mls import MlsAccount, MlsDevice, published
 from tests.support.services import identity
-
-Refusal = Callable[[DeviceKeysRequest], str]
 
 
 def keys_of(device: MlsDevice, account: MlsAccount | None = None, *, first: bool = False) -> DeviceKeysRequest:
@@ -151,9 +149,10 @@ def test_key_packages_need_the_published_key_and_the_identity_of_the_device(
     unsigned[-1] ^= 1
     impostor = MlsDevice(household.emil.user_id, household.emil.device_id, key=device.key)
 
+    def publish(session: Session, body: bytes) -> None:
+        publish_key_packages(session, maja, device.signature_key, [body], None)
+
     for body in (unpublished.key_package(), bytes(unsigned), impostor.key_package(), b"nothing"):
         with pytest.raises(InvalidKeys) as raised:
-            database.run(
-                lambda session, body=body: publish_key_packages(session, maja, device.signature_key, [body], None)
-            )
+            database.run(partial(publish, body=body))
         assert raised.value.details["reason"] == "key_package"

@@ -61,10 +61,11 @@ def test_the_last_resort_is_given_out_when_no_other_is_left_and_is_not_used_up(
 
     given = [claimed(database, each, device_id) for each in conversations]
     assert [each and each[1] for each in given] == [False, True, True]
-    assert given[1] is not None
-    database.run(lambda session: delete_used_key_packages(session, [given[1][0]]))
+    last = given[1]
+    assert last is not None
+    database.run(lambda session: delete_used_key_packages(session, [last[0]]))
 
-    assert claimed(database, conversations[1], device_id) == given[1]
+    assert claimed(database, conversations[1], device_id) == last
 
 
 def test_a_key_package_that_a_client_cannot_use_is_given_out_no_more(database: Database, household: Household) -> None:

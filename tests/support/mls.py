@@ -231,8 +231,8 @@ class MlsGroupModel:
         for device in [*([sender] if external else []), *(each for each, _ in added)]:
             after[next(index for index in range(len(after) + 1) if index not in after)] = device
         proposals += [add_proposal(package) for _, package in added]
-        index = None if external else self.index_of(sender)
-        encoded = commit(self.group_id, self.epoch, index, proposals, sender.commit_leaf())
+        leaf = None if external else self.index_of(sender)
+        encoded = commit(self.group_id, self.epoch, leaf, proposals, sender.commit_leaf())
         info = group_info(self.group_id, self.epoch + 1, {i: each.commit_leaf() for i, each in after.items()})
         refs = [parse_key_package(package).ref for _, package in added]
         self._next = after

@@ -1,112 +1,31 @@
 """Commits of MLS groups, on both databases."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
-from sqlalchemy.orm import Session
 
 from famichat.accounts.device import Device, add_device, revoke_device
 from famichat.chat.conversations.create import create_self_conversation
-from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import ChatError, EncryptionNotReady, EpochChanged, InvalidCommit, NotFound
 from famichat.chat.groups.membership import add_to_group, remove_from_group
-from famichat.chat.mls.commit import CommitRequest, CommitResult, create_mls_group, make_commit
-from famichat.chat.mls.roster import leaves_of, missing_devices, roster_of, stale_leaves
-from famichat.chat.records.conversation import CONVERSATION_TYPES, Conversation
+from famichat.chat.mls.commit import CommitRequest, CommitResult
+from famichat.chat.mls.roster import missing_devices, roster_of, stale_leaves
+from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.mls import MlsCommit, MlsGroup, MlsWelcomeDevice
 from famichat.e2ee.device_keys import DeviceKeysRequest, publish_device_keys
 from famichat.e2ee.key_package import claim_key_packages, publish_key_packages, unclaimed_key_packages
 from famichat.storage.base import now
 from famichat.storage.database import Database
-from tests.factories.people import Household, Person
-from tests.factories.talk import direct_of, group_of
+from tests.factories.people import Household
+from tests.factories.talk import direct_of
 from tests.support import mls
 from tests.support.clock import Clock
-from tests.support.mls import MlsAccount, MlsDevice, MlsGroupModel, published
+from tests.support.encrypted import OPTIONAL, Encrypted, set_up
+from tests.support.mls import MlsDevice, MlsGroupModel, published
 from tests.support.services import identity
-
-REQUIRED = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "required"))
-OPTIONAL = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional"))
-
-
-@dataclass
-class Encrypted:
-    """The group of Maja, Emil and Inga with an MLS group; Nils has keys, too."""
-
-    database: Database
-    home: Household
-    conversation_id: str
-    model: MlsGroupModel
-    devices: dict[str, MlsDevice]
-    accounts: dict[str, MlsAccount]
-
-    def __getitem__(self, name: str) -> MlsDevice:
-        return self.devices[name]
-
-    def key_package(self, device: MlsDevice) -> tuple[MlsDevice, bytes]:
-        """The key package that the server gives out."""
-        claimed = self.database.run(
-            lambda session: claim_key_packages(session, self.conversation_id, [device.device_id])[device.device_id].body
-        )
-        return device, claimed
-
-    def send(self, who: Person, request: CommitRequest) -> CommitResult:
-        return self.database.run(lambda session: make_commit(session, identity(who), self.conversation_id, request))
-
-    def create(self, who: Person, request: CommitRequest, policies: EncryptionPolicies = REQUIRED) -> CommitResult:
-        return self.database.run(
-            lambda session: create_mls_group(session, identity(who), self.conversation_id, request, policies)
-        )
-
-    def reason(self, who: Person, request: CommitRequest) -> str:
-        """Why the server refuses a commit."""
-        with pytest.raises(InvalidCommit) as raised:
-            self.send(who, request)
-        return str(raised.value.details["reason"])
-
-    def run(self, work: Callable[..., Any], *args: Any) -> Any:
-        return self.database.run(lambda session: work(session, *args))
-
-    def needs_commit(self) -> bool:
-        roster = self.run(roster_of, self.conversation_id)
-        return bool(roster.needs_commit)
-
-    def another_device(self, who: Person, *, packages: int = 2) -> tuple[Person, MlsDevice]:
-        """A second, signed device of a person."""
-        person = replace(who, device_id=self.run(lambda session: add_device(session, who.user_id, "tablet").id))
-        account = self.accounts[who.username]
-        return person, self.run(lambda session: published(session, person, account=account, packages=packages))
-
-    def leaves(self) -> dict[int, str]:
-        return {index: leaf.device_id for index, leaf in self.run(leaves_of, self.conversation_id).items()}
-
-
-def set_up(database: Database, home: Household, make: Callable[[Session, Household], str]) -> Encrypted:
-    def prepare(session: Session) -> tuple[str, dict[str, MlsAccount], dict[str, MlsDevice]]:
-        accounts = {each.username: MlsAccount(each.user_id) for each in home.everyone}
-        devices = {each.username: published(session, each, account=accounts[each.username]) for each in home.everyone}
-        return make(session, home), accounts, devices
-
-    conversation_id, accounts, devices = database.run(prepare)
-    return Encrypted(database, home, conversation_id, MlsGroupModel(devices["maja"]), devices, accounts)
-
-
-@pytest.fixture
-def prepared(database: Database, household: Household) -> Encrypted:
-    """The group before it has an MLS group."""
-    return set_up(database, household, group_of)
-
-
-@pytest.fixture
-def encrypted(prepared: Encrypted) -> Encrypted:
-    add = [prepared.key_package(prepared[name]) for name in ("emil", "inga")]
-    prepared.create(prepared.home.maja, prepared.model.commit(prepared["maja"], add=add))
-    prepared.model.advance()
-    return prepared
 
 
 def first_commit(prepared: Encrypted) -> CommitRequest:
@@ -365,7 +284,7 @@ def test_malformed_bytes_are_refused(encrypted: Encrypted) -> None:
     maja, model = encrypted["maja"], encrypted.model
 
     for field in ("commit", "group_info", "welcome"):
-        request = model.commit(maja, **{field: b"nothing"})
+        request = replace(model.commit(maja), **{field: b"nothing"})  # type: ignore[arg-type]
         assert encrypted.reason(encrypted.home.maja, request) == "malformed"
 
 
