@@ -73,6 +73,9 @@ NodeLimitName = Literal[
     "push_test",
     "upload",
     "frame",
+    "keys",
+    "commit",
+    "key_request",
 ]
 LimitName = SharedLimitName | NodeLimitName
 
@@ -93,6 +96,9 @@ LIMITS: dict[LimitName, Limit] = {
     "push_test": Limit(5, 0.1),
     "upload": Limit(60, 1),
     "frame": Limit(1000, 200),
+    "keys": Limit(60, 1),
+    "commit": Limit(30, 0.5),
+    "key_request": Limit(10, 0.01),
 }
 
 FRAME_BYTES_PER_TOKEN = 8 * 1024

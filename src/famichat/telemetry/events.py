@@ -225,6 +225,62 @@ class ConversationCreated(Event):
     made: bool
 
 
+# End-to-end encryption. No event contains a key, fingerprint, epoch or generation.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MlsGroupCreated(Event):
+    """The first or next MLS group of a conversation was created."""
+
+    name: ClassVar[str] = "famichat.mls.group_created"
+    conversation_type: str
+    conversation_id: str
+    devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitAccepted(Event):
+    """A commit was accepted. `external` says that its sender added itself."""
+
+    name: ClassVar[str] = "famichat.mls.commit_accepted"
+    conversation_type: str
+    conversation_id: str
+    adds: int
+    removes: int
+    external: bool
+    commit_bytes: int
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRejected(Event):
+    """A commit was rejected. `reason` is one of a fixed list, or the code of another error."""
+
+    name: ClassVar[str] = "famichat.mls.commit_rejected"
+    level: ClassVar[Level] = "warning"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKeysPublished(Event):
+    """A device published new keys or a new certificate."""
+
+    name: ClassVar[str] = "famichat.device_keys.published"
+    user_id: str
+    device_id: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPackagesRunLow(Event):
+    """A device has few key packages left that can be given out."""
+
+    name: ClassVar[str] = "famichat.key_packages.low"
+    user_id: str
+    device_id: str
+    count: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationHidden(Event):
     """A user hid a conversation until its next message."""

@@ -8,12 +8,15 @@ from famichat.actions.events.payloads import (
     ConversationChanged,
     ConversationLeft,
     DeviceRevoked,
+    EpochChanged,
     FamilyUpdated,
+    KeyPackagesLow,
     PersonUpdated,
     PersonView,
     ResetAgreementUpdated,
     ResetAgreementView,
     ResetLinkCreated,
+    WelcomeWaiting,
 )
 from famichat.actions.events.receipt_broadcaster import ReceiptBroadcaster
 from famichat.actions.events.recent_removals import RecentRemovals
@@ -174,6 +177,22 @@ class Broadcasts:
         self._pubsub.disconnect(connections_of_device(device_id))
         payload: DeviceRevoked = {"device_id": device_id}
         self._pubsub.broadcast(user_topic(user_id), "device_revoked", payload)
+
+    def epoch_changed(self, topic: ConversationTopic, payload: EpochChanged) -> None:
+        """Announce a new epoch to its conversation; to the other nodes without the commit, which may be large."""
+        announced = {"topic": str(topic), "event": "epoch_changed", "payload": {**payload, "commit": None}}
+        announcement = "broadcast", announced, (str(topic), payload["generation"], payload["epoch"])
+        self._pubsub.broadcast(str(topic), "epoch_changed", payload, announce=announcement)
+
+    def welcome_waiting(self, user_id: str, device_id: str, conversation_id: str) -> None:
+        """Tell a device that it was added to an MLS group."""
+        payload: WelcomeWaiting = {"conversation_id": conversation_id}
+        self._pubsub.broadcast(user_topic(user_id), "welcome", payload, only=connections_of_device(device_id))
+
+    def key_packages_low(self, user_id: str, device_id: str, count: int) -> None:
+        """Tell a device to publish more key packages."""
+        payload: KeyPackagesLow = {"device_id": device_id, "count": count}
+        self._pubsub.broadcast(user_topic(user_id), "key_packages_low", payload, only=connections_of_device(device_id))
 
     def reset_link_created(self, user_id: str, by: Identity | None, expires_at: str) -> None:
         """Tell a user's devices that someone else, None for the operator, can reset the password."""

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from famichat.actions.events.payloads import Head
 from famichat.actions.events.topic_feed import TopicFeeds
 from famichat.actions.events.topics import ConversationTopic
+from famichat.chat.mls.state import epochs_of
 from famichat.chat.records.conversation import Conversation
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
@@ -37,7 +38,7 @@ class _Announced(NamedTuple):
 
 
 class HeadBroadcaster:
-    """Broadcasts `head` `{"last_seq", "last_change"}` on this node.
+    """Broadcasts `head` `{"last_seq", "last_change", "mls"}` on this node.
 
     Args:
         database: the source of the positions.
@@ -95,5 +96,11 @@ class HeadBroadcaster:
 
 def _heads(topics: Sequence[ConversationTopic], session: Session) -> dict[str, Head]:
     ids = [topic.conversation_id for topic in topics]
-    query = select(Conversation.id, Conversation.last_seq, Conversation.last_change).where(Conversation.id.in_(ids))
-    return {row.id: {"last_seq": row.last_seq, "last_change": row.last_change} for row in session.execute(query)}
+    query = select(
+        Conversation.id, Conversation.last_seq, Conversation.last_change, Conversation.encryption_required
+    ).where(Conversation.id.in_(ids))
+    rows = session.execute(query).all()
+    epochs = epochs_of(session, [row.id for row in rows if row.encryption_required])
+    return {
+        row.id: {"last_seq": row.last_seq, "last_change": row.last_change, "mls": epochs.get(row.id)} for row in rows
+    }

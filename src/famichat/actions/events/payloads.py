@@ -13,6 +13,7 @@ from famichat.accounts.user import Color
 from famichat.chat.conversations.schema import ConversationView
 from famichat.chat.families.reset_agreement import PendingReset
 from famichat.chat.messages.schema import MessageView
+from famichat.chat.mls.state import MlsView
 from famichat.chat.records.conversation import ConversationType
 from famichat.storage.base import rfc3339
 
@@ -116,10 +117,39 @@ class ResetAgreementUpdated(TypedDict):
 
 
 class Head(TypedDict):
-    """`head`: the position of the newest message and the newest change of a conversation."""
+    """`head`: the position of the newest message and the newest change of a conversation, and its MLS group."""
 
     last_seq: int
     last_change: int
+    mls: MlsView | None
+
+
+class EpochChanged(TypedDict):
+    """`epoch_changed`: a commit began a new epoch of the conversation's MLS group.
+
+    `since_seq` is the position of the newest message before it. `commit` is in base64url. It is null if the commit was
+    accepted by another node: the client fetches it.
+    """
+
+    generation: int
+    epoch: int
+    commit: str | None
+    user_id: str
+    device_id: str
+    since_seq: int
+
+
+class WelcomeWaiting(TypedDict):
+    """`welcome`: the device was added to an MLS group, and fetches its Welcome. Only this device receives it."""
+
+    conversation_id: str
+
+
+class KeyPackagesLow(TypedDict):
+    """`key_packages_low`: the device has few key packages left. Only this device receives it."""
+
+    device_id: str
+    count: int
 
 
 class Typing(TypedDict):

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict  # pydantic needs this TypedDict on Pyth
 from famichat.chat.contact import Contact
 from famichat.chat.encryption_policy import Policy
 from famichat.chat.messages.schema import MessageView, ReceiptView, Rfc3339
+from famichat.chat.mls.state import MlsView
 from famichat.chat.records.conversation import ConversationType, History, Role
 from famichat.telemetry.events import EncryptionStatus
 
@@ -36,6 +37,7 @@ class ConversationView(TypedDict):
     members: list[ParticipantView]
     encryption_policy: Policy
     encryption_status: EncryptionStatus
+    mls: Annotated[MlsView | None, Field(description="The MLS group, if the conversation has one.")]
     last_message: MessageView | None
     unread: int
     hidden: bool

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from famichat.chat.access import Access, read_up_to, role_of, with_roles
 from famichat.chat.contact import Contact, contacts
 from famichat.chat.messages.row import MESSAGE_COLUMNS, MessageRow
+from famichat.chat.mls.state import MlsView, epochs_of
 from famichat.chat.records.conversation import Conversation, Role
 from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
@@ -40,6 +41,7 @@ class ConversationSummary:
         last_message: the newest message; None if there is none, or if the member may not see it.
         unread: number of messages of other members after the last one that the member has read on any device.
         contact: whether a direct conversation accepts messages; None for other types.
+        mls: the epoch of its MLS group; None without one.
     """
 
     access: Access
@@ -48,6 +50,7 @@ class ConversationSummary:
     last_message: MessageRow | None
     unread: int
     contact: Contact | None
+    mls: MlsView | None = None
 
     @property
     def hidden_by(self) -> tuple[str, ...]:
@@ -65,6 +68,8 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
     last_messages = _last_messages(session, accesses)
     unread = unread_counts(session, [(access.conversation.id, access.user_id) for access in accesses])
     states = contacts(session, accesses)
+    encrypted = {access.conversation.id for access in accesses if access.conversation.encryption_required}
+    epochs = epochs_of(session, encrypted)  # only an encrypted conversation can have an MLS group
     return [
         ConversationSummary(
             access,
@@ -73,6 +78,7 @@ def conversation_summaries(session: Session, accesses: Sequence[Access]) -> list
             _visible(last_messages.get(access.conversation.id), access),
             unread[access.conversation.id, access.user_id],
             states.get((access.conversation.id, access.user_id)),
+            epochs.get(access.conversation.id),
         )
         for access in accesses
     ]

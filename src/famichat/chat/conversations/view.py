@@ -57,6 +57,7 @@ def _conversation(
         "members": [{"user_id": member.user_id, "role": member.role} for member in overview.members],
         "encryption_policy": policies.of(conversation.type, required_once=required_once),
         "encryption_status": policies.status(conversation.type, required_once=required_once),
+        "mls": overview.mls,
         "last_message": None if last is None else last_views[last.id],
         "unread": overview.unread,
         "hidden": participant.hidden_at is not None,

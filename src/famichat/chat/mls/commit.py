@@ -339,7 +339,7 @@ def _accepted(
         )
     )
     delete_used_key_packages(session, refs)
-    delete_unusable_key_packages(session, conversation.id, request.unusable_key_packages)
+    delete_unusable_key_packages(session, conversation.id, filter(is_id, request.unusable_key_packages))
     _store_welcome(session, conversation.id, request, accepted.added)
     session.flush()
     return CommitResult(

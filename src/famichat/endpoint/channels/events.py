@@ -11,9 +11,11 @@ from famichat.actions.events.payloads import (
     ConversationChanged,
     ConversationLeft,
     DeviceRevoked,
+    EpochChanged,
     ErrorReply,
     FamilyUpdated,
     Head,
+    KeyPackagesLow,
     LastMessage,
     PersonUpdated,
     PresenceDiff,
@@ -23,6 +25,7 @@ from famichat.actions.events.payloads import (
     Typing,
     UnreadCount,
     UserJoinReply,
+    WelcomeWaiting,
 )
 from famichat.chat.conversations.schema import JoinReply
 from famichat.chat.messages.schema import (
@@ -60,6 +63,7 @@ TOPICS: Final[Mapping[str, TopicEvents]] = {
             "presence_state": PresenceState,
             "presence_diff": PresenceDiff,
             "head": Head,
+            "epoch_changed": EpochChanged,
         },
         replies={
             "phx_join": JoinReply,
@@ -79,6 +83,8 @@ TOPICS: Final[Mapping[str, TopicEvents]] = {
             "person_updated": PersonUpdated,
             "family_updated": FamilyUpdated,
             "device_revoked": DeviceRevoked,
+            "welcome": WelcomeWaiting,
+            "key_packages_low": KeyPackagesLow,
             "reset_link_created": ResetLinkCreated,
             "reset_agreement_updated": ResetAgreementUpdated,
         },

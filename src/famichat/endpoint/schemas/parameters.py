@@ -9,18 +9,19 @@ from famichat.chat.list_cursor import ListCursor
 from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ
 
 
-def _digits(value: object) -> object:
+def digits(value: object) -> object:
+    """Refuse a number in a query that is written in anything but digits. Validates before Pydantic."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("a whole number is written in digits")  # Pydantic would also accept " 1", "1.0" and "1_0"
     return value
 
 
-Seq = Annotated[int | None, BeforeValidator(_digits), Query(ge=0, le=MAX_SEQ)]
+Seq = Annotated[int | None, BeforeValidator(digits), Query(ge=0, le=MAX_SEQ)]
 """A position in a conversation, or in another numbered list."""
 
 Limit = Annotated[
     int | None,
-    BeforeValidator(_digits),
+    BeforeValidator(digits),
     Query(ge=1, le=MAX_SEQ, description=f"Over {MAX_PAGE} is taken as {MAX_PAGE}."),
 ]
 """The page size."""
