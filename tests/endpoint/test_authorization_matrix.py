@@ -92,6 +92,7 @@ SUBSCRIPTION = {
 CONVERSATION = "/conversations/{conversation_id}"
 MESSAGE = f"{CONVERSATION}/messages/{{message_id}}"
 ATTACHMENT = "/attachments/{attachment_id}"
+COMMIT = {"generation": 0, "commit": "AAAA", "group_info": "AAAA"}
 AT_THE_START = {"upload-offset": "0"}
 MATRIX = [
     Row("get", "/setup", ALL, no_one=200),
@@ -126,6 +127,12 @@ MATRIX = [
     Row("get", "/me/blocks", ALL),
     Row("put", "/me/blocks/{user_id}", (204, 204, 204, 404, 404)),
     Row("delete", "/me/blocks/{user_id}", (204, 204, 204, 404, 404)),
+    # Ada comes first, and a key belongs to one device.
+    Row("put", "/me/keys", (422, 422, 422, 422, 200), {"signature_key": "A" * 43, "hpke_key": "A" * 43}),
+    Row("put", "/me/key-packages", (422,) * 5, {"packages": []}),  # they have no keys
+    Row("get", "/users/{user_id}/keys", IN_FAMILY),
+    Row("get", "/me/welcomes", ALL),
+    Row("delete", "/me/welcomes/{welcome_id}", (204,) * 5, path="/me/welcomes/{device_id}"),
     Row("get", "/devices", ALL),
     Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
     Row("get", "/me/passkeys", ALL),
@@ -232,6 +239,20 @@ MATRIX = [
     Row("get", f"{CONVERSATION}/changes", IN_GROUP, path=of("direct", "/changes")),
     Row("get", f"{CONVERSATION}/changes", IN_GROUP, path=of("group", "/changes")),
     Row("get", f"{CONVERSATION}/changes", IN_FAMILY, path=of("family", "/changes")),
+    *(
+        Row("get", f"{CONVERSATION}/mls{rest}", expected, path=of(kind, f"/mls{rest}{query}"))
+        for kind, expected in (("self", (200, 404, 404, 404, 404)), ("group", IN_GROUP), ("family", IN_FAMILY))
+        for rest, query in (("", ""), ("/commits", "?generation=0&after_epoch=0"))
+    ),
+    Row("post", f"{CONVERSATION}/mls/key-packages", IN_GROUP, path=of("group", "/mls/key-packages")),
+    Row("post", f"{CONVERSATION}/mls", (409, 409, 404, 404, 404), COMMIT, of("group", "/mls")),
+    Row(
+        "post",
+        f"{CONVERSATION}/mls/commits",
+        (409, 409, 404, 404, 404),
+        {**COMMIT, "epoch": 1},
+        of("group", "/mls/commits"),
+    ),
     Row("post", f"{CONVERSATION}/attachments", (201, 404, 404, 404, 404), {"size": 1}, of("self", "/attachments")),
     Row("post", f"{CONVERSATION}/attachments", (201, 201, 404, 404, 404), {"size": 1}, of("direct", "/attachments")),
     Row("post", f"{CONVERSATION}/attachments", (201, 201, 404, 404, 404), {"size": 1}, of("group", "/attachments")),

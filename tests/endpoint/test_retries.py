@@ -5,7 +5,8 @@ Every POST route of the OpenAPI document is in the table, and so is in `docs/pro
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ import httpx
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from famichat.accounts.device import add_device
 from famichat.chat.families.join import invite
+from famichat.chat.records.conversation import Conversation
 from famichat.endpoint.http.app import build_api
 from famichat.settings import Settings
 from famichat.storage.base import Base, new_id
@@ -21,6 +24,7 @@ from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, SECRET, Person
 from tests.support.app import VAULT_KEYS, RunningApp, served
 from tests.support.authenticator import Authenticator
+from tests.support.mls import MlsAccount, MlsGroupModel, commit_json, published
 
 API: Final = "/api/v1"
 BY_KEY: Final = "`Idempotency-Key`"
@@ -44,6 +48,9 @@ RETRIES: Final = {
     "/conversations/{conversation_id}/members": "the user",
     "/conversations/{conversation_id}/messages": f"`client_id`, or {BY_KEY}",
     "/conversations/{conversation_id}/attachments": BY_KEY,
+    "/conversations/{conversation_id}/mls": "the commit",
+    "/conversations/{conversation_id}/mls/commits": "the commit",
+    "/conversations/{conversation_id}/mls/key-packages": "the device, until its key package is used",
 }
 """By what a repeated request is recognized, for each POST route."""
 SECRETS: Final = {"access_token", "refresh_token", "token", "url"}
@@ -135,7 +142,23 @@ async def exchanges(app: RunningApp, database: Database) -> AsyncIterator[Exchan
     message = {"body": "hej", "client_id": new_id()}
     yield Exchange(f"{of_group}/messages", home.maja, f"{group}/messages", message)
     yield Exchange(f"{of_group}/messages", home.maja, f"{group}/messages", {"body": "hej"}, keyed=True)
+    notes, model = f"/conversations/{app.talks.self}/mls", database.run(partial(encrypted_notes, app))
+    [device] = model.leaves.values()
+    yield Exchange(f"{of_group}/mls/key-packages", home.maja, f"{notes}/key-packages", {"new_group": True})
+    yield Exchange(f"{of_group}/mls", home.maja, notes, commit_json(model.commit(device)))
+    model.advance()
+    yield Exchange(f"{of_group}/mls/commits", home.maja, f"{notes}/commits", commit_json(model.commit(device)))
     yield Exchange(f"{of_group}/attachments", home.maja, f"{group}/attachments", {"size": 5}, keyed=True)
+
+
+def encrypted_notes(app: RunningApp, session: Session) -> MlsGroupModel:
+    """Require encryption in Maja's notes to self, and give her a second device to add."""
+    session.get_one(Conversation, app.talks.self).encryption_required = True
+    account = MlsAccount(app.home.maja.user_id)
+    device = published(session, app.home.maja, account=account)
+    tablet = add_device(session, app.home.maja.user_id, "tablet")
+    published(session, replace(app.home.maja, device_id=tablet.id), account=account)
+    return MlsGroupModel(device)
 
 
 def new_invite(database: Database, app: RunningApp) -> str:

@@ -195,6 +195,17 @@ def published(session: Session, who: Person, *, packages: int = 2, account: MlsA
     return device
 
 
+def commit_json(request: CommitRequest) -> dict[str, object]:
+    """A commit as the HTTP API takes it."""
+    body: dict[str, object] = {
+        "generation": request.generation,
+        "commit": b64(request.commit),
+        "group_info": b64(request.group_info),
+        "welcome": None if request.welcome is None else b64(request.welcome),
+    }
+    return {**body, "epoch": request.epoch} if request.epoch else body
+
+
 class MlsGroupModel:
     """An MLS group as its members know it, which makes the commits that a client would send.
 
