@@ -6,20 +6,21 @@ Every POST route of the OpenAPI document is in the table, and so is in `docs/pro
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from famichat.accounts.device import add_device
+from famichat.accounts.device import Device, add_device
 from famichat.chat.families.join import invite
 from famichat.chat.records.conversation import Conversation
 from famichat.endpoint.http.app import build_api
 from famichat.settings import Settings
-from famichat.storage.base import Base, new_id
+from famichat.storage.base import Base, new_id, now
 from famichat.storage.database import Database
 from tests.factories.people import PASSWORD, SECRET, Person
 from tests.support.app import VAULT_KEYS, RunningApp, served
@@ -154,6 +155,8 @@ async def exchanges(app: RunningApp, database: Database) -> AsyncIterator[Exchan
 def encrypted_notes(app: RunningApp, session: Session) -> MlsGroupModel:
     """Require encryption in Maja's notes to self, and give her a second device to add."""
     session.get_one(Conversation, app.talks.self).encryption_required = True
+    month_ago = now() - timedelta(days=31)  # the sign-ins of other requests have published no keys
+    session.execute(update(Device).values(last_seen_at=month_ago))
     account = MlsAccount(app.home.maja.user_id)
     device = published(session, app.home.maja, account=account)
     tablet = add_device(session, app.home.maja.user_id, "tablet")

@@ -31,6 +31,16 @@ class DatabaseEpoch(Base):
     database_id: Mapped[str] = mapped_column(Id, default=new_id)
 
 
+# A restored database may be behind the devices. An MLS epoch must not be used twice, so each MLS group waits to be
+# created again; key packages and Welcomes may have been used, and key shares received.
+_AFTER_RESTORE: Final = (
+    ("mls_groups", "UPDATE mls_groups SET epoch = NULL"),
+    ("mls_welcomes", "DELETE FROM mls_welcomes"),
+    ("key_packages", "DELETE FROM key_packages"),
+    ("key_shares", "DELETE FROM key_shares"),
+)
+
+
 def current_epoch(session: Session) -> str:
     """Return the epoch of this database."""
     return session.execute(_EPOCH).scalar_one()
@@ -63,7 +73,17 @@ def begin_new_epoch(session: Session) -> str:
     """Start a new epoch, as after a restore, and return it. Every client then starts over."""
     history = session.get_one(DatabaseEpoch, 1)
     history.epoch = new_id()
+    for _, statement in _AFTER_RESTORE:
+        session.execute(text(statement))
     return history.epoch
+
+
+def new_epoch_script(epoch: str) -> str:
+    """Return the SQL with which `psql` starts a new epoch, also in a database of an older schema."""
+    script = f"UPDATE history SET epoch = '{epoch}';\n"  # noqa: S608 - an id  # nosec B608
+    for table, statement in _AFTER_RESTORE:
+        script += f"DO $$ BEGIN IF to_regclass('{table}') IS NOT NULL THEN {statement}; END IF; END $$;\n"
+    return script
 
 
 _EPOCH: Final = select(DatabaseEpoch.epoch)

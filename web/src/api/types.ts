@@ -20,6 +20,22 @@ export interface components {
       readonly email?: string | null
       readonly token: string
     }
+    /** @description A version of a user's account key. */
+    readonly AccountKey: {
+      readonly version: number
+      readonly public_key: string
+      readonly hpke_key: string
+      readonly rotation_signature: string | null
+      /** Format: date-time */
+      readonly created_at: string
+    }
+    /** @description A version of the account key. `rotation_signature` is that of the previous version. */
+    readonly AccountKeyPublication: {
+      readonly version: number
+      readonly public_key: string
+      readonly hpke_key: string
+      readonly rotation_signature?: string | null
+    }
     /** @description A photo, a file or a voice note. `GET /attachments/{id}/address` returns the URLs of its bytes. */
     readonly Attachment: {
       readonly id: string
@@ -165,6 +181,26 @@ export interface components {
     /** @description The token of the link. */
     readonly ConfirmationToken: {
       readonly token: string
+    /** @description A commit, and the epoch that it began. */
+    readonly Commit: {
+      readonly epoch: number
+      readonly commit: string
+      readonly user_id: string
+      readonly device_id: string
+      readonly since_seq: number
+    }
+    /** @description A commit; `epoch` is the one that it ends. */
+    readonly CommitSubmission: {
+      readonly generation: number
+      readonly commit: string
+      readonly welcome?: string | null
+      readonly group_info: string
+      readonly unusable_key_packages?: readonly string[]
+      readonly epoch: number
+    }
+    /** @description Commits in the order of their epochs. If there may be more, ask again after the last epoch. */
+    readonly Commits: {
+      readonly commits: readonly components["schemas"]["Commit"][]
     }
     /** @description A conversation as one of its members sees it in a list. */
     readonly Conversation: {
@@ -185,6 +221,8 @@ export interface components {
       readonly encryption_policy: components["schemas"]["EncryptionPolicy"]
       /** @enum {string} */
       readonly encryption_status: "enabled" | "disabled"
+      /** @description The MLS group, if the conversation has one. */
+      readonly mls: components["schemas"]["Mls"] | null
       readonly last_message: components["schemas"]["Message"] | null
       readonly unread: number
       readonly hidden: boolean
@@ -229,6 +267,14 @@ export interface components {
       /** Format: date-time */
       readonly last_seen_at: string
       readonly current: boolean
+    }
+    /** @description The keys of a device. `certificate` is null for a pending device, which only its own user sees. */
+    readonly DeviceKeys: {
+      readonly device_id: string
+      readonly signature_key: string
+      readonly hpke_key: string
+      readonly certificate: string | null
+      readonly account_version: number | null
     }
     /** @enum {string} */
     readonly DeviceKind: "phone" | "tablet" | "computer"
@@ -303,6 +349,20 @@ export interface components {
     }
     /** @enum {string} */
     readonly EncryptionPolicy: "required" | "optional" | "forbidden"
+    /**
+     * @description `epoch_changed`: a commit began a new epoch of the conversation's MLS group.
+     *
+     *     `since_seq` is the position of the newest message before it. `commit` is in base64url. It is null if the commit was
+     *     accepted by another node: the client fetches it.
+     */
+    readonly EpochChanged: {
+      readonly generation: number
+      readonly epoch: number
+      readonly commit: string | null
+      readonly user_id: string
+      readonly device_id: string
+      readonly since_seq: number
+    }
     /** @description The response of a reply with status `error`. */
     readonly ErrorReply: {
       readonly reason: string
@@ -387,6 +447,14 @@ export interface components {
       readonly field: string
       readonly problem: string
     }
+    /** @description The commit from epoch 0 that adds all devices; `generation` is the current one plus 1, or 0 for the first. */
+    readonly GroupCreation: {
+      readonly generation: number
+      readonly commit: string
+      readonly welcome?: string | null
+      readonly group_info: string
+      readonly unusable_key_packages?: readonly string[]
+    }
     /** @description The name and the other members; without a family, the oldest one that all of them belong to. */
     readonly GroupRequest: {
       readonly name: string
@@ -398,10 +466,11 @@ export interface components {
        */
       readonly history?: components["schemas"]["History"]
     }
-    /** @description `head`: the position of the newest message and the newest change of a conversation. */
+    /** @description `head`: the position of the newest message and the newest change of a conversation, and its MLS group. */
     readonly Head: {
       readonly last_seq: number
       readonly last_change: number
+      readonly mls: components["schemas"]["Mls"] | null
     }
     /** @enum {string} */
     readonly History: "joined" | "all"
@@ -475,6 +544,42 @@ export interface components {
     /** @description What a browser needs to subscribe: `applicationServerKey`, in base64url. */
     readonly Key: {
       readonly public_key: string
+    }
+    /** @description The key package of a device. */
+    readonly KeyPackage: {
+      readonly user_id: string
+      readonly device_id: string
+      readonly key_package: string
+    }
+    /** @description How many key packages of the device can be given out, apart from the last resort. */
+    readonly KeyPackageCount: {
+      readonly count: number
+    }
+    /** @description One key package of each device that has any. */
+    readonly KeyPackages: {
+      readonly key_packages: readonly components["schemas"]["KeyPackage"][]
+    }
+    /** @description `key_packages_low`: the device has few key packages left. Only this device receives it. */
+    readonly KeyPackagesLow: {
+      readonly device_id: string
+      readonly count: number
+    }
+    /** @description Key packages as MLSMessages. `last_resort` may be used more than once, and replaces the stored one. */
+    readonly KeyPackagesPublication: {
+      readonly packages: readonly string[]
+      readonly last_resort?: string | null
+    }
+    /** @description For which MLS group: the present one, or the next one, which the caller is about to create. */
+    readonly KeyPackagesRequest: {
+      /** @default false */
+      readonly new_group?: boolean
+    }
+    /** @description The keys of the caller's device. Without a certificate, the device is pending. */
+    readonly KeysPublication: {
+      readonly signature_key: string
+      readonly hpke_key: string
+      readonly certificate?: string | null
+      readonly account?: components["schemas"]["AccountKeyPublication"] | null
     }
     /** @description `last_message`: the newest message of a conversation, which is new or has changed. */
     readonly LastMessage: {
@@ -614,9 +719,45 @@ export interface components {
       readonly conversation_id: string
       readonly statuses: readonly components["schemas"]["DeviceStatus"][]
     }
+    /** @description The current epoch of an MLS group. `epoch` is null after a restore, until the group is created again. */
+    readonly Mls: {
+      readonly generation: number
+      readonly epoch: number | null
+    }
+    /** @description A signed device of a participant. */
+    readonly MlsDevice: {
+      readonly user_id: string
+      readonly device_id: string
+    }
+    /**
+     * @description The MLS group of a conversation, and what it needs.
+     *
+     *     The first four fields are null before the first MLS group is created; `epoch` is null after a restore, too, until
+     *     the group is created again.
+     */
+    readonly MlsGroup: {
+      readonly generation: number | null
+      readonly epoch: number | null
+      /** @description The position of the newest message before the epoch. */
+      readonly since_seq: number | null
+      readonly group_info: string | null
+      /** @description Whether every participant is ready for the first MLS group. */
+      readonly ready: boolean
+      /** @description The participants who are not ready. */
+      readonly waiting_for: readonly string[]
+      /** @description The leaves that the next commit should remove. */
+      readonly stale_leaves: readonly number[]
+      /** @description The devices that the next commit should add. */
+      readonly missing_devices: readonly components["schemas"]["MlsDevice"][]
+    }
     /** @description When the mute ends; without a time, never. */
     readonly Muting: {
       readonly until?: string | null
+    }
+    /** @description The epoch that a commit began. */
+    readonly NewEpoch: {
+      readonly generation: number
+      readonly epoch: number
     }
     /** @description A new invite. Its token, and the link that contains it, are returned only here. */
     readonly NewInvite: {
@@ -832,6 +973,11 @@ export interface components {
         | "too_late"
         | "encryption_required"
         | "invalid_encryption_metadata"
+        | "epoch_changed"
+        | "encryption_not_ready"
+        | "invalid_commit"
+        | "invalid_keys"
+        | "commits_expired"
         | "invalid_members"
         | "invalid_name"
         | "not_admin"
@@ -883,6 +1029,10 @@ export interface components {
     readonly ProfilePatch: {
       readonly display_name?: string | null
       readonly color?: components["schemas"]["Color"] | null
+    }
+    /** @description The version of the account key that signed the device, null for a pending device. */
+    readonly PublishedKeys: {
+      readonly account_version: number | null
     }
     /** @description Whether this device is subscribed, and the user's preferences for all devices. */
     readonly Push: {
@@ -1120,6 +1270,27 @@ export interface components {
       readonly device_id: string
       readonly reset_agreement?: components["schemas"]["ResetAgreement"]
     }
+    /** @description The keys of a user: all versions of the account key, and all devices, also signed-out ones. */
+    readonly UserKeys: {
+      readonly accounts: readonly components["schemas"]["AccountKey"][]
+      readonly devices: readonly components["schemas"]["DeviceKeys"][]
+    }
+    /** @description A Welcome for the caller's device. */
+    readonly Welcome: {
+      readonly id: string
+      readonly conversation_id: string
+      readonly generation: number
+      readonly epoch: number
+      readonly welcome: string
+    }
+    /** @description `welcome`: the device was added to an MLS group, and fetches its Welcome. Only this device receives it. */
+    readonly WelcomeWaiting: {
+      readonly conversation_id: string
+    }
+    /** @description Welcomes, oldest first. Confirm them to receive the next ones. */
+    readonly Welcomes: {
+      readonly welcomes: readonly components["schemas"]["Welcome"][]
+    }
   }
   responses: never
   parameters: never
@@ -1131,6 +1302,8 @@ export interface components {
 type Schemas = components["schemas"]
 export type AcceptRequest = Schemas["AcceptRequest"]
 export type AcceptWithTokenRequest = Schemas["AcceptWithTokenRequest"]
+export type AccountKey = Schemas["AccountKey"]
+export type AccountKeyPublication = Schemas["AccountKeyPublication"]
 export type Attachment = Schemas["Attachment"]
 export type AttachmentRequest = Schemas["AttachmentRequest"]
 export type AttachmentUrls = Schemas["AttachmentUrls"]
@@ -1145,6 +1318,9 @@ export type ChildContacts = Schemas["ChildContacts"]
 export type Color = Schemas["Color"]
 export type ConfirmationRequest = Schemas["ConfirmationRequest"]
 export type ConfirmationToken = Schemas["ConfirmationToken"]
+export type Commit = Schemas["Commit"]
+export type CommitSubmission = Schemas["CommitSubmission"]
+export type Commits = Schemas["Commits"]
 export type ConversationChanged = Schemas["ConversationChanged"]
 export type ConversationLeft = Schemas["ConversationLeft"]
 export type ConversationList = Schemas["ConversationList"]
@@ -1152,6 +1328,7 @@ export type ConversationSummary = Schemas["Conversation"]
 export type ConversationType = Schemas["ConversationType"]
 export type CredentialRequest = Schemas["CredentialRequest"]
 export type Device = Schemas["Device"]
+export type DeviceKeys = Schemas["DeviceKeys"]
 export type DeviceKind = Schemas["DeviceKind"]
 export type DeviceRevoked = Schemas["DeviceRevoked"]
 export type DeviceStatus = Schemas["DeviceStatus"]
@@ -1162,6 +1339,7 @@ export type EditPage = Schemas["EditPage"]
 export type EditRequest = Schemas["EditRequest"]
 export type EmailResetRequest = Schemas["EmailResetRequest"]
 export type EncryptionPolicy = Schemas["EncryptionPolicy"]
+export type EpochChanged = Schemas["EpochChanged"]
 export type ErrorReply = Schemas["ErrorReply"]
 export type Families = Schemas["Families"]
 export type Family = Schemas["Family"]
@@ -1171,6 +1349,7 @@ export type FamilyRequest = Schemas["FamilyRequest"]
 export type FamilyStorage = Schemas["FamilyStorage"]
 export type FamilyUpdated = Schemas["FamilyUpdated"]
 export type FieldError = Schemas["FieldError"]
+export type GroupCreation = Schemas["GroupCreation"]
 export type GroupRequest = Schemas["GroupRequest"]
 export type Head = Schemas["Head"]
 export type History = Schemas["History"]
@@ -1183,6 +1362,13 @@ export type Invites = Schemas["Invites"]
 export type JoinReply = Schemas["JoinReply"]
 export type Joined = Schemas["Joined"]
 export type Key = Schemas["Key"]
+export type KeyPackage = Schemas["KeyPackage"]
+export type KeyPackageCount = Schemas["KeyPackageCount"]
+export type KeyPackages = Schemas["KeyPackages"]
+export type KeyPackagesLow = Schemas["KeyPackagesLow"]
+export type KeyPackagesPublication = Schemas["KeyPackagesPublication"]
+export type KeyPackagesRequest = Schemas["KeyPackagesRequest"]
+export type KeysPublication = Schemas["KeysPublication"]
 export type LastMessage = Schemas["LastMessage"]
 export type Me = Schemas["Me"]
 export type Member = Schemas["Member"]
@@ -1195,7 +1381,11 @@ export type MessagePage = Schemas["MessagePage"]
 export type MessageRequest = Schemas["MessageRequest"]
 export type MessageStatus = Schemas["MessageStatus"]
 export type MessageStatuses = Schemas["MessageStatuses"]
+export type Mls = Schemas["Mls"]
+export type MlsDevice = Schemas["MlsDevice"]
+export type MlsGroup = Schemas["MlsGroup"]
 export type Muting = Schemas["Muting"]
+export type NewEpoch = Schemas["NewEpoch"]
 export type NewInvite = Schemas["NewInvite"]
 export type NewMember = Schemas["NewMember"]
 export type NewMemberSession = Schemas["NewMemberSession"]
@@ -1221,6 +1411,7 @@ export type Privacy = Schemas["Privacy"]
 export type PrivacyRequest = Schemas["PrivacyRequest"]
 export type Problem = Schemas["Problem"]
 export type ProfilePatch = Schemas["ProfilePatch"]
+export type PublishedKeys = Schemas["PublishedKeys"]
 export type Push = Schemas["Push"]
 export type Reaction = Schemas["Reaction"]
 export type ReactionRequest = Schemas["ReactionRequest"]
@@ -1250,3 +1441,7 @@ export type UnreadCount = Schemas["UnreadCount"]
 export type Upload = Schemas["Upload"]
 export type User = Schemas["User"]
 export type UserJoinReply = Schemas["UserJoinReply"]
+export type UserKeys = Schemas["UserKeys"]
+export type Welcome = Schemas["Welcome"]
+export type WelcomeWaiting = Schemas["WelcomeWaiting"]
+export type Welcomes = Schemas["Welcomes"]

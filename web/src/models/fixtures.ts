@@ -70,6 +70,7 @@ export function conversation(id: string, change: Partial<ConversationSummary> = 
     hidden: false,
     hidden_by_users: [],
     archived: false,
+    mls: null,
     muted_until: null,
     contact: null,
     ...change,

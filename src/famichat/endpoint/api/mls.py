@@ -25,7 +25,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class MemberDeviceView(BaseModel):
+class MlsDeviceView(BaseModel):
     """A signed device of a participant."""
 
     user_id: str
@@ -46,7 +46,7 @@ class MlsGroupView(BaseModel):
     ready: bool = Field(description="Whether every participant is ready for the first MLS group.")
     waiting_for: list[str] = Field(description="The participants who are not ready.")
     stale_leaves: list[int] = Field(description="The leaves that the next commit should remove.")
-    missing_devices: list[MemberDeviceView] = Field(description="The devices that the next commit should add.")
+    missing_devices: list[MlsDeviceView] = Field(description="The devices that the next commit should add.")
 
 
 class KeyPackagesRequest(_Request):
@@ -55,7 +55,7 @@ class KeyPackagesRequest(_Request):
     new_group: bool = False
 
 
-class KeyPackageView(MemberDeviceView):
+class KeyPackageView(MlsDeviceView):
     """The key package of a device."""
 
     key_package: EncodedKeyPackage
@@ -242,6 +242,6 @@ def _view(found: GroupState) -> MlsGroupView:
         waiting_for=found.waiting_for,
         stale_leaves=found.stale_leaves,
         missing_devices=[
-            MemberDeviceView(user_id=each.user_id, device_id=each.device_id) for each in found.missing_devices
+            MlsDeviceView(user_id=each.user_id, device_id=each.device_id) for each in found.missing_devices
         ],
     )

@@ -31,7 +31,7 @@ from famichat.storage.data_dir import (
     sync_directory,
 )
 from famichat.storage.database import Database
-from famichat.storage.epoch import begin_new_epoch
+from famichat.storage.epoch import begin_new_epoch, new_epoch_script
 from famichat.storage.errors import StorageError
 from famichat.storage.revision import NewerDatabaseError, is_known
 
@@ -183,7 +183,7 @@ def _script(dump: Path) -> str:
     postgres_programs.run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(dump))
     with script.open("a", encoding="utf-8") as file:
         # pg_dump empties the search path as a safeguard, so restore it before naming a table.
-        file.write(f"\nRESET search_path;\nUPDATE history SET epoch = '{epoch}';\n")  # nosec B608 - an id generated above
+        file.write(f"\nRESET search_path;\n{new_epoch_script(epoch)}")
     return epoch
 
 

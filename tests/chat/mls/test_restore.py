@@ -1,0 +1,60 @@
+"""After a restore, no epoch is used twice."""
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from famichat.chat.mls.roster import roster_of
+from famichat.chat.records.mls import MlsWelcome
+from famichat.e2ee.key_package import StoredKeyPackage, publish_key_packages
+from famichat.storage.base import new_id
+from famichat.storage.database import Database
+from famichat.storage.epoch import begin_new_epoch, current_epoch, new_epoch_script
+from tests.support.encrypted import Encrypted
+from tests.support.mls import MlsGroupModel
+from tests.support.services import identity
+
+
+def restored(session: Session) -> None:
+    """Do what a restore does on this database."""
+    if session.get_bind().dialect.name == "sqlite":
+        begin_new_epoch(session)
+        return
+    epoch = new_id()
+    session.execute(text(new_epoch_script(epoch)))
+    assert current_epoch(session) == epoch
+
+
+def left(database: Database) -> int:
+    def count(session: Session) -> int:
+        return sum(len(session.execute(select(table)).all()) for table in (StoredKeyPackage, MlsWelcome))
+
+    return database.run_read(count)
+
+
+def test_a_restored_group_is_created_again_with_the_next_generation(encrypted: Encrypted) -> None:
+    assert left(encrypted.database) > 0
+    encrypted.run(restored)
+    roster = encrypted.run(roster_of, encrypted.conversation_id)
+
+    assert left(encrypted.database) == 0
+    assert (roster.generation, roster.epoch, roster.needs_commit) == (0, None, True)
+    for name in ("emil", "inga"):
+        device = encrypted[name]
+        actor = identity(getattr(encrypted.home, name))
+        encrypted.run(publish_key_packages, actor, device.signature_key, [device.key_package()], None)
+    model = MlsGroupModel(encrypted["maja"], generation=1)
+    add = [encrypted.key_package(encrypted[name]) for name in ("emil", "inga")]
+    result = encrypted.create(encrypted.home.maja, model.commit(encrypted["maja"], add=add))
+
+    assert (result.generation, result.epoch) == (1, 1)
+    assert not encrypted.needs_commit()
+
+
+def test_a_backup_of_an_older_schema_gets_a_new_epoch(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return  # the copy is migrated first
+    tables = ("mls_leaves", "mls_welcome_devices", "mls_groups", "mls_welcomes", "key_packages", "key_shares")
+    for table in tables:
+        database.run(lambda session, table=table: session.execute(text(f"DROP TABLE {table}")))
+
+    database.run(restored)
