@@ -133,6 +133,11 @@ MATRIX = [
     Row("get", "/users/{user_id}/keys", IN_FAMILY),
     Row("get", "/me/welcomes", ALL),
     Row("delete", "/me/welcomes/{welcome_id}", (204,) * 5, path="/me/welcomes/{device_id}"),
+    Row("post", "/key-shares", (404,) * 5, {"to_device_id": "{olles_device}", "ciphertext": "AAAA"}),  # it has no keys
+    Row("get", "/me/key-shares", ALL),
+    Row("delete", "/me/key-shares/{share_id}", (204,) * 5, path="/me/key-shares/{device_id}"),
+    Row("post", "/me/key-requests", (422,) * 5, {}),  # they have no keys
+    Row("get", "/key-requests", ALL),
     Row("get", "/devices", ALL),
     Row("delete", "/devices/{device_id}", (404, 204, 404, 404, 404)),
     Row("get", "/me/passkeys", ALL),

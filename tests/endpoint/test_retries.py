@@ -49,6 +49,8 @@ RETRIES: Final = {
     "/conversations/{conversation_id}/members": "the user",
     "/conversations/{conversation_id}/messages": f"`client_id`, or {BY_KEY}",
     "/conversations/{conversation_id}/attachments": BY_KEY,
+    "/key-shares": "the device and the ciphertext",
+    "/me/key-requests": "the device and the conversation",
     "/conversations/{conversation_id}/mls": "the commit",
     "/conversations/{conversation_id}/mls/commits": "the commit",
     "/conversations/{conversation_id}/mls/key-packages": "the device, until its key package is used",
@@ -143,8 +145,10 @@ async def exchanges(app: RunningApp, database: Database) -> AsyncIterator[Exchan
     message = {"body": "hej", "client_id": new_id()}
     yield Exchange(f"{of_group}/messages", home.maja, f"{group}/messages", message)
     yield Exchange(f"{of_group}/messages", home.maja, f"{group}/messages", {"body": "hej"}, keyed=True)
-    notes, model = f"/conversations/{app.talks.self}/mls", database.run(partial(encrypted_notes, app))
+    notes, (model, tablet_id) = f"/conversations/{app.talks.self}/mls", database.run(partial(encrypted_notes, app))
     [device] = model.leaves.values()
+    yield Exchange("/me/key-requests", home.maja, "/me/key-requests", {})
+    yield Exchange("/key-shares", home.maja, "/key-shares", {"to_device_id": tablet_id, "ciphertext": "AAAA"})
     yield Exchange(f"{of_group}/mls/key-packages", home.maja, f"{notes}/key-packages", {"new_group": True})
     yield Exchange(f"{of_group}/mls", home.maja, notes, commit_json(model.commit(device)))
     model.advance()
@@ -152,7 +156,7 @@ async def exchanges(app: RunningApp, database: Database) -> AsyncIterator[Exchan
     yield Exchange(f"{of_group}/attachments", home.maja, f"{group}/attachments", {"size": 5}, keyed=True)
 
 
-def encrypted_notes(app: RunningApp, session: Session) -> MlsGroupModel:
+def encrypted_notes(app: RunningApp, session: Session) -> tuple[MlsGroupModel, str]:
     """Require encryption in Maja's notes to self, and give her a second device to add."""
     session.get_one(Conversation, app.talks.self).encryption_required = True
     month_ago = now() - timedelta(days=31)  # the sign-ins of other requests have published no keys
@@ -161,7 +165,7 @@ def encrypted_notes(app: RunningApp, session: Session) -> MlsGroupModel:
     device = published(session, app.home.maja, account=account)
     tablet = add_device(session, app.home.maja.user_id, "tablet")
     published(session, replace(app.home.maja, device_id=tablet.id), account=account)
-    return MlsGroupModel(device)
+    return MlsGroupModel(device), tablet.id
 
 
 def new_invite(database: Database, app: RunningApp) -> str:

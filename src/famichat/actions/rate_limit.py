@@ -75,6 +75,7 @@ NodeLimitName = Literal[
     "frame",
     "keys",
     "commit",
+    "key_request",
 ]
 LimitName = SharedLimitName | NodeLimitName
 
@@ -97,6 +98,7 @@ LIMITS: dict[LimitName, Limit] = {
     "frame": Limit(1000, 200),
     "keys": Limit(60, 1),
     "commit": Limit(30, 0.5),
+    "key_request": Limit(10, 0.01),
 }
 
 FRAME_BYTES_PER_TOKEN = 8 * 1024

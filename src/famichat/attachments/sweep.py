@@ -1,4 +1,4 @@
-"""Deletes abandoned uploads, files that belong to no attachment, and old records of removed access."""
+"""Deletes abandoned uploads, files that belong to no attachment, and rows of any kind that have expired."""
 
 import asyncio
 from datetime import timedelta
@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 
 from famichat.attachments.files import Files, names_of
 from famichat.chat.records.attachment import Attachment
+from famichat.chat.records.mls import delete_old_commits
+from famichat.e2ee.key_package import delete_expired_key_packages
+from famichat.e2ee.key_share import delete_old_key_shares
 from famichat.storage.access_removal import forget_old_removals
 from famichat.storage.base import CLOCK_TOLERANCE, now
 from famichat.storage.database import Database
@@ -53,10 +56,17 @@ class Sweep:
         unsent = await self._database.transaction(_forget_unsent)
         await self._database.transaction(forget_old_removals)
         await self._database.transaction(forget_full_buckets)
+        await self._database.transaction(_delete_expired_keys)
         wanted = await self._database.read(_wanted)
         strays = await asyncio.to_thread(self._files.remove_strays, wanted, _YOUNG_SECONDS)
         if unsent or strays:
             emit(events.AttachmentsSwept(unsent=unsent, strays=strays))
+
+
+def _delete_expired_keys(session: Session) -> None:
+    delete_expired_key_packages(session)
+    delete_old_key_shares(session)
+    delete_old_commits(session)
 
 
 def _forget_unsent(session: Session) -> int:

@@ -51,8 +51,8 @@ class EnvelopeError(Exception):
 class InvalidKeys(FamichatError):
     """Published keys cannot be accepted; `details["reason"]` says which.
 
-    The reasons: `account_version`, `rotation_signature`, `certificate`, `signature_key`, `key_package`,
-    `too_many_key_packages`.
+    The reasons: `account_version`, `rotation_signature`, `certificate`, `signature_key`, `key_package`, `device_keys`,
+    `too_many_key_packages`, `too_many_key_shares`.
     """
 
     code = "invalid_keys"

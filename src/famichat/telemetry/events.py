@@ -282,6 +282,15 @@ class KeyPackagesRunLow(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyShareSent(Event):
+    """A device sent keys to another one. `own` says that both belong to one user."""
+
+    name: ClassVar[str] = "famichat.key_share.sent"
+    own: bool
+    ciphertext_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationHidden(Event):
     """A user hid a conversation until its next message."""
 

@@ -1,5 +1,7 @@
 """After a restore, no epoch is used twice."""
 
+from functools import partial
+
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -22,6 +24,10 @@ def restored(session: Session) -> None:
     epoch = new_id()
     session.execute(text(new_epoch_script(epoch)))
     assert current_epoch(session) == epoch
+
+
+def drop(table: str, session: Session) -> None:
+    session.execute(text(f"DROP TABLE {table}"))
 
 
 def left(database: Database) -> int:
@@ -55,6 +61,6 @@ def test_a_backup_of_an_older_schema_gets_a_new_epoch(database: Database) -> Non
         return  # the copy is migrated first
     tables = ("mls_leaves", "mls_welcome_devices", "mls_groups", "mls_welcomes", "key_packages", "key_shares")
     for table in tables:
-        database.run(lambda session, table=table: session.execute(text(f"DROP TABLE {table}")))
+        database.run(partial(drop, table))
 
     database.run(restored)

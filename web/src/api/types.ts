@@ -574,6 +574,57 @@ export interface components {
       /** @default false */
       readonly new_group?: boolean
     }
+    /** @description An open key request of a device. */
+    readonly KeyRequest: {
+      readonly id: string
+      readonly user_id: string
+      readonly device_id: string
+      readonly conversation_id: string | null
+      /** Format: date-time */
+      readonly created_at: string
+    }
+    /** @description The conversation whose keys the device needs; null for the keys of the account. */
+    readonly KeyRequestSubmission: {
+      readonly conversation_id?: string | null
+    }
+    /** @description `key_request`: a device asks for keys of a conversation or, if it is null, of the user's own account. */
+    readonly KeyRequested: {
+      readonly id: string
+      readonly user_id: string
+      readonly device_id: string
+      readonly conversation_id: string | null
+    }
+    /** @description Open key requests, oldest first. */
+    readonly KeyRequests: {
+      readonly key_requests: readonly components["schemas"]["KeyRequest"][]
+    }
+    /** @description A key share for the caller's device. `conversation_id` is null for the keys of the account. */
+    readonly KeyShare: {
+      readonly id: string
+      readonly from_user_id: string
+      readonly conversation_id: string | null
+      readonly ciphertext: string
+      /** Format: date-time */
+      readonly created_at: string
+    }
+    /** @description The id of a key share. */
+    readonly KeyShareCreated: {
+      readonly id: string
+    }
+    /** @description Keys for a device, encrypted to its HPKE key: of a conversation, or of the caller's account. */
+    readonly KeyShareSubmission: {
+      readonly to_device_id: string
+      readonly conversation_id?: string | null
+      readonly ciphertext: string
+    }
+    /** @description `key_share`: keys for the device are waiting. Only this device receives it. */
+    readonly KeyShared: {
+      readonly conversation_id: string | null
+    }
+    /** @description Key shares, oldest first. Confirm them to receive the next ones. */
+    readonly KeyShares: {
+      readonly key_shares: readonly components["schemas"]["KeyShare"][]
+    }
     /** @description The keys of the caller's device. Without a certificate, the device is pending. */
     readonly KeysPublication: {
       readonly signature_key: string
@@ -1368,6 +1419,15 @@ export type KeyPackages = Schemas["KeyPackages"]
 export type KeyPackagesLow = Schemas["KeyPackagesLow"]
 export type KeyPackagesPublication = Schemas["KeyPackagesPublication"]
 export type KeyPackagesRequest = Schemas["KeyPackagesRequest"]
+export type KeyRequest = Schemas["KeyRequest"]
+export type KeyRequestSubmission = Schemas["KeyRequestSubmission"]
+export type KeyRequested = Schemas["KeyRequested"]
+export type KeyRequests = Schemas["KeyRequests"]
+export type KeyShare = Schemas["KeyShare"]
+export type KeyShareCreated = Schemas["KeyShareCreated"]
+export type KeyShareSubmission = Schemas["KeyShareSubmission"]
+export type KeyShared = Schemas["KeyShared"]
+export type KeyShares = Schemas["KeyShares"]
 export type KeysPublication = Schemas["KeysPublication"]
 export type LastMessage = Schemas["LastMessage"]
 export type Me = Schemas["Me"]

@@ -11,6 +11,8 @@ from famichat.actions.events.payloads import (
     EpochChanged,
     FamilyUpdated,
     KeyPackagesLow,
+    KeyRequested,
+    KeyShared,
     PersonUpdated,
     PersonView,
     ResetAgreementUpdated,
@@ -188,6 +190,17 @@ class Broadcasts:
         """Tell a device that it was added to an MLS group."""
         payload: WelcomeWaiting = {"conversation_id": conversation_id}
         self._pubsub.broadcast(user_topic(user_id), "welcome", payload, only=connections_of_device(device_id))
+
+    def key_shared(self, user_id: str, device_id: str, conversation_id: str | None) -> None:
+        """Tell a device that keys are waiting for it."""
+        payload: KeyShared = {"conversation_id": conversation_id}
+        self._pubsub.broadcast(user_topic(user_id), "key_share", payload, only=connections_of_device(device_id))
+
+    def keys_requested(self, user_ids: Iterable[str], payload: KeyRequested) -> None:
+        """Ask the devices of users for keys; not the device that needs them."""
+        asking = connections_of_device(payload["device_id"])
+        for user_id in user_ids:
+            self._pubsub.broadcast(user_topic(user_id), "key_request", payload, without=asking)
 
     def key_packages_low(self, user_id: str, device_id: str, count: int) -> None:
         """Tell a device to publish more key packages."""

@@ -145,6 +145,21 @@ class WelcomeWaiting(TypedDict):
     conversation_id: str
 
 
+class KeyShared(TypedDict):
+    """`key_share`: keys for the device are waiting. Only this device receives it."""
+
+    conversation_id: str | None
+
+
+class KeyRequested(TypedDict):
+    """`key_request`: a device asks for keys of a conversation or, if it is null, of the user's own account."""
+
+    id: str
+    user_id: str
+    device_id: str
+    conversation_id: str | None
+
+
 class KeyPackagesLow(TypedDict):
     """`key_packages_low`: the device has few key packages left. Only this device receives it."""
 

@@ -98,7 +98,7 @@ def commits_after(
         .order_by(MlsCommit.epoch)
         .limit(MAX_PAGE)
     )
-    epochs = _page([(row[0], row[1]) for row in session.execute(sizes)])
+    epochs = page([(row[0], row[1]) for row in session.execute(sizes)])
     group = session.get(MlsGroup, conversation_id)
     has_ended = (
         group is not None and group.generation == generation and group.epoch is not None and group.epoch > after_epoch
@@ -118,7 +118,7 @@ def welcomes_for(session: Session, device_id: str) -> list[MlsWelcome]:
     mine = select(MlsWelcomeDevice.welcome_id).where(MlsWelcomeDevice.device_id == device_id)
     sizes = select(MlsWelcome.id, func.length(MlsWelcome.body)).where(MlsWelcome.id.in_(mine))
     rows = session.execute(sizes.order_by(MlsWelcome.id).limit(MAX_PAGE))
-    ids = _page([(row[0], row[1]) for row in rows])
+    ids = page([(row[0], row[1]) for row in rows])
     welcomes = select(MlsWelcome).where(MlsWelcome.id.in_(ids)).order_by(MlsWelcome.id)
     return list(session.execute(welcomes).scalars())
 
@@ -153,7 +153,7 @@ def require_shared_conversation(session: Session, user_id: str, other_id: str) -
         raise NotFound
 
 
-def _page(sizes: Iterable[tuple[Key, int]]) -> list[Key]:
+def page(sizes: Iterable[tuple[Key, int]]) -> list[Key]:
     """Return the first keys whose sizes fit into a page, at least one if there is any."""
     keys: list[Key] = []
     total = 0

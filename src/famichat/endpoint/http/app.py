@@ -11,6 +11,7 @@ from famichat.endpoint.api import (
     family_admin,
     guardians,
     invites,
+    key_sharing,
     members,
     messages,
     mls,
@@ -46,6 +47,7 @@ BODY_LIMITS = {
     "/api/v1/conversations/": MAX_REQUEST_BYTES,
     "/api/v1/test/": MAX_REQUEST_BYTES,
     "/api/v1/me/key-packages": 256 * 1024,
+    "/api/v1/key-shares": 96 * 1024,
     "/api/v1/me/": 16 * 1024,  # passkeys and push subscriptions
     "/api/v1/sessions/passkey": 16 * 1024,
 }
@@ -65,6 +67,7 @@ _API = (
     devices,
     device_keys,
     mls,
+    key_sharing,
     families,
     family_admin,
     reset_agreements,
