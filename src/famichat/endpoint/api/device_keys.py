@@ -62,6 +62,7 @@ class DeviceKeysView(BaseModel):
     hpke_key: Key
     certificate: Signature | None
     account_version: int | None
+    published_at: Timestamp
 
 
 class UserKeysView(BaseModel):
@@ -129,6 +130,7 @@ async def get_user_keys(user_id: str, caller: Caller, context: InContext) -> Use
                 hpke_key=each.hpke_key,
                 certificate=each.certificate,
                 account_version=each.account_version,
+                published_at=each.published_at,
             )
             for each in keys.devices
         ],
