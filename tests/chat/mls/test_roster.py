@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from famichat.accounts.account_deletion import erase_account
 from famichat.accounts.device import revoke_device
-from famichat.chat.errors import EncryptionRequired, EpochChanged
+from famichat.chat.errors import EncryptionRequired, EpochChanged, InvalidMessage
 from famichat.chat.groups.membership import add_to_group, remove_from_group
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.send import Draft, Sender, SendPath, SentMessage
@@ -39,7 +39,7 @@ def envelope(generation: int = 0, epoch: int = 1) -> dict[str, Any]:
 
 
 def message(**fields: Any) -> dict[str, Any]:
-    return {"body": "q83v", "client_id": new_id(), **envelope(), **fields}
+    return {"body": "q83v", "client_id": new_id().replace("-", ""), **envelope(), **fields}
 
 
 async def send(send_path: SendPath, encrypted: Encrypted, who: Person, payload: Mapping[str, Any]) -> SentMessage:
@@ -69,6 +69,16 @@ async def test_a_message_of_another_epoch_or_protocol_is_refused(send_path: Send
     assert await refusal(send_path, encrypted, message(protocol="other")) == current
     with pytest.raises(EncryptionRequired):
         await send(send_path, encrypted, encrypted.home.maja, {"body": "plaintext"})
+
+
+@pytest.mark.parametrize("client_id", [None, "", "1", "0b0a9a52-6f0b-4f2e-8e0f-6b6d1f0a7e11", "A" * 32])
+async def test_a_message_needs_a_client_id_of_32_hex_digits(
+    send_path: SendPath, encrypted: Encrypted, client_id: str | None
+) -> None:
+    with pytest.raises(InvalidMessage) as raised:
+        await send(send_path, encrypted, encrypted.home.maja, message(client_id=client_id))
+
+    assert raised.value.details == {"field": "client_id"}
 
 
 async def test_a_device_without_a_leaf_sends_nothing(send_path: SendPath, encrypted: Encrypted) -> None:

@@ -96,9 +96,9 @@ async def test_a_group_is_encrypted_and_talks(required: RunningApp, emitted: lis
         assert (await emil.get("/me/welcomes")).json() == {"welcomes": []}
 
         encrypted = {"encryption_flag": True, "encryption_version": "famichat.1", "protocol": "mls10"}
-        message = {"body": "q83v", "client_id": new_id(), **encrypted, "key_id": "0:1", "epoch": 1}
+        message = {"body": "q83v", "client_id": new_id().replace("-", ""), **encrypted, "key_id": "0:1", "epoch": 1}
         assert (await maja_socket.ask(topic, "new_msg", message)).status == "ok"
-        late = {**message, "client_id": new_id(), "key_id": "0:0", "epoch": 0}
+        late = {**message, "client_id": new_id().replace("-", ""), "key_id": "0:0", "epoch": 0}
         refused = (await maja_socket.ask(topic, "new_msg", late)).response
         assert refused == {
             "reason": "epoch_changed",
@@ -164,14 +164,6 @@ async def test_a_pending_device_is_listed_to_its_own_user_only(required: Running
 
     assert [each["certificate"] for each in own] == [None]
     assert others == []
-
-
-@pytest.mark.parametrize("text", ["", "AA", "A" * 42 + "=", "A" * 42 + "B", "!" * 43, 7, None])
-async def test_a_key_is_32_bytes_in_base64url_of_one_form(required: RunningApp, text: object) -> None:
-    async with required.http(required.home.maja) as maja:
-        refused = await maja.put("/me/keys", json={"signature_key": text, "hpke_key": "A" * 43})
-
-    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
 
 async def test_there_are_no_commits_before_the_first_mls_group(required: RunningApp) -> None:

@@ -275,6 +275,8 @@ export interface components {
       readonly hpke_key: string
       readonly certificate: string | null
       readonly account_version: number | null
+      /** Format: date-time */
+      readonly published_at: string
     }
     /** @enum {string} */
     readonly DeviceKind: "phone" | "tablet" | "computer"

@@ -5,6 +5,7 @@ of a direct message, revocation of the device, repeats of a client id. Nothing i
 The number of statements does not depend on the size of the batch.
 """
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -22,6 +23,7 @@ from famichat.storage.base import now
 from famichat.storage.database import Database
 
 Outcome = Stored | JournalRefusal
+_MLS_CLIENT_ID = re.compile("[0-9a-f]{32}")
 
 
 async def write_batch(
@@ -152,11 +154,16 @@ class _Batch:
         if entry.encryption_flag and head.type in entry.forbidden_types and not head.encryption_required:
             return JournalRefusal("encryption_forbidden")
         roster = self._rosters.get(entry.conversation_id)
-        if roster is not None and not self._is_current(entry, roster):
-            return JournalRefusal(
-                "epoch_changed", generation=roster.generation, epoch=roster.epoch, needs_commit=roster.needs_commit
-            )
-        return None
+        if roster is None:
+            return None
+        # The signature of an encrypted message covers its client id.
+        if entry.client_id is None or not _MLS_CLIENT_ID.fullmatch(entry.client_id):
+            return JournalRefusal("invalid_client_id")
+        if self._is_current(entry, roster):
+            return None
+        return JournalRefusal(
+            "epoch_changed", generation=roster.generation, epoch=roster.epoch, needs_commit=roster.needs_commit
+        )
 
     def _is_current(self, entry: Entry, roster: Roster) -> bool:
         """Return whether all members, and no others, can decrypt a message in the epoch that it names."""

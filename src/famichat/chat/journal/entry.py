@@ -14,6 +14,7 @@ Reason = Literal[
     "encryption_required",
     "encryption_forbidden",
     "epoch_changed",
+    "invalid_client_id",
 ]
 
 

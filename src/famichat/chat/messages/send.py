@@ -232,7 +232,7 @@ class SendPath:
                 decrypt the message.
             ContactEnded: when awaited: the conversation is direct, and the contact has ended.
             Conflict, InvalidMessage: when awaited: the client id was used for another message; `reply_to` or an
-                attachment cannot be used.
+                attachment cannot be used; the conversation has an MLS group, and the client id is not 32 hex digits.
         """
         if not is_id(conversation_id):
             raise NotFound
@@ -302,6 +302,7 @@ _ERRORS: Mapping[Reason, Callable[..., ChatError]] = {
     "invalid_attachment": partial(InvalidMessage, field="attachment_ids"),
     "encryption_required": partial(EncryptionRequired, error_code=_POLICY_REFUSAL),
     "epoch_changed": EpochChanged,
+    "invalid_client_id": partial(InvalidMessage, field="client_id"),
     "encryption_forbidden": partial(InvalidEncryptionMetadata, field="encryption_flag", error_code=_POLICY_REFUSAL),
 }
 
