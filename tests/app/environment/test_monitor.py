@@ -27,6 +27,7 @@ async def test_the_metrics_report_what_a_check_finds(database: Database, househo
     assert (before["push_services_unreachable"], before["public_url_faulty"]) == (0, 0)
     assert (after["push_services_unreachable"], after["public_url_faulty"]) == (1, 1)
     assert after["disk_free_bytes"] > 0
+    assert (after["encrypted_conversations"], after["devices_without_keys"]) == (0, 5)
     assert abs(after["clock_offset_seconds"]) < CLOCK_SECONDS
 
 

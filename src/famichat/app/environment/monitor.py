@@ -4,8 +4,11 @@ import asyncio
 from contextlib import suppress
 from importlib import import_module
 
+from sqlalchemy.orm import Session
+
 from famichat.app.environment.check import Check
 from famichat.app.environment.machine import chrony_offset, data_folders, database_offset, free_bytes
+from famichat.chat.mls.progress import devices_without_keys, encrypted_conversations
 from famichat.settings import Settings
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database
@@ -16,7 +19,7 @@ _FIRST_SECONDS, _EVERY_SECONDS = 60.0, 600.0
 
 
 class EnvironmentMonitor:
-    """Checks the clock, the public URL and the push services every ten minutes, and remembers the results.
+    """Checks clock, public URL, push services and encryption every ten minutes, and remembers the results.
 
     Args:
         settings: where the data is, and the public URL.
@@ -31,6 +34,8 @@ class EnvironmentMonitor:
         self.clock_offset = 0.0
         self.public_url_faulty = 0
         self.unreachable_push_services = 0
+        self.encrypted_conversations = 0
+        self.devices_without_keys = 0
 
     async def run(self) -> None:
         """Check until cancelled. The first check waits until the server is in service."""
@@ -52,6 +57,7 @@ class EnvironmentMonitor:
         offset, origins = await self._database.read(
             lambda session: (database_offset(session), pushes.push_origins(session, self._vault))
         )
+        self.encrypted_conversations, self.devices_without_keys = await self._database.read(_encryption)
         push = await pushes.reach_push_services(origins, allow_private=self._settings.push_private_addresses)
         self.unreachable_push_services = len(push.unreachable)
         if self._settings.public_url is not None:
@@ -81,3 +87,17 @@ class EnvironmentMonitor:
             "Push services of subscribed devices that do not answer",
             lambda: self.unreachable_push_services,
         )
+        metrics.gauge(
+            "famichat_encrypted_conversations",
+            "Conversations with an MLS group",
+            lambda: self.encrypted_conversations,
+        )
+        metrics.gauge(
+            "famichat_devices_without_keys",
+            "Devices seen in the last 30 days that have published no keys",
+            lambda: self.devices_without_keys,
+        )
+
+
+def _encryption(session: Session) -> tuple[int, int]:
+    return encrypted_conversations(session), len(devices_without_keys(session))

@@ -16,7 +16,9 @@ from famichat.realtime.nats_broker import NatsClient
 from famichat.settings import Settings
 from famichat.storage.base import now
 from famichat.storage.data_dir import DataDir, Secrets
-from tests.factories.people import SECRET
+from famichat.storage.database import Database
+from tests.factories.people import SECRET, person
+from tests.support.mls import published
 from tests.support.nats import NATS_SERVER, Nats
 from tests.support.operator import Operator
 from tests.support.redis import Redis
@@ -43,6 +45,20 @@ def test_an_old_or_missing_backup_is_noticed(at_home: Operator) -> None:
     data_dir.note_backup(now() - timedelta(days=4))
 
     assert (missing, recent, _found(at_home)["backup"]) == (Check.NOTE, Check.OK, Check.NOTE)
+
+
+def test_devices_without_keys_are_listed_if_encryption_is_required(at_home: Operator) -> None:
+    settings = Settings(data_dir=at_home.data_dir)
+    required = Settings(data_dir=at_home.data_dir, encryption_policy_group="required")
+    database = Database(settings.effective_database_url)
+    maja = database.run(lambda session: person(session, "maja"))
+    listed = {check.name: check for check in checks(required)}["device keys"]
+    database.run(lambda session: published(session, maja))
+    database.close()
+
+    assert "device keys" not in {check.name for check in checks(settings)}
+    assert (listed.status, "maja's phone of maja" in listed.detail) == (Check.NOTE, True)
+    assert {check.name: check for check in checks(required)}["device keys"].status == Check.OK
 
 
 def test_keys_that_do_not_open_the_data_are_noticed(at_home: Operator) -> None:

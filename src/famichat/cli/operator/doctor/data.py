@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from famichat.app.environment.check import Check
 from famichat.attachments.sample import open_newest_files
+from famichat.chat.mls.progress import devices_without_keys, encrypted_conversations
 from famichat.cli.expected import to_message
 from famichat.cli.operator.doctor.surroundings import surroundings
 from famichat.cli.operator.opened_data import sqlite_file
@@ -102,6 +103,8 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
             keys = data_dir.secrets(settings.secret_key, settings.vault_keys)
             yield database.run_read(lambda session: _sealed(session, keys))
             yield database.run_read(_rows)
+            if "required" in settings.encryption_policies.values():
+                yield database.run_read(_device_keys)
             yield database.run_read(lambda session: _files(session, keys, settings.effective_files_dir))
     except (StorageError, DBAPIError) as error:
         yield Check("database", Check.BAD, _explained(error))
@@ -146,6 +149,15 @@ def _rows(session: Session) -> Check:
     if dialect == "postgresql" and session.execute(text("SHOW data_checksums")).scalar_one() != "on":
         return Check("rows", Check.NOTE, "intact; PostgreSQL checks no pages, turn on its data checksums")
     return Check("rows", Check.OK, "intact")
+
+
+def _device_keys(session: Session) -> Check:
+    """List the devices that keep conversations from being encrypted."""
+    missing = devices_without_keys(session)
+    if missing:
+        names = ", ".join(f"{device.shown_name} of {username}" for username, device in missing)
+        return Check("device keys", Check.NOTE, f"these devices do not support encryption yet: {names}")
+    return Check("device keys", Check.OK, f"all devices; {encrypted_conversations(session)} encrypted conversations")
 
 
 def _files(session: Session, keys: Secrets, files_dir: Path) -> Check:
