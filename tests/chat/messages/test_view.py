@@ -62,6 +62,7 @@ CONVERSATION_FIELDS = [
     "members",
     "encryption_policy",
     "encryption_status",
+    "mls",
     "last_message",
     "unread",
     "hidden",

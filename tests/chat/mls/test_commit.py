@@ -16,7 +16,7 @@ from famichat.chat.mls.roster import missing_devices, roster_of, stale_leaves
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.mls import MlsCommit, MlsGroup, MlsWelcomeDevice
 from famichat.e2ee.device_keys import DeviceKeysRequest, publish_device_keys
-from famichat.e2ee.key_package import claim_key_packages, publish_key_packages, unclaimed_key_packages
+from famichat.e2ee.key_package import StoredKeyPackage, claim_key_packages, publish_key_packages, unclaimed_key_packages
 from famichat.storage.base import now
 from famichat.storage.database import Database
 from tests.factories.people import Household
@@ -328,6 +328,22 @@ def test_a_lost_mls_group_is_created_again_at_most_three_times_a_day(encrypted: 
     assert create(4).generation == 4
     assert encrypted.leaves() == {0: encrypted["emil"].device_id}
     assert encrypted.needs_commit()
+
+
+def test_a_commit_deletes_no_key_packages_of_devices_outside_of_the_conversation(encrypted: Encrypted) -> None:
+    nils = encrypted["nils"].device_id
+    everything = (nils, encrypted["emil"].device_id, "nonsense")
+
+    encrypted.send(encrypted.home.maja, encrypted.model.commit(encrypted["maja"], unusable_key_packages=everything))
+
+    bodies = encrypted.run(
+        lambda session: (
+            session.execute(select(StoredKeyPackage.last_resort).where(StoredKeyPackage.device_id == nils))
+            .scalars()
+            .all()
+        )
+    )
+    assert sorted(bodies) == [False, False, True]
 
 
 def test_an_unusable_key_package_is_deleted_so_that_its_owner_blocks_nobody(encrypted: Encrypted) -> None:

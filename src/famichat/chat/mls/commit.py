@@ -339,7 +339,10 @@ def _accepted(
         )
     )
     delete_used_key_packages(session, refs)
-    delete_unusable_key_packages(session, conversation.id, filter(is_id, request.unusable_key_packages))
+    if request.unusable_key_packages:
+        # Only of the participants, because key packages of others were not given out here.
+        devices = {each.device_id for each in member_devices(session, conversation.id)}
+        delete_unusable_key_packages(session, conversation.id, devices.intersection(request.unusable_key_packages))
     _store_welcome(session, conversation.id, request, accepted.added)
     session.flush()
     return CommitResult(
