@@ -37,7 +37,7 @@ JOIN_FIELDS = {
 }  # fmt: skip
 CONVERSATION_FIELDS = {
     "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "last_change", "history", "members",
-    "encryption_policy", "encryption_status", "last_message", "unread", "hidden", "hidden_by_users", "archived",
+    "encryption_policy", "encryption_status", "mls", "last_message", "unread", "hidden", "hidden_by_users", "archived",
     "muted_until", "contact",
 }  # fmt: skip
 
