@@ -13,6 +13,7 @@ from famichat.chat.errors import ChatError, EncryptionNotReady, EpochChanged, In
 from famichat.chat.groups.membership import add_to_group, remove_from_group
 from famichat.chat.mls.commit import CommitRequest, CommitResult
 from famichat.chat.mls.roster import missing_devices, roster_of, stale_leaves
+from famichat.chat.mls.state import welcomes_for
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.mls import MlsCommit, MlsGroup, MlsWelcomeDevice
 from famichat.e2ee.device_keys import DeviceKeysRequest, publish_device_keys
@@ -320,6 +321,7 @@ def test_a_lost_mls_group_is_created_again_at_most_three_times_a_day(encrypted: 
     with pytest.raises(ChatError):
         create(2)
     assert [create(generation).generation for generation in (1, 2, 3)] == [1, 2, 3]
+    assert encrypted.run(welcomes_for, encrypted["inga"].device_id) == []  # none for a group that is no more
     with pytest.raises(InvalidCommit) as raised:
         create(4)
     assert raised.value.details["reason"] == "too_many_groups"

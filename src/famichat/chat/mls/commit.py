@@ -123,6 +123,7 @@ def create_mls_group(
     leaves = _with_new_leaves(founder, added)
     if group is not None:
         session.delete(group)  # and its leaves
+        session.execute(delete(MlsWelcome).where(MlsWelcome.conversation_id == conversation_id))
         session.flush()
     session.add(
         MlsGroup(
