@@ -1,4 +1,4 @@
-"""Concurrent commits, and what is announced of them."""
+"""Concurrent commits, and their announcements."""
 
 import asyncio
 from dataclasses import replace

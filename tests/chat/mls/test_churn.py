@@ -38,7 +38,7 @@ class Fault:
 
 @dataclass
 class Churn:
-    """A history, and what it has shown."""
+    """A random history and its results."""
 
     encrypted: Encrypted
     send_path: SendPath

@@ -321,7 +321,7 @@ def test_a_lost_mls_group_is_created_again_at_most_three_times_a_day(encrypted: 
     with pytest.raises(ChatError):
         create(2)
     assert [create(generation).generation for generation in (1, 2, 3)] == [1, 2, 3]
-    assert encrypted.run(welcomes_for, encrypted["inga"].device_id) == []  # none for a group that is no more
+    assert encrypted.run(welcomes_for, encrypted["inga"].device_id) == []  # those of the former group are deleted
     with pytest.raises(InvalidCommit) as raised:
         create(4)
     assert raised.value.details["reason"] == "too_many_groups"
