@@ -34,7 +34,7 @@ async def test_of_concurrent_commits_one_is_accepted_and_announced(running: Runn
     creation = model.commit(phone, add=[(tablet, package.body)])
     created = await asyncio.gather(*(actions.create_group(services, identity(maja), notes, creation) for _ in range(5)))
     model.advance()
-    senders = [(maja, phone), (person, tablet)] * 10
+    senders = [(maja, phone), (person, tablet)] * 25
 
     results = await asyncio.gather(
         *(actions.commit(services, identity(who), notes, model.commit(device)) for who, device in senders),
@@ -43,7 +43,7 @@ async def test_of_concurrent_commits_one_is_accepted_and_announced(running: Runn
 
     assert sorted(each.repeat for each in created) == [False, True, True, True, True]
     assert [each.epoch for each in results if isinstance(each, CommitResult)] == [2]
-    assert sum(isinstance(each, EpochChanged) for each in results) == 19
+    assert sum(isinstance(each, EpochChanged) for each in results) == 49
     announced = [
         note["payload"]["epoch"]
         for kind, note in running.published

@@ -206,6 +206,13 @@ def commit_json(request: CommitRequest) -> dict[str, object]:
     return {**body, "epoch": request.epoch} if request.epoch else body
 
 
+def encrypted_message(key_id: str) -> dict[str, object]:
+    """A message whose body only the devices in an epoch could decrypt."""
+    encrypted = {"encryption_flag": True, "encryption_version": "famichat.1", "protocol": "mls10"}
+    body = {"body": b64(os.urandom(32)), "client_id": os.urandom(16).hex()}
+    return {**body, **encrypted, "key_id": key_id, "epoch": int(key_id.partition(":")[2])}
+
+
 class MlsGroupModel:
     """An MLS group as its members know it, which makes the commits that a client would send.
 

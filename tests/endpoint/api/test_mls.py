@@ -13,7 +13,7 @@ from famichat.storage.base import new_id
 from famichat.telemetry.events import CommitAccepted, CommitRejected, Event, MlsGroupCreated
 from tests.factories.people import Person
 from tests.support.app import RunningApp, running_app
-from tests.support.mls import MlsAccount, MlsDevice, MlsGroupModel, b64, commit_json, raw_public
+from tests.support.mls import MlsAccount, MlsDevice, MlsGroupModel, b64, commit_json, encrypted_message, raw_public
 
 
 @pytest.fixture
@@ -95,11 +95,8 @@ async def test_a_group_is_encrypted_and_talks(required: RunningApp, emitted: lis
             assert (await emil.delete(f"/me/welcomes/{waiting['id']}")).status_code == 204
         assert (await emil.get("/me/welcomes")).json() == {"welcomes": []}
 
-        encrypted = {"encryption_flag": True, "encryption_version": "famichat.1", "protocol": "mls10"}
-        message = {"body": "q83v", "client_id": new_id().replace("-", ""), **encrypted, "key_id": "0:1", "epoch": 1}
-        assert (await maja_socket.ask(topic, "new_msg", message)).status == "ok"
-        late = {**message, "client_id": new_id().replace("-", ""), "key_id": "0:0", "epoch": 0}
-        refused = (await maja_socket.ask(topic, "new_msg", late)).response
+        assert (await maja_socket.ask(topic, "new_msg", encrypted_message("0:1"))).status == "ok"
+        refused = (await maja_socket.ask(topic, "new_msg", encrypted_message("0:0"))).response
         assert refused == {
             "reason": "epoch_changed",
             "details": {"generation": 0, "epoch": 1, "needs_commit": False},
