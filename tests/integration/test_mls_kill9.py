@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from famichat.accounts.sign_in.token import Tokens
-from famichat.chat.conversations.create import create_group_conversation
+from famichat.chat.conversations.create import create_direct_conversation
 from famichat.chat.records.conversation import Conversation
 from famichat.e2ee.key_package import claim_key_packages
 from famichat.storage.database import Database
-from tests.factories.people import SECRET, Household, Person, household
+from tests.factories.people import INDEX, SECRET, Household, Person, household
 from tests.support.channel_client import ChannelClient
 from tests.support.mls import MlsDevice, MlsGroupModel, b64, commit_json, encrypted_message, published
 from tests.support.server import FamichatServer
@@ -19,22 +19,22 @@ from tests.support.talkers import KEYS
 
 
 def move_in(session: Session) -> tuple[Household, str, MlsDevice, MlsDevice, bytes]:
-    """Create an encrypted group of Maja and Emil; return a key package of Emil's."""
+    """Create an encrypted conversation of Maja and Emil; return a key package of Emil's."""
     home = household(session)
-    group = create_group_conversation(session, home.maja.user_id, "Holiday", [home.emil.user_id]).conversation
-    session.get_one(Conversation, group.id).encryption_required = True
+    talk = create_direct_conversation(session, home.maja.user_id, home.emil.user_id, blind_index=INDEX).conversation
+    session.get_one(Conversation, talk.id).encryption_required = True
     maja, emil = published(session, home.maja), published(session, home.emil)
-    package = claim_key_packages(session, group.id, [emil.device_id])[emil.device_id].body
-    return home, group.id, maja, emil, package
+    package = claim_key_packages(session, talk.id, [emil.device_id])[emil.device_id].body
+    return home, talk.id, maja, emil, package
 
 
 async def test_an_epoch_whose_announcement_was_lost_is_found_by_its_members(tmp_path: Path, database_url: str) -> None:
     database = Database(database_url)
-    home, group, maja, emil, package = database.run(move_in)
+    home, talk, maja, emil, package = database.run(move_in)
     database.close()
     creation = MlsGroupModel(maja).commit(maja, add=[(emil, package)])
     killed = ("tests.support.killed_before_broadcast",)
-    path, topic = f"/api/v1/conversations/{group}/mls", f"message:group:{group}"
+    path, topic = f"/api/v1/conversations/{talk}/mls", f"message:direct:{talk}"
 
     async with FamichatServer(tmp_path / "data", database_url=database_url, settings=KEYS, program=killed) as server:
 

@@ -170,17 +170,6 @@ export interface components {
     }
     /** @enum {string} */
     readonly Color: "clay" | "honey" | "moss" | "pine" | "sea" | "iris" | "plum" | "rose"
-    /** @description The language of the e-mail. */
-    readonly ConfirmationRequest: {
-      /**
-       * @default en
-       * @enum {string}
-       */
-      readonly language?: "en" | "ja"
-    }
-    /** @description The token of the link. */
-    readonly ConfirmationToken: {
-      readonly token: string
     /** @description A commit, and the epoch that it began. */
     readonly Commit: {
       readonly epoch: number
@@ -201,6 +190,18 @@ export interface components {
     /** @description Commits in the order of their epochs. If there may be more, ask again after the last epoch. */
     readonly Commits: {
       readonly commits: readonly components["schemas"]["Commit"][]
+    }
+    /** @description The language of the e-mail. */
+    readonly ConfirmationRequest: {
+      /**
+       * @default en
+       * @enum {string}
+       */
+      readonly language?: "en" | "ja"
+    }
+    /** @description The token of the link. */
+    readonly ConfirmationToken: {
+      readonly token: string
     }
     /** @description A conversation as one of its members sees it in a list. */
     readonly Conversation: {
@@ -1369,11 +1370,11 @@ export type ChangePage = Schemas["ChangePage"]
 export type ChildContact = Schemas["ChildContact"]
 export type ChildContacts = Schemas["ChildContacts"]
 export type Color = Schemas["Color"]
-export type ConfirmationRequest = Schemas["ConfirmationRequest"]
-export type ConfirmationToken = Schemas["ConfirmationToken"]
 export type Commit = Schemas["Commit"]
 export type CommitSubmission = Schemas["CommitSubmission"]
 export type Commits = Schemas["Commits"]
+export type ConfirmationRequest = Schemas["ConfirmationRequest"]
+export type ConfirmationToken = Schemas["ConfirmationToken"]
 export type ConversationChanged = Schemas["ConversationChanged"]
 export type ConversationLeft = Schemas["ConversationLeft"]
 export type ConversationList = Schemas["ConversationList"]
