@@ -15,5 +15,5 @@ def kill(*_: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    Broadcasts.epoch_changed = kill  # type: ignore[method-assign]
+    Broadcasts.epoch_changed = kill  # type: ignore[assignment, method-assign]
     program(["serve"], prog_name="famichat")
