@@ -1,7 +1,7 @@
 """The build hook: adds the built web client to the wheel and the sdist.
 
 Git ignores the web client (`src/famichat/static`), so it is named here. If it is missing, the hook builds it with npm.
-The sdist contains only the Brotli form of each file that has one, which keeps it below 1 MiB; a wheel built from the
+The sdist contains only the Brotli form of each file that has one, which keeps it below 1 MB; a wheel built from the
 sdist restores the other forms and needs no Node.js.
 """
 

