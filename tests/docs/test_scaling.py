@@ -1,5 +1,7 @@
 """docs/scaling.md: its table is what the model computes, and its plan is consistent with it."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from bench.capacity import MEASURED, TARGETS, Load, nodes, table
@@ -14,13 +16,24 @@ def test_the_table_is_what_the_model_computes() -> None:
 def test_the_costs_in_the_page_are_those_of_the_model() -> None:
     for costs in (MEASURED, TARGETS):
         for seconds in (costs.connection, costs.message, costs.acknowledgement, costs.broker_message):
-            assert f" {seconds * 1e6:,.0f} µs" in PAGE
+            assert re.search(rf"[ (]{seconds * 1e6:.3g} µs", PAGE)
 
 
-def test_nodes_that_hear_everything_cannot_carry_any_load() -> None:
+def test_what_subscriptions_per_conversation_save_is_what_the_page_says() -> None:
+    load = Load(1_000_000)
+    everything, own = (nodes(load, MEASURED, interest=interest) for interest in (False, True))
+    assert everything is not None
+    assert own is not None
+
+    assert f"save {everything - own} of {everything} nodes" in PAGE
+
+
+def test_with_the_former_cost_of_broker_messages_no_number_of_nodes_carries_the_load() -> None:
     loads = [Load(100_000), Load(300_000)]
+    former = replace(MEASURED, broker_message=0.000137)
 
-    assert [nodes(load, MEASURED, interest=False) is None for load in loads] == [False, True]
+    assert "137 µs" in PAGE
+    assert [nodes(load, former, interest=False) is None for load in loads] == [False, True]
 
 
 def test_affinity_never_needs_more_nodes_and_more_clients_never_need_fewer() -> None:
