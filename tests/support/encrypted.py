@@ -16,7 +16,7 @@ from famichat.chat.records.conversation import CONVERSATION_TYPES
 from famichat.e2ee.key_package import claim_key_packages
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
-from tests.support.mls import MlsAccount, MlsDevice, MlsGroupModel, published
+from tests.support.mls import MlsAccount, MlsDevice, MlsGroupModel, publish, published
 from tests.support.services import identity
 
 REQUIRED = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "required"))
@@ -75,10 +75,22 @@ class Encrypted:
         return {index: leaf.device_id for index, leaf in self.run(leaves_of, self.conversation_id).items()}
 
 
-def set_up(database: Database, home: Household, make: Callable[[Session, Household], str]) -> Encrypted:
+def set_up(
+    database: Database,
+    home: Household,
+    make: Callable[[Session, Household], str],
+    make_device: Callable[[str, str], MlsDevice] = MlsDevice,
+    *,
+    packages: int = 2,
+) -> Encrypted:
+    """Publish the keys of everyone's device, with this many key packages."""
+
     def prepare(session: Session) -> tuple[str, dict[str, MlsAccount], dict[str, MlsDevice]]:
-        accounts = {each.username: MlsAccount(each.user_id) for each in home.everyone}
-        devices = {each.username: published(session, each, account=accounts[each.username]) for each in home.everyone}
+        accounts, devices = dict[str, MlsAccount](), dict[str, MlsDevice]()
+        for who in home.everyone:
+            account = accounts[who.username] = MlsAccount(who.user_id)
+            device = devices[who.username] = make_device(who.user_id, who.device_id)
+            publish(session, who, device, account=account, packages=packages)
         return make(session, home), accounts, devices
 
     conversation_id, accounts, devices = database.run(prepare)

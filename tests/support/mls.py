@@ -147,7 +147,14 @@ def group_info(
     nodes = [b"\0"] * (2 * max(leaves, default=0) + 1)
     for index, leaf in leaves.items():
         nodes[2 * index] = u8(1) + u8(1) + leaf
-    extensions = u16(2) + v(v(b"".join(nodes)))
+    return group_info_of_tree(group_id, epoch, v(b"".join(nodes)), external_pub=external_pub, suite=suite)
+
+
+def group_info_of_tree(
+    group_id: bytes, epoch: int, tree: bytes, *, external_pub: bool = True, suite: int = SUITE
+) -> bytes:
+    """A GroupInfo with an encoded ratchet tree."""
+    extensions = u16(2) + v(tree)
     if external_pub:
         extensions += u16(4) + v(v(os.urandom(32)))
     context = u16(1) + u16(suite) + v(group_id) + u64(epoch) + v(os.urandom(32)) + v(os.urandom(32)) + v(b"")
@@ -185,14 +192,21 @@ class MlsAccount:
 
 
 def published(session: Session, who: Person, *, packages: int = 2, account: MlsAccount | None = None) -> MlsDevice:
-    """Publish the keys of a person's device, signed by a new account key or the given one, and key packages."""
-    actor = Identity(who.user_id, who.device_id, who.username)
-    device, signing = MlsDevice(who.user_id, who.device_id), account or MlsAccount(who.user_id)
+    """Publish the keys of a person's new device, signed by a new account key or the given one, and key packages."""
+    device = MlsDevice(who.user_id, who.device_id)
+    publish(session, who, device, packages=packages, account=account)
+    return device
+
+
+def publish(
+    session: Session, who: Person, device: MlsDevice, *, packages: int = 2, account: MlsAccount | None = None
+) -> None:
+    """Publish the keys of a person's device; see `published`."""
+    actor, signing = Identity(who.user_id, who.device_id, who.username), account or MlsAccount(who.user_id)
     keys = DeviceKeysRequest(device.signature_key, device.hpke_key, signing.certificate(device), signing.request())
     publish_device_keys(session, actor, keys)
     bodies = [device.key_package() for _ in range(packages)]
     publish_key_packages(session, actor, device.signature_key, bodies, device.key_package() if packages else None)
-    return device
 
 
 def commit_json(request: CommitRequest) -> dict[str, object]:

@@ -5,11 +5,12 @@ know it, with the participants at the time of each message.
 """
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from famichat.accounts.device import add_device, revoke_device
 from famichat.chat.errors import EpochChanged, NotFound
@@ -18,15 +19,21 @@ from famichat.chat.journal import statements
 from famichat.chat.journal.journal import Journal
 from famichat.chat.messages.send import Draft, Sender, SendPath
 from famichat.chat.mls.roster import missing_devices, stale_leaves
+from famichat.chat.mls.state import commits_after, confirm_welcome, welcomes_for
 from famichat.chat.records.participant import participants
 from famichat.e2ee.key_package import claim_key_packages
-from famichat.storage.base import new_id
-from tests.factories.people import INDEX, VAULT, Person
+from famichat.storage.database import Database
+from tests.factories.people import INDEX, VAULT, Household, Person
+from tests.factories.talk import group_of
 from tests.support import effort
-from tests.support.encrypted import OPTIONAL, Encrypted
-from tests.support.mls import MlsDevice, published
+from tests.support.encrypted import OPTIONAL, Encrypted, set_up
+from tests.support.mls import MlsAccount, MlsDevice, encrypted_message, publish, published
+from tests.support.mls_rs import RsDevice
+from tests.support.services import identity
 
 STEPS = 30
+PACKAGES = 10
+"""How many key packages a device on mls-rs publishes: it uses none twice."""
 
 
 @dataclass
@@ -87,8 +94,11 @@ class Churn:
         who = self.chance.choice([*self.people, self.encrypted.home.maja])
         device_id = self.encrypted.run(lambda session: add_device(session, who.user_id, "new").id)
         person, account = replace(who, device_id=device_id), self.encrypted.accounts[who.username]
-        device = self.encrypted.run(lambda session: published(session, person, account=account, packages=1))
+        device = self.encrypted.run(lambda session: self.publish(session, person, account))
         self.devices[device_id] = person, device
+
+    def publish(self, session: Session, person: Person, account: MlsAccount) -> MlsDevice:
+        return published(session, person, account=account, packages=1)
 
     def sign_out(self) -> None:
         device_id = self.chance.choice(list(self.devices))
@@ -128,17 +138,8 @@ class Churn:
     async def send(self) -> None:
         who, _ = self.devices[self.chance.choice(list(self.devices))]
         epoch = self.encrypted.model.epoch
-        payload = {
-            "body": "q83v",
-            "client_id": new_id().replace("-", ""),
-            "encryption_flag": True,
-            "encryption_version": "famichat.1",
-            "protocol": "mls10",
-            "key_id": f"0:{epoch}",
-            "epoch": epoch,
-        }
         sender = Sender(who.user_id, who.device_id)
-        draft, where = Draft.parse(payload), self.encrypted.conversation_id
+        draft, where = Draft.parse(encrypted_message(f"0:{epoch}")), self.encrypted.conversation_id
         try:
             await self.send_path.send(sender, None, where, draft, lambda _sent, _view: None)
         except (EpochChanged, NotFound):
@@ -158,9 +159,70 @@ class Churn:
             self.faults.append(Fault("a member cannot read"))
 
 
+@dataclass
+class RsChurn(Churn):
+    """A history of devices on mls-rs, which follow the commits and Welcomes that the server has stored."""
+
+    ever: dict[str, RsDevice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.ever = {id_: device for id_, (_, device) in self.devices.items() if isinstance(device, RsDevice)}
+
+    def publish(self, session: Session, person: Person, account: MlsAccount) -> MlsDevice:
+        device = RsDevice(person.user_id, person.device_id)
+        publish(session, person, device, account=account, packages=PACKAGES)
+        self.ever[device.device_id] = device
+        return device
+
+    def join(self) -> None:
+        """The library creates no external commits."""
+
+    def reconcile(self) -> None:
+        encrypted = self.encrypted
+        able = [each for each in self.devices_of(self.members()) if each in self.leaves()]
+        who, device = self.devices[self.chance.choice(able)]
+        stale = set(encrypted.run(stale_leaves, encrypted.conversation_id))
+        if stale:
+            leaving = [self.ever[each.device_id] for index, each in encrypted.model.leaves.items() if index in stale]
+            self.commit(who, self.ever[device.device_id], remove=leaving)
+        missing = [each.device_id for each in encrypted.run(missing_devices, encrypted.conversation_id)]
+        self.commit(who, self.ever[device.device_id], add=list(encrypted.run(self.claim, missing).values()))
+
+    def commit(
+        self, who: Person, device: RsDevice, *, add: Sequence[bytes] = (), remove: Sequence[RsDevice] = ()
+    ) -> None:
+        """Commit, let the members' devices follow, and compare their epoch keys with those of removed devices."""
+        request = device.commit(self.encrypted.model.generation, add=add, remove=remove)
+        self.encrypted.send(who, request)
+        key = self.follow()
+        assert key not in {each.key_after(request.commit, self.encrypted.conversation_id) for each in remove}
+
+    def follow(self) -> bytes:
+        """Let the members' devices catch up; return the epoch key on which they agree."""
+        encrypted = self.encrypted
+        encrypted.model.epoch += 1
+        encrypted.model.leaves = {index: self.ever[device_id] for index, device_id in encrypted.leaves().items()}
+        following = [each for each in self.devices_of(self.members()) if each in self.leaves()]
+        for device_id in following:
+            encrypted.run(self.catch_up, device_id)
+        [key] = {self.ever[device_id].epoch_key(encrypted.conversation_id) for device_id in following}
+        return key
+
+    def catch_up(self, session: Session, device_id: str) -> None:
+        """Do what a client does that was offline: take the Welcome, then apply the commits."""
+        who, device = self.devices[device_id][0], self.ever[device_id]
+        for welcome in welcomes_for(session, device_id):
+            device.join(welcome.body, welcome.epoch)
+            confirm_welcome(session, device_id, welcome.id)
+        conversation_id, generation = self.encrypted.conversation_id, self.encrypted.model.generation
+        for each in commits_after(session, identity(who), conversation_id, generation, device.epoch):
+            device.process(each.encoded)
+
+
 @pytest.fixture
-async def send_path(encrypted: Encrypted) -> AsyncIterator[SendPath]:
-    journal = Journal(encrypted.database)
+async def send_path(database: Database) -> AsyncIterator[SendPath]:
+    journal = Journal(database)
     yield SendPath(journal, VAULT, INDEX, OPTIONAL)
     await journal.close()
 
@@ -199,3 +261,22 @@ async def test_the_checker_finds_a_missing_rule(
     history = await churn(encrypted, send_path, 1).run(STEPS)
 
     assert kind in {fault.kind for fault in history.faults}
+
+
+@pytest.mark.parametrize("seed", range(effort.repetitions(1, long=20)))
+async def test_a_second_implementation_agrees_on_the_members_of_each_epoch(
+    database: Database, household: Household, send_path: SendPath, seed: int
+) -> None:
+    encrypted = set_up(database, household, group_of, RsDevice, packages=PACKAGES)
+    history = RsChurn(encrypted, send_path, random.Random(seed))  # noqa: S311 - a test of chance
+    maja = history.ever[household.maja.device_id]
+    maja.create()
+    add = [encrypted.key_package(encrypted[name])[1] for name in ("emil", "inga")]
+    encrypted.create(household.maja, maja.commit(0, add=add))
+    history.follow()
+
+    await history.run(effort.repetitions(STEPS // 2, long=200))
+
+    assert history.faults == []
+    assert encrypted.model.epoch > STEPS // 4
+    assert history.stored > 3
