@@ -130,30 +130,33 @@ function transaction(database: IDBPDatabase<Stores>) {
 type Write = ReturnType<typeof transaction>
 
 async function putEntries(write: Write, entries: readonly TextEntry[]): Promise<Written> {
-  const bySegment = new Map<string, TextEntry[]>()
-  for (const entry of entries) {
-    const key = `${entry.conversationId} ${segmentNumber(entry.seq)}`
-    bySegment.set(key, [...(bySegment.get(key) ?? []), entry])
-  }
   const segments: Segment[] = []
-  for (const together of bySegment.values()) segments.push(await putInSegment(write, together))
+  for (const [id, ofConversation] of grouped(entries, ({ conversationId }) => conversationId)) {
+    for (const [number, ofSegment] of grouped(ofConversation, ({ seq }) => segmentNumber(seq))) {
+      segments.push(await putInSegment(write, id, number, ofSegment))
+    }
+  }
   return { segments, progress: await noteEntries(write, entries) }
 }
 
 /** Stores messages of one segment. */
-async function putInSegment(write: Write, entries: readonly TextEntry[]): Promise<Segment> {
+async function putInSegment(
+  write: Write,
+  conversationId: string,
+  number: number,
+  entries: readonly TextEntry[],
+): Promise<Segment> {
   const [texts, segments] = [write.objectStore("texts"), write.objectStore("segments")]
   const lines = new Map<number, Line>()
   for (const arrived of entries) {
-    const { conversationId, seq } = arrived
+    const { seq } = arrived
     const current = currentEntry(await texts.get([conversationId, seq]), arrived)
     if (current !== arrived && current.change > arrived.change) continue
     await texts.put(current, [conversationId, seq])
     lines.set(seq, { text: current.text && fold(current.text), time: secondsOf(current.sentAt) })
   }
-  const { conversationId = "", seq = 0 } = entries[0] ?? {}
-  const key: Place = [conversationId, segmentNumber(seq)]
-  const segment = withLines(conversationId, await segments.get(key), lines)
+  const key: Place = [conversationId, number]
+  const segment = withLines({ conversationId, number }, await segments.get(key), lines)
   await segments.put(segment, key)
   return segment
 }
@@ -161,13 +164,10 @@ async function putInSegment(write: Write, entries: readonly TextEntry[]): Promis
 async function noteEntries(write: Write, entries: readonly TextEntry[]): Promise<FillProgress[]> {
   const store = write.objectStore("progress")
   const noted: FillProgress[] = []
-  for (const id of new Set(entries.map(({ conversationId }) => conversationId))) {
+  for (const [id, ofConversation] of grouped(entries, ({ conversationId }) => conversationId)) {
     const known = await store.get(id)
     if (!known) continue
-    const now = withEntries(
-      known,
-      entries.filter(({ conversationId }) => conversationId === id),
-    )
+    const now = withEntries(known, ofConversation)
     if (now !== known) await store.put(now, id)
     noted.push(now)
   }
@@ -191,6 +191,17 @@ async function removeConversation(write: Write, conversationId: string): Promise
     write.objectStore("segments").delete(allOf(conversationId)),
     write.objectStore("progress").delete(conversationId),
   ])
+}
+
+function grouped<Item, Key>(items: readonly Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
+  const groups = new Map<Key, Item[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group) group.push(item)
+    else groups.set(key, [item])
+  }
+  return groups
 }
 
 /** The keys of a conversation's messages or segments. */

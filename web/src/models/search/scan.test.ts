@@ -9,7 +9,7 @@ function segment(texts: Record<number, string | null>, before?: Segment): Segmen
   const lines = Object.entries(texts).map(
     ([seq, text]) => [Number(seq), { text: text === null ? null : fold(text), time: 1_000 + Number(seq) }] as const,
   )
-  return withLines("kitchen", before, new Map(lines))
+  return withLines({ conversationId: "kitchen", number: 0 }, before, new Map(lines))
 }
 
 function found(query: string, segments: readonly Segment[], limit = 20): readonly number[] {

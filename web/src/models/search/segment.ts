@@ -4,6 +4,8 @@
  */
 export interface Segment {
   readonly conversationId: string
+  /** See `segmentNumber`. */
+  readonly number: number
   /** One line per message, in the order of `seq`. Messages without a text have none. */
   readonly text: string
   /** Where each line begins. */
@@ -37,7 +39,7 @@ export function segmentNumber(seq: number): number {
  * @param lines by `seq`
  */
 export function withLines(
-  conversationId: string,
+  { conversationId, number }: Pick<Segment, "conversationId" | "number">,
   segment: Segment | undefined,
   lines: ReadonlyMap<number, Line>,
 ): Segment {
@@ -53,6 +55,7 @@ export function withLines(
   const times = Uint32Array.from(readable, ([, { time }]) => time)
   return {
     conversationId,
+    number,
     text: readable.map(([, { text }]) => text).join("\n"),
     starts,
     seqs: Uint32Array.from(readable, ([seq]) => seq),
