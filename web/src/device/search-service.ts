@@ -95,20 +95,22 @@ export class SearchService implements SearchOperations {
       .sort((one, other) => other.newest - one.newest)
     const scan = new Scan(words, limit)
     let sliceEnd = performance.now() + SLICE_MS
+    let endedEarly = false
     for (const segment of segments) {
       if (performance.now() > sliceEnd) {
         await this.pause()
         sliceEnd = performance.now() + SLICE_MS
       }
       if (search !== this.#latest) return undefined
-      if (scan.endsBefore(segment.newest)) break
+      endedEarly = scan.endsBefore(segment.newest)
+      if (endedEarly) break
       scan.scan(segment)
     }
     const entries = await this.#store.entries(scan.hits)
     if (search !== this.#latest) return undefined
     return {
       messages: entries.flatMap((entry) => found(entry, words) ?? []),
-      more: scan.count > limit,
+      more: endedEarly || scan.count > limit,
       locked: segments.reduce((sum, { locked }) => sum + locked.length, 0),
     }
   }

@@ -147,14 +147,14 @@ async function putInSegment(
   entries: readonly TextEntry[],
 ): Promise<Segment> {
   const [texts, segments] = [write.objectStore("texts"), write.objectStore("segments")]
-  const lines = new Map<number, Line>()
-  for (const arrived of entries) {
+  const known = await Promise.all(entries.map(({ seq }) => texts.get([conversationId, seq])))
+  const current = new Map<number, TextEntry>()
+  for (const [index, arrived] of entries.entries()) {
     const { seq } = arrived
-    const current = currentEntry(await texts.get([conversationId, seq]), arrived)
-    if (current !== arrived && current.change > arrived.change) continue
-    await texts.put(current, [conversationId, seq])
-    lines.set(seq, { text: current.text && fold(current.text), time: secondsOf(current.sentAt) })
+    current.set(seq, currentEntry(current.get(seq) ?? known[index], arrived))
   }
+  await Promise.all([...current].map(([seq, entry]) => texts.put(entry, [conversationId, seq])))
+  const lines = new Map([...current].map(([seq, entry]) => [seq, lineOf(entry)]))
   const key: Place = [conversationId, number]
   const segment = withLines({ conversationId, number }, await segments.get(key), lines)
   await segments.put(segment, key)
@@ -209,6 +209,6 @@ function allOf(conversationId: string): IDBKeyRange {
   return IDBKeyRange.bound([conversationId], [conversationId, []])
 }
 
-function secondsOf(time: string): number {
-  return Math.floor(Date.parse(time) / 1_000)
+function lineOf({ text, sentAt }: TextEntry): Line {
+  return { text: text && fold(text), time: Math.floor(Date.parse(sentAt) / 1_000) }
 }

@@ -17,5 +17,12 @@ const service = new SearchService(self.name)
 
 addEventListener("message", ({ data: { id, operation, values } }: MessageEvent<SearchRequest>) => {
   const run = service[operation].bind(service) as (...values: readonly unknown[]) => Promise<unknown>
-  void run(...values).then((result) => postMessage({ id, result } satisfies SearchReply))
+  run(...values).then((result) => postMessage({ id, result } satisfies SearchReply), fail)
 })
+
+/** Reports a bug to the page, which learns of uncaught errors but not of rejected promises. */
+function fail(error: unknown): void {
+  setTimeout(() => {
+    throw error
+  })
+}

@@ -30,6 +30,7 @@ import {
   type ConversationList,
 } from "../models/conversation-list"
 import { MediaStore } from "../device/media-store"
+import { deleteSearchTexts } from "../device/search-store"
 import { Media } from "./media"
 import { SignedUrlCache } from "./signed-urls"
 import { ApiError, Unreachable } from "../api/http"
@@ -42,6 +43,7 @@ import { Contacts } from "./contacts.svelte"
 import { Connection, type ConnectionState, type ConnectionTrouble } from "./connection.svelte"
 import { ReplyPreviews } from "./reply-previews"
 import { MessageReader } from "./message-reader"
+import type { MessageSearch } from "./message-search.svelte"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
 import type { ConversationSummary, Family, LastMessage, Message, Person, ResetLinkCreated } from "../api/types"
@@ -82,6 +84,8 @@ export class ChatClient {
   latestMessage = $state.raw<Message>()
   /** A link to reset the password, of which the user has not taken note. */
   resetLink = $state.raw<ResetLinkCreated>()
+  /** The search in messages, once it is loaded. */
+  search = $state.raw<MessageSearch>()
   /** The conversations that this user is no longer in, as they last were. */
   removed = $state.raw<ReadonlyMap<string, ConversationSummary>>(new Map())
   #list = $state.raw<ConversationList>([])
@@ -181,6 +185,19 @@ export class ChatClient {
     await this.#connection.open()
   }
 
+  /** Loads the search, which the first screen does not need, and begins to fill it. Rejects if it cannot be loaded. */
+  async loadSearch(): Promise<void> {
+    const { MessageSearch } = await import("./message-search.svelte")
+    if (this.#stopped || this.search) return
+    this.search = new MessageSearch({
+      session: this.session,
+      reader: this.reader,
+      conversations: () => this.conversations,
+      connected: () => this.connection === "open",
+      refresh: () => void this.#refresh(),
+    })
+  }
+
   /** Deletes received messages after a sign-out. Unsent messages are kept. */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -191,11 +208,14 @@ export class ChatClient {
     this.#connection.close()
     this.#tabs.close()
     this.contacts.avatars.close()
+    this.search?.close()
+    const searchDeleted = deleteSearchTexts(this.me.id)
     await this.#mediaStore.clear()
     await this.#offlineCache.clear()
     await this.#database.close()
     await this.blobs.close()
     await this.recordings.close()
+    await searchDeleted
   }
 
   conversation(id: string): Conversation | undefined {
@@ -408,6 +428,7 @@ export class ChatClient {
     void withdrawRead((id) => this.summary(id)?.unread === 0)
     await this.contacts.refresh(() => this.conversations)
     this.ready = true
+    this.search?.wake()
   }
 
   /** A known conversation is on no page: the user is no longer in it, or it became active between two pages. */
@@ -444,6 +465,7 @@ export class ChatClient {
     this.#conversations.delete(id)
     this.#setConversations(without(this.conversations, id))
     void this.#mediaStore.removeAll("conversationId", id)
+    void this.search?.remove(id)
     for (const message of waitingIn(this.outbox, id)) void this.#outboxStore.refuse(message.client_id, "not_found")
     this.#cache(id)
   }

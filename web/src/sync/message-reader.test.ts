@@ -45,3 +45,16 @@ test("what is not encrypted is readable immediately, so that its bubble is drawn
   expect(reader.read(plain)).toEqual({ kind: "text", text: "a" })
   expect(reader.read(encrypted)).toBeUndefined()
 })
+
+test("a listener receives the versions opened before and after, and what is read once is not kept", async () => {
+  const reader = new MessageReader()
+  const [first, second, third] = [message(1), message(2), message(3)]
+  await reader.open([first])
+  const heard: string[] = []
+  reader.listen(({ message_id }, opened) => heard.push(`${message_id} ${opened.kind}`))
+  await reader.open([second, { ...third, encryption_flag: true }])
+  expect(heard).toEqual(["m1 text", "m2 text", "m3 locked"])
+  expect(await reader.readOnce([message(4)])).toEqual([{ kind: "text", text: "message 4" }])
+  expect(reader.read(message(4))).toBeUndefined()
+  expect(heard).toHaveLength(3)
+})

@@ -3,6 +3,8 @@ import "fake-indexeddb/auto"
 import { IDBFactory } from "fake-indexeddb"
 import { vi } from "vitest"
 
+import { InProcessWorker } from "./in-process-worker"
+
 /** `localStorage` and `sessionStorage`: the Web Storage API over a map. */
 class MemoryStorage {
   readonly #items = new Map<string, string>()
@@ -26,6 +28,7 @@ export function installBrowser(): void {
   vi.stubGlobal("localStorage", new MemoryStorage())
   vi.stubGlobal("sessionStorage", new MemoryStorage())
   vi.stubGlobal("indexedDB", new IDBFactory())
+  vi.stubGlobal("Worker", InProcessWorker)
   vi.stubGlobal("addEventListener", events.addEventListener.bind(events))
   vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events))
   vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events))

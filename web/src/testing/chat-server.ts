@@ -15,6 +15,8 @@ import { PhoenixServer, type ClientFrame } from "./phoenix-server"
 
 /** The messages that a page holds at most: of a join reply and of changes. */
 const REPLY_LIMIT = 50
+/** The messages that a page of the HTTP API holds at most. */
+const MAX_PAGE = 200
 const ACCESS_SECONDS = 600
 
 interface Position {
@@ -147,6 +149,14 @@ export class ChatServer {
     this.http.on("GET /conversations/:id", ({ path }) => {
       return this.conversations.get(path.split("/").at(-1) ?? "")?.summary ?? problem(404, "not_found")
     })
+    this.http.on("GET /conversations/:id/messages", ({ path, query }) => {
+      const values = Object.fromEntries([...new URLSearchParams(query)].map(([name, value]) => [name, Number(value)]))
+      return this.#at(path)?.fetch({ limit: MAX_PAGE, ...values }) ?? problem(404, "not_found")
+    })
+    this.http.on("GET /conversations/:id/changes", ({ path, query }) => {
+      const after = Number(new URLSearchParams(query).get("after_change"))
+      return this.#at(path)?.changesAfter(after) ?? problem(404, "not_found")
+    })
     this.http.on("GET /families", () => ({ families: [{ id: "sundqvist", name: "Sundqvist", role: "admin" }] }))
     this.http.on("GET /families/:id/members", () => ({ members: [{ ...person("inga"), role: "member" }] }))
     this.http.on("GET /people", () => ({ people: ["maja", "inga", "nils"].map(person) }))
@@ -199,6 +209,11 @@ export class ChatServer {
       .filter((each) => each.hidden === hidden && each.archived === archived)
     const next = start + limit
     return { conversations: listed.slice(start, next), next_cursor: next < listed.length ? String(next) : null }
+  }
+
+  /** The conversation of a path below `/conversations/:id`. */
+  #at(path: string): ServerConversation | undefined {
+    return this.conversations.get(path.split("/")[2] ?? "")
   }
 
   #of({ topic }: ClientFrame): ServerConversation {
