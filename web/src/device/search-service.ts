@@ -1,7 +1,7 @@
 /**
  * What the search worker does: it writes texts in the order of the requests, and scans them.
  *
- * The segments stay in memory between searches until they are released. A newer search, or `cancel`, ends the current one.
+ * The segments stay in memory between searches until they are released.
  */
 import type { FillProgress, HistoryHead } from "../models/search/fill-progress"
 import { excerpt, type ExcerptPart } from "../models/search/excerpt"
@@ -38,7 +38,7 @@ export interface SearchOperations {
   begin(heads: readonly HistoryHead[]): Promise<readonly FillProgress[]>
   remove(conversationId: string): Promise<void>
   retain(conversationIds: readonly string[]): Promise<void>
-  /** Returns undefined if the search was cancelled, or replaced by a newer one. */
+  /** Returns undefined if the search was cancelled, or replaced by a newer one of the same conversations. */
   search(query: SearchQuery): Promise<SearchResults | undefined>
   cancel(): Promise<void>
   /** Frees the memory that searches use. */
@@ -53,8 +53,8 @@ export class SearchService implements SearchOperations {
   /** The segments in memory, by conversation and first `seq`; undefined while they are released. */
   #segments: Promise<Map<string, Segment>> | undefined
   #writing: Promise<unknown> = Promise.resolve()
-  /** The number of the latest search. */
-  #latest = 0
+  /** The latest search of each conversation, and of all. */
+  readonly #latest = new Map<string | undefined, SearchQuery>()
 
   constructor(
     userId: string,
@@ -86,8 +86,10 @@ export class SearchService implements SearchOperations {
     await this.release()
   }
 
-  async search({ text, conversationId, limit }: SearchQuery): Promise<SearchResults | undefined> {
-    const search = ++this.#latest
+  async search(query: SearchQuery): Promise<SearchResults | undefined> {
+    const { text, conversationId, limit } = query
+    this.#latest.set(conversationId, query)
+    const replaced = () => this.#latest.get(conversationId) !== query
     const words = queryWords(text)
     if (words.length === 0) return { messages: [], more: false, locked: 0 }
     const segments = [...(await this.#loaded()).values()]
@@ -101,13 +103,13 @@ export class SearchService implements SearchOperations {
         await this.pause()
         sliceEnd = performance.now() + SLICE_MS
       }
-      if (search !== this.#latest) return undefined
+      if (replaced()) return undefined
       endedEarly = scan.endsBefore(segment.newest)
       if (endedEarly) break
       scan.scan(segment)
     }
     const entries = await this.#store.entries(scan.hits)
-    if (search !== this.#latest) return undefined
+    if (replaced()) return undefined
     return {
       messages: entries.flatMap((entry) => found(entry, words) ?? []),
       more: endedEarly || scan.count > limit,
@@ -116,7 +118,7 @@ export class SearchService implements SearchOperations {
   }
 
   async cancel(): Promise<void> {
-    this.#latest += 1
+    this.#latest.clear()
   }
 
   async release(): Promise<void> {

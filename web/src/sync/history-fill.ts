@@ -34,7 +34,7 @@ export interface HistorySource {
   /** The store of the search; both return undefined once it cannot be used. */
   begin(heads: readonly HistoryHead[]): Promise<readonly FillProgress[] | undefined>
   putPage(entries: readonly TextEntry[], reached: FillProgress): Promise<readonly FillProgress[] | undefined>
-  /** Called after each step. */
+  /** Called before each step. */
   changed(): void
 }
 
@@ -58,9 +58,10 @@ export class HistoryFill {
     while (!this.#stopped) {
       this.#woken = false
       const heads = this.#presentHeads()
-      const task = (await this.#beginAll(heads)) && this.source.allowed() ? this.#nextTask(heads) : undefined
-      if (task) await this.#attempt(task)
+      const begun = await this.#beginAll(heads)
       this.source.changed()
+      const task = begun && this.source.allowed() ? this.#nextTask(heads) : undefined
+      if (task) await this.#attempt(task)
       if (task) await this.source.idle()
       else if (!this.#woken) await this.#sleep(RECHECK_MS)
     }

@@ -10,7 +10,7 @@ const MAX_STEPS = 50
 useFakeBrowser()
 
 async function found(client: ChatClient, text: string, conversationId?: string): Promise<readonly string[]> {
-  const results = await client.search?.find({ text, conversationId, limit: 20 })
+  const results = await client.search?.find({ text, conversationId, limit: 1_000 })
   return (results?.messages ?? []).map(({ conversationId, seq }) => `${conversationId} ${seq}`)
 }
 

@@ -5,6 +5,7 @@
  * as the beginning of a word.
  */
 import type { Segment } from "./segment"
+import { occursAtWordStart } from "./word-start"
 
 export interface Hit {
   readonly conversationId: string
@@ -13,8 +14,6 @@ export interface Hit {
   readonly time: number
 }
 
-const LETTER = /[\p{L}\p{N}]/u
-const WITHOUT_SPACES = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u
 /** How many times the limit is collected before the oldest hits are dropped. */
 const SLACK = 4
 
@@ -72,12 +71,4 @@ export class Scan {
 
 function newestFirst(hits: readonly Hit[]): Hit[] {
   return [...hits].sort((one, other) => other.time - one.time || other.seq - one.seq)
-}
-
-function occursAtWordStart(text: string, word: string): boolean {
-  if (WITHOUT_SPACES.test(word)) return true
-  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
-    if (at === 0 || !LETTER.test(text.charAt(at - 1))) return true
-  }
-  return false
 }

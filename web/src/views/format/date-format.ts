@@ -29,6 +29,13 @@ export function formatShort(language: string, moment: string, now: Date): string
   )
 }
 
+/** `3 March`, with the year unless it is the current one. */
+export function formatDate(language: string, moment: string, now: Date): string {
+  const date = new Date(moment)
+  const year = date.getFullYear() === now.getFullYear() ? {} : ({ year: "numeric" } as const)
+  return new Intl.DateTimeFormat(language, { day: "numeric", month: "long", ...year }).format(date)
+}
+
 /** Date and time with the year. */
 export function formatDateTime(language: string, moment: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(moment))
