@@ -4,7 +4,13 @@
  */
 import { deleteDB, type DBSchema, type IDBPDatabase } from "idb"
 
-import { beginProgress, furthest, withEntries, type FillProgress, type HistoryHead } from "../models/search/fill-progress"
+import {
+  beginProgress,
+  furthest,
+  withEntries,
+  type FillProgress,
+  type HistoryHead,
+} from "../models/search/fill-progress"
 import { fold } from "../models/search/fold"
 import { segmentNumber, withLines, type Line, type Segment } from "../models/search/segment"
 import { currentEntry, type TextEntry } from "../models/search/text-entry"

@@ -3,7 +3,13 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { ApiError, Unreachable } from "../api/http"
 import type { Message } from "../api/types"
 import { message } from "../models/fixtures"
-import { beginProgress, furthest, withEntries, type FillProgress, type HistoryHead } from "../models/search/fill-progress"
+import {
+  beginProgress,
+  furthest,
+  withEntries,
+  type FillProgress,
+  type HistoryHead,
+} from "../models/search/fill-progress"
 import { textEntry, type TextEntry } from "../models/search/text-entry"
 import { eventually, installClock, pass, settle } from "../testing/clock"
 import { HistoryFill } from "./history-fill"

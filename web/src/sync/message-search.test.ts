@@ -74,7 +74,10 @@ test("changes to messages that this device does not show are applied when the se
 })
 
 test("a metered network fills nothing, unless the user asks for it", async () => {
-  vi.stubGlobal("navigator", Object.assign(navigator, { connection: Object.assign(new EventTarget(), { saveData: true }) }))
+  vi.stubGlobal(
+    "navigator",
+    Object.assign(navigator, { connection: Object.assign(new EventTarget(), { saveData: true }) }),
+  )
   const server = new ChatServer()
   server.add("kitchen", 300)
   const client = await startSearch(server)

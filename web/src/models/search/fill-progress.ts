@@ -31,7 +31,14 @@ export interface HistoryHead {
   readonly lastAt: string
 }
 
-export function headOf({ id, epoch, last_seq, last_change, last_message, created_at }: ConversationSummary): HistoryHead {
+export function headOf({
+  id,
+  epoch,
+  last_seq,
+  last_change,
+  last_message,
+  created_at,
+}: ConversationSummary): HistoryHead {
   return {
     conversationId: id,
     epoch,

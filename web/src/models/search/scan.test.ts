@@ -18,7 +18,12 @@ function found(query: string, segments: readonly Segment[], limit = 20): readonl
   return scan.hits.map(({ seq }) => seq)
 }
 
-const kitchen = segment({ 1: "The ferry leaves at ten", 2: "At noon, please", 3: "Noon it is.\nFerry is booked", 4: "さくら" })
+const kitchen = segment({
+  1: "The ferry leaves at ten",
+  2: "At noon, please",
+  3: "Noon it is.\nFerry is booked",
+  4: "さくら",
+})
 
 test("the newest hits come first, whatever their case and line breaks", () => {
   expect(found("FERRY", [kitchen])).toEqual([3, 1])

@@ -42,7 +42,7 @@ export class Scan {
   scan({ conversationId, text, starts, seqs, times }: Segment): void {
     const [first = "", ...others] = this.#words
     let line = 0
-    for (let at = text.indexOf(first); at >= 0; ) {
+    for (let at = text.indexOf(first); at >= 0;) {
       while (line + 1 < starts.length && (starts[line + 1] ?? 0) <= at) line += 1
       const start = starts[line] ?? 0
       const end = (starts[line + 1] ?? text.length + 1) - 1

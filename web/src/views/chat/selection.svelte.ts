@@ -10,8 +10,10 @@ export class MessageSelection {
   menu = $state.raw<Message>()
   /** Its edit history is open. */
   history = $state.raw<Message>()
-  /** The timeline is jumping to it. */
-  target = $state.raw<Message>()
+  /** The `seq` of the message that the timeline is jumping to. */
+  target = $state<number>()
+  /** The search in this chat is open. */
+  searching = $state(false)
   /** The draft replies to it. */
   reply = $state.raw<Message>()
   /** It is being edited. */
