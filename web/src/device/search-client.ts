@@ -27,10 +27,9 @@ export class SearchClient {
   ): Promise<Result<Operation> | undefined> {
     if (!this.working) return undefined
     const id = ++this.#requests
-    return await new Promise((done) => {
-      this.#waiting.set(id, done as (result: unknown) => void)
-      this.#worker.postMessage({ id, operation, values } satisfies SearchRequest)
-    })
+    const reply = new Promise<unknown>((done) => this.#waiting.set(id, done))
+    this.#worker.postMessage({ id, operation, values } satisfies SearchRequest)
+    return (await reply) as Result<Operation> | undefined
   }
 
   close(): void {
