@@ -25,12 +25,15 @@ export function serviceWorker(source: string, page: string, publicFiles: readonl
 
 function neededBy(page: string, bundle: Bundle): Set<string> {
   const needed = new Set(Object.keys(bundle).filter((name) => /\.woff2$|browser-check/.test(name)))
+  // Vite builds the web worker of a chunk as an asset, and records nowhere that the chunk needs it.
+  const webWorkers = Object.keys(bundle).filter((name) => bundle[name]?.type === "asset" && name.endsWith(".js"))
   const take = (name: string) => {
     const part = bundle[name]
     if (part?.type !== "chunk" || needed.has(name)) return
     needed.add(name)
     part.viteMetadata?.importedCss.forEach((css) => needed.add(css))
     part.viteMetadata?.importedAssets.forEach((asset) => needed.add(asset))
+    webWorkers.filter((worker) => part.code.includes(worker)).forEach((worker) => needed.add(worker))
     part.imports.forEach(take)
     part.dynamicImports.forEach(take)
   }

@@ -12,7 +12,7 @@ export class SearchClient {
   working = true
 
   constructor(userId: string) {
-    this.#worker = new Worker(new URL("./search-worker.ts", import.meta.url), { type: "module", name: userId })
+    this.#worker = new Worker(new URL("./search-worker.ts", import.meta.url), { type: "classic", name: userId })
     this.#worker.onmessage = ({ data: { id, result } }: MessageEvent<SearchReply>) => {
       this.#waiting.get(id)?.(result)
       this.#waiting.delete(id)

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import { matchingNames } from "./names"
-import { occursAtWordStart } from "./word-start"
+import { hasWordStarts, occursAtWordStart } from "./word-start"
 
 const NAMES = ["Summer house", "Grandma Inga", "おばあちゃん", "Emil Söderström", "Maja & Emil"]
 const matching = (query: string) => matchingNames(query, NAMES, (name) => name)
@@ -20,7 +20,11 @@ test("names that begin as typed come first, and otherwise the order is kept", ()
 })
 
 test("a script without spaces has no beginnings of words", () => {
-  expect(occursAtWordStart("東京都", "京都")).toBe(true)
+  expect([hasWordStarts("京都"), hasWordStarts("kyoto")]).toEqual([false, true])
   expect(occursAtWordStart("a part", "art")).toBe(false)
   expect(occursAtWordStart("a part of art", "art")).toBe(true)
+  expect(occursAtWordStart("a part of art", "art", 3, 6)).toBe(true)
+  expect(occursAtWordStart("a part of art", "art", 2, 6)).toBe(false)
+  expect(occursAtWordStart("l'été", "été")).toBe(true)
+  expect(occursAtWordStart("ñandú", "andú")).toBe(false)
 })

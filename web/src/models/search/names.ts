@@ -1,6 +1,6 @@
 /** Finds chats and people by their names. */
 import { fold, queryWords } from "./fold"
-import { occursAtWordStart } from "./word-start"
+import { hasWordStarts, occursAtWordStart } from "./word-start"
 
 /**
  * Returns the items in whose names all words of the query occur: first those in which names begin as typed, otherwise in
@@ -15,6 +15,7 @@ export function matchingNames<Item>(
   const matching = items
     .map((item) => ({ item, name: fold(nameOf(item)) }))
     .filter(({ name }) => words.every((word) => name.includes(word)))
-  const begins = ({ name }: { name: string }) => words.every((word) => occursAtWordStart(name, word))
+  const ranked = words.filter(hasWordStarts)
+  const begins = ({ name }: { name: string }) => ranked.every((word) => occursAtWordStart(name, word))
   return [...matching.filter(begins), ...matching.filter((each) => !begins(each))].map(({ item }) => item)
 }
