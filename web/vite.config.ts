@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config"
 
 import { baselineCss } from "./build/baseline-css"
 import { browserCheck } from "./build/browser-check"
+import { firstLoad } from "./build/chunks"
 import { compressed } from "./build/compress"
 import { sharedHead } from "./build/head"
 import { atMost } from "./build/size"
@@ -28,6 +29,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: { index: "index.html", events: "events.html", docs: "docs.html" },
+      output: { codeSplitting: { groups: [firstLoad("src/pages/index.ts", "src/pages/events.ts")] } },
     },
   },
   // Without this, Vitest runs Svelte's server build, in which state is not reactive.

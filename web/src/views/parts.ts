@@ -7,11 +7,19 @@ export const parts = {
   chatSearch: () => import("./search/ChatSearch.svelte"),
   editHistory: () => import("./chat/EditHistory.svelte"),
   inviteSheet: () => import("./conversations/InviteSheet.svelte"),
+  lightbox: () => import("./chat/attachments/Lightbox.svelte"),
   messageInfo: () => import("./chat/MessageInfo.svelte"),
   messageMenu: () => import("./chat/MessageMenu.svelte"),
   newChat: () => import("./conversations/NewChat.svelte"),
+  refusedChoices: () => import("./chat/RefusedChoices.svelte"),
   removedFromGroup: () => import("./conversations/RemovedFromGroup.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),
+}
+
+/** Rare ways to begin, which a signed-in user never needs. */
+export const beginnings = {
+  resetPassword: () => import("./sign-in/ResetPassword.svelte"),
+  setUp: () => import("./sign-in/SetUp.svelte"),
 }
 
 /** Loads all parts. Without a server, each is requested again when it is opened. */
