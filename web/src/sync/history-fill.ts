@@ -126,7 +126,7 @@ export class HistoryFill {
     return progress !== undefined
   }
 
-  /** Changes and new messages come before older messages, so that what is found is current. */
+  /** Changes and new messages come before older messages, so that results are current. */
   #nextTask(heads: readonly HistoryHead[]): Task | undefined {
     for (const head of heads) {
       const { conversationId } = head

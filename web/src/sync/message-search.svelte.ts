@@ -37,7 +37,7 @@ export class MessageSearch {
   incomplete = $state.raw<ReadonlySet<string>>(new Set())
   /** Whether filling waits for a network that is not metered. */
   paused = $state(false)
-  /** Increases when texts were added, changed or removed: what was found may be outdated. */
+  /** Increases when texts were added, changed or removed: results may be outdated. */
   version = $state(0)
   readonly #client: SearchClient
   readonly #fill: HistoryFill
