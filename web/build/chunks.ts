@@ -1,5 +1,5 @@
 /** Decides which modules share a file. */
-import { resolve } from "node:path"
+import { parse, resolve } from "node:path"
 
 import type { Rolldown } from "vite"
 
@@ -8,13 +8,14 @@ type ModuleGraph = Parameters<Rolldown.CodeSplittingNameFunction>[1]
 /**
  * Puts all modules that `page` imports before it shows anything into one chunk, and those that `other` needs, too, into
  * another. Otherwise each module that a view loaded later needs as well would get a chunk: the first load would take many
- * requests, and small files compress less.
+ * requests, and small files compress less. The first chunk has the name of the page, by which `session/app-update.ts`
+ * recognises another version.
  */
 export function firstLoad(page: string, other: string): Rolldown.CodeSplittingGroup {
   return {
     name(id, graph) {
       if (!importedBy(resolve(page), graph).has(id)) return null
-      return importedBy(resolve(other), graph).has(id) ? "common" : "first-load"
+      return importedBy(resolve(other), graph).has(id) ? "common" : parse(page).name
     },
   }
 }

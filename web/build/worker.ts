@@ -37,9 +37,8 @@ function neededBy(page: string, bundle: Bundle): Set<string> {
     part.imports.forEach(take)
     part.dynamicImports.forEach(take)
   }
-  for (const part of Object.values(bundle)) {
-    if (part.type === "chunk" && part.isEntry && part.name === page) take(part.fileName)
-  }
+  const html = content(bundle[`${page}.html`])
+  for (const name of Object.keys(bundle)) if (html.includes(`/${name}"`)) take(name)
   return needed
 }
 

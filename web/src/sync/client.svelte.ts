@@ -108,6 +108,8 @@ export class ChatClient {
   readonly #unreadCounts: UnreadCounts
   #attention: Attention | undefined
   #deliveryAcks: DeliveryAcks | undefined
+  /** Whether the server has listed all conversations. */
+  #listed = false
   #stopped = false
 
   constructor(readonly session: Session) {
@@ -196,6 +198,7 @@ export class ChatClient {
       connected: () => this.connection === "open",
       refresh: () => void this.#refresh(),
     })
+    if (this.#listed) this.search.listed()
   }
 
   /** Deletes received messages after a sign-out. Unsent messages are kept. */
@@ -428,7 +431,8 @@ export class ChatClient {
     void withdrawRead((id) => this.summary(id)?.unread === 0)
     await this.contacts.refresh(() => this.conversations)
     this.ready = true
-    this.search?.wake()
+    this.#listed = true
+    this.search?.listed()
   }
 
   /** A known conversation is on no page: the user is no longer in it, or it became active between two pages. */

@@ -342,11 +342,10 @@ describe("a photo that was viewed", () => {
 
 test("a browser that stores nothing is reported, and messages are sent all the same", async () => {
   vi.spyOn(console, "warn").mockImplementation(() => undefined)
-  vi.stubGlobal("indexedDB", {
-    open: () => {
-      throw new DOMException("no", "SecurityError")
-    },
-  })
+  const refuse = () => {
+    throw new DOMException("no", "SecurityError")
+  }
+  vi.stubGlobal("indexedDB", { open: refuse, deleteDatabase: refuse })
   const server = new ChatServer()
   const kitchen = server.add("kitchen", 3)
   const client = await startClient(server)

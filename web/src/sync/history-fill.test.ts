@@ -182,7 +182,7 @@ test("nothing is fetched while it is not allowed, and filling says how far it ca
   expect(world.requests).toEqual([])
   world.allowed = true
   world.fill.wake()
-  await eventually(() => expect(world.fill.isIncomplete()).toBe(false))
+  await eventually(() => expect(world.fill.incomplete.size).toBe(0))
   expect(world.requests).toHaveLength(2)
 })
 

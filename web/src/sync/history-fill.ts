@@ -87,9 +87,9 @@ export class HistoryFill {
     this.#progress.delete(conversationId)
   }
 
-  /** Whether older messages of a conversation, or of any, are missing. */
-  isIncomplete(conversationId?: string): boolean {
-    return this.#incomplete().some((each) => conversationId === undefined || each.conversationId === conversationId)
+  /** The conversations whose older messages are missing. */
+  get incomplete(): ReadonlySet<string> {
+    return new Set(this.#incomplete().map(({ conversationId }) => conversationId))
   }
 
   /** Everything that was sent since then is there (RFC 3339); undefined if nothing is missing. */

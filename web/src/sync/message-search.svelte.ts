@@ -62,17 +62,17 @@ export class MessageSearch {
       changed: () => this.#noteProgress(),
     })
     context.reader.listen((message, opened) => this.#add(textEntry(message, opened)))
-    void this.#client.run(
-      "retain",
-      context.conversations().map(({ id }) => id),
-    )
-    document.addEventListener("visibilitychange", this.wake)
-    network()?.addEventListener("change", this.wake)
+    document.addEventListener("visibilitychange", this.#wake)
+    network()?.addEventListener("change", this.#wake)
     void this.#fill.run()
   }
 
-  /** The conversations, the connection or the network changed. */
-  readonly wake = () => this.#fill.wake()
+  /** The list of conversations is complete: texts of others are deleted. */
+  listed(): void {
+    const ids = this.context.conversations().map(({ id }) => id)
+    void this.#client.run("retain", ids)
+    this.#fill.wake()
+  }
 
   /** Searches; undefined if a newer search replaced this one. */
   async find(query: SearchQuery): Promise<SearchResults | undefined> {
@@ -112,12 +112,14 @@ export class MessageSearch {
   /** Ends the worker. Nothing is written after this. */
   close(): void {
     clearTimeout(this.#releaseTimer)
-    document.removeEventListener("visibilitychange", this.wake)
-    network()?.removeEventListener("change", this.wake)
+    document.removeEventListener("visibilitychange", this.#wake)
+    network()?.removeEventListener("change", this.#wake)
     this.context.reader.listen(() => undefined)
     this.#client.close()
     this.#fill.stop()
   }
+
+  readonly #wake = () => this.#fill.wake()
 
   get #waitsForNetwork(): boolean {
     return isMetered() && !this.#forced
@@ -150,9 +152,8 @@ export class MessageSearch {
     const { reachedAt } = this.#fill
     if (reachedAt !== this.reachedAt) this.version += 1
     this.reachedAt = reachedAt
-    const ids = this.context.conversations().map(({ id }) => id)
-    this.incomplete = new Set(ids.filter((id) => this.#fill.isIncomplete(id)))
-    this.paused = this.#fill.isIncomplete() && this.#waitsForNetwork
+    this.incomplete = this.#fill.incomplete
+    this.paused = this.incomplete.size > 0 && this.#waitsForNetwork
   }
 }
 

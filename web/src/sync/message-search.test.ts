@@ -153,3 +153,23 @@ test("a message that this device cannot decrypt is counted", async () => {
   const results = await client.search?.find({ text: "message", conversationId: undefined, limit: 20 })
   expect(results?.locked).toBe(1)
 })
+
+test("texts survive a start without a server, and those of conversations that were left meanwhile do not", async () => {
+  const server = new ChatServer()
+  server.add("kitchen", 3)
+  server.add("attic", 3)
+  const client = await startSearch(server)
+  await fill(client)
+  client.search?.close()
+
+  server.http.reachable = false
+  const offline = await startDisconnected(server)
+  await offline.loadSearch()
+  await settle()
+  expect(await found(offline, "message")).toHaveLength(6)
+
+  server.conversations.delete("attic")
+  server.http.reachable = true
+  await pass(10_000)
+  expect(await found(offline, "message")).toHaveLength(3)
+})
