@@ -103,6 +103,13 @@ test("released segments are loaded again", async () => {
   expect(await found("ferry")).toEqual(["kitchen 1"])
 })
 
+test("recent queries survive a restart, and can be forgotten", async () => {
+  await Promise.all([service.remember("ferry"), service.remember("pump")])
+  expect(await new SearchService("maja").recent()).toEqual(["pump", "ferry"])
+  await service.forgetRecent()
+  expect(await service.recent()).toEqual([])
+})
+
 test("an empty query finds nothing; more hits than the limit, and messages that cannot be read, are reported", async () => {
   await service.put([entry(1, "ferry"), entry(2, "ferry"), entry(3, null)])
   expect((await search(" "))?.messages).toEqual([])

@@ -6,6 +6,7 @@
 import type { FillProgress, HistoryHead } from "../models/search/fill-progress"
 import { excerpt, type ExcerptPart } from "../models/search/excerpt"
 import { queryWords } from "../models/search/fold"
+import { withRecent } from "../models/search/recent"
 import { Scan } from "../models/search/scan"
 import type { Segment } from "../models/search/segment"
 import type { TextEntry } from "../models/search/text-entry"
@@ -41,6 +42,11 @@ export interface SearchOperations {
   /** Returns undefined if the search was cancelled, or replaced by a newer one of the same conversations. */
   search(query: SearchQuery): Promise<SearchResults | undefined>
   cancel(): Promise<void>
+  /** Returns the latest queries that led to a message. */
+  recent(): Promise<readonly string[]>
+  /** Adds a query to the recent ones, and returns these. */
+  remember(query: string): Promise<readonly string[]>
+  forgetRecent(): Promise<void>
   /** Frees the memory that searches use. */
   release(): Promise<void>
 }
@@ -119,6 +125,22 @@ export class SearchService implements SearchOperations {
 
   async cancel(): Promise<void> {
     this.#latest.clear()
+  }
+
+  async recent(): Promise<readonly string[]> {
+    return await this.#store.recent()
+  }
+
+  async remember(query: string): Promise<readonly string[]> {
+    return await this.#inOrder(async () => {
+      const recent = withRecent(await this.#store.recent(), query)
+      await this.#store.setRecent(recent)
+      return recent
+    })
+  }
+
+  async forgetRecent(): Promise<void> {
+    await this.#inOrder(() => this.#store.setRecent([]))
   }
 
   async release(): Promise<void> {

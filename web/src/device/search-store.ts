@@ -25,9 +25,13 @@ interface Stores extends DBSchema {
   segments: { key: Place; value: Segment }
   /** By conversation. */
   progress: { key: string; value: FillProgress }
+  /** Recent queries, under one key. */
+  recent: { key: string; value: readonly string[] }
 }
 
+/** What is written together. */
 const NAMES = ["texts", "segments", "progress"] as const
+const RECENT = "queries"
 
 function databaseName(userId: string): string {
   return `famichat.${userId}.search`
@@ -55,7 +59,7 @@ export class SearchStore {
 
   constructor(userId: string) {
     this.#database = new FileDatabase(databaseName(userId), (database) => {
-      for (const name of NAMES) database.createObjectStore(name)
+      for (const name of [...NAMES, "recent"] as const) database.createObjectStore(name)
     })
   }
 
@@ -114,6 +118,14 @@ export class SearchStore {
       return await Promise.all(places.map(({ conversationId, seq }) => texts.get([conversationId, seq])))
     })
     return (found ?? []).filter((entry) => entry !== undefined)
+  }
+
+  async recent(): Promise<readonly string[]> {
+    return (await this.#database.attempt((database) => database.get("recent", RECENT))) ?? []
+  }
+
+  async setRecent(queries: readonly string[]): Promise<void> {
+    await this.#database.attempt((database) => database.put("recent", queries, RECENT))
   }
 
   async close(): Promise<void> {

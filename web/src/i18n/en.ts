@@ -61,6 +61,8 @@ export const en = {
   "search.title": "Search",
   "search.field": "Search chats and messages",
   "search.close": "Close search",
+  "search.recent": "Recent searches",
+  "search.clearRecent": "Clear recent searches",
   "search.names": "Chats and people",
   "search.messages": "Messages",
   "search.all": "Show all",

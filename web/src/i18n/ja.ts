@@ -59,6 +59,8 @@ export const ja: Messages = {
   "search.title": "検索",
   "search.field": "チャットとメッセージを検索",
   "search.close": "検索を閉じる",
+  "search.recent": "最近の検索",
+  "search.clearRecent": "最近の検索を消去",
   "search.names": "チャットと人",
   "search.messages": "メッセージ",
   "search.all": "すべて表示",

@@ -37,6 +37,8 @@ export class MessageSearch {
   incomplete = $state.raw<ReadonlySet<string>>(new Set())
   /** Whether filling waits for a network that is not metered. */
   paused = $state(false)
+  /** The latest queries that led to a message. */
+  recent = $state.raw<readonly string[]>([])
   /** Increases when texts were added, changed or removed: results may be outdated. */
   version = $state(0)
   readonly #client: SearchClient
@@ -87,6 +89,17 @@ export class MessageSearch {
   enter(): void {
     clearTimeout(this.#releaseTimer)
     this.context.refresh()
+    void this.#client.run("recent").then((recent = []) => (this.recent = recent))
+  }
+
+  /** The user opened a message that this query found. */
+  remember(query: string): void {
+    void this.#client.run("remember", query).then((recent = []) => (this.recent = recent))
+  }
+
+  forgetRecent(): void {
+    this.recent = []
+    void this.#client.run("forgetRecent")
   }
 
   leave(): void {

@@ -134,6 +134,27 @@ test("on a metered network it says how far it searched, and continues when asked
   )
 })
 
+test("queries that led to a message are offered again, until they are cleared", async () => {
+  const server = new ChatServer()
+  server.add("kitchen", 2)
+  const { client } = await open(server, "message 2")
+  document.querySelector<HTMLAnchorElement>('[href="#/c/kitchen/2"]')?.click()
+  await settle()
+  if (mounted) await unmount(mounted)
+  const { changeQuery } = await show(client, "")
+  const buttons = () => [...document.querySelectorAll("button")]
+  buttons()
+    .find((each) => each.textContent?.trim() === "message 2")
+    ?.click()
+  expect(changeQuery).toHaveBeenCalledWith("message 2")
+  buttons()
+    .find((each) => each.textContent === "Clear recent searches")
+    ?.click()
+  await settle()
+  expect(texts()).not.toContain("message 2 Clear")
+  expect(texts()).not.toContain("Recent searches")
+})
+
 test("an empty field shows the latest chats, five at first", async () => {
   const server = new ChatServer()
   for (const name of ["a", "b", "c", "d", "e", "f"]) server.add(name, 1)
