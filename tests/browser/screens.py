@@ -133,6 +133,9 @@ class Scene:
         await visitor.sign_in("maja", self.demo.user("maja")["password"])
         await expect(visitor.listed(CONVERSATIONS["group"])).to_contain_text("1 unread")
         yield "conversations"
+        await page.goto(f"{self.demo.url}/#/search?q=e")
+        await page.get_by_role("search").locator("mark").first.wait_for()
+        yield "search"
         for kind, name in CONVERSATIONS.items():
             await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations'][kind]}")
             await page.get_by_role("heading", name=name).wait_for()

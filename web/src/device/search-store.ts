@@ -1,6 +1,6 @@
 /**
- * The texts of messages for the search, in a database of their own: an old tab that holds the others open never blocks
- * it. The search worker uses it; a page only deletes it. If the browser refuses storage, nothing is stored.
+ * The texts of messages for the search, in a separate database, which an old tab that uses the others never blocks. The
+ * search worker uses it; a page only deletes it. If the browser refuses storage, nothing is stored.
  */
 import { deleteDB, type DBSchema, type IDBPDatabase } from "idb"
 
@@ -29,7 +29,7 @@ interface Stores extends DBSchema {
   recent: { key: string; value: readonly string[] }
 }
 
-/** What is written together. */
+/** The stores of one write. */
 const NAMES = ["texts", "segments", "progress"] as const
 const RECENT = "queries"
 

@@ -8,7 +8,7 @@ import Part from "./Part.svelte"
 
 async function shown(load: () => Promise<{ default: typeof Notice }>): Promise<string> {
   const properties = { role: "status", text: "Loaded", button: "Close", press: () => undefined } as const
-  const part = mount(Part, { target: document.body, props: { load, properties } })
+  const part = mount(Part, { target: document.body, props: { load: load as never, properties } })
   await settle()
   await tick()
   const text = document.body.textContent ?? ""
