@@ -16,8 +16,9 @@ export const parts = {
   searchPane: () => import("./search/SearchPane.svelte"),
 }
 
-/** Rare ways to begin, which a signed-in user never needs. */
+/** Ways to begin that each account needs at most once or twice. */
 export const beginnings = {
+  acceptInvite: () => import("./sign-in/AcceptInvite.svelte"),
   resetPassword: () => import("./sign-in/ResetPassword.svelte"),
   setUp: () => import("./sign-in/SetUp.svelte"),
 }
