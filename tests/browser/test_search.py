@@ -1,5 +1,6 @@
 """The search on the device: in the whole history, by keyboard and touch, and what it forgets."""
 
+import asyncio
 import re
 from typing import Final
 
@@ -26,7 +27,7 @@ async def test_an_old_message_is_found_and_shown_by_keyboard(demo: Server, of_th
     await field.fill("サクラ CREME")
     await expect(_found(maja)).to_have_count(1)
     assert await _found(maja).locator("mark").all_inner_texts() == ["さくら", "Crème"]
-    await maja.page.add_script_tag(path=AXE)
+    await maja.page.evaluate(await asyncio.to_thread(AXE.read_text))
     assert await maja.page.evaluate(ASK_AXE, {}) == []
 
     await field.press("ArrowDown")

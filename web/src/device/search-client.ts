@@ -1,6 +1,10 @@
 /** The page's side of the search worker. */
+import { trustedScriptUrl } from "./script-url"
 import type { SearchOperations } from "./search-service"
 import type { SearchReply, SearchRequest } from "./search-worker"
+import workerUrl from "./search-worker?worker&url"
+
+const SCRIPT_URL = trustedScriptUrl("famichat-search", workerUrl)
 
 type Result<Operation extends keyof SearchOperations> = Awaited<ReturnType<SearchOperations[Operation]>>
 
@@ -12,7 +16,7 @@ export class SearchClient {
   working = true
 
   constructor(userId: string) {
-    this.#worker = new Worker(new URL("./search-worker.ts", import.meta.url), { type: "classic", name: userId })
+    this.#worker = new Worker(SCRIPT_URL, { type: "classic", name: userId })
     this.#worker.onmessage = ({ data: { id, result } }: MessageEvent<SearchReply>) => {
       this.#waiting.get(id)?.(result)
       this.#waiting.delete(id)

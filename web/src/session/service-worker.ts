@@ -1,16 +1,13 @@
 /** The page's side of the service worker: registration, texts and messages. */
+import { trustedScriptUrl } from "../device/script-url"
 import { saveTexts, type WorkerMessage } from "../worker/page-bridge"
 import type { NotificationTexts } from "../worker/notification"
 
 const ADDRESS = "/worker.js"
 
-interface Policy {
-  createScriptURL(scriptUrl: string): string
-}
-
 /** Registers the service worker, if the browser supports it. Over plain HTTP none does. */
 export async function registerServiceWorker(): Promise<void> {
-  await serviceWorkers()?.register(scriptUrl())
+  await serviceWorkers()?.register(trustedScriptUrl("famichat-worker", ADDRESS))
 }
 
 /** Stores the notification texts for the service worker. */
@@ -28,10 +25,4 @@ export function onWorkerMessage(run: (message: WorkerMessage) => void): () => vo
 
 export function serviceWorkers(): ServiceWorkerContainer | undefined {
   return (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker
-}
-
-/** Trusted Types require a policy for worker URLs; this policy allows this one URL only. */
-function scriptUrl(): string {
-  const types = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } }).trustedTypes
-  return types?.createPolicy("famichat-worker", { createScriptURL: () => ADDRESS }).createScriptURL(ADDRESS) ?? ADDRESS
 }

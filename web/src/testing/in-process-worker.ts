@@ -7,7 +7,7 @@ export class InProcessWorker {
   readonly #service: SearchService
   #terminated = false
 
-  constructor(_url: URL, { name }: { name: string }) {
+  constructor(_url: string, { name }: { name: string }) {
     this.#service = new SearchService(name)
   }
 
