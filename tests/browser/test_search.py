@@ -24,7 +24,7 @@ async def test_an_old_message_is_found_and_shown_by_keyboard(demo: Server, of_th
     await maja.page.keyboard.press("Control+k")
     field = maja.page.get_by_label("Search chats and messages")
     await expect(field).to_be_focused()
-    await field.fill("サクラ CREME")
+    await field.press_sequentially("サクラ CREME")
     await expect(_found(maja)).to_have_count(1)
     assert await _found(maja).locator("mark").all_inner_texts() == ["さくら", "Crème"]
     await maja.page.evaluate(await asyncio.to_thread(AXE.read_text))
