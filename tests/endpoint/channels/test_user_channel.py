@@ -1,8 +1,12 @@
 """The channel of a user: new messages and acknowledgements of conversations that the client has not joined."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from tests.support.app import RunningApp
+from famichat.actions.events import head_broadcaster
+from tests.support.app import RunningApp, running_app
 
 
 async def test_a_client_learns_the_newest_message_of_a_conversation_that_it_has_not_joined(app: RunningApp) -> None:
@@ -90,3 +94,39 @@ async def test_an_acknowledgement_beyond_the_newest_message_is_refused(app: Runn
         reply = await maja.ask(user, "message_acks", acks)
 
     assert (reply.status, reply.response["reason"]) == ("error", "invalid_message")
+
+
+async def test_the_positions_of_all_conversations_come_in_one_frame_to_a_client_that_wants_them_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_broadcaster, "EVERY_SECONDS", 0.2)
+    async with running_app(database_url, tmp_path) as app:
+        user = f"user:{app.home.maja.user_id}"
+        topics = {
+            f"message:direct:{app.talks.direct}": app.talks.direct,
+            f"message:group:{app.talks.group}": app.talks.group,
+        }
+        async with app.connect(app.home.maja) as maja, app.connect(app.home.emil) as emil:
+            await maja.join(user, {"heads": True})
+            for topic in topics:
+                await maja.join(topic)
+                await emil.join(topic)
+            for topic in topics:
+                await emil.ask(topic, "new_msg", {"body": "hej"})
+            heads: dict[str, Any] = {}
+            while {each: head["last_seq"] for each, head in heads.items()} != dict.fromkeys(topics.values(), 1):
+                heads = (await maja.assert_broadcast(user, "heads")).payload["heads"]
+
+            for topic in topics:
+                await maja.refute_broadcast(topic, "head", within=0)
+                await emil.assert_broadcast(topic, "head", heads[topics[topic]])
+            await maja.leave(user)
+            await emil.ask(topic, "new_msg", {"body": "hopp"})
+            await maja.assert_broadcast(topic, "head", {"last_seq": 2})
+
+
+async def test_a_join_with_malformed_support_is_refused(app: RunningApp) -> None:
+    async with app.connect(app.home.maja) as maja:
+        for name in ("last_messages", "heads"):
+            refused = await maja.join(f"user:{app.home.maja.user_id}", {name: "yes"}, status="error")
+            assert refused == {"reason": "invalid_message", "details": {"field": name}}

@@ -475,6 +475,12 @@ export interface components {
       readonly last_change: number
       readonly mls: components["schemas"]["Mls"] | null
     }
+    /** @description `heads`: the positions of several conversations, by their ids. */
+    readonly Heads: {
+      readonly heads: {
+        readonly [key: string]: components["schemas"]["Head"]
+      }
+    }
     /** @enum {string} */
     readonly History: "joined" | "all"
     /** @description Quiet hours in `time_zone`; past midnight if `until` is earlier than `from`. */
@@ -1406,6 +1412,7 @@ export type FieldError = Schemas["FieldError"]
 export type GroupCreation = Schemas["GroupCreation"]
 export type GroupRequest = Schemas["GroupRequest"]
 export type Head = Schemas["Head"]
+export type Heads = Schemas["Heads"]
 export type History = Schemas["History"]
 export type Hours = Schemas["Hours"]
 export type Invitation = Schemas["Invitation"]

@@ -59,7 +59,7 @@ async function start() {
 
 test("the foreground is reported on joining, on every change and every 30 seconds", async () => {
   const { server, client, payloads } = await start()
-  expect(payloads("phx_join")).toEqual([{ foreground: true, last_messages: true }])
+  expect(payloads("phx_join")).toEqual([{ foreground: true, last_messages: true, heads: true }])
   setForeground(false)
   Object.assign(document, { visibilityState: "visible", hasFocus: () => false })
   dispatchEvent(new Event("blur"))
@@ -73,7 +73,9 @@ test("the foreground is reported on joining, on every change and every 30 second
   setForeground(false)
   server.phoenix.drop()
   await pass(1_000)
-  await eventually(() => expect(payloads("phx_join").at(-1)).toEqual({ foreground: false, last_messages: true }))
+  await eventually(() =>
+    expect(payloads("phx_join").at(-1)).toEqual({ foreground: false, last_messages: true, heads: true }),
+  )
 
   await client.stop()
   const count = payloads("attention").length

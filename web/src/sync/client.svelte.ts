@@ -46,7 +46,7 @@ import { MessageReader } from "./message-reader"
 import type { MessageSearch } from "./message-search.svelte"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
-import type { ConversationSummary, Family, LastMessage, Message, Person, ResetLinkCreated } from "../api/types"
+import type { ConversationSummary, Family, Heads, LastMessage, Message, Person, ResetLinkCreated } from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../api/random-id"
 import { UnreadCounts } from "./unread-counts"
@@ -374,7 +374,7 @@ export class ChatClient {
   }
 
   #listen(): void {
-    const parameters = () => ({ ...attention(), last_messages: true })
+    const parameters = () => ({ ...attention(), last_messages: true, heads: true })
     const channel: Channel = this.#connection.socket.channel(`user:${this.me.id}`, parameters)
     const deliveryAcks = new DeliveryAcks(channel)
     this.#attention = new Attention(channel)
@@ -402,6 +402,9 @@ export class ChatClient {
     channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) =>
       this.#unreadCounts.receive(conversation_id, unread),
     )
+    channel.on("heads", ({ heads }: Heads) => {
+      for (const [id, head] of Object.entries(heads)) this.#conversations.get(id)?.receiveHead(head)
+    })
     channel.on("last_message", ({ message }: LastMessage) => this.#onLastMessage(message))
     // Events are not replayed, so reload everything after each join.
     channel.join().receive("ok", () => {

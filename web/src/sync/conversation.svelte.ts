@@ -35,6 +35,7 @@ import { Sender } from "./sender"
 import type {
   ChangePage,
   ConversationSummary,
+  Head,
   JoinReply,
   Message,
   MessageStatus,
@@ -290,18 +291,22 @@ export class Conversation {
     })
   }
 
+  /** Fetches the messages and changes that are missing up to this position. */
+  receiveHead({ last_seq, last_change }: Head): void {
+    if (!this.#channel) return
+    this.#arriving.flush()
+    this.#setTimeline(noteChangesHead(noteHead(this.timeline, last_seq), last_change))
+    this.#catchUp()
+    this.#catchUpChanges()
+  }
+
   #listen(channel: Channel): void {
     channel.on("new_msg", (message: Message) => this.#arriving.add(message))
     channel.on("message_updated", (message: Message) => {
       this.#arriving.flush()
       this.#applyChanges(applyChange(this.timeline, message), [message])
     })
-    channel.on("head", ({ last_seq, last_change }: { last_seq: number; last_change: number }) => {
-      this.#arriving.flush()
-      this.#setTimeline(noteChangesHead(noteHead(this.timeline, last_seq), last_change))
-      this.#catchUp()
-      this.#catchUpChanges()
-    })
+    channel.on("head", (head: Head) => this.receiveHead(head))
     channel.on("message_status", (status: MessageStatus) => {
       this.receipts = withStatus(this.receipts, status)
       this.context.remember(this.id)

@@ -169,6 +169,14 @@ test("a restored server with another epoch replaces what this device has", async
   expect(conversation.timeline.epoch).toBe("e2")
 })
 
+test("positions of several conversations in one event lead to a catch-up of each", async () => {
+  const { server, kitchen, client } = await start(3)
+  kitchen.add({}, true)
+  const head = { last_seq: 4, last_change: 0, mls: null }
+  server.pushToUser("heads", { heads: { [kitchen.id]: head, unknown: head } })
+  await eventually(() => expect(placesIn(client)).toEqual([4]))
+})
+
 test("one catch-up runs at a time", async () => {
   const { server, kitchen } = await start(3)
   server.phoenix.handle(/^message:/, "fetch", () => undefined)

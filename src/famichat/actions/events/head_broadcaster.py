@@ -26,6 +26,7 @@ from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
 from famichat.storage.halving import without_failures
 
+HEAD, HEADS = "head", "heads"
 EVERY_SECONDS = 15.0
 REPEATED_AFTER_SECONDS = 300.0
 TOPICS_PER_QUERY = 1000
@@ -39,6 +40,8 @@ class _Announced(NamedTuple):
 
 class HeadBroadcaster:
     """Broadcasts `head` `{"last_seq", "last_change", "mls"}` on this node.
+
+    A connection that wants `heads` receives the positions of each round in one frame (`endpoint.channels`).
 
     Args:
         database: the source of the positions.
@@ -86,7 +89,7 @@ class HeadBroadcaster:
     def _announce(self, topic: str, head: Head, former: Mapping[str, _Announced]) -> None:
         known, now = former.get(topic), self._clock()
         if known is None or known.head != head or now - known.at >= REPEATED_AFTER_SECONDS:
-            self._pubsub.broadcast_here(topic, "head", head)
+            self._pubsub.broadcast_here(topic, HEAD, head)
             known = _Announced(head, now)
         self._announced[topic] = known
 

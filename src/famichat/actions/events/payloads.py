@@ -124,6 +124,12 @@ class Head(TypedDict):
     mls: MlsView | None
 
 
+class Heads(TypedDict):
+    """`heads`: the positions of several conversations, by their ids."""
+
+    heads: dict[str, Head]
+
+
 class EpochChanged(TypedDict):
     """`epoch_changed`: a commit began a new epoch of the conversation's MLS group.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from famichat.accounts.sign_in.token import Identity
 from famichat.chat.errors import InvalidMessage
+from famichat.endpoint.channels.collected_heads import CollectedHeads
 
 REPORT_EXPIRY_SECONDS = 45.0
 """Clients report every 30 seconds. A device that stays silent for longer counts as being in the background."""
@@ -20,6 +21,9 @@ class ConnectedDevice:
     Args:
         identity: the user and the device.
         clock: returns seconds that never go back.
+
+    Attributes:
+        heads: sends the positions of conversations, if the client wants them in one frame.
     """
 
     def __init__(self, identity: Identity, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,6 +31,7 @@ class ConnectedDevice:
         self._clock = clock
         self._reports = False
         self._foreground_until = 0.0
+        self.heads: CollectedHeads | None = None
 
     def report(self, payload: Mapping[str, Any]) -> None:
         """Record a report of the client: an `attention` payload.

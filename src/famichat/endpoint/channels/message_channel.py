@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from famichat.actions import messages
 from famichat.actions.conversations import join_conversation
 from famichat.actions.events import presence
 from famichat.actions.events.broadcasts import CONTACT_CHANGED
-from famichat.actions.events.payloads import Typing
+from famichat.actions.events.head_broadcaster import HEAD
+from famichat.actions.events.payloads import Head, Typing
 from famichat.actions.events.receipt_broadcaster import STATUS, STATUSES
 from famichat.actions.events.topic_feed import NEW, UPDATED
 from famichat.actions.events.topics import ConversationTopic, connections_of_user
@@ -95,6 +96,9 @@ class MessageChannel(Channel):
             return self._is_next_change(payload["change"]) and is_visible(payload["seq"], self._visible_from)
         if broadcast.event == CONTACT_CHANGED and isinstance(payload, dict):
             self._contact_changed(*payload["user_ids"], hidden=payload["hidden"])
+            return False
+        if broadcast.event == HEAD and self._device.heads is not None:
+            self._device.heads.add(self._address.conversation_id, cast("Head", payload))
             return False
         if self._hidden_people and isinstance(payload, dict):
             return self._should_deliver_about_people(broadcast.event, payload)

@@ -1,21 +1,24 @@
 """The channel of one user, for that user's own devices: conversations, unread counts, profiles, devices, attention."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from famichat.actions.accounts.devices import check_signed_in
+from famichat.actions.events.head_broadcaster import HEADS
 from famichat.actions.events.payloads import UserJoinReply, reset_agreement_view
 from famichat.actions.events.topics import ConversationTopic, user_topic
 from famichat.actions.events.unread import LAST_MESSAGE
 from famichat.actions.notifications import confirm_notification
 from famichat.actions.receipts import acknowledge_conversations
 from famichat.chat.errors import InvalidMessage, NotFound
+from famichat.endpoint.channels.collected_heads import CollectedHeads
 from famichat.endpoint.channels.connected_device import ConnectedDevice
 from famichat.endpoint.channels.errors import error_payload, error_reply, unmatched_event
 from famichat.endpoint.denials import report_denied
 from famichat.endpoint.http.context import Context
 from famichat.errors import FamichatError
-from famichat.realtime.channel import Channel, Deferred, JoinRefused
+from famichat.realtime.channel import Channel, Deferred, JoinRefused, TerminateReason
 from famichat.realtime.message import Broadcast, Payload, ReplyPayload, ok
 from famichat.realtime.socket import Socket
 
@@ -34,7 +37,8 @@ class UserChannel(Channel):
 
         Raises:
             JoinRefused: the topic belongs to another user, or the user does not exist (indistinguishable); the
-                device is signed out; `foreground` or `last_messages` is malformed; or the database does not answer.
+                device is signed out; `foreground`, `last_messages` or `heads` is malformed; or the database does not
+                answer.
         """
         try:
             if self.topic != user_topic(self._identity.user_id):
@@ -42,8 +46,10 @@ class UserChannel(Channel):
             pending = await check_signed_in(self._context, self._identity)
             if "foreground" in params:
                 self._device.report(params)
-            if _supports_last_messages(params):
+            if _supports(params, "last_messages"):
                 self.listen(LAST_MESSAGE)
+            if _supports(params, HEADS):
+                self._device.heads = CollectedHeads(partial(self.push, HEADS))
         except FamichatError as fault:
             report_denied("user_channel", fault, self._identity.user_id)
             raise JoinRefused(error_payload(fault)) from fault
@@ -51,6 +57,10 @@ class UserChannel(Channel):
         if pending is not None:
             reply["reset_agreement"] = reset_agreement_view(pending)
         return reply
+
+    async def terminate(self, reason: TerminateReason) -> None:
+        """Let each conversation send its own position again."""
+        self._device.heads = None
 
     def should_deliver(self, broadcast: Broadcast) -> bool:
         """Return False for the newest message of a conversation whose channel this client has joined."""
@@ -100,9 +110,9 @@ def _fields(payload: Payload) -> dict[str, Any]:
     return payload
 
 
-def _supports_last_messages(params: Mapping[str, Any]) -> bool:
-    """Return whether the client declares that it supports `last_message`."""
-    supports = params.get("last_messages", False)
+def _supports(params: Mapping[str, Any], event: str) -> bool:
+    """Return whether the client declares that it supports an event."""
+    supports = params.get(event, False)
     if not isinstance(supports, bool):
-        raise InvalidMessage(field="last_messages")
+        raise InvalidMessage(field=event)
     return supports
