@@ -68,6 +68,19 @@ describe("new messages", () => {
     expect(received(start, many, present, undefined)).toMatchObject({ goal: "unread", firstUnread: 1_001 })
   })
 
+  test("a user who goes to the end during a long catch-up stays there, whichever page arrives next", () => {
+    const page = receive(noteHead(long, 2_000), messages(1_001, 1_200))
+    const caughtUp = received(start, page, present, undefined)
+    expect(caughtUp.goal).toBe("unread")
+    const ended = settled(showEnd(caughtUp, page.head), atEnd, true, undefined)
+    const next = receive(page, messages(1_201, 1_400))
+    expect(received(ended, next, present, undefined)).toMatchObject({ goal: "end", viewport: AT_END })
+    const last = receive(next, messages(1_401, 2_000))
+    const later = receive(last, messages(2_001, 2_001 + MANY_MISSED))
+    const atLast = received(ended, last, present, undefined)
+    expect(received(atLast, later, present, undefined)).toMatchObject({ goal: "unread", firstUnread: 2_001 })
+  })
+
   test("own messages get no line", () => {
     const mine = receive(long, [message(1_001, { user_id: "maja" })])
     expect(received(start, mine, absent, undefined)).toMatchObject({ goal: "end", firstUnread: undefined })
@@ -143,7 +156,7 @@ describe("the goal", () => {
     expect(there).toMatchObject({ goal: "target", viewport: around(300, long) })
     expect(releaseTarget(there).goal).toBeUndefined()
     expect(releaseTarget(start)).toBe(start)
-    expect(showEnd(there)).toMatchObject({ goal: "end", viewport: AT_END })
+    expect(showEnd(there, 1_000)).toMatchObject({ goal: "end", viewport: AT_END })
   })
 
   test("in a segment of the past, the viewport does not follow the segment's end", () => {

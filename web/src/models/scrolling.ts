@@ -62,7 +62,7 @@ export interface ScrollState {
   readonly scrollTop: number
   /** Whether there was something to show yet. */
   readonly opened: boolean
-  /** The `seq` of the last message that was handled. */
+  /** The `seq` of the last message that was handled, or that the user wanted to go to. */
   readonly lastSeq: number
 }
 
@@ -106,8 +106,8 @@ export function received(
   reader: Reader,
   past: Timeline | undefined,
 ): ScrollState {
-  const before = state.lastSeq
-  const now = { ...state, lastSeq: timeline.last }
+  const before = Math.min(state.lastSeq, timeline.head) // A restored server may have fewer messages.
+  const now = { ...state, lastSeq: Math.max(before, timeline.last) }
   if (past) return now
   const away = !reader.attentive || timeline.head - before > MANY_MISSED
   const follows = now.goal === "end" || now.goal === "unread"
@@ -153,8 +153,9 @@ export function releaseTarget(state: ScrollState): ScrollState {
   return state.goal === "target" ? { ...state, goal: undefined } : state
 }
 
-export function showEnd(state: ScrollState): ScrollState {
-  return { ...state, goal: "end", viewport: AT_END }
+/** Show the end, also while the messages up to `head` are still being fetched: those are not news then. */
+export function showEnd(state: ScrollState, head: number): ScrollState {
+  return { ...state, goal: "end", viewport: AT_END, lastSeq: Math.max(state.lastSeq, head) }
 }
 
 /** What the view measures after each scroll event. */
