@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from famichat.storage.database import Database
+from famichat.storage.prepared import _Plan
 
 T = TypeVar("T")
 Transaction = Literal["read", "write", "journal"]
@@ -64,8 +65,14 @@ def read_statements(database: Database) -> Iterator[list[str]]:
         if statement.lstrip().upper().startswith(("SELECT", "WITH")):
             seen.append(statement)
 
+    def prepared(self: _Plan, values: Any) -> Any:
+        seen.append(self.sql)
+        return parameters(self, values)
+
+    parameters = _Plan.parameters
     event.listen(database._reading, "before_cursor_execute", note)
     try:
-        yield seen
+        with patch.object(_Plan, "parameters", prepared):  # the driver executes these
+            yield seen
     finally:
         event.remove(database._reading, "before_cursor_execute", note)

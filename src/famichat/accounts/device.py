@@ -3,9 +3,9 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, select
+from sqlalchemy import CheckConstraint, ForeignKey, String, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.accounts.errors import InvalidDeviceName, NoSuchDevice
@@ -13,6 +13,7 @@ from famichat.accounts.idempotency import KeyedRequest
 from famichat.storage.access_removal import record_revoked_devices
 from famichat.storage.base import Base, Created, Id, PrimaryKey, is_id, new_id, now
 from famichat.storage.checksum import DAMAGED_NAME, Checked, are_intact
+from famichat.storage.prepared import Prepared
 
 MAX_DEVICE_NAME = 64
 DeviceKind = Literal["phone", "tablet", "computer"]
@@ -78,8 +79,7 @@ def devices_of(session: Session, user_id: str) -> list[Device]:
 
 def is_signed_in(session: Session, user_id: str, device_id: str) -> bool:
     """Return whether the device belongs to the user and is not revoked."""
-    statement = select(Device.id).where(Device.id == device_id, Device.user_id == user_id, Device.revoked_at.is_(None))
-    return session.execute(statement).scalar_one_or_none() is not None
+    return bool(_SIGNED_IN.rows(session, user_id=user_id, device_id=device_id))
 
 
 def revoke_device(session: Session, user_id: str, device_id: str) -> None:
@@ -126,3 +126,10 @@ def _checked(name: str) -> str:
     if not 1 <= len(shown) <= MAX_DEVICE_NAME or any(unicodedata.category(char)[0] == "C" for char in shown):
         raise InvalidDeviceName
     return shown
+
+
+_SIGNED_IN: Final = Prepared[str](
+    select(Device.id).where(
+        Device.id == bindparam("device_id"), Device.user_id == bindparam("user_id"), Device.revoked_at.is_(None)
+    )
+)

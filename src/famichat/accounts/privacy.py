@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.user import User
+from famichat.storage.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class PrivacySettings:
 
 def privacy_of(session: Session, user_id: str) -> PrivacySettings:
     """Return a user's privacy settings."""
-    return PrivacySettings(*session.execute(_SETTINGS, {"user_id": user_id}).one())
+    [settings] = _SETTINGS.rows(session, user_id=user_id)
+    return PrivacySettings(*settings)
 
 
 def change_privacy(
@@ -54,6 +56,6 @@ def _settings(user: User) -> PrivacySettings:
     return PrivacySettings(user.read_notices, user.typing_notices, user.presence_notices)
 
 
-_SETTINGS: Final = select(User.read_notices, User.typing_notices, User.presence_notices).where(
-    User.id == bindparam("user_id")
+_SETTINGS: Final = Prepared[bool, bool, bool](
+    select(User.read_notices, User.typing_notices, User.presence_notices).where(User.id == bindparam("user_id"))
 )

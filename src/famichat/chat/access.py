@@ -50,15 +50,15 @@ class Access:
         """Return whether this person may see the message at `seq`."""
         return is_visible(seq, self.participant.visible_from_seq)
 
-    def visible_messages(self, after_seq: int = 0) -> Select[Message]:
-        """Return a query for the messages of the conversation that this person may see.
+    def first_visible(self, after_seq: int = 0) -> int:
+        """Return the first position after `after_seq` whose message this person may see."""
+        return max(self.participant.visible_from_seq, after_seq + 1)
 
-        Args:
-            after_seq: only the messages after this position. A second condition on `seq` would not do: SQLite starts
-                its scan of the index at the first of two lower bounds.
-        """
-        first = max(self.participant.visible_from_seq, after_seq + 1)
-        return select(Message).where(Message.conversation_id == self.conversation.id, Message.seq >= first)
+    def visible_messages(self) -> Select[Message]:
+        """Return a query for the messages of the conversation that this person may see."""
+        return select(Message).where(
+            Message.conversation_id == self.conversation.id, Message.seq >= self.first_visible()
+        )
 
 
 def is_visible(seq: int, visible_from_seq: int) -> bool:

@@ -16,6 +16,7 @@ from famichat.chat.records.contact import Block, EndedContact
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import FamilyMembership
 from famichat.chat.records.participant import Participant, participants
+from famichat.storage.prepared import Prepared
 
 Contact = Literal["open", "blocked", "ended"]
 """The state of a direct conversation for one member: `blocked` by that member; `ended` for any other reason."""
@@ -27,8 +28,8 @@ def contacts(session: Session, accesses: Collection[Access]) -> dict[tuple[str, 
     if not ids:
         return {}
     found: dict[tuple[str, str], Contact] = {
-        (row.conversation_id, row.user_id): "blocked" if row.blocked else "open" if row.open else "ended"
-        for row in session.execute(_PAIRS, {"conversation_ids": list(ids)})
+        (conversation_id, user_id): "blocked" if is_blocked else "open" if is_open else "ended"
+        for conversation_id, user_id, is_open, is_blocked in _PAIRS.rows(session, conversation_ids=list(ids))
     }
     # If the other member has left or was deleted, there is no pair.
     keys = {(access.conversation.id, access.user_id) for access in accesses if access.conversation.id in ids}
@@ -57,7 +58,7 @@ def hidden_people(session: Session, access: Access, contact: Contact | None) -> 
         return frozenset()
     if contact is not None:
         return frozenset(participants(session, access.conversation.id)) - {access.user_id}
-    return frozenset(session.execute(_KEPT_APART, {"user_id": access.user_id}).scalars())
+    return frozenset(person for (person,) in _KEPT_APART.rows(session, user_id=access.user_id))
 
 
 def is_kept_apart(session: Session, user_id: str, other_id: str) -> bool:
@@ -105,10 +106,12 @@ def _pairs() -> Select[str, str, bool, bool]:
     )
 
 
-_PAIRS: Final = _pairs()
-_KEPT_APART: Final = union(
-    select(Block.blocked_id).where(Block.user_id == bindparam("user_id")),
-    select(Block.user_id).where(Block.blocked_id == bindparam("user_id")),
-    select(EndedContact.contact_id).where(EndedContact.child_id == bindparam("user_id")),
-    select(EndedContact.child_id).where(EndedContact.contact_id == bindparam("user_id")),
+_PAIRS: Final = Prepared[str, str, bool, bool](_pairs())
+_KEPT_APART: Final = Prepared[str](
+    union(
+        select(Block.blocked_id).where(Block.user_id == bindparam("user_id")),
+        select(Block.user_id).where(Block.blocked_id == bindparam("user_id")),
+        select(EndedContact.contact_id).where(EndedContact.child_id == bindparam("user_id")),
+        select(EndedContact.child_id).where(EndedContact.contact_id == bindparam("user_id")),
+    )
 )

@@ -12,6 +12,7 @@ from sqlalchemy import CheckConstraint, inspect, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Created, Id, new_id
+from famichat.storage.prepared import Prepared
 
 
 class DatabaseEpoch(Base):
@@ -43,7 +44,8 @@ _AFTER_RESTORE: Final = (
 
 def current_epoch(session: Session) -> str:
     """Return the epoch of this database."""
-    return session.execute(_EPOCH).scalar_one()
+    [(epoch,)] = _EPOCH.rows(session)
+    return epoch
 
 
 def database_id(session: Session) -> str:
@@ -86,7 +88,7 @@ def new_epoch_script(epoch: str) -> str:
     return script
 
 
-_EPOCH: Final = select(DatabaseEpoch.epoch)
+_EPOCH: Final = Prepared[str](select(DatabaseEpoch.epoch))
 _DATABASE_OID: Final = text("SELECT oid FROM pg_database WHERE datname = current_database()")
 _MAY_IDENTIFY_SERVER: Final = text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
 _SERVER_IDENTIFIER: Final = text("SELECT system_identifier FROM pg_control_system()")

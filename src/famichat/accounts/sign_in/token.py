@@ -24,12 +24,13 @@ from famichat.accounts.device import Device
 from famichat.accounts.errors import InvalidToken
 from famichat.accounts.user import User
 from famichat.storage.base import CLOCK_TOLERANCE, is_id
+from famichat.storage.prepared import Prepared
 
 ACCESS_TOKEN_SECONDS = 15 * 60
 _SECRET_BYTES = 32
 _MAX_TOKEN = 512
 
-_HOLDER: Final = (
+_HOLDER: Final = Prepared[str](
     select(User.username)
     .join(Device, Device.user_id == User.id)
     .where(User.id == bindparam("user_id"), Device.id == bindparam("device_id"), Device.revoked_at.is_(None))
@@ -112,10 +113,9 @@ def still_signed_in(session: Session, identity: Identity) -> None:
 
 
 def _holder(session: Session, user_id: str, device_id: str) -> Identity:
-    username = session.execute(_HOLDER, {"user_id": user_id, "device_id": device_id}).scalar_one_or_none()
-    if username is None:
-        raise InvalidToken
-    return Identity(user_id, device_id, username)
+    for (username,) in _HOLDER.rows(session, user_id=user_id, device_id=device_id):
+        return Identity(user_id, device_id, username)
+    raise InvalidToken
 
 
 def new_secret() -> str:

@@ -19,6 +19,7 @@ from famichat.chat.records.message import Message
 from famichat.chat.records.participant import Participant
 from famichat.chat.records.receipt import Receipt
 from famichat.storage.epoch import current_epoch
+from famichat.storage.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +96,20 @@ def unread_counts(session: Session, members: Collection[tuple[str, str]]) -> dic
         return {}
     conversation_ids, user_ids = map(set, zip(*members, strict=True))
     query = _UNREAD[session.get_bind().dialect.name]
-    counts = session.execute(query, {"conversation_ids": list(conversation_ids), "user_ids": list(user_ids)})
-    return {(row.conversation_id, row.user_id): row.unread for row in counts}
+    counts = query.rows(session, conversation_ids=list(conversation_ids), user_ids=list(user_ids))
+    return {(conversation_id, user_id): unread for conversation_id, user_id, unread in counts}
 
 
 def _members(session: Session, conversation_ids: set[str]) -> dict[str, list[ConversationMember]]:
     members: dict[str, list[ConversationMember]] = {conversation_id: [] for conversation_id in conversation_ids}
-    for row in session.execute(_MEMBERS, {"conversation_ids": list(conversation_ids)}):
-        members[row.conversation_id].append(ConversationMember(row.user_id, row.role, row.hides))
+    for conversation_id, user_id, role, hides in _MEMBERS.rows(session, conversation_ids=list(conversation_ids)):
+        members[conversation_id].append(ConversationMember(user_id, role, hides))
     return members
 
 
 def _last_messages(session: Session, accesses: Sequence[Access]) -> dict[str, MessageRow]:
     ids = {access.conversation.id for access in accesses}
-    rows = session.execute(_NEWEST, {"conversation_ids": list(ids)})
+    rows = _NEWEST.rows(session, conversation_ids=list(ids))
     return {message.conversation_id: message for message in (MessageRow(*row) for row in rows)}
 
 
@@ -165,9 +166,8 @@ def _newest_own_on_postgresql(up_to: ColumnElement[int] | None) -> ScalarSelect[
     return newest.order_by(*(each.desc() for each in columns)).limit(1).scalar_subquery()
 
 
-# Building a statement takes several times as long as executing it, so frequent ones are built once.
-_UNREAD: Final = {dialect: _unread_query(dialect) for dialect in ("sqlite", "postgresql")}
-_MEMBERS: Final = (
+_UNREAD: Final = {dialect: Prepared[str, str, int](_unread_query(dialect)) for dialect in ("sqlite", "postgresql")}
+_MEMBERS: Final = Prepared[str, str, Role, bool](
     with_roles(
         select(
             Participant.conversation_id,
@@ -179,7 +179,7 @@ _MEMBERS: Final = (
     .where(Participant.conversation_id.in_(bindparam("conversation_ids", expanding=True)))
     .order_by(Participant.joined_at, Participant.user_id)
 )
-_NEWEST: Final = (
+_NEWEST: Final = Prepared[*tuple[Any, ...]](
     select(*MESSAGE_COLUMNS)
     .join(Conversation, and_(Conversation.id == Message.conversation_id, Conversation.last_seq == Message.seq))
     .where(Conversation.id.in_(bindparam("conversation_ids", expanding=True)))

@@ -7,12 +7,14 @@ change, so the feed contains each changed message once, in its current state. A 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
-from famichat.chat.messages.page import MAX_PAGE, fitting_rows, page_size, seq_param
+from famichat.chat.messages.page import MAX_PAGE, MAX_SEQ, fitting_rows, page_query, page_size, seq_param
+from famichat.chat.messages.row import MESSAGE_COLUMNS
 from famichat.chat.messages.schema import ChangePage
 from famichat.chat.records.message import CHANGED, Message
 from famichat.storage.crypto.vault import Vault
@@ -59,11 +61,19 @@ def changes_after(
             anyway.
         vault: opens the bodies.
     """
-    # SQLite starts its scan of the index at the first of two lower bounds, so the position precedes `CHANGED`.
-    query = access.visible_messages().where(Message.change > after_change, CHANGED).order_by(Message.change)
-    if up_to_seq is not None:
-        query = query.where(Message.seq <= up_to_seq)
-    page = fitting_rows(session, access, query, limit)
+    last = MAX_SEQ if up_to_seq is None else up_to_seq
+    page = fitting_rows(
+        session, access, _CHANGES, limit, first=access.first_visible(), last=last, after_change=after_change
+    )
     # A damaged message is left out: only its row says when it changed. The page of messages shows that it is damaged.
     views = [page.view(row, vault) for row in page.rows if row]
     return {"changes": views, "has_more": page.has_more, "last_change": access.conversation.last_change}
+
+
+# SQLite starts its scan of the index at the first of two lower bounds, so the position precedes `CHANGED`.
+_CHANGES: Final = page_query(
+    select(*MESSAGE_COLUMNS)
+    .where(Message.change > bindparam("after_change"), CHANGED)
+    .where(Message.seq >= bindparam("first"), Message.seq <= bindparam("last"))
+    .order_by(Message.change)
+)

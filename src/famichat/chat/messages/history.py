@@ -6,15 +6,25 @@ messages, fewer if their bodies are large; `has_more` is True if there are more 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage
 from famichat.chat.messages.change_feed import changes_after
-from famichat.chat.messages.page import MAX_PAGE, PageRows, fitting_rows, page_size, seq_param, visible_message
-from famichat.chat.messages.row import MessageRow
+from famichat.chat.messages.page import (
+    MAX_PAGE,
+    MAX_SEQ,
+    PageRows,
+    fitting_rows,
+    page_query,
+    page_size,
+    seq_param,
+    visible_message,
+)
+from famichat.chat.messages.row import MESSAGE_COLUMNS, MessageRow
 from famichat.chat.messages.schema import ChangePage, MessagePage, MessageView
 from famichat.chat.messages.view import EPOCH, damaged_view, message_views
 from famichat.chat.records.message import Message
@@ -102,9 +112,8 @@ def messages_after(
     session: Session, access: Access, after_seq: int, limit: int = MAX_PAGE, *, vault: Vault
 ) -> MessagePage:
     """Return the first messages after a `seq`, oldest first."""
-    forward = access.visible_messages(after_seq).order_by(Message.seq)
-    page = fitting_rows(session, access, forward, limit)
-    first = max(after_seq + 1, access.participant.visible_from_seq or 1)
+    first = access.first_visible(after_seq)
+    page = fitting_rows(session, access, _FORWARD, limit, first=first)
     return {"messages": _views(access, without_gaps(page.rows, first), page, vault), "has_more": page.has_more}
 
 
@@ -112,10 +121,8 @@ def messages_before(
     session: Session, access: Access, before_seq: int | None = None, limit: int = MAX_PAGE, *, vault: Vault
 ) -> MessagePage:
     """Return the last messages before a `seq`, or the newest messages, oldest first."""
-    backward = access.visible_messages().order_by(Message.seq.desc())
-    if before_seq is not None:
-        backward = backward.where(Message.seq < before_seq)
-    page = fitting_rows(session, access, backward, limit)
+    end = MAX_SEQ if before_seq is None else before_seq
+    page = fitting_rows(session, access, _BACKWARD, limit, first=access.first_visible(), end=end)
     rows = page.rows[::-1]
     last = access.conversation.last_seq if before_seq is None else before_seq - 1
     first = next((row.seq - index for index, row in enumerate(rows) if row), last - len(rows) + 1)
@@ -201,3 +208,9 @@ def resume(session: Session, access: Access, has: ResumeFrom, *, vault: Vault) -
         if has.last_change < talk.last_change:
             changes = changes_after(session, access, has.last_change, up_to_seq=has.last_seq, vault=vault)
     return Resume(recovered, page["messages"], page["has_more"], talk.last_seq, present, changes)
+
+
+# With two lower bounds, SQLite would start its scan of the index at the first of them.
+_VISIBLE: Final = select(*MESSAGE_COLUMNS).where(Message.seq >= bindparam("first"))
+_FORWARD: Final = page_query(_VISIBLE.order_by(Message.seq))
+_BACKWARD: Final = page_query(_VISIBLE.where(Message.seq < bindparam("end")).order_by(Message.seq.desc()))

@@ -4,20 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Select
+from sqlalchemy import Select, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from famichat.chat.access import Access
 from famichat.chat.errors import InvalidMessage, MessageDamaged, NotFound
-from famichat.chat.messages.row import MessageRow, attachments_of, message_rows
+from famichat.chat.messages.row import MessageRow, attachments_of
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.view import reactions_among, row_view
-from famichat.chat.records.attachment import Attachment
+from famichat.chat.records.attachment import AttachmentFields
 from famichat.chat.records.message import Message
 from famichat.chat.records.reaction import Reaction
 from famichat.storage.base import is_id
 from famichat.storage.crypto.vault import Vault
+from famichat.storage.prepared import Prepared
 from famichat.telemetry import emit, events
 
 MAX_PAGE = 200
@@ -26,6 +27,7 @@ MAX_PAGE_BYTES = 256 * 1024
 """Limit of the bodies and reactions of a page, in bytes; a single larger message is still returned."""
 MAX_SEQ = 2**53
 """The largest position: JSON parsers keep integers up to here exact (RFC 8259, section 6)."""
+PageQuery = Prepared[*tuple[Any, ...]]
 _REACTION_BYTES = 160  # approximate size of a reaction's JSON without the emoji
 
 
@@ -94,7 +96,7 @@ class PageRows:
 
     rows: list[MessageRow | None]
     reactions: Mapping[str, Sequence[Reaction]]
-    attachments: Mapping[str, Sequence[Attachment]]
+    attachments: Mapping[str, Sequence[AttachmentFields]]
     has_more: bool
 
     def view(self, row: MessageRow, vault: Vault) -> MessageView:
@@ -102,19 +104,30 @@ class PageRows:
         return row_view(row, vault, self.reactions.get(row.id, ()), self.attachments.get(row.id, ()))
 
 
-def fitting_rows(session: Session, access: Access, query: Select[Message], limit: int) -> PageRows:
+def page_query(query: Select[Any]) -> PageQuery:
+    """Prepare a query for the messages of a conversation, for `fitting_rows`.
+
+    Args:
+        query: selects `MESSAGE_COLUMNS`, in the order of the page.
+    """
+    of_conversation = query.where(Message.conversation_id == bindparam("conversation_id"))
+    return Prepared(of_conversation.limit(bindparam("limit")).offset(bindparam("offset")))
+
+
+def fitting_rows(session: Session, access: Access, query: PageQuery, limit: int, **values: int) -> PageRows:
     """Return the first messages of a query that fit into a page.
 
     Args:
         session: the transaction.
         access: the conversation, to which a damaged index may add messages of others.
-        query: the messages, in the order of the page.
+        query: the messages, from `page_query`.
         limit: maximum number of messages, at most `MAX_PAGE`.
+        values: the parameters of the query.
     """
     limit = min(limit, MAX_PAGE)
     found = [
         row if row is not None and row.is_intact and row.conversation_id == access.conversation.id else None
-        for row in _readable_rows(session, query, limit + 1)
+        for row in _readable_rows(session, query, limit + 1, {"conversation_id": access.conversation.id, **values})
     ]
     intact = [each for each in found if each is not None]
     reactions = reactions_among(session, intact)
@@ -122,27 +135,32 @@ def fitting_rows(session: Session, access: Access, query: Select[Message], limit
     return PageRows(found[:count], reactions, attachments_of(session, intact[:count]), len(found) > count)
 
 
-def _readable_rows(session: Session, query: Select[Message], limit: int) -> list[MessageRow | None]:
+def _readable_rows(
+    session: Session, query: PageQuery, limit: int, values: Mapping[str, str | int]
+) -> list[MessageRow | None]:
     """Return the first messages of a query; None for each whose row cannot even be read.
 
     SQLite stores any bytes in any column, so a damaged row may be unreadable, which fails the whole query. Then each
     row is read on its own.
     """
     try:
-        return list(message_rows(session, query.limit(limit)))
+        return [MessageRow(*row) for row in query.rows(session, limit=limit, offset=0, **values)]
     except (DBAPIError, ValueError, TypeError):
         if session.get_bind().dialect.name != "sqlite":
             raise
-        rows = [_readable_row(session, query.limit(1).offset(index)) for index in range(limit)]
+        rows = [_readable_row(session, query, index, values) for index in range(limit)]
         if not any(rows):
             raise
         return [row or None for row in rows if row is not False]
 
 
-def _readable_row(session: Session, query: Select[Message]) -> MessageRow | Literal[False] | None:
-    """Return the message of a query; False if there is none, None if it cannot be read."""
+def _readable_row(
+    session: Session, query: PageQuery, index: int, values: Mapping[str, str | int]
+) -> MessageRow | Literal[False] | None:
+    """Return one message of a query; False if there is none, None if it cannot be read."""
     try:
-        return next(iter(message_rows(session, query)), False)
+        rows = query.rows(session, limit=1, offset=index, **values)
+        return MessageRow(*rows[0]) if rows else False
     except (DBAPIError, ValueError, TypeError):
         return None
 

@@ -5,12 +5,13 @@ from typing import Final, Literal
 from sqlalchemy import and_, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
-from famichat.accounts.device import Device
+from famichat.accounts.device import Device, DeviceKind
 from famichat.accounts.user import User
 from famichat.chat.access import Access
 from famichat.chat.messages.schema import ReceiptView
 from famichat.chat.records.participant import Participant
 from famichat.chat.records.receipt import Receipt
+from famichat.storage.prepared import Prepared
 
 Status = Literal["delivered", "read"]
 
@@ -20,7 +21,7 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
 
     For users who have turned read receipts off, `read_seq` is 0 for everyone but themselves.
     """
-    found = session.execute(_POSITIONS, {"conversation_id": access.conversation.id, "reader_id": access.user_id})
+    found = _POSITIONS.rows(session, conversation_id=access.conversation.id, reader_id=access.user_id)
     return [
         {
             "user_id": user_id,
@@ -34,7 +35,7 @@ def positions(session: Session, access: Access) -> list[ReceiptView]:
 
 
 _READ_IS_PUBLIC: Final = or_(User.read_notices, Receipt.user_id == bindparam("reader_id"))
-_POSITIONS: Final = (
+_POSITIONS: Final = Prepared[str, str, int, int, DeviceKind | None](
     select(
         Receipt.user_id,
         Receipt.device_id,

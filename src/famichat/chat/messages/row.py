@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from famichat.chat.journal.entry import Attached
 from famichat.chat.records.attachment import Attachment
 from famichat.chat.records.message import Message
 from famichat.storage.checksum import is_intact
+from famichat.storage.prepared import Prepared
 
 
 @dataclass(slots=True)
@@ -51,24 +53,23 @@ MESSAGE_COLUMNS: Final = [Message.__table__.columns[field.name] for field in fie
 
 
 def message_rows(session: Session, query: Select[Message]) -> list[MessageRow]:
-    """Return the rows of a query for messages."""
+    """Return the rows of a query for messages that is built for one use; frequent ones are `Prepared`."""
     # Executed by the connection, because the session would process the columns of each row as those of entities.
     rows = session.connection().execute(query.with_only_columns(*MESSAGE_COLUMNS)).all()
     return [MessageRow(*row) for row in rows]
 
 
-def attachments_of(session: Session, messages: Sequence[MessageRow]) -> dict[str, list[Attachment]]:
+def attachments_of(session: Session, messages: Sequence[MessageRow]) -> dict[str, list[Attached]]:
     """Return the attachments of messages by message id, in their order, with at most one query."""
-    found: dict[str, list[Attachment]] = {}
+    found: dict[str, list[Attached]] = {}
     if messages:
-        for each in session.execute(_ATTACHMENTS, {"message_ids": [each.id for each in messages]}).scalars():
-            found.setdefault(str(each.message_id), []).append(each)
+        for message_id, *columns in _ATTACHMENTS.rows(session, message_ids=[each.id for each in messages]):
+            found.setdefault(message_id, []).append(Attached(*columns))
     return found
 
 
-# Building a statement with 200 values takes longer than executing it.
-_ATTACHMENTS: Final = (
-    select(Attachment)
+_ATTACHMENTS: Final = Prepared[*tuple[Any, ...]](
+    select(Attachment.message_id, *(Attachment.__table__.columns[field.name] for field in fields(Attached)))
     .where(Attachment.message_id.in_(bindparam("message_ids", expanding=True)))
     .order_by(Attachment.position)
 )

@@ -12,7 +12,7 @@ from famichat.chat.messages.content import open_text
 from famichat.chat.messages.reaction import reaction_view, reactions_to
 from famichat.chat.messages.row import MessageRow, attachments_of
 from famichat.chat.messages.schema import MessageView, ReactionView
-from famichat.chat.records.attachment import Attachment, attachment_views
+from famichat.chat.records.attachment import AttachmentFields, attachment_views
 from famichat.chat.records.envelope_columns import EnvelopeSource, envelope_fields
 from famichat.chat.records.message import BODY_PURPOSE, Message, body_aad
 from famichat.chat.records.reaction import Reaction
@@ -53,7 +53,7 @@ def row_view(
     message: Message | MessageRow,
     vault: Vault,
     reactions: Sequence[Reaction],
-    attachments: Sequence[Attachment],
+    attachments: Sequence[AttachmentFields],
 ) -> MessageView:
     """Build the JSON of a stored message whose row is intact; see `message_view`."""
     view = _build(
