@@ -13,6 +13,7 @@ from famichat.push.subscription import Subscription, subscribe
 from famichat.storage.database import Database
 from tests.factories.people import INDEX, VAULT, Household
 from tests.factories.talk import DELETE, GROUND, direct_of, do, say
+from tests.support.statements import count_statements
 
 # The browser's keys in RFC 8291, appendix A.
 P256DH = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
@@ -88,3 +89,15 @@ def test_a_shortened_text_ends_with_an_ellipsis(database: Database, household: H
     found = database.run_read(lambda session: notices(session, messages, GROUND.policies))
 
     assert [notification.payload.get("body") for notification in found] == ["a" * 500, "b" * 499 + "…"]
+
+
+def test_without_subscriptions_one_statement_finds_nobody(database: Database, household: Household) -> None:
+    def talk(session: Session) -> list[MessageView]:
+        conversation_id = direct_of(session, household)
+        say(session, conversation_id, household.maja, "one", "two")
+        access = conversation_for(session, household.emil.user_id, conversation_id)
+        return messages_before(session, access, vault=VAULT)["messages"]
+
+    messages = database.run(talk)
+
+    assert count_statements(database, lambda session: notices(session, messages, GROUND.policies)) == 1

@@ -8,9 +8,9 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NotRequired
+from typing import Any, Final, Literal, NotRequired
 
-from sqlalchemy import Row, and_, func, or_, select, tuple_
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
@@ -29,6 +29,7 @@ from famichat.push.preferences import Content, PushPreferences, StoredPushPrefer
 from famichat.push.subscription import PushSubscription
 from famichat.storage.base import first_id_at, now
 from famichat.storage.crypto.vault import Vault
+from famichat.storage.prepared import Prepared
 
 _MAX_BODY = 500
 
@@ -99,11 +100,19 @@ def notices(
         policies: encryption policies of the conversation types.
         claimed_by: devices whose notifications are claimed: restrict the result to them, and ignore their claims.
     """
-    moment, messages = now(), _without_deleted(session, messages)
+    moment = now()
     rows: dict[str, list[Row[Any]]] = {}
-    query = _devices({message["conversation_id"] for message in messages}, claimed_by)
-    for row in session.execute(query):
+    ids = {"conversation_ids": list({message["conversation_id"] for message in messages}), "moment": moment}
+    found = (
+        session.execute(_DEVICES, ids)
+        if claimed_by is None
+        else session.execute(_CLAIMED_DEVICES, {**ids, "device_ids": list(claimed_by)})
+    )
+    for row in found:
         rows.setdefault(row.Participant.conversation_id, []).append(row)
+    if not rows:
+        return []
+    messages = _without_deleted(session, messages)
     names = _names(session, {message["user_id"] for message in messages})
     return [
         Notification(
@@ -144,20 +153,18 @@ def encoded_payload(payload: Mapping[str, Any]) -> bytes:
 
 
 def _without_deleted(session: Session, messages: Sequence[MessageView]) -> list[MessageView]:
-    ids = {message["message_id"] for message in messages}
-    deleted = select(Message.id).where(Message.id.in_(ids), Message.deleted_at.is_not(None))
-    deleted_ids = set(session.execute(deleted).scalars())
-    return [message for message in messages if message["message_id"] not in deleted_ids]
+    deleted = {id_ for (id_,) in _DELETED.rows(session, ids=[message["message_id"] for message in messages])}
+    return [message for message in messages if message["message_id"] not in deleted]
 
 
-def _devices(conversation_ids: set[str], only: Collection[str] | None) -> Any:
+def _devices() -> Select[Any]:
     user_read = (
         select(func.max(Receipt.read_seq))
         .where(Receipt.conversation_id == Participant.conversation_id, Receipt.user_id == Participant.user_id)
         .scalar_subquery()
     )
     own = aliased(Receipt)
-    query: Any = (
+    return (
         select(
             Participant,
             Conversation,
@@ -180,12 +187,11 @@ def _devices(conversation_ids: set[str], only: Collection[str] | None) -> Any:
             ),
         )
         .where(
-            Participant.conversation_id.in_(conversation_ids),
+            Participant.conversation_id.in_(bindparam("conversation_ids", expanding=True)),
             Participant.archived_at.is_(None),
-            or_(Participant.muted_until.is_(None), Participant.muted_until <= now()),
+            or_(Participant.muted_until.is_(None), Participant.muted_until <= bindparam("moment")),
         )
     )
-    return query if only is None else query.where(Device.id.in_(only))
 
 
 def _names(session: Session, user_ids: set[str]) -> dict[str, str]:
@@ -232,3 +238,11 @@ def _payload(
 def _shortened(text: str) -> str:
     """Return a text of at most `_MAX_BODY` characters. An ellipsis shows that there is more."""
     return text if len(text) <= _MAX_BODY else f"{text[: _MAX_BODY - 1]}…"
+
+
+# Building these queries takes longer than executing them.
+_DEVICES: Final = _devices()
+_CLAIMED_DEVICES: Final = _DEVICES.where(Device.id.in_(bindparam("device_ids", expanding=True)))
+_DELETED: Final = Prepared[str](
+    select(Message.id).where(Message.id.in_(bindparam("ids", expanding=True)), Message.deleted_at.is_not(None))
+)
