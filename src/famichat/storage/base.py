@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import orjson
 import uuid_utils
 from sqlalchemy import CHAR, DateTime, Dialect, Index, MetaData, Uuid, text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -62,6 +63,8 @@ def is_future(timestamp: datetime) -> bool:
 def rfc3339(timestamp: datetime) -> str:
     """Format a timestamp per RFC 3339 in UTC with microseconds, e.g. `2026-11-23T05:30:12.345678Z`."""
     utc = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
+    if utc.microsecond:  # orjson takes a fifth of the time of `isoformat`, but omits microseconds that are 0
+        return orjson.dumps(utc, option=orjson.OPT_UTC_Z)[1:-1].decode()
     return utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 

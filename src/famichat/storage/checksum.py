@@ -9,7 +9,7 @@ accidents. It does not stop an attacker, who can compute it, too.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -52,7 +52,7 @@ def is_intact(record: type[Checked], row: Any) -> bool:
         row: an instance of it, or any object with the same attributes.
     """
     try:
-        return row.checksum is None or row.checksum == row_checksum(_values(record, row))
+        return row.checksum is None or row.checksum == _checksum_of(record, row)
     except orjson.JSONEncodeError:  # SQLite stores any bytes in any column
         return False
 
@@ -96,23 +96,29 @@ def row_checksum(values: Mapping[str, Any]) -> int:
     Raises:
         orjson.JSONEncodeError: a value is of a type that no column has.
     """
-    # Canonical JSON: times are in UTC, and bytes are replaced by their own checksum.
-    present = {
-        name: zlib.crc32(value) if value.__class__ is bytes else value
-        for name, value in values.items()
-        if value is not None
-    }
-    return zlib.crc32(orjson.dumps(present, option=orjson.OPT_SORT_KEYS))
+    return _checksum(_present(values.items()))
 
 
-def _values(record: type[Any], row: Any) -> dict[str, Any]:
+def _checksum_of(record: type[Any], row: Any) -> int:
     covered = _covered(record.__mapper__)
-    values = dict(zip(covered.names, covered.values(row), strict=True))
+    present = _present(zip(covered.names, covered.values(row), strict=True))
     for name in covered.sealed:
         # Of a sealed value only the presence is covered: re-encryption with a new vault key replaces it.
         if is_sealed(record, row, name):
-            values[name] = values[name] is not None
-    return values
+            present[name] = name in present
+    return _checksum(present)
+
+
+def _present(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    # Bytes are replaced by their own checksum.
+    return {
+        name: zlib.crc32(value) if value.__class__ is bytes else value for name, value in values if value is not None
+    }
+
+
+def _checksum(present: dict[str, Any]) -> int:
+    # Canonical JSON: times are in UTC.
+    return zlib.crc32(orjson.dumps(present, option=orjson.OPT_SORT_KEYS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def _complete(mapper: Mapper[Any], row: Any) -> None:
         if default is not None and getattr(row, attribute.key) is None:
             made: Any = default
             setattr(row, attribute.key, made.arg(None) if callable(made.arg) else made.arg)
-    row.checksum = row_checksum(_values(type(row), row))
+    row.checksum = _checksum_of(type(row), row)
 
 
 def _before_insert(mapper: Mapper[Any], _: Connection, row: Any) -> None:
@@ -162,7 +168,7 @@ def _before_insert(mapper: Mapper[Any], _: Connection, row: Any) -> None:
 def _before_update(_: Mapper[Any], __: Connection, row: Any) -> None:
     # A damaged row keeps its checksum: a new one would declare the damaged values to be right.
     if is_intact(type(row), _Loaded(row)):
-        row.checksum = row_checksum(_values(type(row), row))
+        row.checksum = _checksum_of(type(row), row)
 
 
 class _Loaded:
