@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, NotRequired
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import Row, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 from typing_extensions import TypedDict  # pydantic needs this TypedDict on Python 3.11
 
@@ -157,7 +157,7 @@ def _without_deleted(session: Session, messages: Sequence[MessageView]) -> list[
     return [message for message in messages if message["message_id"] not in deleted]
 
 
-def _devices() -> Select[Any]:
+def _devices() -> Any:
     user_read = (
         select(func.max(Receipt.read_seq))
         .where(Receipt.conversation_id == Participant.conversation_id, Receipt.user_id == Participant.user_id)
