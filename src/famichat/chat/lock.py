@@ -1,11 +1,14 @@
 """Row locks on conversations, held until commit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from famichat.chat.records.conversation import Conversation
+
+_IDS_PER_STATEMENT = 1000
+"""SQLite accepts at most 32,766 parameters per statement by default, PostgreSQL 65,535."""
 
 
 def lock_conversations(session: Session, conversation_ids: Iterable[str]) -> list[Conversation]:
@@ -21,9 +24,15 @@ def lock_conversations(session: Session, conversation_ids: Iterable[str]) -> lis
     Returns:
         the conversations that exist, in the order of their ids, with their attributes read again under the lock.
     """
+    ids = sorted(set(conversation_ids))
+    chunks = [ids[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ids), _IDS_PER_STATEMENT)]
+    return [conversation for chunk in chunks for conversation in _lock(session, chunk)]
+
+
+def _lock(session: Session, conversation_ids: Sequence[str]) -> list[Conversation]:
     locking = (
         select(Conversation)
-        .where(Conversation.id.in_(set(conversation_ids)))
+        .where(Conversation.id.in_(conversation_ids))
         # The journal locks in the same order. Two transactions that lock in different orders can deadlock.
         .order_by(Conversation.id)
         # FOR NO KEY UPDATE: inserts whose foreign key refers to a conversation are not blocked.

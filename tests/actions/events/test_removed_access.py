@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from famichat.accounts.device import revoke_device
+from famichat.actions.events import removed_access
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.removed_access import LEASE_SECONDS, RemovedAccessReader
 from famichat.actions.events.topics import user_ids
@@ -84,6 +85,20 @@ async def test_a_member_who_was_added_again_keeps_the_new_channel(node: Node, ho
 
     assert not listener.evicted
     assert (emil, node.group) not in node.recent
+
+
+async def test_more_removals_than_one_query_reads_are_applied_except_to_members_again(
+    node: Node, household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removed_access, "_PAIRS_PER_QUERY", 1)
+    maja, emil, inga = household.maja.user_id, household.emil.user_id, household.inga.user_id
+    node.database.run(lambda session: remove_from_group(session, maja, node.group, inga))
+    node.database.run(lambda session: remove_from_group(session, maja, node.group, emil))
+    node.database.run(lambda session: add_to_group(session, maja, node.group, emil))
+    listeners = [node.listens(who) for who in (household.emil, household.inga)]
+    await node.reader.read()
+
+    assert [listener.evicted for listener in listeners] == [False, True]
 
 
 async def test_a_node_that_cannot_read_holds_broadcasts_until_it_has_applied_the_removals(

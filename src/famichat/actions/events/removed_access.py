@@ -6,7 +6,7 @@ lost access: it delivers nothing (`realtime.lease`) and fails `/readyz`, until i
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from famichat.storage.errors import StorageUnavailable
 
 EVERY_SECONDS = 0.5
 LEASE_SECONDS = 5.0
+_PAIRS_PER_QUERY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,11 @@ class RemovedAccessReader:
 def _read(position: int, session: Session) -> _Found:
     removals = removals_since(session, position)
     pairs = [(row.conversation_id, row.user_id) for row in removals.rows if row.conversation_id is not None]
-    if not pairs:
-        return _Found(removals, frozenset())
+    chunks = [pairs[start : start + _PAIRS_PER_QUERY] for start in range(0, len(pairs), _PAIRS_PER_QUERY)]
+    return _Found(removals, frozenset(pair for chunk in chunks for pair in _members(session, chunk)))
+
+
+def _members(session: Session, pairs: Sequence[tuple[str | None, str]]) -> Iterator[tuple[str, str]]:
     member = tuple_(Participant.conversation_id, Participant.user_id)
-    again = session.execute(select(Participant.conversation_id, Participant.user_id).where(member.in_(pairs)))
-    return _Found(removals, frozenset((row.conversation_id, row.user_id) for row in again))
+    found = session.execute(select(Participant.conversation_id, Participant.user_id).where(member.in_(pairs)))
+    return ((row.conversation_id, row.user_id) for row in found)
