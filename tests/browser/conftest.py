@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from famichat.chat.records.conversation import Conversation
+from famichat.storage.database import Database
 from tests.browser.household import CHROMIUM, PATIENCE_MS, ROOT, Person, Server, a_browser, someone
 
 SignedIn = Callable[..., Awaitable[Person]]
@@ -33,9 +35,16 @@ def _what_it_takes() -> None:
 
 @pytest.fixture(scope="session")
 def demo_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data of a demo that no one has used, to copy: its database and its family take time to create."""
+    """The data of a demo that no one has used, to copy: its database and its family take time to create.
+
+    Without the encrypted group, for which each page of its members would load the encryption.
+    """
     path = tmp_path_factory.mktemp("template") / "demo"
-    Server(path).start().stop()
+    server = Server(path).start()
+    server.stop()
+    database = Database(f"sqlite:///{path / 'famichat.db'}")
+    database.run(lambda session: session.delete(session.get_one(Conversation, server.reported["encrypted_group"])))
+    database.close()
     return path
 
 

@@ -85,7 +85,7 @@ def test_a_sent_message_reaches_a_listener_live(maja: Terminal, emil: Terminal) 
 def test_displayed_messages_are_acknowledged_except_the_own_ones(maja: Terminal, emil: Terminal) -> None:
     with maja.start("listen", "group", "--history", "0", "--json") as watching:
         watching.event("joined")
-        with emil.start("listen", "group", "--history", "0", "--acknowledge", "read", "--json") as listening:
+        with emil.start("listen", "Summer house", "--history", "0", "--acknowledge", "read", "--json") as listening:
             listening.event("joined")
             maja.run("send", "group", "did you see this?")
             status = watching.event("message_status", user_id=emil.demo["users"][1]["id"])
@@ -107,7 +107,7 @@ def test_messages_are_printed_with_their_sender_in_order(maja: Terminal) -> None
 
 def test_changes_reach_the_other_user(maja: Terminal, emil: Terminal) -> None:
     seq = maja.run("send", "group", "at six").stdout.strip()
-    with emil.start("listen", "group", "--history", "1") as listening:
+    with emil.start("listen", "Summer house", "--history", "1") as listening:
         assert listening.line().split()[2:] == ["maja:", "at", "six"]
         outcomes = [
             maja.run("edit", "group", seq, "at seven"),

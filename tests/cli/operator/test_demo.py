@@ -22,7 +22,7 @@ def test_json_output_has_all_connection_data_in_one_line(tmp_path: Path) -> None
         code = demo.end()
         rest = demo.output.read()
 
-    assert set(ready) == {"url", "families", "users", "conversations"}
+    assert set(ready) == {"url", "families", "users", "conversations", "encrypted_group"}
     assert [set(family) for family in ready["families"]] == [{"id", "name"}] * 2
     assert {frozenset(user) for user in ready["users"]} == {frozenset({"id", "username", "password", "family_ids"})}
     assert list(ready["conversations"]) == ["self", "direct", "group", "family"]
@@ -49,6 +49,21 @@ def test_the_demo_has_messages_that_can_be_replied_to(tmp_path: Path) -> None:
     assert all(len(messages) >= 2 for messages in pages.values())
     assert [message["seq"] for message in pages["family"]] == [1, 2, 3, 4]
     assert answered.json()["seq"] == 5
+
+
+def test_the_demo_has_a_group_that_only_accepts_encrypted_messages_and_waits_for_no_device(tmp_path: Path) -> None:
+    with started("demo", "--port", "0", "--json", TMPDIR=tmp_path) as demo:
+        ready = json.loads(demo.line())
+        people = {user["username"]: user for user in ready["users"]}
+        path = f"/conversations/{ready['encrypted_group']}"
+        with _http(ready, people["emil"]) as emil:
+            group, state = emil.get(path).json(), emil.get(f"{path}/mls").json()
+            refused = emil.post(f"{path}/messages", json={"body": "in plain words"}).json()
+            own_id = emil.get("/me").json()["id"]
+
+    assert (group["encryption_status"], group["mls"], refused["code"]) == ("enabled", None, "encryption_required")
+    assert {each["user_id"] for each in group["members"]} == {people[name]["id"] for name in ("emil", "inga", "nils")}
+    assert state["waiting_for"] == [own_id]  # whose client has no keys yet
 
 
 @pytest.fixture

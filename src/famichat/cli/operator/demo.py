@@ -14,7 +14,7 @@ import click
 
 from famichat.accounts.sign_in.token import Tokens
 from famichat.app.server import Ready, run
-from famichat.cli.operator.demo_family import HOUSEHOLDS, Demo, load_or_create_demo
+from famichat.cli.operator.demo_family import ENCRYPTED_GROUP, HOUSEHOLDS, Demo, load_or_create_demo
 from famichat.cli.operator.opened_data import open_for_writing
 from famichat.cli.operator.serve import PORT
 from famichat.cli.options import json_option, print_result, table
@@ -74,6 +74,15 @@ def _directory(chosen: Path | None) -> Iterator[Path]:
         )
 
 
+def _encrypted(people: Demo) -> str:
+    if not people.encrypted_group:
+        return ""
+    _, *members = (user.username for user in people.users[:-1])
+    return f"""
+"{ENCRYPTED_GROUP}", the group of {", ".join(members)}, accepts only end-to-end encrypted messages.
+"""
+
+
 def _welcome(url: str, people: Demo, token: str, settings: Settings) -> str:
     names = {family["id"]: family["name"] for family in people.families}
     about = {name: who for people_there in HOUSEHOLDS.values() for name, who in people_there.items()}
@@ -95,7 +104,7 @@ Sign in as any of these users. Use two browsers to be two of them at once:
 
 The conversations of {people.users[0].username}, one of each type:
 {table(conversations)}
-
+{_encrypted(people)}
 Watch live events (the link works for 15 minutes; signing in gives you a new token):
   {url}/events#token={token}&topic=message:family:{people.conversations["family"]}
 

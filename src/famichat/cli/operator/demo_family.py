@@ -7,6 +7,7 @@ import asyncio
 import json
 import secrets
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +32,7 @@ from famichat.chat.messages.send import Draft, Sender, SendPath
 from famichat.chat.records.conversation import CONVERSATION_TYPES, ConversationType
 from famichat.cli.operator.opened_data import OpenedData
 from famichat.cli.refusal import Refused
+from famichat.storage.base import now
 
 # The members of each family; the first is its admin.
 HOUSEHOLDS = {
@@ -38,6 +40,8 @@ HOUSEHOLDS = {
     "Okafor": {"ada": "who belongs to another family"},
 }
 GROUP = "Summer house"
+ENCRYPTED_GROUP = "Surprise for Maja"
+UNUSED_FOR = timedelta(days=60)
 _TALK: dict[ConversationType, tuple[tuple[str, str], ...]] = {
     "self": (
         ("maja", "Dentist on Thursday, 15:20, Nils"),
@@ -84,12 +88,15 @@ class Demo:
 
     Attributes:
         viewer_device_id: the admin's device on which the event viewer is signed in.
+        encrypted_group: a group of other users that accepts only end-to-end encrypted messages; empty in the data of a
+            demo that was created without one.
     """
 
     families: list[dict[str, str]]
     users: list[DemoUser]
     conversations: dict[str, str]
     viewer_device_id: str
+    encrypted_group: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -144,17 +151,28 @@ async def _create(data: OpenedData) -> Demo:
         ]
         viewer = add_device(session, users[0].id, "Live event viewer").id
         listed = [{"id": id_, "name": name} for name, id_ in families.items()]
-        return Demo(listed, users, _conversations(session, data, users), viewer), senders
+        conversations = _conversations(session, data, users)
+        return Demo(listed, users, conversations, viewer, _encrypted_group(session, users)), senders
 
     demo, senders = await data.database.transaction(work)
     await _send_messages(data, demo, senders)
     return demo
 
 
+def _encrypted_group(session: Session, users: list[DemoUser]) -> str:
+    """Create a group that is encrypted as soon as two of its members open it. The admin is not in it."""
+    _, emil, inga, nils, *_ = (user.id for user in users)
+    created = create_group_conversation(session, emil, ENCRYPTED_GROUP, [inga, nils], encryption_required=True)
+    return created.conversation.id
+
+
 def _person(session: Session, data: OpenedData, name: str, password_hash: str) -> Sender:
     newcomer = Newcomer.parse(name, f"{name}@demo.invalid")
     user = register(session, newcomer, password_hash, data.vault, data.index)
-    return Sender(user.id, add_device(session, user.id, f"{name.title()}'s phone").id)
+    phone = add_device(session, user.id, f"{name.title()}'s phone")
+    # Recently used devices without keys would delay the encryption of a conversation, and these are never used again.
+    phone.last_seen_at = now() - UNUSED_FOR
+    return Sender(user.id, phone.id)
 
 
 def _family(session: Session, name: str, people: dict[str, Sender]) -> str:
