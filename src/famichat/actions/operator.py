@@ -1,4 +1,4 @@
-"""What the server's operator looks up: users, families and totals."""
+"""What the server's operator looks up: users, families and totals; and the end of a vault key."""
 
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +12,7 @@ from famichat.actions.services import Services
 from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import Family
 from famichat.storage.base import is_id
+from famichat.storage.crypto.vault_keys import Retirement, retire, values_of_key
 
 
 async def find_user_by_operator(services: Services, name_or_email: str) -> User | None:
@@ -45,3 +46,20 @@ async def statistics(services: Services) -> dict[str, Any]:
         return {name: int(session.execute(count).scalar_one()) for name, count in counts.items()}
 
     return {"release": version("famichat"), **await services.read(work)}
+
+
+async def retire_vault_key_by_operator(services: Services, version: int) -> tuple[Retirement, int]:
+    """Delete a vault key from the database and from memory, if it encrypts no stored value. Its file is the caller's.
+
+    Returns:
+        The outcome, and how many values the key still encrypts.
+    """
+    # Counted before the transaction, which would hold up messages. Once a rotation has finished, no process encrypts
+    # with an older key, so the count cannot grow.
+    left = await services.read(values_of_key, version)
+    if left:
+        return "in_use", left
+    outcome = await services.write(retire, version)
+    if outcome == "retired":
+        services.vault.retire(version)
+    return outcome, 0

@@ -104,16 +104,21 @@ def test_a_killed_rotation_continues_when_the_command_is_repeated(at_home: Opera
     assert notes(at_home) == readable == [f"note {seq}" for seq in range(1, MANY + 1)]
 
 
-def test_a_running_server_rotates_to_the_new_key_automatically(at_home: Operator) -> None:
+def test_a_running_server_rotates_and_retires_keys(at_home: Operator) -> None:
     fill(at_home, 250)
     with started("serve", "--port", "0", "--json", data_dir=at_home.data_dir) as server:
         server.line()
         rotated = at_home("vault", "rotate")
-        refused = at_home.refused("vault", "retire", "1")
+        at_home("vault", "retire", "1")
+        again = at_home("vault", "rotate")
+        at_home("vault", "retire", "2")
+    with started("serve", "--port", "0", "--json", data_dir=at_home.data_dir) as restarted:
+        restarted.line()
 
     assert rotated == {"done": True, "version": 2, "resealed": None, "unopened": 0}
-    assert refused == "directory_in_use"
-    assert sealed_with(at_home) == {1: 0, 2: 251}
+    assert again["version"] == 3
+    assert sealed_with(at_home) == {3: 251}
+    assert set(DataDir(at_home.data_dir).secrets().vault_keys) == {3}
     assert notes(at_home)[:2] == ["note 1", "note 2"]
 
 

@@ -100,6 +100,20 @@ def test_keys_that_cannot_be_read_just_now_leave_what_they_have_sealed_unopened(
     assert emitted[0] == VaultNotKept(error_type="SecretsMissing")
 
 
+def test_a_retired_key_stays_away_even_if_its_file_still_has_it() -> None:
+    both = {1: b"1" * 32, 2: b"2" * 32}
+    vault = Vault({1: both[1]})
+    sealed = vault.seal("body", b"hello", "row")
+    vault.learn(both)
+    vault.seal_with(2)
+    vault.retire(1)
+    vault.learn(both)
+
+    assert set(vault.keys) == {2}
+    with pytest.raises(UnsealError):
+        vault.open("body", sealed, "row")
+
+
 def test_only_an_available_key_can_seal() -> None:
     with pytest.raises(KeyError):
         Vault({1: KEY}).seal_with(2)

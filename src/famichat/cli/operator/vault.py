@@ -9,6 +9,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from famichat.cli.operator.administration import administration
 from famichat.cli.operator.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly
 from famichat.cli.options import data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
@@ -77,13 +78,21 @@ def status(data_dir: Path | None, *, as_json: bool) -> None:
 @data_dir_option
 @json_option
 def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
-    """Delete key VERSION if no stored data is encrypted with it. Older backups still need it."""
+    """Delete key VERSION if no stored data is encrypted with it. Works while the server runs. Older backups need it."""
     settings = load_settings(data_dir=data_dir)
-    with open_for_writing(settings) as data:
-        data.database.run(lambda session: _retire(session, version))
-    if settings.vault_keys is None:
-        DataDir(settings.data_dir).drop_vault_key(version)
-    where = "" if settings.vault_keys is None else " Remove it from FAMICHAT_VAULT_KEYS now."
+    with administration(settings) as call:
+        done = call("vault.retire", version=version)
+    if done["outcome"] == "unknown":
+        raise Refused("no_such_key", f"No key {version}. See `famichat vault status`")
+    if done["outcome"] == "in_use":
+        values = f"{done['left']} values are encrypted with key {version}"
+        why = values if done["left"] else f"Key {version} may still be in use"
+        raise Refused("key_in_use", f"{why}. Run `famichat vault rotate` first")
+    here = DataDir(settings.data_dir)
+    in_file = settings.vault_keys is None and here.secrets_file.is_file()
+    if in_file:
+        here.drop_vault_key(version)
+    where = "" if in_file else " Remove it from FAMICHAT_VAULT_KEYS now."
     print_result({"retired": version}, f"Deleted key {version}.{where}", as_json=as_json)
 
 
@@ -189,17 +198,3 @@ def _state(key: VaultKey | None, sealing: VaultKey) -> str:
     if key.version == sealing.version:
         return "sealing"
     return "old" if key.version < sealing.version else "prepared"
-
-
-def _retire(session: Session, version: int) -> None:
-    key, sealing = session.get(VaultKey, version), sealing_key(session)
-    if key is None:
-        raise Refused("no_such_key", f"No key {version}. See `famichat vault status`")
-    if version == sealing.version or sealing.resealed_at is None:
-        raise Refused("key_in_use", f"Key {version} may still be in use. Run `famichat vault rotate` first")
-    left = sum(column.count_by_version(session).get(version, 0) for column in sealed_columns())
-    if left:
-        raise Refused(
-            "key_in_use", f"{left} values are encrypted with key {version}. Run `famichat vault rotate` first"
-        )
-    session.delete(key)

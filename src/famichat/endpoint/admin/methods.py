@@ -51,6 +51,7 @@ class OperatorMethods:
             "family.remove": self._remove_member,
             "invite.create": self._create_invite,
             "invite.revoke": self._revoke_invite,
+            "vault.retire": self._retire_vault_key,
         }
 
     async def call(self, method: str, parameters: Mapping[str, Any]) -> Result:
@@ -124,3 +125,7 @@ class OperatorMethods:
     async def _revoke_invite(self, *, family_id: str, invite_id: str) -> Result:
         await invites.revoke_invite_by_operator(self._services, family_id, invite_id)
         return {"id": invite_id, "revoked": True}
+
+    async def _retire_vault_key(self, *, version: int) -> Result:
+        outcome, left = await operator.retire_vault_key_by_operator(self._services, version)
+        return {"outcome": outcome, "left": left}

@@ -37,6 +37,7 @@ class Vault:
     def __init__(self, keys: Mapping[int, bytes], more: Callable[[], Mapping[int, bytes]] | None = None) -> None:
         self._keys: dict[int, bytes] = {}
         self._ciphers: dict[tuple[int, str], AESGCM] = {}
+        self._retired: set[int] = set()
         self._more = more
         self.learn(keys)
         self.sealing_version = max(keys)
@@ -47,14 +48,20 @@ class Vault:
         return self._keys
 
     def learn(self, keys: Mapping[int, bytes]) -> None:
-        """Add keys for decryption. Known versions keep their keys.
+        """Add keys for decryption. Known versions keep their keys, and retired ones are ignored.
 
         Raises:
             ValueError: a key has the wrong length, or a version is out of range.
         """
         if not keys or any(len(key) != KEY_BYTES for key in keys.values()) or not all(0 < v < 2**16 for v in keys):
             raise ValueError(f"a vault needs keys of {KEY_BYTES} bytes, by versions from 1 to 65535")
-        self._keys = {**keys, **self._keys}
+        self._keys = {version: key for version, key in {**keys, **self._keys}.items() if version not in self._retired}
+
+    def retire(self, version: int) -> None:
+        """Forget a key that encrypts no stored value. Not the current one: `seal` would then fail."""
+        self._retired.add(version)
+        self._keys = {each: key for each, key in self._keys.items() if each != version}
+        self._ciphers = {each: cipher for each, cipher in self._ciphers.items() if each[0] != version}
 
     def seal_with(self, version: int) -> None:
         """Encrypt new values with the key of this version.

@@ -6,6 +6,7 @@ a lost or wrong key is reported before anything is encrypted with another one or
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import CheckConstraint, LargeBinary, inspect, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -63,6 +64,26 @@ def sealing_key(session: Session) -> VaultKey:
     """Return the key that encrypts new values."""
     used = select(VaultKey).where(VaultKey.sealing_since.is_not(None)).order_by(VaultKey.version.desc()).limit(1)
     return session.execute(used).scalar_one()
+
+
+def values_of_key(session: Session, version: int) -> int:
+    """Return how many stored values a key encrypts. Reads every sealed value."""
+    return sum(column.count_by_version(session).get(version, 0) for column in sealed_columns())
+
+
+Retirement = Literal["retired", "unknown", "in_use"]
+"""The outcome of `retire`. A key is in use while it encrypts new values, or a rotation has not finished."""
+
+
+def retire(session: Session, version: int) -> Retirement:
+    """Delete the record of a key that encrypts no value (`values_of_key`), unless it is in use."""
+    key, sealing = session.get(VaultKey, version), sealing_key(session)
+    if key is None:
+        return "unknown"
+    if version == sealing.version or sealing.resealed_at is None:
+        return "in_use"
+    session.delete(key)
+    return "retired"
 
 
 def check_keys(session: Session, keys: Mapping[int, bytes]) -> None:
