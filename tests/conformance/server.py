@@ -2,7 +2,8 @@
 
     python tests/conformance/server.py --port 4001
 
-Tokens: `good` and `good2`, as `?token=` or authToken; the connection's id is `users_socket:<token>`. Topics:
+Tokens: `good` and `good2`, as `?token=` or authToken; the connection's id is `users_socket:<token>`. A token that
+begins with `limited-` connects too often the first two times, and is good from then on. Topics:
 `message:*`, where `message:direct:forbidden` refuses, and `presence:*`. Events: `new_msg`, `bin_echo`, `bin_msg`,
 `bin_push`, `crash`, `stop`, `disconnect_me`.
 """
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import contextlib
 import socket as sockets
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -38,8 +40,10 @@ from famichat.realtime import (
     ok,
     websocket_protocol,
 )
+from famichat.realtime.transport.endpoint import TooManyConnections
 
 TOKENS = ("good", "good2")
+LIMITED_TIMES = 2
 
 
 class MessageChannel(Channel):
@@ -103,6 +107,7 @@ class Tokens(SocketHandler):
 
     def __init__(self, pubsub: PubSub) -> None:
         presence = Presence(pubsub)
+        self._limited: Counter[str] = Counter()
         self.channels = (
             ("message:*", lambda socket, topic: MessageChannel(socket, topic, pubsub)),
             ("presence:*", lambda socket, topic: PresenceChannel(socket, topic, presence)),
@@ -110,7 +115,11 @@ class Tokens(SocketHandler):
 
     async def connect(self, request: ConnectRequest) -> Connected:
         token = request.token or request.params.get("token")
-        if token not in TOKENS:
+        if token is not None and token.startswith("limited-"):
+            self._limited[token] += 1
+            if self._limited[token] <= LIMITED_TIMES:
+                raise TooManyConnections
+        elif token not in TOKENS:
             raise JoinRefused
         return Connected(frozenset({f"users_socket:{token}"}), token)
 

@@ -24,6 +24,11 @@ const CONNECT_TIMEOUT_MS = 20_000
 const FIRST_CONNECT_TIMEOUT_MS = 3_000
 /** Long polling replaces WebSockets that failed this often while HTTP worked. */
 const FAILURES_BEFORE_LONG_POLL = 2
+/**
+ * Earlier failures say nothing about WebSockets: the server may have answered 429 because this device connects too often,
+ * which browsers do not report. It accepts two connections a second.
+ */
+const LIMITED_MS = 1_000
 /** How long a probe waits for its reply, on a fast network and at most. */
 const PROBE_TIMEOUT_MS = 3_000
 const MAX_PROBE_TIMEOUT_MS = 24_000
@@ -53,6 +58,7 @@ export class Connection {
   #checking = false
   /** How often a connection failed although HTTP works, before any has worked. */
   #blocked = 0
+  #openedAt = 0
   #failures = 0
   #refreshTimer: ReturnType<typeof setInterval> | undefined
   #attemptTimer: ReturnType<typeof setTimeout> | undefined
@@ -87,6 +93,7 @@ export class Connection {
 
   async open(): Promise<void> {
     this.#running = true
+    this.#openedAt = Date.now()
     this.#refreshTimer = setInterval(() => void this.#check(), REFRESH_EVERY_MS)
     this.#listen()
     this.#show(isOffline() ? "offline" : "connecting")
@@ -228,7 +235,8 @@ export class Connection {
    */
   #httpWorks(): void {
     this.#explain(unreachable())
-    if (this.#worked || !this.#running || ++this.#blocked !== FAILURES_BEFORE_LONG_POLL) return
+    if (this.#worked || !this.#running || Date.now() - this.#openedAt < LIMITED_MS) return
+    if (++this.#blocked !== FAILURES_BEFORE_LONG_POLL) return
     this.socket.replaceTransport(LongPoll)
     this.#reconnect()
   }

@@ -85,6 +85,17 @@ test("a client whose WebSocket never works although HTTP does falls back to long
   expect(polls().length).toBeGreaterThan(0)
 })
 
+test("a client whose first connections are refused because it reloads too often stays with WebSockets", async () => {
+  const server = new ChatServer()
+  server.phoenix.reachable = false
+  const client = await startDisconnected(server)
+  await pass(900)
+  server.phoenix.reachable = true
+  await pass(2_000)
+  expect(client.connection).toBe("open")
+  expect(server.http.requestsTo("GET /socket/longpoll")).toEqual([])
+})
+
 test("a client that starts without a network uses a WebSocket once the network is back", async () => {
   const server = new ChatServer()
   server.phoenix.reachable = server.http.reachable = false
