@@ -1,5 +1,6 @@
 """`famichat service`, with programs that record what they are asked for in place of systemctl and useradd."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,20 @@ from click.testing import CliRunner, Result
 
 from famichat.cli.operator.service import command
 from famichat.cli.program import program
+from tests.support.operator import Operator
+
+# Allows the system calls named on standard input, and runs the command.
+_FILTERED = """
+import errno, os, sys, pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
+for name in sys.stdin.read().split():
+    try:
+        rules.add_rule(pyseccomp.ALLOW, name)
+    except (OSError, ValueError):
+        pass  # another architecture has it
+rules.load()
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 
 
 @pytest.fixture
@@ -88,3 +103,35 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     verified = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, check=False)
 
     assert [line for line in verified.stderr.splitlines() if "famichat" in line] == []
+
+
+def allowed_by_the_unit() -> set[str]:
+    """The system calls of the unit's `SystemCallFilter`: allowed groups, then exceptions (`~`)."""
+    unit = Path(command.__file__).with_name("famichat.service").read_text()
+    filters = [line.partition("=")[2] for line in unit.splitlines() if line.startswith("SystemCallFilter=")]
+    allowed = calls_of("@default") | {"execve"}
+    for each in filters:
+        named: set[str] = set().union(*map(calls_of, each.removeprefix("~").split()))
+        allowed = allowed - named if each.startswith("~") else allowed | named
+    return allowed
+
+
+def calls_of(group: str) -> set[str]:
+    command_line = ["systemd-analyze", "syscall-filter", group]
+    listed = subprocess.run(command_line, capture_output=True, text=True, check=True).stdout
+    entries = {line.strip() for line in listed.splitlines()[1:] if line.strip() and not line.strip().startswith("#")}
+    groups = {each for each in entries if each.startswith("@")}
+    return (entries - groups).union(*map(calls_of, groups))
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze: apt-get install systemd")
+def test_the_data_and_the_picture_worker_are_well_with_the_system_calls_of_the_unit(at_home: Operator) -> None:
+    filtered, doctor = [sys.executable, "-c", _FILTERED], ["-m", "famichat", "doctor", "--json", "--data-dir"]
+    allowed = " ".join(allowed_by_the_unit())
+
+    done = subprocess.run(
+        [*filtered, *doctor, str(at_home.data_dir)], input=allowed, capture_output=True, text=True, check=False
+    )
+
+    checks = {each["check"]: each["status"] for each in json.loads(done.stdout)["checks"]}
+    assert (checks["database"], checks["picture worker"]) == ("ok", "ok"), done.stdout
