@@ -20,6 +20,7 @@ from tests.support.app import RunningApp, running_app
 from tests.support.clock import Clock
 from tests.support.leaks import watched
 from tests.support.postgres import Postgres, Spare, running_postgres
+from tests.support.tracing import untraced
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -101,7 +102,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     spare: Spare = request.getfixturevalue("spare_postgres")
-    yield spare.take()
+    with untraced():  # the same test traces these lines on SQLite; tracing doubles the cost of a test
+        yield spare.take()
     spare.give_back()
 
 
