@@ -20,6 +20,22 @@ const policies = [...LAYERS, "i18n"].map((layer, index) => {
   }
 })
 
+/** Each cryptographic library has one file that imports it, and overrides its unsafe defaults. Tests import any. */
+const LIBRARY_OWNERS = { "src/crypto/mls.ts": "ts-mls", "src/crypto/suite.ts": "@noble" }
+
+const onlyTheOwnerImports = (libraries) => ({
+  "@typescript-eslint/no-restricted-imports": [
+    "error",
+    {
+      patterns: libraries.map((library) => ({
+        regex: `^${library}(/|$)`,
+        allowTypeImports: true,
+        message: `Only ${Object.keys(LIBRARY_OWNERS).find((file) => LIBRARY_OWNERS[file] === library)} imports it.`,
+      })),
+    },
+  ],
+})
+
 export default tseslint.config(
   { ignores: ["node_modules/"] },
   tseslint.configs.recommended,
@@ -68,6 +84,11 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ["src/**"], ignores: ["**/*.test.ts"], rules: onlyTheOwnerImports(Object.values(LIBRARY_OWNERS)) },
+  ...Object.keys(LIBRARY_OWNERS).map((owner) => ({
+    files: [owner],
+    rules: onlyTheOwnerImports(Object.values(LIBRARY_OWNERS).filter((library) => library !== LIBRARY_OWNERS[owner])),
+  })),
   {
     // Anyone can send a text on which a backtracking engine takes quadratic or exponential time.
     plugins: { regexp },

@@ -6,12 +6,14 @@ import { browserCheck } from "./build/browser-check"
 import { firstLoad } from "./build/chunks"
 import { compressed } from "./build/compress"
 import { sharedHead } from "./build/head"
+import { patched, TS_MLS } from "./build/patches"
 import { atMost } from "./build/size"
 import { SUPPORTED_BROWSERS } from "./build/supported-browsers"
 import { serviceWorker } from "./build/worker"
 
 export default defineConfig({
   plugins: [
+    patched(TS_MLS),
     svelte(),
     sharedHead("head.html"),
     browserCheck("build/old-browser.js"),
@@ -32,10 +34,13 @@ export default defineConfig({
       output: { codeSplitting: { groups: [firstLoad("src/pages/index.ts", "src/pages/events.ts")] } },
     },
   },
+  worker: { format: "es", plugins: () => [patched(TS_MLS)] },
   // Without this, Vitest runs Svelte's server build, in which state is not reactive.
   ...(process.env["VITEST"] && { resolve: { conditions: ["browser", "module", "development"] } }),
   test: {
-    include: ["src/**/*.test.ts"],
+    include: ["src/**/*.test.ts", "build/*.test.ts"],
+    // Otherwise Node.js would load the unpatched files.
+    server: { deps: { inline: ["ts-mls"] } },
     // Enabled by `npm test`. A run of single files measures nothing, and has no threshold to miss.
     coverage: {
       provider: "v8",
