@@ -107,6 +107,12 @@ export function patched(patches: readonly Patch[]): Plugin {
         texts.set(patch.file, applied(patch, readFileSync(original, "utf8")))
       }
     },
-    load: (id) => texts.get(id.split("?")[0]?.split("/node_modules/").at(-1) ?? ""),
+    load(id) {
+      const file = id.split("?")[0]?.split("/node_modules/").at(-1) ?? ""
+      if (!patches.some((patch) => file.split("/")[0] === patch.file.split("/")[0])) return null
+      const text = texts.get(file) ?? readFileSync(new URL(`../node_modules/${file}`, import.meta.url), "utf8")
+      // The maps of ts-mls name sources that its package does not contain, about which Vite would warn.
+      return { code: text.replace(/^\/\/# sourceMappingURL=.*$/m, ""), map: null }
+    },
   }
 }
