@@ -1,0 +1,196 @@
+/**
+ * The keys of this device, in an IndexedDB database of their own: an old tab that does not close the other database would
+ * block a new version of it, and with it every new tab.
+ *
+ * No lock protects a group. Code reads the group, computes, and writes in a transaction that first checks that the epoch is
+ * still the one it read. Tabs, workers and a page that was killed are one case: the second writer discards its result.
+ */
+import { openDB, type DBSchema, type IDBPDatabase } from "idb"
+
+import { isBefore, isSameEpoch, keyId, type Epoch, type KeyringEntry } from "./keyring"
+import type { OwnKeyPackage } from "./mls"
+import type { PinnedAccount } from "./trust"
+
+/** The private keys of this device. Signing in again makes another device. */
+export interface StoredDevice {
+  readonly deviceId: string
+  readonly signatureSeed: Uint8Array
+  readonly hpkePrivateKey: Uint8Array
+  /** Only a signed device has it. */
+  readonly account: { readonly seed: Uint8Array; readonly version: number } | null
+}
+
+/** An encrypted conversation. The record is never deleted: the conversation never becomes plaintext again. */
+export interface StoredGroup extends Epoch {
+  /** The `seq` after which every message is encrypted. */
+  readonly encryptedSince: number
+  /** The encoded `MlsGroup`; null if this device is no member. */
+  readonly state: Uint8Array | null
+}
+
+/** A commit that this device made and the server may have accepted. */
+export interface PendingCommit {
+  readonly conversationId: string
+  /** SHA-256 of the commit in base64url. */
+  readonly digest: string
+  /** The epoch that the commit ends. */
+  readonly ends: Epoch
+  readonly next: StoredGroup
+  readonly entry: KeyringEntry
+}
+
+interface Stores extends DBSchema {
+  device: { key: "own"; value: StoredDevice }
+  groups: { key: string; value: StoredGroup }
+  pending: { key: [conversationId: string, digest: string]; value: PendingCommit }
+  keyring: { key: [conversationId: string, keyId: string]; value: KeyringEntry }
+  key_packages: { key: string; value: OwnKeyPackage }
+  pinned_accounts: { key: string; value: PinnedAccount }
+}
+
+type StoreName = "device" | "groups" | "pending" | "keyring" | "key_packages" | "pinned_accounts"
+const STORES: readonly StoreName[] = ["device", "groups", "pending", "keyring", "key_packages", "pinned_accounts"]
+const VERSION = 1
+
+/** Returns the name of an account's key database. */
+export function keyDatabaseName(userId: string): string {
+  return `famichat.${userId}.keys`
+}
+
+export class KeyDatabase {
+  #database: Promise<IDBPDatabase<Stores>> | undefined
+
+  constructor(readonly userId: string) {}
+
+  async device(): Promise<StoredDevice | undefined> {
+    return (await this.#open()).get("device", "own")
+  }
+
+  /** Stores the keys of a device, unless another tab was faster. Groups and key packages of a former device are deleted. */
+  async keepDevice(device: StoredDevice): Promise<StoredDevice> {
+    const write = (await this.#open()).transaction(["device", "groups", "pending", "key_packages"], "readwrite", STRICT)
+    const present = await write.objectStore("device").get("own")
+    const kept = present?.deviceId === device.deviceId ? present : device
+    if (kept !== present) {
+      for (const [id, group] of await entriesOf(write.objectStore("groups"))) {
+        await write.objectStore("groups").put({ ...group, state: null }, id)
+      }
+      await write.objectStore("pending").clear()
+      await write.objectStore("key_packages").clear()
+      await write.objectStore("device").put(device, "own")
+    }
+    await write.done
+    return kept
+  }
+
+  async group(conversationId: string): Promise<StoredGroup | undefined> {
+    return (await this.#open()).get("groups", conversationId)
+  }
+
+  /**
+   * Replaces the group by that of a later epoch, and adds the key of this epoch. Commits that were made for earlier epochs
+   * are forgotten, and so is the key package that a Welcome used.
+   *
+   * @param seen the epoch that the caller read; null if there was no group
+   * @returns whether the epoch was still that one; otherwise nothing has changed
+   */
+  async advance(
+    conversationId: string,
+    seen: Epoch | null,
+    next: StoredGroup,
+    entry: KeyringEntry | null,
+    usedKeyPackage?: string,
+  ): Promise<boolean> {
+    const names: StoreName[] = ["groups", "pending", "keyring", "key_packages"]
+    const write = (await this.#open()).transaction(names, "readwrite", STRICT)
+    const present = await write.objectStore("groups").get(conversationId)
+    const isUnchanged = present ? seen !== null && isSameEpoch(present, seen) : seen === null
+    if (isUnchanged) {
+      const encryptedSince = Math.min(present?.encryptedSince ?? next.encryptedSince, next.encryptedSince)
+      await write.objectStore("groups").put({ ...next, encryptedSince }, conversationId)
+      const keyring = write.objectStore("keyring")
+      const id: [string, string] = [conversationId, keyId(next)]
+      // A key is never replaced: messages were encrypted with it.
+      if (entry && (await keyring.getKey(id)) === undefined) await keyring.add(entry, id)
+      if (usedKeyPackage !== undefined) await write.objectStore("key_packages").delete(usedKeyPackage)
+      for (const pending of await write.objectStore("pending").getAll(within(conversationId))) {
+        if (isBefore(pending.ends, next)) await write.objectStore("pending").delete([conversationId, pending.digest])
+      }
+    }
+    await write.done
+    return isUnchanged
+  }
+
+  /** Stores a commit before it is sent. */
+  async keepPending(pending: PendingCommit): Promise<void> {
+    const write = (await this.#open()).transaction("pending", "readwrite", STRICT)
+    await write.store.put(pending, [pending.conversationId, pending.digest])
+    await write.done
+  }
+
+  async pending(conversationId: string, digest: string): Promise<PendingCommit | undefined> {
+    return (await this.#open()).get("pending", [conversationId, digest])
+  }
+
+  async dropPending(conversationId: string, digest: string): Promise<void> {
+    await (await this.#open()).delete("pending", [conversationId, digest])
+  }
+
+  async key(conversationId: string, epoch: Epoch): Promise<KeyringEntry | undefined> {
+    return (await this.#open()).get("keyring", [conversationId, keyId(epoch)])
+  }
+
+  /** Stores key packages before they are published. */
+  async keepKeyPackages(packages: readonly (readonly [ref: string, value: OwnKeyPackage])[]): Promise<void> {
+    const write = (await this.#open()).transaction("key_packages", "readwrite", STRICT)
+    await Promise.all(packages.map(([ref, value]) => write.store.put(value, ref)))
+    await write.done
+  }
+
+  async keyPackages(): Promise<OwnKeyPackage[]> {
+    return (await this.#open()).getAll("key_packages")
+  }
+
+  async pinnedAccount(userId: string): Promise<PinnedAccount | undefined> {
+    return (await this.#open()).get("pinned_accounts", userId)
+  }
+
+  /** Changes what is known about a user, in one transaction: two tabs cannot pin two keys. */
+  async pin(
+    userId: string,
+    change: (known: PinnedAccount | undefined) => PinnedAccount | null,
+  ): Promise<PinnedAccount | undefined> {
+    const write = (await this.#open()).transaction("pinned_accounts", "readwrite", STRICT)
+    const account = change(await write.store.get(userId)) ?? undefined
+    if (account) await write.store.put(account, userId)
+    await write.done
+    return account
+  }
+
+  async close(): Promise<void> {
+    const database = await this.#database
+    database?.close()
+  }
+
+  #open(): Promise<IDBPDatabase<Stores>> {
+    this.#database ??= openDB<Stores>(keyDatabaseName(this.userId), VERSION, {
+      upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
+      // A newer version of the client upgrades it. This tab must reload, and must not block the upgrade.
+      blocking: (_current, _requested, event) => (event.target as IDBDatabase).close(),
+      terminated: () => (this.#database = undefined),
+    })
+    return this.#database
+  }
+}
+
+/** A commit is on disk before it is sent. */
+const STRICT: IDBTransactionOptions = { durability: "strict" }
+
+function within(conversationId: string): IDBKeyRange {
+  return IDBKeyRange.bound([conversationId], [conversationId, []])
+}
+
+async function entriesOf<Value>(store: { getAllKeys(): Promise<string[]>; getAll(): Promise<Value[]> }) {
+  const [keys, values] = await Promise.all([store.getAllKeys(), store.getAll()])
+  return keys.map((key, index) => [key, values[index] as Value] as const)
+}
