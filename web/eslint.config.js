@@ -84,7 +84,11 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ["src/**"], ignores: ["**/*.test.ts"], rules: onlyTheOwnerImports(Object.values(LIBRARY_OWNERS)) },
+  {
+    files: ["src/**"],
+    ignores: ["**/*.test.ts", "src/testing/**"],
+    rules: onlyTheOwnerImports(Object.values(LIBRARY_OWNERS)),
+  },
   ...Object.keys(LIBRARY_OWNERS).map((owner) => ({
     files: [owner],
     rules: onlyTheOwnerImports(Object.values(LIBRARY_OWNERS).filter((library) => library !== LIBRARY_OWNERS[owner])),

@@ -1,6 +1,7 @@
 """A second implementation of the keys and bytes of end-to-end encryption, which verifies the vectors of the web client."""
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ def test_the_account_key_signs_the_keys_of_a_device() -> None:
     )
 
     assert signing.sign(certified).hex() == device["certificate"]
+
+
+def test_the_id_of_an_mls_group_is_derived_from_its_conversation_and_generation() -> None:
+    group = VECTORS["group"]
+    named = b"famichat 1 group\0" + _parts(group["conversation_id"], group["generation"])
+
+    assert hashlib.sha256(named).hexdigest() == group["group_id"]
 
 
 def test_a_body_decrypts_to_a_signature_and_the_content() -> None:

@@ -1,7 +1,7 @@
 import { hexToBytes as bytes, bytesToHex as hex } from "@noble/hashes/utils.js"
 import { expect, test } from "vitest"
 
-import { accountKeys, bodyKey, certificateInput, type BodyContext } from "./derivations"
+import { accountKeys, bodyKey, certificateInput, mlsGroupId, type BodyContext } from "./derivations"
 import { hpkeOpen, sign } from "./suite"
 // Made by a Python program. tests/e2ee/test_derivations.py verifies the same file.
 import vectors from "./vectors/derivations.json"
@@ -35,6 +35,11 @@ test("the account key signs the keys of a device", () => {
   )
   const { privateKey } = accountKeys(bytes(vectors.account.seed)).signature
   expect(hex(sign(privateKey, input))).toBe(device.certificate)
+})
+
+test("the id of an MLS group is derived from its conversation and generation", () => {
+  const { conversation_id, generation, group_id } = vectors.group
+  expect(hex(mlsGroupId(conversation_id, generation))).toBe(group_id)
 })
 
 test("HPKE decrypts what another implementation encrypted", () => {

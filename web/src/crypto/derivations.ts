@@ -1,5 +1,5 @@
 /** Derives the keys of end-to-end encryption, and lays out the bytes that are signed. All labels are ASCII. */
-import { concatBytes, hkdfExpand, hpkeKeyPair, signatureKeyPair, utf8ToBytes, type KeyPair } from "./suite"
+import { concatBytes, hkdfExpand, hpkeKeyPair, sha256, signatureKeyPair, utf8ToBytes, type KeyPair } from "./suite"
 
 /** Where an encrypted body belongs. It decrypts and verifies nowhere else. */
 export interface BodyContext {
@@ -33,6 +33,11 @@ export function accountKeys(seed: Uint8Array): AccountKeys {
     signature: signatureKeyPair(hkdfExpand(seed, utf8ToBytes("famichat account signing"), 32)),
     hpke: hpkeKeyPair(hkdfExpand(seed, utf8ToBytes("famichat account hpke"), 32)),
   }
+}
+
+/** Returns the id of a conversation's MLS group, so that nothing of one conversation passes for another's. */
+export function mlsGroupId(conversationId: string, generation: number): Uint8Array {
+  return sha256(concatBytes(utf8ToBytes("famichat 1 group\0"), parts(conversationId, generation)))
 }
 
 /** Returns the input keying material of a body for RFC 8188. */

@@ -4,8 +4,14 @@ import { IDBFactory } from "fake-indexeddb"
 import { openDB } from "idb"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
-import { KeyDatabase, keyDatabaseName, type PendingCommit, type StoredDevice, type StoredGroup } from "./key-database"
-import type { OwnKeyPackage } from "./mls"
+import {
+  KeyDatabase,
+  keyDatabaseName,
+  type PendingCommit,
+  type StoredKeyPackage,
+  type StoredDevice,
+  type StoredGroup,
+} from "./key-database"
 import type { PinnedAccount } from "./trust"
 
 const bytes = (value: number) => Uint8Array.of(value)
@@ -13,6 +19,7 @@ const group = (epoch: number, generation = 0): StoredGroup => ({
   generation,
   epoch,
   encryptedSince: 10,
+  leaves: [{ index: 0, userId: "inga", deviceId: "phone", signatureKey: bytes(1) }],
   state: bytes(epoch),
 })
 const entry = (value: number) => ({ key: bytes(value), members: ["inga"] })
@@ -26,10 +33,16 @@ const pending = (digest: string, ends: number): PendingCommit => ({
   conversationId: "kitchen",
   digest,
   ends: { generation: 0, epoch: ends },
-  next: group(ends + 1),
+  next: (({ generation, epoch, leaves, state }) => ({ generation, epoch, leaves, state }))(group(ends + 1)),
   entry: entry(ends + 1),
 })
-const keyPackage: OwnKeyPackage = { ref: bytes(1), body: bytes(2), initPrivateKey: bytes(3), hpkePrivateKey: bytes(4) }
+const keyPackage = (ref: number, isLastResort = false): StoredKeyPackage => ({
+  ref: bytes(ref),
+  body: bytes(2),
+  initPrivateKey: bytes(3),
+  hpkePrivateKey: bytes(4),
+  isLastResort,
+})
 
 beforeEach(() => {
   vi.stubGlobal("indexedDB", new IDBFactory())
@@ -75,6 +88,7 @@ test("a pending commit is kept until its group has advanced beyond it", async ()
   expect(await keys.pending("kitchen", "a")).toBeUndefined()
   expect(await keys.pending("kitchen", "c")).toBeDefined()
   expect(await keys.pending("hall", "a")).toBeDefined()
+  expect(await keys.pendingCommits("kitchen")).toEqual([pending("c", 2)])
 })
 
 test("two tabs create the keys of one device once", async () => {
@@ -84,27 +98,36 @@ test("two tabs create the keys of one device once", async () => {
   expect(await one.device()).toEqual(kept[0])
 })
 
+test("an account seed that another device's replaced is given up", async () => {
+  const keys = new KeyDatabase("inga")
+  const signed = { ...device("phone", 1), account: { seed: bytes(5), version: 1 } }
+  await keys.keepDevice(signed)
+  await keys.dropAccount()
+  expect(await keys.device()).toEqual({ ...signed, account: null })
+})
+
 test("after signing in again, the groups of the former device are gone, but not its keys nor that they are encrypted", async () => {
   const keys = new KeyDatabase("inga")
   await keys.keepDevice(device("phone", 1))
   await keys.advance("kitchen", null, group(1), entry(1))
   await keys.keepPending(pending("a", 1))
-  await keys.keepKeyPackages([["ref", keyPackage]])
+  await keys.keepKeyPackages([keyPackage(1)])
   await keys.keepDevice(device("laptop", 2))
-  expect(await keys.group("kitchen")).toEqual({ ...group(1), state: null })
+  expect(await keys.group("kitchen")).toEqual({ ...group(1), leaves: [], state: null })
   expect(await keys.pending("kitchen", "a")).toBeUndefined()
   expect(await keys.keyPackages()).toEqual([])
   expect(await keys.key("kitchen", group(1))).toEqual(entry(1))
 })
 
-test("a key package is deleted together with the Welcome that used it", async () => {
+test("a key package is deleted together with the Welcome that used it, unless it is the last resort", async () => {
   const keys = new KeyDatabase("inga")
-  await keys.keepKeyPackages([
-    ["one", keyPackage],
-    ["other", keyPackage],
-  ])
-  await keys.advance("kitchen", null, group(1), entry(1), "one")
-  expect(await keys.keyPackages()).toEqual([keyPackage])
+  const [one, other, last] = [keyPackage(1), keyPackage(2), keyPackage(3, true)] as const
+  await keys.keepKeyPackages([one, other, last])
+  await keys.advance("kitchen", null, group(1), entry(1), one)
+  await keys.advance("hall", null, group(1), entry(1), last)
+  expect(await keys.keyPackages()).toEqual([other, last])
+  await keys.deleteKeyPackages([other])
+  expect(await keys.keyPackages()).toEqual([last])
 })
 
 test("an account is pinned in one transaction", async () => {
@@ -119,9 +142,9 @@ test("an account is pinned in one transaction", async () => {
     one.pin("nils", (known) => known ?? account(1)),
     other.pin("nils", (known) => known ?? account(2)),
   ])
-  expect(await other.pinnedAccount("nils")).toEqual(account(1))
+  expect(await other.pinnedAccounts()).toEqual([account(1)])
   expect(await one.pin("maja", () => null)).toBeUndefined()
-  expect(await one.pinnedAccount("maja")).toBeUndefined()
+  expect(await one.pinnedAccounts()).toEqual([account(1)])
 })
 
 test("a newer version of the client is not blocked", async () => {

@@ -7,8 +7,9 @@
  */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
+import { toBase64url } from "./bytes"
 import { isBefore, isSameEpoch, keyId, type Epoch, type KeyringEntry } from "./keyring"
-import type { OwnKeyPackage } from "./mls"
+import type { Leaf, OwnKeyPackage } from "./mls"
 import type { PinnedAccount } from "./trust"
 
 /** The private keys of this device. Signing in again makes another device. */
@@ -24,6 +25,7 @@ export interface StoredDevice {
 export interface StoredGroup extends Epoch {
   /** The `seq` after which every message is encrypted. */
   readonly encryptedSince: number
+  readonly leaves: readonly Leaf[]
   /** The encoded `MlsGroup`; null if this device is no member. */
   readonly state: Uint8Array | null
 }
@@ -35,8 +37,13 @@ export interface PendingCommit {
   readonly digest: string
   /** The epoch that the commit ends. */
   readonly ends: Epoch
-  readonly next: StoredGroup
+  readonly next: Omit<StoredGroup, "encryptedSince">
   readonly entry: KeyringEntry
+}
+
+export interface StoredKeyPackage extends OwnKeyPackage {
+  /** It is given out when no other is left, and can be used more than once. */
+  readonly isLastResort: boolean
 }
 
 interface Stores extends DBSchema {
@@ -44,7 +51,7 @@ interface Stores extends DBSchema {
   groups: { key: string; value: StoredGroup }
   pending: { key: [conversationId: string, digest: string]; value: PendingCommit }
   keyring: { key: [conversationId: string, keyId: string]; value: KeyringEntry }
-  key_packages: { key: string; value: OwnKeyPackage }
+  key_packages: { key: string; value: StoredKeyPackage }
   pinned_accounts: { key: string; value: PinnedAccount }
 }
 
@@ -66,6 +73,14 @@ export class KeyDatabase {
     return (await this.#open()).get("device", "own")
   }
 
+  /** Gives up an account seed that the server did not accept, because another device was faster. */
+  async dropAccount(): Promise<void> {
+    const write = (await this.#open()).transaction("device", "readwrite", STRICT)
+    const device = await write.store.get("own")
+    if (device) await write.store.put({ ...device, account: null }, "own")
+    await write.done
+  }
+
   /** Stores the keys of a device, unless another tab was faster. Groups and key packages of a former device are deleted. */
   async keepDevice(device: StoredDevice): Promise<StoredDevice> {
     const write = (await this.#open()).transaction(["device", "groups", "pending", "key_packages"], "readwrite", STRICT)
@@ -73,7 +88,7 @@ export class KeyDatabase {
     const kept = present?.deviceId === device.deviceId ? present : device
     if (kept !== present) {
       for (const [id, group] of await entriesOf(write.objectStore("groups"))) {
-        await write.objectStore("groups").put({ ...group, state: null }, id)
+        await write.objectStore("groups").put({ ...group, leaves: [], state: null }, id)
       }
       await write.objectStore("pending").clear()
       await write.objectStore("key_packages").clear()
@@ -99,7 +114,7 @@ export class KeyDatabase {
     seen: Epoch | null,
     next: StoredGroup,
     entry: KeyringEntry | null,
-    usedKeyPackage?: string,
+    usedKeyPackage?: StoredKeyPackage,
   ): Promise<boolean> {
     const names: StoreName[] = ["groups", "pending", "keyring", "key_packages"]
     const write = (await this.#open()).transaction(names, "readwrite", STRICT)
@@ -112,7 +127,9 @@ export class KeyDatabase {
       const id: [string, string] = [conversationId, keyId(next)]
       // A key is never replaced: messages were encrypted with it.
       if (entry && (await keyring.getKey(id)) === undefined) await keyring.add(entry, id)
-      if (usedKeyPackage !== undefined) await write.objectStore("key_packages").delete(usedKeyPackage)
+      if (usedKeyPackage && !usedKeyPackage.isLastResort) {
+        await write.objectStore("key_packages").delete(toBase64url(usedKeyPackage.ref))
+      }
       for (const pending of await write.objectStore("pending").getAll(within(conversationId))) {
         if (isBefore(pending.ends, next)) await write.objectStore("pending").delete([conversationId, pending.digest])
       }
@@ -132,6 +149,11 @@ export class KeyDatabase {
     return (await this.#open()).get("pending", [conversationId, digest])
   }
 
+  async pendingCommits(conversationId: string): Promise<PendingCommit[]> {
+    return (await this.#open()).getAll("pending", within(conversationId))
+  }
+
+  /** Forgets a commit that the server refused. */
   async dropPending(conversationId: string, digest: string): Promise<void> {
     await (await this.#open()).delete("pending", [conversationId, digest])
   }
@@ -141,18 +163,24 @@ export class KeyDatabase {
   }
 
   /** Stores key packages before they are published. */
-  async keepKeyPackages(packages: readonly (readonly [ref: string, value: OwnKeyPackage])[]): Promise<void> {
+  async keepKeyPackages(packages: readonly StoredKeyPackage[]): Promise<void> {
     const write = (await this.#open()).transaction("key_packages", "readwrite", STRICT)
-    await Promise.all(packages.map(([ref, value]) => write.store.put(value, ref)))
+    await Promise.all(packages.map((each) => write.store.put(each, toBase64url(each.ref))))
     await write.done
   }
 
-  async keyPackages(): Promise<OwnKeyPackage[]> {
+  async keyPackages(): Promise<StoredKeyPackage[]> {
     return (await this.#open()).getAll("key_packages")
   }
 
-  async pinnedAccount(userId: string): Promise<PinnedAccount | undefined> {
-    return (await this.#open()).get("pinned_accounts", userId)
+  async deleteKeyPackages(packages: readonly StoredKeyPackage[]): Promise<void> {
+    const write = (await this.#open()).transaction("key_packages", "readwrite")
+    await Promise.all(packages.map(({ ref }) => write.store.delete(toBase64url(ref))))
+    await write.done
+  }
+
+  async pinnedAccounts(): Promise<PinnedAccount[]> {
+    return (await this.#open()).getAll("pinned_accounts")
   }
 
   /** Changes what is known about a user, in one transaction: two tabs cannot pin two keys. */

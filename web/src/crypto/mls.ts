@@ -53,7 +53,7 @@ export interface OwnDevice {
   readonly signatureSeed: Uint8Array
 }
 
-/** Whether a device has this signature key, according to the account key that is pinned for its user. */
+/** Whether a device may be in the group with this signature key. */
 export type IsTrusted = (device: Omit<Leaf, "index">) => boolean
 
 /** A key package, and the private keys that its owner needs when a Welcome arrives. */
@@ -99,13 +99,23 @@ export async function createKeyPackage(device: OwnDevice, now = Date.now()): Pro
   }
 }
 
-/** Whether a commit can add the device of this key package: its form, lifetime and capabilities are valid. */
-export function isUsable(body: Uint8Array, now = Date.now()): boolean {
+/** Returns the key package of this device for which a Welcome is. */
+export function keyPackageFor(welcome: Uint8Array, own: readonly OwnKeyPackage[]): OwnKeyPackage {
+  const { secrets } = decodedAs("mls_welcome", welcome).welcome
+  const found = own.find(({ ref }) => secrets.some(({ newMember }) => equalInConstantTime(newMember, ref)))
+  if (!found) throw new Error("the Welcome is for no key package of this device")
+  return found
+}
+
+/** Returns the device of a key package, or null if its form, lifetime or capabilities are not valid. */
+export function deviceOfKeyPackage(body: Uint8Array, now = Date.now()): Omit<Leaf, "index"> | null {
   try {
     const { leafNode } = decodedAs("mls_key_package", body).keyPackage
-    return isSupported(leafNode) && isCurrent(leafNode, now)
+    const device = deviceOf(leafNode.credential)
+    if (!device || !isSupported(leafNode) || !isCurrent(leafNode, now)) return null
+    return { ...device, signatureKey: leafNode.signaturePublicKey }
   } catch {
-    return false
+    return null
   }
 }
 
@@ -118,18 +128,14 @@ export class MlsGroup {
     return new MlsGroup(await createGroup(groupId, keyPackage, privateKeys, [], suite, config(isTrusted)))
   }
 
-  /** Joins by the Welcome for one of this device's key packages. */
+  /** Joins by a Welcome for a key package of this device. */
   static async join(
     welcome: Uint8Array,
-    ownPackages: readonly OwnKeyPackage[],
+    own: OwnKeyPackage,
     device: OwnDevice,
     isTrusted: IsTrusted,
   ): Promise<MlsGroup> {
     const received = decodedAs("mls_welcome", welcome).welcome
-    const own = ownPackages.find(({ ref }) =>
-      received.secrets.some(({ newMember }) => equalInConstantTime(newMember, ref)),
-    )
-    if (!own) throw new Error("the Welcome is for no key package of this device")
     const { keyPackage } = decodedAs("mls_key_package", own.body)
     const privateKeys = { ...own, signaturePrivateKey: device.signatureSeed }
     return MlsGroup.#checked(
@@ -172,6 +178,11 @@ export class MlsGroup {
     return Number(this.state.groupContext.epoch)
   }
 
+  /** Index of this device's leaf. */
+  get ownIndex(): number {
+    return this.state.privatePath.leafIndex
+  }
+
   get leaves(): Leaf[] {
     return leavesOf(this.state.ratchetTree)
   }
@@ -205,11 +216,10 @@ export class MlsGroup {
   /**
    * Processes the commit of another device.
    *
-   * @param mayJoin whether a user is displayed as a participant; asked for each device that is new
    * @returns the group in the next epoch, or null if the commit removes this device, which cannot process it
-   * @throws Error if the commit is malformed, not authentic, not for this epoch, or adds a device that must not join
+   * @throws Error if the commit is malformed, not authentic, not for this epoch, or adds a device that is not trusted
    */
-  async process(commit: Uint8Array, mayJoin: (userId: string) => boolean): Promise<MlsGroup | null> {
+  async process(commit: Uint8Array): Promise<MlsGroup | null> {
     const { publicMessage } = decodedAs("mls_public_message", commit)
     if (publicMessage.content.contentType !== "commit") throw new Error("not a commit")
     let isAllowed = false
@@ -227,14 +237,11 @@ export class MlsGroup {
     if (removesThisDevice) return null
     const next = MlsGroup.#checked(newState)
     if (publicMessage.content.sender.senderType === "new_member_commit") checkExternal(this.leaves, next.leaves)
-    for (const leaf of added(this.leaves, next.leaves)) {
-      if (!mayJoin(leaf.userId)) throw new Error("the commit adds a device of a user who does not take part")
-    }
     return next
   }
 
   #isRemovedBy(proposal: Proposal): boolean {
-    return proposal.proposalType === "remove" && proposal.remove.removed === this.state.privatePath.leafIndex
+    return proposal.proposalType === "remove" && proposal.remove.removed === this.ownIndex
   }
 
   static async #committed(state: ClientState, message: MLSMessage, welcome: Uint8Array | null): Promise<Commit> {
@@ -294,14 +301,10 @@ function config(isTrusted: IsTrusted): ClientConfig {
   }
 }
 
-/** Leaves of devices that were not in the group before. */
-function added(before: readonly Leaf[], after: readonly Leaf[]): Leaf[] {
-  return after.filter((leaf) => !before.some((other) => isSameDevice(leaf, other)))
-}
-
 /** An external commit may replace the leaf of the joining device, and remove no other. */
 function checkExternal(before: readonly Leaf[], after: readonly Leaf[]): void {
-  if (added(after, before).length > 0) throw new Error("an external commit removes another device")
+  const isKept = (leaf: Leaf) => after.some((other) => isSameDevice(leaf, other))
+  if (!before.every(isKept)) throw new Error("an external commit removes another device")
 }
 
 function checkContext({ cipherSuite, epoch, extensions }: GroupContext): void {

@@ -1,6 +1,7 @@
 /** Devices and MLS groups for tests. */
 import {
   createKeyPackage,
+  keyPackageFor,
   MlsGroup,
   type Commit,
   type IsTrusted,
@@ -44,5 +45,5 @@ export function bodyOf(device: TestDevice): Uint8Array {
 
 export function welcomed(commit: Commit, device: TestDevice, isTrusted: IsTrusted): Promise<MlsGroup> {
   if (!commit.welcome) throw new Error("the commit adds no device")
-  return MlsGroup.join(commit.welcome, device.packages, device, isTrusted)
+  return MlsGroup.join(commit.welcome, keyPackageFor(commit.welcome, device.packages), device, isTrusted)
 }
