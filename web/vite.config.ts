@@ -34,7 +34,8 @@ export default defineConfig({
       output: { codeSplitting: { groups: [firstLoad("src/pages/index.ts", "src/pages/events.ts")] } },
     },
   },
-  worker: { format: "es", plugins: () => [patched(TS_MLS)] },
+  // One file without imports: Firefox supports modules in workers later than the rest.
+  worker: { format: "iife", plugins: () => [patched(TS_MLS)] },
   // Without this, Vitest runs Svelte's server build, in which state is not reactive.
   ...(process.env["VITEST"] && { resolve: { conditions: ["browser", "module", "development"] } }),
   test: {

@@ -166,8 +166,9 @@ export class DeviceEngine {
     const replaced: string[] = []
     for (const user of users) {
       await this.keys.pin(user.userId, (known) => {
-        if (known && isReplaced(known, user)) replaced.push(user.userId)
-        return pinned(known ?? this.#ownAccount(user.userId), user)
+        const account = known ?? this.#ownAccount(user.userId)
+        if (account && isReplaced(account, user)) replaced.push(user.userId)
+        return pinned(account, user)
       })
     }
     return replaced

@@ -1,0 +1,156 @@
+import "fake-indexeddb/auto"
+
+import { IDBFactory } from "fake-indexeddb"
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+
+import { encryptBody } from "./body"
+import { DeviceEngine, type ListedKeyPackage } from "./device-engine"
+import { KeyDatabase, type StoredDevice } from "./key-database"
+import { utf8ToBytes } from "./suite"
+import type { ListedUser } from "./trust"
+
+const BOTH = ["inga", "nils"]
+
+beforeEach(() => {
+  vi.stubGlobal("indexedDB", new IDBFactory())
+})
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.useRealTimers()
+})
+
+async function listed(userId: string, engine: DeviceEngine): Promise<ListedUser> {
+  const { account, ...keys } = await engine.publishedKeys()
+  return {
+    userId,
+    accounts: account ? [account] : [],
+    devices: [{ userId, deviceId: `${userId}-phone`, accountVersion: 1, ...keys }],
+  }
+}
+
+/** Two engines that know each other, and a key package of Nils. */
+async function pair() {
+  const [inga, nils] = [
+    await DeviceEngine.open("inga", "inga-phone", false),
+    await DeviceEngine.open("nils", "nils-phone", false),
+  ]
+  const users = [await listed("inga", inga), await listed("nils", nils)]
+  await inga.learn(users)
+  await nils.learn(users)
+  const { lastResort } = await nils.createKeyPackages(0)
+  const packages: ListedKeyPackage[] = [{ userId: "nils", deviceId: "nils-phone", body: lastResort }]
+  return { inga, nils, packages }
+}
+
+/** Creates the group of a conversation, and joins it. */
+async function joined(conversationId: string) {
+  const { inga, nils, packages } = await pair()
+  const created = await inga.prepareCreation(conversationId, 0, packages, BOTH)
+  await inga.catchUp(conversationId, 0, [{ epoch: 0, commit: created.commit, sinceSeq: 7 }], BOTH)
+  await nils.join(conversationId, 0, created.welcome as Uint8Array, 7, BOTH)
+  return { inga, nils, packages, created }
+}
+
+test("a device publishes the same keys after a restart, certified by the account key it created", async () => {
+  const inga = await DeviceEngine.open("inga", "phone", false)
+  const keys = await inga.publishedKeys()
+  expect(keys.account?.version).toBe(1)
+  expect(keys.certificate?.length).toBe(64)
+  expect(await (await DeviceEngine.open("inga", "phone", false)).publishedKeys()).toEqual(keys)
+})
+
+test("a device of a user with an account key is pending", async () => {
+  const inga = await DeviceEngine.open("inga", "laptop", true)
+  expect(await inga.publishedKeys()).toMatchObject({ certificate: null, account: null })
+})
+
+test("of two devices that create the account key at once, the second becomes pending and keeps its own keys", async () => {
+  const inga = await DeviceEngine.open("inga", "phone", false)
+  const { signatureKey } = await inga.publishedKeys()
+  await inga.becomePending()
+  expect(await inga.publishedKeys()).toMatchObject({ signatureKey, certificate: null, account: null })
+  expect(await (await DeviceEngine.open("inga", "phone", true)).publishedKeys()).toMatchObject({
+    signatureKey,
+    account: null,
+  })
+})
+
+test("the server cannot replace the account key of the user's own devices", async () => {
+  const inga = await DeviceEngine.open("inga", "inga-phone", false)
+  const mallory = await DeviceEngine.open("mallory", "ghost", false)
+  const { accounts } = await listed("mallory", mallory)
+  expect(await inga.learn([{ userId: "inga", accounts, devices: [] }])).toEqual(["inga"])
+})
+
+test("a position says since when a conversation is encrypted", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const position = { generation: 0, epoch: 1, encryptedSince: 7, isMember: true }
+  expect([await inga.position("kitchen"), await nils.position("kitchen")]).toEqual([position, position])
+  expect(await nils.position("hall")).toBeNull()
+})
+
+test("a group info or Welcome of another conversation or generation is refused", async () => {
+  const { inga, nils, created, packages } = await joined("kitchen")
+  await expect(nils.prepareJoin("hall", 0, created.groupInfo, BOTH)).rejects.toThrow("another conversation")
+  await expect(nils.prepareJoin("kitchen", 1, created.groupInfo, BOTH)).rejects.toThrow("another conversation")
+  const other = await inga.prepareCreation("kitchen", 1, packages, BOTH)
+  await expect(nils.join("kitchen", 0, other.welcome as Uint8Array, 7, BOTH)).rejects.toThrow("another conversation")
+})
+
+test("an old group info is refused, and an old Welcome changes nothing", async () => {
+  const { inga, nils, created } = await joined("kitchen")
+  const next = await inga.prepareCommit("kitchen", [], [], BOTH)
+  await nils.catchUp("kitchen", 0, [{ epoch: 1, commit: next?.commit as Uint8Array, sinceSeq: 9 }], BOTH)
+  await expect(nils.prepareJoin("kitchen", 0, created.groupInfo, BOTH)).rejects.toThrow("older")
+  await nils.join("kitchen", 0, created.welcome as Uint8Array, 9, BOTH)
+  expect((await nils.position("kitchen"))?.epoch).toBe(2)
+})
+
+test("a key package with an invalid signature is reported, and the others are added", async () => {
+  const { inga, packages } = await pair()
+  const lova = await DeviceEngine.open("lova", "lova-phone", false)
+  await inga.learn([await listed("lova", lova)])
+  const { lastResort } = await lova.createKeyPackages(0)
+  const forged = lastResort.map((byte, index) => (index === lastResort.length - 1 ? byte ^ 1 : byte))
+  const all = [...packages, { userId: "lova", deviceId: "lova-phone", body: forged }]
+  const { unusable, welcome } = await inga.prepareCreation("kitchen", 0, all, [...BOTH, "lova"])
+  expect(unusable).toEqual(["lova-phone"])
+  expect(welcome).not.toBeNull()
+})
+
+test("expired key packages are deleted when new ones are made", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: new Date("2026-11-01T00:00:00Z") })
+  const inga = await DeviceEngine.open("inga", "phone", false)
+  await inga.createKeyPackages(2)
+  vi.setSystemTime(new Date("2026-12-15T00:00:00Z"))
+  const { packages } = await inga.createKeyPackages(1)
+  expect(packages.length).toBe(1)
+  expect((await new KeyDatabase("inga").keyPackages()).length).toBe(2)
+})
+
+test("a message of a newer client, and a malformed one, are told apart", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const encrypted = await inga.encrypt("message", "kitchen", "c1", { text: "hello" }, BOTH)
+  if (!encrypted) throw new Error("not encrypted")
+  const received = { kind: "message" as const, conversationId: "kitchen", userId: "inga", subject: "c1", ...encrypted }
+  expect(await nils.decrypt(received)).toEqual({ kind: "content", content: { text: "hello" } })
+  const keys = new KeyDatabase("inga")
+  const { signatureSeed } = (await keys.device()) as StoredDevice
+  const key = (await keys.key("kitchen", { generation: 0, epoch: 1 }))?.key as Uint8Array
+  const context = {
+    kind: "message",
+    conversationId: "kitchen",
+    generation: 0,
+    epoch: 1,
+    userId: "inga",
+    deviceId: "inga-phone",
+    subject: "c1",
+  } as const
+  const body = (content: string) => encryptBody(key, context, signatureSeed, utf8ToBytes(content))
+  expect(await nils.decrypt({ ...received, body: body('{"v":2}') })).toEqual({ kind: "newer" })
+  expect(await nils.decrypt({ ...received, body: body("{}") })).toEqual({ kind: "failed", code: 603 })
+  // Nils knows the epoch key, but cannot write in Inga's name.
+  const nilss = ((await new KeyDatabase("nils").device()) as StoredDevice).signatureSeed
+  const forged = encryptBody(key, context, nilss, utf8ToBytes('{"v":1,"text":"forged"}'))
+  expect(await nils.decrypt({ ...received, body: forged })).toEqual({ kind: "failed", code: 608 })
+})
