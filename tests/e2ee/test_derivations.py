@@ -1,4 +1,4 @@
-"""A second implementation of the keys and bytes of end-to-end encryption, which verifies the vectors of the web client."""
+"""A second implementation of the keys and bytes of end-to-end encryption: verifies the vectors of the web client."""
 
 import base64
 import hashlib
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import http_ece
+import http_ece  # type: ignore[import-untyped] # has no annotations
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256

@@ -161,7 +161,7 @@ export class DeviceEngine {
     return { packages: bodies.slice(0, count), lastResort: bodies[count] as Uint8Array }
   }
 
-  /** Learns the keys of users. Returns those whose account key is not the pinned one any more. */
+  /** Learns the keys of users. Returns the users whose account key differs from the pinned one. */
   async learn(users: readonly ListedUser[]): Promise<string[]> {
     const replaced: string[] = []
     for (const user of users) {

@@ -183,7 +183,7 @@ export class KeyDatabase {
     return (await this.#open()).getAll("pinned_accounts")
   }
 
-  /** Changes what is known about a user, in one transaction: two tabs cannot pin two keys. */
+  /** Pins or updates the account of a user in one transaction: two tabs cannot pin two keys. */
   async pin(
     userId: string,
     change: (known: PinnedAccount | undefined) => PinnedAccount | null,

@@ -289,7 +289,7 @@ function config(isTrusted: IsTrusted): ClientConfig {
     keyRetentionConfig: defaultKeyRetentionConfig,
     paddingConfig: defaultPaddingConfig,
     keyPackageEqualityConfig,
-    // Whoever adds a device checks that its key package is current. Later a leaf remains valid (section 7.3), also for a
+    // The device that adds another checks that its key package is current. Later a leaf remains valid (section 7.3), also for a
     // device that joins or catches up weeks afterwards.
     lifetimeConfig: { ...defaultLifetimeConfig, validateLifetimeOnReceive: false },
     authService: {

@@ -1,6 +1,6 @@
 /**
  * Whose keys a device trusts. The account key of a user certifies the keys of each of the user's devices. A client pins
- * the account key that it saw first, so the server cannot add a device of its own.
+ * the account key that it saw first, so the server cannot add a ghost device.
  */
 import { certificateInput, type AccountKeys, type DeviceKeys } from "./derivations"
 import { equalInConstantTime, sign, verify } from "./suite"
