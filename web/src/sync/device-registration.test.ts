@@ -1,0 +1,60 @@
+import "fake-indexeddb/auto"
+
+import { IDBFactory } from "fake-indexeddb"
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+
+import { request } from "../api/http"
+import { DeviceEngine } from "../crypto/device-engine"
+import { HttpServer, problem } from "../testing/http-server"
+import { publishKeyPackages, registerDevice } from "./device-registration"
+import { GroupRequests } from "./group-requests"
+
+const requests = new GroupRequests((method, path, body) => request(method, path, body, "token"))
+const open = (hasAccountKey: boolean) => DeviceEngine.open("inga", "phone", hasAccountKey)
+let http: HttpServer
+
+beforeEach(() => {
+  vi.stubGlobal("indexedDB", new IDBFactory())
+  vi.stubGlobal("location", new URL("https://chat.example/"))
+  http = new HttpServer()
+  http.install()
+  http.on("GET /users/inga/keys", () => ({ accounts: [], devices: [] }))
+  http.on("PUT /me/keys", () => ({ account_version: 1 }))
+})
+afterEach(() => vi.unstubAllGlobals())
+
+const published = () =>
+  http.requestsTo("PUT /me/keys").map(({ body }) => body as { account?: object; certificate?: string })
+
+test("the first device of a user creates the account key and certifies itself", async () => {
+  await registerDevice("inga", requests, open)
+  expect(published()).toMatchObject([{ account: { version: 1 }, certificate: expect.any(String) as string }])
+})
+
+test("a later device is pending, and publishes nothing but its own keys", async () => {
+  http.on("GET /users/inga/keys", () => ({ accounts: [{ version: 1, public_key: "Aw" }], devices: [] }))
+  await registerDevice("inga", requests, open)
+  expect(Object.keys(published()[0] ?? {})).toEqual(["signature_key", "hpke_key"])
+})
+
+test("of two devices that create the account key at once, the second becomes pending", async () => {
+  http.on("PUT /me/keys", ({ body }) =>
+    "account" in (body as object) ? problem(422, "invalid_keys") : { account_version: null },
+  )
+  const engine = await registerDevice("inga", requests, open)
+  expect(published().map((keys) => "account" in keys)).toEqual([true, false])
+  expect((await engine.publishedKeys()).account).toBeNull()
+})
+
+test("another error is not taken for that", async () => {
+  http.on("PUT /me/keys", () => problem(403, "forbidden"))
+  await expect(registerDevice("inga", requests, open)).rejects.toThrow("forbidden")
+  expect((await (await open(true)).publishedKeys()).account).not.toBeNull()
+})
+
+test("key packages are published", async () => {
+  http.on("PUT /me/key-packages", () => ({ count: 20 }))
+  await publishKeyPackages(await open(false), requests)
+  const { packages } = http.requestsTo("PUT /me/key-packages")[0]?.body as { packages: string[] }
+  expect(new Set(packages).size).toBe(20)
+})

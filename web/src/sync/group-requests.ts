@@ -1,0 +1,166 @@
+/** The HTTP requests of end-to-end encryption: device keys, key packages, MLS groups, commits and Welcomes. */
+import { ApiError, type Method } from "../api/http"
+import { fromBase64url, toBase64url } from "../crypto/bytes"
+import type { LoggedCommit, ListedKeyPackage, PublishedKeys } from "../crypto/device-engine"
+import type { ListedUser } from "../crypto/trust"
+import type { GroupServer, ServerCommit, ServerGroup, ServerWelcome } from "./group-sync"
+
+/** Sends an authenticated request to the API; see `Session.request`. */
+export type SendRequest = <Result>(method: Method, path: string, body?: object) => Promise<Result>
+
+interface GroupView {
+  readonly generation: number | null
+  readonly epoch: number | null
+  readonly since_seq: number | null
+  readonly group_info: string | null
+  readonly ready: boolean
+  readonly waiting_for: readonly string[]
+  readonly stale_leaves: readonly number[]
+  readonly missing_devices: readonly { readonly user_id: string; readonly device_id: string }[]
+}
+
+interface CommitView {
+  /** The epoch that the commit began. */
+  readonly epoch: number
+  readonly commit: string
+  readonly since_seq: number
+}
+
+interface KeyPackageView {
+  readonly user_id: string
+  readonly device_id: string
+  readonly key_package: string
+}
+
+interface WelcomeView {
+  readonly id: string
+  readonly conversation_id: string
+  readonly generation: number
+  readonly welcome: string
+}
+
+interface UserKeysView {
+  readonly accounts: readonly { readonly version: number; readonly public_key: string }[]
+  readonly devices: readonly {
+    readonly device_id: string
+    readonly signature_key: string
+    readonly hpke_key: string
+    readonly certificate: string | null
+    readonly account_version: number | null
+  }[]
+}
+
+export class GroupRequests implements GroupServer {
+  constructor(private readonly send: SendRequest) {}
+
+  async group(conversationId: string): Promise<ServerGroup> {
+    const view = await this.send<GroupView>("GET", mls(conversationId))
+    return {
+      generation: view.generation,
+      epoch: view.epoch,
+      sinceSeq: view.since_seq ?? 0,
+      groupInfo: view.group_info === null ? null : fromBase64url(view.group_info),
+      ready: view.ready,
+      waitingFor: view.waiting_for,
+      staleLeaves: view.stale_leaves,
+      missingDevices: view.missing_devices.map(({ user_id, device_id }) => ({ userId: user_id, deviceId: device_id })),
+    }
+  }
+
+  async commits(conversationId: string, generation: number, afterEpoch: number): Promise<LoggedCommit[]> {
+    const path = `${mls(conversationId)}/commits?generation=${generation}&after_epoch=${afterEpoch}`
+    const { commits } = await this.send<{ readonly commits: readonly CommitView[] }>("GET", path)
+    return commits.map(({ epoch, commit, since_seq }) => {
+      return { epoch: epoch - 1, commit: fromBase64url(commit), sinceSeq: since_seq }
+    })
+  }
+
+  async keyPackages(conversationId: string, isCreation: boolean): Promise<ListedKeyPackage[]> {
+    const path = `${mls(conversationId)}/key-packages`
+    const answer = await this.send<{ readonly key_packages: readonly KeyPackageView[] }>("POST", path, {
+      new_group: isCreation,
+    })
+    return answer.key_packages.map(({ user_id, device_id, key_package }) => {
+      return { userId: user_id, deviceId: device_id, body: fromBase64url(key_package) }
+    })
+  }
+
+  async create(conversationId: string, commit: ServerCommit): Promise<void> {
+    await this.send("POST", mls(conversationId), submission(commit))
+  }
+
+  async commit(conversationId: string, commit: ServerCommit): Promise<void> {
+    await this.send("POST", `${mls(conversationId)}/commits`, { ...submission(commit), epoch: commit.epoch })
+  }
+
+  async users(userIds: readonly string[]): Promise<ListedUser[]> {
+    return await Promise.all(userIds.map((userId) => this.user(userId)))
+  }
+
+  /** Returns the keys of a user; none if the caller may not see them. */
+  async user(userId: string): Promise<ListedUser> {
+    try {
+      const { accounts, devices } = await this.send<UserKeysView>("GET", `/users/${userId}/keys`)
+      return {
+        userId,
+        accounts: accounts.map(({ version, public_key }) => ({ version, publicKey: fromBase64url(public_key) })),
+        devices: devices.map((device) => ({
+          userId,
+          deviceId: device.device_id,
+          signatureKey: fromBase64url(device.signature_key),
+          hpkeKey: fromBase64url(device.hpke_key),
+          certificate: device.certificate === null ? null : fromBase64url(device.certificate),
+          accountVersion: device.account_version ?? 0,
+        })),
+      }
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "not_found") return { userId, accounts: [], devices: [] }
+      throw error
+    }
+  }
+
+  async welcomes(): Promise<ServerWelcome[]> {
+    const { welcomes } = await this.send<{ readonly welcomes: readonly WelcomeView[] }>("GET", "/me/welcomes")
+    return welcomes.map(({ id, conversation_id, generation, welcome }) => {
+      return { id, conversationId: conversation_id, generation, body: fromBase64url(welcome) }
+    })
+  }
+
+  async confirmWelcome(id: string): Promise<void> {
+    await this.send("DELETE", `/me/welcomes/${id}`)
+  }
+
+  async publishKeys({ signatureKey, hpkeKey, certificate, account }: PublishedKeys): Promise<void> {
+    await this.send("PUT", "/me/keys", {
+      signature_key: toBase64url(signatureKey),
+      hpke_key: toBase64url(hpkeKey),
+      ...(certificate && { certificate: toBase64url(certificate) }),
+      ...(account && {
+        account: {
+          version: account.version,
+          public_key: toBase64url(account.publicKey),
+          hpke_key: toBase64url(account.hpkeKey),
+        },
+      }),
+    })
+  }
+
+  async publishKeyPackages(packages: readonly Uint8Array[], lastResort: Uint8Array): Promise<void> {
+    const body = { packages: packages.map(toBase64url), last_resort: toBase64url(lastResort) }
+    await this.send("PUT", "/me/key-packages", body)
+  }
+}
+
+function mls(conversationId: string): string {
+  return `/conversations/${conversationId}/mls`
+}
+
+function submission({ generation, commit, welcome, groupInfo, unusable }: ServerCommit): object {
+  return {
+    generation,
+    commit: toBase64url(commit),
+    ...(welcome && { welcome: toBase64url(welcome) }),
+    group_info: toBase64url(groupInfo),
+    unusable_key_packages: unusable,
+  }
+}
