@@ -103,7 +103,7 @@ const PROTOCOL = "mls10"
 const NOT_DECRYPTED = 603
 export const UNKNOWN_KEY = 605
 const UNKNOWN_VERSION = 606
-const UNTRUSTED = 608
+export const UNTRUSTED = 608
 
 /** Participants as the client displays them, by their user ids. */
 export type Participants = readonly string[]

@@ -52,9 +52,14 @@ test("another error is not taken for that", async () => {
   expect((await (await open(true)).publishedKeys()).account).not.toBeNull()
 })
 
-test("key packages are published", async () => {
-  http.on("PUT /me/key-packages", () => ({ count: 20 }))
-  await publishKeyPackages(await open(false), requests)
-  const { packages } = http.requestsTo("PUT /me/key-packages")[0]?.body as { packages: string[] }
-  expect(new Set(packages).size).toBe(20)
+test("key packages are published when few are left", async () => {
+  let count = 9
+  http.on("PUT /me/key-packages", () => ({ count }))
+  const engine = await open(false)
+  await publishKeyPackages(engine, requests)
+  const sent = () => http.requestsTo("PUT /me/key-packages").map(({ body }) => body as { packages: string[] })
+  expect(sent().map(({ packages }) => new Set(packages).size)).toEqual([0, 20])
+  count = 10
+  await publishKeyPackages(engine, requests)
+  expect(sent().length).toBe(3)
 })

@@ -3,8 +3,9 @@ import { ApiError } from "../api/http"
 import type { RemoteEngine } from "../crypto/engine-port"
 import type { GroupRequests } from "./group-requests"
 
-/** More than a family adds devices at a time. The server asks for more when fewer than 10 are left. */
 const KEY_PACKAGES = 20
+/** The server says so when fewer are left. */
+const FEW = 10
 
 /**
  * Opens the engine and publishes this device's keys. The first device of a user creates the account key. A later one is
@@ -31,11 +32,12 @@ export async function registerDevice<Engine extends Pick<RemoteEngine, "publishe
   return engine
 }
 
-/** Publishes new key packages, at the first time and when the server says that few are left. */
+/** Publishes new key packages if the server has few of this device: at each start, and when the server says so. */
 export async function publishKeyPackages(
   engine: Pick<RemoteEngine, "createKeyPackages">,
   requests: GroupRequests,
 ): Promise<void> {
+  if ((await requests.publishKeyPackages([], null)) >= FEW) return
   const { packages, lastResort } = await engine.createKeyPackages(KEY_PACKAGES)
   await requests.publishKeyPackages(packages, lastResort)
 }

@@ -73,8 +73,10 @@ test("key packages and Welcomes", async () => {
   expect(await requests.welcomes()).toEqual([{ id: "w", conversationId: "kitchen", generation: 0, body: bytes(1) }])
   await requests.confirmWelcome("w")
   expect(http.requestsTo("DELETE /me/welcomes/w").length).toBe(1)
-  await requests.publishKeyPackages([bytes(1)], bytes(2))
+  expect(await requests.publishKeyPackages([bytes(1)], bytes(2))).toBe(1)
   expect(bodyOf("PUT /me/key-packages")).toEqual({ packages: ["AQ"], last_resort: "Ag" })
+  await requests.publishKeyPackages([], null)
+  expect(bodyOf("PUT /me/key-packages")).toEqual({ packages: [] })
 })
 
 test("the keys of a user, of whom nothing is known if the server does not show them", async () => {

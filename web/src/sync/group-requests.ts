@@ -145,9 +145,13 @@ export class GroupRequests implements GroupServer {
     })
   }
 
-  async publishKeyPackages(packages: readonly Uint8Array[], lastResort: Uint8Array): Promise<void> {
-    const body = { packages: packages.map(toBase64url), last_resort: toBase64url(lastResort) }
-    await this.send("PUT", "/me/key-packages", body)
+  /** Publishes key packages. Returns how many of this device can be given out, apart from the last resort. */
+  async publishKeyPackages(packages: readonly Uint8Array[], lastResort: Uint8Array | null): Promise<number> {
+    const { count } = await this.send<{ readonly count: number }>("PUT", "/me/key-packages", {
+      packages: packages.map(toBase64url),
+      ...(lastResort && { last_resort: toBase64url(lastResort) }),
+    })
+    return count
   }
 }
 

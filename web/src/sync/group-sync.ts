@@ -104,27 +104,36 @@ export class GroupSync {
   ) {}
 
   /** Brings this device into the newest epoch, creates the group if none exists, and reconciles its roster. */
-  async prepareToSend(): Promise<GroupStatus> {
+  prepareToSend(): Promise<GroupStatus> {
+    return this.#advance(true)
+  }
+
+  /** Brings this device into the newest epoch, and joins the group if there is one. */
+  follow(): Promise<GroupStatus> {
+    return this.#advance(false)
+  }
+
+  async #advance(isSending: boolean): Promise<GroupStatus> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const status = await this.#attempt()
+      const status = await this.#attempt(isSending)
       if (status) return status
     }
     return UNTRUSTED
   }
 
-  /** Applies new commits, for example after `epoch_changed`. Does not commit anything itself. */
+  /** Applies new commits. Commits nothing itself. */
   async catchUp(): Promise<void> {
     const position = await this.engine.position(this.conversationId)
     if (position?.isMember) await this.#catchUp(position)
   }
 
   /** Takes one step. Returns undefined if another one must follow. */
-  async #attempt(): Promise<GroupStatus | undefined> {
+  async #attempt(isSending: boolean): Promise<GroupStatus | undefined> {
     await this.#learn(this.participants())
     const group = await this.server.group(this.conversationId)
     const { generation, epoch } = group
     if (generation === null || epoch === null || group.groupInfo === null) {
-      if (generation === null && !group.ready) return { kind: "waiting", for: group.waitingFor }
+      if (!isSending || (generation === null && !group.ready)) return { kind: "waiting", for: group.waitingFor }
       return await this.#create((generation ?? -1) + 1)
     }
     const position = await this.engine.position(this.conversationId)
@@ -136,6 +145,7 @@ export class GroupSync {
       return outcome === "current" ? undefined : await this.#join(generation, epoch, group)
     }
     if (position.epoch > epoch) return undefined // This answer is older than the newest commit.
+    if (!isSending) return READY
     if (group.staleLeaves.length > 0 || group.missingDevices.length > 0) return await this.#reconcile(group, position)
     return (await this.#canEncrypt()) ? READY : UNTRUSTED
   }

@@ -1,0 +1,89 @@
+import "fake-indexeddb/auto"
+
+import { IDBFactory } from "fake-indexeddb"
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+
+import { KITCHEN, readable, received, signIn, type TestTab } from "../testing/encrypted-family"
+import { SimulatedServer } from "../testing/group-server"
+import type { ReceivedBody } from "../crypto/device-engine"
+import { EncryptedConversations } from "./encrypted-conversations"
+
+let server: SimulatedServer
+
+beforeEach(() => {
+  vi.stubGlobal("indexedDB", new IDBFactory())
+  server = new SimulatedServer()
+  server.participants.set(KITCHEN, new Set(["inga", "nils"]))
+})
+afterEach(() => vi.unstubAllGlobals())
+
+function conversationsOf(tab: TestTab, groups = server.as(tab.deviceId)): EncryptedConversations {
+  const noPause = async () => undefined
+  return new EncryptedConversations(
+    async () => tab.engine,
+    groups,
+    () => tab.participants,
+    noPause,
+  )
+}
+
+async function pair() {
+  const [inga, nils] = [await signIn(server, "inga"), await signIn(server, "nils")]
+  return { inga, nils, ingas: conversationsOf(inga), nilss: conversationsOf(nils) }
+}
+
+async function sent(by: EncryptedConversations, userId: string, text: string): Promise<ReceivedBody> {
+  const body = await by.encrypt("message", KITCHEN, "c1", { text })
+  if (!("body" in body)) throw new Error(`not sent: ${body.kind}`)
+  return received(KITCHEN, userId, "c1", body)
+}
+
+test("a device that only reads joins the group when it meets the first message", async () => {
+  const { ingas, nilss } = await pair()
+  const message = await sent(ingas, "inga", "hello")
+  expect(readable(await nilss.decrypt(message))).toBe("hello")
+})
+
+test("a page of messages of a new epoch is followed once, and earlier epochs not at all", async () => {
+  const { ingas, nils } = await pair()
+  const message = await sent(ingas, "inga", "hello")
+  const groups = server.as(nils.deviceId)
+  const group = vi.spyOn(groups, "group")
+  const nilss = conversationsOf(nils, groups)
+  const texts = await Promise.all(Array.from({ length: 20 }, () => nilss.decrypt(message)))
+  expect(texts.map(readable)).toEqual(Array(20).fill("hello"))
+  const requests = group.mock.calls.length
+  expect(requests).toBeLessThan(4)
+  expect(readable(await nilss.decrypt({ ...message, key_id: "0:0" }))).toBe(605)
+  expect(group.mock.calls.length).toBe(requests)
+})
+
+test("the keys of a device that is new to this one are fetched once to verify its message", async () => {
+  const { ingas, nils } = await pair()
+  const message = await sent(ingas, "inga", "hello")
+  const groups = server.as(nils.deviceId)
+  const users = vi.spyOn(groups, "users")
+  const nilss = conversationsOf(nils, groups)
+  await nilss.follow(KITCHEN)
+  users.mockClear()
+  expect(readable(await nilss.decrypt({ ...message, sender_device_id: "ghost" }))).toBe(603)
+  expect(readable(await nilss.decrypt(message))).toBe("hello")
+  expect(users).not.toHaveBeenCalled()
+})
+
+test("a reader neither creates a group nor reconciles its roster", async () => {
+  const { ingas, nilss } = await pair()
+  expect((await nilss.follow(KITCHEN)).kind).toBe("waiting")
+  expect(server.groups.size).toBe(0)
+  await sent(ingas, "inga", "hello")
+  await nilss.follow(KITCHEN)
+  await signIn(server, "maja")
+  server.participants.get(KITCHEN)?.add("maja")
+  expect((await nilss.follow(KITCHEN)).kind).toBe("ready")
+  expect(server.groups.get(KITCHEN)?.epoch).toBe(1)
+})
+
+test("a conversation that is not ready says for whom it waits", async () => {
+  const ingas = conversationsOf(await signIn(server, "inga"))
+  expect(await ingas.encrypt("message", KITCHEN, "c1", { text: "hello" })).toEqual({ kind: "waiting", for: ["nils"] })
+})
