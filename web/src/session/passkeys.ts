@@ -57,11 +57,15 @@ export async function signInWithPasskey(): Promise<SessionView> {
   return await request<SessionView>("POST", "/sessions/passkey", { credential, ...thisDevice() })
 }
 
+/**
+ * Waits for the user, and returns what the server verifies. It uses no extension results, and must not receive them: those
+ * of `prf` and `largeBlob` are secrets, which `toJSON` includes.
+ */
 async function credentialFrom(prompt: Promise<Credential | null>): Promise<object> {
   const credential = await prompt.catch((error: unknown) => {
     const why = error instanceof DOMException ? REASONS[error.name] : undefined
     throw why ? new PasskeyFailed(why) : error
   })
   if (credential === null) throw new PasskeyFailed("refused")
-  return (credential as PublicKeyCredential).toJSON()
+  return { ...(credential as PublicKeyCredential).toJSON(), clientExtensionResults: {} }
 }
