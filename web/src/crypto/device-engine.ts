@@ -385,12 +385,12 @@ export class DeviceEngine {
     remove: readonly number[],
     packages: readonly ListedKeyPackage[],
     participants: Participants,
-  ) {
+  ): Promise<{ commit: Commit; unusable: string[] }> {
     const isCertified = await this.#isCertified()
-    const known = packages.filter((each) => participants.includes(each.userId) && isKeyPackageOf(each, isCertified))
-    const usable = await addable(group, remove, known)
-    const unusable = packages.filter((each) => !usable.includes(each)).map(({ deviceId }) => deviceId)
-    return { commit: await group.commit(remove, bodies(usable)), unusable }
+    const isOfParticipant = (each: ListedKeyPackage) =>
+      participants.includes(each.userId) && isKeyPackageOf(each, isCertified)
+    const { commit, added } = await commitOf(group, remove, packages.filter(isOfParticipant))
+    return { commit, unusable: packages.filter((each) => !added.includes(each)).map(({ deviceId }) => deviceId) }
   }
 
   async #pending(
@@ -475,16 +475,17 @@ function isKeyPackageOf({ userId, deviceId, body }: ListedKeyPackage, trust: IsT
   return device?.userId === userId && device.deviceId === deviceId && trust(device)
 }
 
-/** Returns the key packages that a commit can add: usually all. One with an invalid signature or key is left out. */
-async function addable(group: MlsGroup, remove: readonly number[], packages: readonly ListedKeyPackage[]) {
-  const canAdd = async (some: readonly ListedKeyPackage[]) =>
-    group.commit(remove, bodies(some)).then(
-      () => true,
-      () => false,
-    )
-  if (packages.length === 0 || (await canAdd(packages))) return packages
-  const results = await Promise.all(packages.map((each) => canAdd([each])))
-  return packages.filter((_, index) => results[index])
+/** Makes a commit that adds all devices, or those whose key packages have a valid signature and keys. */
+async function commitOf(group: MlsGroup, remove: readonly number[], packages: readonly ListedKeyPackage[]) {
+  const commit = (some: readonly ListedKeyPackage[]) => group.commit(remove, bodies(some))
+  try {
+    return { commit: await commit(packages), added: packages }
+  } catch (error) {
+    if (packages.length === 0) throw error
+  }
+  const results = await Promise.allSettled(packages.map((each) => commit([each])))
+  const added = packages.filter((_, index) => results[index]?.status === "fulfilled")
+  return { commit: await commit(added), added }
 }
 
 function bodies(packages: readonly ListedKeyPackage[]): Uint8Array[] {
