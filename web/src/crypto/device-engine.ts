@@ -98,7 +98,7 @@ export type Decrypted =
       readonly code: typeof NOT_DECRYPTED | typeof UNKNOWN_KEY | typeof UNKNOWN_VERSION | typeof UNTRUSTED
     }
 
-export const BODY_VERSION = "famichat.1"
+const BODY_VERSION = "famichat.1"
 const PROTOCOL = "mls10"
 const NOT_DECRYPTED = 603
 export const UNKNOWN_KEY = 605

@@ -6,12 +6,12 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
 import {
   KeyDatabase,
-  keyDatabaseName,
   type PendingCommit,
   type StoredKeyPackage,
   type StoredDevice,
   type StoredGroup,
 } from "./key-database"
+import { keyDatabaseName } from "./key-database-name"
 import type { PinnedAccount } from "./trust"
 
 const bytes = (value: number) => Uint8Array.of(value)

@@ -9,6 +9,7 @@ import { openDB, type DBSchema, type IDBPDatabase } from "idb"
 
 import { toBase64url } from "./bytes"
 import { isBefore, isSameEpoch, keyId, type Epoch, type KeyringEntry } from "./keyring"
+import { keyDatabaseName } from "./key-database-name"
 import type { Leaf, OwnKeyPackage } from "./mls"
 import type { PinnedAccount } from "./trust"
 
@@ -58,11 +59,6 @@ interface Stores extends DBSchema {
 type StoreName = "device" | "groups" | "pending" | "keyring" | "key_packages" | "pinned_accounts"
 const STORES: readonly StoreName[] = ["device", "groups", "pending", "keyring", "key_packages", "pinned_accounts"]
 const VERSION = 1
-
-/** Returns the name of an account's key database. */
-export function keyDatabaseName(userId: string): string {
-  return `famichat.${userId}.keys`
-}
 
 export class KeyDatabase {
   #database: Promise<IDBPDatabase<Stores>> | undefined

@@ -5,7 +5,7 @@
 import { certificateInput, type AccountKeys, type DeviceKeys } from "./derivations"
 import { equalInConstantTime, sign, verify } from "./suite"
 
-export interface AccountVersion {
+interface AccountVersion {
   readonly version: number
   readonly publicKey: Uint8Array
 }

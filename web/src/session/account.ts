@@ -1,4 +1,5 @@
 /** The user's account on the server: devices, passkeys, profile and privacy settings. */
+import { keyDatabaseName } from "../crypto/key-database-name"
 import { blobDatabaseName } from "../device/blobs"
 import { databaseName } from "../device/database"
 import { recordingDatabaseName } from "../device/recording-store"
@@ -85,7 +86,7 @@ export class Account {
   async delete(password: string): Promise<void> {
     await this.session.request("DELETE", "/me", { password })
     this.session.discard()
-    for (const name of [databaseName, blobDatabaseName, recordingDatabaseName]) {
+    for (const name of [databaseName, blobDatabaseName, recordingDatabaseName, keyDatabaseName]) {
       indexedDB.deleteDatabase(name(this.session.user.id))
     }
   }

@@ -144,7 +144,10 @@ export class GroupSync {
       const outcome = await this.#catchUp(position)
       return outcome === "current" ? undefined : await this.#join(generation, epoch, group)
     }
-    if (position.epoch > epoch) return undefined // This answer is older than the newest commit.
+    if (position.epoch > epoch) {
+      await this.pause(MAX_PAUSE_MS) // This answer is older than the newest commit.
+      return undefined
+    }
     if (!isSending) return READY
     if (group.staleLeaves.length > 0 || group.missingDevices.length > 0) return await this.#reconcile(group, position)
     return (await this.#canEncrypt()) ? READY : UNTRUSTED
