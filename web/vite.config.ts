@@ -7,7 +7,7 @@ import { firstLoad } from "./build/chunks"
 import { compressed } from "./build/compress"
 import { sharedHead } from "./build/head"
 import { patched, TS_MLS } from "./build/patches"
-import { atMost } from "./build/size"
+import { atMost, fileAtMost } from "./build/size"
 import { SUPPORTED_BROWSERS } from "./build/supported-browsers"
 import { serviceWorker } from "./build/worker"
 
@@ -20,6 +20,7 @@ export default defineConfig({
     baselineCss(),
     serviceWorker("src/worker/worker.ts", "index", ["favicon.svg", "icon-192.png"]),
     atMost(130_000, "index"),
+    fileAtMost(65_000, /engine\.worker-[\w-]+\.js$/),
     compressed(),
   ],
   build: {

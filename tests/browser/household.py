@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 CHROMIUM: Final = "/usr/bin/chromium"
 # How long a test waits for what it expects, also on a busy machine.
 PATIENCE_MS: Final = 30_000
+INSECURE_HOST: Final = "famichat.test"
 # Options of a browser without automatic prompts and background requests.
 QUIET: Final = (
     "--no-sandbox",
@@ -31,6 +32,8 @@ QUIET: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # To a page on this host, a browser is on plain HTTP: it is not localhost.
+    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1",
     # A fake microphone that beeps, with permission granted.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
@@ -122,6 +125,15 @@ class Server:
     def behind(self, url: str) -> None:
         """Let the users reach it at the address of a proxy. Call before `start`."""
         self.url = self._settings["FAMICHAT_PUBLIC_URL"] = url
+
+    def also_at(self, host: str) -> None:
+        """Let browsers connect at another host, too. Call before `start`."""
+        self.other_url = self._settings["FAMICHAT_OTHER_URLS"] = f"http://{host}:{self._port}"
+
+    @property
+    def process_id(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""

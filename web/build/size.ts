@@ -28,6 +28,23 @@ export function atMost(bytes: number, page: string): Plugin {
   }
 }
 
+/** Fails the build when a file grows too large that is loaded only where it is needed. */
+export function fileAtMost(bytes: number, name: RegExp): Plugin {
+  return {
+    name: "famichat:file-size",
+    apply: "build",
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        const file = Object.values(bundle).find(({ fileName }) => name.test(fileName))
+        if (!file) this.error(`there is no file ${name.source}`)
+        const size = wireBytes(file)
+        if (size > bytes) this.error(`${file.fileName} has ${size} bytes; ${bytes} are allowed`)
+      },
+    },
+  }
+}
+
 function isFont(name: string): boolean {
   return /-latin-wght-normal-[\w-]+\.woff2$/.test(name)
 }

@@ -8,6 +8,7 @@ import { decryptBody, encryptBody, isSignedBy } from "./body"
 import { toBase64url } from "./bytes"
 import { NEWER, parse, serialize, type MessageContent } from "./content"
 import { accountKeys, mlsGroupId, type BodyContext, type DeviceKeys } from "./derivations"
+import { NOT_DECRYPTED, UNKNOWN_KEY, UNKNOWN_VERSION, UNTRUSTED } from "./failures"
 import { KeyDatabase, type PendingCommit, type StoredDevice } from "./key-database"
 import { isBefore, isSameEpoch, keyId, keyringEntry, parseKeyId, type Epoch } from "./keyring"
 import {
@@ -100,10 +101,6 @@ export type Decrypted =
 
 const BODY_VERSION = "famichat.1"
 const PROTOCOL = "mls10"
-const NOT_DECRYPTED = 603
-export const UNKNOWN_KEY = 605
-const UNKNOWN_VERSION = 606
-export const UNTRUSTED = 608
 
 /** Participants as the client displays them, by their user ids. */
 export type Participants = readonly string[]

@@ -77,18 +77,22 @@ export class KeyDatabase {
     await write.done
   }
 
-  /** Stores the keys of a device, unless another tab was faster. Groups and key packages of a former device are deleted. */
+  /**
+   * Stores the keys of a device, unless another tab was faster. Groups and key packages of a former device are deleted; the
+   * account seed stays with its user, who has signed in again.
+   */
   async keepDevice(device: StoredDevice): Promise<StoredDevice> {
     const write = (await this.#open()).transaction(["device", "groups", "pending", "key_packages"], "readwrite", STRICT)
     const present = await write.objectStore("device").get("own")
-    const kept = present?.deviceId === device.deviceId ? present : device
+    const kept =
+      present?.deviceId === device.deviceId ? present : { ...device, account: present?.account ?? device.account }
     if (kept !== present) {
       for (const [id, group] of await entriesOf(write.objectStore("groups"))) {
         await write.objectStore("groups").put({ ...group, leaves: [], state: null }, id)
       }
       await write.objectStore("pending").clear()
       await write.objectStore("key_packages").clear()
-      await write.objectStore("device").put(device, "own")
+      await write.objectStore("device").put(kept, "own")
     }
     await write.done
     return kept

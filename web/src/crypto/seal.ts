@@ -1,8 +1,6 @@
 /**
- * Encrypts every body and file before it leaves the outbox, and decrypts it before a timeline shows it.
- *
- * This version passes them through unchanged. End-to-end encryption will be added here, in a worker, without changes to
- * models or views; that is why these functions are asynchronous.
+ * What is sent and shown where no keys are needed: texts, files and reactions that are not encrypted end to end. Texts that
+ * are go through `sync/encryption`.
  */
 import { wellFormed } from "../api/json"
 import type { AttachmentUrls, Attachment, Message, Reaction } from "../api/types"
@@ -11,6 +9,9 @@ interface Envelope {
   readonly encryption_flag?: boolean
   readonly encryption_version?: string
   readonly key_id?: string
+  readonly protocol?: string
+  readonly epoch?: number
+  readonly sender_device_id?: string
 }
 
 /** A body as sent to the server. */
@@ -23,14 +24,18 @@ export interface SealedReaction extends Envelope {
   readonly emoji: string
 }
 
-/** The decrypted text, or the reason why there is none. */
+/**
+ * The decrypted text, or the reason why there is none:
+ * - `locked`: this device cannot decrypt it
+ * - `before`: it was sent before this device was added to the conversation
+ * - `newer`: a newer version of Famichat can read it
+ * - `broken`: the server cannot read it any more
+ */
 export type Opened =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "deleted" }
-  | { readonly kind: "locked" }
-  | { readonly kind: "broken" }
+  | { readonly kind: "text"; readonly text: string; readonly reply_to?: string }
+  | { readonly kind: "deleted" | "locked" | "before" | "newer" | "broken" }
 
-/** Seals a text, which is made well-formed before: a ciphertext could not be repaired. */
+/** Prepares a text, which is made well-formed before: a ciphertext could not be repaired. */
 export async function seal(text: string): Promise<Sealed> {
   return { body: wellFormed(text) }
 }
@@ -66,22 +71,9 @@ export function isEncrypted({ encryption_flag, reactions }: Message): boolean {
   return encryption_flag || reactions.some((reaction) => reaction.encryption_flag)
 }
 
-export async function open(message: Message): Promise<Opened> {
-  return message.deleted_at === null ? await openText(message) : { kind: "deleted" }
-}
-
-/** Reads a message that is not encrypted. */
-export function openPlain(message: Message): Opened {
-  if (message.deleted_at !== null) return { kind: "deleted" }
-  return message.body === null ? { kind: "broken" } : { kind: "text", text: message.body }
-}
-
-/** Decrypts the body of a message or of a former version. */
-export async function openText(
-  sealed: Pick<Message, "body" | "encryption_flag" | "encryption_version" | "key_id">,
-): Promise<Opened> {
-  if (sealed.body === null) return { kind: "broken" }
-  return sealed.encryption_flag ? { kind: "locked" } : { kind: "text", text: sealed.body }
+/** Reads a text that is not encrypted. */
+export function openPlain({ body }: Pick<Message, "body">): Opened {
+  return body === null ? { kind: "broken" } : { kind: "text", text: body }
 }
 
 export async function sealReaction(emoji: string): Promise<SealedReaction> {

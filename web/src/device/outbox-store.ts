@@ -9,6 +9,7 @@ import {
   withUploadId,
   withRefusal,
   withRefusedFiles,
+  withSealed,
   withoutMessage,
   withoutRefusedFiles,
   withRetry,
@@ -17,6 +18,7 @@ import {
   type Outbox,
 } from "../models/messages/outbox"
 import { randomId } from "../api/random-id"
+import type { Sealed } from "../crypto/seal"
 import type { WriteTransaction, LocalDatabase } from "./database"
 import type { TabChannel } from "./tab-channel"
 
@@ -94,6 +96,11 @@ export class OutboxStore {
   /** Marks a message whose files were permanently rejected, with the reason for each by its key. */
   async refuseFiles(clientId: string, reasons: ReadonlyMap<string, string>): Promise<void> {
     await this.#replace(clientId, withRefusedFiles(this.#messages, clientId, reasons))
+  }
+
+  /** Replaces the body to send. Resolves once it is on disk. */
+  async setSealed(clientId: string, sealed: Sealed): Promise<void> {
+    await this.#replace(clientId, withSealed(this.#messages, clientId, sealed))
   }
 
   /** Records the server's id of an attachment's upload. */

@@ -2,6 +2,7 @@
 import { keyDatabaseName } from "../crypto/key-database-name"
 import { blobDatabaseName } from "../device/blobs"
 import { databaseName } from "../device/database"
+import { EncryptedSince } from "../device/encrypted-since"
 import { recordingDatabaseName } from "../device/recording-store"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
@@ -89,5 +90,6 @@ export class Account {
     for (const name of [databaseName, blobDatabaseName, recordingDatabaseName, keyDatabaseName]) {
       indexedDB.deleteDatabase(name(this.session.user.id))
     }
+    EncryptedSince.delete(this.session.user.id)
   }
 }

@@ -42,6 +42,7 @@ import { withdrawRead } from "../session/tab-notifications"
 import { Contacts } from "./contacts.svelte"
 import { Connection, type ConnectionState, type ConnectionTrouble } from "./connection.svelte"
 import { ReplyPreviews } from "./reply-previews"
+import { Encryption } from "./encryption.svelte"
 import { MessageReader } from "./message-reader"
 import type { MessageSearch } from "./message-search.svelte"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
@@ -59,6 +60,7 @@ const FRAME_REFUSED = new Set([1007, 1009, 1011])
 export class ChatClient {
   readonly me: { readonly id: string; readonly username: string }
   readonly reader: MessageReader
+  readonly encryption: Encryption
   readonly replyPreviews: ReplyPreviews
   /** The bytes of unsent attachments. */
   readonly blobs: BlobStore
@@ -114,7 +116,14 @@ export class ChatClient {
 
   constructor(readonly session: Session) {
     this.me = session.user
-    this.reader = new MessageReader()
+    this.encryption = new Encryption({
+      session,
+      info: (id) => this.info(id),
+      refresh: (id) => this.#checkUnlisted(id),
+      hasMoreKeys: (id) => void this.reader.reopen(id),
+      report: (id, messageId, code) => this.conversation(id)?.reportFailure(messageId, code),
+    })
+    this.reader = new MessageReader(this.encryption)
     this.replyPreviews = new ReplyPreviews(session, this.reader)
     this.#database = new LocalDatabase(this.me.id, () => this.#databaseChanged())
     this.#tabs = new TabChannel(this.me.id)
@@ -212,6 +221,7 @@ export class ChatClient {
     this.#tabs.close()
     this.contacts.avatars.close()
     this.search?.close()
+    await this.encryption.stop()
     const searchDeleted = deleteSearchTexts(this.me.id)
     await this.#mediaStore.clear()
     await this.#offlineCache.clear()
@@ -405,6 +415,8 @@ export class ChatClient {
     channel.on("heads", ({ heads }: Heads) => {
       for (const [id, head] of Object.entries(heads)) this.#conversations.get(id)?.receiveHead(head)
     })
+    channel.on("welcome", ({ conversation_id }: { conversation_id: string }) => this.encryption.follow(conversation_id))
+    channel.on("key_packages_low", () => this.encryption.publishKeyPackages())
     channel.on("last_message", ({ message }: LastMessage) => this.#onLastMessage(message))
     // Events are not replayed, so reload everything after each join.
     channel.join().receive("ok", () => {
@@ -451,6 +463,7 @@ export class ChatClient {
     if (summaries.some(({ id }) => this.removed.has(id))) {
       this.removed = new Map([...this.removed].filter(([id]) => this.summary(id) === undefined))
     }
+    if (summaries.some(({ id }) => this.encryption.isRequired(id))) void this.encryption.start()
     void this.reader.open(summaries.flatMap(({ last_message }) => last_message ?? []))
     for (const summary of summaries) {
       if (!this.#conversations.has(summary.id)) {
@@ -518,6 +531,7 @@ export class ChatClient {
       outboxStore: this.#outboxStore,
       uploads: this.uploads,
       reader: this.reader,
+      encryption: this.encryption,
       remember: (id) => this.#cache(id),
       received: (message) => this.#onMessage(message),
       changedMessages: (messages) => this.#onChanges(messages),

@@ -8,7 +8,7 @@ import type { CachedTimeline } from "../device/database"
 import type { OutboxStore } from "../device/outbox-store"
 import { isTransient, retryDelay, sendable, waitingIn, type Outbox } from "../models/messages/outbox"
 import { fromReceipts, withStatus, readUpTo, type Receipts } from "../models/messages/receipts"
-import { seal, sealReaction } from "../crypto/seal"
+import { seal, sealReaction, type Sealed } from "../crypto/seal"
 import {
   applyChange,
   emptyTimeline,
@@ -27,6 +27,7 @@ import {
 } from "../models/messages/timeline"
 import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/people/typing"
 import { ApiError, Unreachable } from "../api/http"
+import type { Encryption } from "./encryption.svelte"
 import { ReadReceipts } from "./read-receipts"
 import { FrameBatch } from "./frame-batch"
 import { HistoryJump } from "./history-jump.svelte"
@@ -50,6 +51,8 @@ const FIRST_PAGE = 60
 const PAGE = 100
 /** A user who missed more messages than this starts at the end. */
 const MAX_CATCH_UP = 5_000
+/** How often an edit is encrypted for another epoch. */
+const MAX_EPOCHS = 5
 /** Messages displayed before the first unread one. */
 const CONTEXT_BEFORE_UNREAD = 20
 
@@ -59,6 +62,7 @@ export interface ConversationContext {
   readonly outboxStore: OutboxStore
   readonly uploads: Uploads
   readonly reader: MessageReader
+  readonly encryption: Encryption
   /** State changed that should be cached for the next start. */
   remember(conversationId: string): void
   /** A live message arrived. */
@@ -98,6 +102,8 @@ export class Conversation {
   #catchingUpChanges = false
   #attempts = 0
   #typingSentAt = 0
+  /** An encrypted edit whose outcome is unknown. A repetition sends the same bytes, so that the server applies it once. */
+  #lastEdit: { readonly messageId: string; readonly text: string; readonly sealed: Sealed } | undefined
 
   constructor(
     summary: ConversationSummary,
@@ -118,9 +124,8 @@ export class Conversation {
       fetch: (what) => this.#request<MessagePage>("fetch", what),
       show: (messages) => void context.reader.open(messages),
     })
-    this.#sender = new Sender(this.id, channel, context.outboxStore, context.uploads, (stored) =>
-      this.#onStored(stored),
-    )
+    const { outboxStore, uploads, encryption } = context
+    this.#sender = new Sender(this.id, channel, outboxStore, uploads, encryption, (stored) => this.#onStored(stored))
     this.outgoing = waitingIn(context.outboxStore.messages, this.id)
   }
 
@@ -260,7 +265,32 @@ export class Conversation {
    * @throws {Unreachable} no response: the outcome is unknown, and repeating the change is safe
    */
   async edit(messageId: string, text: string): Promise<void> {
-    await this.#change("edit_msg", { message_id: messageId, ...(await seal(text)) })
+    for (let attempt = 1; ; attempt++) {
+      const sealed = await this.#sealedEdit(messageId, text)
+      try {
+        await this.#change("edit_msg", { message_id: messageId, ...sealed })
+        this.#lastEdit = undefined
+        return
+      } catch (error) {
+        if (error instanceof ApiError) this.#lastEdit = undefined
+        if (!(error instanceof ApiError && error.code === "epoch_changed" && attempt < MAX_EPOCHS)) throw error
+      }
+    }
+  }
+
+  async #sealedEdit(messageId: string, text: string): Promise<Sealed> {
+    const { encryption } = this.context
+    if (!encryption.isRequired(this.id)) return await seal(text)
+    const last = this.#lastEdit
+    if (last?.messageId === messageId && last.text === text) return last.sealed
+    const sealed = await encryption.encrypt("edit", this.id, messageId, { text, at: Date.now() })
+    this.#lastEdit = { messageId, text, sealed }
+    return sealed
+  }
+
+  /** Tells the server that a message could not be decrypted or verified on this device. */
+  reportFailure(messageId: string, code: number): void {
+    if (this.joined) this.#channel?.push("decrypt_failed", { message_id: messageId, error_code: code })
   }
 
   /** Deletes a message for everyone. */
@@ -315,6 +345,7 @@ export class Conversation {
       this.receipts = statuses.reduce(withStatus, this.receipts)
       this.context.remember(this.id)
     })
+    channel.on("epoch_changed", () => void this.context.encryption.follow(this.id))
     channel.on("typing", ({ user_id, typing }: { user_id: string; typing: boolean }) => {
       this.#noteTyping(user_id, typing)
     })

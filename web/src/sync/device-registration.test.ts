@@ -27,13 +27,13 @@ const published = () =>
   http.requestsTo("PUT /me/keys").map(({ body }) => body as { account?: object; certificate?: string })
 
 test("the first device of a user creates the account key and certifies itself", async () => {
-  await registerDevice("inga", requests, open)
+  await registerDevice(await open(false), "inga", requests)
   expect(published()).toMatchObject([{ account: { version: 1 }, certificate: expect.any(String) as string }])
 })
 
 test("a later device is pending, and publishes nothing but its own keys", async () => {
   http.on("GET /users/inga/keys", () => ({ accounts: [{ version: 1, public_key: "Aw" }], devices: [] }))
-  await registerDevice("inga", requests, open)
+  await registerDevice(await open(true), "inga", requests)
   expect(Object.keys(published()[0] ?? {})).toEqual(["signature_key", "hpke_key"])
 })
 
@@ -41,14 +41,15 @@ test("of two devices that create the account key at once, the second becomes pen
   http.on("PUT /me/keys", ({ body }) =>
     "account" in (body as object) ? problem(422, "invalid_keys") : { account_version: null },
   )
-  const engine = await registerDevice("inga", requests, open)
+  const engine = await open(false)
+  await registerDevice(engine, "inga", requests)
   expect(published().map((keys) => "account" in keys)).toEqual([true, false])
   expect((await engine.publishedKeys()).account).toBeNull()
 })
 
 test("another error is not taken for that", async () => {
   http.on("PUT /me/keys", () => problem(403, "forbidden"))
-  await expect(registerDevice("inga", requests, open)).rejects.toThrow("forbidden")
+  await expect(registerDevice(await open(false), "inga", requests)).rejects.toThrow("forbidden")
   expect((await (await open(true)).publishedKeys()).account).not.toBeNull()
 })
 

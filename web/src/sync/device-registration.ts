@@ -8,18 +8,14 @@ const KEY_PACKAGES = 20
 const FEW = 10
 
 /**
- * Opens the engine and publishes this device's keys. The first device of a user creates the account key. A later one is
- * pending until another device certifies it.
- *
- * @param open starts the engine; told whether the user has an account key already
+ * Publishes this device's keys; a repeat changes nothing. The first device of a user publishes the account key, too. A later
+ * one is pending until another device certifies it.
  */
-export async function registerDevice<Engine extends Pick<RemoteEngine, "publishedKeys" | "becomePending" | "learn">>(
+export async function registerDevice(
+  engine: Pick<RemoteEngine, "publishedKeys" | "becomePending" | "learn">,
   userId: string,
   requests: GroupRequests,
-  open: (hasAccountKey: boolean) => Promise<Engine>,
-): Promise<Engine> {
-  const listed = await requests.user(userId)
-  const engine = await open(listed.accounts.length > 0)
+): Promise<void> {
   try {
     await requests.publishKeys(await engine.publishedKeys())
   } catch (error) {
@@ -29,7 +25,6 @@ export async function registerDevice<Engine extends Pick<RemoteEngine, "publishe
     await requests.publishKeys(await engine.publishedKeys())
   }
   await engine.learn([await requests.user(userId)])
-  return engine
 }
 
 /** Publishes new key packages if the server has few of this device: at each start, and when the server says so. */

@@ -1,5 +1,6 @@
 /** Encrypts and decrypts messages of conversations, and keeps their MLS groups up to date as far as that takes. */
-import { UNKNOWN_KEY, UNTRUSTED, type Decrypted, type EncryptedBody, type ReceivedBody } from "../crypto/device-engine"
+import type { Decrypted, EncryptedBody, ReceivedBody } from "../crypto/device-engine"
+import { UNKNOWN_KEY, UNTRUSTED } from "../crypto/failures"
 import type { MessageContent } from "../crypto/content"
 import type { RemoteEngine } from "../crypto/engine-port"
 import { isBefore, parseKeyId } from "../crypto/keyring"
@@ -68,7 +69,7 @@ export class EncryptedConversations {
   async decrypt(received: ReceivedBody): Promise<Decrypted> {
     const engine = await this.engine()
     let decrypted = await engine.decrypt(received)
-    if (isFailure(decrypted, UNKNOWN_KEY) && (await this.#isNewer(received))) {
+    if (isFailure(decrypted, UNKNOWN_KEY) && (await this.isNewer(received))) {
       await this.follow(received.conversationId)
       decrypted = await engine.decrypt(received)
     }
@@ -78,6 +79,17 @@ export class EncryptedConversations {
       decrypted = await engine.decrypt(received)
     }
     return decrypted
+  }
+
+  /**
+   * Returns after which `seq` all messages can be read by the participants only; undefined unless this device is a member
+   * and all other members are certified devices of participants.
+   */
+  async ready(conversationId: string): Promise<{ kind: "ready"; since: number } | undefined> {
+    const engine = await this.engine()
+    const position = await engine.position(conversationId)
+    const isReady = position?.isMember && (await engine.canEncrypt(conversationId, this.participants(conversationId)))
+    return isReady ? { kind: "ready", since: position.encryptedSince } : undefined
   }
 
   /** Brings this device into the newest epoch, for example after `epoch_changed` or `welcome`. */
@@ -100,7 +112,7 @@ export class EncryptedConversations {
   }
 
   /** Whether a message is of an epoch that this device has not reached. It cannot get the keys of earlier ones. */
-  async #isNewer({ conversationId, key_id }: ReceivedBody): Promise<boolean> {
+  async isNewer({ conversationId, key_id }: ReceivedBody): Promise<boolean> {
     const epoch = parseKeyId(key_id ?? "")
     const position = await (await this.engine()).position(conversationId)
     return epoch !== null && (!position?.isMember || isBefore(position, epoch))

@@ -230,7 +230,7 @@ test("random histories: each message is read by all who take part, also after an
       else if (hasTakenPartSince) expect(text, `${name}, message ${index}`).toBe(`message ${index}`)
     }
   }
-})
+}, 60_000)
 
 const NAMES = ["inga", "nils", "maja", "lova", "emil", "astrid", "olle", "tove"]
 const ROUNDS = process.env["FAMICHAT_TESTS_LONG"] ? 200 : 12

@@ -58,3 +58,25 @@ test("a listener receives the versions opened before and after, and what is read
   expect(reader.read(message(4))).toBeUndefined()
   expect(heard).toHaveLength(3)
 })
+
+test("what could not be decrypted is read once this device has the keys", async () => {
+  let hasKeys = false
+  const decrypt = async () => (hasKeys ? ({ kind: "text", text: "a" } as const) : ({ kind: "before" } as const))
+  const reader = new MessageReader({ decrypt, isForged: () => false })
+  const encrypted = message(1, { encryption_flag: true })
+  await reader.open([encrypted])
+  await reader.reopen("kitchen")
+  expect(reader.read(encrypted)).toEqual({ kind: "before" })
+  hasKeys = true
+  await reader.reopen("porch")
+  expect(reader.read(encrypted)).toEqual({ kind: "before" })
+  await reader.reopen("kitchen")
+  expect(reader.read(encrypted)).toEqual({ kind: "text", text: "a" })
+})
+
+test("nothing that is not encrypted is shown where the participants encrypt everything", async () => {
+  const reader = new MessageReader({ decrypt: async () => ({ kind: "locked" }), isForged: ({ seq }) => seq > 1 })
+  const [before, forged] = [message(1), message(2)]
+  await reader.open([before, forged])
+  expect([before, forged].map((each) => reader.read(each)?.kind)).toEqual(["text", "locked"])
+})

@@ -1,7 +1,7 @@
 /** Decrypts each body and reaction once and caches the result. */
 import { SvelteMap } from "svelte/reactivity"
 
-import { isEncrypted, open, openPlain, openReaction, type Opened } from "../crypto/seal"
+import { isEncrypted, openPlain, openReaction, type Opened } from "../crypto/seal"
 import type { OpenedReaction } from "../models/messages/reactions"
 import type { Message } from "../api/types"
 
@@ -12,12 +12,24 @@ interface OpenedVersion {
   readonly reactions: readonly OpenedReaction[]
 }
 
+/** What the reader needs of `Encryption`. */
+export interface Decryption {
+  decrypt(message: Message): Promise<Opened>
+  /** Whether a message that is not encrypted cannot be from a participant. */
+  isForged(message: Message): boolean
+}
+
 const NO_REACTIONS: readonly OpenedReaction[] = []
+const NO_KEYS: Decryption = { decrypt: async () => ({ kind: "locked" }), isForged: () => false }
+/** Perhaps readable once this device has more keys. */
+const WAITING_FOR_KEYS: ReadonlySet<Opened["kind"]> = new Set<Opened["kind"]>(["locked", "before"])
 
 export class MessageReader {
   /** By message ID and change number. A reader of one version does not run when another version is opened. */
   readonly #versions = new SvelteMap<string, OpenedVersion>()
   #listener: (message: Message, opened: Opened) => void = () => undefined
+
+  constructor(private readonly encryption: Decryption = NO_KEYS) {}
 
   /** Calls `listener` with each version that has been opened, and with each that will be. */
   listen(listener: (message: Message, opened: Opened) => void): void {
@@ -27,7 +39,7 @@ export class MessageReader {
 
   /** Returns the contents of messages, and keeps none that were not kept before. */
   async readOnce(messages: readonly Message[]): Promise<readonly Opened[]> {
-    return await Promise.all(messages.map(async (message) => this.read(message) ?? (await open(message))))
+    return await Promise.all(messages.map(async (message) => this.read(message) ?? (await this.#text(message))))
   }
 
   /** Returns the content of a message; undefined while it is being decrypted. */
@@ -43,28 +55,50 @@ export class MessageReader {
   async open(messages: readonly Message[]): Promise<void> {
     const closed = messages.filter((message) => !this.#versions.has(version(message)))
     // Readable before this returns, so that a bubble is drawn once, with its text.
-    for (const message of closed) if (!isEncrypted(message)) this.#keep(readPlain(message))
+    for (const message of closed) if (!isEncrypted(message)) this.#keep(this.#plain(message))
     const encrypted = closed.filter(isEncrypted)
     if (encrypted.length === 0) return
-    const versions = await Promise.all(encrypted.map(opened))
+    const versions = await Promise.all(encrypted.map((message) => this.#decrypted(message)))
     // Together, so that the views update once for a page of messages.
     for (const each of versions) this.#keep(each)
+  }
+
+  /** Decrypts again what could not be decrypted: this device has more keys of a conversation. */
+  async reopen(conversationId: string): Promise<void> {
+    const waiting = [...this.#versions.values()].filter(
+      ({ message, opened }) => message.conversation_id === conversationId && WAITING_FOR_KEYS.has(opened.kind),
+    )
+    const versions = await Promise.all(waiting.map(({ message }) => this.#decrypted(message)))
+    for (const each of versions) if (!WAITING_FOR_KEYS.has(each.opened.kind)) this.#keep(each)
   }
 
   #keep(opened: OpenedVersion): void {
     this.#versions.set(version(opened.message), opened)
     this.#listener(opened.message, opened.opened)
   }
-}
 
-function readPlain(message: Message): OpenedVersion {
-  const reactions = message.reactions.map(({ user_id, emoji }) => ({ user_id, emoji: emoji ?? undefined }))
-  return { message, opened: openPlain(message), reactions: reactions.length > 0 ? reactions : NO_REACTIONS }
-}
+  #plain(message: Message): OpenedVersion {
+    const reactions = message.reactions.map(({ user_id, emoji }) => ({ user_id, emoji: emoji ?? undefined }))
+    return { message, opened: this.#plainText(message), reactions: reactions.length > 0 ? reactions : NO_REACTIONS }
+  }
 
-async function opened(message: Message): Promise<OpenedVersion> {
-  const reactions = message.reactions.map(async (each) => ({ user_id: each.user_id, emoji: await openReaction(each) }))
-  return { message, opened: await open(message), reactions: await Promise.all(reactions) }
+  async #decrypted(message: Message): Promise<OpenedVersion> {
+    const reactions = message.reactions.map(async (each) => ({
+      user_id: each.user_id,
+      emoji: await openReaction(each),
+    }))
+    return { message, opened: await this.#text(message), reactions: await Promise.all(reactions) }
+  }
+
+  async #text(message: Message): Promise<Opened> {
+    const isReadable = message.deleted_at === null && message.body !== null
+    return isReadable && message.encryption_flag ? await this.encryption.decrypt(message) : this.#plainText(message)
+  }
+
+  #plainText(message: Message): Opened {
+    if (message.deleted_at !== null) return { kind: "deleted" }
+    return this.encryption.isForged(message) ? { kind: "locked" } : openPlain(message)
+  }
 }
 
 function version(message: Message): string {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 
 import { LocalDatabase } from "../device/database"
 import { outgoing } from "../models/fixtures"
@@ -6,6 +6,7 @@ import { ChatServer } from "../testing/chat-server"
 import { conversationOf, placesIn, startClient, startDisconnected, useFakeBrowser } from "../testing/client"
 import { eventually, pass, settle } from "../testing/clock"
 import { problem } from "../testing/http-server"
+import { ApiError, Unreachable } from "../api/http"
 import { refuse, type ClientFrame } from "../testing/phoenix-server"
 
 useFakeBrowser()
@@ -331,4 +332,114 @@ test("a message whose upload the server refuses stays with the reason of the ref
   await client.send("kitchen", "the film", client.pendingAttachments.of("kitchen"))
   await eventually(() => expect(client.outbox[0]?.refused).toBe("file_too_large"))
   expect(sent(server)).toEqual([])
+})
+
+describe("where encryption is required", () => {
+  async function startEncrypting() {
+    const started = await start()
+    const { encryption, session } = started.client
+    let epoch = 0
+    vi.spyOn(encryption, "isRequired").mockReturnValue(true)
+    const encrypt = vi.spyOn(encryption, "encrypt").mockImplementation(async (_kind, _id, _subject, { text }) => {
+      epoch += 1
+      const key_id = `0:${epoch}`
+      const [body, sender_device_id] = [`${text} in ${key_id}`, session.deviceId]
+      return { body, encryption_flag: true, encryption_version: "famichat.1", key_id, sender_device_id }
+    })
+    return { ...started, encrypt }
+  }
+
+  test("a message is encrypted when it is sent, with the message it replies to", async () => {
+    const { server, client, encrypt } = await startEncrypting()
+    await client.send("kitchen", "Dinner!", [], "m1")
+    await eventually(() => expect(client.outbox).toEqual([]))
+    const [frame] = server.phoenix.payloadsOf("new_msg")
+    expect(frame).toMatchObject({ body: "Dinner! in 0:1", encryption_flag: true, key_id: "0:1" })
+    expect(frame).not.toHaveProperty("reply_to", "m1")
+    expect(encrypt.mock.calls).toEqual([["message", "kitchen", frame?.client_id, { text: "Dinner!", reply_to: "m1" }]])
+  })
+
+  test("after epoch_changed the message is encrypted again; after a lost reply its bytes stay the same", async () => {
+    const { server, kitchen, client } = await startEncrypting()
+    const answers = [() => refuse("epoch_changed"), () => undefined]
+    server.phoenix.handle(/^message:/, "new_msg", (frame) => {
+      const answer = answers.shift()
+      return answer ? answer() : kitchen.store(frame, "maja")
+    })
+    await client.send("kitchen", "Dinner!")
+    await pass(20_000)
+    expect(sent(server)).toEqual(["Dinner! in 0:1", "Dinner! in 0:2", "Dinner! in 0:2"])
+    expect(new Set(clientIds(server)).size).toBe(1)
+    expect(client.outbox).toEqual([])
+  })
+
+  test("a server that always answers epoch_changed is asked more and more rarely", async () => {
+    const { server, client } = await startEncrypting()
+    server.phoenix.handle(/^message:/, "new_msg", () => refuse("epoch_changed"))
+    await client.send("kitchen", "Dinner!")
+    await pass(60_000)
+    expect(sent(server).length).toBeLessThan(8)
+  })
+
+  test("a conflict means that an earlier ciphertext of the message was stored", async () => {
+    const { server, client } = await startEncrypting()
+    server.phoenix.handle(/^message:/, "new_msg", () => refuse("conflict"))
+    await client.send("kitchen", "Dinner!")
+    await eventually(() => expect(client.outbox).toEqual([]))
+  })
+
+  test("a ciphertext of a former device is replaced", async () => {
+    const { server, client, encrypt } = await startEncrypting()
+    withhold(server)
+    await client.send("kitchen", "Dinner!")
+    await settle()
+    vi.spyOn(client.encryption, "isOwn").mockReturnValue(false)
+    server.phoenix.drop()
+    await pass(2_000)
+    expect(encrypt).toHaveBeenCalledTimes(2)
+  })
+
+  test("a message waits until the participants have keys or the server answers, and says why it cannot be sent", async () => {
+    const { server, client, encrypt } = await startEncrypting()
+    for (const error of [new ApiError(0, "encryption_not_ready"), new Unreachable("/mls")]) {
+      encrypt.mockRejectedValueOnce(error)
+    }
+    await client.send("kitchen", "Dinner!")
+    for (const ms of [2_100, 4_100]) await pass(ms)
+    await eventually(() => expect(sent(server)).toEqual(["Dinner! in 0:1"]))
+    encrypt.mockRejectedValueOnce(new ApiError(0, "untrusted_device"))
+    await client.send("kitchen", "Dessert!")
+    await eventually(() => expect(client.outbox[0]?.refused).toBe("untrusted_device"))
+  })
+
+  test("a message with files is refused, and none of them is uploaded", async () => {
+    const { server, client } = await startEncrypting()
+    const note = { key: "k", kind: "file" as const, name: "note.txt", size: 1, type: "text/plain" }
+    await client.send("kitchen", "See this", [note as never])
+    await eventually(() => expect(client.outbox[0]?.refused).toBe("encryption_required"))
+    expect(sent(server)).toEqual([])
+  })
+
+  test("an edit is encrypted again after epoch_changed, and repeated with the same bytes", async () => {
+    const { server, conversation, encrypt } = await startEncrypting()
+    const answers = [() => refuse("epoch_changed"), () => undefined, () => ({})]
+    server.phoenix.handle(/^message:/, "edit_msg", () => answers.shift()?.())
+    const edited = expect(conversation.edit("m1", "Supper!")).rejects.toThrow(Unreachable)
+    await pass(13_000)
+    await edited
+    await conversation.edit("m1", "Supper!")
+    const bodies = server.phoenix.payloadsOf("edit_msg").map(({ body }) => body)
+    expect(bodies).toEqual(["Supper! in 0:1", "Supper! in 0:2", "Supper! in 0:2"])
+    expect(encrypt.mock.calls[0]).toMatchObject(["edit", "kitchen", "m1", { text: "Supper!" }])
+  })
+
+  test("what cannot be decrypted is reported, and a new epoch is followed", async () => {
+    const { server, conversation, client } = await startEncrypting()
+    const follow = vi.spyOn(client.encryption, "follow").mockResolvedValue()
+    conversation.reportFailure("m1", 608)
+    await settle()
+    expect(server.phoenix.payloadsOf("decrypt_failed")).toEqual([{ message_id: "m1", error_code: 608 }])
+    server.phoenix.push(conversation.topic, "epoch_changed", {})
+    await eventually(() => expect(follow).toHaveBeenCalledWith("kitchen"))
+  })
 })

@@ -7,8 +7,10 @@ import type { Channel } from "phoenix"
 import type { OutboxStore } from "../device/outbox-store"
 import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/messages/outbox"
 import { messageTypeOf } from "../models/messages/attachments"
+import { seal, type Sealed } from "../crypto/seal"
 import { ApiError, Unreachable } from "../api/http"
 import type { ErrorReply, SendReply } from "../api/types"
+import type { Encryption } from "./encryption.svelte"
 import { FilesRefused, UploadCancelled, type Uploads } from "./uploads.svelte"
 
 const RECHECK_MS = 1_000
@@ -20,6 +22,8 @@ const OVERTAKE_AFTER_MS = 5_000
  * conversation forever.
  */
 const MAX_FAILURES = 3
+/** How often in a row a message is encrypted for another epoch without a pause. */
+const MAX_EPOCHS = 3
 
 export class Sender {
   /** Messages being sent: one, and possibly one overtaking it. */
@@ -43,6 +47,7 @@ export class Sender {
     private readonly channel: () => Channel | undefined,
     private readonly outboxStore: OutboxStore,
     private readonly uploads: Uploads,
+    private readonly encryption: Pick<Encryption, "isRequired" | "isOwn" | "encrypt">,
     private readonly stored: (stored: SendReply) => void,
   ) {}
 
@@ -99,15 +104,37 @@ export class Sender {
       setTimeout(() => void this.#recheck(), RECHECK_MS)
       return
     }
+    const sealed = await this.#sealed(message, isCurrent)
+    if (sealed === undefined || !isCurrent()) return
     const files = message.enclosures ? await this.#upload(message, isCurrent) : {}
     if (files === undefined || !isCurrent()) return
+    const reply_to = sealed.encryption_flag ? undefined : message.reply_to
     const rejected = (refusal: ErrorReply) => isCurrent() && void this.#rejected(message, refusal)
     this.#unanswered.add(message.client_id)
     this.channel()
-      ?.push("new_msg", { ...message.sealed, ...files, client_id: message.client_id, reply_to: message.reply_to })
+      ?.push("new_msg", { ...sealed, ...files, client_id: message.client_id, reply_to })
       .receive("ok", (stored: SendReply) => void this.#acknowledged(message, stored))
       .receive("error", rejected)
       .receive("timeout", () => rejected({ reason: "timeout" }))
+  }
+
+  /**
+   * Returns the body to send; undefined if there is none for now. A ciphertext is stored before it is sent: after a lost
+   * reply the server recognizes it, but not another one of the same text.
+   */
+  async #sealed(message: OutgoingMessage, isCurrent: () => boolean): Promise<Sealed | undefined> {
+    const { client_id, text, reply_to, sealed } = message
+    if (!this.encryption.isRequired(this.conversationId) || this.encryption.isOwn(sealed)) return sealed
+    try {
+      if (message.enclosures) throw new ApiError(0, "encryption_required")
+      const content = { text, ...(reply_to !== undefined && { reply_to }) }
+      const encrypted = await this.encryption.encrypt("message", this.conversationId, client_id, content)
+      await this.outboxStore.setSealed(client_id, encrypted)
+      return encrypted
+    } catch (error) {
+      if (isCurrent()) await this.#notSendable(message, error)
+      return undefined
+    }
   }
 
   /** Uploads the files, and returns the fields that name them in the message; undefined if that fails for now. */
@@ -117,12 +144,12 @@ export class Sender {
       const ids = await this.uploads.upload(message, saveUploadId, () => this.#stillMine(message))
       return { attachment_ids: ids, message_type: messageTypeOf((message.enclosures ?? []).map(({ kind }) => kind)) }
     } catch (error) {
-      if (isCurrent()) await this.#uploadFailed(message, error)
+      if (isCurrent()) await this.#notSendable(message, error)
       return undefined
     }
   }
 
-  async #uploadFailed(message: OutgoingMessage, error: unknown): Promise<void> {
+  async #notSendable(message: OutgoingMessage, error: unknown): Promise<void> {
     if (error instanceof ApiError) await this.#rejected(message, { reason: error.code })
     else if (error instanceof Unreachable) await this.#rejected(message, { reason: "timeout" })
     else if (error instanceof FilesRefused) {
@@ -154,6 +181,14 @@ export class Sender {
 
   async #rejected(message: OutgoingMessage, refusal: ErrorReply): Promise<void> {
     this.#unanswered.delete(message.client_id)
+    if (this.encryption.isRequired(this.conversationId)) {
+      if (refusal.reason === "epoch_changed") return await this.#encryptAgain(message)
+      // Only a former ciphertext of this message can have been stored: its reply was lost.
+      if (refusal.reason === "conflict") {
+        await this.outboxStore.remove(message.client_id)
+        return await this.#next(message)
+      }
+    }
     const isFault = refusal.reason === "internal_error"
     if (!isTransient(refusal) || (isFault && this.#failedTooOften(message.client_id))) {
       await this.outboxStore.refuse(message.client_id, refusal.reason)
@@ -162,6 +197,15 @@ export class Sender {
     }
     this.#settled(message)
     this.#pause(retryDelay(refusal, ++this.#attempts))
+  }
+
+  /** The server stored nothing, because the epoch has ended or its roster is not right. */
+  async #encryptAgain(message: OutgoingMessage): Promise<void> {
+    await this.outboxStore.setSealed(message.client_id, await seal(message.text))
+    this.#settled(message)
+    this.#attempts += 1
+    if (this.#attempts > MAX_EPOCHS) this.#pause(retryDelay({ reason: "epoch_changed" }, this.#attempts))
+    else this.flush()
   }
 
   /** Counts a failure of the server on a message. Returns true, and starts again at zero, if it was the last permitted one. */

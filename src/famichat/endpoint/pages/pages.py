@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; connect-src 'self' ws: wss:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; "
-    "trusted-types svelte-trusted-html famichat-worker famichat-search"
+    "trusted-types svelte-trusted-html famichat-worker famichat-search famichat-engine"
 )
 
 # An SVG logo may contain scripts. They must not run if the file is opened directly.

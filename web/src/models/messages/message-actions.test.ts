@@ -27,6 +27,11 @@ test("messages of others can only be replied to", () => {
   })
 })
 
+test("a conversation that requires encryption has no reactions yet", () => {
+  const encrypted = conversation("kitchen", { encryption_policy: "required" })
+  expect(messageActions(his, encrypted, "maja", soon)).toMatchObject({ react: false, reply: true })
+})
+
 test("an admin can delete messages of others in groups only", () => {
   const admins = { members: [{ user_id: "maja", role: "admin" as const }] }
   expect(messageActions(his, conversation("kitchen", admins), "maja", soon)).toMatchObject({

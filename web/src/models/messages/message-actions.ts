@@ -27,7 +27,7 @@ export function messageActions(
   const admin = conversation.type === "group" && roleOf(conversation, me) === "admin"
   const recent = now.getTime() - new Date(message.inserted_at).getTime() < EDITABLE_MS
   return {
-    react: exists,
+    react: exists && conversation.encryption_policy !== "required", // reactions are not encrypted yet
     reply: exists,
     edit: exists && own && recent && EDITABLE.has(message.message_type),
     remove: exists && (own || admin),

@@ -14,3 +14,10 @@ test("the limit counts bytes, and the excess counts characters", () => {
   expect(excessCharacters("👩".repeat(16_384))).toBe(0)
   expect(excessCharacters("👩".repeat(16_385))).toBeGreaterThan(0)
 })
+
+test("an encrypted text may be shorter, and is measured as JSON", () => {
+  expect(excessCharacters("a".repeat(43_898), true)).toBe(0)
+  expect(excessCharacters("a".repeat(43_899), true)).toBe(1)
+  expect(excessCharacters("\n".repeat(30_000))).toBe(0)
+  expect(excessCharacters("\n".repeat(30_000), true)).toBeGreaterThan(0)
+})

@@ -2,11 +2,15 @@
 import { wellFormed } from "../../api/json"
 
 const MAX_BODY_BYTES = 64 * 1024
-const MAX_BYTES_PER_UNIT = 3
+/** Encrypted bodies are larger than their texts, which are in JSON there; see `crypto/content`. */
+const MAX_ENCRYPTED_BYTES = 43_900
+const MAX_BYTES_PER_UNIT = 6
 
 /** Returns about how many characters a text is too long; 0 if the server accepts it. */
-export function excessCharacters(text: string): number {
-  if (text.length * MAX_BYTES_PER_UNIT <= MAX_BODY_BYTES) return 0
-  const bytes = new TextEncoder().encode(wellFormed(text)).length
-  return Math.max(0, Math.ceil((text.length * (bytes - MAX_BODY_BYTES)) / bytes))
+export function excessCharacters(text: string, encrypted = false): number {
+  const most = encrypted ? MAX_ENCRYPTED_BYTES : MAX_BODY_BYTES
+  if (text.length * MAX_BYTES_PER_UNIT <= most) return 0
+  const sent = wellFormed(text)
+  const bytes = new TextEncoder().encode(encrypted ? JSON.stringify(sent) : sent).length
+  return Math.max(0, Math.ceil((text.length * (bytes - most)) / bytes))
 }

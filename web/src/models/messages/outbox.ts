@@ -13,7 +13,10 @@ export interface OutgoingMessage {
   readonly conversation_id: string
   /** The plaintext, for display. */
   readonly text: string
-  /** The payload to send. Created once: a different ciphertext under the same `client_id` would be another message. */
+  /**
+   * The body to send. Where encryption is required, it is encrypted when it is sent, and stays the same until the server
+   * has refused it: a different ciphertext under the same `client_id` would be another message.
+   */
   readonly sealed: Sealed
   /** The message it replies to. */
   readonly reply_to?: string
@@ -36,7 +39,14 @@ export interface RefusedChoices {
 export type Outbox = readonly OutgoingMessage[]
 
 /** Temporary errors: the message stays and is sent again. */
-const TRANSIENT = new Set(["rate_limited", "unavailable", "internal_error", "unmatched topic", "timeout"])
+const TRANSIENT = new Set([
+  "rate_limited",
+  "unavailable",
+  "internal_error",
+  "unmatched topic",
+  "timeout",
+  "encryption_not_ready",
+])
 /** Errors that repeat until the message is changed. */
 const FINAL = new Set([
   ...["message_too_large", "invalid_message", "invalid_request", "conflict", "invalid_encryption_metadata"],
@@ -99,6 +109,11 @@ export function retryDelay(refusal: ErrorReply, attempt: number): number {
 /** Marks a message as rejected, with the reason. */
 export function withRefusal(outbox: Outbox, clientId: string, reason: string): Outbox {
   return outbox.map((message) => (message.client_id === clientId ? { ...message, refused: reason } : message))
+}
+
+/** Replaces the body to send. */
+export function withSealed(outbox: Outbox, clientId: string, sealed: Sealed): Outbox {
+  return outbox.map((message) => (message.client_id === clientId ? { ...message, sealed } : message))
 }
 
 /** Records the server's id of an attachment's upload. */
