@@ -71,7 +71,7 @@ async def test_two_users_talk_one_over_plain_http_and_the_server_holds_no_word(
 
     await maja.open("Summer house")
     await maja.say(plain)
-    await maja.open("emil")
+    await expect(maja.messages().get_by_role("button", name="Sent", exact=True)).to_be_visible()
     held = [encrypting.data_dir, encrypting.log]
     assert places_with(plain, held, encrypting.process_id) != []  # the search finds what is not encrypted end to end
     for word in (first, answer, correction):
