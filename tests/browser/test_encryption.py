@@ -73,7 +73,7 @@ async def test_two_users_talk_one_over_plain_http_and_the_server_holds_no_word(
     await maja.say(plain)
     await expect(maja.messages().get_by_role("button", name="Sent", exact=True)).to_be_visible()
     held = [encrypting.data_dir, encrypting.log]
-    assert places_with(plain, held, encrypting.process_id) != []  # the search finds what is not encrypted end to end
+    assert places_with(plain, held, encrypting.process_id) != []  # the search finds plaintext
     for word in (first, answer, correction):
         assert places_with(word, held, encrypting.process_id) == []
 
