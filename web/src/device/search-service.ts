@@ -39,6 +39,8 @@ export interface SearchOperations {
   begin(heads: readonly HistoryHead[]): Promise<readonly FillProgress[]>
   remove(conversationId: string): Promise<void>
   retain(conversationIds: readonly string[]): Promise<void>
+  /** Reads the segments into memory, so that the first search does not wait for them. */
+  load(): Promise<void>
   /** Returns undefined if the search was cancelled, or replaced by a newer one of the same conversations. */
   search(query: SearchQuery): Promise<SearchResults | undefined>
   cancel(): Promise<void>
@@ -84,12 +86,16 @@ export class SearchService implements SearchOperations {
 
   async remove(conversationId: string): Promise<void> {
     await this.#inOrder(() => this.#store.remove(conversationId))
-    await this.release()
+    await this.#forget((id) => id === conversationId)
   }
 
   async retain(conversationIds: readonly string[]): Promise<void> {
     await this.#inOrder(() => this.#store.retain(conversationIds))
-    await this.release()
+    await this.#forget((id) => !conversationIds.includes(id))
+  }
+
+  async load(): Promise<void> {
+    await this.#loaded()
   }
 
   async search(query: SearchQuery): Promise<SearchResults | undefined> {
@@ -152,6 +158,11 @@ export class SearchService implements SearchOperations {
       (segments) => new Map(segments.map((segment) => [keyOf(segment), segment])),
     )
     return this.#segments
+  }
+
+  async #forget(isRemoved: (conversationId: string) => boolean): Promise<void> {
+    const loaded = await this.#segments
+    for (const [key, { conversationId }] of loaded ?? []) if (isRemoved(conversationId)) loaded?.delete(key)
   }
 
   async #write(work: () => Promise<Written>): Promise<readonly FillProgress[]> {

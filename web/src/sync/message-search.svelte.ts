@@ -89,6 +89,7 @@ export class MessageSearch {
   enter(): void {
     clearTimeout(this.#releaseTimer)
     this.context.refresh()
+    void this.#client.run("load")
     void this.#client.run("recent").then((recent = []) => (this.recent = recent))
   }
 

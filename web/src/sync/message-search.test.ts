@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest"
 
+import { SearchStore } from "../device/search-store"
 import { startClient, startDisconnected, useFakeBrowser } from "../testing/client"
 import { ChatServer } from "../testing/chat-server"
 import { eventually, pass, settle } from "../testing/clock"
@@ -57,6 +58,20 @@ test("live messages, edits and deletions are found, or not, at once", async () =
   kitchen.change(4, { body: null, deleted_at: "2026-11-23T12:00:00Z", deleted_by: "inga" })
   await settle()
   expect(await found(client, "ferry")).toEqual([])
+})
+
+test("the stored texts are read when the search is opened, before the first query", async () => {
+  const server = new ChatServer()
+  server.add("kitchen", 3)
+  const client = await startSearch(server)
+  await fill(client)
+  const read = vi.spyOn(SearchStore.prototype, "segments")
+  client.search?.enter()
+  await settle()
+  expect(read).toHaveBeenCalledOnce()
+  expect(await found(client, "message 3")).toEqual(["kitchen 3"])
+  expect(read).toHaveBeenCalledOnce()
+  client.search?.leave()
 })
 
 test("changes to messages that this device does not show are applied when the search is opened", async () => {
