@@ -174,6 +174,7 @@ MATRIX = [
     Row("put", "/password-reset", (404,) * 5, {"token": "x", "new_password": "correct horse battery"}, no_one=404),
     # The server of these tests sends no e-mail.
     Row("post", "/password-reset", (409,) * 5, {"name": "maja"}, no_one=409),
+    Row("put", "/me/email", (204,) * 5, {"email": None, "current_password": PASSWORD}),
     Row("post", "/me/email/confirmation", (409,) * 5, {}),
     Row("put", "/email-confirmation", (404,) * 5, {"token": "x"}, no_one=404),
     Row("get", "/families/{family_id}/ledger", ADMIN_OF_FAMILY),

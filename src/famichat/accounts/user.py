@@ -145,15 +145,32 @@ def register(session: Session, newcomer: Newcomer, password_hash: str, vault: Va
         username_look=newcomer.username.look,
         password_hash=password_hash,
     )
-    if newcomer.email is not None:
-        user.email = vault.seal(EMAIL, newcomer.email.written.encode(), user.id)
-        user.email_index = index.digest(EMAIL, newcomer.email.key)
     session.add(user)
+    set_email(session, user, newcomer.email, vault, index)
+    return user
+
+
+def set_email(session: Session, user: User, email: Email | None, vault: Vault, index: BlindIndex) -> None:
+    """Set or remove a user's e-mail address. The new one is not confirmed, and e-mail sent earlier becomes invalid.
+
+    Args:
+        session: the transaction.
+        user: the user.
+        email: the address; None to remove it.
+        vault: encrypts it.
+        index: makes it unique.
+
+    Raises:
+        EmailTaken: another account has this address.
+        UsernameTaken: the user is new, and another one has this username, or one that looks like it.
+    """
+    user.email = None if email is None else vault.seal(EMAIL, email.written.encode(), user.id)
+    user.email_index = None if email is None else index.digest(EMAIL, email.key)
+    user.confirmed_at = user.confirmation_token = user.reset_token = user.reset_token_sent_at = None
     try:
         session.flush()
     except IntegrityError as error:
         raise _taken_error(error) from error
-    return user
 
 
 def free_usernames(session: Session, wanted: Username, family_id: str | None) -> list[str]:

@@ -341,6 +341,11 @@ export interface components {
       /** @description 1 byte to 64 KiB of UTF-8. */
       readonly body: string
     }
+    /** @description The new address, or null to remove it, and the caller's password. */
+    readonly EmailChange: {
+      readonly email: string | null
+      readonly current_password: string
+    }
     /** @description The account, by username or e-mail address, and the language of the e-mail. */
     readonly EmailResetRequest: {
       /**
@@ -1397,6 +1402,7 @@ export type DirectRequest = Schemas["DirectRequest"]
 export type Edit = Schemas["Edit"]
 export type EditPage = Schemas["EditPage"]
 export type EditRequest = Schemas["EditRequest"]
+export type EmailChange = Schemas["EmailChange"]
 export type EmailResetRequest = Schemas["EmailResetRequest"]
 export type EncryptionPolicy = Schemas["EncryptionPolicy"]
 export type EpochChanged = Schemas["EpochChanged"]

@@ -1,13 +1,16 @@
-"""Confirming an e-mail address, and resetting a forgotten password with an e-mail to it."""
+"""Changing and confirming an e-mail address, and resetting a forgotten password with an e-mail to it."""
 
 from functools import partial
 
 from sqlalchemy.orm import Session
 
-from famichat.accounts.errors import EmailUnavailable, InvalidEmail
+from famichat.accounts.errors import EmailUnavailable, InvalidCredentials, InvalidEmail
+from famichat.accounts.names.email_address import parse_email
 from famichat.accounts.sign_in import reset
-from famichat.accounts.sign_in.token import Identity
-from famichat.accounts.user import User, email_of
+from famichat.accounts.sign_in.login_throttle import reset_attempts
+from famichat.accounts.sign_in.token import Identity, still_signed_in
+from famichat.accounts.user import User, email_of, set_email
+from famichat.actions.accounts.sessions import verify_account_password
 from famichat.actions.rate_limit import Address, RateLimited, mailbox_of
 from famichat.actions.services import Services
 from famichat.mail.mailer import Letter, Mailer
@@ -30,9 +33,42 @@ async def request_reset_by_email(services: Services, name: str, language: Langua
         EmailUnavailable: the operator configured no SMTP server.
         RateLimited: too many requests from this address.
     """
-    mailer = _mailer(services)
     await services.rate_limits.check_shared("invite", address)
-    mailer.enqueue(partial(_reset_letter, services, name, language))
+    _mailer(services).enqueue(partial(_reset_letter, services, name, language))
+
+
+async def change_email(services: Services, actor: Identity, typed: str | None, password: str, address: Address) -> None:
+    """Set or remove the actor's e-mail address, which is not confirmed then.
+
+    The password is required, because an e-mail to a confirmed address gives access to the account.
+
+    Args:
+        services: the services of this server.
+        actor: the authenticated user and device.
+        typed: the address; None to remove it.
+        password: the actor's password, required again.
+        address: the client address, for the rate limits.
+
+    Raises:
+        InvalidEmail: this is not an e-mail address.
+        RateLimited: too many requests of this device.
+        TooManyAttempts: too many wrong passwords for this account.
+        InvalidCredentials: the password is wrong or was changed in the meantime.
+        InvalidToken: the device was revoked in the meantime.
+        EmailTaken: another account has this address.
+    """
+    email = None if typed is None else parse_email(typed)
+    attempt = await verify_account_password(services, actor.username, password, address, actor)
+    await services.write(reset_attempts, services.index, attempt.account, address)
+
+    def work(session: Session) -> None:
+        still_signed_in(session, actor)
+        user = session.get_one(User, actor.user_id)
+        if user.password_hash != attempt.password_hash:
+            raise InvalidCredentials(actor.user_id)
+        set_email(session, user, email, services.vault, services.index)
+
+    await services.write(work)
 
 
 async def send_confirmation(services: Services, actor: Identity, language: Language) -> None:

@@ -72,6 +72,7 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "DELETE /me/password-reset": "cancelOwnReset",
     "PUT /password-reset": "resetPassword",
     "POST /password-reset": "requestPasswordReset",
+    "PUT /me/email": "changeEmail",
     "POST /me/email/confirmation": "sendEmailConfirmation",
     "PUT /email-confirmation": "confirmEmail",
     "GET /families/{family_id}/ledger": "listFamilyAuditLog",

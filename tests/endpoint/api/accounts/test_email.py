@@ -108,3 +108,50 @@ async def test_without_an_smtp_server_no_email_can_be_asked_for(app: RunningApp)
         ]
 
     assert [each.json()["code"] for each in answers] == ["email_unavailable"] * 2
+
+
+async def test_a_changed_address_must_be_confirmed_and_makes_earlier_emails_invalid(post: Post) -> None:
+    emil = post.app.home.emil
+    await post.confirm(emil)
+    await post.forgot("emil")
+    old = await post.link("reset")
+    change = {"email": "New@example.org", "current_password": PASSWORD}
+    async with post.app.http(emil) as http, post.app.http() as anonymous:
+        changed = await http.put("/me/email", json=change)
+        me = (await http.get("/me")).json()
+        used = await anonymous.put("/password-reset", json={"token": old, "new_password": NEW})
+        by_address = [
+            (await anonymous.post("/sessions", json={"email": each, "password": PASSWORD})).status_code
+            for each in ("emil@example.org", "new@example.org")
+        ]
+        await post.forgot("emil")
+        await http.post("/me/email/confirmation", json={})
+        message = await post.mail.next()
+
+    assert (changed.status_code, me["email"], me["confirmed_at"]) == (204, "New@example.org", None)
+    assert (used.status_code, by_address) == (404, [401, 201])
+    assert (message["To"], "confirm-email#" in message.get_content()) == ("New@example.org", True)
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "code"),
+    [
+        ("new@example.org", "not the password", "invalid_credentials"),
+        ("not an address", PASSWORD, "invalid_email"),
+        ("EMIL@example.org", PASSWORD, "email_taken"),
+    ],
+)
+async def test_a_refused_change_keeps_the_address(app: RunningApp, email: str, password: str, code: str) -> None:
+    async with app.http(app.home.maja) as http:
+        refused = await http.put("/me/email", json={"email": email, "current_password": password})
+        kept = (await http.get("/me")).json()["email"]
+
+    assert (refused.json()["code"], kept) == (code, "maja@example.org")
+
+
+async def test_an_address_can_be_removed(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as http:
+        removed = await http.put("/me/email", json={"email": None, "current_password": PASSWORD})
+        left = (await http.get("/me")).json()["email"]
+
+    assert (removed.status_code, left) == (204, None)

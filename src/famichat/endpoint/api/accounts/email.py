@@ -1,4 +1,4 @@
-"""Confirms e-mail addresses, and sends an e-mail to users who forgot their password."""
+"""Changes and confirms e-mail addresses, and sends an e-mail to users who forgot their password."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from famichat.actions.accounts import email
 from famichat.endpoint.http.client_ip import ClientAddress
 from famichat.endpoint.http.context import Caller, InContext
 from famichat.endpoint.http.strict_route import api_router
+from famichat.endpoint.schemas.sessions import Password
 from famichat.mail.texts import Language
 
 router = api_router("", "sessions")
@@ -19,6 +20,15 @@ class ConfirmationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     language: Language = "en"
+
+
+class EmailChange(BaseModel):
+    """The new address, or null to remove it, and the caller's password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Annotated[str, Field(max_length=320)] | None
+    current_password: Password
 
 
 class EmailResetRequest(ConfirmationRequest):
@@ -44,6 +54,19 @@ async def request_reset(body: EmailResetRequest, context: InContext, address: Cl
         RateLimited: too many requests from this address.
     """
     await email.request_reset_by_email(context, body.name, body.language, address)
+
+
+@router.put("/me/email", status_code=204, summary="Change my e-mail address")
+async def put_email(body: EmailChange, caller: Caller, context: InContext, address: ClientAddress) -> None:
+    """Change or remove the caller's e-mail address. The new address is not confirmed.
+
+    Raises:
+        RateLimited, TooManyAttempts: too many passwords were tried.
+        InvalidCredentials: the password is wrong or was changed in the meantime.
+        InvalidEmail: this is not an e-mail address.
+        EmailTaken: another account has this address.
+    """
+    await email.change_email(context, caller, body.email, body.current_password, address)
 
 
 @router.post("/me/email/confirmation", status_code=204, summary="Send an e-mail to confirm my address")
