@@ -17,6 +17,26 @@ export const recoveryJa: Readonly<Record<RecoveryKey, string>> = {
   "forgot.link": "リンクを作成",
   "forgot.withdraw": "取り下げる",
 
+  "email.lead": "メールアドレスが確認済みの場合、新しいパスワードを設定するリンクを送ります。",
+  "email.send": "リンクを送る",
+  "email.sent":
+    "このアカウントのメールアドレスが確認済みなら、まもなくリンクが届きます。届かない場合は、家族の管理者に頼んでください。",
+  "email.back": "戻る",
+  "email.title": "メールアドレス",
+  "email.why": "メールアドレスを確認しておくと、パスワードを忘れたときに自分で再設定できます。",
+  "email.confirm": "確認する",
+  "email.notNow": "あとで",
+  "email.none": "メールアドレスは登録されていません。",
+  "email.add": "メールアドレスを追加",
+  "email.change": "メールアドレスを変更",
+  "email.new": "新しいメールアドレス",
+  "email.save": "メールアドレスを保存",
+  "email.saved": "保存しました。1 時間以内に、届いたメールのリンクを開いてください。",
+  "email.confirmed": "{email} は確認済みです。",
+  "email.unconfirmed": "{email} はまだ確認されていません。",
+  "email.sendConfirmation": "確認メールを送る",
+  "email.confirmationSent": "送信しました。1 時間以内にメールのリンクを開いてください。",
+
   "notice.link":
     "{by}があなたのパスワードを再設定するリンクを作成しました。頼んだ覚えがない場合は、取り消してください。",
   "notice.asked": "{by}があなたのパスワードの再設定を希望しています。ほかの管理者の同意を待っています。",
@@ -26,8 +46,9 @@ export const recoveryJa: Readonly<Record<RecoveryKey, string>> = {
   "notice.consent": "{by}が、{name}のパスワードの再設定への同意を求めています。",
   "notice.ready": "{agreed}が、{name}のパスワードの再設定に同意しました。",
   "notice.onlyAdmin":
-    "パスワードを忘れた{family}のメンバーを助けられるのは、あなただけです。あなたが忘れた場合は、だれも助けられません。",
+    "パスワードを忘れた{family}のメンバーを助けられるのは、あなただけです。あなたが忘れたときのために、もう一人を管理者にしてください。",
   "notice.show": "家族を管理",
+  "notice.notNow": "あとで",
 
   "account.link": "{by}があなたのパスワードを再設定するリンクを作成しました。",
   "account.asked": "{by}があなたのパスワードの再設定を希望しました。",

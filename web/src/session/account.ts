@@ -6,9 +6,14 @@ import { EncryptedSince } from "../device/encrypted-since"
 import { recordingDatabaseName } from "../device/recording-store"
 import { createPasskey } from "./passkeys"
 import type { Session } from "./session"
-import type { AuditLog, Block, Device, Notices, Passkey, Person } from "../api/types"
+import type { AuditLog, Block, Device, Me, Notices, Passkey, Person, Setup } from "../api/types"
 
 export type { AuditEntry as AccountEvent, Device, Notices as PrivacySettings, Passkey } from "../api/types"
+
+export interface EmailStatus {
+  readonly email: string | null
+  readonly confirmed: boolean
+}
 
 /** Every method throws what `Session.request` throws. */
 export class Account {
@@ -75,6 +80,27 @@ export class Account {
 
   async removePasskey(passkeyId: string): Promise<void> {
     await this.session.request("DELETE", `/me/passkeys/${passkeyId}`)
+  }
+
+  /** The user's email address; undefined if the server sends no email. */
+  async emailStatus(): Promise<EmailStatus | undefined> {
+    if (!(await this.session.request<Setup>("GET", "/setup")).email) return undefined
+    const { email, confirmed_at } = await this.session.request<Me>("GET", "/me")
+    return { email, confirmed: confirmed_at !== null }
+  }
+
+  async changeEmail(email: string, password: string): Promise<void> {
+    await this.session.request("PUT", "/me/email", { email, current_password: password })
+  }
+
+  /** Sends an email with a link that confirms the user's address. */
+  async sendEmailConfirmation(language: string): Promise<void> {
+    await this.session.request("POST", "/me/email/confirmation", { language })
+  }
+
+  /** Cancels a reset of the password that admins agree on, and makes a link that exists invalid. */
+  async cancelReset(): Promise<void> {
+    await this.session.request("DELETE", "/me/password-reset")
   }
 
   /** Returns a page of the account history, newest first, optionally older than an entry. */

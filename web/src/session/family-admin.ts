@@ -8,6 +8,8 @@ import type {
   Invite,
   Member,
   MemberDevice,
+  ResetAgreement,
+  ResetAgreements,
 } from "../api/types"
 
 export type {
@@ -16,6 +18,7 @@ export type {
   FamilyStorage as StorageUsage,
   Invite as PendingInvite,
   MemberDevice,
+  ResetAgreement,
 } from "../api/types"
 
 /** Every method throws what `Session.request` throws. */
@@ -68,6 +71,25 @@ export class FamilyAdmin {
   /** Creates a link with which a member sets a new password. */
   async createResetLink(userId: string): Promise<string> {
     return (await this.session.request<{ url: string }>("PUT", `${this.#family}/members/${userId}/reset-link`)).url
+  }
+
+  /** The requests to reset the passwords of admins. */
+  async resetAgreements(): Promise<readonly ResetAgreement[]> {
+    return (await this.session.request<ResetAgreements>("GET", `${this.#family}/reset-agreements`)).agreements
+  }
+
+  /** Asks the other admins to agree to a link for an admin. */
+  async askForReset(userId: string): Promise<void> {
+    await this.session.request("PUT", `${this.#family}/members/${userId}/reset-agreement`)
+  }
+
+  async agreeToReset(userId: string): Promise<void> {
+    await this.session.request("PUT", `${this.#family}/members/${userId}/reset-agreement/consent`)
+  }
+
+  /** Refuses a request, or withdraws the own one. */
+  async cancelResetAgreement(userId: string): Promise<void> {
+    await this.session.request("DELETE", `${this.#family}/members/${userId}/reset-agreement`)
   }
 
   async invites(): Promise<readonly Invite[]> {

@@ -47,7 +47,18 @@ import { MessageReader } from "./message-reader"
 import type { MessageSearch } from "./message-search.svelte"
 import { Conversation, type ConversationContext } from "./conversation.svelte"
 import type { Session } from "../session/session"
-import type { ConversationSummary, Family, Heads, LastMessage, Message, Person, ResetLinkCreated } from "../api/types"
+import type {
+  ConversationSummary,
+  Family,
+  Heads,
+  LastMessage,
+  Message,
+  Person,
+  ResetAgreement,
+  ResetAgreementUpdated,
+  ResetLinkCreated,
+  UserJoinReply,
+} from "../api/types"
 import { PendingAttachments } from "./pending-attachments"
 import { randomId } from "../api/random-id"
 import { UnreadCounts } from "./unread-counts"
@@ -88,6 +99,10 @@ export class ChatClient {
   resetLink = $state.raw<ResetLinkCreated>()
   /** The search in messages, once it is loaded. */
   search = $state.raw<MessageSearch>()
+  /** A request of admins to reset the user's password. */
+  resetAgreement = $state.raw<ResetAgreement | null>()
+  /** Number of changes of such requests, also for others if the user is an admin; each one is a reason to reload them. */
+  resetChanges = $state(0)
   /** The conversations that this user is no longer in, as they last were. */
   removed = $state.raw<ReadonlyMap<string, ConversationSummary>>(new Map())
   #list = $state.raw<ConversationList>([])
@@ -408,6 +423,11 @@ export class ChatClient {
     channel.on("person_updated", ({ person }: { person: Person }) => void this.contacts.updatePerson(person))
     channel.on("reset_link_created", (created: ResetLinkCreated) => {
       this.resetLink = created
+      this.resetAgreement = null
+    })
+    channel.on("reset_agreement_updated", ({ user_id, agreement }: ResetAgreementUpdated) => {
+      if (user_id === this.me.id) this.resetAgreement = agreement
+      this.resetChanges += 1
     })
     channel.on("unread", ({ conversation_id, unread }: { conversation_id: string; unread: number }) =>
       this.#unreadCounts.receive(conversation_id, unread),
@@ -419,7 +439,8 @@ export class ChatClient {
     channel.on("key_packages_low", () => this.encryption.publishKeyPackages())
     channel.on("last_message", ({ message }: LastMessage) => this.#onLastMessage(message))
     // Events are not replayed, so reload everything after each join.
-    channel.join().receive("ok", () => {
+    channel.join().receive("ok", ({ reset_agreement }: UserJoinReply) => {
+      this.resetAgreement = reset_agreement ?? null
       deliveryAcks.joined()
       void this.#refresh()
     })

@@ -354,3 +354,45 @@ test("a browser that stores nothing is reported, and messages are sent all the s
   await eventually(() => expect(kitchen.messages.at(-1)?.body).toBe("Dinner!"))
   expect(client.outbox).toEqual([])
 })
+
+const agreement = (userId: string) => ({
+  user_id: userId,
+  family_id: "sundqvist",
+  asked_by_id: "inga",
+  agreed_by_id: null,
+  expires_at: "2026-11-23T13:00:00Z",
+})
+
+test("a user learns that admins want to reset the password until it is cancelled or a link exists", async () => {
+  const { server, client } = await start()
+  const mine = agreement(client.me.id)
+  const update = (about: object | null) =>
+    server.pushToUser("reset_agreement_updated", { family_id: "sundqvist", user_id: client.me.id, agreement: about })
+  update(mine)
+  expect(client.resetAgreement).toEqual(mine)
+  update(null)
+  expect(client.resetAgreement).toBeNull()
+  update(mine)
+  const link = { by_name: "inga", expires_at: "2026-11-23T13:00:00Z" }
+  server.pushToUser("reset_link_created", link)
+  expect(client.resetAgreement).toBeNull()
+  expect(client.resetLink).toEqual(link)
+})
+
+test("a request about someone else is only a reason for admins to reload the requests", async () => {
+  const { server, client } = await start()
+  server.pushToUser("reset_agreement_updated", {
+    family_id: "sundqvist",
+    user_id: "nils",
+    agreement: agreement("nils"),
+  })
+  expect(client.resetAgreement).toBeNull()
+  expect(client.resetChanges).toBe(1)
+})
+
+test("a device that connects later reads in the reply to its join that admins want to reset the password", async () => {
+  const server = new ChatServer()
+  server.phoenix.handle(/^user:/, "phx_join", () => ({ reset_agreement: agreement("maja") }))
+  const client = await startClient(server)
+  expect(client.resetAgreement?.asked_by_id).toBe("inga")
+})

@@ -3,6 +3,7 @@
  * screen, so that they open without delay and without a server.
  */
 export const parts = {
+  adminNotices: () => import("./family/AdminNotices.svelte"),
   conversationDetails: () => import("./chat/ConversationDetails.svelte"),
   chatSearch: () => import("./search/ChatSearch.svelte"),
   editHistory: () => import("./chat/EditHistory.svelte"),
@@ -11,6 +12,7 @@ export const parts = {
   messageInfo: () => import("./chat/MessageInfo.svelte"),
   messageMenu: () => import("./chat/MessageMenu.svelte"),
   newChat: () => import("./conversations/NewChat.svelte"),
+  passwordResetNotice: () => import("./PasswordResetNotice.svelte"),
   refusedChoices: () => import("./chat/RefusedChoices.svelte"),
   removedFromGroup: () => import("./conversations/RemovedFromGroup.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),
@@ -19,6 +21,8 @@ export const parts = {
 /** Ways to begin that each account needs at most once or twice. */
 export const beginnings = {
   acceptInvite: () => import("./sign-in/AcceptInvite.svelte"),
+  confirmEmail: () => import("./sign-in/ConfirmEmail.svelte"),
+  forgotPassword: () => import("./sign-in/ForgotPassword.svelte"),
   resetPassword: () => import("./sign-in/ResetPassword.svelte"),
   setUp: () => import("./sign-in/SetUp.svelte"),
 }

@@ -23,7 +23,7 @@ const brand = (self as { brand?: BrandFiles }).brand
 const CACHE = ["famichat", VERSION, brand?.mark].join(".")
 const PRECACHED = [...FILES, ...(brand?.files ?? [])]
 const PAGE = "/"
-const PAGES = new Set([PAGE, "/invite", "/reset"])
+const PAGES = new Set([PAGE, "/invite", "/reset", "/confirm-email"])
 const PATIENCE_MS = 1_000
 const SERVER_IS_AWAY = 500
 
