@@ -71,6 +71,7 @@ CODES: dict[str, Code] = {
     "not_participant": Code(409, "This person is not in the conversation."),
     "not_group_conversation": Code(409, "This only works in groups."),
     "contact_ended": Code(403, "You can't send messages to this person."),
+    "too_many_marks": Code(409, "Too many messages are marked here. Remove one of the marks first."),
     "own_account": Code(422, "Choose someone else. This is your own account."),
     "not_guardian": Code(403, "Only an adult of the family can do this."),
     "needs_operator": Code(403, "Only the server's operator can reset this person's password."),

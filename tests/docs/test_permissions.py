@@ -172,6 +172,10 @@ ACTS: dict[str, Act] = {
     "edit another's message": to_message(THEIRS, "PATCH", "", {"body": "hello"}),
     "delete their own message": to_message(OWN, "DELETE"),
     "delete another's message": to_message(THEIRS, "DELETE"),
+    "star a message": to_message(THEIRS, "PUT", "/star"),
+    "delete a message for oneself": to_message(THEIRS, "PUT", "/hidden"),
+    "pin a message": to_message(THEIRS, "PUT", "/pin"),
+    "see the marked messages": to_it("GET", "/marks"),
     "read the edit history": to_message(THEIRS, "GET", "/edits"),
     "join the channel": lambda scene: scene.listen(scene.of),
     "join the channel under another type": lambda scene: scene.listen(

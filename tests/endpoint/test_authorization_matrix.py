@@ -241,6 +241,16 @@ MATRIX = [
     Row("delete", MESSAGE, (204, 204, 404, 404, 404), path=of("group", "/messages/{message_id}")),
     Row("put", f"{MESSAGE}/reaction", IN_GROUP, {"emoji": "❤"}, of("group", "/messages/{message_id}/reaction")),
     Row("delete", f"{MESSAGE}/reaction", IN_GROUP, path=of("group", "/messages/{message_id}/reaction")),
+    Row("get", f"{CONVERSATION}/marks", IN_GROUP, path=of("group", "/marks")),
+    *(
+        Row(verb, f"{MESSAGE}/pin", (204, 403, 404, 404, 404), path=of("group", "/messages/{message_id}/pin"))
+        for verb in ("put", "delete")
+    ),
+    *(
+        Row(verb, f"{MESSAGE}/{mark}", (204, 204, 404, 404, 404), path=of("group", f"/messages/{{message_id}}/{mark}"))
+        for verb in ("put", "delete")
+        for mark in ("star", "hidden")
+    ),
     Row("get", f"{CONVERSATION}/changes", (200, 404, 404, 404, 404), path=of("self", "/changes")),
     Row("get", f"{CONVERSATION}/changes", IN_GROUP, path=of("direct", "/changes")),
     Row("get", f"{CONVERSATION}/changes", IN_GROUP, path=of("group", "/changes")),

@@ -147,6 +147,12 @@ class ContactEnded(ChatError):
     code = "contact_ended"
 
 
+class TooManyMarks(ChatError):
+    """As many messages are pinned, starred or hidden as possible; `details["max"]` says how many."""
+
+    code = "too_many_marks"
+
+
 class OwnAccount(ChatError):
     """The operation needs another user, and the user named is the caller."""
 

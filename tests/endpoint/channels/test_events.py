@@ -80,6 +80,9 @@ async def test_events_of_a_user_have_the_declared_types(app: RunningApp, monkeyp
         events["person_updated"] = (await maja.assert_broadcast(topic, "person_updated")).payload
         await http.put(f"/families/{home.family_id}/members/{home.nils.user_id}", json={"role": "member"})
         events["family_updated"] = (await maja.assert_broadcast(topic, "family_updated")).payload
+        sent = (await http.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})).json()
+        await http.put(f"/conversations/{app.talks.direct}/messages/{sent['message_id']}/star")
+        events["marks_changed"] = (await maja.assert_broadcast(topic, "marks_changed")).payload
         await http.put("/me/push", json=Browser("https://push.example.org/x").subscription())
         await emil.post(f"/conversations/{app.talks.direct}/messages", json={"body": "hej"})
         events["notification"] = (await maja.assert_broadcast(topic, "notification")).payload

@@ -652,6 +652,21 @@ export interface components {
       readonly type: components["schemas"]["ConversationType"]
       readonly message: components["schemas"]["Message"]
     }
+    /**
+     * @description The marked messages of a conversation, as one of its members sees them.
+     *
+     *     `pinned`: for all members, the message that was pinned last first. `starred` and `hidden`: the positions (`seq`) of
+     *     messages that only this user has marked, the newest first.
+     */
+    readonly Marks: {
+      readonly pinned: readonly components["schemas"]["Pin"][]
+      readonly starred: readonly number[]
+      readonly hidden: readonly number[]
+    }
+    /** @description `marks_changed`: a message was pinned, or the user starred or hid one, or undid that. */
+    readonly MarksChanged: {
+      readonly conversation_id: string
+    }
     /** @description The caller's account, with the fields only its owner sees. */
     readonly Me: {
       readonly username: string
@@ -951,6 +966,12 @@ export interface components {
     readonly PersonUpdated: {
       readonly person: components["schemas"]["Person"]
     }
+    /** @description A pinned message. */
+    readonly Pin: {
+      readonly message_id: string
+      readonly seq: number
+      readonly user_id: string
+    }
     /** @description The preferences to change; missing ones stay as they are. `quiet_hours: null` turns quiet hours off. */
     readonly PreferencesPatch: {
       readonly content?: ("none" | "sender" | "full") | null
@@ -1050,6 +1071,7 @@ export interface components {
         | "not_participant"
         | "not_group_conversation"
         | "contact_ended"
+        | "too_many_marks"
         | "own_account"
         | "not_guardian"
         | "needs_operator"
@@ -1446,6 +1468,8 @@ export type KeyShared = Schemas["KeyShared"]
 export type KeyShares = Schemas["KeyShares"]
 export type KeysPublication = Schemas["KeysPublication"]
 export type LastMessage = Schemas["LastMessage"]
+export type Marks = Schemas["Marks"]
+export type MarksChanged = Schemas["MarksChanged"]
 export type Me = Schemas["Me"]
 export type Member = Schemas["Member"]
 export type MemberDevice = Schemas["MemberDevice"]
@@ -1479,6 +1503,7 @@ export type PasswordRequest = Schemas["PasswordRequest"]
 export type People = Schemas["People"]
 export type Person = Schemas["Person"]
 export type PersonUpdated = Schemas["PersonUpdated"]
+export type Pin = Schemas["Pin"]
 export type PreferencesPatch = Schemas["PreferencesPatch"]
 export type PresenceDiff = Schemas["PresenceDiff"]
 export type PresenceMeta = Schemas["PresenceMeta"]

@@ -520,6 +520,7 @@ export const en = {
   "error.conflict": "This message was already sent.",
   "error.not_found": "This is no longer available to you.",
   "error.last_admin": "There must be an admin. Make someone else an admin first.",
+  "error.too_many_marks": "Too many messages are marked here. Remove one of the marks first.",
   "error.contact_ended": "You can't send messages to this person.",
   "error.own_account": "Choose someone else.",
   "error.not_guardian": "Only an adult of the family can do that.",

@@ -519,6 +519,7 @@ export const ja: Messages = {
   "error.conflict": "このメッセージはすでに送信されています。",
   "error.not_found": "もう利用できません。",
   "error.last_admin": "管理者が必要です。先にほかの人を管理者にしてください。",
+  "error.too_many_marks": "これ以上マークできません。先にほかのマークを外してください。",
   "error.contact_ended": "この相手にはメッセージを送れません。",
   "error.own_account": "ほかの人を選んでください。",
   "error.not_guardian": "家族の大人だけができます。",

@@ -13,6 +13,7 @@ from famichat.actions.events.payloads import (
     KeyPackagesLow,
     KeyRequested,
     KeyShared,
+    MarksChanged,
     PersonUpdated,
     PersonView,
     ResetAgreementUpdated,
@@ -165,6 +166,12 @@ class Broadcasts:
         payload: FamilyUpdated = {"family_id": family_id}
         for member_id in member_ids:
             self._pubsub.broadcast(user_topic(member_id), "family_updated", payload)
+
+    def marks_changed(self, user_ids: Iterable[str], conversation_id: str) -> None:
+        """Announce to users that the marked messages of a conversation, as they see them, have changed."""
+        payload: MarksChanged = {"conversation_id": conversation_id}
+        for user_id in user_ids:
+            self._pubsub.broadcast(user_topic(user_id), "marks_changed", payload)
 
     def account_deleted(self, user_id: str, topics: Iterable[ConversationTopic]) -> None:
         """Close all channels and connections of a deleted account, on every node."""

@@ -76,6 +76,12 @@ class FamilyUpdated(TypedDict):
     family_id: str
 
 
+class MarksChanged(TypedDict):
+    """`marks_changed`: a message was pinned, or the user starred or hid one, or undid that."""
+
+    conversation_id: str
+
+
 class DeviceRevoked(TypedDict):
     """`device_revoked`: one of the user's devices was signed out."""
 

@@ -128,3 +128,23 @@ class MessageStatuses(TypedDict):
 
     conversation_id: str
     statuses: list[DeviceStatus]
+
+
+class PinView(TypedDict):
+    """A pinned message."""
+
+    message_id: str
+    seq: int
+    user_id: str
+
+
+class MarksView(TypedDict):
+    """The marked messages of a conversation, as one of its members sees them.
+
+    `pinned`: for all members, the message that was pinned last first. `starred` and `hidden`: the positions (`seq`) of
+    messages that only this user has marked, the newest first.
+    """
+
+    pinned: list[PinView]
+    starred: list[int]
+    hidden: list[int]

@@ -16,6 +16,7 @@ import famichat.chat.records.family
 import famichat.chat.records.group_privilege
 import famichat.chat.records.message
 import famichat.chat.records.message_edit
+import famichat.chat.records.message_mark
 import famichat.chat.records.mls
 import famichat.chat.records.participant
 import famichat.chat.records.reaction

@@ -12,6 +12,7 @@ from famichat.endpoint.api import (
     guardians,
     invites,
     key_sharing,
+    marks,
     members,
     messages,
     mls,
@@ -76,6 +77,7 @@ _API = (
     conversations,
     members,
     messages,
+    marks,
     attachments,
 )
 
