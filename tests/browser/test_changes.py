@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import FilePayload, Locator, expect
 
 from tests.browser.conftest import SignedIn
+from tests.browser.gestures import hold
 from tests.browser.household import SEEN_IS_KEPT, Person, Server
 from tests.browser.much import answer, say_much
 from tests.support.photos import photo
@@ -37,7 +38,7 @@ async def test_changes_to_a_message_appear_for_the_other_user_at_once(of_the_fam
     await emil.open("maja")
     await maja.say("Dinner at six?")
 
-    await entry(emil, "Dinner at six?").get_by_role("button", name="Message options").tap()
+    await hold(emil, entry(emil, "Dinner at six?").locator(".bubble"))
     await emil.page.get_by_role("button", name="React with ❤️").tap()
     sign = maja.messages().get_by_role("button", name="emil reacted with ❤️")
     await expect(sign).to_be_visible()

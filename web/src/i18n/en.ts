@@ -314,6 +314,8 @@ export const en = {
   "message.react": "React with {sign}",
   "message.reacted": "{names} reacted with {sign}",
   "message.reply": "Reply",
+  "message.copy": "Copy",
+  "message.selectText": "Select text",
   "message.edit": "Edit",
   "message.earlier": "Edit history",
   "message.remove": "Delete for everyone",

@@ -309,6 +309,8 @@ export const ja: Messages = {
   "message.react": "{sign} でリアクション",
   "message.reacted": "{names}が {sign} でリアクション",
   "message.reply": "返信",
+  "message.copy": "コピー",
+  "message.selectText": "テキストを選択",
   "message.edit": "編集",
   "message.earlier": "編集履歴",
   "message.remove": "全員から取り消す",

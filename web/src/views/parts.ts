@@ -9,6 +9,7 @@ export const parts = {
   editHistory: () => import("./chat/EditHistory.svelte"),
   inviteSheet: () => import("./conversations/InviteSheet.svelte"),
   lightbox: () => import("./chat/attachments/Lightbox.svelte"),
+  messageGestures: () => import("./chat/message-gestures"),
   messageInfo: () => import("./chat/MessageInfo.svelte"),
   messageMenu: () => import("./chat/MessageMenu.svelte"),
   newChat: () => import("./conversations/NewChat.svelte"),

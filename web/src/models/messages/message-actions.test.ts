@@ -44,7 +44,13 @@ test("an admin can delete messages of others in groups only", () => {
 
 test("a deleted message has no actions", () => {
   const gone = message(1, { user_id: "nils", deleted_at: his.inserted_at, edited_at: his.inserted_at })
-  expect(Object.values(messageActions(gone, kitchen, "nils", soon))).toEqual([false, false, false, false, false])
+  expect(Object.values(messageActions(gone, kitchen, "nils", soon))).not.toContain(true)
+})
+
+test("only own messages have a delivery status, and notes to self have none", () => {
+  expect(messageActions(his, kitchen, "nils", soon).info).toBe(true)
+  expect(messageActions(his, kitchen, "maja", soon).info).toBe(false)
+  expect(messageActions(his, conversation("notes", { type: "self" }), "nils", soon).info).toBe(false)
 })
 
 test("an edited message has an edit history", () => {

@@ -10,6 +10,8 @@ export interface MessageActions {
   readonly remove: boolean
   /** The message has an edit history. */
   readonly history: boolean
+  /** The user's own message has a delivery status. */
+  readonly info: boolean
 }
 
 /** The message types that this client writes: text, and attachments with text. */
@@ -32,5 +34,6 @@ export function messageActions(
     edit: exists && own && recent && EDITABLE.has(message.message_type),
     remove: exists && (own || admin),
     history: exists && message.edited_at !== null,
+    info: exists && own && conversation.type !== "self",
   }
 }

@@ -5,9 +5,19 @@ import type { Message } from "../../api/types"
 
 const KEY = Symbol("attention")
 
+export interface OpenMenu {
+  readonly message: Message
+  /** Where the pointer opened it; without, it is in the middle. */
+  readonly at?: { readonly x: number; readonly y: number } | undefined
+  /** What the user has chosen already. */
+  readonly step?: "delete"
+}
+
 export class MessageSelection {
   /** Its menu is open. */
-  menu = $state.raw<Message>()
+  menu = $state.raw<OpenMenu>()
+  /** Its delivery status is shown. */
+  info = $state.raw<Message>()
   /** Its edit history is open. */
   history = $state.raw<Message>()
   /** The `seq` of the message that the timeline is jumping to. */

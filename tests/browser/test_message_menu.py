@@ -1,0 +1,110 @@
+"""The menu of a message by touch, mouse and key, and the swipe that replies."""
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.conftest import SignedIn
+from tests.browser.gestures import hold, swipe
+from tests.browser.household import Person
+from tests.browser.test_changes import PHONE, entry
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def bubble(who: Person, text: str) -> Locator:
+    return entry(who, text).locator(".bubble")
+
+
+def menu(who: Person) -> Locator:
+    return who.page.get_by_role("dialog", name="Message options")
+
+
+async def test_a_finger_that_is_held_opens_the_menu_and_one_that_swipes_replies(of_the_family: SignedIn) -> None:
+    emil = await of_the_family("emil", **PHONE)
+    await emil.open("maja")
+    for text in ("The ferry at ten or noon?", "Bring the tent, please"):
+        await emil.say(text)
+    tent = bubble(emil, "Bring the tent, please")
+    await expect(entry(emil, "Bring the tent, please")).to_contain_text("Sent")
+    dots = await entry(emil, "Bring the tent, please").get_by_label("Message options").bounding_box()
+    assert dots is not None
+    assert dots["width"] <= 1, "a touch screen shows no dots"
+
+    await hold(emil, tent)
+    await expect(menu(emil).get_by_role("button", name="Reply")).to_be_visible()
+    await expect(menu(emil).get_by_role("button", name="Copy")).to_be_visible()
+    await menu(emil).get_by_role("button", name="Select text").tap()
+    await menu(emil).get_by_text("Bring the tent, please").dblclick()
+    assert await emil.page.evaluate("getSelection().toString().trim()") != ""
+    await emil.page.keyboard.press("Escape")
+
+    replying = emil.page.get_by_text("Replying to You")
+    await swipe(emil, tent, right=50)
+    await swipe(emil, tent, right=20, down=60)
+    await expect(replying).to_have_count(0)
+    await swipe(emil, tent, right=80)
+    await expect(replying).to_be_visible()
+    await emil.say("Got it")
+    await expect(entry(emil, "Got it").get_by_role("blockquote")).to_contain_text("Bring the tent")
+
+
+async def test_a_mouse_opens_the_menu_where_it_is_and_copies(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await maja.open("emil")
+    await maja.say("The key is under the blue pot")
+    key = bubble(maja, "The key is under the blue pot")
+    await expect(entry(maja, "The key is under the blue pot")).to_contain_text("Sent")
+
+    await key.click(button="right", position={"x": 20, "y": 10})
+    opened, pressed = await menu(maja).bounding_box(), await key.bounding_box()
+    assert opened
+    assert pressed
+    assert opened["x"] == pytest.approx(min(pressed["x"] + 20, 1280 - opened["width"]), abs=2)
+    assert opened["x"] + opened["width"] <= 1280, "it is drawn within the window"
+    await menu(maja).get_by_role("button", name="Copy").click()
+    await expect(menu(maja)).to_have_count(0)
+    assert await maja.page.evaluate("navigator.clipboard.readText()") == "The key is under the blue pot"
+
+    await key.dblclick(position={"x": 5, "y": 20})
+    await expect(menu(maja)).to_be_visible()
+    await maja.page.mouse.click(5, 5)
+    await expect(menu(maja)).to_have_count(0)
+
+    # As over plain HTTP.
+    await maja.page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    await maja.say("Milk")
+    await entry(maja, "Milk").get_by_label("Message options").press("Enter")
+    await menu(maja).get_by_role("button", name="Copy").click()
+    await expect(menu(maja)).to_have_count(0)
+    box = maja.page.get_by_label("Message to")
+    await box.focus()
+    await maja.page.keyboard.press("Control+v")
+    await expect(box).to_have_value("Milk")
+
+
+async def test_keys_act_on_the_message_that_has_the_focus(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("emil")
+    for text in ("First", "Second"):
+        await maja.say(text)
+    await expect(entry(maja, "Second")).to_contain_text("Sent")
+    await entry(maja, "Second").get_by_label("Message options").focus()
+    press = maja.page.keyboard.press
+
+    await press("ArrowUp")
+    await expect(entry(maja, "First")).to_be_focused()
+    await press("r")
+    await expect(maja.page.get_by_text("Replying to You")).to_be_visible()
+    await press("Escape")
+    await entry(maja, "First").focus()
+    await press("Shift+F10")
+    await expect(menu(maja)).to_be_visible()
+    await press("Escape")
+    await entry(maja, "First").focus()
+    await press("Delete")
+    await expect(menu(maja)).to_contain_text("This can't be undone")
+    await press("Escape")
+    await entry(maja, "First").focus()
+    await press("e")
+    await expect(maja.page.get_by_label("Message to")).to_have_value("First")
