@@ -48,6 +48,8 @@ test("a finger that is held opens the menu", () => {
   expect(selection.menu).toBeUndefined()
   vi.advanceTimersByTime(1)
   expect(selection.menu?.message).toBe(own)
+  const lifted = new Event("touchend", { bubbles: true, cancelable: true })
+  expect(find("p").dispatchEvent(lifted)).toBe(false) // it does not press the menu that is now below it
 })
 
 test("a finger that moves, is lifted or is joined by another opens no menu", () => {

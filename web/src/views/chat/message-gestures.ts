@@ -18,7 +18,7 @@ const HOLD_MS = 450
 const VIBRATION_MS = 10
 /** The button of the mouse; a menu key has none. */
 const RIGHT = 2
-/** Within a bubble: what has its own reaction to a double-click. */
+/** Parts of a bubble that react to a double-click themselves. */
 const OCCUPIED = "p, a, button, input, blockquote, audio, video"
 /** What a finger drags along. */
 const DRAGGED = "input, [role=slider]"
@@ -48,6 +48,7 @@ export function listenForGestures(list: HTMLElement, target: GestureTarget): () 
   on("pointermove", (event) => gestures.pointerMove(event))
   on("pointerup", (event) => gestures.pointerUp(event))
   on("pointercancel", () => gestures.cancel())
+  on("touchend", (event) => gestures.touchEnd(event))
   on("contextmenu", (event) => gestures.contextMenu(event))
   on("dblclick", (event) => gestures.doubleClick(event))
   on("keydown", (event) => gestures.keyDown(event))
@@ -70,6 +71,8 @@ interface Press {
 class MessageGestures {
   #press: Press | undefined
   #byTouch = false
+  /** The finger that is still down has opened the menu. */
+  #opened = false
 
   constructor(
     private readonly list: HTMLElement,
@@ -78,6 +81,7 @@ class MessageGestures {
 
   pointerDown(event: PointerEvent): void {
     this.cancel() // by a second finger
+    this.#opened = false
     this.#byTouch = event.pointerType === "touch"
     const entry = entryOf(event.target)
     if (!this.#byTouch || !event.isPrimary || !entry || !within(event.target, ".bubble")) return
@@ -121,6 +125,11 @@ class MessageGestures {
     this.#press = undefined
   }
 
+  /** Otherwise the lifted finger would press the menu that is now below it. */
+  touchEnd(event: TouchEvent): void {
+    if (this.#opened) event.preventDefault()
+  }
+
   contextMenu(event: MouseEvent): void {
     const entry = entryOf(event.target)
     if (!entry || !this.#find(entry)) return
@@ -151,6 +160,7 @@ class MessageGestures {
     const press = this.#press
     this.cancel()
     if (!press || !this.#find(press.entry)) return
+    this.#opened = true
     vibrate()
     this.#open(press.entry)
   }
@@ -173,7 +183,10 @@ class MessageGestures {
     const item = this.target.itemOf(entry.dataset["entry"] ?? "")
     const conversation = client.info(id)
     if (item?.kind !== "stored" || item.message.deleted_at !== null || !conversation) return undefined
-    return { message: item.message, actions: messageActions(item.message, conversation, client.me.id, new Date()) }
+    return {
+      message: item.message,
+      actions: messageActions(item.message, conversation, client.me.id, new Date()),
+    }
   }
 
   #open(entry: HTMLElement, at?: { readonly x: number; readonly y: number }): void {
