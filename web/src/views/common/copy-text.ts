@@ -20,7 +20,7 @@ function copySelected(text: string, within: HTMLElement): boolean {
   field.style.cssText = "position:fixed;inset-block-start:0;opacity:0"
   within.append(field)
   field.select()
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way over plain HTTP
+  // The only way over plain HTTP.
   const copied = document.execCommand("copy")
   field.remove()
   if (focused instanceof HTMLElement) focused.focus({ preventScroll: true })
