@@ -146,11 +146,12 @@ async def test_the_size_of_a_compressed_response_with_personal_data_varies_at_ra
 
 COMPRESSED = {
     "/", "/api/docs", "/api/openapi.json", "/events", "/favicon.ico", "/favicon.svg", "/invite", "/reset",
-    "/confirm-email",    "/manifest.webmanifest", "/brand.css", "/worker.js", "/{name}",
+    "/confirm-email", "/manifest.webmanifest", "/brand.css", "/worker.js", "/{name}",
     "/api/v1/people", "/api/v1/families", "/api/v1/families/{family_id}/members",
     "/api/v1/families/{family_id}/members/{user_id}/contacts",
     "/api/v1/conversations/{conversation_id}",
     "/api/v1/conversations/{conversation_id}/changes",
+    "/api/v1/conversations/{conversation_id}/marks",
     "/api/v1/conversations/{conversation_id}/messages",
     "/api/v1/conversations/{conversation_id}/messages/{message_id}",
     "/api/v1/conversations/{conversation_id}/messages/{message_id}/edits",

@@ -9,6 +9,13 @@ from famichat.storage.crypto.sealed_columns import sealed_columns
 NOT_SEALED = {
     "accounts_passkeys.credential_id": "names a credential to the browser that has it",
     "accounts_passkeys.public_key": "public",
+    "account_keys.rotation_signature": "public",
+    "device_keys.certificate": "public",
+    "key_packages.body": "public",
+    "mls_commits.encoded": "public keys, and secrets encrypted end to end",
+    "mls_groups.group_info": "public keys, and secrets encrypted end to end",
+    "mls_welcomes.body": "encrypted end to end",
+    "key_shares.ciphertext": "encrypted end to end",
 }
 """Bytes that are neither sealed nor hashes of 32 bytes, and why."""
 

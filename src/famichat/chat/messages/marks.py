@@ -107,7 +107,7 @@ def unmark_message(session: Session, access: Access, message_id: str, mark: Mark
 
 def marks_of(session: Session, access: Access) -> MarksView:
     """Return the marked messages of a conversation that a member may see."""
-    visible = Message.seq >= access.participant.visible_from_seq
+    visible = Message.seq >= access.first_visible()
     pins = (
         select(MessagePin.message_id, Message.seq, MessagePin.user_id)
         .join(Message, Message.id == MessagePin.message_id)
