@@ -158,7 +158,7 @@ async def _work_per_message(demo: Server, maja: Person, emil: Person, counter: C
         await asyncio.sleep(0.6)  # its receipts and the write to IndexedDB follow
         works.append(await counter.since_last())
     _log.info("per arriving message: %s", works)
-    return int(median([each.calls for each in works]))
+    return min(each.calls for each in works)  # work in the background, such as a page that arrives, only adds calls
 
 
 async def _work_per_part(maja: Person, counter: Counter) -> list[int]:
