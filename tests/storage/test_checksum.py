@@ -24,6 +24,7 @@ from famichat.chat.records.message import Message
 from famichat.chat.records.message_edit import MessageEdit
 from famichat.chat.records.participant import Participant
 from famichat.chat.records.reaction import Reaction
+from famichat.storage import integrity
 from famichat.storage.checksum import row_checksum
 from famichat.storage.database import Database
 from famichat.storage.integrity import damaged_rows
@@ -90,6 +91,24 @@ def test_a_changed_value_is_found(database: Database, household: Household, colu
     database.run(lambda session: session.execute(update(Message).values({column: values[column]})))
 
     assert database.run_read(lambda session: list(damaged_rows(session))) == [f"messages {message_id}"]
+
+
+def test_every_damaged_row_of_several_pages_is_found_once(
+    database: Database, household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integrity, "_PAGE", 3)
+
+    def damaged_messages(session: Session) -> list[str]:
+        ids = say(session, direct_of(session, household), household.maja, *map(str, range(9)))
+        damaged = [ids[0], ids[2], ids[3], ids[8]]
+        session.execute(update(Message).where(Message.id.in_(damaged)).values(message_type="other"))
+        return damaged
+
+    damaged = database.run(damaged_messages)
+
+    assert sorted(database.run_read(lambda session: list(damaged_rows(session)))) == sorted(
+        f"messages {message_id}" for message_id in damaged
+    )
 
 
 def test_a_device_that_is_deleted_damages_no_message(database: Database, household: Household) -> None:

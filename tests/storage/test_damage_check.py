@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from famichat.storage import damage_check
 from famichat.storage.damage_check import DamageCheck
 from famichat.storage.database import Database
+from famichat.storage.integrity import RowScan
 from famichat.telemetry.events import DatabaseDamaged, Event
 from tests.factories.people import Household
 from tests.factories.talk import direct_of, say
@@ -58,19 +60,43 @@ async def test_damaged_rows_and_broken_references_are_reported(
     assert reference.first.endswith("refers to a missing row of conversations")
 
 
+async def test_each_page_is_a_transaction_of_its_own_so_that_the_wal_stays_short(
+    database: Database, check: DamageCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[list[str]] = []
+
+    def page(self: RowScan, session: Session) -> list[str]:
+        pages.append(read_page(self, session))
+        return pages[-1]
+
+    async def write_in_the_pause(seconds: float) -> None:
+        assert seconds > 0
+        database.run(lambda session: session.execute(text("UPDATE messages SET seq = seq")))
+        with closing(sqlite3.connect(str(database.file))) as unchecked:
+            is_busy, *_ = unchecked.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert not is_busy
+
+    read_page = RowScan.page
+    monkeypatch.setattr(RowScan, "page", page)
+    monkeypatch.setattr(asyncio, "sleep", write_in_the_pause)
+    await check.once()
+
+    assert len(pages) > 5
+
+
 async def test_the_check_does_not_delay_the_stop_of_the_server(
     database: Database, check: DamageCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = threading.Event()
 
-    def first_batch(self: DamageCheck) -> None:
+    def page(self: RowScan, session: Session) -> list[str]:
         began.set()
-        pause(self)
+        return read_page(self, session)
 
-    pause = DamageCheck._pause
-    monkeypatch.setattr(DamageCheck, "_pause", first_batch)
+    read_page = RowScan.page
+    monkeypatch.setattr(RowScan, "page", page)
     monkeypatch.setattr(damage_check, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(damage_check, "_PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr(damage_check, "_PAUSES", 1e9)
     task = asyncio.create_task(check.run())
     assert await asyncio.to_thread(began.wait, 10)
     task.cancel()

@@ -2,17 +2,18 @@
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageUnavailable
-from famichat.storage.integrity import damaged_rows, find_damage
+from famichat.storage.integrity import RowScan, find_damage
 from famichat.telemetry import emit, events
 
 FIRST_SECONDS = 60.0
 EVERY_SECONDS = 24 * 60 * 60.0
-_PAUSE_SECONDS = 0.01
+_PAUSES = 4.0  # per second of reading
 
 
 class DamageCheck:
@@ -42,7 +43,7 @@ class DamageCheck:
                     await self.once()
                 await asyncio.sleep(EVERY_SECONDS)
         finally:
-            self._stopping.set()  # or the threads would delay the stop of the server
+            self._stopping.set()  # or its thread would delay the stop of the server
 
     async def once(self) -> None:
         """Check now, and report what is damaged.
@@ -50,14 +51,15 @@ class DamageCheck:
         Raises:
             StorageUnavailable: the database did not answer.
         """
-        found = await self._database.read(lambda session: list(damaged_rows(session, self._pause)))
+        found = []
+        scan = RowScan()
+        while not scan.done:
+            began = time.perf_counter()
+            found += await self._database.read(scan.page)
+            await asyncio.sleep(_PAUSES * (time.perf_counter() - began))  # the family's messages come first
         in_file = await asyncio.to_thread(find_damage, self._file, self._stopping.is_set)
         if in_file is not None:
             found.insert(0, in_file)
         self.places = len(found)
         if found:
             emit(events.DatabaseDamaged(places=len(found), first=found[0]))
-
-    def _pause(self) -> None:
-        if self._stopping.wait(_PAUSE_SECONDS):
-            raise InterruptedError("the server stops")
