@@ -1,3 +1,6 @@
+/** Encryption is required, but this device knows no encrypted message yet. */
+const NOTHING_YET = Number.MAX_SAFE_INTEGER
+
 /**
  * Remembers which conversations are encrypted, and from which `seq` on. It never forgets, also after a sign-out: a server
  * that claims that such a conversation is not encrypted is not believed.
@@ -21,12 +24,28 @@ export class EncryptedSince {
     return this.#known[conversationId]
   }
 
-  set(conversationId: string, seq: number): void {
-    this.#known = this.#read() // Another tab may have added some.
-    const since = Math.min(this.#known[conversationId] ?? seq, seq)
-    if (since === this.#known[conversationId]) return
-    this.#known = { ...this.#known, [conversationId]: since }
-    localStorage.setItem(this.#key, JSON.stringify(this.#known))
+  /** Notes that a conversation requires encryption. */
+  require(conversationId: string): void {
+    this.set(conversationId, NOTHING_YET)
+  }
+
+  /** Notes that all messages after `seq` are encrypted. Returns whether this device believed more plaintext before. */
+  set(conversationId: string, seq: number): boolean {
+    const stored = this.#read() // Another tab may have added some.
+    const known = Math.min(stored[conversationId] ?? Infinity, this.#known[conversationId] ?? Infinity)
+    const since = Math.min(known, seq)
+    this.#known = { ...this.#known, ...stored, [conversationId]: since }
+    if (since !== stored[conversationId]) this.#write()
+    return since < known
+  }
+
+  /** A browser that refuses to store it remembers it until the page is closed. */
+  #write(): void {
+    try {
+      localStorage.setItem(this.#key, JSON.stringify(this.#known))
+    } catch {
+      // the quota is used up
+    }
   }
 
   #read(): Record<string, number> {

@@ -99,6 +99,11 @@ export class DeviceEncryption {
     return await this.#conversations.ready(conversationId)
   }
 
+  /** The `seq` after which all messages are encrypted; undefined unless this device has seen the conversation's MLS group. */
+  async encryptedSince(conversationId: string): Promise<number | undefined> {
+    return (await this.engine.position(conversationId))?.encryptedSince
+  }
+
   stop(): void {
     this.engine.terminate()
   }

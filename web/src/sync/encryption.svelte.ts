@@ -28,6 +28,7 @@ export type Version = Pick<
   Message,
   | "conversation_id"
   | "message_id"
+  | "seq"
   | "client_id"
   | "user_id"
   | "body"
@@ -43,7 +44,7 @@ export interface EncryptionContext {
   info(conversationId: string): ConversationInfo | undefined
   /** Fetches a conversation, whose participants may have changed. */
   refresh(conversationId: string): Promise<void>
-  /** This device has more keys of a conversation. */
+  /** This device has more keys of a conversation, or knows of more messages that they must be encrypted. */
   hasMoreKeys(conversationId: string): void
   /** A message could not be decrypted or verified. */
   report(conversationId: string, messageId: string, code: number): void
@@ -72,8 +73,13 @@ export class Encryption {
   }
 
   /** Whether a message that is not encrypted cannot be from a participant: they encrypt everything since then. */
-  isForged({ conversation_id, seq, encryption_flag }: Message): boolean {
-    return !encryption_flag && seq > (this.#since.of(conversation_id) ?? Infinity)
+  isForged(version: Pick<Message, "conversation_id" | "seq" | "encryption_flag">): boolean {
+    return !version.encryption_flag && this.isEncryptedSince(version)
+  }
+
+  /** Whether the participants encrypted a message and everything that belongs to it. */
+  isEncryptedSince({ conversation_id, seq }: Pick<Message, "conversation_id" | "seq">): boolean {
+    return seq > (this.#since.of(conversation_id) ?? Infinity)
   }
 
   /** What to tell the user about a conversation; undefined unless it is known. */
@@ -88,6 +94,7 @@ export class Encryption {
 
   /** Brings this device into the newest epoch of a conversation. */
   async follow(conversationId: string): Promise<void> {
+    if (this.isRequired(conversationId)) this.#since.require(conversationId)
     await ignoringFailures(async () => {
       await this.#note(conversationId, await this.#load())
       this.context.hasMoreKeys(conversationId)
@@ -113,6 +120,7 @@ export class Encryption {
     subject: string,
     content: MessageContent,
   ): Promise<Sealed> {
+    this.#since.require(conversationId) // What was written to be encrypted is never sent otherwise.
     try {
       const device = await this.#load()
       const encrypted = await device.encrypt(kind, conversationId, subject, content)
@@ -127,11 +135,16 @@ export class Encryption {
 
   /** Decrypts and verifies a message. */
   async decrypt(message: Message): Promise<Opened> {
-    return await this.decryptVersion(message, message.edited_at === null ? "message" : "edit")
+    const opened = await this.decryptVersion(message, message.edited_at === null ? "message" : "edit")
+    const { conversation_id, seq, encryption_flag } = message
+    const isEncrypted = encryption_flag && (opened.kind === "text" || opened.kind === "newer")
+    if (isEncrypted && this.#since.set(conversation_id, seq - 1)) this.context.hasMoreKeys(conversation_id)
+    return opened
   }
 
   /** Decrypts and verifies one version of a message; all but the first are edits. */
   async decryptVersion(version: Version, kind: "message" | "edit"): Promise<Opened> {
+    if (this.isForged(version)) return { kind: "locked" }
     if (!version.encryption_flag) return openPlain(version)
     if (version.protocol !== PROTOCOL) return { kind: "locked" }
     try {
@@ -149,7 +162,8 @@ export class Encryption {
 
   async #note(conversationId: string, device: DeviceEncryption): Promise<void> {
     const state = await device.state(conversationId)
-    if (state?.kind === "ready") this.#since.set(conversationId, state.since)
+    const since = await device.encryptedSince(conversationId)
+    if (since !== undefined) this.#since.set(conversationId, since)
     if (state) this.#states.set(conversationId, state)
     else this.#states.delete(conversationId)
   }

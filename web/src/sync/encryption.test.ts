@@ -23,6 +23,8 @@ vi.mock("../device/engine", () => ({
 }))
 
 let server: SimulatedServer
+/** The policies that the server names. */
+let policies: Record<string, "required" | "optional">
 /** Whether requests get no response. */
 let isOffline = false
 const failures: (readonly [string, number])[] = []
@@ -33,6 +35,7 @@ beforeEach(() => {
   localStorage.clear()
   failures.length = grown.length = 0
   isOffline = false
+  policies = { [KITCHEN]: "required" }
   vi.spyOn(Math, "random").mockReturnValue(0)
   server = new SimulatedServer()
   server.participants.set(KITCHEN, new Set(["inga", "nils"]))
@@ -70,7 +73,7 @@ function signedIn(userId: string, deviceId = `${userId}-phone`): Encryption {
     session: { user: { id: userId, username: userId }, deviceId } as Session,
     info: (id) =>
       conversation(id, {
-        encryption_policy: id === KITCHEN ? "required" : "optional",
+        encryption_policy: policies[id] ?? "optional",
         members: [...(server.participants.get(id) ?? [])].map((user_id) => ({ user_id, role: "member" })),
       }),
     refresh: async () => undefined,
@@ -167,6 +170,61 @@ test("a conversation that was encrypted once stays so, whatever the server says"
   expect(signedIn("inga").isRequired("hall")).toBe(true)
   expect(inga.isForged(message(1, { conversation_id: "hall" }))).toBe(true)
   expect(inga.isForged(message(1, { conversation_id: "porch" }))).toBe(false)
+})
+
+test("a device that has read encrypted messages sends no plaintext, though the server always called it optional", async () => {
+  const { inga, nils } = await pair()
+  const sealed = await send(inga, "hello")
+  policies = {}
+  expect(nils.isRequired(KITCHEN)).toBe(false)
+  expect(await nils.decrypt(stored("inga", sealed, { seq: 4 }))).toMatchObject({ text: "hello" })
+  expect(nils.isRequired(KITCHEN)).toBe(true)
+  expect(nils.isForged(message(3, { conversation_id: KITCHEN }))).toBe(false)
+  expect(nils.isForged(message(5, { conversation_id: KITCHEN }))).toBe(true)
+  expect(grown).toContain(KITCHEN)
+})
+
+test("what was written to be encrypted is never sent otherwise, also before all participants have keys", async () => {
+  const inga = signedIn("inga")
+  await expect(send(inga, "hello")).rejects.toMatchObject({ code: "encryption_not_ready" })
+  policies = {}
+  expect([inga.isRequired(KITCHEN), signedIn("inga").isRequired(KITCHEN)]).toEqual([true, true])
+  expect(inga.isForged(message(1, { conversation_id: KITCHEN }))).toBe(false)
+})
+
+test("a conversation that was opened while it required encryption requires it forever", async () => {
+  const inga = signedIn("inga")
+  await inga.follow(KITCHEN)
+  policies = {}
+  expect(inga.isRequired(KITCHEN)).toBe(true)
+})
+
+test("a device knows since when a conversation is encrypted, also while a former participant can still read it", async () => {
+  const { inga, nils } = await pair()
+  server.lastSeq = 7
+  await send(inga, "hello")
+  server.participants.get(KITCHEN)?.delete("inga")
+  await nils.follow(KITCHEN)
+  expect(nils.state(KITCHEN)).toBeUndefined()
+  expect([7, 8].map((seq) => nils.isForged(message(seq, { conversation_id: KITCHEN })))).toEqual([false, true])
+})
+
+test("an earlier version of an encrypted message that is not encrypted is not shown", async () => {
+  const { inga } = await pair()
+  const sealed = await send(inga, "hello")
+  await inga.follow(KITCHEN)
+  const forged = stored("inga", sealed, { encryption_flag: false, body: "forged" })
+  expect(await inga.decryptVersion(forged, "message")).toEqual({ kind: "locked" })
+})
+
+test("a browser that stores no more remembers what is encrypted until the page is closed", async () => {
+  const inga = signedIn("inga")
+  vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
+    throw new DOMException("no", "QuotaExceededError")
+  })
+  await inga.follow(KITCHEN)
+  policies = {}
+  expect(inga.isRequired(KITCHEN)).toBe(true)
 })
 
 test("a browser that cannot store keys says so", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
 
+import type { Message } from "../api/types"
 import { message } from "../models/fixtures"
 import { MessageReader } from "./message-reader"
 
@@ -62,7 +63,7 @@ test("a listener receives the versions opened before and after, and what is read
 test("what could not be decrypted is read once this device has the keys", async () => {
   let hasKeys = false
   const decrypt = async () => (hasKeys ? ({ kind: "text", text: "a" } as const) : ({ kind: "before" } as const))
-  const reader = new MessageReader({ decrypt, isForged: () => false })
+  const reader = new MessageReader({ decrypt, isForged: () => false, isEncryptedSince: () => false })
   const encrypted = message(1, { encryption_flag: true })
   await reader.open([encrypted])
   await reader.reopen("kitchen")
@@ -74,8 +75,38 @@ test("what could not be decrypted is read once this device has the keys", async 
   expect(reader.read(encrypted)).toEqual({ kind: "text", text: "a" })
 })
 
+/** The encryption of a conversation in which everything after `since()` is encrypted. */
+function encryptedAfter(since: () => number) {
+  return {
+    decrypt: async () => ({ kind: "text", text: "decrypted" }) as const,
+    isForged: ({ seq, encryption_flag }: Message) => !encryption_flag && seq > since(),
+    isEncryptedSince: ({ seq }: Message) => seq > since(),
+  }
+}
+
+test("what turns out to be forged later is hidden", async () => {
+  let since = Infinity
+  const reader = new MessageReader(encryptedAfter(() => since))
+  const [before, forged] = [message(1), message(2)]
+  await reader.open([before, forged])
+  expect(reader.read(forged)?.kind).toBe("text")
+  since = 1
+  await reader.reopen("kitchen")
+  expect([before, forged].map((each) => reader.read(each)?.kind)).toEqual(["text", "locked"])
+})
+
+test("a reaction that is not encrypted is not shown where the participants encrypt everything", async () => {
+  const reader = new MessageReader(encryptedAfter(() => 1))
+  const reactions = [{ user_id: "inga", emoji: "👍", ...envelope }]
+  const [before, after] = [message(1, { reactions }), message(2, { reactions, encryption_flag: true })]
+  await reader.open([before, after])
+  expect(reader.reactionsTo(before)).toEqual([{ user_id: "inga", emoji: "👍" }])
+  expect(reader.reactionsTo(after)).toEqual([{ user_id: "inga", emoji: undefined }])
+  expect(reader.read(after)).toEqual({ kind: "text", text: "decrypted" })
+})
+
 test("nothing that is not encrypted is shown where the participants encrypt everything", async () => {
-  const reader = new MessageReader({ decrypt: async () => ({ kind: "locked" }), isForged: ({ seq }) => seq > 1 })
+  const reader = new MessageReader(encryptedAfter(() => 1))
   const [before, forged] = [message(1), message(2)]
   await reader.open([before, forged])
   expect([before, forged].map((each) => reader.read(each)?.kind)).toEqual(["text", "locked"])

@@ -17,10 +17,16 @@ export interface Decryption {
   decrypt(message: Message): Promise<Opened>
   /** Whether a message that is not encrypted cannot be from a participant. */
   isForged(message: Message): boolean
+  /** Whether the participants encrypted a message and everything that belongs to it. */
+  isEncryptedSince(message: Message): boolean
 }
 
 const NO_REACTIONS: readonly OpenedReaction[] = []
-const NO_KEYS: Decryption = { decrypt: async () => ({ kind: "locked" }), isForged: () => false }
+const NO_KEYS: Decryption = {
+  decrypt: async () => ({ kind: "locked" }),
+  isForged: () => false,
+  isEncryptedSince: () => false,
+}
 /** Perhaps readable once this device has more keys. */
 const WAITING_FOR_KEYS: ReadonlySet<Opened["kind"]> = new Set<Opened["kind"]>(["locked", "before"])
 
@@ -63,11 +69,13 @@ export class MessageReader {
     for (const each of versions) this.#keep(each)
   }
 
-  /** Decrypts again what could not be decrypted: this device has more keys of a conversation. */
+  /** Decrypts again what could not be decrypted, and hides what has turned out to be forged. */
   async reopen(conversationId: string): Promise<void> {
-    const waiting = [...this.#versions.values()].filter(
-      ({ message, opened }) => message.conversation_id === conversationId && WAITING_FOR_KEYS.has(opened.kind),
-    )
+    const known = [...this.#versions.values()].filter(({ message }) => message.conversation_id === conversationId)
+    for (const { message, opened } of known) {
+      if (opened.kind === "text" && this.encryption.isForged(message)) this.#keep(this.#plain(message))
+    }
+    const waiting = known.filter(({ opened }) => WAITING_FOR_KEYS.has(opened.kind))
     const versions = await Promise.all(waiting.map(({ message }) => this.#decrypted(message)))
     for (const each of versions) if (!WAITING_FOR_KEYS.has(each.opened.kind)) this.#keep(each)
   }
@@ -78,16 +86,22 @@ export class MessageReader {
   }
 
   #plain(message: Message): OpenedVersion {
-    const reactions = message.reactions.map(({ user_id, emoji }) => ({ user_id, emoji: emoji ?? undefined }))
+    const isForged = this.encryption.isEncryptedSince(message)
+    const reactions = message.reactions.map(({ user_id, emoji }) => ({
+      user_id,
+      emoji: isForged ? undefined : (emoji ?? undefined),
+    }))
     return { message, opened: this.#plainText(message), reactions: reactions.length > 0 ? reactions : NO_REACTIONS }
   }
 
   async #decrypted(message: Message): Promise<OpenedVersion> {
+    const opened = await this.#text(message) // It may tell that the conversation is encrypted.
+    const isForged = this.encryption.isEncryptedSince(message)
     const reactions = message.reactions.map(async (each) => ({
       user_id: each.user_id,
-      emoji: await openReaction(each),
+      emoji: isForged ? undefined : await openReaction(each),
     }))
-    return { message, opened: await this.#text(message), reactions: await Promise.all(reactions) }
+    return { message, opened, reactions: await Promise.all(reactions) }
   }
 
   async #text(message: Message): Promise<Opened> {
