@@ -75,6 +75,13 @@ test("of two devices that create the account key at once, the second becomes pen
   })
 })
 
+test("an account key that the server accepted before is never given up, whatever it says later", async () => {
+  const inga = await DeviceEngine.open("inga", "inga-phone", false)
+  await inga.learn([await listed("inga", inga)])
+  expect(await inga.becomePending()).toBe(false)
+  expect((await inga.publishedKeys()).certificate).not.toBeNull()
+})
+
 test("the server cannot replace the account key of the user's own devices", async () => {
   const inga = await DeviceEngine.open("inga", "inga-phone", false)
   const mallory = await DeviceEngine.open("mallory", "ghost", false)
@@ -104,6 +111,33 @@ test("an old group info is refused, and an old Welcome changes nothing", async (
   await expect(nils.prepareJoin("kitchen", 0, created.groupInfo, BOTH)).rejects.toThrow("older")
   await nils.join("kitchen", 0, created.welcome as Uint8Array, 9, BOTH)
   expect((await nils.position("kitchen"))?.epoch).toBe(2)
+})
+
+test("a device that was removed is not brought back into an earlier epoch", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const keys = new KeyDatabase("nils")
+  const removed = { generation: 0, epoch: 3, encryptedSince: 7, leaves: [], state: null }
+  await keys.advance("kitchen", { generation: 0, epoch: 1 }, removed, null)
+  const { lastResort } = await nils.createKeyPackages(0)
+  const packages = [{ userId: "nils", deviceId: "nils-phone", body: lastResort }]
+  const replayed = await inga.prepareCreation("kitchen", 0, packages, BOTH)
+  await nils.join("kitchen", 0, replayed.welcome as Uint8Array, 7, BOTH)
+  expect(await nils.position("kitchen")).toMatchObject({ epoch: 3, isMember: false })
+})
+
+test("the epoch whose roster was checked is the one in which a message is encrypted", async () => {
+  const { inga } = await joined("kitchen")
+  const alone = await inga.prepareCommit("kitchen", [1], [], BOTH)
+  const advance = () =>
+    inga.catchUp("kitchen", 0, [{ epoch: 1, commit: alone?.commit as Uint8Array, sinceSeq: 9 }], ["inga"])
+  const key = vi.spyOn(KeyDatabase.prototype, "key").mockImplementationOnce(async function (this: KeyDatabase, ...of) {
+    const entry = await this.key(...of)
+    await advance() // in another tab: Nils has no leaf any more
+    return entry
+  })
+  expect(await inga.encrypt("message", "kitchen", "c1", { text: "without Nils" }, ["inga"])).toBeNull()
+  key.mockRestore()
+  expect((await inga.encrypt("message", "kitchen", "c1", { text: "without Nils" }, ["inga"]))?.key_id).toBe("0:2")
 })
 
 test("a key package with an invalid signature is reported, and the others are added", async () => {

@@ -9,7 +9,7 @@ import { toBase64url } from "./bytes"
 import { NEWER, parse, serialize, type MessageContent } from "./content"
 import { accountKeys, mlsGroupId, type BodyContext, type DeviceKeys } from "./derivations"
 import { NOT_DECRYPTED, UNKNOWN_KEY, UNKNOWN_VERSION, UNTRUSTED } from "./failures"
-import { KeyDatabase, type PendingCommit, type StoredDevice } from "./key-database"
+import { KeyDatabase, type PendingCommit, type StoredDevice, type StoredGroup } from "./key-database"
 import { isBefore, isSameEpoch, keyId, keyringEntry, parseKeyId, type Epoch } from "./keyring"
 import {
   createKeyPackage,
@@ -142,10 +142,18 @@ export class DeviceEngine {
     }
   }
 
-  /** Another device created the account key first. This one is pending until that one certifies it. */
-  async becomePending(): Promise<void> {
+  /**
+   * Another device created the account key first. This one is pending until that one certifies it.
+   *
+   * @returns false if the server accepted this account key before: its seed is never given up
+   */
+  async becomePending(): Promise<boolean> {
+    const own = this.#ownAccount(this.userId)
+    const known = await this.#pinnedAccount(this.userId)
+    if (own && known && known.devices.length > 0 && equalInConstantTime(known.publicKey, own.publicKey)) return false
     await this.keys.dropAccount()
     this.device = { ...this.device, account: null }
+    return true
   }
 
   /** Creates and stores key packages and one of last resort, and deletes those that have expired. Returns what to publish. */
@@ -218,7 +226,8 @@ export class DeviceEngine {
     checkGroupId(group, conversationId, generation)
     const seen = (await this.keys.group(conversationId)) ?? null
     const { next, entry } = await this.#stored(conversationId, generation, group, participants)
-    if (seen?.state && !isBefore(seen, next)) return
+    // Also after a removal: in an earlier epoch, devices could read that have been removed since.
+    if (seen && (seen.state ? !isBefore(seen, next) : isBefore(next, seen))) return
     await this.keys.advance(conversationId, seen, { ...next, encryptedSince: sinceSeq }, entry, used)
   }
 
@@ -277,12 +286,7 @@ export class DeviceEngine {
   /** Whether every leaf belongs to a participant and is certified by that user's account key. */
   async canEncrypt(conversationId: string, participants: Participants): Promise<boolean> {
     const group = await this.keys.group(conversationId)
-    const isCertified = await this.#isCertified()
-    return (
-      group !== undefined &&
-      group.state !== null &&
-      group.leaves.every((leaf) => participants.includes(leaf.userId) && isCertified(leaf))
-    )
+    return group !== undefined && (await this.#isReadableOnlyBy(group, participants))
   }
 
   /**
@@ -299,7 +303,8 @@ export class DeviceEngine {
   ): Promise<EncryptedBody | null> {
     const group = await this.keys.group(conversationId)
     const entry = group && (await this.keys.key(conversationId, group))
-    if (!entry || !(await this.canEncrypt(conversationId, participants))) return null
+    // The epoch that was checked is the one whose key is used: another tab may be in the next one by now.
+    if (!entry || !(await this.#isReadableOnlyBy(group, participants))) return null
     const { generation, epoch } = group
     const { deviceId, signatureSeed } = this.device
     const context: BodyContext = { kind, conversationId, generation, epoch, userId: this.userId, deviceId, subject }
@@ -417,11 +422,19 @@ export class DeviceEngine {
     return { next, entry: keyringEntry(await group.exportKey(conversationId), leaves, participants) }
   }
 
+  async #isReadableOnlyBy({ state, leaves }: StoredGroup, participants: Participants): Promise<boolean> {
+    const isCertified = await this.#isCertified()
+    return state !== null && leaves.every((leaf) => participants.includes(leaf.userId) && isCertified(leaf))
+  }
+
+  async #pinnedAccount(userId: string): Promise<PinnedAccount | undefined> {
+    return (await this.keys.pinnedAccounts()).find((account) => account.userId === userId)
+  }
+
   async #signatureKey(userId: string, deviceId: string): Promise<Uint8Array | undefined> {
     const own = this.#deviceKeys()
     if (userId === this.userId && deviceId === own.deviceId) return own.signatureKey
-    const accounts = await this.keys.pinnedAccounts()
-    const account = accounts.find((each) => each.userId === userId)
+    const account = await this.#pinnedAccount(userId)
     return account?.devices.find((each) => each.deviceId === deviceId)?.signatureKey
   }
 

@@ -47,6 +47,16 @@ test("of two devices that create the account key at once, the second becomes pen
   expect((await engine.publishedKeys()).account).toBeNull()
 })
 
+test("a server that refuses an account key that it accepted before does not make the device pending", async () => {
+  const engine = await open(false)
+  const { account, certificate, signatureKey, hpkeKey } = await engine.publishedKeys()
+  const device = { userId: "inga", deviceId: "phone", signatureKey, hpkeKey, certificate, accountVersion: 1 }
+  await engine.learn([{ userId: "inga", accounts: account ? [account] : [], devices: [device] }])
+  http.on("PUT /me/keys", () => problem(422, "invalid_keys"))
+  await expect(registerDevice(engine, "inga", requests)).rejects.toThrow("invalid_keys")
+  expect((await engine.publishedKeys()).account).not.toBeNull()
+})
+
 test("another error is not taken for that", async () => {
   http.on("PUT /me/keys", () => problem(403, "forbidden"))
   await expect(registerDevice(await open(false), "inga", requests)).rejects.toThrow("forbidden")

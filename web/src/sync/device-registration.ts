@@ -20,8 +20,8 @@ export async function registerDevice(
     await requests.publishKeys(await engine.publishedKeys())
   } catch (error) {
     if (!(error instanceof ApiError && error.code === "invalid_keys")) throw error
-    // Another device created the account key in the meantime.
-    await engine.becomePending()
+    // Another device created the account key in the meantime, unless the server is wrong.
+    if (!(await engine.becomePending())) throw error
     await requests.publishKeys(await engine.publishedKeys())
   }
   await engine.learn([await requests.user(userId)])
