@@ -4,7 +4,7 @@ import { IDBFactory } from "fake-indexeddb"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
 import { encryptBody } from "./body"
-import { DeviceEngine, type ListedKeyPackage } from "./device-engine"
+import { DeviceEngine, type EncryptedBody, type ListedKeyPackage, type ReceivedBody } from "./device-engine"
 import { KeyDatabase, type StoredDevice } from "./key-database"
 import { utf8ToBytes } from "./suite"
 import type { ListedUser } from "./trust"
@@ -50,6 +50,71 @@ async function joined(conversationId: string) {
   await nils.join(conversationId, 0, created.welcome as Uint8Array, 7, BOTH)
   return { inga, nils, packages, created }
 }
+
+/** A message as the server presents it. */
+function presented(userId: string, body: EncryptedBody | null, change: Partial<ReceivedBody> = {}): ReceivedBody {
+  if (!body) throw new Error("not encrypted")
+  const place = { kind: "message", conversationId: "kitchen", messageId: "m1", isCurrent: true } as const
+  return { ...place, userId, subject: "c1", ...body, ...change }
+}
+
+/** Returns what Inga sends: a message, or an edit of it. */
+async function sent(inga: DeviceEngine, text: string, at?: number): Promise<ReceivedBody> {
+  if (at === undefined) return presented("inga", await inga.encrypt("message", "kitchen", "c1", { text }, BOTH))
+  const edit = { kind: "edit", subject: "m1" } as const
+  return presented("inga", await inga.encrypt("edit", "kitchen", "m1", { text, at }, BOTH), edit)
+}
+
+test("a message that the server shows a second time is refused, also after a restart and in another tab", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const message = await sent(inga, "yes")
+  const repeated = { ...message, messageId: "m2" }
+  const again = { ...presented("inga", await inga.encrypt("message", "kitchen", "c1", { text: "yes" }, BOTH)) }
+  for (const _ of [1, 2]) expect(await nils.decrypt(message)).toEqual({ kind: "content", content: { text: "yes" } })
+  const otherTab = await DeviceEngine.open("nils", "nils-phone", true)
+  for (const engine of [nils, otherTab]) {
+    expect(await engine.decrypt(repeated)).toEqual({ kind: "failed", code: 603 })
+    expect(await engine.decrypt({ ...again, messageId: "m3" })).toEqual({ kind: "failed", code: 603 })
+    expect((await engine.decrypt(message)).kind).toBe("content")
+  }
+})
+
+test("a message that another member forges does not take the place of the real one", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const message = await sent(inga, "yes")
+  await nils.decrypt({ ...message, messageId: "m2", sender_device_id: "nils-phone" })
+  await nils.decrypt({ ...message, messageId: "m2", body: message.body.replace(/.$/, "") })
+  expect((await nils.decrypt(message)).kind).toBe("content")
+})
+
+test("an older edit, or the first version, never replaces a newer one", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const [first, second, third] = [await sent(inga, "six"), await sent(inga, "seven", 10), await sent(inga, "eight", 20)]
+  for (const version of [first, second, third, third]) expect((await nils.decrypt(version)).kind).toBe("content")
+  for (const replayed of [first, second]) {
+    expect(await nils.decrypt(replayed)).toEqual({ kind: "superseded" })
+    expect((await nils.decrypt({ ...replayed, isCurrent: false })).kind).toBe("content")
+  }
+})
+
+test("an edit is newer than the previous one, also if the sender's clock was set back", async () => {
+  const { inga } = await joined("kitchen")
+  await inga.decrypt(await sent(inga, "seven", 20))
+  expect(await inga.decrypt(await sent(inga, "eight", 5))).toMatchObject({ content: { text: "eight", at: 21 } })
+})
+
+test("after a restore of the server, in a new generation, an edit can be undone and a message sent again", async () => {
+  const { inga, nils } = await joined("kitchen")
+  const [first, second] = [await sent(inga, "six"), await sent(inga, "seven", 10)]
+  for (const version of [first, second]) await nils.decrypt(version)
+  const keys = new KeyDatabase("nils")
+  const next = { generation: 1, epoch: 1, encryptedSince: 7, leaves: [], state: null }
+  await keys.advance("kitchen", { generation: 0, epoch: 1 }, next, null)
+  expect((await nils.decrypt(first)).kind).toBe("content")
+  const sentAgain = { generation: 1, deviceId: "inga-phone", clientId: "c1" }
+  const stored = { conversationId: "kitchen", messageId: "m2", editedAt: 0, generation: 1 }
+  expect(await keys.accept({ ...stored, origin: sentAgain })).toBe("current")
+})
 
 test("a device publishes the same keys after a restart, certified by the account key it created", async () => {
   const inga = await DeviceEngine.open("inga", "phone", false)
@@ -166,7 +231,7 @@ test("a message of a newer client, and a malformed one, are told apart", async (
   const { inga, nils } = await joined("kitchen")
   const encrypted = await inga.encrypt("message", "kitchen", "c1", { text: "hello" }, BOTH)
   if (!encrypted) throw new Error("not encrypted")
-  const received = { kind: "message" as const, conversationId: "kitchen", userId: "inga", subject: "c1", ...encrypted }
+  const received = presented("inga", encrypted)
   expect(await nils.decrypt(received)).toEqual({ kind: "content", content: { text: "hello" } })
   const keys = new KeyDatabase("inga")
   const { signatureSeed } = (await keys.device()) as StoredDevice

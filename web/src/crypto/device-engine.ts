@@ -82,6 +82,9 @@ export interface EncryptedBody {
 export interface ReceivedBody {
   readonly kind: "message" | "edit"
   readonly conversationId: string
+  readonly messageId: string
+  /** Whether it is the newest version of the message. Earlier ones may be read after it. */
+  readonly isCurrent: boolean
   readonly userId: string
   readonly subject: string
   readonly body: string
@@ -94,6 +97,8 @@ export interface ReceivedBody {
 export type Decrypted =
   | { readonly kind: "content"; readonly content: MessageContent }
   | { readonly kind: "newer" }
+  /** This device has decrypted a newer edit of the message. */
+  | { readonly kind: "superseded" }
   | {
       readonly kind: "failed"
       readonly code: typeof NOT_DECRYPTED | typeof UNKNOWN_KEY | typeof UNKNOWN_VERSION | typeof UNTRUSTED
@@ -309,7 +314,7 @@ export class DeviceEngine {
     const { deviceId, signatureSeed } = this.device
     const context: BodyContext = { kind, conversationId, generation, epoch, userId: this.userId, deviceId, subject }
     return {
-      body: encryptBody(entry.key, context, signatureSeed, serialize(content)),
+      body: encryptBody(entry.key, context, signatureSeed, serialize(await this.#dated(context, content))),
       encryption_flag: true,
       encryption_version: BODY_VERSION,
       protocol: PROTOCOL,
@@ -327,15 +332,16 @@ export class DeviceEngine {
     const entry = position && (await this.keys.key(conversationId, position))
     if (!entry || deviceId === null) return failed(UNKNOWN_KEY)
     const context: BodyContext = { kind, conversationId, ...position, userId, deviceId, subject }
+    let content: MessageContent | typeof NEWER
     try {
       const body = decryptBody(entry.key, context, received.body)
       const signatureKey = await this.#signatureKey(userId, deviceId)
       if (!signatureKey || !isSignedBy(signatureKey, context, body)) return failed(UNTRUSTED)
-      const content = parse(kind, body.content)
-      return content === NEWER ? { kind: "newer" } : { kind: "content", content }
+      content = parse(kind, body.content)
     } catch {
       return failed(NOT_DECRYPTED)
     }
+    return await this.#accepted(received, context, content)
   }
 
   async close(): Promise<void> {
@@ -420,6 +426,31 @@ export class DeviceEngine {
     const { epoch, leaves } = group
     const next = { generation, epoch, leaves, state: group.encode() }
     return { next, entry: keyringEntry(await group.exportKey(conversationId), leaves, participants) }
+  }
+
+  /** Refuses what the server shows a second time, or an older edit instead of a newer one. */
+  async #accepted(
+    { conversationId, messageId, isCurrent }: ReceivedBody,
+    { kind, generation, deviceId, subject }: BodyContext,
+    content: MessageContent | typeof NEWER,
+  ): Promise<Decrypted> {
+    const writtenAt = kind === "message" ? 0 : content === NEWER ? null : (content.at ?? null)
+    const outcome = await this.keys.accept({
+      conversationId,
+      messageId,
+      origin: kind === "message" ? { generation, deviceId, clientId: subject } : null,
+      editedAt: isCurrent ? writtenAt : null,
+      generation: (await this.keys.group(conversationId))?.generation ?? generation,
+    })
+    if (outcome === "repeated") return failed(NOT_DECRYPTED)
+    if (outcome === "superseded") return { kind: "superseded" }
+    return content === NEWER ? { kind: "newer" } : { kind: "content", content }
+  }
+
+  /** An edit is newer than those before it, also if the clock of this device was set back. */
+  async #dated({ conversationId, subject }: BodyContext, content: MessageContent): Promise<MessageContent> {
+    if (content.at === undefined) return content
+    return { ...content, at: Math.max(content.at, (await this.keys.editedAt(conversationId, subject)) + 1) }
   }
 
   async #isReadableOnlyBy({ state, leaves }: StoredGroup, participants: Participants): Promise<boolean> {

@@ -150,9 +150,21 @@ test("an account is pinned in one transaction", async () => {
 test("a newer version of the client is not blocked", async () => {
   const keys = new KeyDatabase("inga")
   await keys.keepDevice(device("phone", 1))
-  const newer = await openDB(keyDatabaseName("inga"), 2)
-  expect(newer.version).toBe(2)
+  const newer = await openDB(keyDatabaseName("inga"), 3)
+  expect(newer.version).toBe(3)
   newer.close()
+})
+
+test("the keys of the first version of the database remain", async () => {
+  const names = ["device", "groups", "pending", "keyring", "key_packages", "pinned_accounts"]
+  const first = await openDB(keyDatabaseName("inga"), 1, {
+    upgrade: (database) => names.forEach((name) => database.createObjectStore(name)),
+  })
+  await first.put("device", device("phone", 1), "own")
+  first.close()
+  const keys = new KeyDatabase("inga")
+  expect(await keys.device()).toEqual(device("phone", 1))
+  expect(await keys.editedAt("kitchen", "m1")).toBe(0)
 })
 
 test("the databases of two accounts are separate", async () => {

@@ -47,6 +47,24 @@ export interface StoredKeyPackage extends OwnKeyPackage {
   readonly isLastResort: boolean
 }
 
+/** A version of a message that was decrypted and verified. */
+export interface VerifiedVersion {
+  readonly conversationId: string
+  readonly messageId: string
+  /** Of the first version. Its device uses a `client_id` once in a generation. */
+  readonly origin: { readonly generation: number; readonly deviceId: string; readonly clientId: string } | null
+  /** When the current version was written, by the sender's clock; 0 if it was not edited. Null for an earlier version. */
+  readonly editedAt: number | null
+  /** The generation of the conversation now. Restoring the server begins another one, and can undo edits. */
+  readonly generation: number
+}
+
+/** The newest edit of a message that was decrypted. */
+interface NewestEdit {
+  readonly at: number
+  readonly generation: number
+}
+
 interface Stores extends DBSchema {
   device: { key: "own"; value: StoredDevice }
   groups: { key: string; value: StoredGroup }
@@ -54,11 +72,18 @@ interface Stores extends DBSchema {
   keyring: { key: [conversationId: string, keyId: string]; value: KeyringEntry }
   key_packages: { key: string; value: StoredKeyPackage }
   pinned_accounts: { key: string; value: PinnedAccount }
+  /** The `message_id` of what a device sent. */
+  messages: { key: [conversationId: string, generation: number, deviceId: string, clientId: string]; value: string }
+  edits: { key: [conversationId: string, messageId: string]; value: NewestEdit }
 }
 
-type StoreName = "device" | "groups" | "pending" | "keyring" | "key_packages" | "pinned_accounts"
-const STORES: readonly StoreName[] = ["device", "groups", "pending", "keyring", "key_packages", "pinned_accounts"]
-const VERSION = 1
+const STORES = [
+  ...(["device", "groups", "pending", "keyring", "key_packages", "pinned_accounts"] as const),
+  ...(["messages", "edits"] as const),
+]
+type StoreName = (typeof STORES)[number]
+/** Version 2 added `messages` and `edits`. */
+const VERSION = 2
 
 export class KeyDatabase {
   #database: Promise<IDBPDatabase<Stores>> | undefined
@@ -162,6 +187,35 @@ export class KeyDatabase {
     return (await this.#open()).get("keyring", [conversationId, keyId(epoch)])
   }
 
+  /**
+   * Remembers a verified version of a message.
+   *
+   * @returns `current`; `repeated`: the server shows one message as two; `superseded`: a newer edit was decrypted
+   */
+  async accept(version: VerifiedVersion): Promise<"current" | "repeated" | "superseded"> {
+    const { conversationId, messageId, origin, editedAt, generation } = version
+    const write = (await this.#open()).transaction(["messages", "edits"], "readwrite")
+    const [messages, edits] = [write.objectStore("messages"), write.objectStore("edits")]
+    if (origin) {
+      const id: Stores["messages"]["key"] = [conversationId, origin.generation, origin.deviceId, origin.clientId]
+      const present = await messages.get(id)
+      if (present === undefined) await messages.put(messageId, id)
+      else if (present !== messageId) return "repeated"
+    }
+    if (editedAt !== null) {
+      const known = await edits.get([conversationId, messageId])
+      if (known?.generation === generation && editedAt < known.at) return "superseded"
+      if (editedAt > 0) await edits.put({ at: editedAt, generation }, [conversationId, messageId])
+    }
+    await write.done
+    return "current"
+  }
+
+  /** When the newest edit of a message was written that was decrypted here; 0 if there is none. */
+  async editedAt(conversationId: string, messageId: string): Promise<number> {
+    return (await (await this.#open()).get("edits", [conversationId, messageId]))?.at ?? 0
+  }
+
   /** Stores key packages before they are published. */
   async keepKeyPackages(packages: readonly StoredKeyPackage[]): Promise<void> {
     const write = (await this.#open()).transaction("key_packages", "readwrite", STRICT)
@@ -202,7 +256,10 @@ export class KeyDatabase {
 
   #open(): Promise<IDBPDatabase<Stores>> {
     this.#database ??= openDB<Stores>(keyDatabaseName(this.userId), VERSION, {
-      upgrade: (database) => STORES.forEach((name) => database.createObjectStore(name)),
+      upgrade: (database) => {
+        const missing = STORES.filter((name) => !database.objectStoreNames.contains(name))
+        for (const name of missing) database.createObjectStore(name)
+      },
       // A newer version of the client upgrades it. This tab must reload, and must not block the upgrade.
       blocking: (_current, _requested, event) => (event.target as IDBDatabase).close(),
       terminated: () => (this.#database = undefined),

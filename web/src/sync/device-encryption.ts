@@ -70,10 +70,13 @@ export class DeviceEncryption {
     return encrypted
   }
 
-  async decrypt(version: Version, kind: "message" | "edit"): Promise<Opened> {
+  /** @param isCurrent whether it is the newest version of the message */
+  async decrypt(version: Version, kind: "message" | "edit", isCurrent: boolean): Promise<Opened> {
     const received: ReceivedBody = {
       kind,
       conversationId: version.conversation_id,
+      messageId: version.message_id,
+      isCurrent,
       userId: version.user_id,
       subject: kind === "message" ? (version.client_id ?? "") : version.message_id,
       body: version.body ?? "",
@@ -85,6 +88,7 @@ export class DeviceEncryption {
     const decrypted = await this.#conversations.decrypt(received)
     if (decrypted.kind === "content") return { kind: "text", ...decrypted.content }
     if (decrypted.kind === "newer") return decrypted
+    if (decrypted.kind === "superseded") return { kind: "locked" }
     if (decrypted.code === UNKNOWN_KEY && !(await this.#conversations.isNewer(received))) return { kind: "before" }
     this.#report(version, decrypted.code)
     return { kind: "locked" }

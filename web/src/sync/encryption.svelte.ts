@@ -135,29 +135,33 @@ export class Encryption {
 
   /** Decrypts and verifies a message. */
   async decrypt(message: Message): Promise<Opened> {
-    const opened = await this.decryptVersion(message, message.edited_at === null ? "message" : "edit")
+    const opened = await this.#decrypted(message, message.edited_at === null ? "message" : "edit", true)
     const { conversation_id, seq, encryption_flag } = message
     const isEncrypted = encryption_flag && (opened.kind === "text" || opened.kind === "newer")
     if (isEncrypted && this.#since.set(conversation_id, seq - 1)) this.context.hasMoreKeys(conversation_id)
     return opened
   }
 
-  /** Decrypts and verifies one version of a message; all but the first are edits. */
+  /** Decrypts and verifies an earlier version of a message; all but the first are edits. */
   async decryptVersion(version: Version, kind: "message" | "edit"): Promise<Opened> {
-    if (this.isForged(version)) return { kind: "locked" }
-    if (!version.encryption_flag) return openPlain(version)
-    if (version.protocol !== PROTOCOL) return { kind: "locked" }
-    try {
-      return await (await this.#load()).decrypt(version, kind)
-    } catch {
-      return { kind: "locked" } // until this device has the keys
-    }
+    return await this.#decrypted(version, kind, false)
   }
 
   /** Stops the worker. The keys stay on this device: without them, it could never read these messages again. */
   async stop(): Promise<void> {
     const device = await this.#device?.catch(() => undefined)
     device?.stop()
+  }
+
+  async #decrypted(version: Version, kind: "message" | "edit", isCurrent: boolean): Promise<Opened> {
+    if (this.isForged(version)) return { kind: "locked" }
+    if (!version.encryption_flag) return openPlain(version)
+    if (version.protocol !== PROTOCOL) return { kind: "locked" }
+    try {
+      return await (await this.#load()).decrypt(version, kind, isCurrent)
+    } catch {
+      return { kind: "locked" } // until this device has the keys
+    }
   }
 
   async #note(conversationId: string, device: DeviceEncryption): Promise<void> {

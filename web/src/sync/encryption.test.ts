@@ -217,6 +217,18 @@ test("an earlier version of an encrypted message that is not encrypted is not sh
   expect(await inga.decryptVersion(forged, "message")).toEqual({ kind: "locked" })
 })
 
+test("a message that the server shows a second time is refused and reported; a replayed edit is only refused", async () => {
+  const { inga, nils } = await pair()
+  const message = stored("inga", await send(inga, "yes"))
+  expect(await nils.decrypt(message)).toMatchObject({ text: "yes" })
+  expect(await nils.decrypt({ ...message, message_id: "m2" })).toEqual({ kind: "locked" })
+  const edited = await inga.encrypt("edit", KITCHEN, "m1", { text: "no", at: 10 })
+  expect(await nils.decrypt({ ...message, ...edited, edited_at: "2026-11-30T18:00:00Z" })).toMatchObject({ text: "no" })
+  expect(await nils.decrypt(message)).toEqual({ kind: "locked" })
+  expect(await nils.decryptVersion(message, "message")).toMatchObject({ text: "yes" })
+  expect(failures).toEqual([["m2", 603]])
+})
+
 test("a browser that stores no more remembers what is encrypted until the page is closed", async () => {
   const inga = signedIn("inga")
   vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {

@@ -63,7 +63,8 @@ export function received(
   subject: string,
   { body, encryption_version, key_id, sender_device_id }: EncryptedBody,
 ): ReceivedBody {
-  return { kind: "message", conversationId, userId, subject, body, encryption_version, key_id, sender_device_id }
+  const message = { kind: "message", conversationId, messageId: `id of ${subject}`, isCurrent: true } as const
+  return { ...message, userId, subject, body, encryption_version, key_id, sender_device_id }
 }
 
 /** Returns the text, or the number of the error. */
