@@ -200,6 +200,13 @@ def test_a_new_member_needs_a_commit_before_the_next_message(encrypted: Encrypte
     assert not encrypted.needs_commit()
 
 
+def test_a_commit_without_proposals_only_begins_a_new_epoch(encrypted: Encrypted) -> None:
+    before = encrypted.leaves()
+    result = encrypted.send(encrypted.home.maja, encrypted.model.commit(encrypted["maja"]))
+
+    assert (result.epoch, encrypted.leaves(), encrypted.needs_commit()) == (2, before, False)
+
+
 def test_a_new_member_without_keys_needs_a_new_epoch_only_if_messages_were_sent(encrypted: Encrypted) -> None:
     home = encrypted.home
     encrypted.run(lambda session: session.execute(text("DELETE FROM key_packages")))

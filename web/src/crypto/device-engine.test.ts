@@ -156,7 +156,8 @@ test("the server cannot replace the account key of the user's own devices", asyn
 
 test("a position says since when a conversation is encrypted", async () => {
   const { inga, nils } = await joined("kitchen")
-  const position = { generation: 0, epoch: 1, encryptedSince: 7, isMember: true }
+  const enteredAt = expect.any(Number) as number
+  const position = { generation: 0, epoch: 1, encryptedSince: 7, isMember: true, enteredAt, sinceSeq: 7 }
   expect([await inga.position("kitchen"), await nils.position("kitchen")]).toEqual([position, position])
   expect(await nils.position("hall")).toBeNull()
 })

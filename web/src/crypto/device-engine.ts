@@ -35,6 +35,10 @@ export interface PublishedKeys {
 export interface Position extends Epoch {
   readonly encryptedSince: number
   readonly isMember: boolean
+  /** When this device entered the epoch, in milliseconds. */
+  readonly enteredAt: number
+  /** The `seq` of the last message before the epoch. */
+  readonly sinceSeq: number
 }
 
 /** A commit of the log, with the epoch it ends. */
@@ -187,8 +191,8 @@ export class DeviceEngine {
   async position(conversationId: string): Promise<Position | null> {
     const group = await this.keys.group(conversationId)
     if (!group) return null
-    const { generation, epoch, encryptedSince, state } = group
-    return { generation, epoch, encryptedSince, isMember: state !== null }
+    const { generation, epoch, encryptedSince, state, enteredAt = 0, sinceSeq = 0 } = group
+    return { generation, epoch, encryptedSince, isMember: state !== null, enteredAt, sinceSeq }
   }
 
   /** Returns the earliest epoch of a generation for which this device made a commit whose outcome it does not know. */

@@ -29,6 +29,10 @@ export interface StoredGroup extends Epoch {
   readonly leaves: readonly Leaf[]
   /** The encoded `MlsGroup`; null if this device is no member. */
   readonly state: Uint8Array | null
+  /** When this device entered the epoch, in milliseconds. Version 1 of the database did not store it. */
+  readonly enteredAt?: number
+  /** The `seq` of the last message before the epoch. Not in version 1, either. */
+  readonly sinceSeq?: number
 }
 
 /** A commit that this device made and the server may have accepted. */
@@ -147,7 +151,8 @@ export class KeyDatabase {
     const isUnchanged = present ? seen !== null && isSameEpoch(present, seen) : seen === null
     if (isUnchanged) {
       const encryptedSince = Math.min(present?.encryptedSince ?? next.encryptedSince, next.encryptedSince)
-      await write.objectStore("groups").put({ ...next, encryptedSince }, conversationId)
+      const stored = { ...next, encryptedSince, sinceSeq: next.encryptedSince, enteredAt: Date.now() }
+      await write.objectStore("groups").put(stored, conversationId)
       const keyring = write.objectStore("keyring")
       const id: [string, string] = [conversationId, keyId(next)]
       // A key is never replaced: messages were encrypted with it.

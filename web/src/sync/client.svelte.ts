@@ -134,6 +134,7 @@ export class ChatClient {
     this.encryption = new Encryption({
       session,
       info: (id) => this.info(id),
+      lastSeq: (id) => this.summary(id)?.last_seq ?? 0,
       refresh: (id) => this.#checkUnlisted(id),
       hasMoreKeys: (id) => void this.reader.reopen(id),
       report: (id, messageId, code) => this.conversation(id)?.reportFailure(messageId, code),

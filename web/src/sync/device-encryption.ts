@@ -25,7 +25,8 @@ export class DeviceEncryption {
     private readonly requests: GroupRequests,
   ) {
     const participants = (id: string) => context.info(id)?.members.map(({ user_id }) => user_id) ?? []
-    this.#conversations = new EncryptedConversations(async () => engine, requests, participants, pause)
+    const lastSeq = (id: string) => context.lastSeq(id)
+    this.#conversations = new EncryptedConversations(async () => engine, requests, participants, lastSeq, pause)
   }
 
   /** Opens the keys of this device, for which only the first start needs the server. Registers the device meanwhile. */

@@ -23,6 +23,7 @@ function conversationsOf(tab: TestTab, groups = server.as(tab.deviceId)): Encryp
     async () => tab.engine,
     groups,
     () => tab.participants,
+    () => 0,
     noPause,
   )
 }

@@ -34,12 +34,14 @@ export class EncryptedConversations {
   /**
    * @param engine starts the engine at the first time
    * @param participants the users whom the client displays as participants of a conversation
+   * @param lastSeq the `seq` of the newest message of a conversation that the client knows
    * @param pause waits a random time of at most so many milliseconds
    */
   constructor(
     private readonly engine: () => Promise<Engine>,
     private readonly server: GroupServer,
     private readonly participants: (conversationId: string) => readonly string[],
+    private readonly lastSeq: (conversationId: string) => number,
     private readonly pause: (atMost: number) => Promise<void>,
   ) {}
 
@@ -123,7 +125,8 @@ export class EncryptedConversations {
     const known = this.#groups.get(conversationId)
     if (known) return known
     const participants = () => this.participants(conversationId)
-    const group = new GroupSync(conversationId, engine, this.server, participants, this.pause)
+    const lastSeq = () => this.lastSeq(conversationId)
+    const group = new GroupSync(conversationId, engine, this.server, participants, lastSeq, this.pause)
     this.#groups.set(conversationId, group)
     return group
   }

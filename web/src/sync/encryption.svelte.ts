@@ -42,6 +42,8 @@ export type Version = Pick<
 export interface EncryptionContext {
   readonly session: Session
   info(conversationId: string): ConversationInfo | undefined
+  /** The `seq` of the newest known message of a conversation. */
+  lastSeq(conversationId: string): number
   /** Fetches a conversation, whose participants may have changed. */
   refresh(conversationId: string): Promise<void>
   /** This device has more keys of a conversation, or knows of more messages that they must be encrypted. */
@@ -120,7 +122,7 @@ export class Encryption {
     subject: string,
     content: MessageContent,
   ): Promise<Sealed> {
-    this.#since.require(conversationId) // What was written to be encrypted is never sent otherwise.
+    this.#since.require(conversationId) // from now on, also if the server changes its policy
     try {
       const device = await this.#load()
       const encrypted = await device.encrypt(kind, conversationId, subject, content)

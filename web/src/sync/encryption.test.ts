@@ -76,6 +76,7 @@ function signedIn(userId: string, deviceId = `${userId}-phone`): Encryption {
         encryption_policy: policies[id] ?? "optional",
         members: [...(server.participants.get(id) ?? [])].map((user_id) => ({ user_id, role: "member" })),
       }),
+    lastSeq: () => server.lastSeq,
     refresh: async () => undefined,
     hasMoreKeys: (id) => grown.push(id),
     report: (_id, messageId, code) => failures.push([messageId, code]),

@@ -8,6 +8,7 @@ import { SimulatedServer } from "../testing/group-server"
 import type { ReceivedBody } from "../crypto/device-engine"
 import { KeyDatabase, type StoredGroup } from "../crypto/key-database"
 
+const DAY = 24 * 60 * 60 * 1000
 let server: SimulatedServer
 
 beforeEach(() => {
@@ -17,6 +18,7 @@ beforeEach(() => {
 })
 afterEach(() => {
   vi.unstubAllGlobals()
+  vi.useRealTimers()
 })
 
 const pair = async () => [await signIn(server, "inga"), await signIn(server, "nils")] as const
@@ -85,6 +87,49 @@ test("a revoked device is removed by the next sender", async () => {
   const message = await sent(inga, "two")
   expect(message.key_id).toBe("0:2")
   expect(await nils.read(message)).toBe(605)
+})
+
+test("the next message begins a new epoch when the present one is a week old", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] })
+  const [inga, nils] = await pair()
+  await sent(inga, "one")
+  vi.setSystemTime(Date.now() + 7 * DAY - 1)
+  expect((await sent(inga, "two")).key_id).toBe("0:1")
+  vi.setSystemTime(Date.now() + 1)
+  const third = await sent(inga, "three")
+  expect([third.key_id, (await sent(inga, "four")).key_id]).toEqual(["0:2", "0:2"])
+  await nils.sync.prepareToSend()
+  expect(await nils.read(third)).toBe("three")
+})
+
+test("the next message begins a new epoch when the present one has 500 messages, also in another tab", async () => {
+  const [inga] = await pair()
+  await sent(inga, "one")
+  server.lastSeq = 499
+  expect((await sent(inga, "two")).key_id).toBe("0:1")
+  expect((await sent(await openTab(inga), "three")).key_id).toBe("0:2")
+  expect((await sent(inga, "four")).key_id).toBe("0:2")
+})
+
+test("a server that always calls an epoch old costs one commit per message", async () => {
+  const [inga] = await pair()
+  await sent(inga, "one")
+  server.lastSeq = 10_000
+  server.beforeCommit = async () => {
+    server.lastSeq = 0
+  }
+  server.afterCommit = () => {
+    server.lastSeq = 10_000
+  }
+  expect((await sent(inga, "two")).key_id).toBe("0:2")
+})
+
+test("nothing but a message begins a new epoch", async () => {
+  const [inga] = await pair()
+  await sent(inga, "one")
+  server.lastSeq = 10_000
+  await inga.sync.follow()
+  expect(epochs()).toEqual(["0:0"])
 })
 
 test("two devices that create the group at once end up in the same one", async () => {

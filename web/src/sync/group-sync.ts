@@ -86,6 +86,9 @@ const UNTRUSTED: GroupStatus = { kind: "untrusted" }
 /** Others win a race at most this often, unless the server misbehaves. */
 const MAX_ATTEMPTS = 20
 const MAX_PAUSE_MS = 500
+/** The key of an epoch decrypts all of its messages, so an epoch lasts at most this long, and has at most so many messages. */
+const MAX_EPOCH_MS = 7 * 24 * 60 * 60 * 1000
+const MAX_EPOCH_MESSAGES = 500
 
 export class GroupSync {
   /** Whose keys have been fetched in this session. */
@@ -93,6 +96,7 @@ export class GroupSync {
 
   /**
    * @param participants the users whom the client displays as participants
+   * @param lastSeq the `seq` of the newest message that the client knows
    * @param pause waits a random time of at most so many milliseconds
    */
   constructor(
@@ -100,6 +104,7 @@ export class GroupSync {
     private readonly engine: GroupEngine,
     private readonly server: GroupServer,
     private readonly participants: () => Participants,
+    private readonly lastSeq: () => number,
     private readonly pause: (atMost: number) => Promise<void>,
   ) {}
 
@@ -114,11 +119,32 @@ export class GroupSync {
   }
 
   async #advance(isSending: boolean): Promise<GroupStatus> {
+    let renews = isSending
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const status = await this.#attempt(isSending)
-      if (status) return status
+      if (status?.kind !== "ready" || !renews) {
+        if (status) return status
+        continue
+      }
+      renews = false // Once, also if the server says that the new epoch is old.
+      if (!(await this.#renewed())) return status
     }
     return UNTRUSTED
+  }
+
+  /** Begins a new epoch if the present one is old. Returns whether it tried to. */
+  async #renewed(): Promise<boolean> {
+    const position = await this.engine.position(this.conversationId)
+    if (!position || !this.#isOld(position)) return false
+    const prepared = await this.engine.prepareCommit(this.conversationId, [], [], this.participants())
+    if (!prepared) return false
+    const { generation, epoch } = position
+    await this.#send(prepared, generation, epoch, (commit) => this.server.commit(this.conversationId, commit))
+    return true
+  }
+
+  #isOld({ enteredAt, sinceSeq }: Position): boolean {
+    return Date.now() - enteredAt >= MAX_EPOCH_MS || this.lastSeq() - sinceSeq >= MAX_EPOCH_MESSAGES
   }
 
   /** Applies new commits. Commits nothing itself. */

@@ -69,7 +69,7 @@ export class MessageReader {
     for (const each of versions) this.#keep(each)
   }
 
-  /** Decrypts again what could not be decrypted, and hides what has turned out to be forged. */
+  /** Decrypts again what could not be decrypted, and hides forged messages that were taken for real ones. */
   async reopen(conversationId: string): Promise<void> {
     const known = [...this.#versions.values()].filter(({ message }) => message.conversation_id === conversationId)
     for (const { message, opened } of known) {

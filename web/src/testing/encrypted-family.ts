@@ -18,7 +18,8 @@ export class TestTab {
   ) {
     const participants = () => this.participants
     const noPause = async () => undefined
-    this.sync = new GroupSync(conversationId, engine, server.as(deviceId), participants, noPause)
+    const lastSeq = () => server.lastSeq
+    this.sync = new GroupSync(conversationId, engine, server.as(deviceId), participants, lastSeq, noPause)
   }
 
   get participants(): string[] {

@@ -48,6 +48,8 @@ export class SimulatedServer {
   lastSeq = 0
   /** Called before a commit is checked. */
   beforeCommit: () => Promise<void> = async () => undefined
+  /** Called when a commit was accepted. */
+  afterCommit: () => void = () => undefined
   /** Whether the reply to the next accepted commit is lost. */
   losesReply = false
 
@@ -181,6 +183,7 @@ export class SimulatedServer {
         this.#welcomes.push({ id, conversationId, generation, body: sent.welcome, deviceId: leaf.deviceId })
       }
     }
+    this.afterCommit()
     if (this.losesReply) {
       this.losesReply = false
       throw new Unreachable()
