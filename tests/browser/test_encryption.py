@@ -84,6 +84,7 @@ async def test_all_tabs_of_the_first_device_read_notes_and_another_device_says_w
     maja = await _signed_in(encrypting, person, "maja", encrypting.url)
     await maja.open("Notes to self")
     await maja.say("Bake the buns")
+    await expect(maja.page.get_by_text(re.compile("^Only you can read (this|new notes)"))).to_be_visible()
     await expect(maja.page.get_by_role("paragraph").filter(has_text=re.compile("^Sent$"))).to_be_visible()
     tab = await maja.another_tab()
     await tab.goto(maja.page.url)

@@ -296,6 +296,8 @@ export const en = {
   "write.ended": "You can't send messages here because you and {name} are no longer in contact.",
   "write.private": "Only people in this chat can read this.",
   "write.privateFrom": "Only people in this chat can read new messages.",
+  "write.privateNotes": "Only you can read this.",
+  "write.privateNotesFrom": "Only you can read new notes.",
   "write.waiting": "Messages are sent once everyone has opened Famichat on all their devices. Waiting for: {names}.",
   "write.pending": "For now, you can only use this chat on the device where you first signed in.",
   "write.reply": "Replying to {name}",

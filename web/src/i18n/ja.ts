@@ -291,6 +291,8 @@ export const ja: Messages = {
   "write.ended": "{name}さんとの連絡が終了しているため、ここではメッセージを送れません。",
   "write.private": "このチャットの参加者だけが読めます。",
   "write.privateFrom": "これからのメッセージは、このチャットの参加者だけが読めます。",
+  "write.privateNotes": "あなただけが読めます。",
+  "write.privateNotesFrom": "これからのメモは、あなただけが読めます。",
   "write.waiting": "全員がすべての端末でFamichatを開くと、メッセージが送信されます。まだの人：{names}",
   "write.pending": "このチャットは今のところ、最初にログインした端末でだけ使えます。",
   "write.reply": "{name}への返信",
