@@ -176,6 +176,7 @@ export class Encryption {
 
   #load(): Promise<DeviceEncryption> {
     this.#device ??= import("./device-encryption")
+      .catch(() => Promise.reject(new Unreachable("the engine")))
       .then(({ DeviceEncryption }) => DeviceEncryption.start(this.context))
       .catch((error: unknown) => {
         this.#device = undefined // tried again at the next call
