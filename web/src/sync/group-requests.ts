@@ -1,5 +1,16 @@
 /** The HTTP requests of end-to-end encryption: device keys, key packages, MLS groups, commits and Welcomes. */
 import { ApiError, type Method } from "../api/http"
+import type {
+  Commits,
+  CommitSubmission,
+  GroupCreation,
+  KeyPackageCount,
+  KeyPackages,
+  KeyPackagesRequest,
+  MlsGroup,
+  UserKeys,
+  Welcomes,
+} from "../api/types"
 import { fromBase64url, toBase64url } from "../crypto/bytes"
 import type { LoggedCommit, ListedKeyPackage, PublishedKeys } from "../crypto/device-engine"
 import type { ListedUser } from "../crypto/trust"
@@ -8,53 +19,11 @@ import type { GroupServer, ServerCommit, ServerGroup, ServerWelcome } from "./gr
 /** Sends an authenticated request to the API; see `Session.request`. */
 export type SendRequest = <Result>(method: Method, path: string, body?: object) => Promise<Result>
 
-interface GroupView {
-  readonly generation: number | null
-  readonly epoch: number | null
-  readonly since_seq: number | null
-  readonly group_info: string | null
-  readonly ready: boolean
-  readonly waiting_for: readonly string[]
-  readonly stale_leaves: readonly number[]
-  readonly missing_devices: readonly { readonly user_id: string; readonly device_id: string }[]
-}
-
-interface CommitView {
-  /** The epoch that the commit began. */
-  readonly epoch: number
-  readonly commit: string
-  readonly since_seq: number
-}
-
-interface KeyPackageView {
-  readonly user_id: string
-  readonly device_id: string
-  readonly key_package: string
-}
-
-interface WelcomeView {
-  readonly id: string
-  readonly conversation_id: string
-  readonly generation: number
-  readonly welcome: string
-}
-
-interface UserKeysView {
-  readonly accounts: readonly { readonly version: number; readonly public_key: string }[]
-  readonly devices: readonly {
-    readonly device_id: string
-    readonly signature_key: string
-    readonly hpke_key: string
-    readonly certificate: string | null
-    readonly account_version: number | null
-  }[]
-}
-
 export class GroupRequests implements GroupServer {
   constructor(private readonly send: SendRequest) {}
 
   async group(conversationId: string): Promise<ServerGroup> {
-    const view = await this.send<GroupView>("GET", mls(conversationId))
+    const view = await this.send<MlsGroup>("GET", mls(conversationId))
     return {
       generation: view.generation,
       epoch: view.epoch,
@@ -69,7 +38,7 @@ export class GroupRequests implements GroupServer {
 
   async commits(conversationId: string, generation: number, afterEpoch: number): Promise<LoggedCommit[]> {
     const path = `${mls(conversationId)}/commits?generation=${generation}&after_epoch=${afterEpoch}`
-    const { commits } = await this.send<{ readonly commits: readonly CommitView[] }>("GET", path)
+    const { commits } = await this.send<Commits>("GET", path)
     return commits.map(({ epoch, commit, since_seq }) => {
       return { epoch: epoch - 1, commit: fromBase64url(commit), sinceSeq: since_seq }
     })
@@ -77,9 +46,9 @@ export class GroupRequests implements GroupServer {
 
   async keyPackages(conversationId: string, isCreation: boolean): Promise<ListedKeyPackage[]> {
     const path = `${mls(conversationId)}/key-packages`
-    const answer = await this.send<{ readonly key_packages: readonly KeyPackageView[] }>("POST", path, {
+    const answer = await this.send<KeyPackages>("POST", path, {
       new_group: isCreation,
-    })
+    } satisfies KeyPackagesRequest)
     return answer.key_packages.map(({ user_id, device_id, key_package }) => {
       return { userId: user_id, deviceId: device_id, body: fromBase64url(key_package) }
     })
@@ -90,7 +59,10 @@ export class GroupRequests implements GroupServer {
   }
 
   async commit(conversationId: string, commit: ServerCommit): Promise<void> {
-    await this.send("POST", `${mls(conversationId)}/commits`, { ...submission(commit), epoch: commit.epoch })
+    await this.send("POST", `${mls(conversationId)}/commits`, {
+      ...submission(commit),
+      epoch: commit.epoch,
+    } satisfies CommitSubmission)
   }
 
   async users(userIds: readonly string[]): Promise<ListedUser[]> {
@@ -100,7 +72,7 @@ export class GroupRequests implements GroupServer {
   /** Returns the keys of a user; none if the caller may not see them. */
   async user(userId: string): Promise<ListedUser> {
     try {
-      const { accounts, devices } = await this.send<UserKeysView>("GET", `/users/${userId}/keys`)
+      const { accounts, devices } = await this.send<UserKeys>("GET", `/users/${userId}/keys`)
       return {
         userId,
         accounts: accounts.map(({ version, public_key }) => ({ version, publicKey: fromBase64url(public_key) })),
@@ -120,7 +92,7 @@ export class GroupRequests implements GroupServer {
   }
 
   async welcomes(): Promise<ServerWelcome[]> {
-    const { welcomes } = await this.send<{ readonly welcomes: readonly WelcomeView[] }>("GET", "/me/welcomes")
+    const { welcomes } = await this.send<Welcomes>("GET", "/me/welcomes")
     return welcomes.map(({ id, conversation_id, generation, welcome }) => {
       return { id, conversationId: conversation_id, generation, body: fromBase64url(welcome) }
     })
@@ -147,7 +119,7 @@ export class GroupRequests implements GroupServer {
 
   /** Publishes key packages. Returns how many of this device can be given out, apart from the last resort. */
   async publishKeyPackages(packages: readonly Uint8Array[], lastResort: Uint8Array | null): Promise<number> {
-    const { count } = await this.send<{ readonly count: number }>("PUT", "/me/key-packages", {
+    const { count } = await this.send<KeyPackageCount>("PUT", "/me/key-packages", {
       packages: packages.map(toBase64url),
       ...(lastResort && { last_resort: toBase64url(lastResort) }),
     })
@@ -159,7 +131,7 @@ function mls(conversationId: string): string {
   return `/conversations/${conversationId}/mls`
 }
 
-function submission({ generation, commit, welcome, groupInfo, unusable }: ServerCommit): object {
+function submission({ generation, commit, welcome, groupInfo, unusable }: ServerCommit): GroupCreation {
   return {
     generation,
     commit: toBase64url(commit),
