@@ -1,5 +1,6 @@
 """Conversations that require end-to-end encryption, in real browsers."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Iterator
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.browser.conftest import SignedIn
-from tests.browser.household import INSECURE_HOST, Person, Server
+from tests.browser.household import ASK_AXE, AXE, INSECURE_HOST, Person, Server
+from tests.browser.screens import PHONE, WIDE
 from tests.support.plaintext_search import places_with
 
 
@@ -40,6 +42,14 @@ async def _signed_in(server: Server, person: SignedIn, username: str, url: str) 
     return who
 
 
+async def _assert_accessible(page: Page) -> None:
+    """Check a screen for screen readers and contrast, in the size of a phone and of a computer."""
+    await page.evaluate(await asyncio.to_thread(AXE.read_text))
+    for size in (PHONE, WIDE):
+        await page.set_viewport_size(size["viewport"])
+        assert await page.evaluate(ASK_AXE, {}) == []
+
+
 async def test_two_users_talk_one_over_plain_http_and_the_server_holds_no_word(
     encrypting: Server, person: SignedIn
 ) -> None:
@@ -59,6 +69,7 @@ async def test_two_users_talk_one_over_plain_http_and_the_server_holds_no_word(
         await expect(each.messages().get_by_text(answer)).to_be_visible()
         await expect(each.page.get_by_text("Only people in this chat can read new messages.")).to_be_visible()
         await expect(each.page.get_by_role("button", name="Attach")).to_have_count(0)
+    await _assert_accessible(maja.page)
 
     await maja.messages().get_by_role("listitem").filter(has_text=first).last.hover()
     await maja.messages().get_by_role("listitem").filter(has_text=first).get_by_label("Message options").last.click()
@@ -104,3 +115,4 @@ async def test_all_tabs_of_the_first_device_read_notes_and_another_device_says_w
     await expect(phone.page.get_by_text("you can only use this chat on the device where you first")).to_be_visible()
     await expect(phone.messages().get_by_text("This message can't be read on this device.")).to_have_count(2)
     await expect(phone.page.get_by_label("Message to")).to_have_count(0)
+    await _assert_accessible(phone.page)
