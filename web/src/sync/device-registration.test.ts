@@ -57,6 +57,14 @@ test("a server that refuses an account key that it accepted before does not make
   expect((await engine.publishedKeys()).account).not.toBeNull()
 })
 
+test("a device whose browser lost its keys is pending, though the server keeps the former ones", async () => {
+  http.on("PUT /me/keys", () => problem(422, "invalid_keys"))
+  const lost = await open(true)
+  await registerDevice(lost, "inga", requests)
+  expect((await lost.publishedKeys()).certificate).toBeNull()
+  expect(published().length).toBe(1)
+})
+
 test("another error is not taken for that", async () => {
   http.on("PUT /me/keys", () => problem(403, "forbidden"))
   await expect(registerDevice(await open(false), "inga", requests)).rejects.toThrow("forbidden")

@@ -16,13 +16,17 @@ export async function registerDevice(
   userId: string,
   requests: GroupRequests,
 ): Promise<void> {
+  const keys = await engine.publishedKeys()
   try {
-    await requests.publishKeys(await engine.publishedKeys())
+    await requests.publishKeys(keys)
   } catch (error) {
     if (!(error instanceof ApiError && error.code === "invalid_keys")) throw error
-    // Another device created the account key in the meantime, unless the server is wrong.
-    if (!(await engine.becomePending())) throw error
-    await requests.publishKeys(await engine.publishedKeys())
+    // Without a certificate, the browser has lost the keys that this device published: it stays pending with new ones.
+    if (keys.certificate) {
+      // Another device created the account key in the meantime, unless the server is wrong.
+      if (!(await engine.becomePending())) throw error
+      return await registerDevice(engine, userId, requests)
+    }
   }
   await engine.learn([await requests.user(userId)])
 }

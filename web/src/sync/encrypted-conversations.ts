@@ -107,12 +107,6 @@ export class EncryptedConversations {
     }
   }
 
-  /** Forgets whose keys were fetched: the server has announced new ones. */
-  keysChanged(): void {
-    this.#verified.clear()
-    this.#groups.clear()
-  }
-
   /** Whether a message is of an epoch that this device has not reached. It cannot get the keys of earlier ones. */
   async isNewer({ conversationId, key_id }: ReceivedBody): Promise<boolean> {
     const epoch = parseKeyId(key_id ?? "")
