@@ -23,7 +23,8 @@ export function textEntry(message: Message, opened: Opened): TextEntry {
     sentAt: message.inserted_at,
     editedAt: message.edited_at,
     change: message.change,
-    text: opened.kind === "text" ? opened.text : opened.kind === "locked" ? null : "",
+    // A plaintext that is locked was forged, and must not be found.
+    text: opened.kind === "text" ? opened.text : opened.kind === "locked" && message.encryption_flag ? null : "",
   }
 }
 
