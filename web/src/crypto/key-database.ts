@@ -52,7 +52,7 @@ export interface StoredKeyPackage extends OwnKeyPackage {
 }
 
 /** A version of a message that was decrypted and verified. */
-export interface VerifiedVersion {
+interface VerifiedVersion {
   readonly conversationId: string
   readonly messageId: string
   /** Of the first version. Its device uses a `client_id` once in a generation. */
