@@ -33,7 +33,9 @@ export class DeviceEncryption {
   static async start(context: EncryptionContext): Promise<DeviceEncryption> {
     const { user, deviceId } = context.session
     const requests = new GroupRequests((method, path, body) => context.session.request(method, path, body))
-    const hasAccountKey = (await isKnown(user.id, deviceId)) || (await requests.user(user.id)).accounts.length > 0
+    const hasKeys = await isKnown(user.id, deviceId)
+    const hasAccountKey = hasKeys || (await requests.user(user.id)).accounts.length > 0
+    if (!hasKeys) void keepStorage()
     const device = new DeviceEncryption(context, await startEngine(user.id, deviceId, hasAccountKey), requests)
     device.register().catch(() => undefined) // tried again when a message is encrypted
     return device
@@ -145,6 +147,12 @@ async function isKnown(userId: string, deviceId: string): Promise<boolean> {
   } finally {
     await keys.close()
   }
+}
+
+/** Asks the browser to keep the keys when space is short. Over plain HTTP it cannot be asked. */
+async function keepStorage(): Promise<void> {
+  const { storage } = navigator as { readonly storage?: Pick<StorageManager, "persist"> }
+  await storage?.persist().catch(() => false)
 }
 
 async function pause(atMost: number): Promise<void> {

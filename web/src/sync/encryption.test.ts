@@ -230,6 +230,14 @@ test("a message that the server shows a second time is refused and reported; a r
   expect(failures).toEqual([["m2", 603]])
 })
 
+test("the browser is asked once to keep the keys", async () => {
+  const persist = vi.fn(async () => true)
+  vi.stubGlobal("navigator", Object.create(navigator, { storage: { value: { persist } } }))
+  await signedIn("inga").start()
+  await signedIn("inga").start()
+  expect(persist).toHaveBeenCalledOnce()
+})
+
 test("a browser that stores no more remembers what is encrypted until the page is closed", async () => {
   const inga = signedIn("inga")
   vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
