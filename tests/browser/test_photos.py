@@ -99,7 +99,7 @@ async def test_an_original_that_no_browser_here_shows_is_seen_small_and_saved_wh
     large = emil.page.get_by_role("dialog").get_by_role("img", name="Photo: IMG_1.heic")
     await expect(large).to_have_js_property("naturalWidth", 480)
     async with emil.page.expect_download() as download:
-        await emil.page.get_by_role("dialog").get_by_role("link", name="Save").click()
+        await emil.page.get_by_role("dialog").get_by_role("button", name="Save").click()
     assert (await (await download.value).path()).read_bytes() == data
 
 
@@ -203,3 +203,52 @@ async def test_a_refused_file_shows_the_reason_and_can_be_sent_unchanged_or_remo
     assert [reported for reported in maja.faults if "422" not in reported] == []
     assert len(maja.faults) == 2  # the browser logs both refused requests
     maja.faults.clear()
+
+
+async def test_photos_chosen_together_are_a_grid_in_one_bubble_and_open_in_a_viewer(of_the_family: SignedIn) -> None:
+    maja, emil = await of_the_family("maja"), await of_the_family("emil")
+    await maja.open("emil")
+    await emil.open("maja")
+    album = [file(f"{place}.jpg", "image/jpeg", photo(size=(800, 600))) for place in ("lake", "boat", "bun")]
+    await choose(maja, *album)
+    await maja.say("Summer")
+
+    bubble = emil.messages().locator("[data-entry]").last
+    tiles = bubble.get_by_role("button", name="from maja")
+    await expect(tiles).to_have_count(3)
+    boxes = [await tile.bounding_box() for tile in await tiles.all()]
+    first, second, third = [box or pytest.fail("a tile is not shown") for box in boxes]
+    assert first["width"] > second["width"]  # alone in its row
+    assert second["y"] == third["y"] > first["y"]
+
+    await tiles.nth(1).click()
+    viewer = emil.page.get_by_role("dialog", name="Photos")
+    await expect(viewer.get_by_role("img", name="Photo: boat.jpg")).to_be_visible()
+    await expect(viewer.get_by_role("status")).to_contain_text("Photo 2 of 3")
+    await expect(viewer.get_by_text("Summer")).to_be_visible()
+    await emil.page.keyboard.press("ArrowRight")
+    await expect(viewer.get_by_role("img", name="Photo: bun.jpg")).to_be_visible()
+    await viewer.get_by_role("button", name="Previous photo").click()
+    await expect(viewer.get_by_role("img", name="Photo: boat.jpg")).to_be_visible()
+    async with emil.page.expect_download() as download:
+        await emil.page.keyboard.press("s")
+    assert (await download.value).suggested_filename == "boat.jpg"
+    await emil.page.keyboard.press("Escape")
+    await expect(viewer).to_be_hidden()
+    await expect(tiles.nth(1)).to_be_focused()
+
+
+async def test_the_zoom_button_enlarges_a_photo(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    await choose(maja, file("lake.jpg", "image/jpeg", photo(size=(800, 600))))
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+    await maja.messages().get_by_role("button", name="Photo: lake.jpg").click()
+    large = maja.page.get_by_role("dialog").get_by_role("img", name="Photo: lake.jpg")
+    await expect(large).to_have_js_property("complete", value=True)
+    before = await large.bounding_box()
+    await maja.page.get_by_role("dialog").get_by_role("button", name="Zoom").click()
+    await maja.page.wait_for_function(
+        "([image, width]) => image.getBoundingClientRect().width > 2 * width",
+        arg=[await large.element_handle(), (before or {"width": 0})["width"]],
+    )

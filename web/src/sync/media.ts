@@ -1,4 +1,5 @@
 /** Loads photos and voice messages: from this device if they were viewed before, or else from the server. */
+import { ApiError, Unreachable } from "../api/http"
 import type { Attachment, Message } from "../api/types"
 import type { MediaStore } from "../device/media-store"
 import type { MediaPart, SignedUrlCache } from "./signed-urls"
@@ -25,6 +26,16 @@ export class Media {
       return await loading
     } finally {
       this.#loading.delete(key)
+    }
+  }
+
+  /** Returns the bytes like `load`, or undefined if they are neither on this device nor available. */
+  async find(message: Message, attachment: Attachment, part: MediaPart): Promise<Blob | undefined> {
+    try {
+      return await this.load(message, attachment, part)
+    } catch (error) {
+      if (error instanceof ApiError || error instanceof Unreachable) return undefined
+      throw error
     }
   }
 

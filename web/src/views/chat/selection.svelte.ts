@@ -2,6 +2,7 @@
 import { getContext, setContext } from "svelte"
 
 import type { Message } from "../../api/types"
+import type { SharedPhoto } from "../../models/messages/photos"
 
 const KEY = Symbol("attention")
 
@@ -13,6 +14,11 @@ export interface OpenMenu {
   readonly step?: "delete"
 }
 
+export interface OpenPhoto extends SharedPhoto {
+  /** The tile that was pressed. */
+  readonly tile: HTMLElement
+}
+
 export class MessageSelection {
   /** Its menu is open. */
   menu = $state.raw<OpenMenu>()
@@ -20,6 +26,8 @@ export class MessageSelection {
   info = $state.raw<Message>()
   /** Its edit history is open. */
   history = $state.raw<Message>()
+  /** It is open in the viewer. */
+  photo = $state.raw<OpenPhoto>()
   /** The `seq` of the message that the timeline is jumping to. */
   target = $state<number>()
   /** The search in this chat is open. */
