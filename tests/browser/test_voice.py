@@ -225,3 +225,20 @@ async def test_a_discarded_note_is_deleted_and_any_other_is_restored(of_the_fami
     await maja.page.get_by_role("button", name="Record a voice message").click()
     await expect(maja.page.get_by_role("alert")).to_contain_text("The microphone is blocked for Famichat")
     await expect(maja.page.get_by_label("Message to")).to_be_visible()
+
+
+async def test_a_voice_note_plays_on_in_another_chat_at_the_chosen_speed(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    await record(maja, 4)
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+    sent = note(maja.messages())
+    await sent.get_by_role("button", name="Playback speed: 1×").click()
+    await expect(sent.get_by_role("button", name="Playback speed: 1.5×")).to_be_visible()
+    await sent.get_by_role("button", name="Play").click()
+    await maja.open("emil")
+    bar = maja.page.get_by_role("region", name="Voice message from You")
+    await bar.get_by_role("button", name="Pause").click()
+    await expect(bar.get_by_role("button", name="Play,")).to_be_visible()
+    await bar.get_by_role("button", name="Stop playing").click()
+    await expect(bar).to_be_hidden()

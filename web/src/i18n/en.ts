@@ -478,6 +478,9 @@ export const en = {
   "voice.position": "Position in the voice message",
   "voice.at": "{at} of {length}",
   "voice.unplayable": "This browser can't play this voice message.",
+  "voice.speed": "Playback speed: {rate}×",
+  "voice.elsewhere": "Voice message from {name}",
+  "voice.end": "Stop playing",
 
   "error.file_too_large": "This file is too large for your server.",
   "error.quota_exceeded": "Your storage for files is full. Ask the person who runs the server.",

@@ -476,6 +476,9 @@ export const ja: Messages = {
   "voice.position": "ボイスメッセージの再生位置",
   "voice.at": "{length} のうち {at}",
   "voice.unplayable": "このブラウザではこのボイスメッセージを再生できません。",
+  "voice.speed": "再生速度：{rate}倍",
+  "voice.elsewhere": "{name}からのボイスメッセージ",
+  "voice.end": "再生を終える",
 
   "error.file_too_large": "このファイルは大きすぎて、サーバーに送れません。",
   "error.quota_exceeded": "ファイルの保存容量がいっぱいです。サーバーの運営者にご相談ください。",

@@ -14,6 +14,7 @@ export const parts = {
   newChat: () => import("./conversations/NewChat.svelte"),
   passwordResetNotice: () => import("./PasswordResetNotice.svelte"),
   photoViewer: () => import("./chat/attachments/PhotoViewer.svelte"),
+  playingBar: () => import("./chat/voice/PlayingBar.svelte"),
   refusedChoices: () => import("./chat/RefusedChoices.svelte"),
   removedFromGroup: () => import("./conversations/RemovedFromGroup.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),

@@ -6,6 +6,12 @@ export const MAX_FILES = 10
 
 export type AttachmentKind = "image" | "file" | "voice"
 
+/** An attachment and the message that it belongs to. */
+export interface SharedAttachment {
+  readonly message: Message
+  readonly attachment: Attachment
+}
+
 /** A file attached to an unsent message. Its bytes are stored beside the outbox, under `key`. */
 export interface PendingAttachment {
   readonly key: string

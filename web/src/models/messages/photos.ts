@@ -1,14 +1,9 @@
 /** The photos of a chat, for moving from one to the next. */
-import type { Attachment, Message } from "../../api/types"
-import { attachmentKind, attachmentsOf } from "./attachments"
-
-export interface SharedPhoto {
-  readonly message: Message
-  readonly attachment: Attachment
-}
+import type { Message } from "../../api/types"
+import { attachmentKind, attachmentsOf, type SharedAttachment } from "./attachments"
 
 /** Returns the photos of messages, in the order in which they were sent. */
-export function photosIn(messages: readonly Message[]): readonly SharedPhoto[] {
+export function photosIn(messages: readonly Message[]): readonly SharedAttachment[] {
   return messages
     .filter((message) => message.deleted_at === null)
     .flatMap((message) =>
@@ -19,13 +14,13 @@ export function photosIn(messages: readonly Message[]): readonly SharedPhoto[] {
 }
 
 /** Returns the position of a photo, from 0; -1 if it is not there. */
-export function placeOf(photos: readonly SharedPhoto[], { message, attachment }: SharedPhoto): number {
+export function placeOf(photos: readonly SharedAttachment[], { message, attachment }: SharedAttachment): number {
   return photos.findIndex(
     (photo) => photo.message.message_id === message.message_id && photo.attachment.id === attachment.id,
   )
 }
 
 /** Whether both are the same photos in the same order. */
-export function samePhotos(some: readonly SharedPhoto[], others: readonly SharedPhoto[]): boolean {
+export function samePhotos(some: readonly SharedAttachment[], others: readonly SharedAttachment[]): boolean {
   return some.length === others.length && some.every((photo, place) => placeOf(others, photo) === place)
 }

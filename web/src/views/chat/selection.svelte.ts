@@ -2,7 +2,7 @@
 import { getContext, setContext } from "svelte"
 
 import type { Message } from "../../api/types"
-import type { SharedPhoto } from "../../models/messages/photos"
+import type { SharedAttachment } from "../../models/messages/attachments"
 
 const KEY = Symbol("attention")
 
@@ -14,7 +14,7 @@ export interface OpenMenu {
   readonly step?: "delete"
 }
 
-export interface OpenPhoto extends SharedPhoto {
+export interface OpenPhoto extends SharedAttachment {
   /** The tile that was pressed. */
   readonly tile: HTMLElement
 }

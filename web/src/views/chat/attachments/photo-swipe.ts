@@ -1,7 +1,7 @@
 /** Shows photos with PhotoSwipe: swipe, pinch and double-tap zoom, and dragging down to close. */
 import PhotoSwipe, { type SlideData } from "photoswipe"
 
-import type { SharedPhoto } from "../../../models/messages/photos"
+import type { SharedAttachment } from "../../../models/messages/attachments"
 
 type Content = NonNullable<PhotoSwipe["currSlide"]>["content"]
 
@@ -15,8 +15,8 @@ export interface Stage {
   /** The dialog that shows the photos. */
   readonly element: HTMLElement
   /** Loads a photo, and its thumbnail for formats that this browser cannot display, such as HEIC originals. */
-  readonly load: (photo: SharedPhoto) => Promise<readonly Blob[]>
-  readonly alt: (photo: SharedPhoto) => string
+  readonly load: (photo: SharedAttachment) => Promise<readonly Blob[]>
+  readonly alt: (photo: SharedAttachment) => string
   readonly unavailable: string
   /** Another photo is shown. */
   readonly changed: (index: number) => void
@@ -34,7 +34,7 @@ export interface Stage {
  */
 export function openPhotos(
   stage: Stage,
-  photos: readonly SharedPhoto[],
+  photos: readonly SharedAttachment[],
   index: number,
   tile?: HTMLElement,
 ): PhotoSwipe {
@@ -83,7 +83,7 @@ export function removePhotos(swipe: PhotoSwipe): void {
   swipe.destroy()
 }
 
-function slide({ width, height }: SharedPhoto["attachment"], tile: HTMLElement | undefined): SlideData {
+function slide({ width, height }: SharedAttachment["attachment"], tile: HTMLElement | undefined): SlideData {
   const thumbnail = tile?.querySelector("img")?.src
   return {
     type: "image",
@@ -94,7 +94,7 @@ function slide({ width, height }: SharedPhoto["attachment"], tile: HTMLElement |
 }
 
 /** Loads the bytes of a photo into its slide. */
-async function fill(stage: Stage, photo: SharedPhoto, content: Content): Promise<void> {
+async function fill(stage: Stage, photo: SharedAttachment, content: Content): Promise<void> {
   const image = content.element as HTMLImageElement
   image.alt = stage.alt(photo)
   content.state = "loading"

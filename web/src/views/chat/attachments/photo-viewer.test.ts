@@ -63,7 +63,8 @@ async function settled() {
 
 const dialog = () => document.querySelector("dialog")!
 const status = () => document.querySelector("[role=status] .unseen")?.textContent
-const shown = () => document.querySelector<HTMLImageElement>("[aria-hidden=false] img.pswp__img:not([aria-hidden])")?.alt
+const shown = () =>
+  document.querySelector<HTMLImageElement>("[aria-hidden=false] img.pswp__img:not([aria-hidden])")?.alt
 const button = (label: string) => document.querySelector<HTMLButtonElement>(`[aria-label="${label}"]`)
 
 async function press(key: string) {
@@ -132,4 +133,3 @@ test("Close closes it", async () => {
   await settled()
   expect(close).toHaveBeenCalledOnce()
 })
-

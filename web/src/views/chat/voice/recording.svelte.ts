@@ -2,7 +2,7 @@
 import { BARS, peak, waveform } from "../../../models/waveform"
 import type { RecordingCopy, RecordingProgress } from "../../../device/recording-store"
 import { missingFeatures } from "../../../models/missing-features"
-import { pauseCurrent } from "./playback.svelte"
+import { player } from "./playback.svelte"
 
 /** Maximum duration of a note; recording then stops. */
 export const MAX_DURATION_MS = 15 * 60_000
@@ -89,7 +89,7 @@ export class Recording {
   }
 
   #begin(stream: MediaStream): void {
-    pauseCurrent()
+    player.pause()
     this.elapsed = 0
     this.peaks = []
     this.phase = "going"
