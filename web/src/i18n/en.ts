@@ -478,7 +478,7 @@ export const en = {
   "voice.position": "Position in the voice message",
   "voice.at": "{at} of {length}",
   "voice.unplayable": "This browser can't play this voice message.",
-  "voice.speed": "Playback speed: {rate}×",
+  "voice.speed": "Speed: {rate}×",
   "voice.elsewhere": "Voice message from {name}",
   "voice.end": "Stop playing",
 

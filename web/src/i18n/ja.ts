@@ -476,7 +476,7 @@ export const ja: Messages = {
   "voice.position": "ボイスメッセージの再生位置",
   "voice.at": "{length} のうち {at}",
   "voice.unplayable": "このブラウザではこのボイスメッセージを再生できません。",
-  "voice.speed": "再生速度：{rate}倍",
+  "voice.speed": "速度：{rate}倍",
   "voice.elsewhere": "{name}からのボイスメッセージ",
   "voice.end": "再生を終える",
 

@@ -50,12 +50,12 @@ class Player {
     this.#current?.applyRate()
   }
 
-  /** Pauses what is playing, such as for a recording. */
+  /** Pauses the current voice message, such as for a recording. */
   pause(): void {
     this.#current?.pause()
   }
 
-  /** Stops what is playing, and forgets it unless a bubble shows it. */
+  /** Stops the current voice message, and forgets it unless a bubble shows it. */
   end(): void {
     this.#replace(undefined)
   }
