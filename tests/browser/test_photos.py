@@ -252,3 +252,41 @@ async def test_the_zoom_button_enlarges_a_photo(of_the_family: SignedIn) -> None
         "([image, width]) => image.getBoundingClientRect().width > 2 * width",
         arg=[await large.element_handle(), (before or {"width": 0})["width"]],
     )
+
+
+# A video of a second, as base64.
+_FILM: Final = """async () => {
+    const canvas = document.createElement("canvas")
+    const pen = canvas.getContext("2d")
+    const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: "video/webm" })
+    const pieces = []
+    recorder.ondataavailable = ({ data }) => pieces.push(data)
+    const ended = new Promise(done => (recorder.onstop = done))
+    recorder.start()
+    for (let frame = 0; frame < 20; frame++) {
+        pen.fillStyle = frame % 2 ? "teal" : "orange"
+        pen.fillRect(0, 0, canvas.width, canvas.height)
+        await new Promise(requestAnimationFrame)
+    }
+    recorder.stop()
+    await ended
+    const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
+    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""))
+}"""
+
+
+async def test_a_video_plays_in_its_bubble_and_is_loaded_only_then(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    film = base64.b64decode(await maja.page.evaluate(_FILM))
+    await choose(maja, file("swim.webm", "video/webm", film))
+    await maja.page.get_by_role("button", name="Send", exact=True).click()
+    start = maja.messages().get_by_role("button", name="Play swim.webm")
+    await expect(start).to_be_visible()
+    assert not [url for url in maja.requests if "/files/" in url]
+    async with maja.page.expect_response("**/files/*") as response:
+        await start.click()
+    assert (await response.value).status in (200, 206)
+    await expect(maja.messages().locator("video")).to_have_js_property("error", value=None)
+    await maja.page.wait_for_function("() => document.querySelector('video').currentTime > 0")
+    await expect(maja.messages().get_by_role("button", name="Save swim.webm")).to_be_visible()

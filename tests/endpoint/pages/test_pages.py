@@ -23,7 +23,7 @@ async def test_a_page_may_use_the_microphone_and_play_only_its_own_media(shared_
         answer = await site.get("/")
 
     assert "microphone=(self)" in answer.headers["permissions-policy"].split(", ")
-    assert "media-src blob:" in answer.headers["content-security-policy"].split("; ")
+    assert "media-src 'self' blob:" in answer.headers["content-security-policy"].split("; ")
 
 
 @pytest.mark.parametrize(

@@ -461,6 +461,7 @@ export const en = {
   "file.locked": "Encrypted file. This device can't open it.",
   "attachment.image": "Photo",
   "attachment.file": "File",
+  "attachment.video": "Video",
   "attachment.voice": "Voice message",
 
   "voice.record": "Record a voice message",
@@ -481,6 +482,8 @@ export const en = {
   "voice.speed": "Speed: {rate}×",
   "voice.elsewhere": "Voice message from {name}",
   "voice.end": "Stop playing",
+  "video.play": "Play {name}",
+  "video.unplayable": "This browser can't play this video. Save it to watch it in another app.",
 
   "error.file_too_large": "This file is too large for your server.",
   "error.quota_exceeded": "Your storage for files is full. Ask the person who runs the server.",

@@ -458,6 +458,7 @@ export const ja: Messages = {
   "file.locked": "暗号化されたファイルです。この端末では開けません。",
   "attachment.image": "写真",
   "attachment.file": "ファイル",
+  "attachment.video": "動画",
   "attachment.voice": "ボイスメッセージ",
 
   "voice.record": "ボイスメッセージを録音",
@@ -479,6 +480,8 @@ export const ja: Messages = {
   "voice.speed": "速度：{rate}倍",
   "voice.elsewhere": "{name}からのボイスメッセージ",
   "voice.end": "再生を終える",
+  "video.play": "{name}を再生",
+  "video.unplayable": "このブラウザではこの動画を再生できません。保存して、ほかのアプリでご覧ください。",
 
   "error.file_too_large": "このファイルは大きすぎて、サーバーに送れません。",
   "error.quota_exceeded": "ファイルの保存容量がいっぱいです。サーバーの運営者にご相談ください。",

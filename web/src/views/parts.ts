@@ -18,6 +18,7 @@ export const parts = {
   refusedChoices: () => import("./chat/RefusedChoices.svelte"),
   removedFromGroup: () => import("./conversations/RemovedFromGroup.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),
+  video: () => import("./chat/attachments/Video.svelte"),
 }
 
 /** Ways to begin that each account needs at most once or twice. */

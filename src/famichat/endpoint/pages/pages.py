@@ -16,7 +16,7 @@ from famichat.endpoint.http.context import InContext
 from famichat.endpoint.pages.brand import STYLE_PATH, Brand
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "font-src 'self'; connect-src 'self' ws: wss:; manifest-src 'self'; worker-src 'self'; base-uri 'none'; "
     "form-action 'self'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; "

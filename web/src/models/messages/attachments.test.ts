@@ -40,6 +40,9 @@ test("a message is called after what it carries", () => {
 test("a file is shown according to its type", () => {
   expect(attachmentKind({ ...attachment, content_type: "image/png", thumbnail: true })).toBe("image")
   expect(attachmentKind({ ...attachment, content_type: "audio/ogg", duration_ms: 10 })).toBe("voice")
+  expect(attachmentKind({ ...attachment, content_type: "video/webm", duration_ms: 10 })).toBe("voice")
+  expect(attachmentKind({ ...attachment, content_type: "video/mp4" })).toBe("video")
+  expect(attachmentKind({ ...attachment, content_type: "audio/mpeg" })).toBe("file")
   expect(attachmentKind({ ...attachment, duration_ms: 10 })).toBe("file")
   expect(attachmentKind({ ...attachment, content_type: "image/heic" })).toBe("file")
 })

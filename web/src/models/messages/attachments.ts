@@ -66,9 +66,10 @@ export function messageTypeOf(kinds: readonly AttachmentKind[]): AttachmentKind 
 }
 
 /** How a received file is displayed, decided by its verified type and not by the message. */
-export function attachmentKind({ thumbnail, duration_ms, content_type }: Attachment): AttachmentKind {
+export function attachmentKind({ thumbnail, duration_ms, content_type }: Attachment): AttachmentKind | "video" {
   if (thumbnail) return "image"
-  return duration_ms !== null && /^(audio|video)\//.test(content_type) ? "voice" : "file"
+  if (duration_ms !== null && /^(audio|video)\//.test(content_type)) return "voice"
+  return content_type.startsWith("video/") ? "video" : "file"
 }
 
 /** Attachments of a message; missing in data stored by an older version. */

@@ -27,6 +27,11 @@ class Player {
   /** Those with a bubble, and the one that plays without. */
   readonly #known = new Map<string, Playback>()
 
+  /** Whether a voice message plays. */
+  get playing(): boolean {
+    return this.#current?.playing ?? false
+  }
+
   /** What plays, or was paused, while no bubble shows it. */
   get elsewhere(): Playback | undefined {
     return this.#current?.bubbles === 0 ? this.#current : undefined
@@ -50,7 +55,7 @@ class Player {
     this.#current?.applyRate()
   }
 
-  /** Pauses the current voice message, such as for a recording. */
+  /** Pauses the current voice message, for a recording or a video. */
   pause(): void {
     this.#current?.pause()
   }
