@@ -290,3 +290,27 @@ async def test_a_video_plays_in_its_bubble_and_is_loaded_only_then(of_the_family
     await expect(maja.messages().locator("video")).to_have_js_property("error", value=None)
     await maja.page.wait_for_function("() => document.querySelector('video').currentTime > 0")
     await expect(maja.messages().get_by_role("button", name="Save swim.webm")).to_be_visible()
+
+
+async def test_the_gallery_of_a_chat_shows_its_photos_and_files_and_leads_to_links(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("Notes to self")
+    pictures = [file(f"{place}.jpg", "image/jpeg", photo()) for place in ("lake", "boat")]
+    await choose(maja, *pictures, file("plan.pdf", "application/pdf", b"%PDF-1.7"))
+    await maja.say("See https://example.org/bun")
+    await expect(maja.messages().get_by_role("button", name="Save plan.pdf")).to_be_visible()
+    await maja.page.get_by_role("button", name="Chat info").click()
+    await maja.page.get_by_role("button", name="Media, files and links").click()
+    gallery = maja.page.get_by_role("dialog", name="Media, files and links")
+    await gallery.get_by_role("button", name="Photo 1 of").first.click()
+    viewer = maja.page.get_by_role("dialog", name="Photos")
+    await expect(viewer.get_by_role("img", name="Photo: lake.jpg")).to_be_visible()
+    await maja.page.keyboard.press("Escape")
+    await expect(viewer).to_be_hidden()
+    await gallery.get_by_role("button", name="Files").click()
+    await expect(gallery.get_by_role("button", name="Save plan.pdf")).to_be_visible()
+    await gallery.get_by_role("button", name="Links").click()
+    await expect(gallery.get_by_role("link", name="https://example.org/bun")).to_be_visible()
+    await gallery.get_by_role("button", name="Show in chat").first.click()
+    await expect(gallery).to_be_hidden()
+    await expect(maja.messages().get_by_text("See https://example.org/bun")).to_be_in_viewport()

@@ -7,6 +7,7 @@ export const parts = {
   conversationDetails: () => import("./chat/ConversationDetails.svelte"),
   chatSearch: () => import("./search/ChatSearch.svelte"),
   editHistory: () => import("./chat/EditHistory.svelte"),
+  gallery: () => import("./chat/Gallery.svelte"),
   inviteSheet: () => import("./conversations/InviteSheet.svelte"),
   messageGestures: () => import("./chat/message-gestures"),
   messageInfo: () => import("./chat/MessageInfo.svelte"),

@@ -77,6 +77,20 @@ export function attachmentsOf(message: Message): readonly Attachment[] {
   return (message as Partial<Message>).attachments ?? []
 }
 
+/** Returns the attachments of these kinds, in the order of the messages and of each message. */
+export function sharedIn(
+  messages: readonly Message[],
+  kinds: readonly ReturnType<typeof attachmentKind>[],
+): readonly SharedAttachment[] {
+  return messages
+    .filter(({ deleted_at }) => deleted_at === null)
+    .flatMap((message) =>
+      attachmentsOf(message)
+        .filter((attachment) => kinds.includes(attachmentKind(attachment)))
+        .map((attachment) => ({ message, attachment })),
+    )
+}
+
 /** Formats a file size: `1.4 MB`. */
 export function formatSize(language: string, bytes: number): string {
   const [unit, size] =

@@ -1,16 +1,10 @@
 /** The photos of a chat, for moving from one to the next. */
 import type { Message } from "../../api/types"
-import { attachmentKind, attachmentsOf, type SharedAttachment } from "./attachments"
+import { sharedIn, type SharedAttachment } from "./attachments"
 
 /** Returns the photos of messages, in the order in which they were sent. */
 export function photosIn(messages: readonly Message[]): readonly SharedAttachment[] {
-  return messages
-    .filter((message) => message.deleted_at === null)
-    .flatMap((message) =>
-      attachmentsOf(message)
-        .filter((attachment) => attachmentKind(attachment) === "image")
-        .map((attachment) => ({ message, attachment })),
-    )
+  return sharedIn(messages, ["image"])
 }
 
 /** Returns the position of a photo, from 0; -1 if it is not there. */

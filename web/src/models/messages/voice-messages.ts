@@ -1,6 +1,6 @@
 /** The order in which voice messages are played. */
 import type { Message } from "../../api/types"
-import { attachmentKind, attachmentsOf, type SharedAttachment } from "./attachments"
+import { sharedIn, type SharedAttachment } from "./attachments"
 
 /**
  * Returns the voice message with which playback continues: the next one of the same message, or else the one that
@@ -17,7 +17,5 @@ export function followingVoiceMessage(
 }
 
 function voicesOf(message: Message): readonly SharedAttachment[] {
-  return attachmentsOf(message)
-    .filter((attachment) => attachmentKind(attachment) === "voice")
-    .map((attachment) => ({ message, attachment }))
+  return sharedIn([message], ["voice"])
 }

@@ -76,7 +76,7 @@ test("a video that the browser cannot play says so", async () => {
 test("without a connection, the user can try again", async () => {
   await show("/files/one", "/files/one")
   await press()
-  vi.spyOn(ChatClient.prototype, "connection", "get").mockReturnValue("closed")
+  vi.spyOn(ChatClient.prototype, "connection", "get").mockReturnValue("connecting")
   await fail()
   expect([video(), document.querySelector("[role=alert]") !== null]).toEqual([null, true])
   await press()
