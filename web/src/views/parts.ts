@@ -16,6 +16,7 @@ export const parts = {
   passwordResetNotice: () => import("./PasswordResetNotice.svelte"),
   photoViewer: () => import("./chat/attachments/PhotoViewer.svelte"),
   playingBar: () => import("./chat/voice/PlayingBar.svelte"),
+  recorder: () => import("./chat/voice/Recorder.svelte"),
   refusedChoices: () => import("./chat/RefusedChoices.svelte"),
   removedFromGroup: () => import("./conversations/RemovedFromGroup.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),
