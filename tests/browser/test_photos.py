@@ -209,7 +209,7 @@ async def test_photos_chosen_together_are_a_grid_in_one_bubble_and_open_in_a_vie
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
     await maja.open("emil")
     await emil.open("maja")
-    album = [file(f"{place}.jpg", "image/jpeg", photo(size=(800, 600))) for place in ("lake", "boat", "bun")]
+    album = [file(f"{place}.jpg", "image/jpeg", photo(size=(600, 800))) for place in ("lake", "boat", "bun")]
     await choose(maja, *album)
     await maja.say("Summer")
 
