@@ -38,6 +38,8 @@ LONGEST_MESSAGE: Final = 8.0  # fixed loops, from Enter to the frame of the othe
 _METERED: Final = """Object.defineProperty(navigator, "connection", {
     value: Object.assign(new EventTarget(), { saveData: true })
 })"""
+_SEARCH_IS_LOADED: Final = """async user =>
+    (await indexedDB.databases()).some(({ name }) => name === `famichat.${user}.search`)"""
 _FIXED_LOOP: Final = """() => {
     const begun = performance.now()
     let value = 1
@@ -90,7 +92,7 @@ async def test_typing_messages_and_history_cost_the_same_in_a_long_conversation(
     first, *_ = await say_much(demo, "emil", [f"line {number}." for number in range(1, MANY + 1)])
     demo.start()
     maja, emil = await of_the_family("maja"), await of_the_family("emil")
-    for each in (maja, emil):  # on a metered network, the search does not fetch the history meanwhile
+    for each in (maja, emil):  # on a metered network: while a message is sent, the search would fetch a page
         await each.page.add_init_script(_METERED)
         await each.page.reload()
     await answer(demo, emil, first, "It began here")
@@ -98,6 +100,8 @@ async def test_typing_messages_and_history_cost_the_same_in_a_long_conversation(
     await _goes_to_what_is_new_to_the_end_and_to_what_is_quoted(maja)
     await emil.open("maja")
     await expect(emil.messages().locator("[data-entry]").last).to_be_visible()
+
+    await maja.until(_SEARCH_IS_LOADED, demo.user("maja")["id"])  # a few seconds after the page
 
     async with counted(maja.page, maja.url) as counter:
         key, message = await _calls_per_key(maja, counter), await _work_per_message(demo, maja, emil, counter)
@@ -158,7 +162,7 @@ async def _work_per_message(demo: Server, maja: Person, emil: Person, counter: C
         await asyncio.sleep(0.6)  # its receipts and the write to IndexedDB follow
         works.append(await counter.since_last())
     _log.info("per arriving message: %s", works)
-    return min(each.calls for each in works)  # work in the background, such as a page that arrives, only adds calls
+    return int(median([each.calls for each in works]))
 
 
 async def _work_per_part(maja: Person, counter: Counter) -> list[int]:

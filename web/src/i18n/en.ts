@@ -71,7 +71,7 @@ export const en = {
   "search.none": "Nothing found for “{text}”.",
   "search.noneHint": "Try fewer letters or another word.",
   "search.filling": "Searched back to {date}. Older messages are being added…",
-  "search.paused": "Searched back to {date}. Older messages are added when you're on Wi-Fi.",
+  "search.paused": "Searched back to {date}. Older messages are added on Wi-Fi, when the battery isn't low.",
   "search.now": "Search older messages now",
   "search.locked": {
     one: "{n} message can't be searched on this device.",

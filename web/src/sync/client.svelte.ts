@@ -220,6 +220,7 @@ export class ChatClient {
       session: this.session,
       reader: this.reader,
       conversations: () => this.conversations,
+      includes: (id) => this.summary(id) !== undefined,
       connected: () => this.connection === "open",
       refresh: () => void this.#refresh(),
     })
@@ -237,14 +238,15 @@ export class ChatClient {
     this.#tabs.close()
     this.contacts.avatars.close()
     this.search?.close()
-    const searchDeleted = deleteSearchTexts(this.me.id)
-    await this.encryption.stop()
-    await this.#mediaStore.clear()
-    await this.#offlineCache.clear()
-    await this.#database.close()
-    await this.blobs.close()
-    await this.recordings.close()
-    await searchDeleted
+    // Together: one that takes long, or fails, keeps no other waiting.
+    await Promise.all([
+      deleteSearchTexts(this.me.id),
+      this.encryption.stop(),
+      this.#mediaStore.clear(),
+      this.#offlineCache.clear().then(() => this.#database.close()),
+      this.blobs.close(),
+      this.recordings.close(),
+    ])
   }
 
   conversation(id: string): Conversation | undefined {

@@ -21,6 +21,10 @@ class World {
   readonly stored = new Map<string, FillProgress>()
   readonly entries: TextEntry[] = []
   allowed = true
+  /** Called before each request. */
+  idle = async () => undefined as void
+  /** How often the fill has asked for the heads of all conversations. */
+  looked = 0
   failure: Error | undefined
   fill = this.start()
 
@@ -44,7 +48,10 @@ class World {
 
   start(): HistoryFill {
     return new HistoryFill({
-      heads: () => [...this.histories].map(([id, history]) => headOf(id, history)),
+      heads: () => {
+        this.looked += 1
+        return [...this.histories].map(([id, history]) => headOf(id, history))
+      },
       fetchMessages: async (id, query) => {
         const history = this.#request(id, "messages", query)
         const [name, value, limit] = parse(query)
@@ -61,7 +68,7 @@ class World {
       },
       read: async (messages) => messages.map((each) => textEntry(each, { kind: "text", text: each.body ?? "" })),
       allowed: () => this.allowed,
-      idle: async () => undefined,
+      idle: () => this.idle(),
       begin: async (heads) =>
         heads.map((head) => {
           const known = this.stored.get(head.conversationId)
@@ -209,14 +216,56 @@ test("a conversation that the server does not have does not keep others waiting"
   expect(world.seqsOf("gone")).toEqual([])
 })
 
-test("live messages that extended the range are not fetched", async () => {
+/** A message arrives live, and is stored. */
+function arrives(id: string, seq: number): void {
+  const known = world.stored.get(id)!
+  const arrived = textEntry(message(seq, { conversation_id: id }), { kind: "text", text: "new" })
+  world.stored.set(id, withEntries(known, [arrived]))
+  world.fill.stored([arrived], [world.stored.get(id)!])
+}
+
+test("a live message that follows the stored ones leaves nothing to do: no conversation is looked at", async () => {
   world.add("kitchen", 100)
   await world.done()
   world.requests.length = 0
-  const history = world.add("kitchen", 101)
-  world.fill.note([{ ...world.stored.get("kitchen")!, last: 101 }])
-  world.fill.wake()
+  world.add("kitchen", 101)
+  const looked = world.looked
+  arrives("kitchen", 101)
+  await settle()
+  expect([world.looked - looked, world.requests]).toEqual([0, []])
+})
+
+test("messages before a live one that are missing are fetched", async () => {
+  world.add("kitchen", 100)
+  await world.done()
+  world.requests.length = 0
+  world.add("kitchen", 103)
+  arrives("kitchen", 103)
+  await eventually(() => expect(world.requests).toEqual(["kitchen messages after_seq=100"]))
+})
+
+test("a live message of a conversation that is not being filled begins to fill it", async () => {
+  world.add("kitchen", 100)
+  await world.done()
+  const added = world.add("attic", 1)
+  world.fill.stored([textEntry(added[0]!, { kind: "text", text: "first" })], [])
+  await eventually(() => expect(world.stored.get("attic")?.complete).toBe(true))
+})
+
+test("the page is idle before each request, and what happened meanwhile counts", async () => {
+  let resume = () => undefined as void
+  world.idle = () => new Promise((resolve) => (resume = resolve))
+  world.add("kitchen", 100)
+  void world.fill.run()
   await settle()
   expect(world.requests).toEqual([])
-  expect(history).toHaveLength(101)
+  world.allowed = false
+  resume()
+  await settle()
+  expect(world.requests).toEqual([])
+  world.allowed = true
+  world.fill.wake()
+  await settle()
+  resume()
+  await eventually(() => expect(world.requests).toEqual(["kitchen messages before_seq=101"]))
 })

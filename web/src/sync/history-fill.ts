@@ -1,8 +1,8 @@
 /**
  * Fetches the history that the search does not contain yet, page by page, the newest messages of all conversations first.
  *
- * How far it came is stored with the texts, so that it continues after a restart. One request runs at a time, and between
- * two the page is idle.
+ * How far it came is stored with the texts, so that it continues after a restart. One request runs at a time, and before
+ * each the page is idle.
  */
 import { ApiError, Unreachable } from "../api/http"
 import type { ChangePage, Message, MessagePage } from "../api/types"
@@ -57,12 +57,9 @@ export class HistoryFill {
   async run(): Promise<void> {
     while (!this.#stopped) {
       this.#woken = false
-      const heads = this.#presentHeads()
-      const begun = await this.#beginAll(heads)
+      const begun = await this.#beginAll(this.#presentHeads())
       this.source.changed()
-      const task = begun && this.source.allowed() ? this.#nextTask(heads) : undefined
-      if (task) await this.#attempt(task)
-      if (task) await this.source.idle()
+      if (begun && this.#nextTask()) await this.#step()
       else if (!this.#woken) await this.#sleep(RECHECK_MS)
     }
   }
@@ -78,9 +75,14 @@ export class HistoryFill {
     this.#endSleep?.()
   }
 
-  /** Takes over how far live messages have extended the stored ranges. */
-  note(progress: readonly FillProgress[]): void {
-    for (const each of progress) this.#progress.set(each.conversationId, each)
+  /**
+   * Live messages were stored. Most follow the stored range without a gap, and leave nothing to do.
+   *
+   * @param progress the ranges, which the messages have extended
+   */
+  stored(entries: readonly TextEntry[], progress: readonly FillProgress[]): void {
+    this.#note(progress)
+    if (entries.some((entry) => this.#isBehind(entry))) this.wake()
   }
 
   forget(conversationId: string): void {
@@ -97,10 +99,26 @@ export class HistoryFill {
     return latest(this.#incomplete())?.reachedAt
   }
 
+  #note(progress: readonly FillProgress[]): void {
+    for (const each of progress) this.#progress.set(each.conversationId, each)
+  }
+
+  /** Whether something before this message, or before this version of it, is missing. */
+  #isBehind({ conversationId, seq, change }: TextEntry): boolean {
+    const progress = this.#progress.get(conversationId)
+    return progress === undefined || seq > progress.last || change > progress.changes
+  }
+
   #presentHeads(): readonly HistoryHead[] {
     const all = this.source.heads()
     this.#missing = new Set(all.map(({ conversationId }) => conversationId).filter((id) => this.#missing.has(id)))
     return all.filter(({ conversationId }) => !this.#missing.has(conversationId))
+  }
+
+  async #step(): Promise<void> {
+    await this.source.idle()
+    const task = this.#stopped ? undefined : this.#nextTask() // Much can have changed.
+    if (task) await this.#attempt(task)
   }
 
   async #attempt({ conversationId, run }: Task): Promise<void> {
@@ -122,13 +140,14 @@ export class HistoryFill {
     const begun = heads.filter((head) => this.#progress.get(head.conversationId)?.epoch !== head.epoch)
     if (begun.length === 0) return true
     const progress = await this.source.begin(begun)
-    this.note(progress ?? [])
+    this.#note(progress ?? [])
     return progress !== undefined
   }
 
   /** Changes and new messages come before older messages, so that results are current. */
-  #nextTask(heads: readonly HistoryHead[]): Task | undefined {
-    for (const head of heads) {
+  #nextTask(): Task | undefined {
+    if (!this.source.allowed()) return undefined
+    for (const head of this.#presentHeads()) {
       const { conversationId } = head
       const progress = this.#progress.get(conversationId)
       if (!progress) continue
@@ -166,7 +185,7 @@ export class HistoryFill {
     const stored = await this.source.putPage(await this.source.read(messages), reached)
     // Nothing is stored if the conversation was removed meanwhile, or by another tab: begin again.
     if (stored?.length === 0) this.forget(reached.conversationId)
-    this.note(stored ?? [])
+    this.#note(stored ?? [])
     if (stored === undefined) this.stop()
   }
 

@@ -6,12 +6,12 @@ import type { ConversationList } from "../models/conversation-list"
 import { headOf } from "../models/search/fill-progress"
 import { textEntry, type TextEntry } from "../models/search/text-entry"
 import type { Session } from "../session/session"
+import { FillConditions } from "./fill-conditions"
 import { HistoryFill } from "./history-fill"
 import type { MessageReader } from "./message-reader"
 
-/** Between two requests of the history. */
-const PAUSE_MS = 200
-const IDLE_TIMEOUT_MS = 2_000
+/** A page of the history is taken over in parts, between which the browser can draw. */
+const PART = 25
 /** The memory of a search is freed this long after the user left it. */
 const RELEASE_MS = 60_000
 
@@ -19,15 +19,11 @@ export interface SearchContext {
   readonly session: Session
   readonly reader: MessageReader
   conversations(): ConversationList
+  /** Whether the user is in this conversation. */
+  includes(id: string): boolean
   connected(): boolean
   /** Asks the server where the conversations stand. */
   refresh(): void
-}
-
-/** What the client says about a network, where the browser tells. */
-interface NetworkInformation extends EventTarget {
-  readonly saveData?: boolean
-  readonly type?: string
 }
 
 export class MessageSearch {
@@ -35,7 +31,7 @@ export class MessageSearch {
   reachedAt = $state<string>()
   /** The conversations whose older messages are missing. */
   incomplete = $state.raw<ReadonlySet<string>>(new Set())
-  /** Whether filling waits for a network that is not metered. */
+  /** Whether filling waits for a network that is not metered, or for energy. */
   paused = $state(false)
   /** The latest queries that led to a message. */
   recent = $state.raw<readonly string[]>([])
@@ -43,8 +39,9 @@ export class MessageSearch {
   version = $state(0)
   readonly #client: SearchClient
   readonly #fill: HistoryFill
+  readonly #conditions = new FillConditions(() => this.#fill.wake())
   #pending: TextEntry[] = []
-  /** The user asked to fill on a metered network. */
+  /** The user asked to fill although the device saves data or energy. */
   #forced = false
   #releaseTimer: ReturnType<typeof setTimeout> | undefined
 
@@ -57,15 +54,13 @@ export class MessageSearch {
       fetchMessages: (id, query) => session.request<MessagePage>("GET", `${path(id)}/messages?${query}`),
       fetchChanges: (id, query) => session.request<ChangePage>("GET", `${path(id)}/changes?${query}`),
       read: (messages) => this.#read(messages),
-      allowed: () => this.#client.working && !document.hidden && context.connected() && !this.#waitsForNetwork,
-      idle,
+      allowed: () => this.#client.working && !document.hidden && context.connected() && !this.#waits,
+      idle: () => this.#conditions.idle(),
       begin: (heads) => this.#client.run("begin", heads),
       putPage: (entries, reached) => this.#client.run("putPage", entries, reached),
       changed: () => this.#noteProgress(),
     })
     context.reader.listen((message, opened) => this.#add(textEntry(message, opened)))
-    document.addEventListener("visibilitychange", this.#wake)
-    network()?.addEventListener("change", this.#wake)
     void this.#fill.run()
   }
 
@@ -108,7 +103,7 @@ export class MessageSearch {
     this.#releaseTimer = setTimeout(() => void this.#client.run("release"), RELEASE_MS)
   }
 
-  /** Continues to fill on a metered network. */
+  /** Continues to fill although the device saves data or energy. */
   fillNow(): void {
     this.#forced = true
     this.paused = false
@@ -126,17 +121,14 @@ export class MessageSearch {
   /** Ends the worker. Nothing is written after this. */
   close(): void {
     clearTimeout(this.#releaseTimer)
-    document.removeEventListener("visibilitychange", this.#wake)
-    network()?.removeEventListener("change", this.#wake)
+    this.#conditions.close()
     this.context.reader.listen(() => undefined)
     this.#client.close()
     this.#fill.stop()
   }
 
-  readonly #wake = () => this.#fill.wake()
-
-  get #waitsForNetwork(): boolean {
-    return isMetered() && !this.#forced
+  get #waits(): boolean {
+    return this.#conditions.saving && !this.#forced
   }
 
   /** Stores messages that were opened together in one step. */
@@ -145,21 +137,23 @@ export class MessageSearch {
   }
 
   async #flush(): Promise<void> {
-    const members = new Set(this.context.conversations().map(({ id }) => id))
-    const entries = this.#pending.filter(({ conversationId }) => members.has(conversationId))
+    const entries = this.#pending.filter(({ conversationId }) => this.context.includes(conversationId))
     this.#pending = []
     if (entries.length === 0) return
-    this.#fill.note((await this.#client.run("put", entries)) ?? [])
+    const progress = await this.#client.run("put", entries)
+    if (progress) this.#fill.stored(entries, progress)
     this.version += 1
-    this.#fill.wake()
   }
 
   async #read(messages: readonly Message[]): Promise<readonly TextEntry[]> {
-    const opened = await this.context.reader.readOnce(messages)
-    return messages.flatMap((message, index) => {
-      const content = opened[index]
-      return content ? textEntry(message, content) : []
-    })
+    const entries: TextEntry[] = []
+    for (let start = 0; start < messages.length; start += PART) {
+      if (start > 0) await new Promise((resume) => setTimeout(resume))
+      const part = messages.slice(start, start + PART)
+      const opened = await this.context.reader.readOnce(part)
+      entries.push(...part.flatMap((message, index) => (opened[index] ? textEntry(message, opened[index]) : [])))
+    }
+    return entries
   }
 
   #noteProgress(): void {
@@ -167,24 +161,6 @@ export class MessageSearch {
     if (reachedAt !== this.reachedAt) this.version += 1
     this.reachedAt = reachedAt
     this.incomplete = this.#fill.incomplete
-    this.paused = this.incomplete.size > 0 && this.#waitsForNetwork
+    this.paused = this.incomplete.size > 0 && this.#waits
   }
-}
-
-function network(): NetworkInformation | undefined {
-  return (navigator as { connection?: NetworkInformation }).connection
-}
-
-function isMetered(): boolean {
-  const { saveData = false, type } = network() ?? {}
-  return saveData || type === "cellular"
-}
-
-async function idle(): Promise<void> {
-  await new Promise((resume) => setTimeout(resume, PAUSE_MS))
-  // Missing in Safari.
-  const { requestIdleCallback: whenIdle } = globalThis as {
-    requestIdleCallback?: (callback: () => void, options: { timeout: number }) => void
-  }
-  if (whenIdle) await new Promise<void>((resume) => whenIdle(resume, { timeout: IDLE_TIMEOUT_MS }))
 }

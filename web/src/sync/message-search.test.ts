@@ -105,6 +105,18 @@ test("a metered network fills nothing, unless the user asks for it", async () =>
   expect(await found(client, "message 7")).toContain("kitchen 7")
 })
 
+test("nothing is filled while the user types", async () => {
+  const server = new ChatServer()
+  server.add("kitchen", 300)
+  const client = await startSearch(server)
+  for (let key = 0; key < 10; key += 1) {
+    dispatchEvent(new Event("keydown"))
+    await pass(500)
+  }
+  expect(server.http.requestsTo("GET /conversations/kitchen/messages")).toEqual([])
+  await fill(client)
+})
+
 test("a network that stops to be metered is used", async () => {
   const connection = Object.assign(new EventTarget(), { type: "cellular" })
   vi.stubGlobal("navigator", Object.assign(navigator, { connection }))
