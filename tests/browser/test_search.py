@@ -75,7 +75,7 @@ async def test_a_deleted_message_is_not_found_and_a_sign_out_deletes_the_texts(
     await maja.page.goto(f"{demo.url}/#/you")
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await maja.page.get_by_label("Name or email").wait_for()
-    await maja.until(_NO_TEXTS_ARE_KEPT, user)
+    assert await maja.page.evaluate(_NO_TEXTS_ARE_KEPT, user)
 
 
 async def test_one_chat_is_searched_from_result_to_result(demo: Server, of_the_family: SignedIn) -> None:
