@@ -266,7 +266,7 @@ export function goalOffset(goal: Goal, elementTop: number, scrollerTop: number, 
  * The `scrollTop` that puts the goal, or else the anchored message, back into its place; undefined if nothing has to move.
  *
  * @param offset see `goalOffset`
- * @param drift how much longer the content above the anchored message has become since it was measured
+ * @param drift how far the anchored message has moved down since it was measured
  */
 export function correctedScrollTop(
   goal: Goal | undefined,
