@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** What is shown after a session has ended. */
+/** The page after a session has ended: the sign-in form, once the data is deleted. */
 import { mount, unmount } from "svelte"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
