@@ -69,7 +69,8 @@ export const ja: Messages = {
   "search.none": "「{text}」は見つかりませんでした。",
   "search.noneHint": "文字を減らすか、別の言葉でお試しください。",
   "search.filling": "{date}以降のメッセージを検索しました。それより前のメッセージを追加しています…",
-  "search.paused": "{date}以降のメッセージを検索しました。それより前のメッセージは、Wi-Fi に接続していて電池が十分なときに追加されます。",
+  "search.paused":
+    "{date}以降のメッセージを検索しました。それより前のメッセージは、Wi-Fi に接続していて電池が十分なときに追加されます。",
   "search.now": "以前のメッセージを今すぐ検索",
   "search.locked": { other: "この端末では検索できないメッセージが {n} 件あります。" },
   "search.found": { other: "メッセージが {n} 件見つかりました" },
