@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import SignedIn
 from tests.browser.household import ASK_AXE, AXE, INSECURE_HOST, Person, Server
 from tests.browser.screens import PHONE, WIDE
+from tests.browser.test_changes import choose, entry
 from tests.support.plaintext_search import places_with
 
 
@@ -116,3 +117,22 @@ async def test_all_tabs_of_the_first_device_read_notes_and_another_device_says_w
     await expect(phone.messages().get_by_text("This message can't be read on this device.")).to_have_count(2)
     await expect(phone.page.get_by_label("Message to")).to_have_count(0)
     await _assert_accessible(phone.page)
+
+
+async def test_an_encrypted_message_is_pinned_starred_and_deleted_for_oneself(
+    encrypting: Server, person: SignedIn
+) -> None:
+    maja = await _signed_in(encrypting, person, "maja", encrypting.url)
+    await maja.open("Notes to self")
+    for text in ("The safe: 4711", "Milk"):
+        await maja.say(text)
+        await expect(entry(maja, text)).to_contain_text("Sent")
+    await choose(maja, "The safe: 4711", "Pin for everyone")
+    await choose(maja, "The safe: 4711", "Star")
+    await choose(maja, "Milk", "Delete for me")
+    await maja.page.reload()
+    await expect(maja.page.get_by_role("region", name="Pinned messages")).to_contain_text("The safe: 4711")
+    await expect(entry(maja, "Milk")).to_have_count(0)
+    await maja.page.get_by_role("button", name="Chat info").click()
+    await maja.page.get_by_role("button", name="Starred messages").click()
+    await expect(maja.page.get_by_role("dialog")).to_contain_text("The safe: 4711")

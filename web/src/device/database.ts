@@ -10,6 +10,7 @@ import type { PendingAttachment } from "../models/messages/attachments"
 import type { OutgoingMessage } from "../models/messages/outbox"
 import type { ReceiptPosition } from "../models/messages/receipts"
 import type { ConversationSummary, Message } from "../api/types"
+import type { SavedMarks } from "../models/messages/marks"
 
 /** The most recent part of a timeline, as last displayed. */
 export interface CachedTimeline {
@@ -20,6 +21,8 @@ export interface CachedTimeline {
   /** Last change applied; missing in data written by an older version. */
   readonly changes?: number
   readonly receipts: readonly (readonly [string, ReceiptPosition])[]
+  /** Missing in data written by an older version. */
+  readonly marks?: SavedMarks
 }
 
 /** Unsent text of a conversation. The name is stored in case the conversation disappears. */

@@ -13,6 +13,7 @@ const known = (count: number) => ({
   conversation: conversation("kitchen", { last_seq: count }),
   timeline: receive(emptyTimeline("e1", 0), messages(1, count)),
   receipts: new Map([["inga", { delivered: count, read: 1 }]]),
+  marks: { pinned: [], starred: [2], hidden: [1] },
 })
 
 test("the end of each conversation is restored", async () => {

@@ -1,6 +1,7 @@
 /** Caches the last displayed state, so that the next start shows it before the server responds. */
 import type { Receipts } from "../models/messages/receipts"
 import type { ConversationList } from "../models/conversation-list"
+import type { SavedMarks } from "../models/messages/marks"
 import { newestPart, type Timeline } from "../models/messages/timeline"
 import type { ConversationSummary, Family, Member, Person } from "../api/types"
 import type { LocalDatabase, CachedTimeline } from "./database"
@@ -26,6 +27,7 @@ interface ConversationState {
   readonly conversation: ConversationSummary
   readonly timeline: Timeline
   readonly receipts: Receipts
+  readonly marks: SavedMarks
 }
 
 export class OfflineCache {
@@ -97,6 +99,6 @@ export class OfflineCache {
   }
 }
 
-function cachedTimeline({ timeline, receipts }: ConversationState): CachedTimeline {
-  return { ...newestPart(timeline, CACHED_MESSAGES), receipts: [...receipts] }
+function cachedTimeline({ timeline, receipts, marks }: ConversationState): CachedTimeline {
+  return { ...newestPart(timeline, CACHED_MESSAGES), receipts: [...receipts], marks }
 }

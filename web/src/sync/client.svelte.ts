@@ -52,6 +52,7 @@ import type {
   Family,
   Heads,
   LastMessage,
+  MarksChanged,
   Message,
   Person,
   ResetAgreement,
@@ -222,6 +223,7 @@ export class ChatClient {
       conversations: () => this.conversations,
       includes: (id) => this.summary(id) !== undefined,
       connected: () => this.connection === "open",
+      isHidden: (id, seq) => this.conversation(id)?.marked.hidden.has(seq) ?? false,
       refresh: () => void this.#refresh(),
     })
     if (this.#listed) this.search.listed()
@@ -440,6 +442,10 @@ export class ChatClient {
     })
     channel.on("welcome", ({ conversation_id }: { conversation_id: string }) => this.encryption.follow(conversation_id))
     channel.on("key_packages_low", () => this.encryption.publishKeyPackages())
+    channel.on("marks_changed", ({ conversation_id }: MarksChanged) => {
+      const conversation = this.#conversations.get(conversation_id)
+      if (conversation?.joined) void conversation.marked.load()
+    })
     channel.on("last_message", ({ message }: LastMessage) => this.#onLastMessage(message))
     // Events are not replayed, so reload everything after each join.
     channel.join().receive("ok", ({ reset_agreement }: UserJoinReply) => {
@@ -532,10 +538,9 @@ export class ChatClient {
   #cache(id: string): void {
     this.#offlineCache.schedule(id, () => {
       const [summary, conversation] = [this.summary(id), this.conversation(id)]
-      return (
-        summary &&
-        conversation && { conversation: summary, timeline: conversation.timeline, receipts: conversation.receipts }
-      )
+      if (!summary || !conversation) return undefined
+      const { timeline, receipts, marked } = conversation
+      return { conversation: summary, timeline, receipts, marks: marked.saved }
     })
   }
 
@@ -550,6 +555,7 @@ export class ChatClient {
 
   #context(): ConversationContext {
     return {
+      session: this.session,
       socket: this.#connection.socket,
       me: this.me.id,
       outboxStore: this.#outboxStore,

@@ -28,11 +28,13 @@ import {
 import { noteTyping, TYPING_EXPIRES_MS, TYPING_INTERVAL_MS, type Typists } from "../models/people/typing"
 import { ApiError, Unreachable } from "../api/http"
 import type { Encryption } from "./encryption.svelte"
+import { MarkedMessages } from "./marked-messages.svelte"
 import { ReadReceipts } from "./read-receipts"
 import { FrameBatch } from "./frame-batch"
 import { HistoryJump } from "./history-jump.svelte"
 import type { MessageReader } from "./message-reader"
 import { Sender } from "./sender"
+import type { Session } from "../session/session"
 import type {
   ChangePage,
   ConversationSummary,
@@ -57,6 +59,7 @@ const MAX_EPOCHS = 5
 const CONTEXT_BEFORE_UNREAD = 20
 
 export interface ConversationContext {
+  readonly session: Session
   readonly socket: Socket
   readonly me: string
   readonly outboxStore: OutboxStore
@@ -93,6 +96,7 @@ export class Conversation {
   loadingOlder = false
   /** The part of the history that the user jumped to. */
   readonly historyJump: HistoryJump
+  readonly marked: MarkedMessages
   /** Undefined unless the conversation is joined, or about to be. */
   #channel: Channel | undefined
   readonly #sender: Sender
@@ -124,6 +128,8 @@ export class Conversation {
       fetch: (what) => this.#request<MessagePage>("fetch", what),
       show: (messages) => void context.reader.open(messages),
     })
+    const remember = () => context.remember(this.id)
+    this.marked = new MarkedMessages(context.session, `/conversations/${this.id}`, remember, cached?.marks)
     const { outboxStore, uploads, encryption } = context
     this.#sender = new Sender(this.id, channel, outboxStore, uploads, encryption, (stored) => this.#onStored(stored))
     this.outgoing = waitingIn(context.outboxStore.messages, this.id)
@@ -424,6 +430,7 @@ export class Conversation {
   #applyChanges(timeline: Timeline, changed: readonly Message[]): void {
     void this.context.reader.open(changed)
     this.historyJump.applyChanges(changed)
+    for (const message of changed) if (message.deleted_at !== null) this.marked.deleted(message)
     this.#setTimeline(timeline)
     this.context.changedMessages(changed)
     this.#catchUp()

@@ -22,6 +22,8 @@ export interface SearchContext {
   /** Whether the user is in this conversation. */
   includes(id: string): boolean
   connected(): boolean
+  /** Whether the user has deleted a message for themselves. */
+  isHidden(conversationId: string, seq: number): boolean
   /** Asks the server where the conversations stand. */
   refresh(): void
 }
@@ -73,7 +75,9 @@ export class MessageSearch {
 
   /** Searches; undefined if a newer search replaced this one. */
   async find(query: SearchQuery): Promise<SearchResults | undefined> {
-    return await this.#client.run("search", query)
+    const results = await this.#client.run("search", query)
+    const shown = results?.messages.filter(({ conversationId, seq }) => !this.context.isHidden(conversationId, seq))
+    return results && shown && { ...results, messages: shown }
   }
 
   cancel(): void {

@@ -60,6 +60,16 @@ test("live messages, edits and deletions are found, or not, at once", async () =
   expect(await found(client, "ferry")).toEqual([])
 })
 
+test("a message that the user deleted for themselves is not found", async () => {
+  const server = new ChatServer()
+  server.add("kitchen", 3)
+  server.http.on("GET /conversations/kitchen/marks", () => ({ pinned: [], starred: [], hidden: [3] }))
+  const client = await startSearch(server)
+  await fill(client)
+  await client.conversation("kitchen")?.marked.load()
+  expect(await found(client, "message 3")).toEqual([])
+})
+
 test("the stored texts are read when the search is opened, before the first query", async () => {
   const server = new ChatServer()
   server.add("kitchen", 3)

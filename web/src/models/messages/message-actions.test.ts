@@ -53,6 +53,24 @@ test("only own messages have a delivery status, and notes to self have none", ()
   expect(messageActions(his, conversation("notes", { type: "self" }), "nils", soon).info).toBe(false)
 })
 
+test("admins pin in groups and families, and both members in direct chats", () => {
+  const may = (change: Parameters<typeof conversation>[1]) =>
+    messageActions(his, conversation("kitchen", change), "maja", soon).pin
+  const admins = { members: [{ user_id: "maja", role: "admin" as const }] }
+  for (const type of ["group", "family"] as const) {
+    expect(may({ type })).toBe(false)
+    expect(may({ type, ...admins })).toBe(true)
+  }
+  expect(may({ type: "direct", contact: "open" })).toBe(true)
+  expect(may({ type: "direct", contact: "ended" })).toBe(false)
+  expect(may({ type: "self" })).toBe(true)
+})
+
+test("every member stars messages and deletes them for themselves, also encrypted ones", () => {
+  const encrypted = conversation("kitchen", { encryption_policy: "required" })
+  expect(messageActions(his, encrypted, "maja", soon)).toMatchObject({ mark: true })
+})
+
 test("an edited message has an edit history", () => {
   expect(messageActions(his, kitchen, "maja", soon).history).toBe(false)
   expect(messageActions({ ...his, edited_at: his.inserted_at }, kitchen, "maja", soon).history).toBe(true)

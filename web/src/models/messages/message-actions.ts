@@ -6,6 +6,10 @@ import { roleOf } from "../people/permissions"
 export interface MessageActions {
   readonly react: boolean
   readonly reply: boolean
+  /** Pin the message for all members, or unpin it. */
+  readonly pin: boolean
+  /** Star the message, and delete it for oneself. */
+  readonly mark: boolean
   readonly edit: boolean
   readonly remove: boolean
   /** The message has an edit history. */
@@ -26,11 +30,16 @@ export function messageActions(
 ): MessageActions {
   const exists = message.deleted_at === null
   const own = message.user_id === me
-  const admin = conversation.type === "group" && roleOf(conversation, me) === "admin"
+  const isAdmin = roleOf(conversation, me) === "admin"
+  const admin = conversation.type === "group" && isAdmin
+  const hasAdmins = conversation.type === "group" || conversation.type === "family"
+  const open = conversation.contact === null || conversation.contact === "open"
   const recent = now.getTime() - new Date(message.inserted_at).getTime() < EDITABLE_MS
   return {
     react: exists && conversation.encryption_policy !== "required", // reactions are not encrypted yet
     reply: exists,
+    pin: exists && open && (isAdmin || !hasAdmins),
+    mark: exists,
     edit: exists && own && recent && EDITABLE.has(message.message_type),
     remove: exists && (own || admin),
     history: exists && message.edited_at !== null,

@@ -1,15 +1,20 @@
 // @vitest-environment happy-dom
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
+import { ApiError } from "../../api/http"
+import type { Message } from "../../api/types"
+import { NO_MARKS, type Mark } from "../../models/messages/marks"
 import { conversation, message } from "../../models/fixtures"
 import type { ChatClient } from "../../sync/client.svelte"
 import { listenForGestures } from "./message-gestures"
 import { MessageSelection } from "./selection.svelte"
 
 const own = message(1, { user_id: "maja", inserted_at: new Date().toISOString() })
+const set = vi.fn<(message: Message, mark: Mark, marked: boolean) => Promise<void>>()
 const client = {
   me: { id: "maja" },
   info: () => conversation("kitchen"),
+  conversation: () => ({ marked: { marks: NO_MARKS, set } }),
   reader: { read: () => ({ kind: "text", text: "Milk" }) },
 } as unknown as ChatClient
 let selection: MessageSelection
@@ -108,6 +113,19 @@ test("a double-click on the empty part opens the menu, and on the text it select
   expect(selection.menu).toBeUndefined()
   find(".bubble").dispatchEvent(new MouseEvent("dblclick", { bubbles: true }))
   expect(selection.menu?.message).toBe(own)
+})
+
+test("a key stars a message, and the menu says if that is refused", async () => {
+  const press = () => find("[data-entry=m1]").dispatchEvent(new KeyboardEvent("keydown", { key: "s", bubbles: true }))
+  set.mockResolvedValueOnce()
+  press()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(set).toHaveBeenLastCalledWith(own, "star", true)
+  expect(selection.menu).toBeUndefined()
+  set.mockRejectedValueOnce(new ApiError(409, "too_many_marks"))
+  press()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(selection.menu).toMatchObject({ message: own, fault: new ApiError(409, "too_many_marks") })
 })
 
 test("keys act on the message that has the focus, and combinations belong to the browser", () => {

@@ -7,6 +7,7 @@
 import "./message-gestures.css"
 
 import type { Message } from "../../api/types"
+import { isMarked } from "../../models/messages/marks"
 import { messageActions, type MessageActions } from "../../models/messages/message-actions"
 import { SLOP, intent, swipeOffset, swipeReplies, type Movement } from "../../models/messages/swipe"
 import type { TimelineItem } from "../../models/messages/timeline-items"
@@ -208,6 +209,14 @@ class MessageGestures {
     return true
   }
 
+  #star(message: Message): void {
+    const marked = this.target.client.conversation(this.target.id)?.marked
+    if (!marked) return
+    marked
+      .set(message, "star", !isMarked(marked.marks, message, "star"))
+      .catch((fault: unknown) => (this.target.selection.menu = { message, fault }))
+  }
+
   #move(entry: HTMLElement, key: string): boolean {
     const entries = [...this.list.querySelectorAll<HTMLElement>("[data-entry]")]
     const index = entries.indexOf(entry)
@@ -234,6 +243,9 @@ class MessageGestures {
         return this.#copy(message)
       case "+":
         selection.menu = { message }
+        return true
+      case "s":
+        this.#star(message)
         return true
       case "i":
         selection.info = message

@@ -12,6 +12,8 @@ export interface OpenMenu {
   readonly at?: { readonly x: number; readonly y: number } | undefined
   /** What the user has chosen already. */
   readonly step?: "delete"
+  /** Why the server did not do what the user pressed a key for. */
+  readonly fault?: unknown
 }
 
 export interface OpenPhoto extends SharedAttachment {
@@ -24,6 +26,8 @@ export class MessageSelection {
   menu = $state.raw<OpenMenu>()
   /** Its delivery status is shown. */
   info = $state.raw<Message>()
+  /** The user has just deleted it for themselves, and may undo that. */
+  hidden = $state.raw<Message>()
   /** Its edit history is open. */
   history = $state.raw<Message>()
   /** It is open in the viewer. */
