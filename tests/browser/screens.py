@@ -182,6 +182,10 @@ class Scene:
             await sent.get_by_role("button", name=opener).first.press("Enter")
             await what.wait_for()
             yield name
+            if name == "message-menu":
+                await over.get_by_role("button", name="Forward", exact=True).click()
+                await over.get_by_label("Search chats").wait_for()
+                yield "forward"
             await page.keyboard.press("Escape")
         await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations']['family']}")
         await sent.get_by_role("button", name=re.compile("^(Read|Delivered|Sent)")).last.press("Enter")

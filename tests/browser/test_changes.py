@@ -22,14 +22,15 @@ def entry(person: Person, text: str) -> Locator:
     return person.messages().locator("[data-entry]").filter(has=words)
 
 
-async def choose(person: Person, text: str, *buttons: str) -> None:
-    """Open the menu of a message and press one of its items."""
+async def choose(person: Person, text: str, *buttons: str, stays_open: bool = False) -> None:
+    """Open the menu of a message and press one of its items, which may open another dialog."""
     menu = entry(person, text).get_by_role("button", name="Message options")
     await menu.focus()
     await person.page.keyboard.press("Enter")
     for each in buttons:
         await person.page.get_by_role("dialog").get_by_role("button", name=each, exact=True).click()
-    await expect(person.page.get_by_role("dialog")).to_be_hidden()
+    if not stays_open:
+        await expect(person.page.get_by_role("dialog")).to_be_hidden()
 
 
 async def test_changes_to_a_message_appear_for_the_other_user_at_once(of_the_family: SignedIn) -> None:

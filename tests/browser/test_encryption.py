@@ -136,3 +136,32 @@ async def test_an_encrypted_message_is_pinned_starred_and_deleted_for_oneself(
     await maja.page.get_by_role("button", name="Chat info").click()
     await maja.page.get_by_role("button", name="Starred messages").click()
     await expect(maja.page.get_by_role("dialog")).to_contain_text("The safe: 4711")
+
+
+async def test_a_message_is_forwarded_between_encrypted_chats_and_out_of_them_only_after_a_question(
+    encrypting: Server, person: SignedIn
+) -> None:
+    maja = await _signed_in(encrypting, person, "maja", encrypting.url)
+    await maja.open("Summer house")
+    await maja.say("The ferry leaves at noon")
+    secret = f"canary{secrets.token_hex(8)}"
+    sheet = maja.page.get_by_role("dialog", name="Forward to")
+    await choose(maja, "The ferry leaves at noon", "Forward", stays_open=True)
+    await sheet.get_by_role("checkbox", name="Notes to self").check()
+    await sheet.get_by_role("button", name="Send").click()
+    notes = entry(maja, "The ferry leaves at noon")
+    await expect(maja.page.get_by_role("heading", name="Notes to self")).to_be_visible()
+    await expect(notes).to_contain_text("Forwarded")
+    await expect(notes).to_contain_text("Sent")
+
+    await maja.say(secret)
+    await expect(entry(maja, secret)).to_contain_text("Sent")
+    await choose(maja, secret, "Forward", stays_open=True)
+    await sheet.get_by_role("checkbox", name="Summer house").check()
+    await sheet.get_by_role("button", name="Send").click()
+    await expect(sheet.get_by_role("alert")).to_contain_text("can read it")
+    await expect(sheet.get_by_role("button", name="Send anyway")).to_be_visible()
+    await maja.page.keyboard.press("Escape")
+    assert places_with(secret, [encrypting.data_dir, encrypting.log], encrypting.process_id) == []
+    await maja.open("Summer house")
+    await expect(entry(maja, secret)).to_have_count(0)

@@ -1,12 +1,13 @@
 """The menu of a message by touch, mouse and key, and the swipe that replies."""
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import FilePayload, Locator, expect
 
 from tests.browser.conftest import SignedIn
 from tests.browser.gestures import hold, swipe
 from tests.browser.household import Person
 from tests.browser.test_changes import PHONE, entry
+from tests.support.photos import photo
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -108,3 +109,27 @@ async def test_keys_act_on_the_message_that_has_the_focus(of_the_family: SignedI
     await entry(maja, "First").focus()
     await press("e")
     await expect(maja.page.get_by_label("Message to")).to_have_value("First")
+
+
+async def test_a_photo_with_its_caption_is_forwarded_to_several_chats(of_the_family: SignedIn) -> None:
+    maja, inga = await of_the_family("maja"), await of_the_family("inga", **PHONE)
+    await maja.open("emil")
+    picture: FilePayload = {"name": "lake.jpg", "mimeType": "image/jpeg", "buffer": photo(size=(80, 60))}
+    await maja.page.locator("input[type=file]").set_input_files(picture)
+    await maja.say("Our lake")
+    await expect(entry(maja, "Our lake")).to_contain_text("Sent")
+    await entry(maja, "Our lake").get_by_label("Message options").focus()
+    await maja.page.keyboard.press("f")
+
+    sheet = maja.page.get_by_role("dialog", name="Forward to…")
+    await sheet.get_by_label("Search chats").fill("famil")
+    await sheet.get_by_role("checkbox", name="The whole family").check()
+    await sheet.get_by_label("Search chats").fill("")
+    await sheet.get_by_role("checkbox", name="Summer house").check()
+    await sheet.get_by_role("button", name="Send").click()
+    await expect(sheet).to_have_count(0)
+    for chat in ("The whole family", "Summer house"):
+        await inga.page.goto(f"{inga.url}/#")
+        await inga.open(chat)
+        await expect(entry(inga, "Our lake").get_by_role("button", name="Photo: lake.jpg")).to_be_visible()
+        await expect(entry(inga, "Our lake")).to_contain_text("Forwarded")

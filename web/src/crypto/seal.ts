@@ -4,6 +4,7 @@
  */
 import { wellFormed } from "../api/json"
 import type { AttachmentUrls, Attachment, Message, Reaction } from "../api/types"
+import { readForwarded } from "./forwarded"
 
 interface Envelope {
   readonly encryption_flag?: boolean
@@ -32,7 +33,7 @@ export interface SealedReaction extends Envelope {
  * - `broken`: the server cannot read it any more
  */
 export type Opened =
-  | { readonly kind: "text"; readonly text: string; readonly reply_to?: string }
+  | { readonly kind: "text"; readonly text: string; readonly reply_to?: string; readonly forwarded?: true }
   | { readonly kind: "deleted" | "locked" | "before" | "newer" | "broken" }
 
 /** Prepares a text, which is made well-formed before: a ciphertext could not be repaired. */
@@ -73,7 +74,7 @@ export function isEncrypted({ encryption_flag, reactions }: Message): boolean {
 
 /** Reads a text that is not encrypted. */
 export function openPlain({ body }: Pick<Message, "body">): Opened {
-  return body === null ? { kind: "broken" } : { kind: "text", text: body }
+  return body === null ? { kind: "broken" } : { kind: "text", ...readForwarded(body) }
 }
 
 export async function sealReaction(emoji: string): Promise<SealedReaction> {

@@ -17,6 +17,7 @@ import { RecordingStore } from "../device/recording-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
 import { TabChannel } from "../device/tab-channel"
 import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/messages/attachments"
+import { asForwarded } from "../crypto/forwarded"
 import { invitationLink } from "../models/people/invitation"
 import { refusedChoices, waitingIn, type OutgoingMessage, type Outbox } from "../models/messages/outbox"
 import {
@@ -287,9 +288,13 @@ export class ChatClient {
       ...(await Promise.all(others.map((files) => outgoingMessage(id, "", files)))),
     ]
     this.#drafts.clear(id)
-    await this.blobs.stored(enclosures.map(({ key }) => key))
-    await this.#outboxStore.write(...messages)
-    this.conversation(id)?.flush()
+    await this.#write(messages)
+  }
+
+  /** Sends a message on to another conversation. The draft there stays. */
+  async forward(id: string, text: string, enclosures: readonly PendingAttachment[]): Promise<void> {
+    const message = await outgoingMessage(id, asForwarded(text), enclosures)
+    await this.#write([{ ...message, text, forwarded: true }])
   }
 
   /** Saves a draft. */
@@ -380,6 +385,12 @@ export class ChatClient {
       throw error
     }
     this.#removeConversation(conversationId)
+  }
+
+  async #write(messages: readonly OutgoingMessage[]): Promise<void> {
+    await this.blobs.stored(messages.flatMap(({ enclosures = [] }) => enclosures.map(({ key }) => key)))
+    await this.#outboxStore.write(...messages)
+    for (const { conversation_id } of messages) this.conversation(conversation_id)?.flush()
   }
 
   #databaseChanged(): void {

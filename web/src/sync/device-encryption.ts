@@ -6,6 +6,7 @@ import { startEngine, type StartedEngine } from "../device/engine"
 import { UNKNOWN_KEY } from "../crypto/failures"
 import { KeyDatabase } from "../crypto/key-database"
 import type { Opened, Sealed } from "../crypto/seal"
+import { readForwarded } from "../crypto/forwarded"
 import { publishKeyPackages, registerDevice } from "./device-registration"
 import { EncryptedConversations } from "./encrypted-conversations"
 import type { EncryptionContext, EncryptionState, Version } from "./encryption.svelte"
@@ -89,7 +90,9 @@ export class DeviceEncryption {
     }
     if (await this.#isPending()) return { kind: "locked" }
     const decrypted = await this.#conversations.decrypt(received)
-    if (decrypted.kind === "content") return { kind: "text", ...decrypted.content }
+    if (decrypted.kind === "content") {
+      return { kind: "text", ...decrypted.content, ...readForwarded(decrypted.content.text) }
+    }
     if (decrypted.kind === "newer") return decrypted
     if (decrypted.kind === "superseded") return { kind: "locked" }
     if (decrypted.code === UNKNOWN_KEY && !(await this.#conversations.isNewer(received))) return { kind: "before" }

@@ -106,6 +106,12 @@ test("a message is encrypted by one device and read by the others", async () => 
   expect(inga.state(KITCHEN)).toEqual({ kind: "ready", since: 0 })
 })
 
+test("a forwarded message is read without its mark", async () => {
+  const { inga, nils } = await pair()
+  const sealed = await send(inga, "\u21AA\uFE0E At noon.")
+  expect(await nils.decrypt(stored("inga", sealed))).toEqual({ kind: "text", text: "At noon.", forwarded: true })
+})
+
 test("nothing is encrypted before all participants have keys", async () => {
   const inga = signedIn("inga")
   await expect(send(inga, "hello")).rejects.toMatchObject({ code: "encryption_not_ready" })

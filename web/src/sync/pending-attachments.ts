@@ -44,7 +44,7 @@ export class PendingAttachments {
   async add(conversationId: string, chosen: readonly NewAttachment[], name: string): Promise<readonly string[]> {
     const readable = await Promise.all(chosen.map(({ blob }) => hasContent(blob)))
     const usable = chosen.filter((_, index) => readable[index])
-    const more = await Promise.all(usable.map((each) => this.#prepare(each)))
+    const more = await Promise.all(usable.map((each) => this.prepare(each)))
     await this.drafts.setAttachments(conversationId, [...this.of(conversationId), ...more], name)
     return chosen.filter((_, index) => !readable[index]).map((each) => each.name)
   }
@@ -86,7 +86,8 @@ export class PendingAttachments {
     }
   }
 
-  async #prepare({ blob, ...known }: NewAttachment): Promise<PendingAttachment> {
+  /** Stores a file on this device, for a message that is written now. */
+  async prepare({ blob, ...known }: NewAttachment): Promise<PendingAttachment> {
     const sealed = await sealFile(blob)
     const { encrypted, blob: bytes } = sealed
     return { ...known, key: this.blobs.put(bytes), size: bytes.size, encrypted, keep_metadata: false }

@@ -359,6 +359,18 @@ describe("where encryption is required", () => {
     expect(encrypt.mock.calls).toEqual([["message", "kitchen", frame?.client_id, { text: "Dinner!", reply_to: "m1" }]])
   })
 
+  test("a forwarded message is encrypted with its mark, also again after epoch_changed", async () => {
+    const { server, kitchen, client, encrypt } = await startEncrypting()
+    server.phoenix.handle(/^message:/, "new_msg", (frame) =>
+      encrypt.mock.calls.length === 1 ? refuse("epoch_changed") : kitchen.store(frame, "maja"),
+    )
+    await client.forward("kitchen", "At noon.", [])
+    expect(client.outbox[0]).toMatchObject({ text: "At noon.", forwarded: true })
+    await eventually(() => expect(client.outbox).toEqual([]))
+    const texts = encrypt.mock.calls.map(([, , , { text }]) => text)
+    expect(texts).toEqual(Array(2).fill("\u21AA\uFE0E At noon."))
+  })
+
   test("after epoch_changed the message is encrypted again; after a lost reply its bytes stay the same", async () => {
     const { server, kitchen, client } = await startEncrypting()
     const answers = [() => refuse("epoch_changed"), () => undefined]

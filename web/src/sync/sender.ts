@@ -5,7 +5,14 @@
 import type { Channel } from "phoenix"
 
 import type { OutboxStore } from "../device/outbox-store"
-import { sendable, nextToSend, isTransient, retryDelay, type OutgoingMessage } from "../models/messages/outbox"
+import {
+  sendable,
+  nextToSend,
+  sentText,
+  isTransient,
+  retryDelay,
+  type OutgoingMessage,
+} from "../models/messages/outbox"
 import { messageTypeOf } from "../models/messages/attachments"
 import { seal, type Sealed } from "../crypto/seal"
 import { ApiError, Unreachable } from "../api/http"
@@ -123,11 +130,11 @@ export class Sender {
    * reply the server recognizes it, but not another one of the same text.
    */
   async #sealed(message: OutgoingMessage, isCurrent: () => boolean): Promise<Sealed | undefined> {
-    const { client_id, text, reply_to, sealed } = message
+    const { client_id, reply_to, sealed } = message
     if (!this.encryption.isRequired(this.conversationId) || this.encryption.isOwn(sealed)) return sealed
     try {
       if (message.enclosures) throw new ApiError(0, "encryption_required")
-      const content = { text, ...(reply_to !== undefined && { reply_to }) }
+      const content = { text: sentText(message), ...(reply_to !== undefined && { reply_to }) }
       const encrypted = await this.encryption.encrypt("message", this.conversationId, client_id, content)
       await this.outboxStore.setSealed(client_id, encrypted)
       return encrypted
@@ -201,7 +208,7 @@ export class Sender {
 
   /** The server stored nothing, because the epoch has ended or its roster is not right. */
   async #encryptAgain(message: OutgoingMessage): Promise<void> {
-    await this.outboxStore.setSealed(message.client_id, await seal(message.text))
+    await this.outboxStore.setSealed(message.client_id, await seal(sentText(message)))
     this.#settled(message)
     this.#attempts += 1
     if (this.#attempts > MAX_EPOCHS) this.#pause(retryDelay({ reason: "epoch_changed" }, this.#attempts))

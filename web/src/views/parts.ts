@@ -8,6 +8,7 @@ export const parts = {
   chatSearch: () => import("./search/ChatSearch.svelte"),
   editHistory: () => import("./chat/EditHistory.svelte"),
   gallery: () => import("./chat/Gallery.svelte"),
+  forwardSheet: () => import("./chat/ForwardSheet.svelte"),
   inviteSheet: () => import("./conversations/InviteSheet.svelte"),
   hiddenMessageNotice: () => import("./chat/HiddenMessageNotice.svelte"),
   messageGestures: () => import("./chat/message-gestures"),

@@ -71,6 +71,14 @@ test("every member stars messages and deletes them for themselves, also encrypte
   expect(messageActions(his, encrypted, "maja", soon)).toMatchObject({ mark: true })
 })
 
+test("a message is forwarded if it can be read, and a forwarded one keeps its words", () => {
+  const text = { kind: "text", text: "At noon." } as const
+  expect(messageActions(his, kitchen, "nils", soon, text)).toMatchObject({ forward: true, edit: true })
+  const forwarded = { ...text, forwarded: true } as const
+  expect(messageActions(his, kitchen, "nils", soon, forwarded)).toMatchObject({ forward: true, edit: false })
+  expect(messageActions(his, kitchen, "nils", soon, { kind: "locked" })).toMatchObject({ forward: false })
+})
+
 test("an edited message has an edit history", () => {
   expect(messageActions(his, kitchen, "maja", soon).history).toBe(false)
   expect(messageActions({ ...his, edited_at: his.inserted_at }, kitchen, "maja", soon).history).toBe(true)

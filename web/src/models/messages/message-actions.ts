@@ -1,11 +1,14 @@
 /** The actions a user may perform on a message. The server enforces the same rules. */
 import type { Message } from "../../api/types"
+import type { Opened } from "../../crypto/seal"
+import { attachmentsOf } from "./attachments"
 import type { ConversationInfo } from "../conversation-list"
 import { roleOf } from "../people/permissions"
 
 export interface MessageActions {
   readonly react: boolean
   readonly reply: boolean
+  readonly forward: boolean
   /** Pin the message for all members, or unpin it. */
   readonly pin: boolean
   /** Star the message, and delete it for oneself. */
@@ -27,8 +30,11 @@ export function messageActions(
   conversation: ConversationInfo,
   me: string,
   now: Date,
+  opened?: Opened,
 ): MessageActions {
   const exists = message.deleted_at === null
+  const readable = opened?.kind === "text"
+  const forwarded = readable && opened.forwarded === true
   const own = message.user_id === me
   const isAdmin = roleOf(conversation, me) === "admin"
   const admin = conversation.type === "group" && isAdmin
@@ -38,9 +44,10 @@ export function messageActions(
   return {
     react: exists && conversation.encryption_policy !== "required", // reactions are not encrypted yet
     reply: exists,
+    forward: exists && readable && attachmentsOf(message).every(({ encrypted }) => !encrypted),
     pin: exists && open && (isAdmin || !hasAdmins),
     mark: exists,
-    edit: exists && own && recent && EDITABLE.has(message.message_type),
+    edit: exists && own && recent && !forwarded && EDITABLE.has(message.message_type),
     remove: exists && (own || admin),
     history: exists && message.edited_at !== null,
     info: exists && own && conversation.type !== "self",

@@ -6,6 +6,7 @@
 import type { Sealed } from "../../crypto/seal"
 import type { ErrorReply } from "../../api/types"
 import { canSendOriginal, withoutUpload, type PendingAttachment } from "./attachments"
+import { asForwarded } from "../../crypto/forwarded"
 import type { DeliveryStatus } from "./receipts"
 
 export interface OutgoingMessage {
@@ -13,6 +14,7 @@ export interface OutgoingMessage {
   readonly conversation_id: string
   /** The plaintext, for display. */
   readonly text: string
+  readonly forwarded?: true
   /**
    * The body to send. Where encryption is required, it is encrypted when it is sent, and stays the same until the server
    * has refused it: a different ciphertext under the same `client_id` would be another message.
@@ -95,6 +97,11 @@ export function nextToSend(
 
 function hasFiles({ enclosures = [] }: OutgoingMessage): boolean {
   return enclosures.length > 0
+}
+
+/** The text to send: with the mark of a forwarded message. */
+export function sentText({ text, forwarded }: Pick<OutgoingMessage, "text" | "forwarded">): string {
+  return forwarded ? asForwarded(text) : text
 }
 
 export function isTransient(refusal: ErrorReply): boolean {

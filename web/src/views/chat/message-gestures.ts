@@ -186,7 +186,7 @@ class MessageGestures {
     if (item?.kind !== "stored" || item.message.deleted_at !== null || !conversation) return undefined
     return {
       message: item.message,
-      actions: messageActions(item.message, conversation, client.me.id, new Date()),
+      actions: messageActions(item.message, conversation, client.me.id, new Date(), client.reader.read(item.message)),
     }
   }
 
@@ -247,6 +247,9 @@ class MessageGestures {
       case "s":
         this.#star(message)
         return true
+      case "f":
+        if (actions.forward) selection.forward = message
+        return actions.forward
       case "i":
         selection.info = message
         return true

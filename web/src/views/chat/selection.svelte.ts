@@ -28,6 +28,8 @@ export class MessageSelection {
   info = $state.raw<Message>()
   /** The user has just deleted it for themselves, and may undo that. */
   hidden = $state.raw<Message>()
+  /** The user chooses the chats that it is sent on to. */
+  forward = $state.raw<Message>()
   /** Its edit history is open. */
   history = $state.raw<Message>()
   /** It is open in the viewer. */
