@@ -73,11 +73,56 @@ test.each([
   "www.",
   "www.example",
   "www...",
-  "emil@www.a.example",
   "ftp://www.a.example",
   `https://a.example/${"x".repeat(MAX_URL_LENGTH)}`,
 ])("%s is no link", (said) => {
   expect(links(said)).toEqual([])
+  expect(linkify(said)).toEqual([{ kind: "words", text: said }])
+})
+
+test.each([
+  ["write to maja@example.org, please", "mailto:maja@example.org"],
+  ["(maja.sundqvist+ferry@mail.example.co.jp)", "mailto:maja.sundqvist+ferry@mail.example.co.jp"],
+  ["メールはmaja@example.jpまで", "mailto:maja@example.jp"],
+  ["mailto:maja@example.org.", "mailto:maja@example.org"],
+  ["emil@www.a.example", "mailto:emil@www.a.example"],
+  ["100%sure@example.org", "mailto:100%25sure@example.org"],
+  ["0700@example.org", "mailto:0700@example.org"],
+  ["call +46 70 123 45 67!", "tel:+46701234567"],
+  ["070-123 45 67", "tel:0701234567"],
+  ["電話は03-1234-5678です", "tel:0312345678"],
+  ["(03) 1234 5678", "tel:0312345678"],
+  ["070-123 45 67 at 7, or 0707654321 2 pm", "tel:0701234567 tel:0707654321"],
+  ["call 0701234567 18:00", "tel:0701234567"],
+  ["my number (0701234567)", "tel:0701234567"],
+  ["+49 (0)30 123456", "tel:+4930123456"],
+  ["0701234567\n0707654321", "tel:0701234567 tel:0707654321"],
+])("%s links to %s, too", (said, hrefs) => {
+  expect(links(said).join(" ")).toBe(hrefs)
+  expect(whole(said)).toBe(said)
+})
+
+test.each([
+  "maja@example",
+  "@example.org",
+  "maja@example.org@evil.example",
+  "ftp://maja@example.org",
+  `${"a".repeat(65)}@example.org`,
+  "a@b..example",
+  "01.02.2026",
+  "09.30-16.00",
+  "0800 - 1600",
+  "at 07:30, not 08:00",
+  "0.12345678",
+  "012345",
+  "0123456789012345",
+  "1234567",
+  "order A0701234567",
+  "10070123456",
+  "0701234567abc",
+  "+",
+  "2026-01-02 03:04:05",
+])("%s is neither an email address nor a phone number", (said) => {
   expect(linkify(said)).toEqual([{ kind: "words", text: said }])
 })
 
@@ -104,6 +149,13 @@ test.each([
   ["beginnings", (n: number) => "https://www.".repeat(n / 10)],
   ["one host name", (n: number) => `https://${"ü".repeat(n)}`],
   ["emoji", (n: number) => "🥦".repeat(n / 2)],
+  ["email addresses", (n: number) => "a@b.".repeat(n / 4)],
+  ["long words with an @", (n: number) => `${"a".repeat(70)}@`.repeat(n / 71)],
+  ["host names", (n: number) => `a@${"b.".repeat(n / 2)}`],
+  ["zeros", (n: number) => "0".repeat(n)],
+  ["numbers", (n: number) => "0 ".repeat(n / 2)],
+  ["plus signs", (n: number) => "+".repeat(n)],
+  ["phone numbers", (n: number) => "0701234567, ".repeat(n / 12)],
   ["spaces", (n: number) => `${" ".repeat(n)}x`],
 ])("many %s take as many steps as there are characters", (_, repeated) => {
   const characters = vi.spyOn(String.prototype, "charAt")

@@ -1,16 +1,17 @@
 /**
- * Splits text into plain text and links. Only http and https URLs become links, never scripts.
+ * Splits text into plain text and links: http and https URLs, never scripts, email addresses and phone numbers.
  *
  * A message can contain anything, so one pass over the text must be enough: the regular expressions here match one
  * character or a fixed number of them, and no part of the text is examined again after it has turned out to be no link.
  */
+import { emailAddressAt, phoneNumberAt, type TextLink } from "./contact-addresses"
 import { graphemes } from "./graphemes"
 
 export type TextPart =
   | { readonly kind: "words"; readonly text: string }
   | { readonly kind: "link"; readonly text: string; readonly href: string }
 
-const BEGINNING = /https?:\/\/|www\./giu
+const BEGINNING = /https?:\/\/|www\.|[@+0]/giu
 const NO_SCHEME = /^www\./iu
 /** What a URL cannot follow directly; one without a scheme cannot be a part of a host name, path or email address. */
 const WORD = /\w/u
@@ -32,13 +33,11 @@ export function linkify(text: string): readonly TextPart[] {
   const parts: TextPart[] = []
   let from = 0
   for (let start = nextBeginning(text, 0); start !== undefined;) {
-    const limit = endOfUrl(text, start)
-    const address = text.slice(start, withoutPunctuation(text, start, limit))
-    const href = webAddress(address)
-    if (href !== undefined) {
-      if (start > from) parts.push({ kind: "words", text: text.slice(from, start) })
-      parts.push({ kind: "link", text: address, href })
-      from = start + address.length
+    const { limit, link } = linkAt(text, start, from)
+    if (link) {
+      if (link.start > from) parts.push({ kind: "words", text: text.slice(from, link.start) })
+      parts.push({ kind: "link", text: text.slice(link.start, link.end), href: link.href })
+      from = link.end
     }
     start = nextBeginning(text, limit)
   }
@@ -55,10 +54,25 @@ export function onlyEmoji(text: string): boolean {
   return found.length <= MAX_LARGE_EMOJI && found.every((grapheme) => EMOJI.test(grapheme))
 }
 
-/** Where the next URL may begin, from a position on. */
+/** Returns the link that the characters at a position belong to, and up to where the text has been examined. */
+function linkAt(text: string, start: number, from: number): { limit: number; link: TextLink | undefined } {
+  const character = text.charAt(start)
+  if (character === "@") {
+    const link = emailAddressAt(text, start, from)
+    return { limit: link?.end ?? start + 1, link }
+  }
+  if (character === "+" || character === "0") return phoneNumberAt(text, start, from)
+  const limit = endOfUrl(text, start)
+  const address = text.slice(start, withoutPunctuation(text, start, limit))
+  const href = webAddress(address)
+  return { limit, link: href === undefined ? undefined : { start, end: start + address.length, href } }
+}
+
+/** Where the next link may begin, from a position on. */
 function nextBeginning(text: string, from: number): number | undefined {
   BEGINNING.lastIndex = from
   for (let match = BEGINNING.exec(text); match; match = BEGINNING.exec(text)) {
+    if (match[0].length === 1) return match.index
     const inside = NO_SCHEME.test(match[0]) ? WORD_OR_ADDRESS : WORD
     if (!inside.test(text.charAt(match.index - 1))) return match.index
   }
