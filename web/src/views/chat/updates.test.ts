@@ -158,7 +158,8 @@ class FakeServer {
   request(method: string, path: string): Promise<object> {
     if (method === "POST") return Promise.resolve({ id: "upload", offset: 0, finished: false })
     const conversations = path === "/conversations?limit=200" ? SUMMARIES : []
-    return Promise.resolve({ conversations, next_cursor: null, families: [], people: [] })
+    const marks = { pinned: [], starred: [], hidden: [] }
+    return Promise.resolve({ conversations, next_cursor: null, families: [], people: [], ...marks })
   }
 
   sendChunk(): Promise<object> {
