@@ -229,7 +229,7 @@ class Person:
     async def say(self, text: str) -> None:
         box = self.page.get_by_label("Message to")
         await box.fill(text)
-        await box.press("Enter")
+        await box.press("Control+Enter")  # On a touch screen, Enter alone begins a new line.
 
     def messages(self, page: Page | None = None) -> Locator:
         return (page or self.page).get_by_role("region", name="Messages")

@@ -133,3 +133,39 @@ async def test_a_photo_with_its_caption_is_forwarded_to_several_chats(of_the_fam
         await inga.open(chat)
         await expect(entry(inga, "Our lake").get_by_role("button", name="Photo: lake.jpg")).to_be_visible()
         await expect(entry(inga, "Our lake")).to_contain_text("Forwarded")
+
+
+async def test_enter_is_a_new_line_on_a_phone_and_the_up_arrow_edits_the_last_message(of_the_family: SignedIn) -> None:
+    phone, laptop = await of_the_family("emil", **PHONE), await of_the_family("emil")
+    for each in (phone, laptop):
+        await each.open("maja")
+    box = phone.page.get_by_label("Message to")
+    await box.tap()
+    await phone.page.keyboard.type("Milk")
+    await phone.page.keyboard.press("Enter")
+    await phone.page.keyboard.type("Bread")
+    await phone.page.get_by_role("button", name="Send", exact=True).tap()
+    await expect(laptop.messages().get_by_text("Milk\nBread")).to_be_visible()
+
+    await laptop.page.get_by_label("Message to").press("ArrowUp")
+    await expect(laptop.page.get_by_label("Message to")).to_have_value("Milk\nBread")
+    await laptop.page.keyboard.type("!")
+    await laptop.page.keyboard.press("Enter")
+    await expect(phone.messages().get_by_text("Milk\nBread!")).to_be_visible()
+
+
+async def test_a_question_mark_lists_the_shortcuts_unless_a_text_field_has_the_focus(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja")
+    await maja.open("emil")
+    sheet = maja.page.get_by_role("dialog", name="Keyboard shortcuts")
+    box = maja.page.get_by_label("Message to")
+    await box.press("?")
+    await expect(sheet).to_have_count(0)
+    await box.fill("")
+    await maja.page.get_by_role("button", name="Chat info").focus()
+    await maja.page.keyboard.press("?")
+    await expect(sheet).to_contain_text("edit your last message")
+    await maja.page.keyboard.press("Escape")
+    await box.focus()
+    await maja.page.keyboard.press("Control+/")
+    await expect(sheet).to_be_visible()

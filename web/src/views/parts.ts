@@ -11,6 +11,7 @@ export const parts = {
   forwardSheet: () => import("./chat/ForwardSheet.svelte"),
   inviteSheet: () => import("./conversations/InviteSheet.svelte"),
   hiddenMessageNotice: () => import("./chat/HiddenMessageNotice.svelte"),
+  messageActions: () => import("../models/messages/message-actions"),
   messageGestures: () => import("./chat/message-gestures"),
   messageInfo: () => import("./chat/MessageInfo.svelte"),
   messageMenu: () => import("./chat/MessageMenu.svelte"),

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 
-import { messageActions } from "./message-actions"
+import { lastEditable, messageActions } from "./message-actions"
+import type { Message } from "../../api/types"
 import { conversation, message } from "../fixtures"
 
 const kitchen = conversation("kitchen")
@@ -77,6 +78,15 @@ test("a message is forwarded if it can be read, and a forwarded one keeps its wo
   const forwarded = { ...text, forwarded: true } as const
   expect(messageActions(his, kitchen, "nils", soon, forwarded)).toMatchObject({ forward: true, edit: false })
   expect(messageActions(his, kitchen, "nils", soon, { kind: "locked" })).toMatchObject({ forward: false })
+})
+
+test("the last own message can be edited, and none before it", () => {
+  const opened = () => ({ kind: "text", text: "Milk" }) as const
+  const last = (...messages: Message[]) => lastEditable(messages, kitchen, "nils", soon, opened)?.seq
+  const byMaja = message(2, { user_id: "maja", inserted_at: his.inserted_at })
+  const gone = message(2, { user_id: "nils", inserted_at: his.inserted_at, deleted_at: his.inserted_at })
+  const poll = message(2, { user_id: "nils", inserted_at: his.inserted_at, message_type: "poll" })
+  expect([last(his, byMaja), last(his, gone), last(his, poll), last(byMaja)]).toEqual([1, 1, undefined, undefined])
 })
 
 test("an edited message has an edit history", () => {

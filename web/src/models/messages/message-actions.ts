@@ -25,6 +25,18 @@ export interface MessageActions {
 const EDITABLE = new Set(["text", "image", "file", "voice"])
 const EDITABLE_MS = 24 * 60 * 60 * 1000
 
+/** Returns the last message of a user if it can be edited. `messages` are in the order of the conversation. */
+export function lastEditable(
+  messages: readonly Message[],
+  conversation: ConversationInfo,
+  me: string,
+  now: Date,
+  read: (message: Message) => Opened | undefined,
+): Message | undefined {
+  const last = messages.findLast((each) => each.user_id === me && each.deleted_at === null)
+  return last && messageActions(last, conversation, me, now, read(last)).edit ? last : undefined
+}
+
 export function messageActions(
   message: Message,
   conversation: ConversationInfo,

@@ -19,7 +19,8 @@ afterEach(async () => {
   if (pane) await unmount(pane)
 })
 
-async function open(): Promise<{ readonly server: ChatServer; readonly client: ChatClient }> {
+async function open(hover = true): Promise<{ readonly server: ChatServer; readonly client: ChatClient }> {
+  vi.spyOn(globalThis, "matchMedia").mockReturnValue({ matches: hover } as MediaQueryList)
   const server = new ChatServer()
   server.add("kitchen", 2)
   const client = await startClient(server)
@@ -39,9 +40,12 @@ function type(text: string): void {
   box().dispatchEvent(new Event("input", { bubbles: true }))
 }
 
-function pressEnter(): void {
-  box().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }))
+/** Presses a key in the text field. Returns whether the browser's default action is still allowed. */
+function pressKey(key: string, more: KeyboardEventInit = {}): boolean {
+  return box().dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }))
 }
+
+const pressEnter = () => pressKey("Enter")
 
 function press(label: string): void {
   const button = [...document.querySelectorAll("button")].find((each) => each.textContent?.trim() === label)
@@ -69,6 +73,43 @@ test("a text that is too long stays, with the excess and the offer to attach it 
   )
   await eventually(() => expect(box().value).toBe(""))
   expect(sent(server)).toEqual([])
+})
+
+test("Enter sends, Shift+Enter begins a new line, and an input method keeps its Enter", async () => {
+  const { server } = await open()
+  expect(box().getAttribute("enterkeyhint")).toBe("send")
+  type("Milk")
+  for (const more of [{ shiftKey: true }, { isComposing: true }, { keyCode: 229 }]) {
+    expect(pressKey("Enter", more)).toBe(true)
+  }
+  expect(sent(server)).toEqual([])
+  expect(pressEnter()).toBe(false)
+  await eventually(() => expect(sent(server)).toEqual(["Milk"]))
+})
+
+test("on a touch screen Enter begins a new line, and with Control it sends", async () => {
+  const { server } = await open(false)
+  expect(box().getAttribute("enterkeyhint")).toBe("enter")
+  type("Milk")
+  expect(pressEnter()).toBe(true)
+  expect(sent(server)).toEqual([])
+  expect(pressKey("Enter", { ctrlKey: true })).toBe(false)
+  await eventually(() => expect(sent(server)).toEqual(["Milk"]))
+})
+
+test("in an empty field, the up arrow edits the user's last message", async () => {
+  const { server, client } = await open()
+  const recent = new Date().toISOString()
+  server.conversations.get("kitchen")?.add({ user_id: "maja", body: "Milc", inserted_at: recent })
+  await eventually(() => expect(client.conversation("kitchen")?.timeline.last).toBe(3))
+  type("words")
+  pressKey("ArrowUp")
+  await eventually(() => expect(box().value).toBe("words"))
+  type("")
+  pressKey("ArrowUp")
+  await eventually(() => expect(box().value).toBe("Milc"))
+  pressKey("Escape")
+  await eventually(() => expect(box().value).toBe(""))
 })
 
 test("a text of U+0000 alone is nothing to send", async () => {
