@@ -23,6 +23,7 @@ export const parts = {
   pinnedMessages: () => import("./chat/PinnedMessages.svelte"),
   refusedChoices: () => import("./chat/RefusedChoices.svelte"),
   removedFromGroup: () => import("./conversations/RemovedFromGroup.svelte"),
+  shortcuts: () => import("./Shortcuts.svelte"),
   starredMessages: () => import("./chat/StarredMessages.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),
   video: () => import("./chat/attachments/Video.svelte"),

@@ -1,0 +1,27 @@
+import type { ShortcutsKey } from "./shortcuts-en"
+
+export const shortcutsJa: Readonly<Record<ShortcutsKey, string>> = {
+  "shortcuts.title": "キーボードショートカット",
+  "shortcuts.open": "キーボードショートカットを表示",
+  "shortcuts.everywhere": "どこでも",
+  "shortcuts.search": "チャットやメッセージを検索",
+  "shortcuts.list": "この一覧を表示",
+  "shortcuts.escape": "閉じる、または返信や編集をやめる",
+  "shortcuts.writing": "入力中",
+  "shortcuts.send": "送信",
+  "shortcuts.newLine": "改行",
+  "shortcuts.editLast": "入力欄が空のとき：自分の最後のメッセージを編集",
+  "shortcuts.message": "メッセージを選んでいるとき",
+  "shortcuts.move": "前または次のメッセージへ移動",
+  "shortcuts.menu": "メニューを開く",
+  "shortcuts.reply": "返信",
+  "shortcuts.edit": "編集",
+  "shortcuts.forward": "転送",
+  "shortcuts.copy": "コピー",
+  "shortcuts.star": "スターを付ける、または外す",
+  "shortcuts.react": "リアクション",
+  "shortcuts.info": "誰が読んだかを表示",
+  "shortcuts.delete": "削除",
+  "shortcuts.questionMark": "「?」でこの一覧を表示",
+  "shortcuts.questionMarkHint": "音声で入力する場合はオフにしてください。",
+}
