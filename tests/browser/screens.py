@@ -187,11 +187,33 @@ class Scene:
                 await over.get_by_label("Search chats").wait_for()
                 yield "forward"
             await page.keyboard.press("Escape")
+        for mark in ("Star", "Pin"):
+            await self._choose(visitor, mark)
+        await page.get_by_role("region", name="Pinned messages").wait_for()
+        yield "pinned"
+        await page.get_by_role("button", name="Chat info").click()
+        await over.get_by_role("button", name="Starred messages").click()
+        await over.get_by_role("listitem").first.wait_for()
+        yield "starred"
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("Control+/")
+        await over.get_by_text("edit your last message").wait_for()
+        yield "shortcuts"
+        await page.keyboard.press("Escape")
+        for mark in ("Remove star", "Unpin"):
+            await self._choose(visitor, mark)
         await page.goto(f"{self.demo.url}/#/c/{self.demo.reported['conversations']['family']}")
         await sent.get_by_role("button", name=re.compile("^(Read|Delivered|Sent)")).last.press("Enter")
         await page.get_by_role("dialog", name="Message info").wait_for()
         yield "arrivals"
         await page.keyboard.press("Escape")
+
+    async def _choose(self, visitor: Person, item: str) -> None:
+        """Choose an item in the menu of the first message."""
+        over = visitor.page.get_by_role("dialog")
+        await visitor.messages().get_by_role("button", name="Message options").first.press("Enter")
+        await over.get_by_role("button", name=item, exact=True).click()
+        await over.wait_for(state="detached")
 
     async def _oneself(self, visitor: Person) -> AsyncIterator[str]:
         """The account page: initially, with everything in use, and in a browser with missing features."""

@@ -127,7 +127,7 @@ async def test_an_encrypted_message_is_pinned_starred_and_deleted_for_oneself(
     for text in ("The safe: 4711", "Milk"):
         await maja.say(text)
         await expect(entry(maja, text)).to_contain_text("Sent")
-    await choose(maja, "The safe: 4711", "Pin for everyone")
+    await choose(maja, "The safe: 4711", "Pin")
     await choose(maja, "The safe: 4711", "Star")
     await choose(maja, "Milk", "Delete for me")
     await maja.page.reload()

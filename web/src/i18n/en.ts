@@ -319,7 +319,7 @@ export const en = {
   "message.star": "Star",
   "message.unstar": "Remove star",
   "message.starred": "Starred",
-  "message.pin": "Pin for everyone",
+  "message.pin": "Pin",
   "message.unpin": "Unpin",
   "message.hide": "Delete for me",
   "message.hideLead": "Delete this message for you? The others keep it.",

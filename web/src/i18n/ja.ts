@@ -315,7 +315,7 @@ export const ja: Messages = {
   "message.star": "スターを付ける",
   "message.unstar": "スターを外す",
   "message.starred": "スター付き",
-  "message.pin": "全員にピン留め",
+  "message.pin": "ピン留め",
   "message.unpin": "ピン留めを外す",
   "message.hide": "自分だけ削除",
   "message.hideLead": "このメッセージを自分のチャットから削除しますか？ほかの人のチャットには残ります。",
