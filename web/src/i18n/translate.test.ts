@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest"
 
 import { en, type Key } from "./en"
-import { choose, joined, LANGUAGES, refusalKey, translator } from "./translate"
+import { ja } from "./ja"
+import { choose, joined, LANGUAGES, refusalKey, translatorOf } from "./translate"
 
+const languages = await Promise.all(
+  Object.entries(LANGUAGES).map(async ([tag, { load }]) => [tag, await load()] as const),
+)
 const placeholders = (text: unknown) => new Set(JSON.stringify(text).match(/\{\w+\}/g) ?? [])
 
-describe.each(Object.entries(LANGUAGES))("%s", (_, { messages }) => {
+describe.each(languages)("%s", (_, messages) => {
   test("has every sentence, and no others", () => {
     expect(Object.keys(messages).sort()).toEqual(Object.keys(en).sort())
   })
@@ -19,7 +23,7 @@ describe.each(Object.entries(LANGUAGES))("%s", (_, { messages }) => {
 test("no text promises that no one else can read a message, except where it is encrypted: the operator can", () => {
   const shownInEncryptedNotes: readonly string[] = ["write.privateNotes", "write.privateNotesFrom"] satisfies Key[]
   const promises = /(no ?one|nobody) else|only you (can|see)|never leaves|あなただけが(読|見)|だれにも/i
-  const texts = Object.values(LANGUAGES).flatMap(({ messages }) =>
+  const texts = languages.flatMap(([, messages]) =>
     Object.entries(messages)
       .filter(([key]) => !shownInEncryptedNotes.includes(key))
       .map(([, text]) => JSON.stringify(text)),
@@ -28,14 +32,14 @@ test("no text promises that no one else can read a message, except where it is e
 })
 
 test("a count chooses the form", () => {
-  const t = translator("en")
+  const t = translatorOf(en, "en")
   expect(t("shelf.unread", { n: 1 })).toBe("1 unread message")
   expect(t("shelf.unread", { n: 3 })).toBe("3 unread messages")
-  expect(translator("ja")("shelf.unread", { n: 1 })).toBe("未読 1 件")
+  expect(translatorOf(ja, "ja")("shelf.unread", { n: 1 })).toBe("未読 1 件")
 })
 
 test("an inserted value is not expanded again", () => {
-  expect(translator("en")("room.newFrom", { name: "{text}", text: "hi" })).toBe("{text}: hi")
+  expect(translatorOf(en, "en")("room.newFrom", { name: "{text}", text: "hi" })).toBe("{text}: hi")
 })
 
 test("the first language that we speak is chosen, else English", () => {
@@ -54,7 +58,7 @@ test("names are joined as the language does it", () => {
 })
 
 test("the instance's name replaces Famichat in every text of the interface only", () => {
-  const t = translator("en", "Sundqvists")
+  const t = translatorOf(en, "en", "Sundqvists")
   expect(t("page.old")).toBe("There's a new version of Sundqvists.")
   expect(t("room.newFrom", { name: "Maja", text: "Famichat!" })).toBe("Maja: Famichat!")
 })

@@ -1,11 +1,16 @@
 /** Translates texts. Pure functions; `language.ts` holds the user's choice. */
 import { once } from "./once"
 import { en, type Key, type Messages, type Text } from "./en"
-import { ja } from "./ja"
 
-export const LANGUAGES: Readonly<Record<string, { readonly name: string; readonly messages: Messages }>> = {
-  en: { name: "English", messages: en },
-  ja: { name: "日本語", messages: ja },
+interface Language {
+  readonly name: string
+  /** Loads the texts. Those in English are there, because they take the place of texts that cannot be loaded. */
+  readonly load: () => Promise<Messages>
+}
+
+export const LANGUAGES: Readonly<Record<string, Language>> = {
+  en: { name: "English", load: async () => en },
+  ja: { name: "日本語", load: async () => (await import("./ja")).ja },
 }
 
 type Values = Readonly<Record<string, string | number>>
@@ -17,11 +22,6 @@ export function choose(wanted: readonly string[]): string {
   return wanted.map((tag) => tag.split("-")[0] ?? "").find((tag) => tag in LANGUAGES) ?? "en"
 }
 
-/** @param app the app's name */
-export function translator(language: string, app = "Famichat"): Translate {
-  return translatorOf(LANGUAGES[language]?.messages ?? en, language, app)
-}
-
 /**
  * @param messages the texts in this language
  * @param app the app's name
@@ -29,7 +29,7 @@ export function translator(language: string, app = "Famichat"): Translate {
 export function translatorOf<K extends string>(
   messages: Readonly<Record<K, Text>>,
   language: string,
-  app: string,
+  app = "Famichat",
 ): TranslateOf<K> {
   const plural = new Intl.PluralRules(language)
   return (key, values = {}) => fill(form(messages[key], values["n"], plural).replaceAll("Famichat", app), values)

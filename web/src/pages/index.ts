@@ -3,12 +3,13 @@ import "../views/theme.css"
 
 import { mount } from "svelte"
 
-import { app, t } from "../i18n/language"
+import { app, speakOwnLanguage, t } from "../i18n/language"
 import { registerServiceWorker, saveNotificationTexts } from "../session/service-worker"
 import Famichat from "../views/Famichat.svelte"
 
 const target = document.getElementById("page")
 if (!target) throw new Error("the page has no place for Famichat")
+await speakOwnLanguage()
 mount(Famichat, { target })
 
 registerServiceWorker().catch(goOnWithout)

@@ -1,7 +1,9 @@
 import type { DeviceKind } from "../../api/types"
 import { describe, expect, test } from "vitest"
 
-import { translator } from "../../i18n/translate"
+import { en } from "../../i18n/en"
+import { ja } from "../../i18n/ja"
+import { translatorOf } from "../../i18n/translate"
 import { statusText } from "../../views/format/display-names"
 import { unknownPerson } from "../people/people"
 import { recipientStatuses, fromReceipts, withStatus, deliveryStatus, unlessChanged, type Receipts } from "./receipts"
@@ -28,7 +30,7 @@ const people = new Map([
 const names = { people, isFormer: (id: string) => !people.has(id) }
 
 function words(receipts: Receipts, seq: number, of = others): string {
-  return statusText(translator("en"), "en", names, deliveryStatus(receipts, seq, of))
+  return statusText(translatorOf(en, "en"), "en", names, deliveryStatus(receipts, seq, of))
 }
 
 test('a stored message is "Sent" until a device acknowledges it', () => {
@@ -75,7 +77,7 @@ describe("a direct conversation", () => {
 })
 
 test("waiting and refused messages have a status too", () => {
-  const t = translator("en")
+  const t = translatorOf(en, "en")
   expect(statusText(t, "en", names, { state: "device" })).toBe("Waiting to send")
   expect(statusText(t, "en", names, { state: "refused", reason: "message_too_large" })).toBe(
     "Not sent. This message is too long.",
@@ -114,7 +116,7 @@ describe("on what a message is", () => {
   test("is shown in Japanese, too", () => {
     const receipts = arrived(["inga", "delivered", 5, "tablet"], ["inga", "delivered", 5, "phone"])
     const at = deliveryStatus(receipts, 5, others)
-    expect(statusText(translator("ja"), "ja", names, at)).toBe("Granのスマートフォン、タブレットに届きました")
+    expect(statusText(translatorOf(ja, "ja"), "ja", names, at)).toBe("Granのスマートフォン、タブレットに届きました")
   })
 })
 
