@@ -6,15 +6,12 @@ import type { Session } from "../session/session"
 
 export class MarkedMessages {
   marks = $state.raw<Marks>(NO_MARKS)
-  #closedAt = $state<string>()
+  /** The user has closed the bar with the pinned messages. */
+  #closed = $state(false)
   /** The `seq` of each hidden message. */
   readonly hidden: ReadonlySet<number> = $derived(new Set(this.marks.hidden))
   /** The pinned messages that the user has not hidden, unless the bar that shows them is closed. */
-  readonly shownPins = $derived(
-    this.marks.pinned[0]?.message_id === this.#closedAt
-      ? []
-      : this.marks.pinned.filter(({ seq }) => !this.hidden.has(seq)),
-  )
+  readonly shownPins = $derived(this.#closed ? [] : this.marks.pinned.filter(({ seq }) => !this.hidden.has(seq)))
   /** Counts the changes by the user: a response to an earlier request does not contain them. */
   #changes = 0
 
@@ -28,13 +25,13 @@ export class MarkedMessages {
     private readonly changed: () => void,
     saved: SavedMarks = NO_MARKS,
   ) {
-    const { closedAt, ...marks } = saved
+    const { closed = false, ...marks } = saved
     this.marks = marks
-    this.#closedAt = closedAt
+    this.#closed = closed
   }
 
   get saved(): SavedMarks {
-    return { ...this.marks, ...(this.#closedAt !== undefined && { closedAt: this.#closedAt }) }
+    return { ...this.marks, ...(this.#closed && { closed: true }) }
   }
 
   /** Requests the marks. Without a response they stay as they are. */
@@ -71,11 +68,13 @@ export class MarkedMessages {
 
   /** Closes the bar with the pinned messages until another one is pinned. */
   closePins(): void {
-    this.#closedAt = this.marks.pinned[0]?.message_id
+    this.#closed = true
     this.changed()
   }
 
   #take(marks: Marks): void {
+    const before = new Set(this.marks.pinned.map(({ message_id }) => message_id))
+    if (marks.pinned.some(({ message_id }) => !before.has(message_id))) this.#closed = false
     this.marks = marks
     this.changed()
   }

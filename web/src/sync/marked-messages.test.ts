@@ -79,7 +79,10 @@ test("a closed bar of pins opens with the next pin, and shows no hidden message"
   expect(marked.shownPins.map(({ seq }) => seq)).toEqual([2])
   marked.closePins()
   expect(marked.shownPins).toEqual([])
-  expect(marked.saved).toMatchObject({ closedAt: "m2", hidden: [1] })
+  expect(marked.saved).toMatchObject({ closed: true, hidden: [1] })
+  server.http.on("GET /conversations/kitchen/marks", () => ({ ...none, pinned: pins.slice(1) }))
+  await marked.load()
+  expect(marked.shownPins, "one less is no next pin").toEqual([])
   server.http.on("GET /conversations/kitchen/marks", () => ({
     ...none,
     pinned: [{ message_id: "m3", seq: 3, user_id: "inga" }, ...pins],

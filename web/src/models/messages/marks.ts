@@ -6,8 +6,8 @@ export type Mark = "pin" | "star" | "hidden"
 
 /** What is stored between sessions, so that a hidden message does not appear before the server responds. */
 export interface SavedMarks extends Marks {
-  /** The newest pin when the user closed the bar with the pinned messages. */
-  readonly closedAt?: string
+  /** The user has closed the bar with the pinned messages, until another one is pinned. */
+  readonly closed?: true
 }
 
 export const NO_MARKS: Marks = { pinned: [], starred: [], hidden: [] }
