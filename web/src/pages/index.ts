@@ -7,16 +7,19 @@ import { app, speakOwnLanguage, t } from "../i18n/language"
 import { registerServiceWorker, saveNotificationTexts } from "../session/service-worker"
 import Famichat from "../views/Famichat.svelte"
 
-const target = document.getElementById("page")
-if (!target) throw new Error("the page has no place for Famichat")
-await speakOwnLanguage()
-mount(Famichat, { target })
-
+void start()
 registerServiceWorker().catch(goOnWithout)
-t.subscribe((say) => {
-  const [news, test, renew] = [say("worker.news"), say("worker.test"), say("worker.renew")]
-  saveNotificationTexts({ app, news, test, renew }).catch(goOnWithout)
-})
+
+async function start(): Promise<void> {
+  const target = document.getElementById("page")
+  if (!target) throw new Error("the page has no place for Famichat")
+  await speakOwnLanguage()
+  mount(Famichat, { target })
+  t.subscribe((say) => {
+    const [news, test, renew] = [say("worker.news"), say("worker.test"), say("worker.renew")]
+    saveNotificationTexts({ app, news, test, renew }).catch(goOnWithout)
+  })
+}
 
 /** Without a service worker, as in private windows, everything works except notifications and opening the app offline. */
 function goOnWithout(error: unknown): void {

@@ -21,9 +21,10 @@ async function copyFiles(client: ChatClient, message: Message): Promise<readonly
   const copies = attachmentsOf(message).map(async (attachment) => {
     const blob = await client.media.load(message, attachment, "file")
     const { name, duration_ms, waveform } = attachment
+    const kind = attachmentKind(attachment)
     const recorded = duration_ms !== null && waveform !== null ? { duration_ms, waveform } : {}
     const copy = await client.pendingAttachments.prepare({
-      kind: attachmentKind(attachment),
+      kind: kind === "video" ? "file" : kind, // as it was sent
       name: name ?? "",
       blob,
       ...recorded,
