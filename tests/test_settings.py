@@ -291,6 +291,8 @@ def test_choices_can_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch, nam
         ("database_url", "sqlite:///", "must name a file"),
         ("pubsub_url", "redis://localhost:abc", "must have a valid host name and port"),
         ("pubsub_url", "nats://localhost:abc", "must have a valid host name and port"),
+        ("smtp_url", "smtps://u:p%C3%A4ss@localhost", "must have a user and password of ASCII characters"),
+        ("smtp_url", "smtps://u%0D%0A:p@localhost", "must have a user and password of ASCII characters"),
         ("otlp_endpoint", "http://localhost:abc", "must have a valid host name and port"),
         ("host", "http://localhost:4000", "must be an address without a port"),
         ("host", "localhost:4000", "must be an address without a port"),

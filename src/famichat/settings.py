@@ -118,6 +118,8 @@ def _smtp_url(url: str) -> str:
     parts = _parts(url)
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
         raise ValueError("must look like smtps://user:password@mail.example.org, or smtp:// for STARTTLS")
+    if not all(char.isascii() and char.isprintable() for char in unquote(f"{parts.username}{parts.password}")):
+        raise ValueError("must have a user and password of ASCII characters, which SMTP servers accept")
     return url
 
 

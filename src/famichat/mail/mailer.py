@@ -11,9 +11,12 @@ from email.message import EmailMessage
 from famichat.errors import FamichatError
 from famichat.mail.smtp import SmtpServer
 from famichat.mail.texts import Language, Purpose, compose
+from famichat.storage.errors import StorageError
 from famichat.telemetry import emit, events
+from famichat.telemetry.crash import report_crash
 
 MAX_WAITING = 100
+_EXPECTED = (OSError, smtplib.SMTPException, FamichatError, StorageError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,10 @@ class Mailer:
     async def run(self) -> None:
         """Send the queued e-mail, until cancelled."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
             while self._waiting:
                 await self._send(self._waiting.popleft())
+            self._wake.clear()
+            await self._wake.wait()
 
     def close(self) -> None:
         """Release the thread, without waiting for an SMTP server."""
@@ -73,7 +76,9 @@ class Mailer:
             if letter is None:
                 return
             await asyncio.get_running_loop().run_in_executor(self._thread, self._server.send, self._message(letter))
-        except (OSError, smtplib.SMTPException, FamichatError) as error:
+        except Exception as error:  # noqa: BLE001 - a bug that one e-mail meets must not delay the others
+            if not isinstance(error, _EXPECTED):
+                report_crash("e-mail", error)
             # Neither the text of the error, which may quote an address, nor the address.
             emit(events.MailFailed(error_type=type(error).__name__))
 

@@ -109,7 +109,7 @@ async def confirm_email(services: Services, token: str, address: Address) -> Non
 
 
 async def _reset_letter(services: Services, name: str, language: Language) -> Letter | None:
-    user_id = await services.read(lambda session: reset.user_to_email(session, name, services.index))
+    user_id = await services.read(reset.user_to_email, name, services.index)
     if user_id is None:
         return None
     try:
@@ -118,6 +118,9 @@ async def _reset_letter(services: Services, name: str, language: Language) -> Le
         return None
 
     def work(session: Session) -> Letter | None:
+        # Again, because the address may have changed or a link may have been created meanwhile.
+        if reset.user_to_email(session, name, services.index) != user_id:
+            return None
         user = session.get_one(User, user_id)
         to = email_of(user, services.vault)
         if to is None:

@@ -1,5 +1,6 @@
 """Confirming an e-mail address, and resetting a forgotten password by e-mail."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from famichat.actions.rate_limit import LIMITS
+from famichat.accounts.sign_in.token import Identity
+from famichat.actions.rate_limit import LIMITS, Address, RateLimits, SharedLimitName
 from tests.factories.people import PASSWORD, Person
 from tests.support.app import RunningApp, running_app
 from tests.support.mail_server import MailServer, mail_server
@@ -83,6 +85,35 @@ async def test_the_response_does_not_tell_whether_an_account_exists(post: Post) 
 
     assert [shown(each) for each in answers] == [shown(answers[0])] * len(names)
     assert message["To"] == "emil@example.org"
+    assert post.mail.received.empty()
+
+
+@pytest.mark.parametrize("meanwhile", ["address", "link"])
+async def test_what_changes_while_an_email_is_written_counts(
+    post: Post, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    home, done, check = post.app.home, asyncio.Event(), RateLimits.check_shared
+    await post.confirm(home.emil)
+
+    async def change_first(limits: RateLimits, name: SharedLimitName, who: Identity | Address) -> None:
+        await check(limits, name, who)
+        if name == "email":
+            async with post.app.http(home.emil if meanwhile == "address" else home.maja) as http:
+                if meanwhile == "address":
+                    change = {"email": "typed-wrongly@example.org", "current_password": PASSWORD}
+                    answer = await http.put("/me/email", json=change)
+                else:
+                    answer = await http.put(f"/families/{home.family_id}/members/{home.emil.user_id}/reset-link")
+            answer.raise_for_status()
+            done.set()
+
+    monkeypatch.setattr(RateLimits, "check_shared", change_first)
+    await post.forgot("emil")
+    async with asyncio.timeout(10):
+        await done.wait()
+    monkeypatch.undo()
+    await post.confirm(home.maja)  # e-mail is sent one after the other, so an earlier one would have arrived
+
     assert post.mail.received.empty()
 
 
