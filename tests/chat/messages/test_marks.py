@@ -11,6 +11,7 @@ from famichat.chat.messages import marks
 from famichat.chat.messages.change import Deletion
 from famichat.chat.messages.marks import MAX_PINS, mark_message, marks_of, pin, unmark_message, unpin
 from famichat.chat.messages.schema import MarksView
+from famichat.chat.records.message_mark import MARKS
 from famichat.storage.database import Database
 from tests.factories.people import Household, Person
 from tests.factories.talk import direct_of, do, group_of, say
@@ -114,6 +115,25 @@ def test_stars_and_hidden_messages_belong_to_one_user(
         assert unmark_message(session, access, sent[0], "starred") is True
         assert unmark_message(session, access, sent[0], "starred") is False
         assert seen(session, household.maja, direct)["starred"] == [3]
+
+    database.run(work)
+
+
+def test_stars_of_deleted_messages_do_not_count(
+    database: Database, household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "MAX_MARKS", 1)
+
+    def work(session: Session) -> None:
+        direct = direct_of(session, household)
+        access = conversation_for(session, household.maja.user_id, direct)
+        first, second = say(session, direct, household.maja, "one", "two")
+        for mark in MARKS:
+            mark_message(session, access, first, mark)
+        do(session, household.maja, direct, first, Deletion())
+        assert mark_message(session, access, second, "starred") is True
+        with pytest.raises(TooManyMarks):  # a deleted message is shown as deleted, unless it is hidden
+            mark_message(session, access, second, "hidden")
 
     database.run(work)
 

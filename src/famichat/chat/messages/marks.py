@@ -80,7 +80,10 @@ def mark_message(session: Session, access: Access, message_id: str, mark: Mark) 
     key = {"user_id": access.user_id, "conversation_id": access.conversation.id, "mark": mark}
     if session.get(MessageMark, {**key, "message_id": message.id}) is not None:
         return False
-    if session.execute(select(func.count()).select_from(MessageMark).filter_by(**key)).scalar_one() >= MAX_MARKS:
+    existing = select(func.count()).select_from(MessageMark).filter_by(**key)
+    if mark == "starred":
+        existing = existing.join(Message, Message.id == MessageMark.message_id).where(Message.deleted_at.is_(None))
+    if session.execute(existing).scalar_one() >= MAX_MARKS:
         raise TooManyMarks(max=MAX_MARKS)
     session.add(MessageMark(**key, message_id=message.id))
     session.flush()
