@@ -131,6 +131,18 @@ async def test_without_room_the_oldest_backups_are_deleted_but_not_the_last_two(
     assert [(now() - made_at).days for made_at in names.of(folder)] == [2, 1]
 
 
+async def test_a_file_that_is_deleted_while_the_room_is_measured_stops_no_backup(
+    schedule: ScheduledBackups, settings: Settings, emitted: list[Event]
+) -> None:
+    folder = settings.effective_files_dir / "ab"
+    folder.mkdir(parents=True)
+    (folder / "deleted").symlink_to(folder / "absent")  # listed, and not found when it is looked at
+    await schedule.once()
+
+    assert [event for event in emitted if isinstance(event, BackupFailed)] == []
+    assert len(files(settings)) == 1
+
+
 async def test_of_several_servers_one_makes_the_backup(
     schedule: ScheduledBackups, settings: Settings, database: Database
 ) -> None:

@@ -1,6 +1,7 @@
 """Several worker processes behind one port, with a real PostgreSQL and Redis."""
 
 import asyncio
+import errno
 import itertools
 import json
 import os
@@ -15,6 +16,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from famichat.accounts.sign_in.token import Tokens
+from famichat.app.worker_socket import WorkerId
+from famichat.app.workers import Worker, WorkerEnded
+from famichat.settings import Settings
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
 from tests.factories.people import SECRET, Household, Person
@@ -136,6 +140,35 @@ async def _metric_of_the_rest(workers: Workers) -> dict[str, float]:
         return await workers.metric("process_start_time_seconds")
     except httpx.TransportError:  # it was connected to the killed one
         return {}
+
+
+async def test_a_worker_is_started_again_although_the_system_refused_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(*_command: str, **_options: object) -> asyncio.subprocess.Process:
+        return await spawn("true", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+
+    async def refused(*_command: str, **_options: object) -> asyncio.subprocess.Process:
+        refusals.append(1)
+        if len(refusals) == 3:
+            again.set()
+            await asyncio.Event().wait()
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    spawn, refusals, again = asyncio.create_subprocess_exec, list[int](), asyncio.Event()
+    worker = Worker(Settings(data_dir=tmp_path), WorkerId(1, 1, "parent"))
+    monkeypatch.setattr("famichat.app.workers.FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", ended)
+    with pytest.raises(WorkerEnded):
+        await worker.start()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refused)
+    async with asyncio.timeout(10):
+        keeping = asyncio.create_task(worker.keep_running())
+        await asyncio.wait({keeping, waiting := asyncio.create_task(again.wait())}, return_when="FIRST_COMPLETED")
+        assert again.is_set()
+    for task in (keeping, waiting):
+        task.cancel()
+    await asyncio.wait({keeping, waiting})
 
 
 async def test_stopping_the_server_drains_every_worker(workers: Workers) -> None:

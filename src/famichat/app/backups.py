@@ -256,5 +256,8 @@ class _Stoppable:
 
 
 def _bytes_needed(session: Session, files_dir: Path) -> int:
-    files = sum(path.stat().st_size for path in files_dir.glob("??/*"))
+    files = 0
+    for path in files_dir.glob("??/*"):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            files += path.stat().st_size
     return int((2 * database_bytes(session) + files) * _ROOM_FACTOR)

@@ -129,7 +129,8 @@ class Worker:
             emit(events.WorkerEnded(worker=self.id.number, exit_code=exit_code, retry_in_seconds=pause))
             await asyncio.sleep(pause)
             pause, started_at = min(pause * 2, LONGEST_PAUSE_SECONDS), clock()
-            with suppress(WorkerEnded):  # the next round reports it
+            # The next round reports it. The system may also refuse to start a process now.
+            with suppress(WorkerEnded, OSError, ValueError):
                 await self.start()
 
     async def stop(self, seconds: float) -> None:
