@@ -4,6 +4,7 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from famichat.app.lifecycle import Lifecycle
 from famichat.app.services import start_services
-from famichat.attachments.files import Files, FilesOfAnotherServer
+from famichat.attachments.files import Files, FilesOfAnotherServer, names_of
 from famichat.attachments.sweep import Sweep
 from famichat.chat.records.attachment import Attachment, forget_attachments
 from famichat.settings import load_settings
@@ -127,3 +128,19 @@ async def test_a_server_refuses_the_files_of_another_one(database_url: str, tmp_
     with pytest.raises(FilesOfAnotherServer):
         async with Lifecycle() as lifecycle:
             await start_services(settings, lifecycle, Metrics())
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"finished_at": None}, {"x"}),
+        ({}, {"x"}),
+        ({"width": 4, "thumbnail_bytes": 9}, {"x.picture", "x.thumbnail"}),
+        ({"width": 4, "thumbnail_bytes": 9, "keep_metadata": True}, {"x", "x.thumbnail"}),
+        ({"thumbnail_bytes": 9}, {"x", "x.thumbnail"}),
+    ],
+    ids=["unfinished", "file", "photo", "original photo", "video with a picture"],
+)
+def test_the_files_of_an_attachment_are_known(fields: dict[str, Any], names: set[str]) -> None:
+    fields = {"finished_at": now(), "width": None, "thumbnail_bytes": 0, "keep_metadata": False} | fields
+    assert names_of(Attachment(id="x", **fields)) == names

@@ -281,6 +281,7 @@ MATRIX = [
     Row("patch", ATTACHMENT, (409, 409, 404, 404, 404), headers=AT_THE_START),  # it is whole, and sent
     Row("delete", ATTACHMENT, (204, 404, 404, 404, 404), path="/attachments/{upload_id}"),
     Row("delete", ATTACHMENT, (404,) * 5),  # it was sent
+    Row("put", f"{ATTACHMENT}/poster", (404,) * 5, {"no": "picture"}),  # it was sent, and is no video
     Row("get", "/me/storage", ALL),
     Row(
         "post",

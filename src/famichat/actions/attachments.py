@@ -1,7 +1,7 @@
 """Upload attachments, hand out their URLs and bytes, and report how much storage they use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,6 +104,26 @@ async def receive_upload(
         AttachmentError: the offset is wrong or the file is not acceptable; see `Uploads.receive`.
     """
     return await services.uploads.receive(actor, attachment_id, offset, chunks)
+
+
+async def set_poster(
+    services: Services, actor: Identity, attachment_id: str, read_image: Callable[[], Awaitable[bytes]]
+) -> Upload:
+    """Store a picture of the actor's complete, unsent video.
+
+    Args:
+        services: the services of this server.
+        actor: the authenticated user and device.
+        attachment_id: the video.
+        read_image: returns an image in any supported format; called only if the rate limit allows the upload.
+
+    Raises:
+        RateLimited: too many uploads.
+        NotFound: the actor has no such video.
+        AttachmentError: the picture is not acceptable; see `Uploads.set_poster`.
+    """
+    services.rate_limits.check("upload", actor)
+    return await services.uploads.set_poster(actor, attachment_id, await read_image())
 
 
 async def cancel_upload(services: Services, actor: Identity, attachment_id: str) -> None:

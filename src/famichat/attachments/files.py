@@ -127,6 +127,6 @@ class Files:
 
 def names_of(attachment: Attachment) -> set[str]:
     """Return the names of the files that an attachment should have."""
-    if attachment.finished_at is None or attachment.width is None:
-        return {attachment.id}
-    return {attachment.id if attachment.keep_metadata else f"{attachment.id}{PICTURE}", f"{attachment.id}{THUMBNAIL}"}
+    was_rewritten = attachment.finished_at is not None and attachment.width is not None and not attachment.keep_metadata
+    names = {f"{attachment.id}{PICTURE}" if was_rewritten else attachment.id}
+    return names | ({f"{attachment.id}{THUMBNAIL}"} if attachment.thumbnail_bytes else set())

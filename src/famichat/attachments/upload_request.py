@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from famichat.attachments.content_type import PLAIN
+from famichat.chat.records.attachment import VideoShape
 
 MAX_NAME = 255
 MAX_WAVEFORM = 100
@@ -24,6 +25,7 @@ class UploadRequest:
         keep_metadata: whether a picture keeps its original bytes and metadata, including the location.
         duration_ms: length of a voice note in milliseconds.
         waveform: loudness of a voice note over time, values from 0 to 100.
+        video: the shape of a video; ignored if the file turns out to be something else.
     """
 
     size: int
@@ -33,6 +35,7 @@ class UploadRequest:
     keep_metadata: bool = False
     duration_ms: int | None = None
     waveform: tuple[int, ...] | None = None
+    video: VideoShape | None = None
 
     @property
     def content_type(self) -> str:

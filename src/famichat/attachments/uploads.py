@@ -3,6 +3,8 @@
     upload = await uploads.begin(identity, conversation_id, UploadRequest(size=5))
     upload = await uploads.receive(identity, upload.attachment.id, 0, pieces)
 
+The server does not decode videos. The sender's device measures them, and uploads a picture of them with `set_poster`.
+
 The offset of an upload is the size of its file; the database does not store it, so the two cannot disagree.
 """
 
@@ -114,7 +116,10 @@ class Uploads:
         if request.size > self.quota.file_bytes:
             raise FileTooLarge(max_bytes=self.quota.file_bytes)
 
-        keyed = KeyedRequest.of(key, "upload", conversation_id, asdict(request))
+        parameters = asdict(request)
+        if request.video is None:  # an earlier version did not have the field, and the request may be a repeat
+            del parameters["video"]
+        keyed = KeyedRequest.of(key, "upload", conversation_id, parameters)
 
         def work(session: Session) -> Upload:
             access = conversation_for(session, identity.user_id, conversation_id)
@@ -194,6 +199,38 @@ class Uploads:
             await asyncio.to_thread(writer.close)
         return upload
 
+    async def set_poster(self, identity: Identity, attachment_id: str, data: bytes) -> Upload:
+        """Store a picture of a complete, unsent video as its thumbnail. A video that has one keeps it.
+
+        Args:
+            identity: the uploading device.
+            attachment_id: the video.
+            data: the picture, in any format that is accepted as a photo.
+
+        Raises:
+            NotFound: the user has no such video.
+            UploadBusy: another request is doing the same.
+            PictureTooLarge, PictureUnreadable: see `clean`.
+            StorageUnavailable: the disk is full or failing.
+        """
+        upload = await self._own_video(identity, attachment_id)
+        try:
+            writer = await asyncio.to_thread(self._writer, upload)
+        except BlockingIOError:
+            raise UploadBusy from None
+        except OSError as error:
+            raise _unavailable(error) from error
+        try:
+            # Read again under the writer's lock: another request may have stored a picture meanwhile.
+            upload = await self._own_video(identity, attachment_id)
+            if not upload.attachment.thumbnail_bytes:
+                await self._store_poster(identity, upload, data)
+        except OSError as error:
+            raise _unavailable(error) from error
+        finally:
+            await asyncio.to_thread(writer.close)
+        return await self._own_video(identity, attachment_id)
+
     async def cancel(self, identity: Identity, attachment_id: str) -> None:
         """Delete an unsent upload, complete or not.
 
@@ -206,6 +243,26 @@ class Uploads:
 
         await self._database.transaction(work)
         await asyncio.to_thread(self._files.remove, [attachment_id])
+
+    async def _own_video(self, identity: Identity, attachment_id: str) -> Upload:
+        attachment = await self._database.read(lambda session: _own(session, identity.user_id, attachment_id))
+        upload = await asyncio.to_thread(self._upload, attachment)
+        if attachment.finished_at is None or upload.secrets.video is None:
+            raise NotFound
+        return upload
+
+    async def _store_poster(self, identity: Identity, upload: Upload, data: bytes) -> None:
+        def store() -> int:
+            picture = _picture_of(data)
+            self._store_thumbnail(upload, picture)
+            return len(picture.thumbnail)
+
+        thumbnail_bytes = await asyncio.get_running_loop().run_in_executor(self._workers, store)
+
+        def work(session: Session) -> None:
+            _own(session, identity.user_id, upload.attachment.id).thumbnail_bytes = thumbnail_bytes
+
+        await self._database.transaction(work)
 
     def _reserve(self, session: Session, size: int) -> None:
         """Raise ServerFull unless `size` bytes fit on the disk besides what earlier uploads will still bring.
@@ -230,6 +287,7 @@ class Uploads:
             name=request.safe_name,
             waveform=request.waveform,
             sha256=request.sha256,
+            video=None if request.encrypted else request.video,
         )
         attachment = Attachment(
             id=attachment_id,
@@ -277,7 +335,9 @@ class Uploads:
             await asyncio.to_thread(self._files.remove, [upload.attachment.id])
             emit(events.UploadRefused(reason=fault.code, size_bytes=upload.attachment.size))
             raise
-        sealed = replace(upload.secrets, name=inspected.name).seal(self._vault, upload.attachment.id)
+        video = upload.secrets.video if inspected.content_type.startswith("video/") else None
+        secrets = replace(upload.secrets, name=inspected.name, video=video)
+        sealed = secrets.seal(self._vault, upload.attachment.id)
         await self._database.transaction(lambda session: _complete(session, upload.attachment.id, inspected, sealed))
         if inspected.picture is not None and not upload.attachment.keep_metadata:
             await asyncio.to_thread(self._files.upload(upload.attachment.id).unlink, missing_ok=True)
@@ -341,6 +401,17 @@ class Uploads:
     def _source(self, upload: Upload) -> Iterator[bytes]:
         attachment = upload.attachment
         return read(self._files.upload(attachment.id), upload.secrets.file_key, attachment.id)
+
+
+def _picture_of(data: bytes) -> Picture:
+    """Return the dimensions and the thumbnail of a picture."""
+    content_type = sniff(data[:SNIFFED_BYTES])
+    if content_type not in PICTURES:
+        raise PictureUnreadable
+    try:
+        return clean([data], content_type, into=None)
+    except PictureRefused as refused:
+        raise (PictureTooLarge if refused.too_many_pixels else PictureUnreadable) from refused
 
 
 def _own(session: Session, user_id: str, attachment_id: str) -> Attachment:

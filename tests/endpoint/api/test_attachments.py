@@ -367,3 +367,48 @@ async def test_the_size_of_a_chunk_is_limited(app: RunningApp) -> None:
 
     assert (too_much.status_code, too_much.json()["code"]) == (413, "request_too_large")
     assert enough.json()["offset"] == 8 * MIB
+
+
+FILM = b"\x1aE\xdf\xa3 a film"
+SHAPE = {"width": 1920, "height": 1080, "duration_ms": 12_000}
+
+
+async def test_a_video_has_the_shape_and_the_picture_that_its_sender_made(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        film = await upload(maja, app.talks.direct, FILM, name="swim.webm", video=SHAPE)
+        before = await maja.get(f"/attachments/{film['id']}/address")
+        answer = await maja.put(f"/attachments/{film['id']}/poster", content=photo())
+        again = await maja.put(f"/attachments/{film['id']}/poster", content=photo("image/png"))
+        message = await say_with(maja, app.talks.direct, film["id"])
+        page = (await emil.get(f"/conversations/{app.talks.direct}/messages")).json()
+        poster = await fetched(emil, film["id"], "thumbnail")
+        late = await maja.put(f"/attachments/{film['id']}/poster", content=photo())
+
+    assert film["video"] == SHAPE | {"poster": False}
+    assert before.json()["thumbnail"] is None
+    assert [response.json()["video"] for response in (answer, again)] == [SHAPE | {"poster": True}] * 2
+    [seen] = message["attachments"]
+    # A client that does not know videos shows a file, neither a photo nor a voice message.
+    assert (seen["thumbnail"], seen["width"], seen["height"], seen["duration_ms"]) == (False, None, None, None)
+    assert seen["video"] == SHAPE | {"poster": True}
+    assert page["messages"][-1]["attachments"] == [seen]
+    assert poster.headers["content-type"] == "image/webp"
+    assert not SECRETS.search(poster.content)
+    assert late.status_code == 404  # it was sent
+
+
+async def test_only_a_complete_video_of_the_caller_takes_a_picture(app: RunningApp) -> None:
+    async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
+        begun = await announce(maja, app.talks.direct, len(FILM), video=SHAPE)
+        plain = await upload(maja, app.talks.direct, FILM)
+        text = await upload(maja, app.talks.direct, b"no film", video=SHAPE)
+        film = await upload(maja, app.talks.direct, FILM, video=SHAPE)
+        refused = [
+            await maja.put(f"/attachments/{each['id']}/poster", content=photo()) for each in (begun, plain, text)
+        ]
+        of_another = await emil.put(f"/attachments/{film['id']}/poster", content=photo())
+        unreadable = await maja.put(f"/attachments/{film['id']}/poster", content=b"no picture")
+
+    assert [answer.status_code for answer in (*refused, of_another)] == [404] * 4
+    assert "video" not in text
+    assert (unreadable.status_code, unreadable.json()["code"]) == (422, "picture_unreadable")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, NotRequired, Protocol
 
 from pydantic import Field
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, SmallInteger, String, UniqueConstraint
@@ -26,6 +26,20 @@ ATTACHMENT_PURPOSE = "attachment"
 """The vault purpose of `AttachmentSecrets`; the attachment's id is the associated data."""
 
 
+class VideoShape(TypedDict):
+    """What the sender's device measured of a video; the server does not decode videos."""
+
+    width: Annotated[int, Field(description="In pixels, upright.")]
+    height: int
+    duration_ms: int
+
+
+class VideoView(VideoShape):
+    """The shape of a video, and whether the sender's device made a picture of it."""
+
+    poster: Annotated[bool, Field(description="Whether the `thumbnail` URL leads to a picture of the video.")]
+
+
 class AttachmentView(TypedDict):
     """A photo, a file or a voice note. `GET /attachments/{id}/address` returns the URLs of its bytes."""
 
@@ -39,6 +53,7 @@ class AttachmentView(TypedDict):
     thumbnail: Annotated[bool, Field(description="Whether a thumbnail exists.")]
     duration_ms: int | None
     waveform: Annotated[Sequence[int] | None, Field(description="Loudness over time from 0 to 100, for a voice note.")]
+    video: NotRequired[Annotated[VideoView, Field(description="Of a video that the sender's device measured.")]]
 
 
 class Attachment(Base):
@@ -88,16 +103,21 @@ class AttachmentSecrets:
         name: the file name, if known.
         waveform: loudness of a voice note over time, each value from 0 to 100.
         sha256: the checksum of the upload as declared by the client.
+        video: the shape of a video as declared by the client. The columns `width` and `height` are those of a photo
+            that the server has measured, and `duration_ms` makes a voice note.
     """
 
     key: str
     name: str | None = None
     waveform: tuple[int, ...] | None = None
     sha256: str | None = None
+    video: VideoShape | None = None
 
     def seal(self, vault: Vault, attachment_id: str) -> bytes:
         """Seal the fields, with the attachment's id as associated data."""
-        return vault.seal(ATTACHMENT_PURPOSE, json.dumps(asdict(self)).encode(), attachment_id)
+        # Without empty fields, so that a server of an earlier version can still open what it knows.
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return vault.seal(ATTACHMENT_PURPOSE, json.dumps(known).encode(), attachment_id)
 
     @property
     def file_key(self) -> bytes:
@@ -158,7 +178,8 @@ def forget_attachments(session: Session, message_ids: Collection[str]) -> list[s
 
 
 def _view(attachment: AttachmentFields, secrets: AttachmentSecrets) -> AttachmentView:
-    return {
+    has_thumbnail = attachment.thumbnail_bytes > 0
+    view: AttachmentView = {
         "id": attachment.id,
         "name": secrets.name,
         "size": attachment.size,
@@ -166,7 +187,11 @@ def _view(attachment: AttachmentFields, secrets: AttachmentSecrets) -> Attachmen
         "encrypted": attachment.encrypted,
         "width": attachment.width,
         "height": attachment.height,
-        "thumbnail": attachment.thumbnail_bytes > 0,
+        # A client that does not know `video` takes every file with a thumbnail for a photo.
+        "thumbnail": has_thumbnail and secrets.video is None,
         "duration_ms": attachment.duration_ms,
         "waveform": secrets.waveform,
     }
+    if secrets.video is not None:
+        view["video"] = {**secrets.video, "poster": has_thumbnail}
+    return view

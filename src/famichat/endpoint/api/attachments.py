@@ -21,8 +21,24 @@ router = api_router("", "attachments")
 MAX_CHUNK_BYTES = 8 * 1024 * 1024
 """The limit of one PATCH; a longer one could exceed the server's request timeout."""
 _MAX_SIZE = 2**53
+_MAX_EDGE = 2**15
+_MAX_DURATION_MS = 24 * 60 * 60 * 1000
+_PICTURE = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
 _BYTES = {"content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 _Offset = Annotated[str, Header(alias="Upload-Offset", pattern=r"^\d{1,15}$")]
+
+
+class VideoRequest(BaseModel):
+    """What the client measured of a video. The server does not decode videos."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    width: int = Field(ge=1, le=_MAX_EDGE, description="In pixels, upright.")
+    height: int = Field(ge=1, le=_MAX_EDGE)
+    duration_ms: int = Field(ge=0, le=_MAX_DURATION_MS)
 
 
 class AttachmentRequest(BaseModel):
@@ -37,8 +53,9 @@ class AttachmentRequest(BaseModel):
         default=False, description="Ciphertext: the server does not inspect it or make a thumbnail."
     )
     keep_metadata: bool = Field(default=False, description="Keep a photo unchanged, including its location.")
-    duration_ms: int | None = Field(None, ge=0, le=24 * 60 * 60 * 1000, description="Of a voice note.")
+    duration_ms: int | None = Field(None, ge=0, le=_MAX_DURATION_MS, description="Of a voice note.")
     waveform: list[Annotated[int, Field(ge=0, le=100)]] | None = Field(None, max_length=MAX_WAVEFORM)
+    video: VideoRequest | None = Field(None, description="Of a video; its picture follows when it is complete.")
 
     def upload_request(self) -> UploadRequest:
         """Convert to the server's own type."""
@@ -118,6 +135,23 @@ async def receive(
     except ClientDisconnect:  # nothing reads this response; what arrived is kept
         upload = await attachments.find_upload(context, caller, attachment_id)
     return _view(upload, context, response)
+
+
+@router.put(
+    "/attachments/{attachment_id}/poster", summary="Set a video's picture", openapi_extra={"requestBody": _PICTURE}
+)
+async def set_poster(
+    attachment_id: str, request: Request, caller: Caller, context: InContext, response: Response
+) -> UploadView:
+    """Set the picture of a complete, unsent video of the caller that was requested with `video`.
+
+    It is an image of at most 8 MiB, which is scaled down and loses its metadata. A video that has a picture keeps it.
+
+    Raises:
+        NotFound: the caller has no such video.
+        AttachmentError: the picture is not acceptable; see `Uploads.set_poster`.
+    """
+    return _view(await attachments.set_poster(context, caller, attachment_id, request.body), context, response)
 
 
 @router.delete("/attachments/{attachment_id}", status_code=204, summary="Cancel an upload")

@@ -122,6 +122,7 @@ OPERATION_IDS: Final[Mapping[str, str]] = {
     "PATCH /attachments/{attachment_id}": "continueUpload",
     "DELETE /attachments/{attachment_id}": "cancelUpload",
     "GET /attachments/{attachment_id}/address": "getAttachmentUrls",
+    "PUT /attachments/{attachment_id}/poster": "setVideoPoster",
 }
 """The keys are the method and the path below `/api/v1`."""
 
