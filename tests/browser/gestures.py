@@ -1,6 +1,6 @@
 """Touch gestures that Playwright has no methods for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,19 @@ async def swipe(who: Person, what: Locator, right: float, down: float = 0) -> No
         await _touch(session, "touchStart", (x, y))
         for step in range(1, 9):
             await _touch(session, "touchMove", (x + right * step / 8, y + down * step / 8))
+        await _touch(session, "touchEnd")
+
+
+@asynccontextmanager
+async def held(who: Person, what: Locator) -> AsyncIterator[Callable[[float, float], Awaitable[None]]]:
+    """Hold a finger on an element, and lift it at the end. Yields how to move it, relative to the element."""
+    async with _finger(who, what) as (session, (x, y)):
+        await _touch(session, "touchStart", (x, y))
+
+        async def move(right: float, down: float) -> None:
+            await _touch(session, "touchMove", (x + right, y + down))
+
+        yield move
         await _touch(session, "touchEnd")
 
 

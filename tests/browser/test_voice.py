@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import SignedIn
+from tests.browser.gestures import held
 from tests.browser.household import ASK_AXE, AXE, FILES_ARE_KEPT, Person, Server
 
 pytestmark = pytest.mark.timeout(120)
@@ -243,3 +244,29 @@ async def test_a_voice_note_plays_on_in_another_chat_at_the_chosen_speed(of_the_
     await expect(bar.get_by_role("button", name="Play,")).to_be_visible()
     await bar.get_by_role("button", name="Stop playing").click()
     await expect(bar).to_be_hidden()
+
+
+async def test_a_voice_note_is_recorded_while_a_finger_holds_the_button(of_the_family: SignedIn) -> None:
+    maja = await of_the_family("maja", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    await maja.open("Notes to self")
+    button = maja.page.get_by_role("button", name="Record a voice message")
+    async with held(maja, button):
+        await with_messages(maja.page, 1)
+        await expect(maja.page.get_by_text("Slide to cancel")).to_be_visible()
+    await expect(note(maja.messages())).to_have_count(1)
+    await expect(tray(maja)).to_have_count(0)
+
+    async with held(maja, button) as move:
+        await with_messages(maja.page, 1)
+        await move(-120, 0)
+        await expect(maja.page.get_by_label("Message to")).to_be_visible()
+    await expect(button).to_be_visible()
+    await expect(tray(maja)).to_have_count(0)
+
+    async with held(maja, button) as move:
+        await maja.page.get_by_role("timer").wait_for()
+        await move(0, -90)
+        await expect(maja.page.get_by_role("button", name="Stop recording")).to_be_visible()
+    await with_messages(maja.page, 1)
+    await maja.page.get_by_role("group", name="Recording").get_by_role("button", name="Send").click()
+    await expect(note(maja.messages())).to_have_count(2)

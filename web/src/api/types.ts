@@ -52,6 +52,8 @@ export interface components {
       readonly duration_ms: number | null
       /** @description Loudness over time from 0 to 100, for a voice note. */
       readonly waveform: readonly number[] | null
+      /** @description Of a video that the sender's device measured. */
+      readonly video?: components["schemas"]["Video"]
     }
     /** @description A file to upload. For an end-to-end encrypted file, the name and the rest belong in the message body. */
     readonly AttachmentRequest: {
@@ -72,6 +74,8 @@ export interface components {
       /** @description Of a voice note. */
       readonly duration_ms?: number | null
       readonly waveform?: readonly number[] | null
+      /** @description Of a video; its picture follows when it is complete. */
+      readonly video?: components["schemas"]["VideoRequest"] | null
     }
     /** @description Temporary URLs of a file, for this device only; to be loaded without a token. */
     readonly AttachmentUrls: {
@@ -1333,6 +1337,8 @@ export interface components {
       readonly duration_ms: number | null
       /** @description Loudness over time from 0 to 100, for a voice note. */
       readonly waveform: readonly number[] | null
+      /** @description Of a video that the sender's device measured. */
+      readonly video?: components["schemas"]["Video"]
       readonly conversation_id: string
       readonly offset: number
       readonly finished: boolean
@@ -1361,6 +1367,22 @@ export interface components {
     readonly UserKeys: {
       readonly accounts: readonly components["schemas"]["AccountKey"][]
       readonly devices: readonly components["schemas"]["DeviceKeys"][]
+    }
+    /** @description The shape of a video, and whether the sender's device made a picture of it. */
+    readonly Video: {
+      /** @description In pixels, upright. */
+      readonly width: number
+      readonly height: number
+      readonly duration_ms: number
+      /** @description Whether the `thumbnail` URL leads to a picture of the video. */
+      readonly poster: boolean
+    }
+    /** @description What the client measured of a video. The server does not decode videos. */
+    readonly VideoRequest: {
+      /** @description In pixels, upright. */
+      readonly width: number
+      readonly height: number
+      readonly duration_ms: number
     }
     /** @description A Welcome for the caller's device. */
     readonly Welcome: {
@@ -1543,6 +1565,8 @@ export type Upload = Schemas["Upload"]
 export type User = Schemas["User"]
 export type UserJoinReply = Schemas["UserJoinReply"]
 export type UserKeys = Schemas["UserKeys"]
+export type Video = Schemas["Video"]
+export type VideoRequest = Schemas["VideoRequest"]
 export type Welcome = Schemas["Welcome"]
 export type WelcomeWaiting = Schemas["WelcomeWaiting"]
 export type Welcomes = Schemas["Welcomes"]

@@ -16,7 +16,7 @@ import { OutboxStore } from "../device/outbox-store"
 import { RecordingStore } from "../device/recording-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
 import { TabChannel } from "../device/tab-channel"
-import { MAX_FILES, withoutUpload, type PendingAttachment } from "../models/messages/attachments"
+import { blobKeys, MAX_FILES, withoutUpload, type PendingAttachment } from "../models/messages/attachments"
 import { asForwarded } from "../crypto/forwarded"
 import { invitationLink } from "../models/people/invitation"
 import { refusedChoices, waitingIn, type OutgoingMessage, type Outbox } from "../models/messages/outbox"
@@ -151,8 +151,7 @@ export class ChatClient {
     this.signedUrls = new SignedUrlCache(session)
     this.#mediaStore = new MediaStore(this.me.id)
     this.media = new Media(this.signedUrls, this.#mediaStore)
-    const removed = (message: OutgoingMessage) =>
-      void this.blobs.remove((message.enclosures ?? []).map(({ key }) => key))
+    const removed = (message: OutgoingMessage) => void this.blobs.remove(blobKeys(message.enclosures))
     this.#outboxStore = new OutboxStore(this.#database, this.#tabs, () => this.#outboxChanged(), removed)
     this.#drafts = new Drafts(this.#database, this.#tabs)
     this.pendingAttachments = new PendingAttachments(this.#drafts, this.blobs)
@@ -204,7 +203,7 @@ export class ChatClient {
   async start(): Promise<void> {
     const [cached] = await Promise.all([this.#offlineCache.load(), this.#outboxStore.load(), this.#drafts.load()])
     if (this.#stopped) return
-    const queuedKeys = this.outbox.flatMap((message) => (message.enclosures ?? []).map(({ key }) => key))
+    const queuedKeys = this.outbox.flatMap((message) => blobKeys(message.enclosures))
     void this.blobs.removeUnused(new Set([...queuedKeys, ...this.pendingAttachments.keys]))
     void this.pendingAttachments.check()
     void this.recordings.takeAbandoned((recording) => this.pendingAttachments.addRecording(recording))
@@ -320,7 +319,7 @@ export class ChatClient {
   async sendWithoutRefusedFiles(message: OutgoingMessage): Promise<void> {
     await this.#outboxStore.retryWithoutRefusedFiles(message.client_id)
     this.conversation(message.conversation_id)?.flush()
-    await this.blobs.remove(refusedChoices(message).without.map(({ key }) => key))
+    await this.blobs.remove(blobKeys(refusedChoices(message).without))
   }
 
   /** Moves a rejected message back into the composer of its conversation, before what is there. */
@@ -388,7 +387,7 @@ export class ChatClient {
   }
 
   async #write(messages: readonly OutgoingMessage[]): Promise<void> {
-    await this.blobs.stored(messages.flatMap(({ enclosures = [] }) => enclosures.map(({ key }) => key)))
+    await this.blobs.stored(messages.flatMap(({ enclosures }) => blobKeys(enclosures)))
     await this.#outboxStore.write(...messages)
     for (const { conversation_id } of messages) this.conversation(conversation_id)?.flush()
   }

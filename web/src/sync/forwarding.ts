@@ -1,5 +1,5 @@
 /** Sends a message on to other conversations, with its files. */
-import type { Message } from "../api/types"
+import type { Attachment, Message } from "../api/types"
 import { attachmentKind, attachmentsOf, type PendingAttachment } from "../models/messages/attachments"
 import type { ChatClient } from "./client.svelte"
 
@@ -28,9 +28,18 @@ async function copyFiles(client: ChatClient, message: Message): Promise<readonly
       name: name ?? "",
       blob,
       ...recorded,
+      ...(await measured(client, message, attachment)),
     })
     // The sender has decided already what a photo reveals.
     return { ...copy, keep_metadata: copy.kind === "image" }
   })
   return await Promise.all(copies)
+}
+
+/** Returns what the sender's device found in a video. */
+async function measured(client: ChatClient, message: Message, attachment: Attachment) {
+  if (!attachment.video) return {}
+  const { poster, ...video } = attachment.video
+  const picture = poster ? await client.media.find(message, attachment, "thumbnail") : undefined
+  return { video, ...(picture && { picture }) }
 }

@@ -136,3 +136,14 @@ test("a stored file is read from this device, and not from where it was chosen",
   chosen.text = () => Promise.reject(new DOMException("deleted", "NotReadableError"))
   expect(await (await maja.blobs.get(maja.tray.keys[0] ?? ""))?.text()).toBe("first")
 })
+
+test("the picture of a video is stored and removed with it", async () => {
+  const { tray, blobs } = await tab()
+  const video = { width: 1, height: 1, duration_ms: 1 }
+  await tray.add("lisbon", [{ ...file("swim.mp4"), video, picture: new Blob(["poster"]) }], "Lisbon")
+  const [film] = tray.of("lisbon")
+  expect(tray.keys).toEqual([film?.key, film?.poster])
+  expect(await blobs.get(film?.poster ?? "")).toBeDefined()
+  await tray.remove("lisbon", film?.key ?? "")
+  expect(await blobs.get(film?.poster ?? "")).toBeUndefined()
+})

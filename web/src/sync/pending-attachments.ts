@@ -3,7 +3,7 @@ import { sealFile } from "../crypto/seal"
 import type { BlobStore } from "../device/blobs"
 import type { Drafts } from "../device/drafts"
 import type { EndedRecording } from "../device/recording-store"
-import type { PendingAttachment } from "../models/messages/attachments"
+import { blobKeys, type PendingAttachment } from "../models/messages/attachments"
 import { ApiError } from "../api/http"
 
 /** Extensions of voice messages, by media type. */
@@ -16,8 +16,10 @@ const FILE_EXTENSIONS: Readonly<Record<string, string>> = {
 const NONE: readonly PendingAttachment[] = []
 
 /** A file to send, with its metadata. */
-export interface NewAttachment extends Pick<PendingAttachment, "kind" | "name" | "duration_ms" | "waveform"> {
+export interface NewAttachment extends Pick<PendingAttachment, "kind" | "name" | "duration_ms" | "waveform" | "video"> {
   readonly blob: Blob
+  /** A picture of a video. */
+  readonly picture?: Blob
 }
 
 export class PendingAttachments {
@@ -33,7 +35,7 @@ export class PendingAttachments {
 
   /** Returns the blob keys of all pending attachments. */
   get keys(): readonly string[] {
-    return [...this.drafts.all.values()].flatMap(({ enclosures = [] }) => keysOf(enclosures))
+    return [...this.drafts.all.values()].flatMap(({ enclosures = [] }) => blobKeys(enclosures))
   }
 
   /**
@@ -53,7 +55,7 @@ export class PendingAttachments {
   async addRecording({ conversation_id: id, name, label, ...note }: EndedRecording): Promise<void> {
     const file = { kind: "voice" as const, name: `${label}${FILE_EXTENSIONS[note.blob.type] ?? ""}`, ...note }
     await this.add(id, [file], name)
-    await this.blobs.stored(keysOf(this.of(id)))
+    await this.blobs.stored(blobKeys(this.of(id)))
   }
 
   /** Removes a file. */
@@ -87,22 +89,19 @@ export class PendingAttachments {
   }
 
   /** Stores a file on this device, for a message that is written now. */
-  async prepare({ blob, ...known }: NewAttachment): Promise<PendingAttachment> {
+  async prepare({ blob, picture, ...known }: NewAttachment): Promise<PendingAttachment> {
     const sealed = await sealFile(blob)
     const { encrypted, blob: bytes } = sealed
-    return { ...known, key: this.blobs.put(bytes), size: bytes.size, encrypted, keep_metadata: false }
+    const poster = picture && { poster: this.blobs.put(picture) }
+    return { ...known, ...poster, key: this.blobs.put(bytes), size: bytes.size, encrypted, keep_metadata: false }
   }
 
   async #keepOnly(conversationId: string, stays: (enclosure: PendingAttachment) => boolean): Promise<void> {
     const all = this.of(conversationId)
     const name = this.drafts.all.get(conversationId)?.name ?? ""
     await this.drafts.setAttachments(conversationId, all.filter(stays), name)
-    await this.blobs.remove(keysOf(all.filter((each) => !stays(each))))
+    await this.blobs.remove(blobKeys(all.filter((each) => !stays(each))))
   }
-}
-
-function keysOf(enclosures: readonly PendingAttachment[]): readonly string[] {
-  return enclosures.map(({ key }) => key)
 }
 
 async function hasContent(blob: Blob): Promise<boolean> {

@@ -14,6 +14,8 @@ import type { Upload } from "../api/types"
 
 const CHUNK_BYTES = 512 * 1024
 const BUSY_MS = 1_000
+/** The video is no video, the picture is unreadable, or the server is an earlier version. */
+const REFUSES_POSTER: ReadonlySet<number> = new Set([404, 405, 413, 422])
 
 /** Another tab is sending the message, or the user discarded it. */
 export class UploadCancelled extends Error {}
@@ -136,6 +138,7 @@ export class Uploads {
     if (started.id !== attachment.upload_id) await saveUploadId(message.client_id, attachment.key, started.id)
     try {
       await this.#send(attachment, started, progress, mayContinue)
+      if (attachment.poster !== undefined) await this.#sendPoster(started.id, attachment.poster)
     } catch (error) {
       if (error instanceof ApiError && isFileRefusal(error.code)) await this.#delete(started.id)
       throw error
@@ -172,6 +175,18 @@ export class Uploads {
       at = await this.#sendChunk(at, blob)
     }
     progress.setSent(attachment.key, attachment.size)
+  }
+
+  /** Uploads the picture of a video. A server that refuses it shows the video without. */
+  async #sendPoster(uploadId: string, key: string): Promise<void> {
+    const picture = await this.blobs.get(key)
+    if (!picture) return
+    try {
+      await this.session.putPicture(`/attachments/${uploadId}/poster`, picture)
+    } catch (error) {
+      const isRefused = error instanceof ApiError && REFUSES_POSTER.has(error.status)
+      if (!isRefused) throw error
+    }
   }
 
   async #sendChunk({ id, offset }: Upload, blob: Blob): Promise<Upload> {

@@ -296,3 +296,35 @@ test("more files than one message holds are sent in several messages, in order",
   ])
   expect(starts().map((each) => (each as { name: string }).name)).toEqual(many.map(({ name }) => name))
 })
+
+const film = {
+  kind: "file" as const,
+  name: "swim.mp4",
+  blob: new Blob(["film"]),
+  video: { width: 640, height: 360, duration_ms: 12_000 },
+  picture: new Blob(["poster"]),
+}
+
+async function sendVideo(): Promise<void> {
+  server.http.on("PATCH /attachments/:id", finish)
+  await client.pendingAttachments.add("kitchen", [film], "Kitchen")
+  await client.send("kitchen", "", client.pendingAttachments.of("kitchen"))
+  await eventually(() => expect(messages()).toHaveLength(1))
+}
+
+test("the size, the length and the picture of a video are uploaded before its message is sent", async () => {
+  const posters: unknown[] = []
+  server.http.on("PUT /attachments/:id/poster", ({ body, path }) => {
+    posters.push([path, (body as Blob).size, messages().length])
+    return view("upload1")
+  })
+  await sendVideo()
+  expect(starts()).toEqual([{ size: 4, name: "swim.mp4", keep_metadata: false, video: film.video }])
+  expect(posters).toEqual([["/attachments/upload1/poster", "poster".length, 0]])
+})
+
+test("a server that takes no picture gets the video without", async () => {
+  server.http.on("PUT /attachments/:id/poster", () => problem(404, "not_found"))
+  await sendVideo()
+  expect(messages()[0]).toMatchObject({ attachment_ids: ["upload1"] })
+})

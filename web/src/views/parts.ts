@@ -17,6 +17,7 @@ export const parts = {
   messageMenu: () => import("./chat/MessageMenu.svelte"),
   newChat: () => import("./conversations/NewChat.svelte"),
   passwordResetNotice: () => import("./PasswordResetNotice.svelte"),
+  pendingAlbum: () => import("./chat/attachments/PendingAlbum.svelte"),
   photoViewer: () => import("./chat/attachments/PhotoViewer.svelte"),
   playingBar: () => import("./chat/voice/PlayingBar.svelte"),
   recorder: () => import("./chat/voice/Recorder.svelte"),
@@ -27,6 +28,9 @@ export const parts = {
   starredMessages: () => import("./chat/StarredMessages.svelte"),
   searchPane: () => import("./search/SearchPane.svelte"),
   video: () => import("./chat/attachments/Video.svelte"),
+  videoTile: () => import("./chat/attachments/VideoTile.svelte"),
+  videoPoster: () => import("./chat/attachments/video-poster"),
+  voicePlayer: () => import("./chat/voice/VoicePlayer.svelte"),
 }
 
 /** Ways to begin that each account needs at most once or twice. */

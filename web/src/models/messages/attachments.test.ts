@@ -4,6 +4,8 @@ import {
   uploadRequest,
   attachmentsOf,
   fitWithin,
+  isPicture,
+  shapeOf,
   messageTypeOf,
   attachmentKind,
   uploadedShare,
@@ -35,6 +37,14 @@ test("a message is called after what it carries", () => {
   expect(messageTypeOf(["voice"])).toBe("voice")
   expect(messageTypeOf(["image", "file"])).toBe("file")
   expect(messageTypeOf([])).toBe("file")
+})
+
+test("a video that its sender measured is a picture with its shape, any other is a file", () => {
+  const film = { ...attachment, content_type: "video/mp4" }
+  const measured = { ...film, video: { width: 640, height: 360, duration_ms: 1, poster: true } }
+  expect([isPicture(film), isPicture(measured), isPicture(attachment)]).toEqual([false, true, false])
+  expect(shapeOf(measured)).toMatchObject({ width: 640, height: 360 })
+  expect(shapeOf(film)).toBeUndefined()
 })
 
 test("a file is shown according to its type", () => {

@@ -1,5 +1,5 @@
 /** Photos, files and voice notes: pending ones on this device, and those of received messages. */
-import type { Attachment, Message } from "../../api/types"
+import type { Attachment, Message, VideoRequest } from "../../api/types"
 
 /** Maximum number of files per message, as on the server. */
 export const MAX_FILES = 10
@@ -23,6 +23,10 @@ export interface PendingAttachment {
   readonly keep_metadata: boolean
   readonly duration_ms?: number
   readonly waveform?: readonly number[]
+  /** Of a video that this browser can play. */
+  readonly video?: VideoRequest
+  /** The key of the picture of a video, stored like its bytes. */
+  readonly poster?: string
   /** The server's id, once the upload has started. */
   readonly upload_id?: string
   /** Why it cannot be sent; the user decides what to do. */
@@ -54,9 +58,20 @@ export function withoutUpload({ upload_id: _, refused: __, ...attachment }: Pend
 
 /** Parameters of the upload request. */
 export function uploadRequest(attachment: PendingAttachment): object {
-  const { size, name, encrypted, keep_metadata, duration_ms, waveform } = attachment
+  const { size, name, encrypted, keep_metadata, duration_ms, waveform, video } = attachment
   if (encrypted) return { size, encrypted }
-  return { size, name, keep_metadata, ...(duration_ms !== undefined && { duration_ms, waveform }) }
+  return {
+    size,
+    name,
+    keep_metadata,
+    ...(duration_ms !== undefined && { duration_ms, waveform }),
+    ...(video && { video }),
+  }
+}
+
+/** Returns the keys of all stored bytes of pending attachments. */
+export function blobKeys(attachments: readonly PendingAttachment[] = []): readonly string[] {
+  return attachments.flatMap(({ key, poster }) => (poster === undefined ? [key] : [key, poster]))
 }
 
 /** Returns the message type for these attachments. */
@@ -70,6 +85,22 @@ export function attachmentKind({ thumbnail, duration_ms, content_type }: Attachm
   if (thumbnail) return "image"
   if (duration_ms !== null && /^(audio|video)\//.test(content_type)) return "voice"
   return content_type.startsWith("video/") ? "video" : "file"
+}
+
+/** Whether it is shown as a picture: a photo, or a video that its sender measured. */
+export function isPicture(attachment: Attachment): boolean {
+  const kind = attachmentKind(attachment)
+  return kind === "image" || (kind === "video" && attachment.video !== undefined)
+}
+
+/** Whether it will be shown as a picture. */
+export function isPendingPicture({ kind, encrypted, poster }: PendingAttachment): boolean {
+  return !encrypted && (kind === "image" || poster !== undefined)
+}
+
+/** Returns the width and height of a photo or video; undefined if they are not known. */
+export function shapeOf({ width, height, video }: Attachment): Pick<VideoRequest, "width" | "height"> | undefined {
+  return video ?? (width && height ? { width, height } : undefined)
 }
 
 /** Attachments of a message; missing in data stored by an older version. */

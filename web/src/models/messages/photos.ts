@@ -1,10 +1,10 @@
-/** The photos of a chat, for moving from one to the next. */
+/** The photos and videos of a chat, for moving from one to the next. */
 import type { Message } from "../../api/types"
 import { sharedIn, type SharedAttachment } from "./attachments"
 
-/** Returns the photos of messages, in the order in which they were sent. */
+/** Returns the photos and videos of messages, in the order in which they were sent. */
 export function photosIn(messages: readonly Message[]): readonly SharedAttachment[] {
-  return sharedIn(messages, ["image"])
+  return sharedIn(messages, ["image", "video"])
 }
 
 /** Returns the position of a photo, from 0; -1 if it is not there. */

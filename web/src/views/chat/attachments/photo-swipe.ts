@@ -1,10 +1,13 @@
-/** Shows photos with PhotoSwipe: swipe, pinch and double-tap zoom, and dragging down to close. */
+/** Shows photos and videos with PhotoSwipe: swipe, pinch and double-tap zoom, and dragging down to close. */
 import PhotoSwipe, { type SlideData } from "photoswipe"
 
-import type { SharedAttachment } from "../../../models/messages/attachments"
+import { attachmentKind, shapeOf, type SharedAttachment } from "../../../models/messages/attachments"
 
 type Content = NonNullable<PhotoSwipe["currSlide"]>["content"]
 
+const VIDEO = "video"
+/** Height of the controls that a browser shows at the lower edge of a video. */
+const CONTROLS_PX = 72
 const ANIMATION_MS = 200
 /** Zoom of a double tap, and at most, in multiples of the size that fits the screen. */
 const [DOUBLE_TAP_ZOOM, MAX_ZOOM] = [2.5, 4]
@@ -18,6 +21,8 @@ export interface Stage {
   readonly load: (photo: SharedAttachment) => Promise<readonly Blob[]>
   readonly alt: (photo: SharedAttachment) => string
   readonly unavailable: string
+  /** Shows a video in an element, and returns how to remove it. */
+  readonly showVideo: (video: SharedAttachment, element: HTMLElement) => () => void
   /** Another photo is shown. */
   readonly changed: (index: number) => void
   /** The user tapped the photo. */
@@ -66,6 +71,7 @@ export function openPhotos(
     const photo = photos[event.content.index]
     if (photo) void fill(stage, photo, event.content)
   })
+  addVideos(swipe, stage, photos)
   // PhotoSwipe would move the focus with the first Tab.
   swipe.on("keydown", (event) => {
     if (event.originalEvent.key === "Tab") event.preventDefault()
@@ -83,12 +89,40 @@ export function removePhotos(swipe: PhotoSwipe): void {
   swipe.destroy()
 }
 
-function slide({ width, height }: SharedAttachment["attachment"], tile: HTMLElement | undefined): SlideData {
+/** Videos are not zoomed, and stop when the next photo is shown. */
+function addVideos(swipe: PhotoSwipe, stage: Stage, photos: readonly SharedAttachment[]): void {
+  const shown = new Map<Content, () => void>()
+  swipe.on("contentLoad", (event) => {
+    const { content } = event
+    const video = photos[content.index]
+    if (content.type !== VIDEO || !video) return
+    event.preventDefault()
+    const element = document.createElement("div")
+    content.element = element
+    content.state = "loaded"
+    shown.set(content, stage.showVideo(video, element))
+  })
+  swipe.on("contentDeactivate", ({ content }) => content.element?.querySelector("video")?.pause())
+  swipe.on("contentDestroy", ({ content }) => {
+    shown.get(content)?.()
+    shown.delete(content)
+  })
+  // Its own controls are dragged, not the video.
+  swipe.on("pointerDown", (event) => {
+    const { target, clientY } = event.originalEvent
+    if (!(target instanceof HTMLVideoElement)) return
+    if (clientY > target.getBoundingClientRect().bottom - CONTROLS_PX) event.preventDefault()
+  })
+}
+
+function slide(attachment: SharedAttachment["attachment"], tile: HTMLElement | undefined): SlideData {
+  const { width, height } = shapeOf(attachment) ?? { width: innerWidth, height: innerHeight }
+  if (attachmentKind(attachment) === VIDEO) return { type: VIDEO, width, height }
   const thumbnail = tile?.querySelector("img")?.src
   return {
     type: "image",
-    width: width ?? innerWidth,
-    height: height ?? innerHeight,
+    width,
+    height,
     ...(tile && thumbnail !== undefined && { element: tile, msrc: thumbnail, thumbCropped: true }),
   }
 }

@@ -51,9 +51,10 @@ async function open(seq: number, place: number) {
   const close = vi.fn()
   const message = conversationOf(client).timeline.messages[seq - 1]!
   const opened = { message, attachment: message.attachments[place]!, tile: document.createElement("button") }
-  mounted = mount(PhotoViewer, { target: document.body, props: { client, opened, close } })
+  const show = vi.fn()
+  mounted = mount(PhotoViewer, { target: document.body, props: { client, opened, show, close } })
   await settled()
-  return { client, kitchen, close }
+  return { client, kitchen, show, close }
 }
 
 async function settled() {
@@ -126,6 +127,41 @@ test("a photo that is neither on this device nor available says so", async () =>
 function unavailable(client: ChatClient) {
   vi.mocked(client.media.find).mockResolvedValue(undefined)
 }
+
+test("an edit of the text shows the new one", async () => {
+  const { kitchen } = await open(1, 0)
+  kitchen.change(1, { body: "Winter" })
+  await settled()
+  expect(document.querySelector(".caption")?.textContent).toBe("Winter")
+})
+
+test("a video among the photos has its own player instead of zoom", async () => {
+  const { kitchen } = await open(3, 0)
+  const video = { width: 640, height: 360, duration_ms: 12_000, poster: false }
+  const film = { ...attachment, id: "swim", name: "swim.mp4", content_type: "video/mp4", video }
+  kitchen.add({ attachments: [film] })
+  await settled()
+  await press("End")
+  expect(status()).toBe("Photo 4 of 4")
+  expect(document.querySelector("[aria-hidden=false] .start")?.getAttribute("aria-label")).toBe("Play swim.mp4")
+  expect(button("Zoom")).toBeNull()
+})
+
+test("“Show in chat” closes it and shows the message", async () => {
+  const { show, close } = await open(1, 1)
+  button("Show in chat")!.click()
+  await settled()
+  expect([show.mock.calls, close.mock.calls.length]).toEqual([[[1]], 1])
+})
+
+test("the back button of the browser closes it", async () => {
+  const { close } = await open(1, 0)
+  expect(history.state).toEqual({ viewer: true })
+  history.replaceState(null, "")
+  window.dispatchEvent(new PopStateEvent("popstate"))
+  await settled()
+  expect(close).toHaveBeenCalledOnce()
+})
 
 test("Close closes it", async () => {
   const { close } = await open(1, 0)

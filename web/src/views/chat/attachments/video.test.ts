@@ -3,7 +3,7 @@
 import { mount, tick, unmount } from "svelte"
 import { afterEach, expect, test, vi } from "vitest"
 
-import { attachment } from "../../../models/fixtures"
+import { attachment, message } from "../../../models/fixtures"
 import { ChatClient } from "../../../sync/client.svelte"
 import { startClient, useFakeBrowser } from "../../../testing/client"
 import { ChatServer } from "../../../testing/chat-server"
@@ -27,7 +27,7 @@ async function show(...urls: readonly string[]) {
   const open = vi.spyOn(client.signedUrls, "open")
   for (const file of urls) open.mockResolvedValueOnce({ kind: "open", file, thumbnail: null })
   const film = { ...attachment, name: "swim.mp4", content_type: "video/mp4" }
-  mounted = mount(Video, { target: document.body, props: { client, attachment: film } })
+  mounted = mount(Video, { target: document.body, props: { client, message: message(1), attachment: film } })
   await tick()
   return open
 }

@@ -38,6 +38,8 @@ export class Recording {
   /** The most recent levels. */
   peaks = $state.raw<readonly number[]>([])
   fault = $state<MicrophoneFault>()
+  /** Where the finger went down that holds the button; undefined when nothing holds it. */
+  press = $state.raw<{ readonly x: number; readonly y: number }>()
   #tape: MicrophoneTape | undefined
   #copy: RecordingCopy | undefined
   #attempts = 0
@@ -64,7 +66,7 @@ export class Recording {
     } catch (error) {
       if (!(error instanceof DOMException)) throw error
       if (attempt !== this.#attempts) return
-      this.phase = "idle"
+      this.#idle()
       this.fault = FAULTS[error.name] ?? "refused"
     }
   }
@@ -113,7 +115,7 @@ export class Recording {
   }
 
   #idle(): void {
-    this.#tape = this.#copy = undefined
+    this.#tape = this.#copy = this.press = undefined
     this.phase = "idle"
   }
 }
