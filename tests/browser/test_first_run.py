@@ -41,8 +41,10 @@ async def test_a_family_begins(new_server: Server, person: SignedIn) -> None:
     await inga.page.get_by_role("button", name="Join Sundqvist").click()
     await inga.page.get_by_role("heading", name="The whole family").wait_for()  # the second screen
     await expect(inga.messages().get_by_text("Is anybody here?")).to_have_count(0)  # sent before she joined
+    await expect(inga.messages().get_by_text("You joined. Say hello!")).to_be_visible()
     await inga.say("I am!")
     await expect(maja.messages().get_by_text("I am!")).to_be_visible()
+    await expect(maja.messages().get_by_text("Inga joined. Say hello!")).to_be_visible()
     await expect(maja.page.get_by_text("2 people")).to_be_visible()
 
     late = await person(new_server.url)

@@ -271,6 +271,8 @@ export const en = {
   "room.pickHint": "Or start a new one.",
   "room.back": "Back to chats",
   "room.earlier": "Show earlier messages",
+  "room.joined": "{name} joined. Say hello!",
+  "room.youJoined": "You joined. Say hello!",
   "room.beginning": "This is the start of the chat.",
   "room.first": "Say hello!",
   "room.firstSelf": "Keep your notes here. Other members can't see them.",

@@ -268,6 +268,8 @@ export const ja: Messages = {
   "room.pickHint": "新しく始めることもできます。",
   "room.back": "チャット一覧に戻る",
   "room.earlier": "以前のメッセージを表示",
+  "room.joined": "{name}さんが参加しました。あいさつしましょう。",
+  "room.youJoined": "あなたが参加しました。あいさつしましょう。",
   "room.beginning": "ここがチャットの始まりです。",
   "room.first": "あいさつしてみましょう。",
   "room.firstSelf": "メモを書いておけます。ほかのメンバーには見えません。",
