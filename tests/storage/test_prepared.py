@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, case, func, select, text, union
+from sqlalchemy import Select, bindparam, case, func, select, text, union
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -56,6 +56,23 @@ def test_lists_of_any_length_are_accepted(database: Database, household: Househo
     for count in (0, 1, len(ids), 0):
         rows = database.run_read(partial(prepared.rows, user_ids=ids[:count]))
         assert sorted(rows) == sorted((each,) for each in ids[:count])
+
+
+def test_a_query_is_compiled_once_whatever_the_lengths_of_its_lists(
+    database: Database, household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = Prepared[str](select(User.id).where(User.id.in_(bindparam("user_ids", expanding=True))))
+    compiled, compile_ = list[object](), Select.compile
+    monkeypatch.setattr(
+        Select, "compile", lambda query, **options: compiled.append(query) or compile_(query, **options)
+    )
+
+    def work(session: Session) -> None:
+        for length in (*range(100), *range(100)):
+            prepared.rows(session, user_ids=[household.maja.user_id] * length)
+
+    database.run_read(work)
+    assert len(compiled) == 1
 
 
 def test_what_the_session_has_not_written_yet_is_read(database: Database, household: Household) -> None:

@@ -61,7 +61,8 @@ class Vault:
         """Forget a key that encrypts no stored value. Not the current one: `seal` would then fail."""
         self._retired.add(version)
         self._keys = {each: key for each, key in self._keys.items() if each != version}
-        self._ciphers = {each: cipher for each, cipher in self._ciphers.items() if each[0] != version}
+        # A copy, because other threads may add to it meanwhile.
+        self._ciphers = {each: cipher for each, cipher in self._ciphers.copy().items() if each[0] != version}
 
     def seal_with(self, version: int) -> None:
         """Encrypt new values with the key of this version.
