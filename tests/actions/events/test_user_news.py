@@ -5,10 +5,12 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from famichat.actions.events.payloads import reset_agreement_view
 from famichat.actions.events.recent_removals import RecentRemovals
 from famichat.actions.events.user_news import (
+    NOTIFICATION,
     PERSON_UPDATED,
     RESET_AGREEMENT_UPDATED,
     RESET_LINK_CREATED,
@@ -18,12 +20,15 @@ from famichat.actions.events.user_news import (
 from famichat.chat.conversations.create import create_group_conversation
 from famichat.chat.families.reset_agreement import pending_reset_of
 from famichat.chat.records.reset_agreement import ResetAgreement
+from famichat.push.subscription import Subscription, subscribe
 from famichat.realtime.pubsub import PubSub
 from famichat.storage.database import Database
-from tests.factories.people import VAULT, Household
-from tests.factories.talk import GROUND
+from tests.factories.people import INDEX, VAULT, Household
+from tests.factories.talk import GROUND, group_of, say
+from tests.push.test_notification import AUTH, P256DH
 from tests.realtime.test_pubsub import Listener, Wire
 from tests.support.running import running
+from tests.support.statements import count_statements
 
 
 class Emil:
@@ -108,3 +113,34 @@ async def test_a_conversation_is_told_to_its_members_as_they_see_it(
     event, payload = await emil.receives()
     assert (event, payload["conversation"]["id"]) == ("conversation_updated", groups[1])
     assert (emil.id, groups[1]) not in emil.removals
+
+
+async def test_what_is_the_same_for_several_recipients_is_read_once(
+    database: Database, emil: Emil, household: Household
+) -> None:
+    maja, inga = household.maja.user_id, household.inga
+
+    def talk(session: Session) -> str:
+        group = group_of(session, household)
+        for number, person in enumerate((household.emil, inga)):
+            browser = Subscription.parse(f"https://push.example.org/{number}", P256DH, AUTH)
+            subscribe(session, person.device_id, browser, VAULT, INDEX)
+        return say(session, group, household.maja, "hello")[0]
+
+    message_id = database.run(talk)
+    of_emil = [
+        UserChange(emil.id, PERSON_UPDATED, maja),
+        UserChange(emil.id, NOTIFICATION, message_id, household.emil.device_id),
+    ]
+    of_inga = [
+        UserChange(inga.user_id, PERSON_UPDATED, maja),
+        UserChange(inga.user_id, NOTIFICATION, message_id, inga.device_id),
+    ]
+    events = database.run_read(partial(emil.news._events, [*of_emil, *of_inga]))
+
+    assert [each.change for each in events] == [*of_emil, *of_inga]
+    assert events[1].payload["message_id"] == events[3].payload["message_id"] == message_id
+    counts = [
+        count_statements(database, partial(emil.news._events, changes)) for changes in (of_emil, [*of_emil, *of_inga])
+    ]
+    assert counts[0] == counts[1]

@@ -7,10 +7,11 @@ that user may see it now, and sends it to its own clients.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from famichat.accounts.profile import profiles_of
@@ -25,7 +26,7 @@ from famichat.chat.errors import NotFound
 from famichat.chat.families.reset_agreement import pending_reset_of
 from famichat.chat.messages.view import message_views
 from famichat.chat.records.message import Message
-from famichat.push.notification import Notification, notices
+from famichat.push.notification import notices
 from famichat.realtime.pubsub import Announcement, PubSub
 from famichat.storage.crypto.vault import Vault
 from famichat.storage.database import Database
@@ -125,17 +126,25 @@ class UserNews:
         return events
 
     def _events(self, changes: Sequence[UserChange], session: Session) -> list[_Event]:
-        payloads = ((change, self._reader(change)(session, change)) for change in changes)
-        return [_Event(change, payload) for change, payload in payloads if payload is not None]
-
-    def _reader(self, change: UserChange) -> Callable[[Session, UserChange], Any]:
-        readers = {
+        notified = self._notifications(session, [each for each in changes if each.event == NOTIFICATION])
+        readers: dict[str, Callable[[Session, UserChange], Any]] = {
             PERSON_UPDATED: _person,
             RESET_LINK_CREATED: _reset_link,
             RESET_AGREEMENT_UPDATED: _reset_agreement,
-            NOTIFICATION: self._notification,
+            NOTIFICATION: lambda _, change: notified.get((change.subject_id, change.detail)),
         }
-        return readers.get(change.event, self._conversation)
+
+        @cache
+        def same_for_all(change: UserChange) -> Any:
+            return readers[change.event](session, change)
+
+        def payload_of(change: UserChange) -> Any:
+            if change.event in readers:
+                return same_for_all(replace(change, user_id=""))
+            return self._conversation(session, change)
+
+        payloads = ((change, payload_of(change)) for change in changes)
+        return [_Event(change, payload) for change, payload in payloads if payload is not None]
 
     def _conversation(self, session: Session, change: UserChange) -> Any:
         try:
@@ -144,11 +153,14 @@ class UserNews:
             return None
         return {"conversation": conversation_view(session, access, self._policies, self._vault)}
 
-    def _notification(self, session: Session, change: UserChange) -> Any:
-        message = session.get(Message, change.subject_id)
-        views = [] if message is None else message_views(session, [message], self._vault)
-        found: list[Notification] = notices(session, views, self._policies)
-        return next((each.payload for each in found if each.device_id == change.detail), None)
+    def _notifications(self, session: Session, changes: Sequence[UserChange]) -> dict[tuple[Any, Any], Any]:
+        """Return the payloads of notifications, by message and device."""
+        if not changes:
+            return {}
+        messages = select(Message).where(Message.id.in_({change.subject_id for change in changes}))
+        views = message_views(session, session.execute(messages).scalars().all(), self._vault)
+        found = notices(session, views, self._policies)
+        return {(each.message["message_id"], each.device_id): each.payload for each in found}
 
 
 def _person(session: Session, change: UserChange) -> Any:
