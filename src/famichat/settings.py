@@ -70,7 +70,12 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _database_url(url: str) -> str:
+def valid_database_url(url: str) -> str:
+    """Return the URL of a database.
+
+    Raises:
+        ValueError: it is not one; the text says what it must be.
+    """
     parts = _parts(url)
     if parts.scheme not in {"sqlite", "postgresql"}:
         raise ValueError("must start with sqlite:/// or postgresql://")
@@ -220,7 +225,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("data")
-    database_url: Annotated[str, AfterValidator(_database_url)] | None = None
+    database_url: Annotated[str, AfterValidator(valid_database_url)] | None = None
     files_dir: Path | None = None
     max_file_mb: Annotated[int, Field(ge=1, le=100_000)] = 100
     quota_mb: Annotated[int, Field(ge=1, le=100_000_000)] = 2048

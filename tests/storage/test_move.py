@@ -121,6 +121,21 @@ def test_a_database_in_use_is_no_target(database: Database, target: Database) ->
         move(database, target, lambda _table, _rows: None)
 
 
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("nonsense", "must start with sqlite:/// or postgresql://"),
+        ("sqlite://relative.db", "must name a file"),
+        ("postgresql://localhost:abc/famichat", "must have a valid host name and port"),
+    ],
+)
+def test_the_command_names_what_is_wrong_with_the_new_database(tmp_path: Path, url: str, sentence: str) -> None:
+    refused = Operator(tmp_path / "data").run("move", "--to", url)
+
+    assert (refused.exit_code, sentence in refused.stderr) == (2, True)
+    assert not (tmp_path / "data").exists()
+
+
 def test_the_command_moves_a_server_and_the_old_database_is_refused(postgres: Postgres, tmp_path: Path) -> None:
     before = Operator(tmp_path / "data")
     before("user", "add", "anna", "--password-stdin", given="a long enough one\n")

@@ -6,10 +6,17 @@ import click
 
 from famichat.cli.operator.opened_data import open_for_writing
 from famichat.cli.options import data_dir_option, json_option, print_result
-from famichat.settings import load_settings
+from famichat.settings import load_settings, valid_database_url
 from famichat.storage.database import Database
 from famichat.storage.move import move as move_data
 from famichat.storage.opening import problems_named
+
+
+def _valid(_context: click.Context, _parameter: click.Parameter, url: str) -> str:
+    try:
+        return valid_database_url(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -17,6 +24,7 @@ from famichat.storage.opening import problems_named
     "--to",
     "url",
     required=True,
+    callback=_valid,
     envvar="FAMICHAT_MOVE_TO",
     help="The new database: postgresql://... or sqlite:///... Use FAMICHAT_MOVE_TO for a URL with a password.",
 )
