@@ -63,9 +63,12 @@ def test_a_query_is_compiled_once_whatever_the_lengths_of_its_lists(
 ) -> None:
     prepared = Prepared[str](select(User.id).where(User.id.in_(bindparam("user_ids", expanding=True))))
     compiled, compile_ = list[object](), Select.compile
-    monkeypatch.setattr(
-        Select, "compile", lambda query, **options: compiled.append(query) or compile_(query, **options)
-    )
+
+    def counted(query: Any, **options: Any) -> Any:
+        compiled.append(query)
+        return compile_(query, **options)
+
+    monkeypatch.setattr(Select, "compile", counted)
 
     def work(session: Session) -> None:
         for length in (*range(100), *range(100)):
