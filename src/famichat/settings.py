@@ -74,7 +74,7 @@ def valid_database_url(url: str) -> str:
     """Return the URL of a database.
 
     Raises:
-        ValueError: it is not one; the text says what it must be.
+        ValueError: it is not one, with a sentence for the operator.
     """
     parts = _parts(url)
     if parts.scheme not in {"sqlite", "postgresql"}:
