@@ -10,7 +10,7 @@ import { NEWER, parse, serialize, type MessageContent } from "./content"
 import { accountKeys, mlsGroupId, type BodyContext, type DeviceKeys } from "./derivations"
 import { NOT_DECRYPTED, UNKNOWN_KEY, UNKNOWN_VERSION, UNTRUSTED } from "./failures"
 import { KeyDatabase, type PendingCommit, type StoredDevice, type StoredGroup } from "./key-database"
-import { isBefore, isSameEpoch, keyId, keyringEntry, parseKeyId, type Epoch } from "./keyring"
+import { isBefore, isSameEpoch, keyId, keyringEntry, parseKeyId, type Epoch, type KeyringEntry } from "./keyring"
 import {
   createKeyPackage,
   deviceOfKeyPackage,
@@ -115,11 +115,25 @@ const PROTOCOL = "mls10"
 export type Participants = readonly string[]
 
 export class DeviceEngine {
+  /** What decrypting a page would read again for each message. A key is never replaced. */
+  readonly #keyring = new Map<string, KeyringEntry>()
+  /** By the ids of user and device, until keys are learned. */
+  readonly #signatureKeys = new Map<string, Uint8Array>()
+  readonly #deviceKeys: DeviceKeys
+
   private constructor(
     private readonly keys: KeyDatabase,
     private readonly userId: string,
     private device: StoredDevice,
-  ) {}
+  ) {
+    const { deviceId, signatureSeed, hpkePrivateKey } = device
+    this.#deviceKeys = {
+      userId,
+      deviceId,
+      signatureKey: signatureKeyPair(signatureSeed).publicKey,
+      hpkeKey: hpkeKeyPair(hpkePrivateKey).publicKey,
+    }
+  }
 
   /**
    * Opens the keys of this device, and creates them at the first time.
@@ -139,14 +153,14 @@ export class DeviceEngine {
 
   async publishedKeys(): Promise<PublishedKeys> {
     const { account } = this.device
-    const { signatureKey, hpkeKey } = this.#deviceKeys()
+    const { signatureKey, hpkeKey } = this.#deviceKeys
     if (!account) return { signatureKey, hpkeKey, certificate: null, account: null }
     const own = accountKeys(account.seed)
     const { version } = account
     return {
       signatureKey,
       hpkeKey,
-      certificate: certify(own, version, this.#deviceKeys()),
+      certificate: certify(own, version, this.#deviceKeys),
       account: { version, publicKey: own.signature.publicKey, hpkeKey: own.hpke.publicKey },
     }
   }
@@ -185,6 +199,7 @@ export class DeviceEngine {
         return pinned(account, user)
       })
     }
+    this.#signatureKeys.clear()
     return replaced
   }
 
@@ -333,7 +348,7 @@ export class DeviceEngine {
     const { kind, conversationId, userId, subject, sender_device_id: deviceId } = received
     if (received.encryption_version !== BODY_VERSION) return failed(UNKNOWN_VERSION)
     const position = parseKeyId(received.key_id ?? "")
-    const entry = position && (await this.keys.key(conversationId, position))
+    const entry = position && (await this.#key(conversationId, position))
     if (!entry || deviceId === null) return failed(UNKNOWN_KEY)
     const context: BodyContext = { kind, conversationId, ...position, userId, deviceId, subject }
     let content: MessageContent | typeof NEWER
@@ -444,7 +459,7 @@ export class DeviceEngine {
       messageId,
       origin: kind === "message" ? { generation, deviceId, clientId: subject } : null,
       editedAt: isCurrent ? writtenAt : null,
-      generation: (await this.keys.group(conversationId))?.generation ?? generation,
+      generation,
     })
     if (outcome === "repeated") return failed(NOT_DECRYPTED)
     if (outcome === "superseded") return { kind: "superseded" }
@@ -467,10 +482,22 @@ export class DeviceEngine {
   }
 
   async #signatureKey(userId: string, deviceId: string): Promise<Uint8Array | undefined> {
-    const own = this.#deviceKeys()
+    const own = this.#deviceKeys
     if (userId === this.userId && deviceId === own.deviceId) return own.signatureKey
+    const id = `${userId} ${deviceId}`
+    const known = this.#signatureKeys.get(id)
+    if (known) return known
     const account = await this.#pinnedAccount(userId)
-    return account?.devices.find((each) => each.deviceId === deviceId)?.signatureKey
+    const key = account?.devices.find((each) => each.deviceId === deviceId)?.signatureKey
+    if (key) this.#signatureKeys.set(id, key)
+    return key
+  }
+
+  async #key(conversationId: string, epoch: Epoch): Promise<KeyringEntry | undefined> {
+    const id = `${conversationId} ${keyId(epoch)}`
+    const entry = this.#keyring.get(id) ?? (await this.keys.key(conversationId, epoch))
+    if (entry) this.#keyring.set(id, entry)
+    return entry
   }
 
   /**
@@ -485,7 +512,7 @@ export class DeviceEngine {
 
   async #isCertified(): Promise<IsTrusted> {
     const accounts = new Map((await this.keys.pinnedAccounts()).map((account) => [account.userId, account]))
-    const own = this.#deviceKeys()
+    const own = this.#deviceKeys
     return (device) =>
       device.userId === own.userId && device.deviceId === own.deviceId
         ? equalInConstantTime(device.signatureKey, own.signatureKey)
@@ -501,16 +528,6 @@ export class DeviceEngine {
 
   #ownDevice(): OwnDevice {
     return { userId: this.userId, ...this.device }
-  }
-
-  #deviceKeys(): DeviceKeys {
-    const { deviceId, signatureSeed, hpkePrivateKey } = this.device
-    return {
-      userId: this.userId,
-      deviceId,
-      signatureKey: signatureKeyPair(signatureSeed).publicKey,
-      hpkeKey: hpkeKeyPair(hpkePrivateKey).publicKey,
-    }
   }
 }
 

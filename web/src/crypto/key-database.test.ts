@@ -171,3 +171,17 @@ test("the databases of two accounts are separate", async () => {
   await new KeyDatabase("inga").keepDevice(device("phone", 1))
   expect(await new KeyDatabase("nils").device()).toBeUndefined()
 })
+
+test("messages that are read together share transactions, and a repeat among them is noticed", async () => {
+  const keys = new KeyDatabase("inga")
+  await keys.device() // open
+  const transaction = vi.spyOn(IDBDatabase.prototype, "transaction")
+  const version = (number: number, messageId = `m${number}`) => {
+    const origin = { generation: 0, deviceId: "phone", clientId: `c${number}` }
+    return keys.accept({ conversationId: "kitchen", messageId, origin, editedAt: 0, generation: 0 })
+  }
+  const page = await Promise.all([...Array.from({ length: 100 }, (_, number) => version(number)), version(7, "other")])
+  expect(page).toEqual([...Array(100).fill("current"), "repeated"])
+  expect(transaction.mock.calls.length).toBeLessThan(4)
+  transaction.mockRestore()
+})

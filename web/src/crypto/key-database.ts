@@ -59,13 +59,23 @@ interface VerifiedVersion {
   readonly origin: { readonly generation: number; readonly deviceId: string; readonly clientId: string } | null
   /** When the current version was written, by the sender's clock; 0 if it was not edited. Null for an earlier version. */
   readonly editedAt: number | null
-  /** The generation of the conversation now. Restoring the server begins another one, and can undo edits. */
+  /** In which it was encrypted. */
   readonly generation: number
+}
+
+type Acceptance = "current" | "repeated" | "superseded"
+
+/** A version that waits for the next transaction. */
+interface WaitingVersion {
+  readonly version: VerifiedVersion
+  resolve(acceptance: Acceptance): void
+  reject(error: unknown): void
 }
 
 /** The newest edit of a message that was decrypted. */
 interface NewestEdit {
   readonly at: number
+  /** Of the conversation at that time. Restoring the server begins another one, and can undo edits. */
   readonly generation: number
 }
 
@@ -91,6 +101,8 @@ const VERSION = 2
 
 export class KeyDatabase {
   #database: Promise<IDBPDatabase<Stores>> | undefined
+  #waiting: WaitingVersion[] = []
+  #isAccepting = false
 
   constructor(readonly userId: string) {}
 
@@ -193,27 +205,61 @@ export class KeyDatabase {
   }
 
   /**
-   * Remembers a verified version of a message.
+   * Remembers a verified version of a message. Those that come while a transaction runs share the next one: a page of the
+   * history takes two or three, not one per message.
    *
    * @returns `current`; `repeated`: the server shows one message as two; `superseded`: a newer edit was decrypted
    */
-  async accept(version: VerifiedVersion): Promise<"current" | "repeated" | "superseded"> {
-    const { conversationId, messageId, origin, editedAt, generation } = version
-    const write = (await this.#open()).transaction(["messages", "edits"], "readwrite")
-    const [messages, edits] = [write.objectStore("messages"), write.objectStore("edits")]
-    if (origin) {
-      const id: Stores["messages"]["key"] = [conversationId, origin.generation, origin.deviceId, origin.clientId]
-      const present = await messages.get(id)
-      if (present === undefined) await messages.put(messageId, id)
-      else if (present !== messageId) return "repeated"
+  accept(version: VerifiedVersion): Promise<Acceptance> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ version, resolve, reject })
+      if (!this.#isAccepting) void this.#acceptWaiting()
+    })
+  }
+
+  async #acceptWaiting(): Promise<void> {
+    this.#isAccepting = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting
+      this.#waiting = []
+      try {
+        const acceptances = await this.#accepted(batch.map(({ version }) => version))
+        for (const [index, { resolve }] of batch.entries()) resolve(acceptances[index] as Acceptance)
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
     }
-    if (editedAt !== null) {
-      const known = await edits.get([conversationId, messageId])
-      if (known?.generation === generation && editedAt < known.at) return "superseded"
-      if (editedAt > 0) await edits.put({ at: editedAt, generation }, [conversationId, messageId])
+    this.#isAccepting = false
+  }
+
+  async #accepted(versions: readonly VerifiedVersion[]): Promise<Acceptance[]> {
+    const write = (await this.#open()).transaction(["groups", "messages", "edits"], "readwrite")
+    const [groups, messages, edits] = [
+      write.objectStore("groups"),
+      write.objectStore("messages"),
+      write.objectStore("edits"),
+    ]
+    // The requests of a version follow those of the one before it, so it sees what that one stored.
+    const accept = async ({ conversationId, messageId, origin, editedAt, generation }: VerifiedVersion) => {
+      if (origin) {
+        const id: Stores["messages"]["key"] = [conversationId, origin.generation, origin.deviceId, origin.clientId]
+        const present = await messages.get(id)
+        if (present === undefined) await messages.put(messageId, id)
+        else if (present !== messageId) return "repeated"
+      }
+      if (editedAt !== null) {
+        const known = await edits.get([conversationId, messageId])
+        const current =
+          known || editedAt > 0 ? ((await groups.get(conversationId))?.generation ?? generation) : generation
+        if (known?.generation === current && editedAt < known.at) return "superseded"
+        if (editedAt > 0) await edits.put({ at: editedAt, generation: current }, [conversationId, messageId])
+      }
+      return "current"
     }
+    const acceptances: Acceptance[] = []
+    for (const version of versions) acceptances.push(await accept(version))
     await write.done
-    return "current"
+    return acceptances
   }
 
   /** When the newest edit of a message was written that was decrypted here; 0 if there is none. */
