@@ -17,14 +17,15 @@ beforeEach(() => {
 })
 afterEach(() => vi.unstubAllGlobals())
 
-function conversationsOf(tab: TestTab, groups = server.as(tab.deviceId)): EncryptedConversations {
-  const noPause = async () => undefined
+const noPause = async (_atMost: number): Promise<void> => undefined
+
+function conversationsOf(tab: TestTab, groups = server.as(tab.deviceId), pause = noPause): EncryptedConversations {
   return new EncryptedConversations(
     async () => tab.engine,
     groups,
     () => tab.participants,
     () => 0,
-    noPause,
+    pause,
   )
 }
 
@@ -72,16 +73,36 @@ test("the keys of a device that is new to this one are fetched once to verify it
   expect(users).not.toHaveBeenCalled()
 })
 
-test("a reader neither creates a group nor reconciles its roster", async () => {
+test("who opens a conversation first in which all have keys creates its group, and others join it", async () => {
   const { ingas, nilss } = await pair()
-  expect((await nilss.follow(KITCHEN)).kind).toBe("waiting")
-  expect(server.groups.size).toBe(0)
-  await sent(ingas, "inga", "hello")
+  expect((await nilss.follow(KITCHEN)).kind).toBe("ready")
+  expect((await ingas.follow(KITCHEN)).kind).toBe("ready")
+  expect((await sent(ingas, "inga", "hello")).key_id).toBe("0:1")
+})
+
+test("after a restore of the server, only a sender creates the next group", async () => {
+  const { ingas, nilss } = await pair()
   await nilss.follow(KITCHEN)
+  server.restore(KITCHEN)
+  expect((await nilss.follow(KITCHEN)).kind).toBe("waiting")
+  expect((await sent(ingas, "inga", "hello")).key_id).toBe("1:1")
+})
+
+test("a reader reconciles the roster once, some seconds after it noticed", async () => {
+  const { ingas, nils } = await pair()
+  await sent(ingas, "inga", "hello")
+  const pauses: [atMost: number, end: () => void][] = []
+  const pause = (atMost: number) => new Promise<void>((end) => pauses.push([atMost, end]))
+  const nilss = conversationsOf(nils, server.as(nils.deviceId), pause)
   await signIn(server, "maja")
   server.participants.get(KITCHEN)?.add("maja")
-  expect((await nilss.follow(KITCHEN)).kind).toBe("ready")
-  expect(server.groups.get(KITCHEN)?.epoch).toBe(1)
+  for (const _ of [1, 2]) expect((await nilss.follow(KITCHEN)).kind).toBe("ready")
+  expect([server.groups.get(KITCHEN)?.epoch, pauses.map(([atMost]) => atMost)]).toEqual([1, [10_000]])
+  pauses[0]?.[1]()
+  await vi.waitFor(() => expect(server.groups.get(KITCHEN)?.epoch).toBe(2))
+  expect(server.missing(KITCHEN)).toEqual([])
+  await nilss.follow(KITCHEN)
+  expect(pauses.length).toBe(1)
 })
 
 test("a conversation that is not ready says for whom it waits", async () => {

@@ -22,12 +22,16 @@ export type Engine = Pick<
   | "decrypt"
 >
 
+/** Another device than the next sender's reconciles the roster after a random time of at most this. */
+const RECONCILE_WITHIN_MS = 10_000
 /** How often a commit of another device may come between joining an epoch and encrypting for it. */
 const MAX_ATTEMPTS = 5
 
 export class EncryptedConversations {
   readonly #groups = new Map<string, GroupSync>()
   readonly #following = new Map<string, Promise<GroupStatus>>()
+  /** Conversations whose roster this device will reconcile. */
+  readonly #reconciling = new Set<string>()
   /** Users whose keys were fetched to verify a message. */
   readonly #verified = new Set<string>()
 
@@ -58,6 +62,7 @@ export class EncryptedConversations {
     content: MessageContent,
   ): Promise<EncryptedBody | Exclude<GroupStatus, { kind: "ready" }>> {
     const [engine, group] = [await this.engine(), await this.#group(conversationId)]
+    await this.#following.get(conversationId)?.catch(() => undefined) // Both would make the same commit.
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const status = await group.prepareToSend()
       if (status.kind !== "ready") return status
@@ -101,10 +106,22 @@ export class EncryptedConversations {
     const following = this.#group(conversationId).then((group) => group.follow())
     this.#following.set(conversationId, following)
     try {
-      return await following
+      const status = await following
+      if (status.kind === "ready" && status.needsCommit) void this.#reconcileLater(conversationId)
+      return status
     } finally {
       this.#following.delete(conversationId)
     }
+  }
+
+  /** Most devices that notice it find afterwards that another one was faster. */
+  async #reconcileLater(conversationId: string): Promise<void> {
+    if (this.#reconciling.has(conversationId)) return
+    this.#reconciling.add(conversationId)
+    await this.pause(RECONCILE_WITHIN_MS)
+    this.#reconciling.delete(conversationId)
+    const group = await this.#group(conversationId)
+    await group.reconcile().catch(() => undefined) // otherwise the next sender does it
   }
 
   /** Whether a message is of an epoch that this device has not reached. It cannot get the keys of earlier ones. */

@@ -4,6 +4,7 @@ import { IDBFactory } from "fake-indexeddb"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
 import { KITCHEN, openTab, signIn, type TestTab } from "../testing/encrypted-family"
+import { ApiError } from "../api/http"
 import { SimulatedServer } from "../testing/group-server"
 import type { ReceivedBody } from "../crypto/device-engine"
 import { KeyDatabase, type StoredGroup } from "../crypto/key-database"
@@ -189,6 +190,56 @@ test("a device that lost its state replaces its leaf", async () => {
   expect(message.key_id).toBe("0:2")
   expect(await inga.read(message)).toBe("two")
   expect(server.groups.get(KITCHEN)?.leaves.length).toBe(2)
+})
+
+/** The server accepts a commit that no device can process. */
+function breakGroup(): void {
+  const group = server.groups.get(KITCHEN)
+  const broken = { generation: 0, epoch: 1, commit: new Uint8Array(100), sinceSeq: server.lastSeq }
+  server.logs.get(KITCHEN)?.push(broken)
+  if (group) server.groups.set(KITCHEN, { ...group, epoch: 2, groupInfo: new Uint8Array(100) })
+}
+
+test("when no device can process the newest commit, the next sender creates the next generation", async () => {
+  const [inga, nils] = await pair()
+  const before = await sent(inga, "before")
+  await nils.sync.prepareToSend()
+  breakGroup()
+  expect((await nils.sync.follow()).kind).toBe("untrusted")
+  const after = await sent(inga, "after")
+  expect(after.key_id).toBe("1:1")
+  expect((await nils.sync.follow()).kind).toBe("ready")
+  expect([await nils.read(after), await nils.read(before)]).toEqual(["after", "before"])
+})
+
+test("two devices that create the next generation at once end up in the same one", async () => {
+  const [inga, nils] = await pair()
+  await sent(inga, "before")
+  await nils.sync.prepareToSend()
+  breakGroup()
+  const [one, other] = await Promise.all([sent(inga, "from Inga"), sent(nils, "from Nils")])
+  expect([one.key_id, other.key_id, server.groups.get(KITCHEN)?.generation]).toEqual(["1:1", "1:1", 1])
+})
+
+test("a server that allows no further generation today lets nothing be sent", async () => {
+  const [inga] = await pair()
+  await sent(inga, "before")
+  breakGroup()
+  server.beforeCommit = () => Promise.reject(new ApiError(422, "invalid_commit"))
+  expect(await inga.send("after")).toEqual({ kind: "untrusted" })
+  expect(await new KeyDatabase("inga").pendingCommits(KITCHEN)).toEqual([])
+})
+
+test("a server that breaks every generation is given one per message", async () => {
+  const [inga] = await pair()
+  await sent(inga, "before")
+  breakGroup()
+  server.afterCommit = () => {
+    const group = server.groups.get(KITCHEN)
+    if (group) server.groups.set(KITCHEN, { ...group, epoch: 2, groupInfo: new Uint8Array(100) })
+  }
+  expect(await inga.send("after")).toEqual({ kind: "untrusted" })
+  expect(server.groups.get(KITCHEN)?.generation).toBe(1)
 })
 
 test("after a restore, the next generation is created, and no epoch is used twice", async () => {

@@ -71,17 +71,20 @@ export type GroupEngine = Pick<
 >
 
 /**
- * - `ready`: this device can encrypt
+ * - `ready`: this device can encrypt. `needsCommit`: others must be added or removed before the next message
  * - `waiting`: the conversation cannot be encrypted yet, because some participants have no keys
  * - `untrusted`: the group contains a device that its user did not certify, or one of a user who does not take part, and
  *   the server does not let it be removed
  */
 export type GroupStatus =
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready"; readonly needsCommit: boolean }
   | { readonly kind: "waiting"; readonly for: readonly string[] }
   | { readonly kind: "untrusted" }
 
-const READY: GroupStatus = { kind: "ready" }
+/** Where one step led; undefined if another one must follow. `stuck`: this device cannot enter the present group at all. */
+type Step = GroupStatus | { readonly kind: "stuck"; readonly generation: number } | undefined
+
+const READY: GroupStatus = { kind: "ready", needsCommit: false }
 const UNTRUSTED: GroupStatus = { kind: "untrusted" }
 /** Others win a race at most this often, unless the server misbehaves. */
 const MAX_ATTEMPTS = 20
@@ -113,23 +116,50 @@ export class GroupSync {
     return this.#advance(true)
   }
 
-  /** Brings this device into the newest epoch, and joins the group if there is one. */
+  /** Brings this device into the newest epoch. Creates the conversation's first group when all participants have keys. */
   follow(): Promise<GroupStatus> {
     return this.#advance(false)
   }
 
-  async #advance(isSending: boolean): Promise<GroupStatus> {
-    let renews = isSending
+  /** Adds and removes others without a message, so that the next one need not wait for it. */
+  reconcile(): Promise<GroupStatus> {
+    return this.#advance(true, false)
+  }
+
+  async #advance(isSending: boolean, mayRenew = isSending): Promise<GroupStatus> {
+    let renews = mayRenew
+    let failedJoins = 0
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const status = await this.#attempt(isSending)
-      if (status?.kind !== "ready" || !renews) {
-        if (status) return status
+      const step = await this.#attempt(isSending)
+      if (step?.kind === "stuck") {
+        failedJoins += 1
+        if (failedJoins === 1)
+          await this.pause(MAX_PAUSE_MS) // Perhaps the answer was older than the newest commit.
+        else if (failedJoins > 2 || !isSending || !(await this.#replace(step.generation))) return UNTRUSTED
+        continue
+      }
+      if (step?.kind !== "ready" || !renews) {
+        if (step) return step
         continue
       }
       renews = false // Once, also if the server says that the new epoch is old.
-      if (!(await this.#renewed())) return status
+      if (!(await this.#renewed())) return step
     }
     return UNTRUSTED
+  }
+
+  /**
+   * Creates the next generation, because no device can process the newest commit, or enter the group by a commit of its own.
+   * Returns false if the server allows no more of them today.
+   */
+  async #replace(generation: number): Promise<boolean> {
+    try {
+      await this.#create(generation + 1)
+      return true
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "invalid_commit") return false
+      throw error
+    }
   }
 
   /** Begins a new epoch if the present one is old. Returns whether it tried to. */
@@ -154,12 +184,13 @@ export class GroupSync {
   }
 
   /** Takes one step. Returns undefined if another one must follow. */
-  async #attempt(isSending: boolean): Promise<GroupStatus | undefined> {
+  async #attempt(isSending: boolean): Promise<Step> {
     await this.#learn(this.participants())
     const group = await this.server.group(this.conversationId)
     const { generation, epoch } = group
     if (generation === null || epoch === null || group.groupInfo === null) {
-      if (!isSending || (generation === null && !group.ready)) return { kind: "waiting", for: group.waitingFor }
+      const canCreate = generation === null ? group.ready : isSending
+      if (!canCreate) return { kind: "waiting", for: group.waitingFor }
       return await this.#create((generation ?? -1) + 1)
     }
     const position = await this.engine.position(this.conversationId)
@@ -174,8 +205,9 @@ export class GroupSync {
       await this.pause(MAX_PAUSE_MS) // This answer is older than the newest commit.
       return undefined
     }
-    if (!isSending) return READY
-    if (group.staleLeaves.length > 0 || group.missingDevices.length > 0) return await this.#reconcile(group, position)
+    const needsCommit = group.staleLeaves.length > 0 || group.missingDevices.length > 0
+    if (!isSending) return { kind: "ready", needsCommit }
+    if (needsCommit) return await this.#reconcile(group, position)
     return (await this.#canEncrypt()) ? READY : UNTRUSTED
   }
 
@@ -190,7 +222,7 @@ export class GroupSync {
   }
 
   /** Becomes a member: by a commit of its own whose reply was lost, by a Welcome, or else by an external commit. */
-  async #join(generation: number, epoch: number, group: ServerGroup): Promise<GroupStatus | undefined> {
+  async #join(generation: number, epoch: number, group: ServerGroup): Promise<Step> {
     const pending = await this.engine.pendingEpoch(this.conversationId, generation)
     if (pending !== null && pending < epoch) {
       const outcome = await this.#catchUp({ generation, epoch: pending })
@@ -201,7 +233,7 @@ export class GroupSync {
     if (!groupInfo) return undefined
     const prepare = () => this.engine.prepareJoin(this.conversationId, generation, groupInfo, this.participants())
     const prepared = await this.#trusting(prepare)
-    if (!prepared) return UNTRUSTED
+    if (!prepared) return { kind: "stuck", generation }
     return await this.#send(prepared, generation, epoch, (commit) => this.server.commit(this.conversationId, commit))
   }
 
