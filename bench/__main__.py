@@ -118,7 +118,7 @@ def _measure_workload(
 ) -> None:
     workload = WORKLOADS[name]
     for title, server in servers.items():
-        if workload.stores and not server.keeps_messages:
+        if (workload.stores and not server.keeps_messages) or (workload.encrypted and not server.has_mls):
             continue
         try:
             result = run(workload, server, plan)

@@ -15,15 +15,17 @@ from typing import Final, NamedTuple, Self, TypeVar, cast
 
 _T = TypeVar("_T")
 BODY_BYTES: Final = 200
+ENCRYPTED_BYTES: Final = 732
+"""The size of an encrypted body of `BODY_BYTES`, padded and in base64url."""
 _STAMP: Final = re.compile(rb"@(\d{17})")
 _STAMP_BYTES: Final = 18
-_FILLER: Final = (b" Dinner at six? Bring the big pot, and ask Inga" * 5)[: BODY_BYTES - _STAMP_BYTES]
+_FILLER: Final = b" Dinner at six? Bring the big pot, and ask Inga" * 16
 _TIMEOUT: Final = 120
 _AT_ONCE: Final = 50
 
 
 class Talk(NamedTuple):
-    """A conversation: pair `number` of the users 2n and 2n+1, or the room of the first `number` users."""
+    """A conversation: `pair` or `encrypted` pair `number`, of users 2n and 2n+1, or the room of the first `number`."""
 
     kind: str
     number: int
@@ -145,9 +147,9 @@ class Protocol(ABC):
         await self.enter(client, talk)
 
 
-def body(stamp: int) -> bytes:
-    """Return the text of a message: `BODY_BYTES` bytes that contain the time of sending."""
-    return b"@%017d" % stamp + _FILLER
+def body(stamp: int, size: int = BODY_BYTES) -> bytes:
+    """Return the body of a message: `size` bytes that contain the time of sending."""
+    return b"@%017d" % stamp + _FILLER[: size - _STAMP_BYTES]
 
 
 def websocket_frame(payload: bytes) -> bytes:

@@ -10,26 +10,31 @@ from bench.generator import Talk
 from bench.protocols.phoenix import Directory
 from bench.servers.server import Population
 from famichat.accounts.device import add_device
-from famichat.accounts.sign_in.token import Tokens
+from famichat.accounts.sign_in.token import Identity, Tokens
 from famichat.accounts.user import Newcomer, register
 from famichat.chat.conversations.create import (
     create_direct_conversation,
     create_family_conversation,
     create_group_conversation,
 )
+from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.families.family import create_family
 from famichat.chat.families.membership import add_member
 from famichat.chat.journal.batch import write_batch
 from famichat.chat.journal.entry import Entry
+from famichat.chat.mls.commit import create_mls_group
+from famichat.chat.records.conversation import CONVERSATION_TYPES
 from famichat.chat.records.message import BODY_PURPOSE, body_aad
 from famichat.cli.operator.opened_data import OpenedData, open_for_writing
 from famichat.settings import Settings
 from famichat.storage.base import new_id
-from tests.factories.people import PASSWORD_HASH
+from tests.factories.people import PASSWORD_HASH, Person
+from tests.support.mls import MlsGroupModel, published
 
 FAMILY: Final = 200
 FAMILY_TALK: Final = Talk("family", 0)
 _BATCH: Final = 2_000
+_OPTIONAL: Final = EncryptionPolicies(dict.fromkeys(CONVERSATION_TYPES, "optional"))
 _TEXT: Final = "Dinner at six? Bring the big pot, and ask Inga whether she wants to be fetched. " * 2
 
 
@@ -54,11 +59,12 @@ def seed(settings: Settings, population: Population) -> Directory:
             numbers = range(first, min(population.users, first + FAMILY))
             family = _add_family(data, numbers)
             users += family
-            topics |= _add_pairs(data, family, first // 2)
+            topics |= _add_pairs(data, family, first // 2, population.encrypted)
         for members in population.rooms:
             topics[Talk("room", members)] = f"message:group:{_add_group(data, users[:members])}"
         tokens = Tokens(data.secret_key)
-        return Directory([tokens.issue(*user) for user in users], [user.id for user in users], topics)
+        tokens_of = [tokens.issue(*user) for user in users]
+        return Directory(tokens_of, [user.id for user in users], topics, [user.device_id for user in users])
 
 
 def seed_grown(
@@ -84,7 +90,8 @@ def seed_grown(
         for group_id in groups:
             asyncio.run(_write(data, group_id, "group", users[:1], per_conversation))
         topics = {FAMILY_TALK: f"message:family:{family_id}"}
-        return Directory([Tokens(data.secret_key).issue(*users[0])], [users[0].id], topics)
+        first = users[0]
+        return Directory([Tokens(data.secret_key).issue(*first)], [first.id], topics, [first.device_id])
 
 
 def _add_family(data: OpenedData, numbers: Sequence[int]) -> list[User]:
@@ -103,13 +110,26 @@ def _add_user(session: Session, data: OpenedData, number: int) -> User:
     return User(user.id, add_device(session, user.id, "Phone").id)
 
 
-def _add_pairs(data: OpenedData, users: Sequence[User], first: int) -> dict[Talk, str]:
+def _add_pairs(data: OpenedData, users: Sequence[User], first: int, encrypted: Sequence[int]) -> dict[Talk, str]:
     def create(session: Session) -> Iterator[tuple[Talk, str]]:
         for number, (one, other) in enumerate(zip(users[::2], users[1::2], strict=False), first):
-            created = create_direct_conversation(session, one.id, other.id, blind_index=data.index)
-            yield Talk("pair", number), f"message:direct:{created.conversation.id}"
+            created = create_direct_conversation(
+                session, one.id, other.id, blind_index=data.index, encryption_required=number in encrypted
+            )
+            if number in encrypted:
+                _encrypt(session, created.conversation.id, one, other)
+            talk = Talk("encrypted" if number in encrypted else "pair", number)
+            yield talk, f"message:direct:{created.conversation.id}"
 
     return data.database.run(lambda session: dict(create(session)))
+
+
+def _encrypt(session: Session, conversation_id: str, one: User, other: User) -> None:
+    """Create the MLS group of a pair, with the devices of both."""
+    people = [Person(each.id, each.device_id, "") for each in (one, other)]
+    device, added = (published(session, each) for each in people)
+    request = MlsGroupModel(device).commit(device, add=[(added, added.key_package())])
+    create_mls_group(session, Identity(one.id, one.device_id, ""), conversation_id, request, _OPTIONAL)
 
 
 def _add_group(data: OpenedData, users: Sequence[User]) -> str:

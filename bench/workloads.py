@@ -65,6 +65,7 @@ class Workload:
         connects_all: whether all clients of the plan connect.
         room: the number of members of the room that it needs; 0 for none.
         stores: whether a server that stores nothing cannot do it.
+        encrypted: whether it needs pairs with an MLS group, besides the others.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Workload:
     connects_all: bool = False
     room: int = 0
     stores: bool = False
+    encrypted: bool = False
 
 
 def run(workload: Workload, server: Server, plan: Plan) -> Result:
@@ -90,7 +92,13 @@ def population(workloads: Sequence[Workload], plan: Plan) -> Population:
     """Return what a server needs for all of these workloads."""
     rooms = sorted({workload.room for workload in workloads} - {0})
     clients = plan.clients if any(workload.connects_all for workload in workloads) else 0
-    return Population(max(2 * plan.pairs + 2, clients, *rooms), rooms)
+    encrypted = _encrypted(plan) if any(workload.encrypted for workload in workloads) else range(0)
+    return Population(max(2 * plan.pairs + 2, 2 * encrypted.stop, clients, *rooms), rooms, encrypted)
+
+
+def _encrypted(plan: Plan) -> range:
+    """The pairs with an MLS group: after the others, and the one in which nothing is sent before."""
+    return range(plan.pairs + 1, 2 * plan.pairs + 1)
 
 
 def _messages(
@@ -208,6 +216,13 @@ def _pairs(title: str, in_flight: int, *, receipts: bool = False) -> Workload:
     return Workload(title, _messages(talks, in_flight, receipts=receipts))
 
 
+def _encrypted_pairs(title: str, in_flight: int) -> Workload:
+    def talks(plan: Plan) -> list[Talk]:
+        return [Talk("encrypted", number) for number in _encrypted(plan)]
+
+    return Workload(title, _messages(talks, in_flight), encrypted=True)
+
+
 def _room(members: int, *, receipts: bool = False) -> Workload:
     title = f"a room of {members}, 16 messages in flight" + (", with receipts" if receipts else "")
     return Workload(title, _messages(lambda _plan: [Talk("room", members)], 16, receipts=receipts), room=members)
@@ -220,6 +235,7 @@ WORKLOADS: Final = {
     "w1r": _pairs("50 pairs, one message at a time each, with receipts", 1, receipts=True),
     "w2": _pairs("50 pairs, 32 messages in flight each", 32),
     "w2r": _pairs("50 pairs, 32 messages in flight each, with receipts", 32, receipts=True),
+    "w2e": _encrypted_pairs("50 pairs, 32 encrypted messages in flight each", 32),
     "w3": _room(8),
     "w3r": _room(8, receipts=True),
     "w3b": _room(50),

@@ -5,10 +5,15 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from bench.generator import UPGRADE, Client, Protocol, Talk, body, websocket_frame
+from bench.generator import ENCRYPTED_BYTES, UPGRADE, Client, Protocol, Talk, body, websocket_frame
 
 _SEQ: Final = re.compile(rb'"seq":(\d+),"user_id"')
 PAGE: Final = 200
+# As the web client sends it. The server cannot tell a real ciphertext from this body, and does the same work.
+_ENCRYPTED: Final = (
+    b'["1","R%d","%s","new_msg",{"body":"%s","client_id":"%032x","encryption_flag":true,"encryption_version":"famichat.1",'
+    b'"protocol":"mls10","key_id":"0:1","epoch":1,"sender_device_id":"%s"}]'
+)
 
 
 class Directory(NamedTuple):
@@ -18,11 +23,13 @@ class Directory(NamedTuple):
         tokens: an access token for each user.
         user_ids: the ids of the users.
         topics: the topic of each conversation.
+        device_ids: the device of each user.
     """
 
     tokens: list[str]
     user_ids: list[str]
     topics: dict[Talk, str]
+    device_ids: list[str]
 
 
 class Phoenix(Protocol):
@@ -49,6 +56,17 @@ class Phoenix(Protocol):
 
     def message(self, client: Client, talk: Talk, stamp: int) -> bytes:
         """Encode `new_msg`."""
+        if talk.kind == "encrypted":
+            return websocket_frame(
+                _ENCRYPTED
+                % (
+                    stamp,
+                    self._directory.topics[talk].encode(),
+                    body(stamp, ENCRYPTED_BYTES),
+                    stamp,
+                    self._directory.device_ids[client.user].encode(),
+                )
+            )
         return websocket_frame(
             b'["1","R%d","%s","new_msg",{"body":"%s","client_id":"c%d-%d"}]'
             % (stamp, self._directory.topics[talk].encode(), body(stamp), client.user, stamp)

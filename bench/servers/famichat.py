@@ -23,6 +23,7 @@ _STOP_SECONDS: Final = 30
 class Famichat(Server):
     """Famichat on SQLite."""
 
+    has_mls = True
     start_seconds: float
 
     @classmethod

@@ -21,10 +21,11 @@ _STOP_SECONDS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """How many users a server must have, and which rooms, by their number of members."""
+    """How many users a server must have, which rooms, by their number of members, and which pairs have an MLS group."""
 
     users: int
     rooms: Sequence[int] = ()
+    encrypted: Sequence[int] = ()
 
 
 class NotInstalled(Exception):
@@ -39,9 +40,11 @@ class Server(ABC):
         pid: its process.
         pids: its process and that of its database.
         keeps_messages: whether it stores messages, so that a client can read them later.
+        has_mls: whether it checks the MLS epoch of encrypted messages.
     """
 
     keeps_messages = True
+    has_mls = False
     protocol: Protocol
     pid: int
     pids: list[int]
