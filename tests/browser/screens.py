@@ -3,14 +3,14 @@
 import io
 import math
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import httpx
 from PIL import Image, ImageDraw
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.household import Person, Server, someone
 from tests.support.photos import photo
@@ -238,6 +238,69 @@ class Scene:
         for place in ("#/", "#/you"):
             await visitor.page.goto(f"{self.demo.url}/{place}")
             await expect(visitor.page.get_by_role("heading", name="maja")).to_have_count(int(place == "#/you"))
+
+
+ENCRYPTED: Final = {f"ENCRYPTION_POLICY_{kind}": "required" for kind in ("SELF", "DIRECT", "GROUP")}
+"""Settings of a server that requires encryption except in the family."""
+
+
+async def encrypted_screens(
+    demo: Server, visitor: Callable[[], Awaitable[Person]], emil: Person
+) -> AsyncIterator[tuple[str, Page]]:
+    """Walk through an encrypted chat; yield the name and the page of each screen while it is displayed.
+
+    Args:
+        demo: started with `ENCRYPTED`. Maja has not signed in yet: only the first device of a user can encrypt.
+        visitor: opens another browser of the visitor.
+        emil: the one who writes.
+    """
+    password = demo.user("maja")["password"]
+    maja = await (await visitor()).sign_in("maja", password)
+    await emil.sign_in("emil", demo.user("emil")["password"])
+    for each, other in ((maja, "emil"), (emil, "maja")):
+        await each.page.evaluate(SIGN_OUT_OTHERS)
+        await each.open(other)
+    await expect(maja.page.get_by_text(_READERS)).to_be_visible()
+    await emil.say("I hid the present under the stairs.")
+    await maja.say("She never looks there. And the cake?")
+    await expect(emil.messages().get_by_text("And the cake?")).to_be_visible()
+    await emil.say("Inga bakes it on Friday.")
+    await expect(maja.messages().get_by_text("on Friday")).to_be_visible()
+    yield "encrypted", maja.page
+    await emil.page.evaluate(_SEND_UNREADABLE, demo.reported["conversations"]["direct"])
+    await expect(maja.messages().get_by_text("This message can't be read on this device.")).to_be_visible()
+    yield "encrypted-unreadable", maja.page
+    phone = await (await visitor()).sign_in("maja", password)
+    await phone.open("emil")
+    await expect(phone.page.get_by_text("you can only use this chat on the device where you first")).to_be_visible()
+    yield "encryption-pending", phone.page
+
+
+# The demo's users have devices that never come back, and would be waited for.
+SIGN_OUT_OTHERS: Final = """async () => {
+    const { access_token, device_id } = JSON.parse(localStorage.getItem("famichat.session"))
+    const ask = (method, path) =>
+        fetch(`/api/v1${path}`, { method, headers: { authorization: `Bearer ${access_token}` } })
+    const { devices } = await (await ask("GET", "/devices")).json()
+    const others = devices.map(({ id }) => id).filter(id => id !== device_id)
+    await Promise.all(others.map(id => ask("DELETE", `/devices/${id}`)))
+}"""
+
+# Sends what no device can decrypt, as a faulty client would.
+_SEND_UNREADABLE: Final = """async id => {
+    const { access_token, device_id } = JSON.parse(localStorage.getItem("famichat.session"))
+    const headers = { authorization: `Bearer ${access_token}`, "content-type": "application/json" }
+    const { generation, epoch } = await (await fetch(`/api/v1/conversations/${id}/mls`, { headers })).json()
+    const body = {
+        body: "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k", client_id: "00112233445566778899aabbccddeeff",
+        encryption_flag: true, encryption_version: "famichat.1", protocol: "mls10",
+        key_id: `${generation}:${epoch}`, epoch, sender_device_id: device_id,
+    }
+    const send = { method: "POST", headers, body: JSON.stringify(body) }
+    const reply = await fetch(`/api/v1/conversations/${id}/messages`, send)
+    if (!reply.ok) throw new Error(await reply.text())
+}"""
+_READERS: Final = re.compile("^Only people in this chat can read")
 
 
 async def _note(http: httpx.AsyncClient, conversation: str) -> None:

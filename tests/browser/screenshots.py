@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page
 
-from tests.browser.household import ROOT, Server, a_browser, someone
-from tests.browser.screens import PHONE, WIDE, Scene
+from tests.browser.household import ROOT, Person, Server, a_browser, someone
+from tests.browser.screens import ENCRYPTED, PHONE, WIDE, Scene, encrypted_screens
 
 PICTURES = ROOT / "docs" / "screenshots"
 SIZES: dict[str, dict[str, Any]] = {"wide": WIDE, "phone": {**PHONE, "device_scale_factor": 1.5}}
@@ -34,6 +34,7 @@ async def main() -> None:
                 scene = await Scene.set(browser, demo, untouched)
                 for size, wishes in SIZES.items():
                     await _look(browser, scene, size, wishes)
+                    await _look_at_encryption(browser, Path(directory) / f"encrypted-{size}", size, wishes)
         finally:
             untouched.stop()
             demo.stop()
@@ -45,6 +46,22 @@ async def _look(browser: Browser, scene: Scene, size: str, wishes: dict[str, Any
     async for name in scene.screens(visitor):
         await _picture(visitor.page, f"{name}-{size}-light", "light")
         await _picture(visitor.page, f"{name}-{size}-dark", "dark")
+
+
+async def _look_at_encryption(browser: Browser, data: Path, size: str, wishes: dict[str, Any]) -> None:
+    demo = Server(data, settings=ENCRYPTED).start()  # of its own: only the first device of a user can encrypt
+
+    async def visitor() -> Person:
+        person = await someone(browser, demo.url, **wishes)
+        await person.context.add_init_script(NO_TIME_PASSES)
+        return person
+
+    try:
+        async for name, page in encrypted_screens(demo, visitor, await someone(browser, demo.url)):
+            await _picture(page, f"{name}-{size}-light", "light")
+            await _picture(page, f"{name}-{size}-dark", "dark")
+    finally:
+        demo.stop()
 
 
 async def _picture(page: Page, name: str, scheme: Any) -> None:
