@@ -1,4 +1,4 @@
-"""A server has no word of end-to-end encrypted messages: on disk, in its log and memory, and in what it gives out."""
+"""A server has no word of end-to-end encrypted messages: on disk, in its log and memory, and in its output."""
 
 import base64
 import os

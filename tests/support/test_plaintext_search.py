@@ -1,4 +1,4 @@
-"""The search that proves that a server holds no plaintext finds what is planted, in each encoding and place."""
+"""The search for plaintext in a server finds planted words, in each encoding and place."""
 
 import base64
 import subprocess
