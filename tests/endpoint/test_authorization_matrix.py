@@ -209,7 +209,7 @@ MATRIX = [
     *(
         Row(verb, f"{CONVERSATION}/{flag}", IN_GROUP, path=of("group", f"/{flag}"))
         for verb in ("put", "delete")
-        for flag in ("hidden", "archived", "muted")
+        for flag in ("hidden", "archived", "muted", "pinned", "marked-unread")
     ),
     Row("post", f"{CONVERSATION}/members", (409, 409, 404, 404, 404), {"user_id": "{nils}"}, of("direct", "/members")),
     Row("post", f"{CONVERSATION}/members", (409, 409, 409, 404, 404), {"user_id": "{nils}"}, of("family", "/members")),

@@ -339,6 +339,42 @@ async def unarchive_conversation(services: Services, actor: Identity, conversati
     return await _change_view(services, actor, conversation_id, view_settings.unarchive_conversation)
 
 
+async def pin_conversation(services: Services, actor: Identity, conversation_id: str) -> ConversationView:
+    """Keep a conversation at the top of the actor's list.
+
+    Raises:
+        NotFound: the actor is not a member, or there is no such conversation.
+    """
+    return await _change_view(services, actor, conversation_id, view_settings.pin_conversation)
+
+
+async def unpin_conversation(services: Services, actor: Identity, conversation_id: str) -> ConversationView:
+    """List a conversation by its latest activity again.
+
+    Raises:
+        NotFound: the actor is not a member, or there is no such conversation.
+    """
+    return await _change_view(services, actor, conversation_id, view_settings.unpin_conversation)
+
+
+async def mark_conversation_unread(services: Services, actor: Identity, conversation_id: str) -> ConversationView:
+    """Mark a conversation as unread on all devices of the actor.
+
+    Raises:
+        NotFound: the actor is not a member, or there is no such conversation.
+    """
+    return await _change_view(services, actor, conversation_id, view_settings.mark_conversation_unread)
+
+
+async def unmark_conversation_unread(services: Services, actor: Identity, conversation_id: str) -> ConversationView:
+    """Remove the actor's unread mark from a conversation.
+
+    Raises:
+        NotFound: the actor is not a member, or there is no such conversation.
+    """
+    return await _change_view(services, actor, conversation_id, view_settings.unmark_conversation_unread)
+
+
 async def mute_conversation(
     services: Services, actor: Identity, conversation_id: str, until: datetime | None = None
 ) -> ConversationView:

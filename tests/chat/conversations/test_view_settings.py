@@ -1,4 +1,4 @@
-"""Hiding, archiving and muting: separate for each member, and idempotent."""
+"""Hiding, archiving, muting, pinning and marking as unread: separate for each member, and idempotent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,10 +16,14 @@ from famichat.chat.conversations.view_settings import (
     ViewSettingsResult,
     archive_conversation,
     hide_conversation,
+    mark_conversation_unread,
     mute_conversation,
+    pin_conversation,
     unarchive_conversation,
     unhide_conversation,
+    unmark_conversation_unread,
     unmute_conversation,
+    unpin_conversation,
 )
 from famichat.chat.encryption_policy import EncryptionPolicies
 from famichat.chat.errors import NotFound
@@ -41,6 +45,10 @@ CHANGES: list[Change] = [
     unarchive_conversation,
     mute_conversation,
     unmute_conversation,
+    pin_conversation,
+    unpin_conversation,
+    mark_conversation_unread,
+    unmark_conversation_unread,
 ]
 State = tuple[bool, bool, datetime | None]
 
@@ -81,6 +89,34 @@ def test_each_is_done_and_undone_and_twice_is_once(database: Database, household
             (False, False, None),
             (False, False, None),
         ]
+
+
+@pytest.mark.parametrize(
+    ("do", "undo", "column"),
+    [
+        (pin_conversation, unpin_conversation, "pinned_at"),
+        (mark_conversation_unread, unmark_conversation_unread, "marked_unread_at"),
+    ],
+)
+def test_pins_and_unread_marks_are_each_persons_own_and_can_be_removed(
+    database: Database, household: Household, direct_id: str, do: Change, undo: Change, column: str
+) -> None:
+    def times() -> list[datetime | None]:
+        return database.run_read(
+            lambda session: [
+                getattr(conversation_for(session, who.user_id, direct_id).participant, column)
+                for who in (household.maja, household.emil)
+            ]
+        )
+
+    change(database, do, household.maja, direct_id)
+    first = times()
+    change(database, do, household.maja, direct_id)
+    assert times() == first
+    assert [each is not None for each in first] == [True, False]
+    assert state(database, household.maja, direct_id) == (False, False, None)
+    change(database, undo, household.maja, direct_id)
+    assert times() == [None, None]
 
 
 def test_hiding_again_keeps_the_first_time(database: Database, household: Household, direct_id: str) -> None:

@@ -68,6 +68,8 @@ CONVERSATION_FIELDS = [
     "hidden",
     "hidden_by_users",
     "archived",
+    "pinned",
+    "marked_unread",
     "muted_until",
     "contact",
 ]

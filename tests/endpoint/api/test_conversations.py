@@ -10,11 +10,11 @@ from famichat.storage.base import new_id
 from famichat.telemetry.events import ConversationCreated, ConversationHidden, Event
 from tests.support.app import RunningApp
 
-FLAGS = ("hidden", "archived", "muted")
+FLAGS = ("hidden", "archived", "muted", "pinned", "marked-unread")
 FIELDS = {
     "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "last_change", "history", "members",
     "encryption_policy", "encryption_status", "mls", "last_message", "unread", "hidden", "hidden_by_users", "archived",
-    "muted_until", "contact",
+    "pinned", "marked_unread", "muted_until", "contact",
 }  # fmt: skip
 
 
@@ -193,7 +193,7 @@ async def test_a_conversation_of_others_is_not_found(app: RunningApp, method: st
 @pytest.mark.parametrize("flag", FLAGS)
 async def test_each_view_setting_is_set_and_removed_idempotently(app: RunningApp, flag: str) -> None:
     path = f"/conversations/{app.talks.direct}/{flag}"
-    field = "muted_until" if flag == "muted" else flag
+    field = "muted_until" if flag == "muted" else flag.replace("-", "_")
     async with app.http(app.home.maja) as maja, app.http(app.home.emil) as emil:
         seen = []
         for method in ("PUT", "PUT", "DELETE", "DELETE"):

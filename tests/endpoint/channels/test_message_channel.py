@@ -38,7 +38,7 @@ JOIN_FIELDS = {
 CONVERSATION_FIELDS = {
     "id", "type", "family_id", "name", "created_at", "epoch", "last_seq", "last_change", "history", "members",
     "encryption_policy", "encryption_status", "mls", "last_message", "unread", "hidden", "hidden_by_users", "archived",
-    "muted_until", "contact",
+    "pinned", "marked_unread", "muted_until", "contact",
 }  # fmt: skip
 
 

@@ -234,6 +234,10 @@ export interface components {
       /** @description The members who hid it until the next message: all for a group's admins, else the reader. */
       readonly hidden_by_users: readonly string[]
       readonly archived: boolean
+      /** @description Whether the reader keeps it at the top of the list. */
+      readonly pinned: boolean
+      /** @description Whether the reader marked it as unread. Opening it removes this. */
+      readonly marked_unread: boolean
       /** @description The year 9999 means indefinitely. */
       readonly muted_until: string | null
       /** @description Whether a direct conversation accepts messages: null for other types. */

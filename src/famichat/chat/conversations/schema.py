@@ -46,6 +46,10 @@ class ConversationView(TypedDict):
         Field(description="The members who hid it until the next message: all for a group's admins, else the reader."),
     ]
     archived: bool
+    pinned: Annotated[bool, Field(description="Whether the reader keeps it at the top of the list.")]
+    marked_unread: Annotated[
+        bool, Field(description="Whether the reader marked it as unread. Opening it removes this.")
+    ]
     muted_until: Annotated[Rfc3339 | None, Field(description="The year 9999 means indefinitely.")]
     contact: Annotated[
         Contact | None,

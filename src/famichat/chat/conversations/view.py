@@ -63,6 +63,8 @@ def _conversation(
         "hidden": participant.hidden_at is not None,
         "hidden_by_users": list(overview.hidden_by),
         "archived": participant.archived_at is not None,
+        "pinned": participant.pinned_at is not None,
+        "marked_unread": participant.marked_unread_at is not None,
         "muted_until": None if (until := _still(participant.muted_until)) is None else rfc3339(until),
         "contact": overview.contact,
     }

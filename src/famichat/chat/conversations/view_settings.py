@@ -1,4 +1,4 @@
-"""The view settings of a conversation, which each member has separately: hidden, archived and muted.
+"""The view settings of a conversation, separate for each member: hidden, archived, muted, pinned, marked unread.
 
 A hidden conversation reappears with the next message (the journal resets the setting in the same transaction) and when
 the member creates the same conversation again. An archived one stays archived. All functions are idempotent.
@@ -72,6 +72,28 @@ def mute_conversation(
 def unmute_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
     """Turn the notifications of a conversation on again."""
     return _apply(session, conversation_for(session, user_id, conversation_id), muted_until=None)
+
+
+def pin_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
+    """Keep a conversation at the top of the list."""
+    access = conversation_for(session, user_id, conversation_id)
+    return _apply(session, access, pinned_at=access.participant.pinned_at or now())
+
+
+def unpin_conversation(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
+    """List a conversation by its latest activity again."""
+    return _apply(session, conversation_for(session, user_id, conversation_id), pinned_at=None)
+
+
+def mark_conversation_unread(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
+    """Mark a conversation as unread until its client removes the mark; receipts and unread counts do not change."""
+    access = conversation_for(session, user_id, conversation_id)
+    return _apply(session, access, marked_unread_at=access.participant.marked_unread_at or now())
+
+
+def unmark_conversation_unread(session: Session, user_id: str, conversation_id: str) -> ViewSettingsResult:
+    """Remove the mark of `mark_conversation_unread`."""
+    return _apply(session, conversation_for(session, user_id, conversation_id), marked_unread_at=None)
 
 
 def _apply(session: Session, access: Access, **settings: datetime | None) -> ViewSettingsResult:

@@ -14,12 +14,12 @@ from famichat.storage.checksum import Checked
 class Participant(Checked, Base):
     """The membership of one user in one conversation. Roles are in `group_conversation_privileges`.
 
-    `visible_from_seq` is the first message that the member may see. `hidden_at`, `archived_at` and `muted_until` are
-    the member's view settings; the largest datetime in `muted_until` means muted indefinitely.
+    `visible_from_seq` is the first message that the member may see. The next five columns are the
+    member's view settings; the largest datetime in `muted_until` means muted indefinitely.
     """
 
     __tablename__ = "conversation_participants"
-    unchecked: ClassVar = frozenset({"hidden_at", "archived_at", "muted_until"})
+    unchecked: ClassVar = frozenset({"hidden_at", "archived_at", "muted_until", "pinned_at", "marked_unread_at"})
     __table_args__ = (CheckConstraint("visible_from_seq >= 1", name="visible_from_seq"),)
 
     conversation_id: Mapped[str] = mapped_column(
@@ -33,6 +33,8 @@ class Participant(Checked, Base):
     hidden_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
     muted_until: Mapped[datetime | None]
+    pinned_at: Mapped[datetime | None]
+    marked_unread_at: Mapped[datetime | None]
 
 
 def participants(session: Session, conversation_id: str) -> list[str]:

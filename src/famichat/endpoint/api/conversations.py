@@ -210,6 +210,30 @@ async def delete_muted(conversation_id: str, caller: Caller, context: InContext)
     return await actions.unmute_conversation(context, caller, conversation_id)
 
 
+@router.put("/{conversation_id}/pinned", summary="Pin a conversation", **_SHAPE)
+async def put_pinned(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Keep a conversation at the top of the caller's list."""
+    return await actions.pin_conversation(context, caller, conversation_id)
+
+
+@router.delete("/{conversation_id}/pinned", summary="Unpin a conversation", **_SHAPE)
+async def delete_pinned(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """List a conversation by its latest activity again."""
+    return await actions.unpin_conversation(context, caller, conversation_id)
+
+
+@router.put("/{conversation_id}/marked-unread", summary="Mark a conversation as unread", **_SHAPE)
+async def put_marked_unread(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Mark a conversation as unread on all of the caller's devices. Receipts and unread counts do not change."""
+    return await actions.mark_conversation_unread(context, caller, conversation_id)
+
+
+@router.delete("/{conversation_id}/marked-unread", summary="Remove the unread mark of a conversation", **_SHAPE)
+async def delete_marked_unread(conversation_id: str, caller: Caller, context: InContext) -> ConversationView:
+    """Remove the unread mark, as a client does when the caller opens the conversation."""
+    return await actions.unmark_conversation_unread(context, caller, conversation_id)
+
+
 def _respond(result: actions.CreateResult, response: Response) -> ConversationView:
     response.status_code = 201 if result.created else 200
     return result.view
