@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs"
+
 import { svelte } from "@sveltejs/vite-plugin-svelte"
 import { defineConfig } from "vitest/config"
 
@@ -11,7 +13,10 @@ import { atMost, fileAtMost } from "./build/size"
 import { SUPPORTED_BROWSERS } from "./build/supported-browsers"
 import { serviceWorker } from "./build/worker"
 
+const VERSION = /^version = "(.*)"$/m.exec(readFileSync("../pyproject.toml", "utf8"))?.[1]
+
 export default defineConfig({
+  define: { APP_VERSION: JSON.stringify(VERSION) },
   plugins: [
     patched(TS_MLS),
     svelte(),

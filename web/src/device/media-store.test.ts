@@ -74,3 +74,14 @@ test("a browser that stores nothing is asked in vain", async () => {
   expect(await sizes(store, "a")).toEqual([undefined])
   expect(warn).toHaveBeenCalled()
 })
+
+test("the files are counted and deleted, and new ones are stored", async () => {
+  const store = new MediaStore("maja")
+  await store.put("a", photo(3), origin)
+  await store.put("b", photo(4), origin)
+  expect(await store.size()).toBe(7)
+  await store.empty()
+  expect(await store.size()).toBe(0)
+  await store.put("c", photo(5), origin)
+  expect(await sizes(store, "a", "c")).toEqual([undefined, 5])
+})

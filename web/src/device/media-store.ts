@@ -89,13 +89,24 @@ export class MediaStore {
     })
   }
 
-  /** Deletes everything when the device is signed out. A download that ends later is not stored. */
-  async clear(): Promise<void> {
-    this.#closed = true
+  /** Returns the sum of the sizes of all files, in bytes. */
+  async size(): Promise<number> {
+    const entries = await this.#database.attempt((database) => database.getAll("entries"))
+    return (entries ?? []).reduce((sum, { size }) => sum + size, 0)
+  }
+
+  /** Deletes all files. */
+  async empty(): Promise<void> {
     await this.#database.attempt(async (database) => {
       const write = database.transaction(["entries", "blobs"], "readwrite")
       await Promise.all([write.objectStore("entries").clear(), write.objectStore("blobs").clear(), write.done])
     })
+  }
+
+  /** Deletes everything when the device is signed out. A download that ends later is not stored. */
+  async clear(): Promise<void> {
+    this.#closed = true
+    await this.empty()
     await this.#database.close()
   }
 }

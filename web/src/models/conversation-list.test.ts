@@ -7,7 +7,8 @@ import {
   listed,
   without,
   upsert,
-  hiddenOrArchived,
+  archivedIn,
+  hiddenOnly,
   withNewMessage,
   withUnread,
   totalUnread,
@@ -38,7 +39,7 @@ test("a hidden or archived conversation is not listed; one that was left is remo
     conversation("attic", { archived: true }),
   )
   expect(ids(listed(shelf))).toEqual(["garden"])
-  expect(ids(hiddenOrArchived(shelf))).toEqual(["kitchen", "attic"])
+  expect([...ids(hiddenOnly(shelf)), ...ids(archivedIn(shelf))].sort()).toEqual(["attic", "kitchen"])
   expect(ids(without(two, "garden"))).toEqual(["kitchen"])
 })
 
@@ -76,4 +77,19 @@ test("a new message and a new unread count are not news about the conversation i
   const [after] = withUnread(withNewMessage([before], message(5)), "kitchen", 3)
   expect(after && isSameInfo(before, after)).toBe(true)
   expect(isSameInfo(before, { ...before, name: "Big kitchen" })).toBe(false)
+})
+
+test("pinned conversations come first, in the order of their activity", () => {
+  const pinned = upsert(two, conversation("kitchen", { pinned: true }))
+  expect(ids(pinned)).toEqual(["kitchen", "garden"])
+  expect(ids(withNewMessage(pinned, message(1, { conversation_id: "garden" })))).toEqual(["kitchen", "garden"])
+  const both = upsert(pinned, conversation("garden", { pinned: true, created_at: "2026-11-02T00:00:00Z" }))
+  expect(ids(both)).toEqual(["garden", "kitchen"])
+})
+
+test("a conversation that is marked as unread counts as one, unless it has unread messages", () => {
+  const now = new Date("2026-11-23T12:00:00Z")
+  const marked = upsert([], conversation("kitchen", { marked_unread: true }))
+  expect(totalUnread(marked, now)).toBe(1)
+  expect(totalUnread(withUnread(marked, "kitchen", 3), now)).toBe(3)
 })

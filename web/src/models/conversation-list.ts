@@ -1,4 +1,4 @@
-/** The user's conversations, most recently active first. */
+/** The user's conversations: pinned ones first, then the most recently active. */
 import type { ConversationSummary, Message } from "../api/types"
 
 export type ConversationList = readonly ConversationSummary[]
@@ -36,9 +36,13 @@ export function listed(list: ConversationList): ConversationList {
   return list.filter((each) => !each.hidden && !each.archived)
 }
 
-/** Conversations that are hidden (until the next message) or archived. */
-export function hiddenOrArchived(list: ConversationList): ConversationList {
-  return list.filter((each) => each.hidden || each.archived)
+/** Conversations that are hidden until the next message. Archived ones stay archived then. */
+export function hiddenOnly(list: ConversationList): ConversationList {
+  return list.filter((each) => each.hidden && !each.archived)
+}
+
+export function archivedIn(list: ConversationList): ConversationList {
+  return list.filter((each) => each.archived)
 }
 
 export function isMuted(conversation: Pick<ConversationSummary, "muted_until">, now: Date): boolean {
@@ -69,9 +73,10 @@ export function withUnread(list: ConversationList, id: string, unread: number): 
   return list.map((each) => (each.id === id && each.unread !== unread ? { ...each, unread } : each))
 }
 
-/** Unread messages in conversations that are not muted. */
+/** Unread messages in conversations that are not muted. A conversation that is marked as unread counts as one. */
 export function totalUnread(list: ConversationList, now: Date): number {
-  return listed(list).reduce((sum, each) => sum + (isMuted(each, now) ? 0 : each.unread), 0)
+  const countOf = (each: ConversationSummary) => Math.max(each.unread, each.marked_unread ? 1 : 0)
+  return listed(list).reduce((sum, each) => sum + (isMuted(each, now) ? 0 : countOf(each)), 0)
 }
 
 function keepNewest(before: ConversationSummary, after: ConversationSummary): ConversationSummary {
@@ -80,5 +85,7 @@ function keepNewest(before: ConversationSummary, after: ConversationSummary): Co
 
 function sorted(list: ConversationList): ConversationList {
   const moment = (each: ConversationSummary) => each.last_message?.inserted_at ?? each.created_at
-  return [...list].sort((a, b) => (moment(a) < moment(b) ? 1 : moment(a) > moment(b) ? -1 : 0))
+  // Data stored by an older version says nothing about pins.
+  const pin = (each: ConversationSummary) => (each.pinned ? 1 : 0)
+  return [...list].sort((a, b) => pin(b) - pin(a) || (moment(a) < moment(b) ? 1 : moment(a) > moment(b) ? -1 : 0))
 }

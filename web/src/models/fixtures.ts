@@ -70,6 +70,8 @@ export function conversation(id: string, change: Partial<ConversationSummary> = 
     hidden: false,
     hidden_by_users: [],
     archived: false,
+    pinned: false,
+    marked_unread: false,
     mls: null,
     muted_until: null,
     contact: null,

@@ -1,5 +1,6 @@
 import "@fontsource-variable/atkinson-hyperlegible-next/wght.css"
 import "../views/theme.css"
+import "../views/common/appearance"
 
 import { mount } from "svelte"
 

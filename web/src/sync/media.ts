@@ -39,6 +39,16 @@ export class Media {
     }
   }
 
+  /** The size of what this device has stored. */
+  async storedBytes(): Promise<number> {
+    return await this.store.size()
+  }
+
+  /** Deletes what this device has stored. It is loaded again when it is viewed. */
+  async deleteStored(): Promise<void> {
+    await this.store.empty()
+  }
+
   async #load(key: string, message: Message, attachment: Attachment, part: MediaPart): Promise<Blob> {
     const stored = await this.store.get(key)
     if (stored) return stored

@@ -18,6 +18,7 @@ export const parts = {
   newChat: () => import("./conversations/NewChat.svelte"),
   passwordResetNotice: () => import("./PasswordResetNotice.svelte"),
   pendingAlbum: () => import("./chat/attachments/PendingAlbum.svelte"),
+  personPage: () => import("./people/PersonPage.svelte"),
   photoViewer: () => import("./chat/attachments/PhotoViewer.svelte"),
   playingBar: () => import("./chat/voice/PlayingBar.svelte"),
   recorder: () => import("./chat/voice/Recorder.svelte"),

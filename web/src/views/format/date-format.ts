@@ -29,6 +29,15 @@ export function formatShort(language: string, moment: string, now: Date): string
   )
 }
 
+/** When something ends: the time, with the day unless it is today, and with the date if it is not within a week. */
+export function formatUntil(language: string, moment: string, now: Date): string {
+  const date = new Date(moment)
+  if (dateOf(moment) === dateOf(now.toISOString())) return formatTime(language, moment)
+  const isSoon = date.getTime() - now.getTime() < 6 * 86_400_000
+  const day = isSoon ? ({ weekday: "short" } as const) : ({ day: "numeric", month: "short" } as const)
+  return new Intl.DateTimeFormat(language, { ...day, hour: "numeric", minute: "2-digit" }).format(date)
+}
+
 /** `3 March`, with the year unless it is the current one. */
 export function formatDate(language: string, moment: string, now: Date): string {
   const date = new Date(moment)
