@@ -149,6 +149,7 @@ class Scene:
         await page.get_by_role("dialog").get_by_role("button", name="Close").click()
         async for name in self._oneself(visitor):
             yield name
+        await page.goto(f"{self.demo.url}/#/settings")
         await page.get_by_role("link", name="Manage Sundqvist").click()
         await page.get_by_text("emil's devices").click()
         await page.get_by_role("button", name="Sign out Emil's phone").wait_for()
@@ -216,28 +217,35 @@ class Scene:
         await over.wait_for(state="detached")
 
     async def _oneself(self, visitor: Person) -> AsyncIterator[str]:
-        """The account page: initially, with everything in use, and in a browser with missing features."""
+        """The settings: the list and each page, notifications in use, and a browser with missing features."""
         page = visitor.page
-        await page.goto(f"{self.demo.url}/#/you")
+        await page.goto(f"{self.demo.url}/#/settings")
         await expect(page.get_by_role("heading", name="maja")).to_be_visible()
-        yield "you"
+        yield "settings"
+        for name in ("privacy", "appearance", "devices", "storage", "about"):  # the others follow, in use
+            await self._to_settings(visitor, name)
+            yield f"settings-{name}"
+        await page.goto(f"{self.demo.url}/#/p/{self.demo.user('emil')['id']}")
+        await page.get_by_role("button", name="Block emil").wait_for()
+        yield "person"
+        await self._to_settings(visitor, "account")
+        await page.get_by_role("button", name="Delete my account").click()
+        yield "settings-account-in-use"
         await page.evaluate(_RUNG)
         await page.route("**/api/v1/me/push", lambda route: route.fulfill(json=_CHOSEN))
-        await self._to_oneself_anew(visitor)
-        await page.get_by_role("button", name="Delete my account").click()
+        await self._to_settings(visitor, "notifications")
         await page.get_by_role("button", name="Send a test notification").wait_for()
-        yield "you-in-use"
+        yield "settings-notifications-in-use"
         await page.unroute_all()
         await page.evaluate(_WITHHELD)
-        await self._to_oneself_anew(visitor)
+        await self._to_settings(visitor, "help")
         await page.get_by_text("http://localhost:").scroll_into_view_if_needed()
         yield "withheld"
         await page.reload()
 
-    async def _to_oneself_anew(self, visitor: Person) -> None:
-        for place in ("#/", "#/you"):
-            await visitor.page.goto(f"{self.demo.url}/{place}")
-            await expect(visitor.page.get_by_role("heading", name="maja")).to_have_count(int(place == "#/you"))
+    async def _to_settings(self, visitor: Person, name: str) -> None:
+        await visitor.page.goto(f"{self.demo.url}/#/settings/{name}")
+        await expect(visitor.page.get_by_role("heading", name=name.capitalize(), exact=True).first).to_be_visible()
 
 
 ENCRYPTED: Final = {f"ENCRYPTION_POLICY_{kind}": "required" for kind in ("SELF", "DIRECT", "GROUP")}

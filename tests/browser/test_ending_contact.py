@@ -30,7 +30,7 @@ async def test_a_user_blocks_unblocks_and_leaves_a_direct_chat(of_the_family: Si
     await emil.page.reload()
     await expect(emil.page.get_by_text("no longer in contact")).to_be_visible()
 
-    await page.goto(page.url.partition("#")[0] + "#/you")
+    await page.goto(page.url.partition("#")[0] + "#/settings/privacy")
     await page.get_by_role("button", name="Unblock emil").click()
     await expect(page.get_by_role("heading", name="Blocked people")).to_have_count(0)
     await maja.open("emil")

@@ -85,7 +85,7 @@ async def test_a_user_adds_an_address_and_resets_the_password_by_email(post: Pos
     emil = await person(post.server.url)
     await emil.sign_in("emil", post.server.user("emil")["password"])
     page = emil.page
-    await page.goto(f"{emil.url}/#/you")
+    await page.goto(f"{emil.url}/#/settings/account")
     own = page.get_by_role("region", name="Email address")
     await own.get_by_role("button", name="email address").click()
     await own.get_by_label("New email address").fill("emil@example.org")
@@ -95,7 +95,7 @@ async def test_a_user_adds_an_address_and_resets_the_password_by_email(post: Pos
     await page.goto(await post.link())
     await page.get_by_role("button", name="Confirm").click()
     await page.get_by_role("heading", name="Chats").wait_for()
-    await page.goto(f"{emil.url}/#/you")
+    await page.goto(f"{emil.url}/#/settings/account")
     await expect(own).to_contain_text("emil@example.org is confirmed.")
 
     phone = await person(post.server.url)

@@ -73,12 +73,12 @@ async def test_a_conversation_is_archived_and_restored(of_the_family: SignedIn) 
     await about.get_by_role("button", name="Close").click()
     await maja.open("Notes to self")
     await expect(maja.listed("emil")).to_be_hidden()
-    await maja.page.get_by_text("Hidden and archived (1)").click()
+    await maja.page.get_by_text("Hidden until the next message (1)").click()
     await expect(maja.listed("emil")).to_be_visible()
 
     await emil.open("maja")
     await emil.say("Are you there?")
-    await expect(maja.page.get_by_text("Hidden and archived (1)")).to_have_count(0)
+    await expect(maja.page.get_by_text("Hidden until the next message (1)")).to_have_count(0)
     await expect(maja.listed("emil")).to_contain_text("Muted")
 
     await maja.listed("emil").click()
@@ -88,7 +88,24 @@ async def test_a_conversation_is_archived_and_restored(of_the_family: SignedIn) 
     await about.get_by_role("button", name="Close").click()
     await emil.say("Hello?")
     await expect(maja.messages().get_by_text("Hello?")).to_be_visible()
-    await expect(maja.page.get_by_text("Hidden and archived (1)")).to_be_visible()
+    await expect(maja.page.get_by_text("Archived (1)")).to_be_visible()
+
+
+async def test_a_chat_is_pinned_and_marked_as_unread_on_all_devices_of_a_user(of_the_family: SignedIn) -> None:
+    maja, other = await of_the_family("maja"), await of_the_family("maja")
+    await maja.open("The whole family")
+    about = await _about(maja)
+    await about.get_by_role("button", name="Pin chat").click()
+    await expect(other.page.get_by_role("navigation").get_by_role("link").first).to_contain_text("Pinned")
+    await about.get_by_role("button", name="Mark as unread").click()
+    await expect(maja.page.get_by_label("Message to")).to_have_count(0)
+    await expect(maja.listed("The whole family")).to_contain_text("Marked as unread")
+    await expect(other.listed("The whole family")).to_contain_text("Marked as unread")
+
+    await other.open("The whole family")
+    await expect(maja.listed("The whole family")).not_to_contain_text("Marked as unread")
+    await (await _about(other)).get_by_role("button", name="Unpin chat").click()
+    await expect(maja.listed("The whole family")).not_to_contain_text("Pinned")
 
 
 async def _about(person: Person) -> Locator:

@@ -94,6 +94,7 @@ async def test_signing_out_removes_all_data_from_the_device(demo: Server, of_the
     await maja.until(f"({KEPT})().then(kept => kept.includes('{CANARY}'))")
 
     await maja.page.get_by_role("link", name="Settings").click()
+    await maja.page.get_by_role("link", name="Account", exact=True).click()
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
 

@@ -178,6 +178,7 @@ async def test_the_result_of_a_test_notification_and_a_missing_push_service_are_
     service.answers = ["410 Gone"]
     await notices.get_by_role("button", name="Send a test notification").click()
     await expect(notices.get_by_role("status")).to_contain_text("your browser ended its subscription")
+    await maja.page.goto(f"{demo.url}/#/settings/account")
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(maja.page.get_by_role("button", name="Sign in")).to_be_visible()
     assert await maja.page.evaluate("localStorage.getItem('famichat.bell')") is None
@@ -266,6 +267,7 @@ async def test_quiet_hours_are_kept_in_the_persons_own_time_zone(of_the_family: 
 
 async def _notices(person: Person) -> Locator:
     await person.page.get_by_role("link", name="Settings").click()
+    await person.page.get_by_role("link", name="Notifications", exact=True).click()
     return person.page.get_by_role("region", name="Notifications")
 
 

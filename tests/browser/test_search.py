@@ -71,7 +71,7 @@ async def test_a_deleted_message_is_not_found_and_a_sign_out_deletes_the_texts(
     await expect(_found(maja)).to_have_count(0)
 
     user = demo.user("maja")["id"]
-    await maja.page.goto(f"{demo.url}/#/you")
+    await maja.page.goto(f"{demo.url}/#/settings/account")
     await maja.page.get_by_role("button", name="Sign out", exact=True).click()
     await maja.page.get_by_label("Name or email").wait_for()
     assert await maja.page.evaluate(_NO_TEXTS_ARE_KEPT, user)

@@ -352,6 +352,7 @@ async def test_signing_out_ends_it_in_all_tabs(of_the_family: SignedIn) -> None:
     for page in (tab, maja.page):  # requests in flight would be refused, which the browser reports as errors
         await page.wait_for_load_state("networkidle")
     await tab.get_by_role("link", name="Settings").click()
+    await tab.get_by_role("link", name="Account", exact=True).click()
     await tab.get_by_role("button", name="Sign out", exact=True).click()
     for page in (tab, maja.page):
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -74,7 +74,7 @@ async def test_an_open_page_of_the_old_version_changes_to_the_new_one_and_keeps_
         await expect(who.page.get_by_label("Message to")).to_have_value(re.compile("^Half a thought"))
     # The worker has stored all files of the old version, including those that a page loads later.
     await _settings(with_worker)
-    await expect(with_worker.page.get_by_role("heading", name="Your devices")).to_be_visible()
+    await expect(with_worker.page.get_by_role("link", name="Devices", exact=True)).to_be_visible()
     await with_worker.page.get_by_role("link", name="Manage Sundqvist").click()
     await expect(with_worker.page.get_by_role("heading", name="Members")).to_be_visible()
     await with_worker.page.get_by_role("button", name="Invite someone to Sundqvist").click()
@@ -90,7 +90,7 @@ async def test_an_open_page_of_the_old_version_changes_to_the_new_one_and_keeps_
         await expect(who.page.get_by_role("button", name="Reload")).to_have_count(0)
         assert await _script(who) != old_script
         await _settings(who)
-        await expect(who.page.get_by_role("heading", name="Your devices")).to_be_visible()
+        await expect(who.page.get_by_role("link", name="Devices", exact=True)).to_be_visible()
         await who.page.goto(f"{demo.url}/#")
         await who.open("The whole family")
         await expect(who.page.get_by_label("Message to")).to_have_value(f"Half a thought of {name}")
@@ -143,7 +143,7 @@ async def _has_stored(who: Person, static: Path, coding: str) -> None:
 
 
 async def _settings(who: Person) -> None:
-    await who.page.goto(f"{who.url}/#/you")
+    await who.page.goto(f"{who.url}/#/settings")
 
 
 async def _script(who: Person) -> str | None:

@@ -58,7 +58,7 @@ def _web(root: Path) -> Iterator[tuple[str, Passage]]:
     for pattern in ("*.ts", "*.svelte", "*.css"):
         for path in _files(source, pattern):
             yield from _in(_package(path, source), script_comments(path))
-    for name in ("en.ts", "media-en.ts", "recovery-en.ts"):
+    for name in ("en.ts", "media-en.ts", "recovery-en.ts", "settings-en.ts"):
         yield from _in("interface", script_texts(source / "i18n" / name))
 
 
