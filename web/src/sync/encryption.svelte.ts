@@ -138,9 +138,10 @@ export class Encryption {
   /** Decrypts and verifies a message. */
   async decrypt(message: Message): Promise<Opened> {
     const opened = await this.#decrypted(message, message.edited_at === null ? "message" : "edit", true)
-    const { conversation_id, seq, encryption_flag } = message
-    const isEncrypted = encryption_flag && (opened.kind === "text" || opened.kind === "newer")
-    if (isEncrypted && this.#since.set(conversation_id, seq - 1)) this.context.hasMoreKeys(conversation_id)
+    const { conversation_id, seq, encryption_flag, edited_at } = message
+    // An encrypted edit says nothing about its place: the message may be from the time before.
+    const isSentEncrypted = encryption_flag && edited_at === null && (opened.kind === "text" || opened.kind === "newer")
+    if (isSentEncrypted && this.#since.set(conversation_id, seq - 1)) this.context.hasMoreKeys(conversation_id)
     return opened
   }
 

@@ -191,6 +191,18 @@ test("a device that has read encrypted messages sends no plaintext, though the s
   expect(grown).toContain(KITCHEN)
 })
 
+test("an encrypted edit of an earlier plaintext message does not hide the plaintext between them", async () => {
+  const { inga, nils } = await pair()
+  server.lastSeq = 7
+  await send(inga, "hello")
+  await nils.follow(KITCHEN)
+  const edited = await inga.encrypt("edit", KITCHEN, "m3", { text: "corrected", at: 10 })
+  const message = stored("inga", edited, { message_id: "m3", seq: 3, edited_at: "2026-11-30T18:00:00Z" })
+  expect(await nils.decrypt(message)).toMatchObject({ text: "corrected" })
+  const plain = (seq: number) => ({ conversation_id: KITCHEN, seq, encryption_flag: false })
+  expect([5, 7, 8].map((seq) => nils.isForged(plain(seq)))).toEqual([false, false, true])
+})
+
 test("what was written to be encrypted is never sent otherwise, also before all participants have keys", async () => {
   const inga = signedIn("inga")
   await expect(send(inga, "hello")).rejects.toMatchObject({ code: "encryption_not_ready" })
