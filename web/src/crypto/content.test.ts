@@ -12,6 +12,10 @@ test("a message and an edit survive", () => {
   expect(parse("edit", serialize({ text: "", at: 1 }))).toEqual({ text: "", at: 1 })
 })
 
+test("a text that JSON and databases reject is repaired before it is encrypted, because nothing can repair it later", () => {
+  expect(parse("edit", serialize({ text: "half \ud83d of\0 it", at: 1 }))).toEqual({ text: "half \ufffd of it", at: 1 })
+})
+
 test("unknown fields are ignored, and a newer version is recognized", () => {
   expect(parsed('{"v":1,"text":"a","mood":"glad","__proto__":{"at":1}}')).toEqual({ text: "a" })
   expect(parsed('{"v":2,"poem":true}')).toBe(NEWER)

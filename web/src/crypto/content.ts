@@ -2,6 +2,7 @@
  * The content of an encrypted body: JSON in UTF-8. The server cannot check it, so the parser is strict. Unknown fields are
  * ignored, because a newer client may add some.
  */
+import { toJson } from "../api/json"
 import { MAX_CONTENT_SIZE } from "./body"
 import { utf8ToBytes } from "./suite"
 
@@ -19,7 +20,7 @@ export const NEWER = "newer"
 const VERSION = 1
 
 export function serialize(content: MessageContent): Uint8Array {
-  const bytes = utf8ToBytes(JSON.stringify({ v: VERSION, ...content }))
+  const bytes = utf8ToBytes(toJson({ v: VERSION, ...content }))
   if (bytes.length > MAX_CONTENT_SIZE) throw new Error("the content is too large")
   return bytes
 }

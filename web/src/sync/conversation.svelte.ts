@@ -304,8 +304,9 @@ export class Conversation {
     await this.#change("delete_msg", { message_id: messageId })
   }
 
-  /** Reacts to a message; without an emoji, removes the reaction. */
+  /** Reacts to a message; without an emoji, removes the reaction. Reactions are not encrypted yet. */
   async react(messageId: string, emoji: string | undefined): Promise<void> {
+    if (emoji && this.context.encryption.isRequired(this.id)) throw new ApiError(0, "encryption_required")
     await this.#change("react", { message_id: messageId, ...(emoji ? await sealReaction(emoji) : { emoji: null }) })
   }
 

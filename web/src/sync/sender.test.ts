@@ -432,6 +432,28 @@ describe("where encryption is required", () => {
     expect(sent(server)).toEqual([])
   })
 
+  test("a message whose files were being uploaded when encryption began is not sent as plaintext", async () => {
+    const { server, client } = await startEncrypting()
+    const isRequired = vi.spyOn(client.encryption, "isRequired").mockReturnValue(false)
+    vi.spyOn(client.uploads, "upload").mockImplementation(async () => {
+      isRequired.mockReturnValue(true)
+      return ["a1"]
+    })
+    const note = { key: "k", kind: "file" as const, name: "note.txt", size: 1, type: "text/plain" }
+    await client.send("kitchen", "See this", [note as never])
+    await eventually(() => expect(client.outbox[0]?.refused).toBe("encryption_required"))
+    expect(sent(server)).toEqual([])
+  })
+
+  test("a reaction is not sent as plaintext, but can be removed", async () => {
+    const { server, conversation } = await startEncrypting()
+    server.phoenix.handle(/^message:/, "react", () => ({}))
+    await expect(conversation.react("m1", "👍")).rejects.toMatchObject({ code: "encryption_required" })
+    expect(server.phoenix.payloadsOf("react")).toEqual([])
+    await conversation.react("m1", undefined)
+    expect(server.phoenix.payloadsOf("react")).toEqual([{ message_id: "m1", emoji: null }])
+  })
+
   test("an edit is encrypted again after epoch_changed, and repeated with the same bytes", async () => {
     const { server, conversation, encrypt } = await startEncrypting()
     const answers = [() => refuse("epoch_changed"), () => undefined, () => ({})]

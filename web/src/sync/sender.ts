@@ -115,6 +115,8 @@ export class Sender {
     if (sealed === undefined || !isCurrent()) return
     const files = message.enclosures ? await this.#upload(message, isCurrent) : {}
     if (files === undefined || !isCurrent()) return
+    // Encryption may have begun while the files were uploaded.
+    if (this.#mustEncrypt(sealed)) return await this.#notSendable(message, new ApiError(0, "encryption_required"))
     const reply_to = sealed.encryption_flag ? undefined : message.reply_to
     const rejected = (refusal: ErrorReply) => isCurrent() && void this.#rejected(message, refusal)
     this.#unanswered.add(message.client_id)
@@ -131,7 +133,7 @@ export class Sender {
    */
   async #sealed(message: OutgoingMessage, isCurrent: () => boolean): Promise<Sealed | undefined> {
     const { client_id, reply_to, sealed } = message
-    if (!this.encryption.isRequired(this.conversationId) || this.encryption.isOwn(sealed)) return sealed
+    if (!this.#mustEncrypt(sealed)) return sealed
     try {
       if (message.enclosures) throw new ApiError(0, "encryption_required")
       const content = { text: sentText(message), ...(reply_to !== undefined && { reply_to }) }
@@ -142,6 +144,10 @@ export class Sender {
       if (isCurrent()) await this.#notSendable(message, error)
       return undefined
     }
+  }
+
+  #mustEncrypt(sealed: Sealed): boolean {
+    return this.encryption.isRequired(this.conversationId) && !this.encryption.isOwn(sealed)
   }
 
   /** Uploads the files, and returns the fields that name them in the message; undefined if that fails for now. */
