@@ -3,6 +3,7 @@ import "fake-indexeddb/auto"
 import { IDBFactory } from "fake-indexeddb"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
+import { ApiError } from "../api/http"
 import { KITCHEN, openTab, signIn, type TestTab } from "../testing/encrypted-family"
 import { ApiError } from "../api/http"
 import { SimulatedServer } from "../testing/group-server"
@@ -169,6 +170,24 @@ test("a page that is killed before it sees the reply adopts its commit later", a
   await expect(reopened.send("lost")).rejects.toThrow()
   expect(await nils.read(await sent(await openTab(inga), "third"))).toBe("third")
   expect(epochs()).toEqual(["0:0", "0:1"])
+})
+
+test("a commit that the server accepted before it failed is adopted later, so that its epoch can be read", async () => {
+  const [inga, nils] = await pair()
+  await signIn(server, "maja")
+  server.participants.get(KITCHEN)?.add("maja")
+  await sent(inga, "hello")
+  await nils.sync.prepareToSend()
+  server.participants.get(KITCHEN)?.delete("maja")
+  server.afterCommit = () => {
+    server.afterCommit = () => undefined
+    throw new ApiError(500, "internal_error")
+  }
+  await expect(inga.send("lost")).rejects.toThrow("internal_error")
+  const message = await sent(nils, "in the new epoch")
+  expect(message.key_id).toBe("0:2")
+  await inga.sync.follow()
+  expect(await inga.read(message)).toBe("in the new epoch")
 })
 
 test("a commit that was stored but never sent changes nothing", async () => {

@@ -89,6 +89,8 @@ const UNTRUSTED: GroupStatus = { kind: "untrusted" }
 /** Others win a race at most this often, unless the server misbehaves. */
 const MAX_ATTEMPTS = 20
 const MAX_PAUSE_MS = 500
+/** The lowest HTTP status of a server that failed, perhaps after it had stored the request. */
+const SERVER_FAILED = 500
 /** The key of an epoch decrypts all of its messages, so an epoch lasts at most this long, and has at most so many messages. */
 const MAX_EPOCH_MS = 7 * 24 * 60 * 60 * 1000
 const MAX_EPOCH_MESSAGES = 500
@@ -283,7 +285,8 @@ export class GroupSync {
     try {
       await send({ ...prepared, generation, epoch })
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error // Unknown: the commit is found in the log if it was accepted.
+      // Otherwise unknown: the commit is found in the log if it was accepted.
+      if (!(error instanceof ApiError) || error.status >= SERVER_FAILED) throw error
       await this.engine.drop(this.conversationId, digest)
       if (error.code !== "epoch_changed") throw error
       await this.pause(MAX_PAUSE_MS)
