@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 
 import type { Message } from "../api/types"
-import { message } from "../models/fixtures"
+import { attachment, message } from "../models/fixtures"
 import { MessageReader } from "./message-reader"
 
 const envelope = {
@@ -110,4 +110,17 @@ test("nothing that is not encrypted is shown where the participants encrypt ever
   const [before, forged] = [message(1), message(2)]
   await reader.open([before, forged])
   expect([before, forged].map((each) => reader.read(each)?.kind)).toEqual(["text", "locked"])
+})
+
+test("files that the server adds to a message are not shown where the participants encrypt everything", async () => {
+  let since = 1
+  const reader = new MessageReader(encryptedAfter(() => since))
+  const files = { attachments: [attachment] }
+  const all = [message(1, files), message(2, files), message(3, { ...files, encryption_flag: true })]
+  await reader.open(all)
+  expect(all.map((each) => reader.attachmentsOf(each).length)).toEqual([1, 0, 0])
+  expect(reader.withoutForged(all).map(({ seq }) => seq)).toEqual([1, 3])
+  since = 0
+  await reader.reopen("kitchen")
+  expect(reader.attachmentsOf(all[0] as Message)).toEqual([])
 })

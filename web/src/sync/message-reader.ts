@@ -2,8 +2,9 @@
 import { SvelteMap } from "svelte/reactivity"
 
 import { isEncrypted, openPlain, openReaction, type Opened } from "../crypto/seal"
+import { attachmentsOf } from "../models/messages/attachments"
 import type { OpenedReaction } from "../models/messages/reactions"
-import type { Message } from "../api/types"
+import type { Attachment, Message } from "../api/types"
 
 /** The readable content of one version of a message. */
 interface OpenedVersion {
@@ -56,6 +57,16 @@ export class MessageReader {
   /** Returns the reactions to a message that this device can decrypt. */
   reactionsTo(message: Message): readonly OpenedReaction[] {
     return this.#versions.get(version(message))?.reactions ?? NO_REACTIONS
+  }
+
+  /** Returns the attachments of a message, unless only the server can have sent it. */
+  attachmentsOf(message: Message): readonly Attachment[] {
+    this.read(message) // A bubble runs again when the message turns out to be forged.
+    return this.encryption.isForged(message) ? [] : attachmentsOf(message)
+  }
+
+  withoutForged(messages: readonly Message[]): readonly Message[] {
+    return messages.filter((message) => !this.encryption.isForged(message))
   }
 
   async open(messages: readonly Message[]): Promise<void> {

@@ -63,6 +63,12 @@ test("a message from before there were attachments has none", () => {
   expect(attachmentsOf(message(1, { attachments: [attachment] }))).toEqual([attachment])
 })
 
+test("a file that is not encrypted is not part of an encrypted message: its sender cannot have attached it", () => {
+  const encrypted = { ...attachment, id: "b", encrypted: true }
+  const both = message(1, { encryption_flag: true, attachments: [attachment, encrypted] })
+  expect(attachmentsOf(both)).toEqual([encrypted])
+})
+
 test.each([
   [10, "0.1 kB"],
   [48_213, "48 kB"],

@@ -103,9 +103,13 @@ export function shapeOf({ width, height, video }: Attachment): Pick<VideoRequest
   return video ?? (width && height ? { width, height } : undefined)
 }
 
-/** Attachments of a message; missing in data stored by an older version. */
+/**
+ * Attachments of a message; missing in data stored by an older version. What is not encrypted is not part of an encrypted
+ * message: the server has added it.
+ */
 export function attachmentsOf(message: Message): readonly Attachment[] {
-  return (message as Partial<Message>).attachments ?? []
+  const attachments = (message as Partial<Message>).attachments ?? []
+  return message.encryption_flag ? attachments.filter(({ encrypted }) => encrypted) : attachments
 }
 
 /** Returns the attachments of these kinds, in the order of the messages and of each message. */

@@ -12,7 +12,7 @@ export function voiceSource(client: ChatClient, shared: SharedAttachment): Voice
     length: attachment.duration_ms ?? 0,
     userId: message.user_id,
     next: () => {
-      const messages = client.conversation(message.conversation_id)?.shown.messages ?? []
+      const messages = client.reader.withoutForged(client.conversation(message.conversation_id)?.shown.messages ?? [])
       const following = followingVoiceMessage(messages, shared)
       return following && voiceSource(client, following)
     },
