@@ -50,6 +50,21 @@ def test_a_restored_group_is_created_again_with_the_next_generation(encrypted: E
     assert not encrypted.needs_commit()
 
 
+def test_a_group_that_was_created_after_the_backup_does_not_use_its_first_generation_again(
+    encrypted: Encrypted,
+) -> None:
+    def without_group(session: Session) -> None:
+        session.execute(text("DELETE FROM mls_commits"))
+        session.execute(text("DELETE FROM mls_groups"))
+        restored(session)
+
+    encrypted.run(without_group)
+    model = MlsGroupModel(encrypted["maja"], generation=1)
+    result = encrypted.create(encrypted.home.maja, model.commit(encrypted["maja"]))
+
+    assert (result.generation, result.epoch) == (1, 1)
+
+
 def test_a_backup_of_an_older_schema_gets_a_new_epoch(database: Database) -> None:
     if database.dialect == "sqlite":
         return  # the copy is migrated first

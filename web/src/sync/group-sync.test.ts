@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
 import { ApiError } from "../api/http"
 import { KITCHEN, openTab, signIn, type TestTab } from "../testing/encrypted-family"
-import { ApiError } from "../api/http"
 import { SimulatedServer } from "../testing/group-server"
 import type { ReceivedBody } from "../crypto/device-engine"
 import { KeyDatabase, type StoredGroup } from "../crypto/key-database"
@@ -269,6 +268,19 @@ test("after a restore, the next generation is created, and no epoch is used twic
   const after = await sent(nils, "after")
   expect(after.key_id).toBe("1:1")
   await inga.sync.prepareToSend()
+  expect([await inga.read(after), await inga.read(before)]).toEqual(["after", "before"])
+})
+
+test("after a restore from before the group, the generations that the devices know are not used again", async () => {
+  const [inga, nils] = await pair()
+  const before = await sent(inga, "before")
+  await nils.sync.prepareToSend()
+  server.restore(KITCHEN)
+  server.groups.delete(KITCHEN)
+  server.logs.delete(KITCHEN)
+  const after = await sent(nils, "after")
+  expect(after.key_id).toBe("1:1")
+  expect((await inga.sync.prepareToSend()).kind).toBe("ready")
   expect([await inga.read(after), await inga.read(before)]).toEqual(["after", "before"])
 })
 

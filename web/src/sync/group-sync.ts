@@ -188,12 +188,14 @@ export class GroupSync {
   /** Takes one step. Returns undefined if another one must follow. */
   async #attempt(isSending: boolean): Promise<Step> {
     await this.#learn(this.participants())
+    // Asked before, so that only a restored server can know less.
+    const known = (await this.engine.position(this.conversationId))?.generation ?? -1
     const group = await this.server.group(this.conversationId)
     const { generation, epoch } = group
     if (generation === null || epoch === null || group.groupInfo === null) {
       const canCreate = generation === null ? group.ready : isSending
       if (!canCreate) return { kind: "waiting", for: group.waitingFor }
-      return await this.#create((generation ?? -1) + 1)
+      return await this.#create(Math.max(generation ?? -1, known) + 1)
     }
     const position = await this.engine.position(this.conversationId)
     if (!position?.isMember || position.generation !== generation) {

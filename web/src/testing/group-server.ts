@@ -163,7 +163,7 @@ export class SimulatedServer {
     await this.beforeCommit()
     const group = this.groups.get(conversationId)
     const isNext = isCreation
-      ? sent.generation === (group ? group.generation + 1 : 0)
+      ? sent.generation >= (group ? group.generation + 1 : 0)
       : group?.generation === sent.generation && group.epoch === sent.epoch
     if (!isNext || !this.#isMember(conversationId, deviceId)) throw new ApiError(409, "epoch_changed")
     for (const unusable of sent.unusable) {

@@ -32,6 +32,9 @@ MAX_LEAVES = 256
 MAX_NEW_GROUPS_PER_DAY = 3
 """How often a day an MLS group that exists may be created again, for example because its state is lost."""
 
+MAX_SKIPPED_GENERATIONS = 100
+"""How many generations the next one may skip. After a restore, devices know some that the database does not."""
+
 Reason = Literal["malformed", "group", "sender", "add", "remove", "group_info", "welcome", "too_many_groups"]
 Roster = Mapping[int, tuple[str, str]]
 """The user and device of each leaf."""
@@ -97,7 +100,7 @@ def create_mls_group(
 
     Raises:
         NotFound: the actor is not a member, or the device is signed out.
-        EpochChanged: `generation` is not the next one.
+        EpochChanged: `generation` is not the next one, or one of those after it.
         EncryptionNotReady: the policy does not require encryption, or a participant has no usable device.
         InvalidCommit: a check failed.
     """
@@ -105,7 +108,8 @@ def create_mls_group(
     group = session.get(MlsGroup, conversation_id)
     if (repeat := _repeated(session, access, request)) is not None:
         return repeat
-    if request.epoch != 0 or request.generation != (0 if group is None else group.generation + 1):
+    following = 0 if group is None else group.generation + 1
+    if request.epoch != 0 or not following <= request.generation <= following + MAX_SKIPPED_GENERATIONS:
         raise epoch_changed(session, conversation_id)
     _check_may_create(session, access, policies, is_first=group is None)
     commit = _parsed(request)
