@@ -7,6 +7,7 @@ import { baselineCss } from "./build/baseline-css"
 import { browserCheck } from "./build/browser-check"
 import { firstLoad } from "./build/chunks"
 import { compressed } from "./build/compress"
+import { emojiModules } from "./build/emoji"
 import { sharedHead } from "./build/head"
 import { patched, TS_MLS } from "./build/patches"
 import { atMost, fileAtMost } from "./build/size"
@@ -20,6 +21,7 @@ export default defineConfig({
   plugins: [
     patched(TS_MLS),
     svelte(),
+    emojiModules(),
     sharedHead("head.html"),
     browserCheck("build/old-browser.js"),
     baselineCss(),

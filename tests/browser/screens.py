@@ -188,6 +188,11 @@ class Scene:
                 await over.get_by_label("Search chats").wait_for()
                 yield "forward"
             await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Message options").first.press("Enter")
+        await over.get_by_role("button", name="React with another emoji").click()
+        await over.get_by_role("button", name="grinning face", exact=True).wait_for()
+        yield "emoji"
+        await page.keyboard.press("Escape")
         for mark in ("Star", "Pin"):
             await self._choose(visitor, mark)
         await page.get_by_role("region", name="Pinned messages").wait_for()

@@ -58,8 +58,8 @@ def _web(root: Path) -> Iterator[tuple[str, Passage]]:
     for pattern in ("*.ts", "*.svelte", "*.css"):
         for path in _files(source, pattern):
             yield from _in(_package(path, source), script_comments(path))
-    for name in ("en.ts", "media-en.ts", "recovery-en.ts", "settings-en.ts"):
-        yield from _in("interface", script_texts(source / "i18n" / name))
+    for path in _files(source / "i18n", "*en.ts"):
+        yield from _in("interface", script_texts(path))
 
 
 def _documents(root: Path) -> Iterator[tuple[str, Passage]]:

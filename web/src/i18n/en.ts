@@ -204,6 +204,7 @@ export const en = {
   "room.newFrom": "{name}: {text}",
 
   "write.label": "Message to {name}",
+  "write.emoji": "Emoji",
   "write.placeholder": "Message",
   "write.send": "Send",
   "write.tooLong": {
@@ -235,6 +236,7 @@ export const en = {
   "message.unseen": "An earlier message",
   "message.menu": "Message options",
   "message.react": "React with {sign}",
+  "message.reactMore": "React with another emoji",
   "message.reacted": "{names} reacted with {sign}",
   "message.reply": "Reply",
   "message.star": "Star",

@@ -199,6 +199,7 @@ export const ja: Messages = {
   "room.newFrom": "{name}: {text}",
 
   "write.label": "{name}へのメッセージ",
+  "write.emoji": "絵文字",
   "write.placeholder": "メッセージ",
   "write.send": "送信",
   "write.tooLong": {
@@ -229,6 +230,7 @@ export const ja: Messages = {
   "message.unseen": "以前のメッセージ",
   "message.menu": "メッセージの操作",
   "message.react": "{sign} でリアクション",
+  "message.reactMore": "ほかの絵文字でリアクション",
   "message.reacted": "{names}が {sign} でリアクション",
   "message.reply": "返信",
   "message.star": "スターを付ける",

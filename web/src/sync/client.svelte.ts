@@ -296,6 +296,11 @@ export class ChatClient {
     await this.#write([{ ...message, text, forwarded: true }])
   }
 
+  /** For views that store something small on this device. */
+  get localDatabase(): LocalDatabase {
+    return this.#database
+  }
+
   /** Saves a draft. */
   saveDraft(conversationId: string, text: string, name: string): void {
     void this.#drafts.write(conversationId, text, name)

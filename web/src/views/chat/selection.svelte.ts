@@ -24,6 +24,8 @@ export interface OpenPhoto extends SharedAttachment {
 export class MessageSelection {
   /** Its menu is open. */
   menu = $state.raw<OpenMenu>()
+  /** The user chooses any emoji to react to it. */
+  react = $state.raw<Message>()
   /** Its delivery status is shown. */
   info = $state.raw<Message>()
   /** The user has just deleted it for themselves, and may undo that. */

@@ -1,0 +1,5 @@
+/** See `build/emoji.ts`. */
+declare module "virtual:emoji/*" {
+  const text: string
+  export default text
+}

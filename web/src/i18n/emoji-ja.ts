@@ -1,0 +1,25 @@
+import type { EmojiKey } from "./emoji-en"
+
+export const emojiJa: Readonly<Record<EmojiKey, string>> = {
+  "emoji.title": "絵文字",
+  "emoji.search": "絵文字を検索",
+  "emoji.found": "{n} 件見つかりました",
+  "emoji.none": "見つかりません。文字を減らすか、別の言葉をお試しください。",
+  "emoji.tone": "肌の色",
+  "emoji.tone0": "肌の色なし",
+  "emoji.tone1": "薄い肌色",
+  "emoji.tone2": "やや薄い肌色",
+  "emoji.tone3": "中間の肌色",
+  "emoji.tone4": "やや濃い肌色",
+  "emoji.tone5": "濃い肌色",
+  "emoji.recent": "最近使ったもの",
+  "emoji.smileys": "顔と気持ち",
+  "emoji.people": "人と体",
+  "emoji.nature": "動物と自然",
+  "emoji.food": "食べ物と飲み物",
+  "emoji.travel": "旅行と場所",
+  "emoji.activities": "活動",
+  "emoji.objects": "物",
+  "emoji.symbols": "記号",
+  "emoji.flags": "旗",
+}
