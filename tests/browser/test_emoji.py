@@ -47,7 +47,7 @@ async def test_emoji_are_found_in_both_languages_and_picked_for_a_message(of_the
     japanese = maja.page.get_by_role("dialog", name="絵文字")
     for query in ("サクラ", "cherry blossom"):
         await japanese.get_by_label("絵文字を検索").fill(query)
-        await expect(japanese.get_by_role("toolbar").get_by_role("button").first).to_have_text("🌸")
+        await expect(japanese.get_by_role("toolbar").get_by_text("🌸")).to_be_visible()
 
 
 async def test_a_message_takes_any_emoji_as_a_reaction(of_the_family: SignedIn) -> None:
