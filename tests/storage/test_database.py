@@ -9,15 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, InternalError
 from sqlalchemy.orm import Session
 
-from famichat.chat.lock import lock_conversations
-from famichat.chat.records.conversation import Conversation
 from famichat.chat.records.family import Family
 from famichat.storage.base import new_id
 from famichat.storage.database import MAX_ATTEMPTS, Database
 from famichat.storage.errors import StorageUnavailable
 from famichat.telemetry.events import Event, StorageFailed, TransactionRetried
-from tests.factories.people import Household
-from tests.factories.talk import group_of
 
 
 def names(database: Database) -> list[str]:
@@ -165,30 +161,3 @@ def test_after_closing_the_sqlite_file_alone_has_every_commit(tmp_path: Path) ->
     database.close()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [file.name]
-
-
-async def test_a_transaction_that_loses_every_race_stops_no_other_conversation(
-    database: Database, household: Household
-) -> None:
-    if database.dialect == "sqlite":
-        return  # one writer loses no race
-    busy, other = database.run(lambda session: [group_of(session, household), group_of(session, household)])
-    journal = Database(database.url.render_as_string())
-    lost: list[str] = []
-
-    def send(conversation_id: str) -> None:
-        with journal.journal_transaction([conversation_id]) as cursor:
-            cursor.execute("UPDATE conversations SET last_seq = last_seq + 1 WHERE id = %s", (conversation_id,))
-
-    def work(session: Session) -> None:
-        session.get_one(Conversation, busy)  # takes the snapshot
-        if len(lost) < 5:
-            lost.append(busy)
-            send(busy)
-        send(other)
-        lock_conversations(session, [busy])
-
-    await database.transaction(work)
-    journal.close()
-
-    assert len(lost) == 5

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from famichat.chat.records.conversation import Conversation
+from famichat.storage.turns import note_contended
 
 _IDS_PER_STATEMENT = 1000
 """SQLite accepts at most 32,766 parameters per statement by default, PostgreSQL 65,535."""
@@ -25,6 +26,7 @@ def lock_conversations(session: Session, conversation_ids: Iterable[str]) -> lis
         the conversations that exist, in the order of their ids, with their attributes read again under the lock.
     """
     ids = sorted(set(conversation_ids))
+    note_contended(session, ids)
     chunks = [ids[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ids), _IDS_PER_STATEMENT)]
     return [conversation for chunk in chunks for conversation in _lock(session, chunk)]
 

@@ -33,12 +33,12 @@ from famichat.storage.disk_reserve import DiskReserve
 from famichat.storage.errors import StorageUnavailable, StorageUnreachable
 from famichat.storage.responsiveness import Responsiveness
 from famichat.storage.shared_commit import SharedCommit
+from famichat.storage.turns import ENTER, contended, turn
 from famichat.telemetry import emit, events
 
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 12
-OPEN_ATTEMPTS = 6
 _SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
 _READERS = 4
 _AUTHENTICATORS = 2
@@ -176,8 +176,8 @@ class Database:
     def run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
         """Run `work` in a serialisable transaction, retrying serialisation failures up to `MAX_ATTEMPTS` times.
 
-        After `OPEN_ATTEMPTS` the transaction blocks the journals of all nodes while it runs; otherwise it might find
-        the conversation changed on every attempt when messages arrive on other nodes without a pause.
+        When it is repeated, the journals of all nodes wait with the conversations that it locked before (see
+        `storage.turns`), and only with these.
 
         With `lock`, run it in the journal's thread instead, as `between_batches` does.
 
@@ -206,17 +206,20 @@ class Database:
 
     def _run(self, work: Callable[[Session], T], lock: Sequence[str] = ()) -> T:
         engine = self._journaling if lock else self._writing
+        locked = set[str]()
         for attempt in range(1, MAX_ATTEMPTS + 1):
             # Those that lost a race run one after the other, or of fifty concurrent ones some would lose every race.
             alone = self._repeating if attempt > 1 else nullcontext()
             try:
-                with alone, Session(engine, expire_on_commit=False) as session, session.begin():
-                    self._connect(session, "transaction")
-                    if lock and self.dialect == "postgresql":
-                        session.connection().exec_driver_sql(_LOCK_CONVERSATIONS, (list(lock),))
-                    elif attempt > OPEN_ATTEMPTS:
-                        _block_journals(session)
-                    return work(session)
+                with alone, turn(engine, locked) as session:
+                    try:
+                        with session.begin():
+                            self._connect(session, "transaction")
+                            if lock and self.dialect == "postgresql":
+                                _lock_conversations(session.connection().exec_driver_sql, lock)
+                            return work(session)
+                    finally:
+                        locked |= contended(session)
             except DBAPIError as error:
                 if not _lost_a_race(error) or attempt == MAX_ATTEMPTS:
                     raise self._explain(error, "transaction") from error
@@ -272,7 +275,7 @@ class Database:
                 driver: Any = connection.driver_connection
                 with driver.pipeline():  # the reply to a statement is awaited when it is needed, at the latest here
                     if lock:
-                        cursor.execute(_LOCK_CONVERSATIONS, (list(lock),))
+                        _lock_conversations(cursor.execute, lock)
                     yield cursor
                     connection.commit()
         except self._driver.DatabaseError as error:
@@ -402,10 +405,9 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys = ON")
 
 
-def _block_journals(session: Session) -> None:
-    # LOCK must precede any query, so that the snapshot is taken while the lock is held (PostgreSQL manual, "LOCK",
-    # Notes). Lock waiters queue, so this terminates. Reads continue. SQLite has one writer and never gets here.
-    session.execute(text("LOCK TABLE conversations IN EXCLUSIVE MODE"))
+def _lock_conversations(execute: Callable[[str, tuple[list[str]]], object], conversation_ids: Collection[str]) -> None:
+    for statement in (ENTER, _LOCK_CONVERSATIONS):
+        execute(statement, (list(conversation_ids),))
 
 
 def _unavailable(

@@ -87,7 +87,7 @@ class Statements(Protocol):
     """The statements of a batch, inside its transaction."""
 
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
-        """Lock conversations until commit and return those that exist, by id."""
+        """Return the conversations that exist, by id. The transaction has locked them."""
 
     def senders(self, senders: set[Sender]) -> dict[Sender, int]:
         """Return the (conversation, user, device) triples of current members on devices that are not revoked.
@@ -352,7 +352,8 @@ class SqliteStatements:
 class PostgresStatements:
     """The statements for PostgreSQL. A set of values is passed as arrays, one for each column.
 
-    Conversation rows are locked in the order of their ids, the order of `chat.lock`: any other order could deadlock.
+    The transaction has locked the conversations before (`Database.journal_transaction`), in the order of their ids, the
+    order of `chat.lock`: any other order could deadlock. So what is read here stays as it is until the commit.
     """
 
     def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
@@ -361,8 +362,7 @@ class PostgresStatements:
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
         """See `Statements.heads`."""
         rows = self._cursor.execute(
-            "SELECT id::text, type, last_seq, encryption_required FROM conversations "
-            "WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+            "SELECT id::text, type, last_seq, encryption_required FROM conversations WHERE id = ANY(%s::uuid[])",
             (conversation_ids,),
         )
         return {row[0]: Head(row[1], row[2], row[3]) for row in rows}
