@@ -10,8 +10,11 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from famichat.storage import opening
+from famichat.storage.base import new_id
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
+from famichat.storage.node import forget, refresh
 from famichat.storage.opening import open_database
 from famichat.storage.problems import PROBLEMS, DatabaseUnusable
 from tests.support.operator import Operator
@@ -183,6 +186,31 @@ def test_a_database_with_another_encoding_is_named(postgres: Postgres, data_dir:
         assert "(database_encoding)" in Operator(data_dir.path, postgres.url("strange")).run("doctor").stdout
     finally:
         postgres.drop("strange")
+
+
+def test_a_migration_waits_for_nodes_of_the_older_release_and_names_them(
+    postgres: Postgres, migrated_postgres: str, data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "NODES_SECONDS", 0)
+    data_dir.path.mkdir()
+    url = postgres.create("rolling", migrated_postgres)
+    database, node, migrated = Database(url), new_id(), list[Database]()
+
+    def refuse_migration(before: Database) -> None:
+        migrated.append(before)
+        raise InterruptedError
+
+    database.run(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '0033'")))
+    database.run(lambda session: refresh(session, node, "0.1.0", draining=False))
+    in_use = refused(url, data_dir)
+    database.run(lambda session: forget(session, node))
+    database.close()
+    with pytest.raises(InterruptedError):
+        open_database(url, data_dir, refuse_migration)
+    postgres.drop("rolling")
+
+    assert in_use == "database_in_use"
+    assert len(migrated) == 1
 
 
 def test_a_database_with_another_date_style_works(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from famichat.app.node_registry import NodeRegistry
 from famichat.endpoint.http.server_protocol import HttpProtocol
 from famichat.realtime.transport.endpoint import Endpoint
 from famichat.realtime.transport.websocket import websocket_protocol
@@ -23,11 +24,15 @@ class HttpServer(uvicorn.Server):
         config: from `build_config`.
         endpoint: the Phoenix endpoint, drained before the HTTP server stops.
         on_started: called once, when the server accepts connections.
+        nodes: knows the nodes that drain at the same time; None if there are no others.
     """
 
-    def __init__(self, config: uvicorn.Config, endpoint: Endpoint, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, endpoint: Endpoint, on_started: Callable[[], None], nodes: NodeRegistry | None
+    ) -> None:
         super().__init__(config)
         self._endpoint = endpoint
+        self._nodes = nodes
         self._on_started = on_started
 
     @contextmanager
@@ -47,7 +52,12 @@ class HttpServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close all connections with 1012 (service restart) once what clients sent is stored, then stop."""
-        await self._endpoint.stop()
+        nodes = self._nodes
+        if nodes is None:
+            await self._endpoint.stop()
+        else:
+            await nodes.drain()
+            await self._endpoint.stop(lambda: nodes.draining_nodes)
         await super().shutdown(sockets)
 
 

@@ -16,6 +16,7 @@ import uvloop
 from famichat.app.context import build_context
 from famichat.app.http_server import HttpServer, bound_socket, build_config, url_of
 from famichat.app.lifecycle import Lifecycle
+from famichat.app.node_registry import NodeRegistry
 from famichat.app.open_files import raise_limit, transport_limits
 from famichat.app.reachable import reachable_urls
 from famichat.app.realtime_telemetry import forward_realtime_events
@@ -32,6 +33,7 @@ from famichat.realtime.transport.endpoint import Endpoint
 from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir
+from famichat.storage.database import Database
 from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
@@ -162,7 +164,8 @@ async def _serve_on(
         on_ready(ready)
         manager.ready(f"Running at {addresses[0]}")
 
-    server = HttpServer(build_config(http, protocol, endpoint), endpoint, report_ready)
+    nodes = await _join_nodes(services.database, lifecycle)
+    server = HttpServer(build_config(http, protocol, endpoint), endpoint, report_ready, nodes)
 
     async def stop_when_asked() -> None:
         await stop.wait()
@@ -171,3 +174,14 @@ async def _serve_on(
 
     lifecycle.start("stop signal", stop_when_asked)
     await server.serve(sockets=[listener])
+
+
+async def _join_nodes(database: Database, lifecycle: Lifecycle) -> NodeRegistry | None:
+    """Record that this process is running, where there may be others."""
+    if database.dialect == "sqlite":
+        return None
+    nodes = NodeRegistry(database)
+    await nodes.refresh()
+    lifecycle.on_stop_await(nodes.stop)
+    lifecycle.start("node registry", nodes.run)
+    return nodes

@@ -4,6 +4,7 @@ The data directory records the id of its database (`DatabaseEpoch.database_id`).
 another one is refused, instead of starting a server without users beside the files and keys of the lost one.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,14 @@ from sqlalchemy.exc import DBAPIError
 
 from famichat.storage.data_dir import DataDir
 from famichat.storage.database import Database
+from famichat.storage.node import ALIVE_SECONDS, are_running
 from famichat.storage.problems import DatabaseUnusable, problem_of
 from famichat.storage.revision import is_known, newest, revision
 
+NODES_SECONDS = ALIVE_SECONDS + 5.0
+"""For how long a migration waits for nodes that are about to stop."""
+
+_POLL_SECONDS = 0.5
 _OLDEST_POSTGRES = 15_00_00
 MOVED, MOVING = "moved_to", "move_progress"
 """Tables that mark a database whose data is in another one now, and one to which not everything has been moved yet."""
@@ -48,8 +54,10 @@ def open_database(
         with problems_named(), database.migrating() as connection:
             check_connection(connection, data_dir, accept_moved=accept_moved)
             at = revision(connection)
-        if at is not None and is_known(at) and at != newest() and before_migration is not None:
-            before_migration(database)
+        if at is not None and is_known(at) and at != newest():
+            _wait_for_other_nodes(database)
+            if before_migration is not None:
+                before_migration(database)
         if at != newest():
             from famichat.storage.migrate import upgrade  # noqa: PLC0415 - loads a large library
 
@@ -61,6 +69,24 @@ def open_database(
         database.close()
         raise
     return database
+
+
+def _wait_for_other_nodes(database: Database) -> None:
+    """Wait until no node of the older release is running, which would not understand the new schema.
+
+    Raises:
+        DatabaseUnusable: `database_in_use`: one still is. A node that was killed is forgotten sooner.
+    """
+    if database.dialect == "sqlite":
+        return
+    ends_at = time.monotonic() + NODES_SECONDS
+    while True:
+        with database.migrating() as connection:
+            if not are_running(connection):
+                return
+        if time.monotonic() > ends_at:
+            raise DatabaseUnusable("database_in_use")
+        time.sleep(_POLL_SECONDS)
 
 
 def check_file(database: Database, data_dir: DataDir) -> None:

@@ -80,6 +80,11 @@ PROBLEMS = {
             "The database does not use the encoding UTF8. Create a new one with `createdb --encoding=UTF8 "
             "--template=template0 NAME`",
         ),
+        Problem(
+            "database_in_use",
+            "Other nodes of an older Famichat are running. Stop them all, then start this one again: it upgrades the "
+            "database. Nothing was changed",
+        ),
         Problem("database_version", "PostgreSQL 15 or newer is needed. Upgrade the database server"),
         Problem(
             "database_missing",

@@ -2,9 +2,9 @@
 
 A serialisable transaction of PostgreSQL fails if a row that it locks has changed since its first statement. Its
 snapshot is older than any row lock it can take, so in a conversation that receives messages on other nodes without a
-pause it could fail on every attempt. Therefore the journal holds a shared advisory lock on each conversation of its batch. A
-transaction that is repeated takes the exclusive locks of the conversations it changes before it begins: then no batch
-changes them between its snapshot and its commit. Batches of all other conversations are written meanwhile.
+pause it could fail on every attempt. Therefore the journal holds a shared advisory lock on each conversation of its
+batch. A transaction that is repeated takes the exclusive locks of the conversations it changes before it begins: then
+no batch changes them between its snapshot and its commit. Batches of all other conversations are written meanwhile.
 
     note_contended(session, [conversation_id])      # in the work, before it locks the rows
     with turn(engine, contended(session)) as session, session.begin(): ...      # the next attempt

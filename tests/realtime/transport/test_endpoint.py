@@ -42,7 +42,10 @@ async def test_no_connection_is_accepted_after_a_drain() -> None:
         await endpoint.admit(ConnectRequest({}, {}), "websocket")
 
 
-async def test_a_drain_sends_200_clients_per_second_away(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("nodes", [1, 4])
+async def test_nodes_that_drain_together_send_200_clients_per_second_away(
+    monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
     endpoint, closed, pauses = Endpoint(SocketHandler()), Counter[int](), list[float]()
 
     class Open:
@@ -57,10 +60,10 @@ async def test_a_drain_sends_200_clients_per_second_away(monkeypatch: pytest.Mon
     endpoint._connections = connections
     monkeypatch.setattr(asyncio, "sleep", sleep)
 
-    await endpoint.drain()
+    await endpoint.drain(lambda: nodes)
 
     assert closed.total() == 1000
-    assert 180 < 1000 / sum(pauses) < 220
+    assert 180 < nodes * 1000 / sum(pauses) < 220
     assert max(closed.values()) == 10
     assert len(set(pauses)) == len(pauses), "with jitter"
 

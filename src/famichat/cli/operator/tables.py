@@ -31,4 +31,5 @@ import famichat.push.preferences
 import famichat.push.subscription
 import famichat.storage.backup.record
 import famichat.storage.epoch
+import famichat.storage.node
 import famichat.storage.rate_bucket  # noqa: F401 - each is imported for its tables

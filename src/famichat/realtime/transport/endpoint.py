@@ -220,13 +220,21 @@ class Endpoint:
         if admitted.client is not None:
             self._per_client.leave(admitted.client)
 
-    async def drain(self, *, batch: int = 10, pause: float = 0.05, at_most: float = 40.0) -> None:
+    async def drain(
+        self,
+        draining_nodes: Callable[[], int] = lambda: 1,
+        *,
+        batch: int = 10,
+        pause: float = 0.05,
+        at_most: float = 40.0,
+    ) -> None:
         """Close all connections with 1012, service restart (rule 39), and refuse new ones.
 
-        The clients reconnect immediately, mostly to other nodes. By default, 200 per second are sent away, in random
-        order: more would make other clients wait.
+        The clients reconnect immediately, mostly to other nodes. By default, all nodes that drain at the same time send
+        200 per second away together, in random order: more would make other clients wait.
 
         Args:
+            draining_nodes: returns how many nodes drain now. This one takes its share of the rate.
             batch: the number of connections to close together.
             pause: the average number of seconds between two batches.
             at_most: after this many seconds, all other connections are closed immediately.
@@ -242,11 +250,11 @@ class Endpoint:
             for connection in now:
                 connection.close(SERVICE_RESTART, "server restart")
             if connections:
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter is no secret  # nosec B311
+                await asyncio.sleep(draining_nodes() * pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter is no secret  # nosec B311
 
-    async def stop(self, *, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - it bounds several waits, and raises nothing
+    async def stop(self, draining_nodes: Callable[[], int] = lambda: 1, *, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - it bounds several waits, and raises nothing
         """Drain, then wait until every channel has ended, for at most `timeout` seconds."""
-        await self.drain()
+        await self.drain(draining_nodes)
         waits = [asyncio.ensure_future(connection.over()) for connection in tuple(self._connections)]
         if waits:
             _, late = await asyncio.wait(waits, timeout=timeout)

@@ -1,0 +1,65 @@
+"""The running nodes of a deployment, as far as the database knows.
+
+Used on PostgreSQL only: the lock of the data directory allows one process on SQLite. Each node refreshes its row every
+two seconds; one that was killed is forgotten soon after. All times are those of the database, because the clocks of the
+nodes differ.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Boolean, Connection, String, delete, func, inspect, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from famichat.storage.base import Base, Id
+
+REFRESH_SECONDS = 2.0
+ALIVE_SECONDS = 10
+"""A node that has not refreshed its row for so long is not running."""
+
+_NOW = func.clock_timestamp()
+
+
+class Node(Base):
+    """A process that serves this database.
+
+    Attributes:
+        id: new at each start.
+        release: the version of Famichat.
+        draining: whether it sends its clients away, because it stops.
+        seen_at: when it last refreshed this row.
+    """
+
+    __tablename__ = "nodes"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    release: Mapped[str] = mapped_column(String(32))
+    draining: Mapped[bool] = mapped_column(Boolean)
+    seen_at: Mapped[datetime] = mapped_column()
+
+
+_ALIVE = Node.seen_at > _NOW - timedelta(seconds=ALIVE_SECONDS)
+
+
+def refresh(session: Session, node_id: str, release: str, *, draining: bool) -> int:
+    """Record that a node is running, and forget those that are not.
+
+    Returns:
+        how many nodes are draining.
+    """
+    row = insert(Node).values(id=node_id, release=release, draining=draining, seen_at=_NOW)
+    session.execute(row.on_conflict_do_update(index_elements=[Node.id], set_={"draining": draining, "seen_at": _NOW}))
+    session.execute(delete(Node).where(~_ALIVE))
+    return session.execute(select(func.count()).select_from(Node).where(Node.draining)).scalar_one()
+
+
+def forget(session: Session, node_id: str) -> None:
+    """Record that a node has stopped."""
+    session.execute(delete(Node).where(Node.id == node_id))
+
+
+def are_running(connection: Connection) -> bool:
+    """Return whether any node is running. Before the first migration with this table, none is known."""
+    if not inspect(connection).has_table(Node.__tablename__):
+        return False
+    return connection.execute(select(Node.id).where(_ALIVE).limit(1)).first() is not None
