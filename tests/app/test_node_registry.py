@@ -23,7 +23,7 @@ def database(spare_postgres: Spare) -> Iterator[Database]:
 
 
 async def test_nodes_that_drain_together_know_of_each_other(database: Database) -> None:
-    one, other = NodeRegistry(database), NodeRegistry(database)
+    one, other = NodeRegistry(database, lambda: 0), NodeRegistry(database, lambda: 0)
     for node in (one, other):
         await node.refresh()
 
@@ -43,7 +43,7 @@ async def test_nodes_that_drain_together_know_of_each_other(database: Database) 
 
 async def test_a_node_reports_until_it_is_stopped(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_registry, "REFRESH_SECONDS", 0)
-    node, reports = NodeRegistry(database), asyncio.Semaphore(0)
+    node, reports = NodeRegistry(database, lambda: 0), asyncio.Semaphore(0)
     refresh = node.refresh
 
     async def counted() -> None:
@@ -64,7 +64,7 @@ async def test_a_node_reports_until_it_is_stopped(database: Database, monkeypatc
 
 async def test_a_node_stops_although_the_database_does_not_answer() -> None:
     database = Database("postgresql://famichat@127.0.0.1:1/nothing")
-    node = NodeRegistry(database)
+    node = NodeRegistry(database, lambda: 0)
 
     await node.drain()
     await node.stop()

@@ -1,6 +1,6 @@
 import pytest
 
-from famichat.cli.options import table, visible
+from famichat.cli.options import counted, table, visible
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ def test_control_characters_from_other_users_are_not_printed(written: str, shown
 
 def test_a_table_has_columns() -> None:
     assert table([("a", "bb"), ("ccc", "")]) == "a    bb\nccc"
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 values"), (1, "1 value"), (2, "2 values")])
+def test_a_number_agrees_with_its_noun(number: int, shown: str) -> None:
+    assert counted(number, "value") == shown

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from famichat.storage.node import are_running, forget, refresh
+from famichat.storage.node import are_running, forget, refresh, running_nodes
 from tests.support.postgres import Spare
 
 
@@ -21,7 +21,7 @@ def database(spare_postgres: Spare) -> Iterator[Database]:
 
 
 def report(database: Database, node: str, *, draining: bool = False) -> int:
-    return database.run(lambda session: refresh(session, node, "1.0.0", draining=draining))
+    return database.run(lambda session: refresh(session, node, "1.0.0", draining=draining, misrouted_polls=3))
 
 
 def running(database: Database) -> bool:
@@ -44,9 +44,13 @@ def test_a_node_is_running_until_it_stops_or_no_longer_reports(database: Databas
     report(database, stopped)
     report(database, killed, draining=True)
     both = running(database)
+    known = database.run_read(
+        lambda session: {(each.id, each.release, each.misrouted_polls) for each in running_nodes(session)}
+    )
     database.run(lambda session: forget(session, stopped))
     one = running(database)
     database.run(lambda session: session.execute(text("UPDATE nodes SET seen_at = seen_at - interval '11 seconds'")))
 
+    assert known == {(stopped, "1.0.0", 3), (killed, "1.0.0", 3)}
     assert (none_yet, both, one, running(database)) == (False, True, True, False)
     assert report(database, stopped) == 0, "the other one is forgotten"

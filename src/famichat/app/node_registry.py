@@ -1,6 +1,7 @@
 """Records in the database that this node is running, and how many nodes are stopping."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -16,10 +17,12 @@ class NodeRegistry:
 
     Args:
         database: PostgreSQL.
+        misrouted_polls: returns how many long polls arrived here although another node had their session.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, misrouted_polls: Callable[[], int]) -> None:
         self._database = database
+        self._misrouted_polls = misrouted_polls
         self._id = new_id()
         self._draining = False
         self._draining_nodes = 0
@@ -35,8 +38,15 @@ class NodeRegistry:
         Raises:
             StorageUnavailable: the database did not answer.
         """
-        work = partial(refresh, node_id=self._id, release=version("famichat"), draining=self._draining)
-        self._draining_nodes = await self._database.transaction(work)
+        self._draining_nodes = await self._database.transaction(
+            partial(
+                refresh,
+                node_id=self._id,
+                release=version("famichat"),
+                draining=self._draining,
+                misrouted_polls=self._misrouted_polls(),
+            )
+        )
 
     async def run(self) -> None:
         """Refresh the record until cancelled. While the database does not answer, the last count is used."""

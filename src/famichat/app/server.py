@@ -164,7 +164,7 @@ async def _serve_on(
         on_ready(ready)
         manager.ready(f"Running at {addresses[0]}")
 
-    nodes = await _join_nodes(services.database, lifecycle)
+    nodes = await _join_nodes(services.database, longpoll, lifecycle)
     server = HttpServer(build_config(http, protocol, endpoint), endpoint, report_ready, nodes)
 
     async def stop_when_asked() -> None:
@@ -176,11 +176,11 @@ async def _serve_on(
     await server.serve(sockets=[listener])
 
 
-async def _join_nodes(database: Database, lifecycle: Lifecycle) -> NodeRegistry | None:
+async def _join_nodes(database: Database, longpoll: LongPoll, lifecycle: Lifecycle) -> NodeRegistry | None:
     """Record that this process is running, where there may be others."""
     if database.dialect == "sqlite":
         return None
-    nodes = NodeRegistry(database)
+    nodes = NodeRegistry(database, lambda: longpoll.misrouted)
     await nodes.refresh()
     lifecycle.on_stop_await(nodes.stop)
     lifecycle.start("node registry", nodes.run)

@@ -28,6 +28,11 @@ def print_result(value: Any, text: str, *, as_json: bool) -> None:
     click.echo(json.dumps(value, ensure_ascii=False) if as_json else text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 message" or "2 messages"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def visible(text: str) -> str:
     """Replace control characters, such as terminal escapes, with `?` in untrusted text."""
     return "".join("?" if unicodedata.category(char) in _CONTROLS and char not in _HARMLESS else char for char in text)

@@ -5,9 +5,10 @@ two seconds; one that was killed is forgotten soon after. All times are those of
 nodes differ.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Boolean, Connection, String, delete, func, inspect, select
+from sqlalchemy import BigInteger, Boolean, Connection, String, delete, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -27,6 +28,7 @@ class Node(Base):
         id: new at each start.
         release: the version of Famichat.
         draining: whether it sends its clients away, because it stops.
+        misrouted_polls: how many long polls arrived here since its start although another node had their session.
         seen_at: when it last refreshed this row.
     """
 
@@ -35,20 +37,22 @@ class Node(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     release: Mapped[str] = mapped_column(String(32))
     draining: Mapped[bool] = mapped_column(Boolean)
+    misrouted_polls: Mapped[int] = mapped_column(BigInteger)
     seen_at: Mapped[datetime] = mapped_column()
 
 
 _ALIVE = Node.seen_at > _NOW - timedelta(seconds=ALIVE_SECONDS)
 
 
-def refresh(session: Session, node_id: str, release: str, *, draining: bool) -> int:
+def refresh(session: Session, node_id: str, release: str, *, draining: bool, misrouted_polls: int) -> int:
     """Record that a node is running, and forget those that are not.
 
     Returns:
         how many nodes are draining.
     """
-    row = insert(Node).values(id=node_id, release=release, draining=draining, seen_at=_NOW)
-    session.execute(row.on_conflict_do_update(index_elements=[Node.id], set_={"draining": draining, "seen_at": _NOW}))
+    changing = {"draining": draining, "misrouted_polls": misrouted_polls, "seen_at": _NOW}
+    row = insert(Node).values(id=node_id, release=release, **changing)
+    session.execute(row.on_conflict_do_update(index_elements=[Node.id], set_=changing))
     session.execute(delete(Node).where(~_ALIVE))
     return session.execute(select(func.count()).select_from(Node).where(Node.draining)).scalar_one()
 
@@ -56,6 +60,11 @@ def refresh(session: Session, node_id: str, release: str, *, draining: bool) -> 
 def forget(session: Session, node_id: str) -> None:
     """Record that a node has stopped."""
     session.execute(delete(Node).where(Node.id == node_id))
+
+
+def running_nodes(session: Session) -> Sequence[Node]:
+    """Return the nodes that are running."""
+    return session.execute(select(Node).where(_ALIVE).order_by(Node.id)).scalars().all()
 
 
 def are_running(connection: Connection) -> bool:

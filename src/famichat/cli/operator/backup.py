@@ -14,7 +14,7 @@ from famichat.app.backups import encrypted_to, place_of
 from famichat.app.lost_access import RemovedAgain, ReplacedData, remove_noted, replaced_data
 from famichat.attachments.sample import open_newest_files
 from famichat.cli.operator.opened_data import open_for_writing, open_readonly
-from famichat.cli.options import data_dir_option, json_option, print_result
+from famichat.cli.options import counted, data_dir_option, json_option, print_result
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.backup.archive import Manifest
@@ -108,8 +108,9 @@ def verify(file: Path, identity: Path | None, data_dir: Path | None, *, as_json:
     counts = {"tables": len(verified.manifest.tables), "values": verified.values, "files": verified.files}
     result = _summary(verified.manifest) | counts | {"authenticated": verified.by_own_keys}
     sentence = (
-        f"The backup of {result['made_at']} is good: {result['messages']} messages, and {result['tables']} tables as "
-        f"they were; {result['values']} values and {result['files']} files decrypt. {_origin(verified.by_own_keys)}"
+        f"The backup of {result['made_at']} is good: {counted(result['messages'], 'message')}, and "
+        f"{counted(result['tables'], 'table')} as they were. Decrypted: {counted(result['values'], 'value')} and "
+        f"{counted(result['files'], 'file')}. {_origin(verified.by_own_keys)}"
     )
     print_result(result, sentence.rstrip(), as_json=as_json)
 
@@ -162,7 +163,8 @@ def restore(
         "removed_again": [asdict(each) for each in removed],
     }
     sentences = (
-        f"Restored {result['messages']} messages from the backup of {result['made_at']}. You can start the server now.",
+        f"Restored {counted(result['messages'], 'message')} from the backup of {result['made_at']}.",
+        "You can start the server now.",
         _origin(is_authentic),
         _AGAIN if lost is None else "",
     )
@@ -221,7 +223,7 @@ def _sentence(result: dict[str, Any]) -> str:
         else "It does not contain the keys: back them up separately."
     )
     where = "" if result["file"] == str(_PIPE) else f" to {result['file']}"
-    return f"Backed up {result['messages']} messages{where}. {keys}"
+    return f"Backed up {counted(result['messages'], 'message')}{where}. {keys}"
 
 
 @contextmanager

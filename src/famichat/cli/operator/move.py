@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from famichat.cli.operator.opened_data import open_for_writing
-from famichat.cli.options import data_dir_option, json_option, print_result
+from famichat.cli.options import counted, data_dir_option, json_option, print_result
 from famichat.settings import load_settings, valid_database_url
 from famichat.storage.database import Database
 from famichat.storage.move import move as move_data
@@ -43,5 +43,6 @@ def move(url: str, data_dir: Path | None, *, as_json: bool) -> None:
         finally:
             target.close()
     rows = sum(digest.rows for digest in digests.values())
-    sentence = f"Moved {rows} rows of {len(digests)} tables. Set FAMICHAT_DATABASE_URL to the new database and start."
+    moved = f"Moved {counted(rows, 'row')} of {counted(len(digests), 'table')}"
+    sentence = f"{moved}. Set FAMICHAT_DATABASE_URL to the new database and start."
     print_result({"tables": len(digests), "rows": rows}, sentence, as_json=as_json)

@@ -15,7 +15,7 @@ from famichat.cli.operator.administration import administration
 from famichat.cli.operator.family import ROLE, existing_user, only_family
 from famichat.cli.operator.opened_data import open_readonly
 from famichat.cli.operator.password import password_stdin_option, read_password
-from famichat.cli.options import data_dir_option, json_option, print_result, table
+from famichat.cli.options import counted, data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import load_settings
 from famichat.storage.base import is_id, rfc3339
@@ -85,7 +85,8 @@ def change_password(name: str, data_dir: Path | None, *, password_stdin: bool, g
         password = read_password(stdin=password_stdin, generate=generate)
         result = {**found, **call("user.password", user_id=found["id"], password=password)}
     shown = {"password": password} if generate else {}
-    text = f"Changed the password of {result['username']} and signed out {result['signed_out_devices']} devices."
+    devices = counted(result["signed_out_devices"], "device")
+    text = f"Changed the password of {result['username']} and signed out {devices}."
     print_result({**result, **shown}, f"{text}\npassword: {password}" if generate else text, as_json=as_json)
 
 
@@ -111,7 +112,7 @@ def sign_out_user(name: str, data_dir: Path | None, *, as_json: bool) -> None:
     with administration(load_settings(data_dir=data_dir)) as call:
         found = existing_user(call, name)
         result = {**found, **call("user.sign_out", user_id=found["id"])}
-    text = f"Signed out {result['signed_out_devices']} devices of {result['username']}."
+    text = f"Signed out {counted(result['signed_out_devices'], 'device')} of {result['username']}."
     print_result(result, text, as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from famichat.cli.operator.administration import administration
 from famichat.cli.operator.opened_data import OpenedData, on_sqlite, open_for_writing, open_readonly
-from famichat.cli.options import data_dir_option, json_option, print_result, table
+from famichat.cli.options import counted, data_dir_option, json_option, print_result, table
 from famichat.cli.refusal import Refused
 from famichat.settings import Settings, load_settings
 from famichat.storage.crypto.reencryption import SETTLING, Walk, finish, write
@@ -51,7 +51,7 @@ def rotate(data_dir: Path | None, *, prepare: bool, as_json: bool) -> None:
     except KeyboardInterrupt:
         raise Refused("stopped", "Stopped. Run the same command again to continue") from None
     left = (
-        f" {result['unopened']} values cannot be decrypted with any key and were left unchanged."
+        f" Left unchanged, because no key decrypts them: {counted(result['unopened'], 'value')}."
         if result["unopened"]
         else ""
     )
@@ -85,7 +85,7 @@ def retire(version: int, data_dir: Path | None, *, as_json: bool) -> None:
     if done["outcome"] == "unknown":
         raise Refused("no_such_key", f"No key {version}. See `famichat vault status`")
     if done["outcome"] == "in_use":
-        values = f"{done['left']} values are encrypted with key {version}"
+        values = f"Key {version} still encrypts {counted(done['left'], 'value')}"
         why = values if done["left"] else f"Key {version} may still be in use"
         raise Refused("key_in_use", f"{why}. Run `famichat vault rotate` first")
     here = DataDir(settings.data_dir)

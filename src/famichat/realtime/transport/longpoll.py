@@ -221,9 +221,13 @@ class LongPoll:
         endpoint: the endpoint.
         node: the id of this node, if there are several: the tokens of sessions name it.
         forwarder: reaches the other nodes; None if there are none.
+
+    Attributes:
+        misrouted: how many requests arrived here although another node had their session, which could not be reached.
     """
 
     def __init__(self, endpoint: Endpoint, node: str = "", forwarder: Forwarder | None = None) -> None:
+        self.misrouted = 0
         self._endpoint = endpoint
         self._node = node
         self._forwarder = forwarder
@@ -279,8 +283,12 @@ class LongPoll:
             return None
         if self._forwarder is not None and self._forwarder.reaches(node):
             return node
-        emit(LongPollMisrouted())
+        self._note_misrouted()
         return None
+
+    def _note_misrouted(self) -> None:
+        self.misrouted += 1
+        emit(LongPollMisrouted())
 
     async def answer_forwarded(self, poll: ForwardedPoll, body: bytes, hung_up: Coroutine[Any, Any, None]) -> bytes:
         """Answer a request that another node received.
@@ -311,7 +319,7 @@ class LongPoll:
             return None
         reply = await _unless(hung_up, self._forwarder.forward(node, poll, body))
         if reply is None:
-            emit(LongPollMisrouted())
+            self._note_misrouted()
         return reply
 
     async def _answer_session(

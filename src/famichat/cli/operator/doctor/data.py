@@ -15,6 +15,7 @@ from famichat.app.environment.check import Check
 from famichat.attachments.sample import open_newest_files
 from famichat.chat.mls.progress import devices_without_keys, encrypted_conversations
 from famichat.cli.expected import to_message
+from famichat.cli.operator.doctor.nodes import check_nodes
 from famichat.cli.operator.doctor.surroundings import surroundings
 from famichat.cli.operator.opened_data import sqlite_file
 from famichat.cli.refusal import Refused
@@ -26,6 +27,7 @@ from famichat.storage.data_dir import DataDir, DirectoryInUse, Secrets
 from famichat.storage.database import Database
 from famichat.storage.errors import StorageError, UnsealError
 from famichat.storage.integrity import damaged_rows, find_damage
+from famichat.storage.node import running_nodes
 from famichat.storage.opening import check_connection, check_file
 from famichat.storage.revision import newest, revision
 
@@ -106,6 +108,8 @@ def _database(settings: Settings, data_dir: DataDir) -> Iterator[Check]:
             if "required" in settings.encryption_policies.values():
                 yield database.run_read(_device_keys)
             yield database.run_read(lambda session: _files(session, keys, settings.effective_files_dir))
+            if database.dialect == "postgresql":
+                yield database.run_read(lambda session: check_nodes(running_nodes(session)))
     except (StorageError, DBAPIError) as error:
         yield Check("database", Check.BAD, _explained(error))
     finally:
