@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,9 @@ from tests.factories.people import Person
 from tests.support.app import RunningApp, running_app, served
 from tests.support.channel_client import ChannelClient
 from tests.support.mls import MlsDevice, MlsGroupModel, b64, commit_json, encrypted_message, published
+from tests.support.nats import NATS_SERVER, Nats
 from tests.support.postgres import Postgres
+from tests.support.redis import Redis
 
 COMMITS = 50
 
@@ -55,9 +57,25 @@ class Nodes:
 
 
 @pytest.fixture
-async def nodes(postgres: Postgres, migrated_postgres: str, tmp_path: Path) -> AsyncIterator[Nodes]:
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The setting of the broker: none for PostgreSQL, or the service that the test names."""
+    service = getattr(request, "param", "postgres")
+    if service == "postgres":
+        yield {}
+        return
+    if service == "nats" and NATS_SERVER is None:
+        pytest.skip("Debian's nats-server is not installed")
+    server = Redis(tmp_path) if service == "redis" else Nats()
+    yield {"pubsub_url": server.url}
+    server.kill()
+
+
+@pytest.fixture
+async def nodes(
+    postgres: Postgres, migrated_postgres: str, tmp_path: Path, broker: dict[str, str]
+) -> AsyncIterator[Nodes]:
     url = postgres.create(f"test_{new_id()}", migrated_postgres)
-    async with running_app(url, tmp_path) as one:
+    async with running_app(url, tmp_path, **broker) as one:
         second = one.settings.model_copy(update={"data_dir": tmp_path / "other"})
         async with served(second) as ready:
             both = Nodes(one, replace(one, url=ready.url, settings=second))
@@ -70,6 +88,7 @@ async def connected(stack: AsyncExitStack, node: RunningApp, who: Person) -> tup
     return client, await stack.enter_async_context(node.http(who))
 
 
+@pytest.mark.parametrize("broker", ["postgres", "redis", "nats"], indirect=True)
 async def test_a_commit_on_one_node_begins_the_epoch_on_the_other(nodes: Nodes) -> None:
     home = nodes.one.home
     async with AsyncExitStack() as stack:

@@ -6,7 +6,7 @@ broker loses, repeats and reorders, and when the database of a node is slow or d
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -189,7 +189,7 @@ def too_late(node: Node, removal: Removed) -> Iterator[tuple[str, float]]:
             )
 
 
-def is_right(client: Client, removed: list[Removed]) -> bool:
+def is_right(client: Client, removed: Sequence[Removed]) -> bool:
     """Whether a client is open exactly if its user has access. One from before a return may be closed or not."""
     removal = next((each for each in removed if each.who is client.who), None)
     if removal is None or client.opened_at >= removal.back_at:
