@@ -5,7 +5,7 @@ from alembic import op
 
 from famichat.storage.base import Id, UtcDateTime
 
-revision = "0035"
+revision = "0034"
 down_revision = "0033"
 branch_labels = None
 depends_on = None
