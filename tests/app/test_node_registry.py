@@ -1,13 +1,16 @@
-"""Each node reports to the database, and knows how many drain."""
+"""Each node reports to the database, and knows how many drain, and whether it alone hears nothing."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from famichat.app import node_registry
-from famichat.app.node_registry import NodeRegistry
+from famichat.app.lifecycle import Lifecycle
+from famichat.app.node_registry import ISOLATED_ROUNDS, NodeRegistry
 from famichat.storage.database import Database
 from famichat.storage.node import are_running
 from tests.support.postgres import Spare
@@ -22,8 +25,47 @@ def database(spare_postgres: Spare) -> Iterator[Database]:
     spare_postgres.give_back()
 
 
+def node_of(database: Database, hearing: Callable[[], bool] = lambda: True) -> NodeRegistry:
+    return NodeRegistry(database, hearing, lambda: 0)
+
+
+async def test_a_node_is_isolated_if_it_alone_hears_nothing_for_a_while(database: Database) -> None:
+    hears = {"one": False, "other": False}
+    one, other = (node_of(database, partial(hears.__getitem__, name)) for name in hears)
+
+    async def rounds(count: int) -> tuple[bool, bool]:
+        for _ in range(count):
+            await other.refresh()
+            await one.refresh()
+        return one.is_isolated, other.is_isolated
+
+    both_deaf = await rounds(ISOLATED_ROUNDS)
+    hears["other"] = True
+    one_deaf = await rounds(1)
+    hears["one"] = True
+    both_hear = one.is_isolated, other.is_isolated
+    await rounds(1)
+    hears["one"] = False
+    only_a_moment = await rounds(ISOLATED_ROUNDS - 1)
+    at_last = await rounds(1)
+
+    assert (both_deaf, one_deaf, both_hear) == ((False, False), (True, False), (False, False))
+    assert (only_a_moment, at_last) == ((False, False), (True, False))
+
+
+async def test_on_sqlite_a_node_records_nothing(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    async with Lifecycle() as lifecycle:
+        node = node_of(database)
+        await node.start(lifecycle)
+        await node.drain()
+    database.close()
+
+    assert (node.draining_nodes, node.is_isolated) == (1, False)
+
+
 async def test_nodes_that_drain_together_know_of_each_other(database: Database) -> None:
-    one, other = NodeRegistry(database, lambda: 0), NodeRegistry(database, lambda: 0)
+    one, other = node_of(database), node_of(database)
     for node in (one, other):
         await node.refresh()
 
@@ -43,7 +85,7 @@ async def test_nodes_that_drain_together_know_of_each_other(database: Database) 
 
 async def test_a_node_reports_until_it_is_stopped(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_registry, "REFRESH_SECONDS", 0)
-    node, reports = NodeRegistry(database, lambda: 0), asyncio.Semaphore(0)
+    node, reports = node_of(database), asyncio.Semaphore(0)
     refresh = node.refresh
 
     async def counted() -> None:
@@ -64,7 +106,7 @@ async def test_a_node_reports_until_it_is_stopped(database: Database, monkeypatc
 
 async def test_a_node_stops_although_the_database_does_not_answer() -> None:
     database = Database("postgresql://famichat@127.0.0.1:1/nothing")
-    node = NodeRegistry(database, lambda: 0)
+    node = node_of(database)
 
     await node.drain()
     await node.stop()

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from famichat.app.node_registry import NodeRegistry
 from famichat.realtime import broker
 from famichat.realtime.lease import Lease
 from tests.support.app import RunningApp, running_app
@@ -41,6 +42,14 @@ async def test_a_node_that_hears_nothing_is_ready_and_reports_it(
 
     assert (ready.status_code, ready.text.splitlines()[1].split()[:2]) == (200, ["hearing:", "false"])
     assert "famichat_hearing 0.0" in metrics
+
+
+async def test_a_node_that_alone_hears_nothing_is_not_ready(app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NodeRegistry, "is_isolated", True)
+    async with httpx.AsyncClient(base_url=app.url, timeout=30) as client:
+        refused = await client.get("/readyz")
+
+    assert (refused.status_code, refused.text.split(":")[0]) == (503, "isolated")
 
 
 async def test_metrics_count_events_and_contain_no_names(app: RunningApp) -> None:

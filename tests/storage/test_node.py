@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
-from famichat.storage.node import are_running, forget, refresh, running_nodes
+from famichat.storage.node import Nodes, are_running, forget, refresh, running_nodes
 from tests.support.postgres import Spare
 
 
@@ -20,22 +20,28 @@ def database(spare_postgres: Spare) -> Iterator[Database]:
     spare_postgres.give_back()
 
 
-def report(database: Database, node: str, *, draining: bool = False) -> int:
-    return database.run(lambda session: refresh(session, node, "1.0.0", draining=draining, misrouted_polls=3))
+def report(database: Database, node: str, *, draining: bool = False, hearing: bool = True) -> Nodes:
+    return database.run(
+        lambda session: refresh(session, node, "1.0.0", draining=draining, hearing=hearing, misrouted_polls=3)
+    )
 
 
 def running(database: Database) -> bool:
     return database.run_read(lambda session: are_running(session.connection()))
 
 
-def test_the_nodes_that_drain_are_counted(database: Database) -> None:
+def test_the_nodes_that_drain_and_those_that_hear_are_counted(database: Database) -> None:
     one, other, third = new_id(), new_id(), new_id()
 
-    counts = [report(database, one), report(database, other, draining=True), report(database, third, draining=True)]
+    counts = [
+        report(database, one),
+        report(database, other, draining=True),
+        report(database, third, draining=True, hearing=False),
+    ]
     database.run(lambda session: forget(session, third))
 
-    assert counts == [0, 1, 2]
-    assert report(database, one, draining=True) == 2
+    assert counts == [(0, 1), (1, 2), (2, 2)]
+    assert report(database, one, draining=True) == (2, 2)
 
 
 def test_a_node_is_running_until_it_stops_or_no_longer_reports(database: Database) -> None:
@@ -53,4 +59,4 @@ def test_a_node_is_running_until_it_stops_or_no_longer_reports(database: Databas
 
     assert known == {(stopped, "1.0.0", 3), (killed, "1.0.0", 3)}
     assert (none_yet, both, one, running(database)) == (False, True, True, False)
-    assert report(database, stopped) == 0, "the other one is forgotten"
+    assert report(database, stopped) == (0, 1), "the other one is forgotten"

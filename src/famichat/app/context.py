@@ -17,6 +17,8 @@ def build_context(
     services: Services,
     metrics: Metrics,
     metrics_of_all: Callable[[], Awaitable[bytes]] | None = None,
+    *,
+    is_isolated: Callable[[], bool],
 ) -> Context:
     """Add to the services what HTTP handlers need besides.
 
@@ -25,12 +27,14 @@ def build_context(
         services: the services of this process.
         metrics: the metrics of this process.
         metrics_of_all: returns those of all workers of this machine; None if this process is the only one.
+        is_isolated: returns whether this node alone receives nothing from the broker.
     """
     return Context(
         **{field.name: getattr(services, field.name) for field in fields(services)},
         proxies=Proxies(settings.trusted_proxies),
         metrics=metrics,
         metrics_of_all=metrics_of_all,
+        is_isolated=is_isolated,
         test_endpoints=settings.test_endpoints,
         metrics_token=settings.metrics_token,
         address=settings.public_url,

@@ -24,11 +24,11 @@ class HttpServer(uvicorn.Server):
         config: from `build_config`.
         endpoint: the Phoenix endpoint, drained before the HTTP server stops.
         on_started: called once, when the server accepts connections.
-        nodes: knows the nodes that drain at the same time; None if there are no others.
+        nodes: knows how many nodes drain at the same time.
     """
 
     def __init__(
-        self, config: uvicorn.Config, endpoint: Endpoint, on_started: Callable[[], None], nodes: NodeRegistry | None
+        self, config: uvicorn.Config, endpoint: Endpoint, on_started: Callable[[], None], nodes: NodeRegistry
     ) -> None:
         super().__init__(config)
         self._endpoint = endpoint
@@ -52,12 +52,8 @@ class HttpServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close all connections with 1012 (service restart) once what clients sent is stored, then stop."""
-        nodes = self._nodes
-        if nodes is None:
-            await self._endpoint.stop()
-        else:
-            await nodes.drain()
-            await self._endpoint.stop(lambda: nodes.draining_nodes)
+        await self._nodes.drain()
+        await self._endpoint.stop(lambda: self._nodes.draining_nodes)
         await super().shutdown(sockets)
 
 

@@ -27,13 +27,14 @@ from famichat.endpoint.admin.methods import OperatorMethods
 from famichat.endpoint.admin.server import AdminServer
 from famichat.endpoint.channels.user_socket import UserSocket
 from famichat.endpoint.http.app import build_http
+from famichat.endpoint.http.context import Context
 from famichat.endpoint.http.server_protocol import http_protocol
 from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.endpoint import Endpoint
+from famichat.realtime.transport.limits import Limits
 from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir
-from famichat.storage.database import Database
 from famichat.telemetry import attach, emit, events
 from famichat.telemetry.log import configure_logging, log_event
 from famichat.telemetry.metrics import Metrics
@@ -128,17 +129,17 @@ async def _serve_on(
     lifecycle.on_stop(attach(metrics.record))
     siblings = None if worker is None else Siblings(settings.data_dir, worker, metrics)
     services = await start_services(settings, lifecycle, metrics)
-    context = build_context(settings, services, metrics, None if siblings is None else siblings.metrics)
+    nodes = NodeRegistry(services.database, lambda: services.pubsub.hearing, lambda: longpoll.misrouted)
+    context = build_context(
+        settings,
+        services,
+        metrics,
+        None if siblings is None else siblings.metrics,
+        is_isolated=lambda: nodes.is_isolated,
+    )
     limits = transport_limits(settings)
     byte_budget = ByteBudget()
-    endpoint = Endpoint(
-        UserSocket(context),
-        context.pubsub,
-        limits=limits,
-        check_origin=settings.origins or "conn",
-        byte_budget=byte_budget,
-        address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
-    )
+    endpoint = _endpoint(settings, context, limits, byte_budget)
     metrics.gauge("famichat_connections", "Open connections of clients", lambda: endpoint.connections)
     node = secrets.token_hex(4) if settings.effective_pubsub_url is not None else ""
     longpoll = LongPoll(endpoint, node) if worker is None else LongPoll(endpoint, worker.node, siblings)
@@ -150,13 +151,9 @@ async def _serve_on(
         max_connections=limits.max_connections,
     )
     if worker is None or worker.number == 1:
-        admin = AdminServer(settings.data_dir, OperatorMethods(context, lambda: endpoint.connections))
-        await admin.open()
-        lifecycle.on_stop_await(admin.close)
+        await _open(AdminServer(settings.data_dir, OperatorMethods(context, lambda: endpoint.connections)), lifecycle)
     if worker is not None:
-        for_siblings = WorkerSocket(settings.data_dir, worker, metrics, longpoll)
-        await for_siblings.open()
-        lifecycle.on_stop_await(for_siblings.close)
+        await _open(WorkerSocket(settings.data_dir, worker, metrics, longpoll), lifecycle)
     addresses = settings.origins or reachable_urls(settings.host, settings.port)
     ready = Ready(url_of(listener, settings.host), addresses, context.setup_code)
 
@@ -164,7 +161,7 @@ async def _serve_on(
         on_ready(ready)
         manager.ready(f"Running at {addresses[0]}")
 
-    nodes = await _join_nodes(services.database, longpoll, lifecycle)
+    await nodes.start(lifecycle)
     server = HttpServer(build_config(http, protocol, endpoint), endpoint, report_ready, nodes)
 
     async def stop_when_asked() -> None:
@@ -176,12 +173,17 @@ async def _serve_on(
     await server.serve(sockets=[listener])
 
 
-async def _join_nodes(database: Database, longpoll: LongPoll, lifecycle: Lifecycle) -> NodeRegistry | None:
-    """Record that this process is running, where there may be others."""
-    if database.dialect == "sqlite":
-        return None
-    nodes = NodeRegistry(database, lambda: longpoll.misrouted)
-    await nodes.refresh()
-    lifecycle.on_stop_await(nodes.stop)
-    lifecycle.start("node registry", nodes.run)
-    return nodes
+def _endpoint(settings: Settings, context: Context, limits: Limits, byte_budget: ByteBudget) -> Endpoint:
+    return Endpoint(
+        UserSocket(context),
+        context.pubsub,
+        limits=limits,
+        check_origin=settings.origins or "conn",
+        byte_budget=byte_budget,
+        address_of=lambda request: context.proxies.address(request.peer, request.headers.get("x-forwarded-for", "")),
+    )
+
+
+async def _open(local: AdminServer | WorkerSocket, lifecycle: Lifecycle) -> None:
+    await local.open()
+    lifecycle.on_stop_await(local.close)

@@ -7,6 +7,7 @@ nodes differ.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Connection, String, delete, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert
@@ -28,6 +29,7 @@ class Node(Base):
         id: new at each start.
         release: the version of Famichat.
         draining: whether it sends its clients away, because it stops.
+        hearing: whether it receives the messages of the broker.
         misrouted_polls: how many long polls arrived here since its start although another node had their session.
         seen_at: when it last refreshed this row.
     """
@@ -37,6 +39,7 @@ class Node(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     release: Mapped[str] = mapped_column(String(32))
     draining: Mapped[bool] = mapped_column(Boolean)
+    hearing: Mapped[bool] = mapped_column(Boolean)
     misrouted_polls: Mapped[int] = mapped_column(BigInteger)
     seen_at: Mapped[datetime] = mapped_column()
 
@@ -44,17 +47,23 @@ class Node(Base):
 _ALIVE = Node.seen_at > _NOW - timedelta(seconds=ALIVE_SECONDS)
 
 
-def refresh(session: Session, node_id: str, release: str, *, draining: bool, misrouted_polls: int) -> int:
-    """Record that a node is running, and forget those that are not.
+class Nodes(NamedTuple):
+    """How many of the running nodes drain, and how many receive the messages of the broker."""
 
-    Returns:
-        how many nodes are draining.
-    """
-    changing = {"draining": draining, "misrouted_polls": misrouted_polls, "seen_at": _NOW}
+    draining: int
+    hearing: int
+
+
+def refresh(
+    session: Session, node_id: str, release: str, *, draining: bool, hearing: bool, misrouted_polls: int
+) -> Nodes:
+    """Record that a node is running, forget those that are not, and count the others with it."""
+    changing = {"draining": draining, "hearing": hearing, "misrouted_polls": misrouted_polls, "seen_at": _NOW}
     row = insert(Node).values(id=node_id, release=release, **changing)
     session.execute(row.on_conflict_do_update(index_elements=[Node.id], set_=changing))
     session.execute(delete(Node).where(~_ALIVE))
-    return session.execute(select(func.count()).select_from(Node).where(Node.draining)).scalar_one()
+    counts = (func.count().filter(Node.draining), func.count().filter(Node.hearing))
+    return Nodes(*session.execute(select(*counts).select_from(Node)).one())
 
 
 def forget(session: Session, node_id: str) -> None:

@@ -27,8 +27,9 @@ async def healthz() -> Response:
 async def readyz(context: InContext) -> Response:
     """Report whether requests can be served, and whether this node hears the others.
 
-    It reports what the background checks found, and waits for nothing. A node that hears nothing stays ready: its
-    clients learn of missed messages from the database within seconds.
+    It reports what the background checks found, and waits for nothing. If no node hears the others, all stay ready:
+    their clients learn of missed messages from the database within seconds. If this one alone hears nothing, others
+    serve clients better, and the answer is 503.
 
     Raises:
         StorageUnavailable: the database does not answer, or this node has not been able to read for 5 seconds who
@@ -36,6 +37,8 @@ async def readyz(context: InContext) -> Response:
     """
     if not (context.database_check.answers and context.pubsub.delivering):
         raise StorageUnavailable("readiness")
+    if context.is_isolated():
+        return PlainTextResponse("isolated: no message of the broker arrives here, but at other nodes\n", 503)
     deaf = "" if context.pubsub.hearing else "hearing: false (no message of the broker arrives)\n"
     return PlainTextResponse(f"ready\n{deaf}")
 

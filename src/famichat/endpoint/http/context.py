@@ -23,6 +23,7 @@ class Context(Services):
         proxies: the trusted reverse proxies.
         metrics: the metrics of this process.
         metrics_of_all: returns those of all workers of this machine; None if this process is the only one.
+        is_isolated: returns whether this node alone receives nothing from the broker.
         test_endpoints: whether the test routes are enabled.
         metrics_token: bearer token for `/metrics`; None allows only requests from this machine.
         address: the URL that people open, if the operator set one.
@@ -34,6 +35,7 @@ class Context(Services):
     proxies: Proxies
     metrics: Metrics
     metrics_of_all: Callable[[], Awaitable[bytes]] | None = None
+    is_isolated: Callable[[], bool]
     test_endpoints: bool
     metrics_token: str | None
     address: str | None

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("id", Id(length=36), nullable=False),
         sa.Column("release", sa.String(length=32), nullable=False),
         sa.Column("draining", sa.Boolean(), nullable=False),
+        sa.Column("hearing", sa.Boolean(), nullable=False),
         sa.Column("misrouted_polls", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_nodes")),
