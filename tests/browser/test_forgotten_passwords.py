@@ -81,7 +81,7 @@ async def post(demo_dir: Path) -> AsyncIterator[Post]:
         server.stop()
 
 
-async def test_a_user_adds_an_address_and_resets_the_password_by_email(post: Post, person: SignedIn) -> None:
+async def test_a_user_adds_an_address_resets_the_password_by_email_and_removes_the_address(post: Post, person: SignedIn) -> None:
     emil = await person(post.server.url)
     await emil.sign_in("emil", post.server.user("emil")["password"])
     page = emil.page
@@ -110,6 +110,14 @@ async def test_a_user_adds_an_address_and_resets_the_password_by_email(post: Pos
     await expect(phone.page.get_by_role("link", name="Settings")).to_be_visible()
     await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     emil.faults.clear()  # browsers log a 401 as an error
+
+    await phone.page.goto(f"{emil.url}/#/you")
+    own = phone.page.get_by_role("region", name="Email address")
+    await own.get_by_role("button", name="Remove email address").click()
+    await own.get_by_label("Current password", exact=True).fill(NEW)
+    await own.get_by_role("button", name="Remove email address").click()
+    await expect(own).to_contain_text("No email address yet.")
+    await expect(own.get_by_role("status")).to_have_text("Removed.")
 
 
 async def test_the_only_admin_is_asked_once_to_make_another_adult_an_admin(of_the_family: SignedIn) -> None:

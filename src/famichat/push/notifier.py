@@ -17,13 +17,15 @@ their claims do not change between two looks: their node renews the claims as lo
 
 import asyncio
 from asyncio import sleep
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from famichat.chat.messages.schema import MessageView
+from famichat.push.account_notice import AccountNotice
 from famichat.push.client import PushClient
 from famichat.push.notification import Notification, claimed_notices, encoded_payload, notices, recent_messages
 from famichat.push.position import Claim, UnconfirmedClaim, claim, take_over, take_read, unconfirmed_claims
@@ -67,6 +69,7 @@ class PushNotifier:
         self._show_in_tabs = show_in_tabs
         self._batch = 0
         self._queued: dict[tuple[int, str, str], MessageView] = {}
+        self._account_notices: deque[AccountNotice] = deque(maxlen=MAX_WAITING)
         self._wake = asyncio.Event()
 
     @property
@@ -84,14 +87,22 @@ class PushNotifier:
             emit(events.PushDropped())
         self._wake.set()
 
+    def enqueue_account_notices(self, notices: Iterable[AccountNotice]) -> None:
+        """Queue notifications about accounts, which are sent without a delay. Of more than 1000, the oldest are lost."""
+        self._account_notices.extend(notices)
+        self._wake.set()
+
     async def run(self) -> None:
-        """Notify devices of the queued messages, until cancelled, which cancels the requests under way too."""
+        """Notify devices of the queued messages and account notices, until cancelled, which cancels the requests under way too."""
         try:
             async with asyncio.TaskGroup() as workers:
                 workers.create_task(self._sender.renew(), name="push renewals")
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
+                    while self._account_notices:
+                        notice = self._account_notices.popleft()
+                        workers.create_task(self._sender.send_account_notice(notice), name="account notice")
                     await sleep(BATCH_SECONDS)
                     batch, self._batch = self._batch, self._batch + 1
                     workers.create_task(self._notify(batch, workers), name="push batch")

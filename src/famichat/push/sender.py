@@ -6,13 +6,14 @@ this node stops or crashes before, another one, or this one after its restart, t
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
 from famichat.chat.encryption_policy import EncryptionPolicies
+from famichat.push.account_notice import AccountNotice, subscriptions_for
 from famichat.push.circuit_breaker import CircuitBreaker
 from famichat.push.client import PushClient
 from famichat.push.notification import Notification, encoded_payload, notices
@@ -87,6 +88,16 @@ class PushSender:
         self._sending[task] = notification
         task.add_done_callback(self._sending.pop)
 
+    async def send_account_notice(self, notice: AccountNotice) -> None:
+        """Send a notification about an account to all devices of a user. A node that stops meanwhile loses it."""
+        try:
+            found = await self._services.database.read(partial(subscriptions_for, notice=notice))
+            await asyncio.gather(*(self._send_to_device(notice, each.device_id) for each in found))
+        except StorageUnavailable:
+            return  # the database has reported it
+        except Exception as error:  # noqa: BLE001 - a bug that one notification meets must not cancel the others
+            report_crash("push", error)
+
     def is_sending(self, claimed: ClaimedSeq) -> bool:
         """Return whether this node is sending or retrying a notification."""
         device_id, conversation_id, seq = claimed
@@ -147,7 +158,7 @@ class PushSender:
 
     async def _send(self, notification: Notification, read: list[str]) -> None:
         try:
-            await self._send_with_retries(notification, read)
+            await self._with_retries(notification.user_id, partial(self._try, notification, read))
             await self._confirmations.append(notification.claimed_seq, _ignore)
         except StorageUnavailable:
             return  # the database has reported it; the notification is sent again
@@ -158,10 +169,21 @@ class PushSender:
             if self._latest.get(notification.claim) == notification.message["seq"]:
                 del self._latest[notification.claim]
 
-    async def _send_with_retries(self, notification: Notification, read: list[str]) -> None:
+    async def _send_to_device(self, notice: AccountNotice, device_id: str) -> None:
+        payload, topic = encoded_payload(notice.payload), notice.payload["kind"]
+
+        async def send(attempt: int) -> PushResponse | None:
+            # Read again before each attempt: the device may have signed out meanwhile.
+            found = await self._services.database.read(partial(subscriptions_for, notice=notice))
+            record = next((each for each in found if each.device_id == device_id), None)
+            return None if record is None else await self.post(record, payload, topic, attempt)
+
+        await self._with_retries(notice.user_id, send)
+
+    async def _with_retries(self, user_id: str, send: Callable[[int], Awaitable[PushResponse | None]]) -> None:
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            async with self._slots.hold(notification.user_id):
-                response = await self._try(notification, read, attempt)
+            async with self._slots.hold(user_id):
+                response = await send(attempt)
             if response is None or not response.may_work_later or attempt == MAX_ATTEMPTS:
                 return
             jitter = random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret  # nosec B311

@@ -2,20 +2,22 @@
 
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
 
 from famichat.chat.families.membership import change_role
 from famichat.chat.families.reset_agreement import SETTLED
+from famichat.storage.base import now
 from famichat.storage.database import Database
 from tests.factories.people import Person
-from tests.support.app import RunningApp
+from tests.support.app import RunningApp, running_app
 from tests.support.clock import Clock
+from tests.support.push_service import push_service
 
 
-@pytest.fixture
-def admins(app: RunningApp, database_url: str, clock: Clock) -> RunningApp:
+def make_admins(app: RunningApp, database_url: str, clock: Clock) -> RunningApp:
     """Maja, Emil and Inga have been admins for a week."""
     home = app.home
     database = Database(database_url)
@@ -28,6 +30,12 @@ def admins(app: RunningApp, database_url: str, clock: Clock) -> RunningApp:
     database.close()
     clock.jump(SETTLED + timedelta(seconds=1))
     return app
+
+
+@pytest.fixture
+def admins(app: RunningApp, database_url: str, clock: Clock) -> RunningApp:
+    """Maja, Emil and Inga, who can reset each other's passwords."""
+    return make_admins(app, database_url, clock)
 
 
 async def call(app: RunningApp, method: str, actor: Person, rest: str) -> httpx.Response:
@@ -101,6 +109,44 @@ async def test_a_device_that_connects_later_is_told_and_the_user_cancels_there(a
     assert (cancelled, told) == ([204, 204], [None, None])
     assert (consent.status_code, consent.json()["code"]) == (409, "no_reset_agreement")
     assert await actions(admins, home.maja) == [("reset_cancelled", "inga")]
+
+
+async def test_push_notifications_go_to_the_user_and_to_the_admin_who_has_to_act(
+    database_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    async with push_service() as service, running_app(database_url, tmp_path, push_private_addresses=True) as app:
+        admins = make_admins(app, database_url, clock)
+        home = admins.home
+        browsers = {each.username: service.browser(each.username) for each in (home.maja, home.emil, home.inga)}
+        for each in (home.maja, home.emil, home.inga):
+            async with admins.http(each) as http:
+                await http.put("/me/push", json=browsers[each.username].subscription())
+        hours = [f"{now() + timedelta(hours=each):%H:%M}" for each in (-1, 1)]
+        quiet = {"quiet_hours": {"from": hours[0], "until": hours[1], "time_zone": "UTC"}}
+        async with admins.http(home.emil) as emil, admins.http(home.inga) as inga:
+            await inga.patch("/me/push", json=quiet)
+            await call(admins, "PUT", home.maja, "reset-agreement")
+            await service.rung(2)
+            await emil.patch("/me/push", json=quiet)
+            await call(admins, "PUT", home.maja, "reset-agreement")
+            await service.rung(3)
+        await call(admins, "PUT", home.emil, "reset-agreement/consent")
+        await service.rung(5)
+        await call(admins, "PUT", home.maja, "reset-link")
+        await service.rung(6)
+
+    names = [path.removeprefix("/") for path, *_ in service.requests]
+    assert [sorted(names[:2]), names[2], sorted(names[3:5]), names[5:]] == [
+        ["emil", "inga"],
+        "inga",
+        ["inga", "maja"],
+        ["inga"],
+    ]
+    assert {headers["topic"] for _, headers, _ in service.requests} == {"password_reset"}
+    assert all(
+        browsers[name].read(body) == {"kind": "password_reset"}
+        for name, (_, _, body) in zip(names, service.requests, strict=True)
+    )
 
 
 async def test_a_second_admin_refuses_and_the_list_shows_what_is_pending(admins: RunningApp) -> None:

@@ -172,6 +172,7 @@ export const en = {
     "Your browser's notification service doesn't respond. Some browsers and private windows don't have one.",
   "worker.news": "New message",
   "worker.test": "This is what a notification looks like.",
+  "worker.reset": "Someone asked to reset a password. Open Famichat.",
   "worker.renew": "Open Famichat to keep getting notifications on this device.",
   "page.old": "There's a new version of Famichat.",
   "page.reload": "Reload",

@@ -167,6 +167,7 @@ export const ja: Messages = {
     "ブラウザの通知サービスから応答がありません。通知サービスのないブラウザやプライベートウィンドウもあります。",
   "worker.news": "新しいメッセージ",
   "worker.test": "通知はこのように表示されます。",
+  "worker.reset": "パスワードの再設定が申請されました。Famichat を開いてください。",
   "worker.renew": "この端末で通知を受け取り続けるには、Famichat を開いてください。",
   "page.old": "Famichat の新しいバージョンがあります。",
   "page.reload": "再読み込み",

@@ -30,6 +30,8 @@ export const recoveryEn = {
   "email.new": "New email address",
   "email.save": "Save email address",
   "email.saved": "Saved. Open the link in the email we sent you within an hour.",
+  "email.remove": "Remove email address",
+  "email.removed": "Removed.",
   "email.confirmed": "{email} is confirmed.",
   "email.unconfirmed": "{email} is not confirmed yet.",
   "email.sendConfirmation": "Send confirmation email",

@@ -32,6 +32,8 @@ export const recoveryJa: Readonly<Record<RecoveryKey, string>> = {
   "email.new": "新しいメールアドレス",
   "email.save": "メールアドレスを保存",
   "email.saved": "保存しました。1 時間以内に、届いたメールのリンクを開いてください。",
+  "email.remove": "メールアドレスを削除",
+  "email.removed": "削除しました。",
   "email.confirmed": "{email} は確認済みです。",
   "email.unconfirmed": "{email} はまだ確認されていません。",
   "email.sendConfirmation": "確認メールを送る",

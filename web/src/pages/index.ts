@@ -17,8 +17,9 @@ async function start(): Promise<void> {
   await speakOwnLanguage()
   mount(Famichat, { target })
   t.subscribe((say) => {
-    const [news, test, renew] = [say("worker.news"), say("worker.test"), say("worker.renew")]
-    saveNotificationTexts({ app, news, test, renew }).catch(goOnWithout)
+    const [news, test] = [say("worker.news"), say("worker.test")]
+    const [reset, renew] = [say("worker.reset"), say("worker.renew")]
+    saveNotificationTexts({ app, news, test, reset, renew }).catch(goOnWithout)
   })
 }
 

@@ -25,6 +25,17 @@ test("the email address is shown only if the server sends email", async () => {
   expect(await (await accountOf({}, me)).account.emailStatus()).toBeUndefined() // an older server
 })
 
+test("the email address is changed and removed with the password", async () => {
+  const { server, account } = await accountOf({ email: true }, {})
+  server.http.on("PUT /me/email", () => ({}))
+  await account.changeEmail("maja@example.org", "secret")
+  await account.changeEmail(null, "secret")
+  expect(server.http.requestsTo("PUT /me/email").map(({ body }) => body)).toEqual([
+    { email: "maja@example.org", current_password: "secret" },
+    { email: null, current_password: "secret" },
+  ])
+})
+
 test("a confirmation is sent in the language of the interface, and a reset is cancelled", async () => {
   const { server, account } = await accountOf({ email: true }, {})
   server.http.on("POST /me/email/confirmation", () => ({}))

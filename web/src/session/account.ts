@@ -89,7 +89,8 @@ export class Account {
     return { email, confirmed: confirmed_at !== null }
   }
 
-  async changeEmail(email: string, password: string): Promise<void> {
+  /** Changes or, with null, removes the email address. A new one is not confirmed yet. */
+  async changeEmail(email: string | null, password: string): Promise<void> {
     await this.session.request("PUT", "/me/email", { email, current_password: password })
   }
 

@@ -37,6 +37,11 @@ test("a test says that it is one, and leads nowhere", () => {
   expect(shown({ kind: "test" })).toEqual({ title: "Famichat", body: DEFAULT_TEXTS.test, tag: "test" })
 })
 
+test("a password reset asks the user to open the app, and names no one", () => {
+  const reset = { title: "Famichat", body: DEFAULT_TEXTS.reset, tag: "password_reset" }
+  expect(shown({ kind: "password_reset" })).toEqual(reset)
+})
+
 test("an unknown payload is shown as a new message", () => {
   for (const payload of ["", "null", "[]", "{", "7", '{"kind": "dance"}']) {
     expect(notificationFor(payload, DEFAULT_TEXTS)).toEqual({ title: "Famichat", body: "New message", tag: "news" })

@@ -8,6 +8,8 @@ export interface NotificationTexts {
   /** For a new message whose content is not shown. */
   readonly news: string
   readonly test: string
+  /** For a password that is about to be reset: the user's, or another admin's, to which the user has to agree. */
+  readonly reset: string
   /** For a subscription that the browser ended while no page was open. */
   readonly renew: string
 }
@@ -16,6 +18,7 @@ export const DEFAULT_TEXTS: NotificationTexts = {
   app: "Famichat",
   news: "New message",
   test: "This is what a notice looks like.",
+  reset: "Someone asked to reset a password. Open Famichat.",
   renew: "Open Famichat once, so that this device keeps getting notices.",
 }
 
@@ -44,6 +47,7 @@ interface PushPayload {
 export function notificationFor(payload: string, texts: NotificationTexts): NotificationContent {
   const { kind, conversation_id, conversation_name, sender, body, seq } = parsePayload(payload)
   if (kind === "test") return { title: texts.app, body: texts.test, tag: "test" }
+  if (kind === "password_reset") return { title: texts.app, body: texts.reset, tag: kind }
   if (typeof conversation_id !== "string") return { title: texts.app, body: texts.news, tag: "news" }
   const names = [sender, conversation_name].filter((name) => typeof name === "string" && name !== "")
   return {

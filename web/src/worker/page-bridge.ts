@@ -27,7 +27,7 @@ export async function loadTexts(): Promise<NotificationTexts> {
   const database = await open()
   const found = await database.get("facts", TEXTS_KEY)
   database.close()
-  return found ?? DEFAULT_TEXTS
+  return { ...DEFAULT_TEXTS, ...found } // those of an older page lack some
 }
 
 function open() {

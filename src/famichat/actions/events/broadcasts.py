@@ -37,6 +37,7 @@ from famichat.chat.messages.change_writer import ChangeResult
 from famichat.chat.messages.receipt_batch import AckResult
 from famichat.chat.messages.schema import MessageView
 from famichat.chat.messages.send import SentMessage
+from famichat.push.account_notice import AccountNotice
 from famichat.push.notifier import PushNotifier
 from famichat.realtime.pubsub import PubSub
 from famichat.telemetry import emit, events
@@ -53,7 +54,7 @@ class Broadcasts:
         feeds: deliver messages and their changes, in order.
         unread: recounts and publishes unread counts, a moment later.
         removals: the members who were removed a moment ago, and must not receive views that were read before.
-        push_notifier: notifies devices that do not acknowledge a message within a few seconds.
+        push_notifier: notifies devices that do not acknowledge a message within a few seconds, and of password resets.
     """
 
     def __init__(
@@ -219,15 +220,24 @@ class Broadcasts:
         payload: ResetLinkCreated = {"by_name": None if by is None else by.username, "expires_at": expires_at}
         change = UserChange(user_id, RESET_LINK_CREATED, None if by is None else by.user_id, expires_at)
         self._pubsub.broadcast(user_topic(user_id), RESET_LINK_CREATED, payload, announce=change.announcement)
+        self._push_notifier.enqueue_account_notices([AccountNotice(user_id, in_quiet_hours=True)])
 
     def reset_agreement_updated(
-        self, viewer_ids: Iterable[str], family_id: str, user_id: str, agreement: ResetAgreementView | None
+        self, viewer_ids: set[str], family_id: str, user_id: str, agreement: ResetAgreementView | None
     ) -> None:
-        """Tell the user concerned and the family's admins what was asked for, agreed to or, if None, cancelled."""
+        """Tell the user concerned and the family's admins what was asked for, agreed to or, if None, cancelled.
+
+        Push notifications go to the user, and to the admins who have to do something: agree, or create the link.
+        """
         payload: ResetAgreementUpdated = {"family_id": family_id, "user_id": user_id, "agreement": agreement}
         for viewer_id in viewer_ids:
             change = UserChange(viewer_id, RESET_AGREEMENT_UPDATED, user_id, family_id)
             self._pubsub.broadcast(user_topic(viewer_id), change.event, payload, announce=change.announcement)
+        if agreement is not None:
+            asked_by = {agreement["asked_by_id"]}
+            next_ids = asked_by if agreement["agreed_by_id"] else viewer_ids - {user_id} - asked_by
+            notices = [AccountNotice(each, in_quiet_hours=False) for each in next_ids]
+            self._push_notifier.enqueue_account_notices([AccountNotice(user_id, in_quiet_hours=True), *notices])
 
     def _to_each(self, views: Mapping[str, ConversationView], event: str) -> None:
         for user_id, view in views.items():
