@@ -15,7 +15,7 @@ from starlette.routing import Route
 from famichat.app.worker_socket import Siblings, WorkerId, WorkerSocket
 from famichat.realtime import Endpoint, Limits, LongPoll
 from famichat.realtime import events as realtime
-from famichat.realtime.transport.longpoll import LongPollSession
+from famichat.realtime.transport.longpoll_session import LongPollSession
 from famichat.telemetry.events import BrokerNoteIgnored
 from famichat.telemetry.metrics import Metrics
 from tests.support.room import home

@@ -31,8 +31,9 @@ from tests.factories import people
 from tests.factories.people import VAULT, Household
 from tests.factories.talk import entry_of, group_of
 from tests.simulation.virtual import World, run
+from tests.support.effort import repetitions
 
-NODES, MESSAGES, SEEDS = 3, 25, range(4)
+NODES, MESSAGES, SEEDS = 3, 25, range(repetitions(4, long=2000))
 T = TypeVar("T")
 
 

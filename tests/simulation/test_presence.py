@@ -12,8 +12,9 @@ from famichat.realtime import Channel, Presence, PubSub, Socket
 from famichat.realtime import presence as presence_module
 from famichat.realtime.presence import State
 from tests.simulation.virtual import World, run
+from tests.support.effort import repetitions
 
-NODES, CHANGES, SEEDS = 3, 60, range(40)
+NODES, CHANGES, SEEDS = 3, 60, range(repetitions(40, long=4000))
 TOPICS = ("room:1", "room:2")
 Outcome = tuple[list[dict[str, State]], list[dict[str, set[str]]], list[tuple[float, int, int, str]]]
 

@@ -29,8 +29,9 @@ from famichat.storage.errors import StorageUnavailable
 from tests.factories import people
 from tests.factories.people import Household, Person
 from tests.simulation.virtual import World, run
+from tests.support.effort import repetitions
 
-NODES, SEEDS, SECONDS = 3, range(4), 25.0
+NODES, SEEDS, SECONDS = 3, range(repetitions(4, long=1000)), 25.0
 PROMISED_SECONDS = 1.0
 LONGEST_FAULT = 12.0
 T = TypeVar("T")

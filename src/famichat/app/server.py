@@ -32,7 +32,8 @@ from famichat.endpoint.http.server_protocol import http_protocol
 from famichat.realtime.transport.byte_budget import ByteBudget
 from famichat.realtime.transport.endpoint import Endpoint
 from famichat.realtime.transport.limits import Limits
-from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
+from famichat.realtime.transport.longpoll import LongPoll
+from famichat.realtime.transport.upgrade_required import UpgradeRequired
 from famichat.settings import Settings
 from famichat.storage.data_dir import DataDir
 from famichat.telemetry import attach, emit, events

@@ -32,6 +32,7 @@ from famichat.chat.messages.send import SendPath
 from famichat.mail.mailer import Mailer
 from famichat.mail.smtp import SmtpServer
 from famichat.realtime.lease import Lease
+from famichat.realtime.pubsub import PubSub
 from famichat.settings import Settings
 from famichat.storage.backup.encryption import check_recipient
 from famichat.storage.damage_check import DamageCheck
@@ -86,29 +87,21 @@ async def start_services(
     lease = Lease(LEASE_SECONDS) if background else None
     data = await open_persistence(settings, lifecycle, background=background)
     pubsub = await build_pubsub(settings, data, lifecycle, lease)
-    if lease is not None:
-        metrics.gauge("famichat_lease_age_seconds", "Seconds since removed access was last read", lambda: lease.age)
-    metrics.gauge("famichat_hearing", "Whether messages of other nodes arrive, 1 or 0", lambda: pubsub.hearing)
+    _measure(pubsub, lease, metrics)
     journal = Journal(data.database)
     lifecycle.on_stop_await(journal.close)
     metrics.gauge("famichat_journal_depth", "Messages waiting for the next commit", lambda: journal.depth)
     changes = ChangeWriter(data.database, ChangeServices(data.vault, data.policies))
     lifecycle.on_stop_await(changes.close)
     files = Files(settings.effective_files_dir)
-    if background:
-        await asyncio.to_thread(files.claim, await data.database.read(database_id))
     quota = Quota(settings.quota_mb * _MEGABYTE, settings.max_file_mb * _MEGABYTE)
     uploads = Uploads(data.database, data.vault, files, quota, data.policies)
     lifecycle.on_stop_in_thread(uploads.close)
     database_check = DatabaseCheck(data.database)
     if background:
+        await asyncio.to_thread(files.claim, await data.database.read(database_id))
         lifecycle.start("database check", database_check.run)
-        lifecycle.start("sweep", Sweep(data.database, files).run)
-        _start_damage_check(data.database, lifecycle, metrics)
-        _start_backups(settings, data.database, lifecycle, metrics)
-        monitor = EnvironmentMonitor(settings, data.database, data.vault)
-        lifecycle.start("environment checks", monitor.run)
-        monitor.measure(metrics)
+        _start_checks(settings, data, files, lifecycle, metrics)
     receipts = ReceiptWriter(data.database)
     lifecycle.on_stop_await(receipts.close)
     delivery = await build_delivery(settings, data, pubsub, lifecycle, lease)
@@ -153,6 +146,22 @@ def _url_for_links(settings: Settings) -> str:
     if settings.public_url is None and settings.host in WILDCARDS:
         return reachable_urls(settings.host, settings.port)[0]
     return settings.effective_public_url
+
+
+def _measure(pubsub: PubSub, lease: Lease | None, metrics: Metrics) -> None:
+    if lease is not None:
+        metrics.gauge("famichat_lease_age_seconds", "Seconds since removed access was last read", lambda: lease.age)
+    metrics.gauge("famichat_hearing", "Whether messages of other nodes arrive, 1 or 0", lambda: pubsub.hearing)
+
+
+def _start_checks(settings: Settings, data: Persistence, files: Files, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    """Start the periodic tasks that look after the data: sweep, check for damage, backups, and the environment."""
+    lifecycle.start("sweep", Sweep(data.database, files).run)
+    _start_damage_check(data.database, lifecycle, metrics)
+    _start_backups(settings, data.database, lifecycle, metrics)
+    monitor = EnvironmentMonitor(settings, data.database, data.vault)
+    lifecycle.start("environment checks", monitor.run)
+    monitor.measure(metrics)
 
 
 def _start_damage_check(database: Database, lifecycle: Lifecycle, metrics: Metrics) -> None:

@@ -12,7 +12,8 @@ from famichat.realtime.pubsub import PubSub
 from famichat.realtime.socket import Socket
 from famichat.realtime.transport.endpoint import Connected, ConnectRequest, Endpoint, SocketHandler
 from famichat.realtime.transport.limits import Limits
-from famichat.realtime.transport.longpoll import LongPoll, UpgradeRequired
+from famichat.realtime.transport.longpoll import LongPoll
+from famichat.realtime.transport.upgrade_required import UpgradeRequired
 from famichat.realtime.transport.websocket import websocket_protocol
 
 __all__ = [

@@ -22,14 +22,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from famichat.storage.disk_reserve import DiskReserve
+from famichat.storage.engines import postgres, sqlite_path, sqlite_readers, sqlite_writer
 from famichat.storage.errors import StorageUnavailable, StorageUnreachable
 from famichat.storage.responsiveness import Responsiveness
 from famichat.storage.shared_commit import SharedCommit
@@ -44,11 +44,7 @@ _READERS = 4
 _AUTHENTICATORS = 2
 _UNDELAYED = 1
 _POSTGRES_CONNECTIONS = 8
-_BUSY_SECONDS = 5
-_STATEMENT_MS, _LOCK_MS, _IDLE_MS, _UNACKNOWLEDGED_MS = 4000, 3000, 5000, 4000
 _LOCK_CONVERSATIONS = "SELECT FROM conversations WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
-# Failed statements are logged without their parameters, which may contain a password hash.
-_NO_PARAMETERS_IN_LOGS: Any = {"hide_parameters": True}
 
 
 class Database:
@@ -62,17 +58,17 @@ class Database:
         self.url = make_url(url)
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if self.url.drivername == "sqlite" else "postgresql"
         if self.dialect == "sqlite":
-            self._writing = self._journaling = _sqlite_writer(self.url)
-            self._reading = _sqlite_readers(self.url)
+            self._writing = self._journaling = sqlite_writer(self.url)
+            self._reading = sqlite_readers(self.url, _READERS + _AUTHENTICATORS + _UNDELAYED)
             self._writers = self._journalists = ThreadPoolExecutor(1, "database-writer")
             self._readers = ThreadPoolExecutor(_READERS, "database-reader")
         else:
-            self._writing = self._reading = _postgres(
+            self._writing = self._reading = postgres(
                 self.url, "SERIALIZABLE", _POSTGRES_CONNECTIONS + _AUTHENTICATORS + _UNDELAYED
             )
             # The journal locks the rows it depends on, so it never has to retry. It needs no ping, either: a batch that
             # fails because the connection was lost meanwhile is written again (`storage.halving`).
-            self._journaling = _postgres(self.url, "READ COMMITTED", 1, ping=False)
+            self._journaling = postgres(self.url, "READ COMMITTED", 1, ping=False)
             self._writers = self._readers = ThreadPoolExecutor(_POSTGRES_CONNECTIONS, "database")
             self._journalists = ThreadPoolExecutor(1, "database-journal")
         self._authenticators = ThreadPoolExecutor(_AUTHENTICATORS, "database-authenticator")
@@ -87,7 +83,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """The file of an SQLite database; None for PostgreSQL."""
-        return _sqlite_path(self.url) if self.dialect == "sqlite" else None
+        return sqlite_path(self.url) if self.dialect == "sqlite" else None
 
     async def transaction(self, work: Callable[[Session], T]) -> T:
         """Run `work` in a serialisable transaction on a writer thread and commit; see `run`."""
@@ -114,7 +110,7 @@ class Database:
     async def reserve_disk_space(self) -> None:
         """Reserve space for `transaction_with_reserve` on SQLite. PostgreSQL has its own disk."""
         if self.dialect == "sqlite":
-            path = _sqlite_path(self.url)
+            path = sqlite_path(self.url)
             self._reserve = DiskReserve(path.with_name(f"{path.name}-reserve"))
             await asyncio.get_running_loop().run_in_executor(self._writers, self._reserve.hold)
 
@@ -425,86 +421,3 @@ def _is_disk_full(error: StorageUnavailable) -> bool:
 
 def _lost_a_race(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in {_SERIALIZATION_FAILURE, _DEADLOCK}
-
-
-def _sqlite_writer(url: URL) -> Engine:
-    path = _sqlite_path(url)
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        # FULL, because with NORMAL a power cut can lose commits that were already acknowledged.
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0, **_NO_PARAMETERS_IN_LOGS
-    )
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # The driver's BEGIN is deferred: it would take the write lock late and then fail instead of waiting.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _sqlite_readers(url: URL) -> Engine:
-    address = f"file:{quote(str(_sqlite_path(url)))}?mode=ro"
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA query_only = ON")
-        return connection
-
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=_READERS + _AUTHENTICATORS + _UNDELAYED,
-        max_overflow=0,
-        **_NO_PARAMETERS_IN_LOGS,
-    )
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _sqlite_path(url: URL) -> Path:
-    if not url.database:
-        raise ValueError("an SQLite database needs a file, so that every connection sees the same data")
-    return Path(url.database)
-
-
-def _postgres(
-    url: URL, isolation: Literal["SERIALIZABLE", "READ COMMITTED"], connections: int, *, ping: bool = True
-) -> Engine:
-    options: dict[str, Any] = {
-        "connect_timeout": 3,
-        "client_encoding": "UTF8",  # psycopg returns text as bytes if the database's encoding is SQL_ASCII
-        # A connection that is cut silently fails after about four seconds: with data under way because nothing is
-        # acknowledged (Linux only), without because no keepalive is answered.
-        "tcp_user_timeout": _UNACKNOWLEDGED_MS,
-        "keepalives": 1,
-        "keepalives_idle": 2,
-        "keepalives_interval": 1,
-        "keepalives_count": 2,
-        # psycopg reads dates in the ISO style only.
-        "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_LOCK_MS} "
-        f"-c idle_in_transaction_session_timeout={_IDLE_MS} -c timezone=UTC -c DateStyle=ISO",
-    }
-    return create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        isolation_level=isolation,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=_BUSY_SECONDS,
-        pool_pre_ping=ping,
-        connect_args=options,
-        **_NO_PARAMETERS_IN_LOGS,
-    )

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from famichat.realtime import Endpoint, Limits, LongPoll, UpgradeRequired
 from famichat.realtime.transport.byte_budget import ByteBudget
-from famichat.realtime.transport.longpoll import LongPollSession
+from famichat.realtime.transport.longpoll_session import LongPollSession
 from famichat.realtime.transport.origin import OriginCheck
 from famichat.telemetry.events import BinaryFrameDropped, Event, SlowConsumerClosed
 from tests.support.channel_client import ChannelClient, encode_binary_push

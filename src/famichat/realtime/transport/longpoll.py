@@ -8,9 +8,8 @@ import asyncio
 import base64
 import binascii
 import contextlib
-import secrets
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -20,26 +19,14 @@ from starlette.types import Receive, Scope, Send
 
 from famichat.realtime import strict_json
 from famichat.realtime.channel import JoinRefused
-from famichat.realtime.events import ChannelFailed, ConnectRefused, LongPollMisrouted, OutboxOverflowed, emit
-from famichat.realtime.serializer import Encoded
+from famichat.realtime.events import ChannelFailed, ConnectRefused, LongPollMisrouted, emit
 from famichat.realtime.transport import query
-from famichat.realtime.transport.byte_budget import HeldBytes
-from famichat.realtime.transport.connection import INTERNAL_ERROR, SLOW_CONSUMER
-from famichat.realtime.transport.endpoint import (
-    RETRY_AFTER,
-    Admitted,
-    ConnectRequest,
-    Endpoint,
-    TooManyConnections,
-    Unavailable,
-    read_offer,
-)
-from famichat.realtime.transport.outbox import UNCOUNTED_BYTES
+from famichat.realtime.transport.endpoint import ConnectRequest, Endpoint, Unavailable
+from famichat.realtime.transport.longpoll_session import GONE, OK, SESSION_PREFIX, LongPollSession
 
 _T = TypeVar("_T")
 
-_SESSION = "phx-longpoll."
-_OK, _NO_CONTENT, _FORBIDDEN, _STUCK, _GONE, _TOO_LARGE, _BROKEN = 200, 204, 403, 408, 410, 413, 500
+_NO_CONTENT, _FORBIDDEN, _TOO_LARGE, _BROKEN = 204, 403, 413, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,145 +56,8 @@ class Forwarder(Protocol):
         ...
 
 
-class LongPollSession:
-    """The session of one client: the transport of its connection, which queues frames between polls."""
-
-    name = "longpoll"
-    carries_binary = False
-
-    def __init__(
-        self, sessions: dict[str, "LongPollSession"], endpoint: Endpoint, admitted: Admitted, node: str
-    ) -> None:
-        self.token = f"{_SESSION}{node}.{secrets.token_urlsafe(32)}"
-        self._sessions = sessions
-        self._limits = endpoint.limits
-        self._waiting: list[bytes] = []
-        self._size = 0
-        self._held = HeldBytes(endpoint.byte_budget, admitted.address)
-        self._check_at = min(UNCOUNTED_BYTES, self._limits.queue_bytes)
-        self._frames_ready = asyncio.Event()
-        self._receiving = asyncio.Event()
-        self._receiving.set()
-        self._fetched = asyncio.Event()
-        self._polls = 0
-        self._open = True
-        self._pace = admitted.pace
-        self.client = admitted.client
-        self._timer: asyncio.TimerHandle | None = None
-        sessions[self.token] = self
-        self._connection = endpoint.open(admitted, self)
-        self._expect_poll()
-
-    # Called for requests of the client
-
-    async def poll(self) -> list[bytes] | None:
-        """Wait for frames, for one window at most.
-
-        Returns:
-            the queued frames; empty after a window without frames, or if a newer poll replaced this one; None if the
-            session has ended.
-        """
-        self._polls += 1
-        poll = self._polls
-        if self._timer is not None:
-            self._timer.cancel()
-        self._frames_ready.set()  # wake an older poll, which then returns without frames
-        await asyncio.sleep(0)
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.longpoll_window):
-                    while self._open and not self._waiting and poll == self._polls:
-                        self._frames_ready.clear()
-                        await self._frames_ready.wait()
-        finally:
-            self._expect_poll()
-        if not self._open:
-            return None
-        return self._take() if poll == self._polls else []
-
-    async def receive(self, data: bytes, *, binary: bool) -> int:
-        """Pass one frame to the connection when it accepts frames; return the status for the client."""
-        try:
-            async with asyncio.timeout(self._limits.longpoll_window):
-                while (wait := self._pace(len(data))) > 0:  # noqa: ASYNC110 - other connections may use up the tokens
-                    await asyncio.sleep(wait)
-                await self._receiving.wait()
-        except TimeoutError:
-            return _STUCK
-        if self._open:
-            self._connection.receive(data, binary=binary)
-        return _OK if self._open else _GONE
-
-    def refuse(self) -> None:
-        """End the session of a client that sent a malformed request."""
-        self._connection.close(INTERNAL_ERROR)
-
-    # Called by the connection
-
-    def send(self, frame: Encoded) -> None:
-        """Queue a frame for the next poll."""
-        self._waiting.append(frame.data)
-        self._size += len(frame.data)
-        self._frames_ready.set()
-        self._fetched.clear()
-        if self._size > self._check_at or len(self._waiting) > self._limits.queue_frames:
-            self._check()
-
-    def close(self, code: int, reason: str) -> None:
-        """End the session; the client gets 410 at its next poll."""
-        self._open = False
-        self._take()
-        self._sessions.pop(self.token, None)
-        for event in (self._frames_ready, self._receiving):
-            event.set()
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def pause_receiving(self) -> None:
-        """Let POST requests wait, for back-pressure."""
-        self._receiving.clear()
-
-    def resume_receiving(self) -> None:
-        """Accept POST requests again."""
-        self._receiving.set()
-
-    async def writable(self) -> None:
-        """Wait while more than half of the queue's byte limit is queued."""
-        while self._open and self._size > self._limits.queue_bytes // 2:
-            await self._fetched.wait()
-
-    # Inside
-
-    def _check(self) -> None:
-        """Count the queue, and end the session if it is too large for this client or for all of them."""
-        self._check_at = min(self._size + UNCOUNTED_BYTES, self._limits.queue_bytes)
-        full = self._size > self._limits.queue_bytes or len(self._waiting) > self._limits.queue_frames
-        # One frame alone may be larger than the whole queue.
-        if not self._held.count(max(0, self._size - UNCOUNTED_BYTES)) or (full and len(self._waiting) > 1):
-            emit(OutboxOverflowed(queued_frames=len(self._waiting), queued_bytes=self._size))
-            self._connection.close(SLOW_CONSUMER)
-
-    def _take(self) -> list[bytes]:
-        taken, self._waiting, self._size = self._waiting, [], 0
-        self._held.count(0)
-        self._check_at = min(UNCOUNTED_BYTES, self._limits.queue_bytes)
-        self._fetched.set()
-        return taken
-
-    def _expect_poll(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._open:
-            patience = 1.5 * self._limits.longpoll_window
-            self._timer = asyncio.get_running_loop().call_later(patience, self._expire)
-
-    def _expire(self) -> None:
-        self._connection.lost()
-        self.close(0, "no poll")
-
-
 @dataclass(frozen=True, slots=True)
-class _PollRequest:
+class PollRequest:
     """A long-poll request: the session that it names, and the connect request for a new session."""
 
     session: str | None
@@ -252,7 +102,7 @@ class LongPoll:
         if request.method not in ("GET", "POST"):
             return Response(status_code=400)
         try:
-            return await self._serve(request, _read(request))
+            return await self._serve(request, read_request(request))
         except ValueError:
             return Response(status_code=400)
         except Unavailable:
@@ -260,12 +110,12 @@ class LongPoll:
         except JoinRefused:
             return _status(_FORBIDDEN)
 
-    async def _serve(self, request: Request, poll_request: _PollRequest) -> Response:
+    async def _serve(self, request: Request, poll_request: PollRequest) -> Response:
         self._endpoint.check_origin(poll_request.connect, LongPollSession.name)
         token = poll_request.session or ""
         session, node = self._sessions.get(token), self._node_of(token)
         if session is None and node is None:
-            return _status(_GONE) if request.method == "POST" else await self._connect(poll_request.connect)
+            return _status(GONE) if request.method == "POST" else await self._connect(poll_request.connect)
         body = await self._body(request) if request.method == "POST" else b""
         if body is None:
             return _status(_TOO_LARGE)
@@ -274,12 +124,12 @@ class LongPoll:
             return await self._answer_session(poll, body, session, _hung_up(request))
         if reply := await self._forward(node or "", poll, body, _hung_up(request)):
             return _json(reply)
-        return _status(_GONE) if request.method == "POST" else await self._connect(poll_request.connect)
+        return _status(GONE) if request.method == "POST" else await self._connect(poll_request.connect)
 
     def _node_of(self, token: str) -> str | None:
         """Return the node that has a session, if it is another one that this node may reach."""
-        node = token.removeprefix(_SESSION).partition(".")[0]
-        if not self._node or not token.startswith(_SESSION) or node == self._node:
+        node = token.removeprefix(SESSION_PREFIX).partition(".")[0]
+        if not self._node or not token.startswith(SESSION_PREFIX) or node == self._node:
             return None
         if self._forwarder is not None and self._forwarder.reaches(node):
             return node
@@ -330,8 +180,8 @@ class LongPoll:
             return await self._post(poll.content_type, body, session)
         frames = await _unless(hung_up, session.poll())  # a client that hangs up gets them with its next poll
         if frames is None:
-            return _status(_GONE, session.token, [])
-        return _status(_OK if frames else _NO_CONTENT, session.token, frames)
+            return _status(GONE, session.token, [])
+        return _status(OK if frames else _NO_CONTENT, session.token, frames)
 
     async def _connect(self, connect_request: ConnectRequest) -> Response:
         if len(self._sessions) >= self._limits.longpoll_sessions:
@@ -347,7 +197,7 @@ class LongPoll:
             emit(ConnectRefused(transport=LongPollSession.name, reason="crowded"))
             return _status(_BROKEN)
         session = LongPollSession(self._sessions, self._endpoint, admitted, self._node)
-        return _status(_GONE, session.token, [])
+        return _status(GONE, session.token, [])
 
     def _is_full(self, client: str | None) -> bool:
         """Return whether a client, such as a user, has as many sessions as it may have."""
@@ -363,11 +213,11 @@ class LongPoll:
             frame = _frame(line)
             if frame is None:
                 session.refuse()
-                return _status(_GONE)
+                return _status(GONE)
             status = await session.receive(*frame[:1], binary=frame[1])
-            if status != _OK:
+            if status != OK:
                 return _status(status)
-        return _status(_OK)
+        return _status(OK)
 
     async def _body(self, request: Request) -> bytes | None:
         body = bytearray()
@@ -378,12 +228,17 @@ class LongPoll:
         return bytes(body)
 
 
-def _read(request: Request) -> _PollRequest:
+def read_request(request: Request) -> PollRequest:
+    """Read what a request asks for.
+
+    Raises:
+        ValueError: its query is malformed.
+    """
     query_string = request.scope["query_string"].decode()
     params = query.parse(query_string)
     tokens = [value for name, value in query.pairs(query_string) if name == "token"]
-    own = [token for token in tokens if not token.startswith(_SESSION)]
-    claimed = [token for token in tokens if token.startswith(_SESSION)]
+    own = [token for token in tokens if not token.startswith(SESSION_PREFIX)]
+    claimed = [token for token in tokens if token.startswith(SESSION_PREFIX)]
     # Both the application's token and the session token are sent as `token` (rule 48). Pass on only the former.
     params.pop("token", None)
     if own:
@@ -396,7 +251,7 @@ def _read(request: Request) -> _PollRequest:
         peer=request.client.host if request.client else None,
         secure=request.url.scheme == "https",
     )
-    return _PollRequest(headers.get("x-phoenix-longpoll-token") or (claimed[-1] if claimed else None), connect)
+    return PollRequest(headers.get("x-phoenix-longpoll-token") or (claimed[-1] if claimed else None), connect)
 
 
 async def _unless(hung_up: Coroutine[Any, Any, None], work: Coroutine[Any, Any, _T]) -> _T:
@@ -460,35 +315,3 @@ def _preflight(request: Request) -> Response:
         "access-control-max-age": "3600",
     }
     return Response(headers=headers)
-
-
-class UpgradeRequired:
-    """Answers plain HTTP at `<path>/websocket`: 403 if the client would be refused, else 400 (rule 2). An ASGI app."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        status = await self._status(Request(scope, receive))
-        headers = {"retry-after": RETRY_AFTER} if status in {429, 503} else None
-        await Response(status_code=status, headers=headers)(scope, receive, send)
-
-    async def _status(self, request: Request) -> int:
-        if request.method != "GET":
-            return 400
-        try:
-            connect_request = _read(request).connect
-            self._endpoint.check_origin(connect_request, "websocket")
-            offered = [entry.strip() for entry in request.headers.get("sec-websocket-protocol", "").split(",")]
-            offer = read_offer([entry for entry in offered if entry])
-            await self._endpoint.admit(replace(connect_request, token=offer.token), "websocket")
-        except TooManyConnections:
-            return 429
-        except Unavailable:
-            return 503
-        except JoinRefused:
-            return 403
-        except ValueError:
-            pass  # a malformed query gets the same answer as a valid one
-        return 400
