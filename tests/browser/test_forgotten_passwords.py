@@ -81,7 +81,9 @@ async def post(demo_dir: Path) -> AsyncIterator[Post]:
         server.stop()
 
 
-async def test_a_user_adds_an_address_resets_the_password_by_email_and_removes_the_address(post: Post, person: SignedIn) -> None:
+async def test_a_user_adds_an_address_resets_the_password_by_email_and_removes_the_address(
+    post: Post, person: SignedIn
+) -> None:
     emil = await person(post.server.url)
     await emil.sign_in("emil", post.server.user("emil")["password"])
     page = emil.page

@@ -88,12 +88,12 @@ class PushNotifier:
         self._wake.set()
 
     def enqueue_account_notices(self, notices: Iterable[AccountNotice]) -> None:
-        """Queue notifications about accounts, which are sent without a delay. Of more than 1000, the oldest are lost."""
+        """Queue notifications about accounts, which are sent without a delay. Beyond 1000, the oldest are lost."""
         self._account_notices.extend(notices)
         self._wake.set()
 
     async def run(self) -> None:
-        """Notify devices of the queued messages and account notices, until cancelled, which cancels the requests under way too."""
+        """Notify devices of what is queued, until cancelled, which cancels the requests under way too."""
         try:
             async with asyncio.TaskGroup() as workers:
                 workers.create_task(self._sender.renew(), name="push renewals")

@@ -8,7 +8,7 @@ from famichat.storage.node import Node
 
 
 def check_nodes(nodes: Sequence[Node]) -> Check:
-    """Check the versions of the running nodes, whether they hear each other, and whether long polls find their session."""
+    """Check the versions of the running nodes, whether all hear the broker, and whether long polls find their session."""
     if not nodes:
         return Check("nodes", Check.OK, "none is running")
     releases = sorted({node.release for node in nodes})
@@ -18,7 +18,9 @@ def check_nodes(nodes: Sequence[Node]) -> Check:
     deaf = sum(not node.hearing for node in nodes)
     if deaf:
         advice = "restart these, and check the way from them to it (FAMICHAT_PUBSUB_URL)"
-        return Check("nodes", Check.NOTE, f"{len(nodes)} running; from the broker, {deaf} of them receive nothing; {advice}")
+        return Check(
+            "nodes", Check.NOTE, f"{len(nodes)} running; from the broker, {deaf} of them receive nothing; {advice}"
+        )
     misrouted = sum(node.misrouted_polls for node in nodes)
     if misrouted:
         polls = f"{counted(misrouted, 'long poll')} arrived at another node than their session"
