@@ -8,7 +8,7 @@ from famichat.storage.node import Node
 
 
 def check_nodes(nodes: Sequence[Node]) -> Check:
-    """Check the versions of the running nodes, whether all hear the broker, and whether long polls find their session."""
+    """Check the versions of the running nodes, whether all hear others, and whether long polls find their session."""
     if not nodes:
         return Check("nodes", Check.OK, "none is running")
     releases = sorted({node.release for node in nodes})
