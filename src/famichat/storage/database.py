@@ -44,7 +44,7 @@ _READERS = 4
 _AUTHENTICATORS = 2
 _UNDELAYED = 1
 _POSTGRES_CONNECTIONS = 8
-_LOCK_CONVERSATIONS = "SELECT FROM conversations WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+_LOCK_CONVERSATIONS = f"SELECT {ENTER} FROM conversations WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608 - constants only  # nosec B608
 
 
 class Database:
@@ -212,7 +212,7 @@ class Database:
                         with session.begin():
                             self._connect(session, "transaction")
                             if lock and self.dialect == "postgresql":
-                                _lock_conversations(session.connection().exec_driver_sql, lock)
+                                session.connection().exec_driver_sql(_LOCK_CONVERSATIONS, (list(lock),))
                             return work(session)
                     finally:
                         locked |= contended(session)
@@ -271,7 +271,7 @@ class Database:
                 driver: Any = connection.driver_connection
                 with driver.pipeline():  # the reply to a statement is awaited when it is needed, at the latest here
                     if lock:
-                        _lock_conversations(cursor.execute, lock)
+                        cursor.execute(_LOCK_CONVERSATIONS, (list(lock),))
                     yield cursor
                     connection.commit()
         except self._driver.DatabaseError as error:
@@ -399,11 +399,6 @@ def _foreign_keys_off(connection: Connection) -> Iterator[None]:
         yield
     finally:
         driver.execute("PRAGMA foreign_keys = ON")
-
-
-def _lock_conversations(execute: Callable[[str, tuple[list[str]]], object], conversation_ids: Collection[str]) -> None:
-    for statement in (ENTER, _LOCK_CONVERSATIONS):
-        execute(statement, (list(conversation_ids),))
 
 
 def _unavailable(

@@ -58,7 +58,7 @@ class SharedCommit:
         Args:
             operation: the name of the queue, for telemetry.
             write: reads and writes.
-            conversation_ids: the conversations whose rows are locked before it reads, in the order of their ids.
+            conversation_ids: the conversations whose rows it locks.
 
         Raises:
             StorageUnavailable: nothing was stored, or the commit was not confirmed.
@@ -112,7 +112,8 @@ class SharedCommit:
             return error
 
     def _in_one_transaction(self, works: list[_Work]) -> list[Any]:
-        lock = {each for work in works for each in work.conversation_ids}
+        # Each work locks its conversations in the order of their ids. For several, lock them all before, in that order.
+        lock = {each for work in works for each in work.conversation_ids} if len(works) > 1 else ()
         with self._database.journal_transaction(sorted(lock)) as cursor:
             return [work.write(cursor) for work in works]
 

@@ -17,8 +17,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-ENTER = "SELECT pg_advisory_xact_lock_shared(uuid_hash_extended(id, 0)) FROM unnest(%s::uuid[]) AS id ORDER BY id"
-"""Waits until no transaction has its turn in these conversations, and lets none begin until the commit."""
+ENTER = "pg_advisory_xact_lock_shared(uuid_hash_extended(id, 0))"
+"""Waits until no transaction has its turn in the conversation `id`, and lets none begin until the commit.
+
+An expression for the statement that locks the rows, so that it costs no statement of its own. PostgreSQL evaluates it
+for one row after the other, in the order of the rows, each before it locks the row: otherwise it could deadlock.
+"""
 
 # All take the locks in the order of the ids: any other order could deadlock.
 _TAKE = "SELECT pg_advisory_lock(uuid_hash_extended(id, 0)) FROM unnest(%s::uuid[]) AS id ORDER BY id"

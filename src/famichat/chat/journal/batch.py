@@ -61,8 +61,8 @@ class _Batch:
 
     def __init__(self, statements: Statements, entries: list[Entry], uncertain: Collection[str]) -> None:
         self._statements = statements
-        # The transaction has locked the conversations: their membership, contact, replies and client ids cannot change
-        # until the commit. Without the locks, a member removed in between could still send.
+        # Read the heads first: this locks the conversations. Membership, contact, replies and client ids that are read
+        # after it cannot change until the commit. In any other order, a member removed in between could still send.
         self._heads = statements.heads(sorted({entry.conversation_id for entry in entries}))
         self._senders = statements.senders({(e.conversation_id, e.user_id, e.device_id) for e in entries})
         self._sent = {(conversation, user): sent for (conversation, user, _), sent in self._senders.items()}

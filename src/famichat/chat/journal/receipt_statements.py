@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from famichat.chat.journal.statements import arrays, json_of, sqlite_time
+from famichat.storage.turns import ENTER
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,7 +50,7 @@ class ReceiptStatements(Protocol):
     """The statements of a batch of receipts, inside its transaction."""
 
     def readings(self, readers: set[Reader]) -> dict[Reader, Reading]:
-        """Return the readings of current members on signed-in devices. The transaction has locked the conversations."""
+        """Lock the conversations until commit, and return the readings of current members on signed-in devices."""
 
     def messages(self, ids: Collection[str]) -> dict[str, tuple[str, int]]:
         """Return the conversation and the `seq` of each of these messages that exists, by id."""
@@ -117,13 +118,21 @@ class SqliteReceiptStatements:
 
 
 class PostgresReceiptStatements:
-    """The statements for PostgreSQL. The transaction has locked the conversations, as for `PostgresStatements`."""
+    """The statements for PostgreSQL. Conversations are locked as in `PostgresStatements`, in the order of their ids.
+
+    Another node may change the members or the positions until then; afterwards both stay as they are until the commit.
+    """
 
     def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
         self._cursor = cursor
 
     def readings(self, readers: set[Reader]) -> dict[Reader, Reading]:
         """See `ReceiptStatements.readings`."""
+        self._cursor.execute(
+            f"SELECT {ENTER} FROM conversations WHERE id = ANY(%s::uuid[]) "  # noqa: S608 - constants only  # nosec B608
+            "ORDER BY id FOR NO KEY UPDATE".encode(),
+            (sorted({conversation_id for conversation_id, _, _ in readers}),),
+        )
         rows = self._cursor.execute(
             f"SELECT wanted.c::text, wanted.u::text, wanted.d::text, {_READING} "  # noqa: S608 - constants only  # nosec B608
             f"FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS wanted (c, u, d) {_JOINS}".encode(),

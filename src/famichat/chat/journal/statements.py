@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from famichat.chat.journal.entry import Attached, ClientKey, Entry, KnownMessage
 from famichat.storage.checksum import row_checksum
+from famichat.storage.turns import ENTER
 
 if TYPE_CHECKING:
     import psycopg
@@ -87,7 +88,7 @@ class Statements(Protocol):
     """The statements of a batch, inside its transaction."""
 
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
-        """Return the conversations that exist, by id. The transaction has locked them."""
+        """Lock conversations until commit and return those that exist, by id."""
 
     def senders(self, senders: set[Sender]) -> dict[Sender, int]:
         """Return the (conversation, user, device) triples of current members on devices that are not revoked.
@@ -352,8 +353,7 @@ class SqliteStatements:
 class PostgresStatements:
     """The statements for PostgreSQL. A set of values is passed as arrays, one for each column.
 
-    The transaction has locked the conversations before (`Database.journal_transaction`), in the order of their ids, the
-    order of `chat.lock`: any other order could deadlock. So what is read here stays as it is until the commit.
+    Conversation rows are locked in the order of their ids, the order of `chat.lock`: any other order could deadlock.
     """
 
     def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
@@ -362,7 +362,8 @@ class PostgresStatements:
     def heads(self, conversation_ids: list[str]) -> dict[str, Head]:
         """See `Statements.heads`."""
         rows = self._cursor.execute(
-            "SELECT id::text, type, last_seq, encryption_required FROM conversations WHERE id = ANY(%s::uuid[])",
+            f"SELECT id::text, type, last_seq, encryption_required, {ENTER} FROM conversations "  # noqa: S608 - constants only  # nosec B608
+            "WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE".encode(),
             (conversation_ids,),
         )
         return {row[0]: Head(row[1], row[2], row[3]) for row in rows}
