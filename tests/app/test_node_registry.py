@@ -1,4 +1,4 @@
-"""Each node reports to the database, and knows how many drain, and whether it alone hears nothing."""
+"""Each node reports to the database, and knows how many drain, and whether only it receives no broker messages."""
 
 import asyncio
 from collections.abc import Callable, Iterator
