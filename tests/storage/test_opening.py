@@ -200,7 +200,7 @@ def test_a_migration_waits_for_nodes_of_the_older_release_and_names_them(
         migrated.append(before)
         raise InterruptedError
 
-    database.run(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '0033'")))
+    database.run(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '0035'")))
     database.run(lambda session: refresh(session, node, "0.1.0", draining=False, hearing=True, misrouted_polls=0))
     in_use = refused(url, data_dir)
     database.run(lambda session: forget(session, node))
