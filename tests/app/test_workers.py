@@ -21,6 +21,8 @@ from famichat.app.workers import Worker, WorkerEnded
 from famichat.settings import Settings
 from famichat.storage.base import new_id
 from famichat.storage.database import Database
+from famichat.telemetry import events
+from famichat.telemetry.events import Event
 from tests.factories.people import SECRET, Household, Person
 from tests.support.app import Talks, move_in
 from tests.support.channel_client import ChannelClient
@@ -143,7 +145,7 @@ async def _metric_of_the_rest(workers: Workers) -> dict[str, float]:
 
 
 async def test_a_worker_is_started_again_although_the_system_refused_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emitted: list[Event]
 ) -> None:
     async def ended(*_command: str, **_options: object) -> asyncio.subprocess.Process:
         return await spawn("true", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
@@ -166,6 +168,7 @@ async def test_a_worker_is_started_again_although_the_system_refused_once(
         keeping = asyncio.create_task(worker.keep_running())
         await asyncio.wait({keeping, waiting := asyncio.create_task(again.wait())}, return_when="FIRST_COMPLETED")
         assert again.is_set()
+    assert events.WorkerEnded in {type(event) for event in emitted}
     for task in (keeping, waiting):
         task.cancel()
     await asyncio.wait({keeping, waiting})
@@ -182,4 +185,3 @@ async def test_stopping_the_server_drains_every_worker(workers: Workers) -> None
 
         assert exit_code == 0
         assert {await client.closed() for client in clients} == {1012}
-    assert "worker_ended" in workers.process.errors()  # the one that was killed

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Connection, String, delete, func, inspect, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from famichat.storage.base import Base, Id
+from famichat.storage.upsert import insert_for
 
 REFRESH_SECONDS = 2.0
 ALIVE_SECONDS = 10
@@ -59,7 +59,7 @@ def refresh(
 ) -> Nodes:
     """Record that a node is running, forget those that are not, and count the others with it."""
     changing = {"draining": draining, "hearing": hearing, "misrouted_polls": misrouted_polls, "seen_at": _NOW}
-    row = insert(Node).values(id=node_id, release=release, **changing)
+    row = insert_for(session, Node).values(id=node_id, release=release, **changing)
     session.execute(row.on_conflict_do_update(index_elements=[Node.id], set_=changing))
     session.execute(delete(Node).where(~_ALIVE))
     counts = (func.count().filter(Node.draining), func.count().filter(Node.hearing))
