@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 
 import { conversation, messages } from "../models/fixtures"
 import { emptyTimeline, receive } from "../models/messages/timeline"
-import { Drafts } from "./drafts"
+import { Drafts } from "./drafts.svelte"
 import { LocalDatabase } from "./database"
 import { OfflineCache } from "./offline-cache"
 import { TabChannel } from "./tab-channel"
@@ -49,6 +49,6 @@ test("signing out deletes received messages and keeps own unsent ones", async ()
   expect(await recall.load()).toEqual({ conversations: [], timelines: new Map(), around: undefined })
   const again = new Drafts(kept, wire)
   await again.load()
-  expect(again.all.get("kitchen")?.text).toBe("half a sen")
+  expect(again.get("kitchen")?.text).toBe("half a sen")
   wire.close()
 })

@@ -3,7 +3,7 @@ import "fake-indexeddb/auto"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 
 import { outgoing } from "../models/fixtures"
-import { Drafts } from "./drafts"
+import { Drafts } from "./drafts.svelte"
 import { LocalDatabase } from "./database"
 import { OutboxStore } from "./outbox-store"
 import { TabChannel } from "./tab-channel"
@@ -112,12 +112,12 @@ test("of many tabs that ask at the same moment, one gets the turn", async () => 
 test("a text that is sent leaves the composer, on the device and in the other tab", async () => {
   const [first, second] = [await tab(), await tab()]
   await first.desk.write("kitchen", "hel", "Kitchen")
-  await expect.poll(() => second.desk.all.get("kitchen")?.text).toBe("hel")
-  expect((await tab()).desk.all.get("kitchen")).toEqual({ text: "hel", name: "Kitchen" })
+  await expect.poll(() => second.desk.get("kitchen")?.text).toBe("hel")
+  expect((await tab()).desk.get("kitchen")).toEqual({ text: "hel", name: "Kitchen" })
   first.desk.clear("kitchen")
   await first.mailbox.write(outgoing("one"))
-  await expect.poll(() => second.desk.all.size).toBe(0)
-  expect((await tab()).desk.all.size).toBe(0)
+  await expect.poll(() => second.desk.ids).toEqual([])
+  expect((await tab()).desk.ids).toEqual([])
 })
 
 test("a tab that opens while another sends does not restore the sent text", async () => {
@@ -134,7 +134,7 @@ test("a tab that opens while another sends does not restore the sent text", asyn
     return found
   })
   await opening.desk.load()
-  expect(opening.desk.all.size).toBe(0)
+  expect(opening.desk.ids).toEqual([])
 })
 
 test("a browser that keeps nothing loses nothing until the page is closed, and says so", async () => {

@@ -10,8 +10,8 @@ import { SvelteMap } from "svelte/reactivity"
 import { wellFormed } from "../api/json"
 import { seal } from "../crypto/seal"
 import { BlobStore } from "../device/blobs"
-import { Drafts } from "../device/drafts"
-import { LocalDatabase, type CachedTimeline, type DatabaseState, type Draft } from "../device/database"
+import { Drafts } from "../device/drafts.svelte"
+import { LocalDatabase, type CachedTimeline, type DatabaseState } from "../device/database"
 import { OutboxStore } from "../device/outbox-store"
 import { RecordingStore } from "../device/recording-store"
 import { OfflineCache, type CachedState } from "../device/offline-cache"
@@ -187,14 +187,14 @@ export class ChatClient {
   }
 
   /** The drafts, by conversation ID. */
-  get drafts(): ReadonlyMap<string, Draft> {
-    return this.#drafts.all
+  get drafts(): Pick<Drafts, "get"> {
+    return this.#drafts
   }
 
   /** Drafts in conversations that the user is no longer in, so that they are not lost. */
   get unsentInRemoved(): readonly { readonly id: string; readonly name: string }[] {
     if (!this.ready) return []
-    const ids = [...this.drafts.keys(), ...this.outbox.map((message) => message.conversation_id)]
+    const ids = [...this.#drafts.ids, ...this.outbox.map((message) => message.conversation_id)]
     const removedIds = [...new Set(ids)].filter((id) => this.summary(id) === undefined)
     return removedIds.map((id) => ({ id, name: this.removed.get(id)?.name ?? this.drafts.get(id)?.name ?? "" }))
   }

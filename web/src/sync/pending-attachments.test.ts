@@ -3,7 +3,7 @@ import "fake-indexeddb/auto"
 import { afterEach, beforeEach, expect, test } from "vitest"
 
 import { BlobStore } from "../device/blobs"
-import { Drafts } from "../device/drafts"
+import { Drafts } from "../device/drafts.svelte"
 import { LocalDatabase } from "../device/database"
 import { TabChannel } from "../device/tab-channel"
 import { PendingAttachments } from "./pending-attachments"
@@ -58,7 +58,7 @@ test("a recording is there after a restart, with its sound, its length and its s
   const [kept] = after.tray.of("kitchen")
   expect(kept).toMatchObject({ kind: "voice", duration_ms: 2_000, waveform: [1], size: 5, keep_metadata: false })
   expect(await (await after.blobs.get(kept?.key ?? ""))?.text()).toBe("sound")
-  expect(after.desk.all.get("kitchen")?.text).toBe("Listen")
+  expect(after.desk.get("kitchen")?.text).toBe("Listen")
 })
 
 test("files chosen in one tab appear in the other, next to the draft text", async () => {
@@ -66,7 +66,7 @@ test("files chosen in one tab appear in the other, next to the draft text", asyn
   await first.tray.add("kitchen", [file("a"), file("b")], "Kitchen")
   await expect.poll(() => names(second)).toEqual(["a", "b"])
   await second.desk.write("kitchen", "Look", "Kitchen")
-  await expect.poll(() => first.desk.all.get("kitchen")?.text).toBe("Look")
+  await expect.poll(() => first.desk.get("kitchen")?.text).toBe("Look")
   expect(names(first)).toEqual(["a", "b"])
 })
 
@@ -79,7 +79,7 @@ test("a removed file is deleted with its bytes", async () => {
   expect(await maja.blobs.get(gone ?? "")).toBeUndefined()
   await maja.tray.clear("kitchen")
   expect(await maja.blobs.get(stays ?? "")).toBeUndefined()
-  expect(maja.desk.all.size).toBe(0)
+  expect(maja.desk.ids).toEqual([])
 })
 
 test("a file that was sent leaves the composer, and its bytes belong to the message", async () => {

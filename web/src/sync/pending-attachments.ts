@@ -1,7 +1,7 @@
 /** Attachments of the draft: chosen, pasted, dropped or recorded, and stored on this device. */
 import { sealFile } from "../crypto/seal"
 import type { BlobStore } from "../device/blobs"
-import type { Drafts } from "../device/drafts"
+import type { Drafts } from "../device/drafts.svelte"
 import type { EndedRecording } from "../device/recording-store"
 import { blobKeys, type PendingAttachment } from "../models/messages/attachments"
 import { ApiError } from "../api/http"
@@ -30,12 +30,12 @@ export class PendingAttachments {
 
   /** Returns the pending attachments of a conversation. */
   of(conversationId: string): readonly PendingAttachment[] {
-    return this.drafts.all.get(conversationId)?.enclosures ?? NONE
+    return this.drafts.get(conversationId)?.enclosures ?? NONE
   }
 
   /** Returns the blob keys of all pending attachments. */
   get keys(): readonly string[] {
-    return [...this.drafts.all.values()].flatMap(({ enclosures = [] }) => blobKeys(enclosures))
+    return this.drafts.ids.flatMap((id) => blobKeys(this.of(id)))
   }
 
   /**
@@ -81,7 +81,7 @@ export class PendingAttachments {
 
   /** Removes attachments without bytes: the device was turned off before they were stored, or another tab has sent them. */
   async check(): Promise<void> {
-    for (const id of this.drafts.all.keys()) {
+    for (const id of this.drafts.ids) {
       const found = await Promise.all(this.of(id).map(({ key }) => this.blobs.get(key)))
       const there = new Set(this.of(id).filter((_, index) => found[index] !== undefined))
       if (there.size < found.length) await this.#keepOnly(id, (each) => there.has(each))
@@ -98,7 +98,7 @@ export class PendingAttachments {
 
   async #keepOnly(conversationId: string, stays: (enclosure: PendingAttachment) => boolean): Promise<void> {
     const all = this.of(conversationId)
-    const name = this.drafts.all.get(conversationId)?.name ?? ""
+    const name = this.drafts.get(conversationId)?.name ?? ""
     await this.drafts.setAttachments(conversationId, all.filter(stays), name)
     await this.blobs.remove(blobKeys(all.filter((each) => !stays(each))))
   }

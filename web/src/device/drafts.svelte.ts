@@ -13,8 +13,13 @@ import type { TabChannel } from "./tab-channel"
 
 const EMPTY: Draft = { text: "", name: "" }
 
+/** The draft of one conversation. Each character changes `current`, and not the map: see `Drafts.get`. */
+class StoredDraft {
+  current = $state.raw<Draft>(EMPTY)
+}
+
 export class Drafts {
-  readonly #drafts = new SvelteMap<string, Draft>()
+  readonly #drafts = new SvelteMap<string, StoredDraft>()
   #changes = 0
 
   constructor(
@@ -37,12 +42,22 @@ export class Drafts {
       [[], []],
     )
     if (this.#changes !== before) return await this.load() // another tab wrote meanwhile, so the data read may be stale
-    found.forEach((draft, index) => this.#drafts.set(ids[index] ?? "", draft))
+    found.forEach((draft, index) => this.#put(ids[index] ?? "", draft))
   }
 
-  /** The drafts, by conversation ID. Reactive: a reader of one draft does not run when another changes. */
-  get all(): ReadonlyMap<string, Draft> {
-    return this.#drafts
+  /** The IDs of the conversations with a draft. */
+  get ids(): readonly string[] {
+    return [...this.#drafts.keys()]
+  }
+
+  /**
+   * Returns the draft of a conversation.
+   *
+   * Reactive: a reader does not run while the user types elsewhere. `SvelteMap` notifies the readers of absent keys of
+   * every replaced value, and most conversations have no draft, so a value of the map is never replaced.
+   */
+  get(conversationId: string): Draft | undefined {
+    return this.#drafts.get(conversationId)?.current
   }
 
   /** Saves the text typed so far in a conversation called `name`. */
@@ -87,13 +102,19 @@ export class Drafts {
   }
 
   #get(conversationId: string): Draft {
-    return this.#drafts.get(conversationId) ?? EMPTY
+    return this.get(conversationId) ?? EMPTY
   }
 
   #set(conversationId: string, draft: Draft): void {
     this.#changes += 1
     if (isEmpty(draft)) this.#drafts.delete(conversationId)
-    else this.#drafts.set(conversationId, draft)
+    else this.#put(conversationId, draft)
+  }
+
+  #put(conversationId: string, draft: Draft): void {
+    const stored = this.#drafts.get(conversationId) ?? new StoredDraft()
+    stored.current = draft
+    this.#drafts.set(conversationId, stored)
   }
 }
 
