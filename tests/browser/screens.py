@@ -188,6 +188,7 @@ class Scene:
                 await over.get_by_label("Search chats").wait_for()
                 yield "forward"
             await page.keyboard.press("Escape")
+            await over.wait_for(state="detached")  # the viewer moves the photo back first
         await page.get_by_role("button", name="Message options").first.press("Enter")
         await over.get_by_role("button", name="React with another emoji").click()
         await over.get_by_role("button", name="grinning face", exact=True).wait_for()

@@ -65,7 +65,8 @@ async def test_every_screen_is_accessible(browser: Browser, scene: Scene) -> Non
         visitor = await someone(browser, scene.demo.url, **wishes)
         async for name in scene.screens(visitor):
             seen.append((name, size))
-            await visitor.page.evaluate(axe)
+            if not await visitor.page.evaluate("'axe' in window"):
+                await visitor.page.evaluate(axe)
             for scheme, rules in checks:
                 await visitor.page.emulate_media(color_scheme=scheme)
                 grave += [(name, size, scheme, fault) for fault in await visitor.page.evaluate(ASK_AXE, rules)]
