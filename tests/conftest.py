@@ -16,7 +16,7 @@ from famichat.telemetry import attach
 from famichat.telemetry.events import Event
 from tests.factories import people
 from tests.support import effort, line_selection
-from tests.support.app import RunningApp, running_app
+from tests.support.app import Inhabited, RunningApp, move_in, running_app
 from tests.support.clock import Clock
 from tests.support.leaks import watched
 from tests.support.postgres import Postgres, Spare, running_postgres
@@ -93,12 +93,27 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def inhabited_sqlite(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Inhabited:
+    """A file with the household to copy, because moving in takes longer than most tests."""
+    path = Path(shutil.copy(migrated_sqlite, tmp_path_factory.mktemp("inhabited") / "famichat.db"))
+    database = Database(f"sqlite:///{path}")
+    home, talks = database.run(move_in)
+    database.close()
+    return Inhabited(path, home, talks)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a fresh, migrated database: every test that asks for it runs on both kinds."""
+def database_url(request: pytest.FixtureRequest, migrated_sqlite: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a fresh, migrated database: every test that asks for it runs on both kinds.
+
+    For `app`, the household has moved in on SQLite.
+    """
     if request.param == "sqlite":
         path = tmp_path / "famichat.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        is_inhabited = "app" in request.fixturenames
+        original = request.getfixturevalue("inhabited_sqlite").path if is_inhabited else migrated_sqlite
+        shutil.copy(original, path)
         yield f"sqlite:///{path}"
         return
     spare: Spare = request.getfixturevalue("spare_postgres")
@@ -138,9 +153,10 @@ def emitted() -> Iterator[list[Event]]:
 
 
 @pytest.fixture
-async def app(database_url: str, tmp_path: Path) -> AsyncIterator[RunningApp]:
+async def app(database_url: str, inhabited_sqlite: Inhabited, tmp_path: Path) -> AsyncIterator[RunningApp]:
     """The whole application with the household in it, on each kind of database."""
-    async with running_app(database_url, tmp_path) as running:
+    on_sqlite = database_url.startswith("sqlite")
+    async with running_app(database_url, tmp_path, inhabited_sqlite if on_sqlite else None) as running:
         yield running
 
 

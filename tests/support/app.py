@@ -44,6 +44,15 @@ class Talks:
 
 
 @dataclass(frozen=True, slots=True)
+class Inhabited:
+    """A database in which the household has moved in."""
+
+    path: Path
+    home: Household
+    talks: Talks
+
+
+@dataclass(frozen=True, slots=True)
 class RunningApp:
     """A server to talk to."""
 
@@ -110,17 +119,23 @@ def move_in(session: Session) -> tuple[Household, Talks]:
 
 
 @asynccontextmanager
-async def running_app(database_url: str, folder: Path, **settings: object) -> AsyncIterator[RunningApp]:
+async def running_app(
+    database_url: str, folder: Path, inhabited: Inhabited | None = None, **settings: object
+) -> AsyncIterator[RunningApp]:
     """Serve a fresh database with the household in it.
 
     Args:
-        database_url: a migrated, empty database.
+        database_url: a migrated database, empty unless `inhabited` is given.
         folder: for the data directory.
+        inhabited: what the database is a copy of.
         settings: differences from the tests' usual settings.
     """
-    database = Database(database_url)
-    home, talks = database.run(move_in)
-    database.close()
+    if inhabited is None:
+        database = Database(database_url)
+        home, talks = database.run(move_in)
+        database.close()
+    else:
+        home, talks = inhabited.home, inhabited.talks
     chosen = Settings.model_validate(
         {
             "data_dir": folder / "data",
