@@ -120,7 +120,7 @@ def move_in(session: Session) -> tuple[Household, Talks]:
 
 @asynccontextmanager
 async def running_app(
-    database_url: str, folder: Path, inhabited: Inhabited | None = None, **settings: object
+    database_url: str, folder: Path, inhabited: Inhabited | None = None, /, **settings: object
 ) -> AsyncIterator[RunningApp]:
     """Serve a fresh database with the household in it.
 
