@@ -89,7 +89,7 @@ async def test_a_user_adds_an_address_resets_the_password_by_email_and_removes_t
     page = emil.page
     await page.goto(f"{emil.url}/#/settings/account")
     own = page.get_by_role("region", name="Email address")
-    await own.get_by_role("button", name="email address").click()
+    await own.get_by_role("button", name="Change email address").click()
     await own.get_by_label("New email address").fill("emil@example.org")
     await own.get_by_label("Current password", exact=True).fill(post.server.user("emil")["password"])
     await own.get_by_role("button", name="Save email address").click()
@@ -113,7 +113,7 @@ async def test_a_user_adds_an_address_resets_the_password_by_email_and_removes_t
     await expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     emil.faults.clear()  # browsers log a 401 as an error
 
-    await phone.page.goto(f"{emil.url}/#/you")
+    await phone.page.goto(f"{emil.url}/#/settings/account")
     own = phone.page.get_by_role("region", name="Email address")
     await own.get_by_role("button", name="Remove email address").click()
     await own.get_by_label("Current password", exact=True).fill(NEW)
