@@ -34,6 +34,9 @@ async def test_combining_marks_do_not_cover_other_messages(demo: Server, of_the_
 
     await expect(maja.listed("emil").locator(".count")).to_have_count(0)  # else it would disappear between the pictures
 
+    # The notice for the only admin appears some seconds after the start.
+    await expect(maja.page.get_by_role("button", name="Not now")).to_be_visible()
+
     found: list[list[int]] = await maja.page.evaluate(_FIND)
     boxes = [(left, top, right, bottom) for left, top, right, bottom in found]
     assert len(boxes) == 4  # and the preview in the list
