@@ -13,6 +13,14 @@ from famichat.storage.database import Database
 from famichat.telemetry.events import Event, TransactionRetried
 from tests.factories.people import Household
 from tests.factories.talk import group_of
+from tests.support.postgres import Spare
+
+
+@pytest.fixture
+def database_url(spare_postgres: Spare) -> Iterator[str]:
+    """Only PostgreSQL: the one writer of SQLite loses no race."""
+    yield spare_postgres.take()
+    spare_postgres.give_back()
 
 
 @pytest.fixture
@@ -31,8 +39,6 @@ def send(node: Database, conversation_id: str) -> None:
 async def test_a_repeated_transaction_stops_the_journals_in_its_conversation_only(
     database: Database, other_node: Database, household: Household
 ) -> None:
-    if database.dialect == "sqlite":
-        return  # one writer loses no race
     busy, other = database.run(lambda session: [group_of(session, household), group_of(session, household)])
     attempts: list[str] = []
     sending = ThreadPoolExecutor(1)
@@ -61,8 +67,6 @@ async def test_a_repeated_transaction_stops_the_journals_in_its_conversation_onl
 async def test_a_journal_at_full_speed_makes_a_transaction_lose_at_most_once(
     database: Database, other_node: Database, household: Household, emitted: list[Event]
 ) -> None:
-    if database.dialect == "sqlite":
-        return  # one writer loses no race
     busy = database.run(lambda session: group_of(session, household))
     removals = 20
     stop, sent = threading.Event(), threading.Semaphore(0)
@@ -92,8 +96,6 @@ async def test_a_journal_at_full_speed_makes_a_transaction_lose_at_most_once(
 async def test_a_turn_ends_with_the_transaction_also_if_it_is_refused(
     database: Database, other_node: Database, household: Household
 ) -> None:
-    if database.dialect == "sqlite":
-        return  # one writer loses no race
     busy = database.run(lambda session: group_of(session, household))
     attempts: list[str] = []
 
