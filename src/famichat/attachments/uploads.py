@@ -13,6 +13,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -180,23 +181,13 @@ class Uploads:
         upload = await self.find(identity, attachment_id)
         if upload.attachment.finished_at is not None:
             return _with_offset(upload, offset)
-        try:
-            writer = await asyncio.to_thread(self._writer, upload)
-        except BlockingIOError:
-            raise UploadBusy from None
-        except OSError as error:
-            raise _unavailable(error) from error
-        try:
+        async with self._writing(upload) as writer:
             # Read again under the writer's lock: meanwhile the upload may have been completed or cancelled.
             upload = await self.find(identity, attachment_id)
             if upload.attachment.finished_at is None:
                 await self._take(_with_offset(replace(upload, offset=writer.size), offset), writer, pieces)
                 # Inspection may have changed `size`, but the client counts the bytes that it sent.
                 upload = replace(await self.find(identity, attachment_id), offset=writer.size)
-        except OSError as error:
-            raise _unavailable(error) from error
-        finally:
-            await asyncio.to_thread(writer.close)
         return upload
 
     async def set_poster(self, identity: Identity, attachment_id: str, data: bytes) -> Upload:
@@ -214,21 +205,11 @@ class Uploads:
             StorageUnavailable: the disk is full or failing.
         """
         upload = await self._own_video(identity, attachment_id)
-        try:
-            writer = await asyncio.to_thread(self._writer, upload)
-        except BlockingIOError:
-            raise UploadBusy from None
-        except OSError as error:
-            raise _unavailable(error) from error
-        try:
+        async with self._writing(upload):
             # Read again under the writer's lock: another request may have stored a picture meanwhile.
             upload = await self._own_video(identity, attachment_id)
             if not upload.attachment.thumbnail_bytes:
                 await self._store_poster(identity, upload, data)
-        except OSError as error:
-            raise _unavailable(error) from error
-        finally:
-            await asyncio.to_thread(writer.close)
         return await self._own_video(identity, attachment_id)
 
     async def cancel(self, identity: Identity, attachment_id: str) -> None:
@@ -243,6 +224,27 @@ class Uploads:
 
         await self._database.transaction(work)
         await asyncio.to_thread(self._files.remove, [attachment_id])
+
+    @asynccontextmanager
+    async def _writing(self, upload: Upload) -> AsyncIterator[SealedWriter]:
+        """Hold the writer of an upload, of which only one request at a time can have it.
+
+        Raises:
+            UploadBusy: another request has it.
+            StorageUnavailable: the disk is full or failing, also within the block.
+        """
+        try:
+            writer = await asyncio.to_thread(self._writer, upload)
+        except BlockingIOError:
+            raise UploadBusy from None
+        except OSError as error:
+            raise _unavailable(error) from error
+        try:
+            yield writer
+        except OSError as error:
+            raise _unavailable(error) from error
+        finally:
+            await asyncio.to_thread(writer.close)
 
     async def _own_video(self, identity: Identity, attachment_id: str) -> Upload:
         attachment = await self._database.read(lambda session: _own(session, identity.user_id, attachment_id))
