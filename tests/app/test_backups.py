@@ -143,11 +143,12 @@ async def test_a_file_that_is_deleted_while_the_room_is_measured_stops_no_backup
     assert len(files(settings)) == 1
 
 
+@pytest.mark.parametrize(
+    "database_url", ["postgresql"], indirect=True
+)  # SQLite: one server, which holds the lock of the data directory
 async def test_of_several_servers_one_makes_the_backup(
     schedule: ScheduledBackups, settings: Settings, database: Database
 ) -> None:
-    if database.dialect == "sqlite":
-        return  # one server, which holds the lock of the data directory
     with database.only_one(backups._LOCK) as is_mine:
         await schedule.once()
 
